@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import RLock
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
@@ -50,7 +50,7 @@ class Catalog(Generic[E]):
         self.entry_point_group = entry_point_group
         self._entries: dict[str, E] = {}
         self._added: dict[str, E] = {}
-        self._temporary: ContextVar[Mapping[str, E]] = ContextVar(f"temporary entries ({kind})", default={})
+        self._temporary: ContextVar[Mapping[str, E]] = ContextVar(f"temporary {kind}", default=MappingProxyType({}))
         self._third_party: dict[str, E] = {}
         self._problems: list[str] = []
         self._third_party_begun = False

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lab.benchmarks._common import VIT, fastest, random_vit
+from lab.devtools.networks import forward_all, run_in_pytorch
 from probing_core.models import bundled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 
@@ -49,7 +50,7 @@ def _row(name: str, images: list[np.ndarray], rounds: int) -> dict:
         return row | {"images_per_s": len(images) / fastest(rounds, lambda: embedder.embed(images))[0]}
     eager = load_embedder(name, device="cpu")
     assert isinstance(eager, NetworkEmbedder)
-    eager.run_in_pytorch()
+    run_in_pytorch(eager)
     whole, bare, torch = fastest(rounds, lambda: embedder.embed(images), _bare(embedder, images), _bare(eager, images))
     row |= {"engine": embedder.engine, "images_per_s": len(images) / whole, "bare_images_per_s": len(images) / bare}
     for loaded in (embedder, eager):
@@ -60,4 +61,4 @@ def _row(name: str, images: list[np.ndarray], rounds: int) -> dict:
 def _bare(embedder: NetworkEmbedder, images: list[np.ndarray]) -> Callable[[], object]:
     size = embedder.batch_size
     batches = [embedder.prepare(images[i : i + size]) for i in range(0, len(images), size)]
-    return lambda: embedder.forward_all(batches)
+    return lambda: forward_all(embedder, batches)

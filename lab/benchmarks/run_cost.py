@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from lab.benchmarks._common import VIT, random_vit, seconds_of
+from lab.devtools.networks import forward_all
 from probing_core.compute.names import MAIN
 from probing_core.compute.parallel import one_core_threads
 from probing_core.compute.samples import cut_units, plan_samples
@@ -161,7 +162,7 @@ class _Parts:
                     start = time.perf_counter()
                     batches = list(pool.map(embedder.prepare, cut))
                     preparing += time.perf_counter() - start
-                forward += seconds_of(partial(embedder.forward_all, batches))
+                forward += seconds_of(partial(forward_all, embedder, batches))
             else:
                 forward += seconds_of(partial(embedder.embed, pictures))
         return preparing, forward

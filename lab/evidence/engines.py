@@ -23,6 +23,7 @@ import torch
 
 from lab.benchmarks._common import fastest, random_vit
 from lab.devtools.commands import put_row
+from lab.devtools.networks import forward_all, run_in_pytorch
 from probing_core.measures.notation import decimal
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
@@ -60,7 +61,7 @@ def _row(name: str, precision: str, count: int) -> str:
     assert isinstance(ours, NetworkEmbedder)
     assert isinstance(eager, NetworkEmbedder)
     assert ours.engine.startswith("OpenVINO")
-    eager.run_in_pytorch()
+    run_in_pytorch(eager)
     images = list(np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8))
 
     def batches(size: int) -> list[torch.Tensor]:
@@ -69,8 +70,8 @@ def _row(name: str, precision: str, count: int) -> str:
     small = batches(compiled.BATCH)
     in_torch = batches(eager.batch_size)
     passes: dict[str, Pass] = {
-        "eager": lambda: eager.forward_all(in_torch),
-        "OpenVINO": lambda: ours.forward_all(small),
+        "eager": lambda: forward_all(eager, in_torch),
+        "OpenVINO": lambda: forward_all(ours, small),
         "compile": _torch_compile(eager, small, precision),
     }
     if precision == "float32":

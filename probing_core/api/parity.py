@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class Parity:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f"{self.pictures.to_html(index=False, border=0)}<p>{self._summary}</p>"
+        return f"{self.pictures.to_html(index=False, border=0)}<p>{escape(self._summary)}</p>"
 
     @property
     def _summary(self) -> str:

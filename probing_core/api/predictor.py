@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -266,6 +267,6 @@ def predict(
     return pd.DataFrame(predictor.predict(pictures, models=models, names=names, prior=prior))
 
 
-@cached(LRUCache(maxsize=1), key=lambda run, device: (run.path.resolve(), run.digest, device))
+@cached(LRUCache(maxsize=1), key=lambda run, device: (run.path.resolve(), run.digest, device), lock=Lock())
 def _predictor(run: Run, device: str) -> Predictor:
     return Predictor(run, device)

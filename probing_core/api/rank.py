@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ class Ranking:
 
     def _repr_html_(self) -> str:
         table = self._shown.to_html(index=False, border=0, na_rep="")
-        return f"<p>{self._title}</p>{table}{'<br>'.join(self._notes)}"
+        return f"<p>{escape(self._title)}</p>{table}{'<br>'.join(map(escape, self._notes))}"
 
 
 def rank(

@@ -66,6 +66,10 @@ class NotCompiled(Exception):
     """Reason why a network is not compiled, in words."""
 
 
+class Disagrees(NotCompiled):
+    """Reason why results are not used: they differ from PyTorch's in float32."""
+
+
 @cache
 def installed_version() -> str:
     try:
@@ -153,11 +157,11 @@ def compile_readout(
         model = _convert(network, read, batch, batch_size)
         if precision != "float32":  # conversion is checked where nothing is rounded
             full = core.compile_model(model, "CPU", _settings("float32", threads))
-            _compare(CompiledReadout(full, 1)(batch), expected, "float32")
+            compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if network.exact else model
         compiled = core.compile_model(model, "CPU", settings)
     readout = CompiledReadout(compiled, AHEAD * settings["NUM_STREAMS"])
-    _compare(readout(batch), expected, precision)
+    compare(readout(batch), expected, precision)
     return readout
 
 
@@ -216,18 +220,27 @@ def _settings(precision: str, threads: int) -> dict[str, Any]:
     }
 
 
-def _compare(ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str) -> None:
-    """Raise `NotCompiled` where results for the same pictures differ by more than ``precision`` explains."""
-    for a, b in zip(ours, expected, strict=True):
-        length = np.linalg.norm(b, axis=1) + np.finfo(np.float32).tiny
+def compare(
+    ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str, engine: str = "OpenVINO"
+) -> None:
+    """Raise `Disagrees` where results of ``engine`` for the same images differ from those of PyTorch in float32 by
+    more than ``precision`` explains."""
+    tiny = np.finfo(np.float32).tiny
+    for number, (a, b) in enumerate(zip(ours, expected, strict=True), 1):
+        which = f"{engine}'s embeddings in {precision}" + (
+            f", output {number} of {len(ours)}," if len(ours) > 1 else ""
+        )
+        if not np.isfinite(a).all():
+            raise Disagrees(f"{which} hold values that are not finite")
+        length = np.linalg.norm(b, axis=1) + tiny
         if precision == "float32":
             apart = float((np.abs(a - b).max(1) / length).max())
             if not apart <= MAX_DISTANCE:
-                raise NotCompiled(f"OpenVINO's embeddings are {apart:.1g} of their length from PyTorch's")
+                raise Disagrees(f"{which} are {apart:.1g} of their length from PyTorch's")
         else:
-            cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + np.finfo(np.float32).tiny)).min())
+            cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + tiny)).min())
             if not cosine >= MIN_COSINE:
-                raise NotCompiled(f"OpenVINO's embeddings in {precision} have a cosine of {cosine:.3f} to PyTorch's")
+                raise Disagrees(f"{which} have a cosine of {cosine:.3f} to PyTorch's in float32")
 
 
 def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from threading import Lock, get_ident
@@ -19,7 +20,7 @@ from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.images import as_image
 from probing_core.models import compiled
 from probing_core.models.base import LoadedEmbedder, Preprocessing
-from probing_core.models.compiled import CompiledReadout, NotCompiled
+from probing_core.models.compiled import CompiledReadout, Disagrees, NotCompiled
 from probing_core.models.hub import weights_digest
 from probing_core.models.names import refuse_options, with_layer
 from probing_core.models.preprocessing import make_batch
@@ -211,6 +212,9 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
 
 log = logging.getLogger(__name__)
 
+TIMED_PASSES = 2
+"""Passes of which the faster one counts, where engines are compared."""
+
 
 @cache  # once per process
 def _report_missing() -> None:
@@ -261,23 +265,21 @@ class NetworkEmbedder(LoadedEmbedder):
         self.known_preprocessing = preprocessing if network.prepare is None else None
         self._device = resolve_device(device)
         self.device, self.precision = str(self._device), resolve_precision(precision, self._device)
+        self._batch_size = batch_size
         self._network = network
         self._weights = network.weights or weights_digest(network.module.state_dict())
         # Channels last: convolutions run faster on CPU, transformers as fast as before.
         network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
-        self._two, self._of_a_pass = self.prepare(_two_pictures(preprocessing)), batch_size or compiled.BATCH
+        self._two = self.prepare(_two_pictures(preprocessing))
         with torch.inference_mode():
             self._readouts = Readouts(name, network, options, self._two.to(self._device))
             first = copied_from(self._device, self._readouts.first)()
-        read = self._readouts.read
         self._lock = Lock()
-        self._compiled: dict[Read, CompiledReadout | None] = {read: self._compile(read, first)}
-        if self.precision != "float32":
-            for exact in network.exact:
-                _compute_in_float32(network.module.get_submodule(exact), self._device.type)
-        self._choose_batch_size(batch_size)
+        self._compiled: dict[Read, CompiledReadout | None] = {}
+        self._choose_engine(first, any_precision=precision == "auto")
+        self.batch_size = self._recorded_batch_size = self._usual_batch_size()
         names = [name]
         if options.get("layer") == "all":
             names = [with_layer(name, layer) for layer in range(1, len(network.blocks) + 1)]
@@ -309,7 +311,7 @@ class NetworkEmbedder(LoadedEmbedder):
             if read not in self._compiled:  # few visitors need them, so they are compiled at the first call
                 with torch.inference_mode():
                     first = copied_from(self._device, read(self._two.to(self._device)))()
-                self._compiled[read] = self._compile(read, first)
+                self._compiled[read] = self._compiled_or_none(read, first)
         return dict(zip(self.blocks, self._in_batches(images, read), strict=True))
 
     def recipe(self) -> dict[str, Any]:
@@ -336,11 +338,6 @@ class NetworkEmbedder(LoadedEmbedder):
         """ "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
-    def run_in_pytorch(self) -> None:
-        """Replace a compiled network by PyTorch, to compare the two."""
-        self._compiled = {self._readouts.read: None, self._readouts.read_blocks: None}
-        self._choose_batch_size()
-
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
         """Return the input of the network: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
         import torch
@@ -354,28 +351,84 @@ class NetworkEmbedder(LoadedEmbedder):
         """Compute one pass over a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
         return self._begin(self._readouts.read, batch)()
 
-    def forward_all(self, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
-        """Compute `forward` of several batches, in parallel where that is faster."""
-        begin = partial(self._begin, self._readouts.read)
-        return list(self._threads.feed(lambda batch: batch, begin, batches, AHEAD if self._own else 1))
-
     @property
     def _own(self) -> CompiledReadout | None:
         return self._compiled[self._readouts.read]
 
-    def _compile(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
-        """Compile what ``read`` gives; None where PyTorch computes it. The two must agree on ``expected``."""
+    def _choose_engine(self, expected: Sequence[np.ndarray], any_precision: bool) -> None:
+        """Choose what computes `Readouts.read`: OpenVINO, which is fastest (docs/engines.md), else PyTorch.
+
+        Where OpenVINO disagrees with ``expected``, the outputs in float32, because it computes in a lower precision,
+        and any precision will do, the fastest engine and precision that agree are chosen.
+        """
+        read, reason = self._readouts.read, None
+        self._compiled[read] = None
+        if self._can_be_compiled():
+            try:
+                self._compiled[read] = self._compile(read, expected, self.precision)
+            except NotCompiled as error:
+                reason = error
+        if self.precision != "float32":
+            for exact in self._network.exact:
+                _compute_in_float32(self._network.module.get_submodule(exact), self._device.type)
+        if isinstance(reason, Disagrees) and any_precision and self.precision != "float32":
+            self.precision, self._compiled[read] = self._fastest(expected)
+        if reason is not None:
+            log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
+
+    def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
+        """Return the precision and engine (None: PyTorch) of the highest throughput among those that agree with
+        ``expected``."""
+        read, lower = self._readouts.read, self.precision
+        ways: list[tuple[str, CompiledReadout | None]] = [("float32", None)]
+        with suppress(NotCompiled):
+            ways.append(("float32", self._compile(read, expected, "float32")))
+        with suppress(Disagrees):
+            compiled.compare(self.forward(self._two), expected, lower, "PyTorch")
+            ways.append((lower, None))
+        seconds = []
+        for way in ways:
+            self.precision, self._compiled[read] = way
+            seconds.append(self._seconds_per_image())
+        return ways[int(np.argmin(seconds))]
+
+    def _seconds_per_image(self) -> float:
+        """Measure passes of a batch on every core; the first is not counted."""
+        import torch
+
+        size, begin = self._usual_batch_size(), partial(self._begin, self._readouts.read)
+        batch = self._two.repeat(-(-size // 2), 1, 1, 1)[:size]
+        batches = [batch.contiguous(memory_format=torch.channels_last)] * self._threads.threads
+        measured = []
+        for _ in range(TIMED_PASSES + 1):
+            start = time.perf_counter()
+            for _ in self._threads.feed(lambda ready: ready, begin, batches, AHEAD if self._own else 1):
+                pass
+            measured.append(time.perf_counter() - start)
+        return min(measured[1:]) / (size * len(batches))
+
+    def _can_be_compiled(self) -> bool:
         any_size = self.known_preprocessing is not None and self.preprocessing.resize == "none"
         if self._device.type != "cpu" or self.precision not in compiled.HINTS or any_size:
-            return None
+            return False
         if not compiled.installed_version():
             _report_missing()
+            return False
+        return True
+
+    def _compile(self, read: Read, expected: Sequence[np.ndarray], precision: str) -> CompiledReadout:
+        size = self._batch_size or compiled.BATCH
+        threads = self._threads.threads
+        return compiled.compile_readout(self._network, read, self._two, expected, precision, threads, size)
+
+    def _compiled_or_none(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
+        """Compile what ``read`` gives in the precision of the model; None where PyTorch computes it."""
+        if not self._can_be_compiled():
             return None
-        passes = self._threads.threads, self._of_a_pass
         try:
-            return compiled.compile_readout(self._network, read, self._two, expected, self.precision, *passes)
+            return self._compile(read, expected, self.precision)
         except NotCompiled as reason:
-            log.warning("'%s' runs in PyTorch: %s.", self.name, reason)
+            log.warning("The layers of '%s' are read in PyTorch: %s.", self.name, reason)
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
@@ -391,10 +444,9 @@ class NetworkEmbedder(LoadedEmbedder):
             outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
             return copied_from(self._device, outputs)
 
-    def _choose_batch_size(self, asked: int | None = None) -> None:
+    def _usual_batch_size(self) -> int:
         usual = compiled.BATCH if self._own else self._threads.batch_size(self._network.module)
-        self.batch_size = asked or usual
-        self._recorded_batch_size = self.batch_size  # running out of memory does not change the recipe
+        return self._batch_size or usual
 
     def _in_batches(self, images: Sequence[Image], read: Read) -> list[np.ndarray]:
         begin = partial(self._begin, read)
@@ -408,9 +460,9 @@ class NetworkEmbedder(LoadedEmbedder):
             )  # copied asynchronously from there
 
         done: list[list[np.ndarray]] = []
-        position = 0
+        position, size = 0, self.batch_size  # other threads may reduce the model's size meanwhile
         while position < len(images):
-            batches = self._threads.batches(range(position, len(images)), self.batch_size)
+            batches = self._threads.batches(range(position, len(images)), size)
             try:
                 for outputs in self._threads.feed(prepare, begin, batches, AHEAD if self._own else 1):
                     done.append(outputs)
@@ -418,12 +470,13 @@ class NetworkEmbedder(LoadedEmbedder):
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-                if self.batch_size == 1:
+                if size == 1:
                     raise ModelUnavailable(
-                        f"'{self.name}' runs out of memory on {self.device} with a single picture; "
-                        f"free some, or take another device or precision."
+                        f"'{self.name}' runs out of memory on {self.device} with a single image; "
+                        f"free some memory, or choose a different device or precision."
                     ) from error
-                self.batch_size //= 2
+                size //= 2
+                self.batch_size = min(self.batch_size, size)  # for later calls; it does not change the recipe
                 free_memory(self.device)
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]

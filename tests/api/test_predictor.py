@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import probing_core
+from probing_core.api import predictor as predicting
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live import PictureCrops, alteration_score, cut, if_altered, join, log_of, word
 from probing_core.corpora import open_corpus
@@ -127,6 +129,22 @@ def test_the_order_and_company_of_pictures_do_not_matter(predictor):
         for one, its in zip(row["classes"], other["classes"], strict=True):
             assert one | {"probability": 0} == its | {"probability": 0}
             assert one["probability"] == pytest.approx(its["probability"], abs=1e-5)
+
+
+def test_predict_in_two_threads_shares_one_predictor(split_run, monkeypatch):
+    both_miss = threading.Barrier(2)
+
+    class Slow(Predictor):
+        def __init__(self, *args):
+            both_miss.wait(20)
+            super().__init__(*args)
+
+    monkeypatch.setattr(predicting, "Predictor", Slow)
+    run = Run.open(split_run[0])
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: predicting._predictor(run, "cpu"), range(2))
+    assert first is second
+    predicting._predictor.cache.clear()
 
 
 def test_what_cannot_be_asked_is_told(predictor, tmp_path):

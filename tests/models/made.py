@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 
+from lab.devtools.networks import run_in_pytorch
+
 
 def pictures() -> list[np.ndarray]:
     """Three pictures of different sizes, noise on gradients."""
@@ -27,7 +29,7 @@ def in_pytorch(embedder):
     if compiled.installed_version():
         assert embedder.engine.startswith("OpenVINO")
         ours = dict(embedder.embed_layers(pictures())), dict(embedder.embed_blocks(pictures()))
-        embedder.run_in_pytorch()
+        run_in_pytorch(embedder)
         theirs = dict(embedder.embed_layers(pictures())), dict(embedder.embed_blocks(pictures()))
         for mine, other in zip(ours, theirs, strict=True):
             assert list(mine) == list(other)
@@ -46,7 +48,7 @@ def loaded_in_pytorch(name):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "installed_version", lambda: "")
         embedder = load_embedder(name, precision="float32")
-    embedder.run_in_pytorch()  # not to compile what it has not read yet
+    run_in_pytorch(embedder)  # not to compile what it has not read yet
     return embedder
 
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from probing_core.models import compiled
+from lab.devtools.networks import run_in_pytorch
+from probing_core.models import compiled, processor
 from probing_core.models.base import Preprocessing
 from probing_core.models.compiled import BATCH, NotCompiled
 from probing_core.models.network import Network, NetworkEmbedder, _report_missing
@@ -52,7 +53,7 @@ def test_any_number_of_pictures_is_embedded_as_in_pytorch():
     embedder = load(small_net())
     assert embedder.engine == embedder.recipe()["engine"] == f"OpenVINO {compiled.installed_version()}"
     each = {count: (embedder.embed(images[:count]), embedder.embed_blocks(images[:count])) for count in range(12)}
-    embedder.run_in_pytorch()
+    run_in_pytorch(embedder)
     assert embedder.recipe()["engine"] == "PyTorch"
     for count in range(1, 12):
         own, blocks = each[count]
@@ -65,7 +66,7 @@ def test_any_number_of_pictures_is_embedded_as_in_pytorch():
 def test_a_network_embeds_the_same_once_it_has_released_what_else_it_can_do(engine):
     images, embedder = pictures(), load(small_net())
     if engine == "PyTorch":
-        embedder.run_in_pytorch()
+        run_in_pytorch(embedder)
     before = embedder.embed(images)
     embedder.keep_embedding()
     assert {one.is_meta for one in embedder._network.module.parameters()} == {engine == "OpenVINO"}
@@ -77,7 +78,7 @@ def test_a_batch_of_another_size_or_height_is_embedded_too():
     wide = torch.rand(BATCH + 3, 3, 32, 48).contiguous(memory_format=torch.channels_last)
     usual = wide[..., :32].contiguous(memory_format=torch.channels_last)
     mine = [embedder.forward(batch)[0] for batch in (wide, usual)]
-    embedder.run_in_pytorch()
+    run_in_pytorch(embedder)
     for one, batch in zip(mine, (wide, usual), strict=True):
         assert_alike(one, embedder.forward(batch)[0])
 
@@ -88,7 +89,7 @@ def test_a_pass_takes_as_many_pictures_as_asked():
     embedder = NetworkEmbedder("mine/net", network, SMALL, {}, "cpu", "float32", batch_size=3)
     assert (embedder.recipe()["batch_size"], embedder._own._shape[0]) == (3, 3)
     mine, at_once = embedder.embed(images), embedder.forward(embedder.prepare(images))[0]
-    embedder.run_in_pytorch()
+    run_in_pytorch(embedder)
     assert_alike(mine, embedder.embed(images))
     assert_alike(at_once, mine)
 
@@ -224,6 +225,54 @@ def test_pictures_of_any_size_and_other_precisions_stay_in_pytorch_without_a_wor
     preprocessing = SMALL if precision == "float16" else Preprocessing((32, 32), "none")
     assert load(small_net(), precision=precision, preprocessing=preprocessing).engine == "PyTorch"
     assert caplog.messages == []
+
+
+class SlowIn(nn.Module):
+    """Takes longer in PyTorch, in one precision or in both; can be wrong in bfloat16."""
+
+    def __init__(self, *slow: str, wrong: bool = False) -> None:
+        super().__init__()
+        self.net, self.slow, self.wrong = small_net(), slow, wrong
+
+    def forward(self, x):
+        precision = "bfloat16" if torch.is_autocast_enabled("cpu") else "float32"
+        if precision in self.slow and not torch.jit.is_tracing():
+            time.sleep(0.05)
+        y = self.net(x)
+        return y * torch.nan if precision == "bfloat16" and self.wrong else y
+
+
+@pytest.mark.parametrize(
+    ("net", "float32_agrees", "expected"),
+    [
+        (SlowIn("float32", "bfloat16"), True, ("OpenVINO", "float32")),
+        (SlowIn("float32"), False, ("PyTorch", "bfloat16")),
+        (SlowIn("bfloat16"), False, ("PyTorch", "float32")),
+        (SlowIn("float32", wrong=True), False, ("PyTorch", "float32")),
+    ],
+)
+def test_network_runs_in_the_fastest_way_that_agrees_where_openvino_does_not(
+    net, float32_agrees, expected, monkeypatch, caplog
+):
+    # As OpenVINO is for ViT-B/16 in bfloat16 on processors with AMX.
+    compiles = compiled.compile_readout
+
+    def faulty(network, read, batch, outputs, precision, *passes):
+        if precision == "bfloat16" or not float32_agrees:
+            compiled.compare([output * np.nan for output in outputs], outputs, precision)
+        return compiles(network, read, batch, outputs, precision, *passes)
+
+    monkeypatch.setattr(compiled, "compile_readout", faulty)
+    monkeypatch.setattr(processor, "_cpu_multiplies_bfloat16", lambda: True)
+    embedder = load(net, precision="auto")
+    assert (embedder.engine.split()[0], embedder.recipe()["precision"]) == expected
+    assert len(caplog.messages) == 1
+    assert "not finite" in caplog.messages[0]
+    with torch.inference_mode():
+        exact = net(embedder.prepare(pictures())).numpy()
+    np.testing.assert_allclose(embedder.embed(pictures()), exact, atol=1e-6 if expected[1] == "float32" else 1e-2)
+    asked = load(net, precision="bfloat16")
+    assert (asked.engine, asked.precision) == ("PyTorch", "bfloat16"), "a precision that was asked for is kept"
 
 
 needs_bfloat16 = pytest.mark.skipif(

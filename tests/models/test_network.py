@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from lab.devtools.networks import run_in_pytorch
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from probing_core.models import from_callable, from_module, load_embedder, register
 from probing_core.models.base import Preprocessing
@@ -123,7 +126,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
 
     embedder = NetworkEmbedder("x", Network(module=net, embed=hungry, pooling="own"), SMALL, {}, precision="float32",
                                batch_size=8)  # fmt: skip
-    embedder.run_in_pytorch()
+    run_in_pytorch(embedder)
     embedder.batch_size = 8
     sizes.clear()
     images, asked = pictures() * 3, embedder.recipe()
@@ -138,15 +141,37 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch):
     with pytest.raises(RuntimeError, match="other"):
         embedder.embed(images)
     full.append(True)
-    with pytest.raises(ModelUnavailable, match="'x' runs out of memory on .* with a single picture"):
+    with pytest.raises(ModelUnavailable, match="'x' runs out of memory on .* with a single image"):
         embedder.embed(images)
+
+
+def test_two_threads_that_run_out_of_memory_both_halve_their_batch():
+    net, both_full = small_net(), threading.Barrier(2)
+
+    def hungry(x):
+        if len(x) > 1 and not both_full.broken:
+            both_full.wait(20)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return net(x)
+
+    network = Network(module=net, embed=hungry, pooling="own")
+    both_full.abort()  # nothing is large while the model is loaded
+    embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32", batch_size=2, threads=2)
+    run_in_pytorch(embedder)
+    embedder.batch_size = 2
+    both_full.reset()
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: embedder.embed(pictures()[:2]), range(2)))
+    for result in results:
+        np.testing.assert_allclose(result, call(net, batch())[:2], atol=1e-6)
+    assert embedder.batch_size == 1
 
 
 def test_a_network_may_write_into_its_input():
     net = small_net()
     network = Network(module=net, embed=lambda given: net(given.mul_(0)), pooling="own")
     embedder = NetworkEmbedder("x", network, SMALL, {}, "cpu", "float32")
-    embedder.run_in_pytorch()
+    run_in_pytorch(embedder)
     ready = embedder.prepare(pictures())
     before = ready.clone()
     embedder.forward(ready)

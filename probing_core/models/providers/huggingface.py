@@ -8,10 +8,12 @@ Repositories whose code would have to run are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,22 +48,47 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
     folder, weights = _locate(name)
     _refuse_other_libraries(folder, name)
-    transformers.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()  # its report on weights is checked here and raised in one sentence
-    model = _load_model(folder, weights, name)
-    try:
-        processor = transformers.AutoImageProcessor.from_pretrained(
-            _processor_folder(folder, name), local_files_only=True, **NO_CODE
-        )
-        settings = preprocessing(processor)
-    except ModelUnavailable:
-        raise
-    except Exception as error:
-        raise ModelUnavailable(
-            f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
-            f"expected a preprocessor_config.json next to its weights."
-        ) from error
+    with _quiet():
+        model = _load_model(folder, weights, name)
+        try:
+            processor = transformers.AutoImageProcessor.from_pretrained(
+                _processor_folder(folder, name), local_files_only=True, **NO_CODE
+            )
+            settings = preprocessing(processor)
+        except ModelUnavailable:
+            raise
+        except Exception as error:
+            raise ModelUnavailable(
+                f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
+                f"expected a preprocessor_config.json next to its weights."
+            ) from error
     return NetworkEmbedder(name.full, network(model, processor), settings, name.options, device, precision)
+
+
+_LOADING = Lock()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers: its report on weights is checked here and raised in one sentence. Its settings hold for all
+    threads, so one of ours changes them at a time and restores them."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging
+
+    with _LOADING:
+        verbosity = logging.get_verbosity()
+        bars = logging.is_progress_bar_enabled()
+        no_hub_bars = are_progress_bars_disabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()  # those of the hub, too
+            if no_hub_bars:
+                disable_progress_bars()
 
 
 def _locate(name: ModelName) -> tuple[Path, Path | None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from probing_core.errors import BadConfig, ModelUnavailable
@@ -136,13 +137,22 @@ def _repository(tag: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    # open_clip logs to the root logger; it warns of the activation, which is corrected here.
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.CRITICAL)
+    """Drop what this thread logs to the root logger, as open_clip does, and its warnings: it warns of the activation,
+    which is corrected here. Other threads and loggers are unaffected."""
+    root, this_thread = logging.getLogger(), get_ident()
+    handler = None if root.handlers else logging.lastResort  # without any, `logging.warning` would add one for good
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != this_thread
+
+    if handler:
+        root.addHandler(handler)
+    root.addFilter(of_others)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        root.setLevel(level)
+        root.removeFilter(of_others)
+        if handler:
+            root.removeHandler(handler)

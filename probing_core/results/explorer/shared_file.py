@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core import __version__
+from probing_core.compute.parallel import cores
 from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, minus, model_titles
 from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
@@ -283,7 +283,7 @@ def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[
 
     found = []
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(cores()) as threads:
             for done, one in enumerate(threads.map(sheets, range(len(data.images))), 1):
                 found.append(one)
                 room -= _base64_size(one.small)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -46,6 +48,45 @@ def test_open_clip_equals_its_own_call(clip_folder):
         )["image_intermediates_prefix"]
     for ours, theirs in zip(layers.values(), tokens, strict=True):
         np.testing.assert_allclose(ours, theirs[:, 0].numpy(), atol=1e-6)
+
+
+def test_open_clip_is_silent_in_its_thread_alone_and_leaves_logging_as_it_is(clip_folder, monkeypatch, caplog):
+    import open_clip
+
+    create, root = open_clip.create_model, logging.getLogger()
+
+    def create_while_another_thread_logs(*args, **kwargs):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(logging.warning, "from another thread").result()
+        logging.warning("from open_clip")
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(open_clip, "create_model", create_while_another_thread_logs)
+    before = root.level, list(root.handlers), list(root.filters)
+    load_embedder(f"open_clip:{clip_folder}", precision="float32")
+    assert (root.level, root.handlers, root.filters) == before
+    assert "from another thread" in caplog.messages
+    assert "from open_clip" not in caplog.messages
+
+
+def test_transformers_keeps_its_verbosity_and_progress_bars(tmp_path):
+    import transformers
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from transformers.utils import logging as settings
+
+    model, processor = transformers_cases()["vit"]
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    usual = settings.get_verbosity()
+    transformers.logging.set_verbosity_info()
+    transformers.logging.enable_progress_bar()
+    try:
+        load_embedder(f"hf:{tmp_path}", precision="float32")
+        assert settings.get_verbosity() == logging.INFO
+        assert settings.is_progress_bar_enabled()
+        assert not are_progress_bars_disabled()
+    finally:
+        transformers.logging.set_verbosity(usual)
 
 
 def test_open_clip_refuses_what_does_not_fit_and_suggests(clip_folder):
