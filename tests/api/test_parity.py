@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as pillow
 
 import probing_core
-from probing_core.api.parity import LIST, read_vectors, write_golden
+from probing_core.api.parity import LIST, Parity, read_vectors, write_golden
 from probing_core.compute.golden_pictures import golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from probing_core.models import Preprocessing
@@ -139,3 +139,11 @@ def test_an_export_without_preprocessing_is_preprocessed_as_the_other_pipeline(t
     found = compared(original, export)
     assert found.largest == 0
     assert "is preprocessed as" in str(found)
+
+
+def test_parity_escapes_names_in_notebooks():
+    pictures = pd.DataFrame({"picture": ["a"], "kind": ["photograph"], "shift": [0.0], "cosine": [1.0]})
+    scale = pd.DataFrame({"alteration": ["blur"], "shift": [1.0]})
+    page = Parity("<b>mine</b>", "theirs", pictures, scale, 0.01)._repr_html_()
+    assert "<b>" not in page
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page

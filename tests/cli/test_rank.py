@@ -6,8 +6,10 @@ import json
 import shutil
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from probing_core.api.rank import Ranking
 from probing_core.cli import main
 from probing_core.results import Run
 from probing_core.run.recipe import read_recipe, write_recipe
@@ -64,6 +66,16 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
         main(["rank", "baseline/phash", "--base", str(base), "--out", str(tmp_path / "else"), "--device", "cpu"]) == 0
     )
     assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
+
+
+def test_ranking_escapes_names_in_notebooks(tmp_path):
+    names = ["<b>mine</b>", "<i>theirs</i>"]
+    numbers = dict.fromkeys(("value", "low", "high", "difference", "difference_low", "difference_high", "p"), 0.5)
+    board = pd.DataFrame({"model": names, "seed_of": "", "place": [1, 2]}).assign(**numbers)
+    groups = pd.DataFrame({"group": ["<u>blur</u>"], "difference": [0.1]})
+    page = Ranking(names[0], board, names[1], groups, 1, tmp_path)._repr_html_()
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page
+    assert not any(tag in page for tag in ("<b>", "<i>", "<u>"))
 
 
 def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkeypatch, capsys):
