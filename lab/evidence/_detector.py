@@ -15,7 +15,8 @@ import pandas as pd
 from lab.devtools.commands import publish
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops
-from probing_core.compute.parallel import cores, in_chunks, one_core_threads
+from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.cores import cores
 from probing_core.corpora.base import Corpus
 from probing_core.detector.features import features
 from probing_core.measures.classification import balanced_accuracy

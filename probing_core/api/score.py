@@ -24,11 +24,11 @@ from platformdirs import user_cache_path
 import probing_core
 from probing_core.compute.claims import FINE
 from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
-from probing_core.compute.parallel import cores
 from probing_core.compute.samples import SamplePlan, choose_images, make_pair
 from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
 from probing_core.compute.train import train_content, train_linear
+from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus

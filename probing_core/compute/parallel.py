@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
 from probing_core.compute.workers import Workers
+from probing_core.cores import cores
 from probing_core.models.processor import start_one_core_threads
 
 MEMORY_OF_MODELS = 0.6
@@ -71,20 +70,6 @@ FEW_PICTURES = 600
 
 MEMORY_OF_WORKER = 400 * 2**20
 """Bytes used by a process that transforms pictures, including neural styles."""
-
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Quota of a container: microseconds of processor time in each period, or ``max``, and the period."""
-
-
-def cores() -> int:
-    """Return how many cores this process may use, by affinity and the quota of its container; fewer where
-    ``OMP_NUM_THREADS`` limits numerical libraries."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = map(int, QUOTA.read_text().split())
-        there = max(1, min(there, quota // period))
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(limit), there) if limit.isdecimal() and int(limit) else there
 
 
 @contextmanager

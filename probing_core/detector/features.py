@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probing_core.compute.parallel import cores
+from probing_core.cores import cores
 from probing_core.errors import ModelUnavailable
 from probing_core.models.base import Preprocessing
 from probing_core.models.hub import read_weights

@@ -28,7 +28,6 @@ from probing_core.compute.names import (
     READINGS,
     RENDERING,
 )
-from probing_core.compute.parallel import cores
 from probing_core.compute.samples import Design, choose_images, samples_on_maps
 from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.studies import Study
@@ -36,6 +35,7 @@ from probing_core.compute.studies.data import SeriesData, StudiedModel
 from probing_core.compute.tasks import CONTENT, classes_of
 from probing_core.compute.train import Trained, train_linear
 from probing_core.compute.workers import Workers
+from probing_core.cores import cores
 from probing_core.detector.detector import Detector, detect
 from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from probing_core.compute.parallel import cores
+from probing_core.cores import cores
 from probing_core.corpora import KINDS, absolute_name, open_corpus
 from probing_core.corpora.base import Corpus, CorpusKind
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName

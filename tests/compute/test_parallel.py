@@ -9,7 +9,8 @@ import torch
 from threadpoolctl import threadpool_info
 
 from probing_core.compute import parallel
-from probing_core.compute.parallel import cores, in_chunks, one_core_threads, threads
+from probing_core.compute.parallel import in_chunks, one_core_threads, threads
+from probing_core.cores import cores
 
 
 def test_memory_is_taken_above_a_share_of_the_machines():

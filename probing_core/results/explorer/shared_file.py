@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core import __version__
-from probing_core.compute.parallel import cores
+from probing_core.cores import cores
 from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, minus, model_titles
 from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source

@@ -1,0 +1,21 @@
+"""The number of processor cores that this process may use."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Quota of a container: microseconds of processor time in each period, or ``max``, and the period."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use, by affinity and the quota of its container; fewer where
+    ``OMP_NUM_THREADS`` limits numerical libraries."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = map(int, QUOTA.read_text().split())
+        available = max(1, min(available, quota // period))
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(limit), available) if limit.isdecimal() and int(limit) else available
