@@ -291,8 +291,8 @@ def test_the_table_shows_itself(pictures):
     assert "mine/&lt;colors&gt;" in page
     assert "<td>transformation, all</td>" in page
     value = shown.table["value"][0]
-    assert f"{100 * value:.1f} %" in page
-    assert f"{100 * value:.1f} %" in str(shown)
+    assert f"{100 * value:.1f}%" in page
+    assert f"{100 * value:.1f}%" in str(shown)
     assert repr(shown) == str(shown)
 
 
