@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from probing_core.errors import BadArray
 from probing_core.measures.classification import MIN_PROBABILITY
 
 TOLERANCE = 1e-6
@@ -35,6 +36,9 @@ MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
 
 MAX_TRIALS = 4
 """Most steps that a line search tries."""
+
+MAX_LIFT_EXPONENT = 5
+"""Power of ten of the largest multiple of the identity that is added to the metric, relative to its mean diagonal."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,24 @@ class Solution:
 
 
 def metric_inverse(rows: Tensor, logits: Tensor, weight: Tensor, ridge: Tensor) -> Tensor:
-    """Return the inverse (D, D) of the metric from ``rows`` (n, D) with ``logits`` (n, K) and ``weight`` (n,)."""
+    """Return the inverse (D, D) of the metric from ``rows`` (n, D) with ``logits`` (n, K) and ``weight`` (n,).
+
+    Raises:
+        BadArray: rows or logits are not finite, or too large for ``float32``.
+    """
     p = torch.softmax(logits, -1)
     curvature = (p * (1 - p)).mean(-1) * weight / weight.sum()
     metric = rows.T @ (rows * curvature[:, None]) + torch.diag(ridge)
     # Rounding may make the matrix indefinite where rows are fewer than dimensions: little if the penalty is strong.
-    share, failed = 1e-6, True
-    while failed:
-        lifted = metric + share * metric.diagonal().mean() * torch.eye(len(metric))
+    for exponent in range(-6, MAX_LIFT_EXPONENT + 1):
+        lifted = metric + 10.0**exponent * metric.diagonal().mean() * torch.eye(len(metric))
         factor, info = torch.linalg.cholesky_ex(lifted)
-        share, failed = 10 * share, bool(info)
-    return torch.cholesky_inverse(factor)
+        if not info:
+            return torch.cholesky_inverse(factor)
+    raise BadArray(
+        "The probe cannot be fitted: the embeddings or logits hold NaN, infinity or numbers too large for float32. "
+        "Check the model and its precision."
+    )
 
 
 def minimize(

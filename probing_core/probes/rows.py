@@ -92,11 +92,23 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
-    """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias."""
+    """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias.
+
+    Raises:
+        BadArray: an embedding is not finite, or overflows when it is standardized.
+    """
     import torch
 
     rows = torch.ones(part.stop - part.start, X.shape[1] + 1)
-    rows[:, :-1] = torch.from_numpy((read(X, part) - np.float32(mean)) / np.float32(scale))
+    with np.errstate(over="ignore", invalid="ignore"):
+        Z = (read(X, part) - np.float32(mean)) / np.float32(scale)
+    if not np.isfinite(Z).all():
+        bad = part.start + int(np.flatnonzero(~np.isfinite(Z).all(1))[0])
+        raise BadArray(
+            f"The embedding of row {bad} is too large to standardize in float32; scale the embeddings down, or check "
+            f"the model and its precision."
+        )
+    rows[:, :-1] = torch.from_numpy(Z)
     return rows
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from probing_core.errors import BadArray
 from probing_core.probes import LinearProbe
 from probing_core.probes.linear import GRID, fit, fit_discriminant, fit_in_span
+from probing_core.probes.optimizer import metric_inverse
 
 CLASSES = tuple("abcde")
 
@@ -93,6 +96,24 @@ def test_a_class_without_rows_to_learn_from_is_improbable_and_breaks_nothing():
     assert np.isfinite(probe.facts.validation_loss)
     np.testing.assert_allclose(told.sum(1), 1, rtol=1e-5)
     assert told[:, 2].max() < 1 / len(CLASSES)
+
+
+@pytest.mark.parametrize("large", [3e38, np.nan, np.inf])
+def test_fit_raises_for_embeddings_that_are_too_large_or_not_finite(large):
+    (X, y), validation = made(300, 1), made(200, 2)
+    X[::2, 0], X[1::2, 0] = -large, large
+    X[:100, 0] = -large  # the mean is not 0, so that differences to it overflow
+    with pytest.raises(BadArray):
+        fit(X, y, classes=CLASSES, validation=validation, penalties=(0.1,))
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_metric_inverse_raises_for_logits_that_are_not_finite(broken):
+    rows, weight = torch.ones(20, 4), torch.ones(20)
+    with pytest.raises(BadArray):
+        metric_inverse(rows, torch.full((20, 3), broken), weight, torch.ones(4))
+    with pytest.raises(BadArray):
+        metric_inverse(rows * broken, torch.zeros(20, 3), weight, torch.ones(4))
 
 
 def test_one_penalty_is_not_at_an_edge_and_solved_alone():
