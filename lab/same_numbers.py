@@ -73,7 +73,7 @@ def write_corpora(folder: Path) -> Path:
 KEYS = ("strength",)
 """Columns of fractions that say of what a row is, not what was measured."""
 
-PROSE = ("note", "evidence", "missing")
+PROSE = ("note", "missing")
 """Columns of words for a reader, which may be written differently."""
 
 PASSED_OVER = ("map", "neighbors", "star")

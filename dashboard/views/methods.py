@@ -21,9 +21,9 @@ from probing_core.measures.notation import in_percent, model_title, model_titles
 from probing_core.measures.statistics import with_place
 from probing_core.probes import DEFINITIONS
 from probing_core.results import FURTHER, PicturesMissing, Run, command_of, corpus_is_named
+from probing_core.results.claim_sentences import PAPER
 from probing_core.results.sentences import (
     ORIGIN,
-    PAPER,
     PROTOCOL,
     about_fits,
     about_images,

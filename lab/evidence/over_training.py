@@ -29,7 +29,7 @@ from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES as SCORES
-from probing_core.compute.claims import FINE
+from probing_core.compute.claim_tests import FINE
 from probing_core.compute.names import GROUP_SUBSET, STRENGTH
 from probing_core.compute.tasks import CONTENT
 from probing_core.measures.notation import in_percent

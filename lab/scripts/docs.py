@@ -31,6 +31,13 @@ from probing_core.results import (
     retrieval,
     summaries,
 )
+from probing_core.results.claim_sentences import (
+    accuracies_in_words,
+    claim_in_words,
+    encoders_by_role,
+    evidence_in_words,
+    with_numbers,
+)
 from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
@@ -62,9 +69,6 @@ STYLES = {
     "ten of another network": (r"style-arbitrary-\d+", False),
 }
 """Title -> names of the transforms, and whether the probe of the rotation had seen them."""
-
-DIFFERENCES = " Differences in points"
-"""With which the list of single contrasts begins that a claim rests on."""
 
 BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
 
@@ -212,13 +216,20 @@ def score_table(run: Store) -> str:
 def claims_list(run: Store) -> str:
     """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
     encoders; single contrasts are on the page Models."""
+    contrasts = run.read_table(layout.CONTRASTS)
+    roles = run.read_table(layout.ROLES) if run.has(layout.ROLES) else pd.DataFrame()
     parts = []
-    for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
+    for title, rows in claims_by_set(with_numbers(run.read_table(layout.CLAIMS), contrasts)).items():
+        role_set = str(rows["set"].iloc[0])
+        encoders = encoders_by_role(role_set, roles, contrasts)
+        named = "; ".join(f"{role}: {', '.join(models)}" for role, models in encoders.items())
         lines = [
-            f"{n}. {row['claim']} **{result_in_words(row)}** {row['evidence'].split(DIFFERENCES)[0]}"
-            for n, row in enumerate(rows.to_dict("records"), 1)
+            f"{row['claim']}. {claim_in_words(row)} **{result_in_words(row)}** {evidence_in_words(row)}".rstrip()
+            for row in rows.to_dict("records")
         ]
-        parts.append("\n".join([f"{title} ({rows['encoders'].iloc[0]}):", "", *lines]))
+        if len(roles):
+            lines[-1] += f" {accuracies_in_words(roles[roles['set'] == role_set])}"
+        parts.append("\n".join([f"{title} ({named}):", "", *lines]))
     return "\n\n".join(parts)
 
 

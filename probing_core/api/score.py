@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 import probing_core
-from probing_core.compute.claims import FINE
+from probing_core.compute.claim_tests import FINE
 from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
 from probing_core.compute.samples import SamplePlan, choose_images, make_pair
 from probing_core.compute.studies import STUDIES

@@ -38,6 +38,6 @@ NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
 ALL_REPETITIONS = -1
 """Value of the column ``among`` for neighbors among all repetitions."""
 
-SUPPORTED, NOT_SUPPORTED, UNDECIDED = "holds here", "does not hold here", "cannot be told"
-"""Column ``result`` of the table of claims: supported; not supported, since a part of it is significantly the other way
-round; undecided."""
+SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+"""Values of the column ``result`` of the table of claims. Not supported: a part of the claim is significantly the other
+way round."""

@@ -5,13 +5,13 @@ Nothing here trains or embeds, and nothing imports a deep-learning framework.
 
 from __future__ import annotations
 
+from probing_core.results.claim_sentences import claims_by_set, result_in_words
 from probing_core.results.command import FURTHER, command_of, corpus_is_named
 from probing_core.results.neighbors import mean_of, nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard
 from probing_core.results.run import Run
 from probing_core.results.run_places import RunPlace, find_runs, unused_name
-from probing_core.results.sentences import claims_by_set, result_in_words
 
 __all__ = [
     "FURTHER",

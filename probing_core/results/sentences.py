@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
 from probing_core.measures.statistics import networks
-from probing_core.results.ranking import SIGNIFICANCE, has_place, is_baseline
+from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import ordered
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -215,74 +213,6 @@ def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
         best, finds = board.iloc[0], "" if words else f" {FINDS[use]}"
         words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'], 1)}{finds}.")
     return " ".join(words)
-
-
-TITLES = {
-    "zoo": "Tested on the zoo, whose encoders differ in the objective alone",
-    "published": "Tested on published encoders, which differ in network, data and budget as well",
-}
-
-WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
-"""Result in the table of claims -> its text."""
-
-
-def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the table of claims by set of encoders, under the title of each."""
-    return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
-
-
-PAPER = "arXiv 2307.05610"
-ABOUT_CLAIMS = (
-    "The abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610) makes five claims. "
-    "Each is tested here by comparisons of encoders that were named before any result was seen. Not supported: a part "
-    "of the claim is significantly the other way round. Undecided: the data do not decide. The protocol is a "
-    "reconstruction. A kind of model is the mean of its encoders, and a result is about these encoders."
-)
-DIFFERENT, NOT_DISTINGUISHED, ALONE = "different", "not distinguished", "different only if it were tested alone"
-"""Results of the test of a difference; Holm's correction runs over all contrasts, which were named before the test."""
-
-
-COUNTED = re.compile(r"Transformations \(of (\d+)\) whose recall .*?, two dozens asked: ([^;.]*)")
-"""The counts that decide the first claim, in the table of claims."""
-
-
-def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return what the test of a claim found, without the differences (see `differences`); of counts the one that
-    decides."""
-    if counted := COUNTED.match(str(row["evidence"])):
-        least = min(map(int, re.findall(r" (\d+)", counted[2])))
-        return (
-            f"Each kind of encoder recognizes at least {least} of {counted[1]} transformations more often than chance, "
-            "by the whole 95 % interval of its recall. The claim asks for two dozen."
-        )
-    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", str(row["evidence"]).split("Differences in points")[0]).strip()
-
-
-def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the differences that the test of a claim rests on, and over what their intervals are.
-
-    Args:
-        contrasts: rows of the table of contrasts, of one claim and one set of encoders.
-
-    Returns:
-        One row a contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
-        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "trainings" where there are several of each kind, as the test
-        decides, else "photographs".
-    """
-    seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
-    low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
-    names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
-    rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if contrasts["score"].nunique() > 1 else "")})
-    rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
-    apart = (rows["low"] > 0) | (rows["high"] < 0)
-    rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
-    return rows, "trainings" if seeds else "photographs"
-
-
-def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return ``Supported here, tested without CAN.``"""
-    without = f", tested without {row['missing']}" if row["missing"] else ""
-    return f"{WORDS[row['result']]}{without}."
 
 
 ORIGIN = (

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claims import FINE
+from probing_core.compute.claim_tests import FINE
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING
 from probing_core.compute.parallel import picture_pool, threads

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from probing_core.compute.claims import FINE, GROUP_TASKS, described, models_of_claims
+from probing_core.compute.claim_tests import FINE
+from probing_core.compute.claims import GROUP_TASKS, described, models_of_claims
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.model_samples import most_to_learn
 from probing_core.compute.names import (
@@ -358,12 +359,12 @@ def _study_rows() -> Iterator[Row]:
 def _claim_rows() -> Iterator[Row]:
     yield Row(
         path=layout.CLAIMS,
-        holds="what becomes of the claims, with the contrasts that decide them and the ablations beside it",
+        holds="results of the claims, with the roles that were tested, their contrasts and the ablations",
         each=EACH["claimed"],
         reads=(layout.SAMPLES, *map(_predictions, (FINE, ANY_TASK, CONTENT))),
         options=("classes", "claims"),
-        revision=9,
-        beside=(layout.CONTRASTS, layout.ABLATIONS),
+        revision=10,
+        beside=(layout.ROLES, layout.CONTRASTS, layout.ABLATIONS),
         make=decide_claims,
         doing="Testing claims",
         stage=EVALUATE,

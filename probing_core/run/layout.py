@@ -84,6 +84,7 @@ def table_path(name: str) -> str:
 SCORES = table_path("scores")
 FITS = table_path("fits")
 CLAIMS = table_path("claims")
+ROLES = table_path("roles")
 CONTRASTS = table_path("contrasts")
 ABLATIONS = table_path("ablations")
 

@@ -14,7 +14,8 @@ import pandas as pd
 import psutil
 from threadpoolctl import threadpool_limits
 
-from probing_core.compute.claims import FINE, GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.claim_tests import FINE
+from probing_core.compute.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.live import PictureCrops, Prediction, predictions_of
 from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
 from probing_core.compute.model_samples import ModelSamples, most_to_learn
@@ -192,7 +193,7 @@ def decide_claims(files: Reads, given: Given) -> Mapping[str, Content]:
             if files.has(path)
         }
         results[model] = model_results(predictions, far)
-    tables = layout.CLAIMS, layout.CONTRASTS, layout.ABLATIONS
+    tables = layout.CLAIMS, layout.ROLES, layout.CONTRASTS, layout.ABLATIONS
     return dict(zip(tables, claim_tables(models, results), strict=True))
 
 

@@ -7,38 +7,36 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import permutation_test, spearmanr
 
-from probing_core.compute import claims
-from probing_core.compute.claims import (
+from probing_core.compute.claim_tests import (
     ABLATIONS,
     ALIGN,
     CAN,
-    CLAIMS,
     CLIP,
     CONTRASTS,
     FINE,
-    GROUP_TASKS,
     MAE,
     SIMCLR,
     SUPERVISED,
     Identified,
-    _among,
-    claim_tables,
+    by_contrasts,
+    by_counts,
+    by_ranks,
     contrast_table,
     identified,
-    model_results,
-    models_by_role,
     pooled,
+    rank_correlation,
 )
+from probing_core.compute.claims import GROUP_TASKS, claim_tables, missing_roles, model_results, models_by_role
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.tasks import CONTENT
-from probing_core.measures.statistics import mean
+from probing_core.measures.statistics import holm, mean
 from probing_core.models import encoders_of
 from probing_core.models.base import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
-from probing_core.results import claims_by_set, result_in_words
-from probing_core.results.sentences import WORDS
+from probing_core.results.claim_sentences import with_numbers
 from probing_core.run import layout, makers
 from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe
@@ -59,7 +57,7 @@ def scores_of(shares, roles=ROLES):
 
 
 def of_claim(table, claim):
-    return claims.by_contrasts(table[table["claim"] == claim])
+    return by_contrasts(table[table["claim"] == claim])
 
 
 def test_every_contrast_is_between_encoders_of_the_six():
@@ -70,14 +68,14 @@ def test_every_contrast_is_between_encoders_of_the_six():
 
 def test_a_lead_of_all_holds_a_lag_of_one_fails_and_a_tie_stays_open():
     lead = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.9}), "far style": scores_of({})})
-    assert of_claim(lead, 2)[0] == SUPPORTED
-    assert of_claim(lead, 3)[0] == UNDECIDED
+    assert of_claim(lead, 2)["result"] == SUPPORTED
+    assert of_claim(lead, 3)["result"] == UNDECIDED
     lag = contrast_table({"fine": scores_of({MAE: 0.9, CAN: 0.2}), "far style": scores_of({})})
-    assert of_claim(lag, 2)[0] == NOT_SUPPORTED
+    assert of_claim(lag, 2)["result"] == NOT_SUPPORTED
     style = contrast_table({"fine": scores_of({}), "far style": scores_of({CLIP: 0.9, ALIGN: 0.95})})
-    assert of_claim(style, 3)[0] == SUPPORTED
+    assert of_claim(style, 3)["result"] == SUPPORTED
     all_over = contrast_table({"fine": scores_of({SUPERVISED: 0.2}), "far style": scores_of({})})
-    assert of_claim(all_over, 4)[0] == SUPPORTED
+    assert of_claim(all_over, 4)["result"] == SUPPORTED
 
 
 def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
@@ -90,24 +88,20 @@ def test_effects_are_differences_and_holm_is_over_all_that_could_be_computed():
     assert len(known) == 13
     assert (table["p_holm"].dropna() >= known).all()
     assert table["p_holm"].min() == pytest.approx(min(1, 13 * known.min()))
-    result, evidence = of_claim(table, 3)
-    assert result == UNDECIDED
-    assert "no far styles" in evidence
+    untested = {"result": UNDECIDED, "contrasts": 8, "tested": 0, "above": 0, "below": 0}
+    assert of_claim(table, 3) == untested
 
 
 def test_what_is_missing_leaves_the_rest_to_be_tested():
     """As with published encoders, none of which is a CAN."""
     there = [role for role in ROLES if role != CAN]
     table = contrast_table({"fine": scores_of({MAE: 0.9}, there), "far style": {}})
-    result, evidence = of_claim(table, 2)
-    assert result == SUPPORTED
-    assert evidence.startswith("4 of 4 contrasts (of 8 named) lie above 0")
-    assert "CAN" not in evidence
-    assert claims.missing_roles(table[table["claim"] == 2], there) == [CAN]
-    assert claims.missing_roles(None, there) == [CAN]
+    assert of_claim(table, 2) == {"result": SUPPORTED, "contrasts": 8, "tested": 4, "above": 4, "below": 0}
+    assert missing_roles(table[table["claim"] == 2], there) == [CAN]
+    assert missing_roles(None, there) == [CAN]
     unsupervised = [role for role in ROLES if role != SUPERVISED]
     table = contrast_table({"fine": scores_of({}, unsupervised), "far style": {}})
-    assert of_claim(table, 4) == (UNDECIDED, "None of 5 contrasts could be computed: the run lacks encoders.")
+    assert of_claim(table, 4) == {"result": UNDECIDED, "contrasts": 5, "tested": 0, "above": 0, "below": 0}
 
 
 def test_a_difference_must_show_over_trainings_as_well():
@@ -171,28 +165,29 @@ def test_trainings_are_counted_together_and_their_spread_is_given():
     assert np.isnan(identified(rows[:2]).seeds).all()
 
 
-def counts(sure, informed, perhaps, seeds=(float("nan"), float("nan")), classes=30):
-    return dict.fromkeys(ROLES, Identified(sure, perhaps, informed, classes, seeds))
+@pytest.mark.parametrize(
+    ("above_chance", "not_below", "seeds", "expected"),
+    [
+        (20, 23, (np.nan, np.nan), NOT_SUPPORTED),
+        (20, 24, (np.nan, np.nan), UNDECIDED),  # too little is known to deny it
+        (25, 30, (np.nan, np.nan), SUPPORTED),
+        (25, 30, (24.5, 27.0), SUPPORTED),
+        (25, 30, (21.0, 29.0), UNDECIDED),
+        (20, 23, (15.0, 25.0), UNDECIDED),
+        (20, 23, (18.0, 22.0), NOT_SUPPORTED),
+    ],
+)
+def test_by_counts_asks_for_two_dozen_over_photographs_and_trainings(above_chance, not_below, seeds, expected):
+    one = Identified(above_chance, not_below, 30, 30, seeds)
+    better = Identified(29, 30, 30, 30)
+    found = by_counts({**dict.fromkeys(ROLES, better), MAE: one})
+    assert found == {"result": expected, "transformations": 30, "identified": above_chance}
 
 
-def test_a_result_that_hangs_on_the_criterion_says_so():
-    result, said = claims.by_counts(counts(20, 26, 23))
-    assert result == NOT_SUPPORTED
-    assert "after looking, it would hold" in said
-    assert claims.by_counts(counts(20, 26, 24))[0] == UNDECIDED, "too little is known to deny it"
-    result, said = claims.by_counts(counts(25, 23, 30))
-    assert result == SUPPORTED
-    assert "it would not be shown either" in said
-
-
-def test_two_dozens_are_to_be_identified_by_all_trainings_that_there_may_be():
-    assert claims.by_counts(counts(25, 25, 30, seeds=(24.5, 27.0)))[0] == SUPPORTED
-    assert claims.by_counts(counts(25, 25, 30, seeds=(21.0, 29.0)))[0] == UNDECIDED
-    assert claims.by_counts(counts(20, 25, 23, seeds=(15.0, 25.0)))[0] == UNDECIDED
-    assert claims.by_counts(counts(20, 25, 23, seeds=(18.0, 22.0)))[0] == NOT_SUPPORTED
-    result, said = claims.by_counts(counts(4, 4, 4, classes=4))
-    assert (result, said) == (UNDECIDED, "The run has 4 transformations, and two dozens are asked.")
-    assert claims.by_counts({})[0] == UNDECIDED
+def test_by_counts_is_undecided_with_few_transformations_or_no_predictions():
+    few = by_counts(dict.fromkeys(ROLES, Identified(4, 4, 4, 4)))
+    assert few == {"result": UNDECIDED, "transformations": 4, "identified": 4}
+    assert by_counts({}) == {"result": UNDECIDED}
 
 
 def test_ablations_are_corrected_apart_from_the_claims():
@@ -204,48 +199,52 @@ def test_ablations_are_corrected_apart_from_the_claims():
     assert table["p_holm"].min() == pytest.approx(min(1, 6 * table["p"].min()))
 
 
-def test_a_score_of_some_photographs_is_drawn_with_those_of_all():
-    everyone, mine = pd.Series(["a", "b", "c", "d", "b"]), pd.Series(["b", "d", "d"])
-    sums = mean(np.array([True, False, True]), mine.to_numpy())
-    padded = _among(sums, mine, everyone)
-    assert padded.value == sums.value
-    assert padded.sums[[1, 3]].tolist() == sums.sums.tolist()
-    assert not padded.sums[[0, 2]].any()
+def in_order(roles, accuracies):
+    return {role: [mean(np.full(40, value), np.arange(40))] for role, value in zip(roles, accuracies, strict=True)}
 
 
-def test_content_and_style_that_rise_together_do_not_trade_off():
-    style = {m: [accuracy(0.2 + 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
-    opposite = {m: [accuracy(0.9 - 0.12 * i, i, 600)] for i, m in enumerate(ROLES)}
-    assert claims.by_ranks(style, style)[0] == SUPPORTED
-    assert claims.by_ranks(style, opposite)[0] == NOT_SUPPORTED
-    assert claims.by_ranks(style, dict.fromkeys(ROLES, style[MAE]))[0] == UNDECIDED  # no ranks, so nothing to correlate
-    result, said = claims.by_ranks(style, {MAE: style[MAE]})
-    assert result == UNDECIDED
-    assert "takes 4 encoders with both accuracies; the run has MAE." in said
-    five = {m: each for m, each in style.items() if m != CAN}
-    result, said = claims.by_ranks(style, five)
-    assert result == SUPPORTED
-    assert "over 5 encoders: 1.00" in said
-    missing = "The run has no content accuracy, which takes probes of its own and labels to learn."
-    assert claims.by_ranks(style, {}) == (UNDECIDED, missing)
-
-
-def test_ranks_must_agree_over_trainings_as_well():
-    style = {m: [accuracy(0.2 + 0.12 * i, i, 600)] * 3 for i, m in enumerate(ROLES)}
-    one, other = (
-        {m: each[:1] for m, each in turned.items()}
-        for turned in (style, dict(zip(ROLES, list(style.values())[::-1], strict=True)))
+@pytest.mark.parametrize("seed", range(6))
+def test_rank_correlation_equals_scipy(seed):
+    one, other = np.random.default_rng(seed).integers(0, 5, (2, 6))  # with ties
+    rho, p = rank_correlation(one, other)
+    assert rho == pytest.approx(spearmanr(one, other).statistic)
+    theirs = permutation_test(
+        (one,),
+        lambda x: spearmanr(x, other).statistic,
+        permutation_type="pairings",
+        alternative="greater" if rho > 0 else "less",
+        n_resamples=np.inf,
     )
-    mixed = {m: [*one[m], *one[m], *other[m]] for m in ROLES}
-    assert claims.by_ranks(style, style)[0] == SUPPORTED
-    result, said = claims.by_ranks(style, mixed)
-    assert result == UNDECIDED
-    assert "over trainings" in said
-    uneven = mixed | {MAE: mixed[MAE][:2]}
-    assert "over trainings" not in claims.by_ranks(style, uneven)[1]
+    assert p == pytest.approx(theirs.pvalue)
 
 
-SHIPPED = ("claims", "contrasts", "ablations")
+def test_by_ranks_decides_by_the_permutation_p_value():
+    style = in_order(ROLES, (0.60, 0.65, 0.64, 0.59, 0.63, 0.62))
+    # Many photographs make each accuracy certain, yet six encoders with a weak correlation decide nothing.
+    weak = by_ranks(style, in_order(ROLES, (0.47, 0.41, 0.38, 0.34, 0.48, 0.46)))
+    assert 0 < weak["rho"] < 0.5
+    assert weak["result"] == UNDECIDED
+    assert by_ranks(style, style) == {"result": SUPPORTED, "roles": 6, "rho": 1, "p": pytest.approx(1 / 720)}
+    opposite = {role: in_order([role], [1 - each[0].value])[role] for role, each in style.items()}
+    assert by_ranks(style, opposite) == {
+        "result": NOT_SUPPORTED,
+        "roles": 6,
+        "rho": pytest.approx(-1),
+        "p": pytest.approx(1 / 720),
+    }
+
+
+def test_by_ranks_is_undecided_without_ranks_to_correlate():
+    style = in_order(ROLES, (0.60, 0.65, 0.64, 0.59, 0.63, 0.62))
+    four = {role: style[role] for role in ROLES[:4]}
+    assert by_ranks(style, four)["result"] == SUPPORTED, "one of 24 permutations"
+    for content, roles in ((dict.fromkeys(ROLES, style[MAE]), 6), ({MAE: style[MAE]}, 1), ({}, 0)):
+        found = by_ranks(style, content)
+        assert (found["result"], found["roles"]) == (UNDECIDED, roles)
+        assert np.isnan([found["rho"], found["p"]]).all()
+
+
+TABLES = ("claims", "roles", "contrasts", "ablations")
 
 
 def shipped_predictions_of(names: Mapping[str, str]) -> Callable[[str, str], pd.DataFrame]:
@@ -273,7 +272,7 @@ def tested() -> tuple[pd.DataFrame, ...]:
 
 
 def tables(tested: tuple[pd.DataFrame, ...], role_set: str) -> dict[str, pd.DataFrame]:
-    found = dict(zip(SHIPPED, tested, strict=True))
+    found = dict(zip(TABLES, tested, strict=True))
     return {n: t[t["set"] == role_set].reset_index(drop=True) if "set" in t else t for n, t in found.items()}
 
 
@@ -282,18 +281,21 @@ def test_the_shipped_results_are_those_of_the_shipped_predictions():
     store = Store(reference_run())
     plan = plan_of(store)
     again = makers.decide_claims(*plan.given(plan.artifacts[layout.CLAIMS]))
-    assert set(again) == {layout.table_path(name) for name in SHIPPED}
-    for path, table in again.items():
-        pd.testing.assert_frame_equal(table, store.read_table(path))
-    both = "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1"
-    assert again[layout.CLAIMS]["encoders"][0].endswith(both)
+    assert set(again) == {layout.table_path(name) for name in TABLES}
+    for path in (layout.CONTRASTS, layout.ABLATIONS):
+        pd.testing.assert_frame_equal(again[path], store.read_table(path))
+    shipped = with_numbers(store.read_table(layout.CLAIMS), store.read_table(layout.CONTRASTS))
+    numbers = ["set", "claim", "result", "contrasts", "tested", "above", "below"]
+    pd.testing.assert_frame_equal(again[layout.CLAIMS][numbers], shipped[numbers], check_dtype=False)
+    encoders = again[layout.ROLES].set_index("role")["encoders"]
+    assert encoders["CLIP"] == "zoo/clip-plain, zoo/clip-plain@seed=1"
     assert set(again[layout.CLAIMS]["missing"]) == {""}
 
 
 @pytest.mark.slow
 def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested):
     zoo, published = tables(tested, "zoo"), tables(tested, "published")
-    assert list(published["claims"]["claim"]) == list(CLAIMS)
+    assert list(published["claims"]["claim"]) == [1, 2, 3, 4, 5]
     assert list(published["claims"]["missing"]) == ["CAN"] * 5
     contrasts = published["contrasts"]
     involved = (contrasts[["first_role", "second_role"]] == "CAN").any(axis=1)
@@ -301,14 +303,23 @@ def test_published_encoders_are_tested_apart_and_without_what_is_missing(tested)
     assert contrasts.loc[involved, numbers].isna().all(axis=None)
     assert contrasts.loc[~involved, numbers].equals(zoo["contrasts"].loc[~involved, numbers])
     assert not contrasts[["first", "second"]].apply(lambda c: c.str.startswith("zoo/")).any(axis=None)
-    assert published["claims"]["result"][0] == zoo["claims"]["result"][0] != UNDECIDED
-    assert result_in_words(published["claims"].iloc[0]) == "Supported here, tested without CAN."
-    assert result_in_words(zoo["claims"].iloc[0]) == "Supported here."
-    titles = list(claims_by_set(tested[0]))
-    assert [title.split(",")[0] for title in titles] == ["Tested on the zoo", "Tested on published encoders"]
-    for of_zoo, of_published in zip(zoo["claims"].itertuples(), published["claims"].itertuples(), strict=True):
-        assert result_in_words(of_zoo._asdict()) == f"{WORDS[of_zoo.result]}."
-        assert result_in_words(of_published._asdict()) == f"{WORDS[of_published.result]}, tested without CAN."
+    assert list(published["roles"]["role"]) == [role for role in ROLES if role != CAN]
+    assert published["claims"]["result"][0] == zoo["claims"]["result"][0] == SUPPORTED
+    # Holm's correction is over the contrasts of one set: fewer contrasts, a weaker correction.
+    known = contrasts.loc[~involved]
+    np.testing.assert_allclose(known["p_holm"], holm(np.fmax(known["p"], known["p_seeds"])))
+
+
+def test_claim_tables_hold_what_decides_each_claim(tested):
+    claims, roles, contrasts, _ = tested
+    zoo = claims[claims["set"] == "zoo"].set_index("claim")
+    of_roles = roles[roles["set"] == "zoo"]
+    assert zoo.loc[1, "identified"] == of_roles["identified"].min()
+    for claim in (2, 3, 4):
+        mine = contrasts[(contrasts["set"] == "zoo") & (contrasts["claim"] == claim)]
+        sure = mine[mine["p_holm"] < 0.05]
+        assert zoo.loc[claim, ["above", "below"]].tolist() == [(sure["effect"] > 0).sum(), (sure["effect"] < 0).sum()]
+    assert zoo.loc[5, "rho"] == pytest.approx(spearmanr(of_roles["fine"], of_roles["content"]).statistic)
 
 
 def test_each_role_is_named_once_beforehand():

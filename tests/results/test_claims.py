@@ -1,17 +1,75 @@
-"""Evidence of the claims as people read it."""
+"""Claims in words, and tables of claims that held sentences."""
 
 from __future__ import annotations
 
-from probing_core.compute.claims import Identified, by_counts
-from probing_core.results.sentences import evidence_in_words
+import pandas as pd
+import pytest
+
+from probing_core.compute.claim_tests import DOZENS, by_contrasts, by_counts
+from probing_core.compute.names import NOT_SUPPORTED, UNDECIDED
+from probing_core.paths import reference_run
+from probing_core.results.claim_sentences import (
+    WORDS,
+    claims_by_set,
+    encoders_by_role,
+    evidence_in_words,
+    result_in_words,
+    with_numbers,
+)
+from probing_core.results.run import Run
+from probing_core.run import layout
 
 
-def test_of_the_first_claim_the_count_that_decides_is_told():
-    counts = {"SimCLR": Identified(27, 30, 30, 30), "MAE": Identified(29, 29, 25, 30)}
-    words = evidence_in_words({"evidence": by_counts(counts)[1]})
-    assert words.startswith("Each kind of encoder recognizes at least 27 of 30 transformations more often than chance")
+@pytest.mark.parametrize(
+    ("numbers", "stated"),
+    [
+        ({"transformations": 30, "identified": 27}, ("27", "30")),
+        ({"transformations": DOZENS - 1, "identified": 4}, (str(DOZENS - 1),)),
+        ({"contrasts": 8, "tested": 6, "above": 5, "below": 1}, ("5", "6", "1", "2")),
+        ({"contrasts": 8, "tested": 8, "above": 0, "below": 0}, ("8",)),
+        ({"contrasts": 5, "tested": 0, "above": 0, "below": 0}, ("5",)),
+        ({"roles": 6, "rho": -0.14, "p": 0.4}, ("\u22120.14", "6", "0.40")),
+        ({"roles": 3}, ("3",)),
+    ],
+)
+def test_evidence_in_words_states_the_numbers_of_its_row(numbers, stated):
+    row = pd.DataFrame([{"transformations": 1, "tested": 1, "roles": 1}, numbers]).iloc[1]  # others are missing
+    words = evidence_in_words(row)
+    assert all(number in words for number in stated), words
+    assert "nan" not in words
 
 
-def test_evidence_has_minus_signs_and_no_single_differences():
-    evidence = "Over 6 encoders: -0.14 (-1 to 2, one-two). Differences in points: MAE - CAN -3."
-    assert evidence_in_words({"evidence": evidence}) == "Over 6 encoders: \u22120.14 (\u22121 to 2, one-two)."
+def test_evidence_in_words_is_empty_where_the_table_has_no_number():
+    assert evidence_in_words({"claim": 1, "result": "supported", "missing": ""}) == ""
+
+
+def test_with_numbers_reads_a_table_of_sentences_by_its_contrasts():
+    contrasts = pd.DataFrame({"set": "zoo", "claim": 2, "p": [0.001, 0.2], "p_holm": [0.002, 0.4], "effect": [-1, 1]})
+    former = pd.DataFrame(
+        {
+            "claim": ["All of them identify dozens.", "MAE is best."],
+            "result": ["cannot be told", "does not hold here"],
+            "evidence": ["No number of this sentence, 17, is read.", "0 of 99 contrasts lie above 0 and 77 below."],
+            "set": "zoo",
+            "missing": ["", "CAN"],
+        }
+    )
+    one, two = with_numbers(former, contrasts).to_dict("records")
+    assert (one["claim"], one["result"], evidence_in_words(one)) == (1, UNDECIDED, "")
+    expected = {"contrasts": 2, "tested": 2, "above": 0, "below": 1, "result": NOT_SUPPORTED, "missing": "CAN"}
+    assert expected.items() <= two.items()
+    now = pd.DataFrame([{"set": "zoo", "claim": 1, "missing": "", **by_counts({})}, {"set": "zoo", "claim": 2}])
+    now = now.assign(**by_contrasts(contrasts))
+    pd.testing.assert_frame_equal(with_numbers(now, contrasts), now)
+
+
+def test_the_shipped_claims_can_be_read():
+    run = Run.open(reference_run())
+    contrasts = run.table(layout.CONTRASTS)
+    claims = with_numbers(run.table(layout.CLAIMS), contrasts)
+    ((_, rows),) = claims_by_set(claims).items()
+    assert list(rows["claim"]) == [1, 2, 3, 4, 5]
+    assert all(result_in_words(row).startswith(WORDS[row["result"]]) for row in rows.to_dict("records"))
+    named = encoders_by_role("zoo", run.table(layout.ROLES), contrasts)
+    assert len(named) == 6
+    assert named["MAE"] == ["zoo/mae", "zoo/mae@seed=1"]

@@ -24,17 +24,19 @@ from probing_core import __version__
 from probing_core.cores import cores
 from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, minus, model_titles
-from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
-from probing_core.results.pictures import PicturesMissing
-from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
-from probing_core.results.run import Run
-from probing_core.results.sentences import (
+from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
+    claim_in_words,
     claims_by_set,
     differences,
     evidence_in_words,
     result_in_words,
+    with_numbers,
 )
+from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
+from probing_core.results.pictures import PicturesMissing
+from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
+from probing_core.results.run import Run
 from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
@@ -386,16 +388,17 @@ def _board_row(row: Any, title: str, against: str, pale: bool) -> str:
 
 
 def _claims(run: Run) -> str:
-    table = run.table(layout.CLAIMS)
+    contrasts = run.table(layout.CONTRASTS)
+    table = with_numbers(run.table(layout.CLAIMS), contrasts)
     if table.empty:
         return ""
-    parts, contrasts = [], run.table(layout.CONTRASTS)
+    parts = []
     for title, rows in claims_by_set(table).items():
         details = "".join(
-            f'<details class="claim"><summary>{escape(str(row["claim"]))} '
+            f'<details class="claim"><summary>{escape(claim_in_words(row))} '
             f"<b>{escape(result_in_words(row))}</b></summary><p>{escape(evidence_in_words(row))}</p>"
-            f"{_differences(pick(contrasts, set=row['set'], claim=number))}</details>"
-            for number, row in enumerate(rows.to_dict("records"), 1)
+            f"{_differences(pick(contrasts, set=row['set'], claim=row['claim']))}</details>"
+            for row in rows.to_dict("records")
         )
         parts.append(f"<section><h2>{escape(title)}</h2><p class='quiet'>{escape(ABOUT_CLAIMS)}</p>{details}</section>")
     return "".join(parts)
