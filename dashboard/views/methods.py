@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import cache
+from dashboard.data.downloads import MAX_CSV_ROWS, MAX_ZIP_BYTES
 from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import page
 from dashboard.text import GLOSSARY, TERMS, plain, unbroken
@@ -261,12 +262,14 @@ def _export(run: Run) -> None:
     )
     names = run.table_names
     label = f"All {len(names)} tables as one ZIP"
-    tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
+    if sum(run.store.path(name).stat().st_size for name in names) <= MAX_ZIP_BYTES:
+        tables.download_file(lambda: _zip(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Show a table", "table", names)
     shown, count = first_rows(run.store, name, SHOWN)
     st.caption(f"{len(shown):,} of {count:,} rows shown; the download has all.")
     st.dataframe(shown, hide_index=True, key="any-table")
-    tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
+    if count <= MAX_CSV_ROWS:
+        tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 
 
 def _zip(run: Run, names: list[str]) -> bytes:

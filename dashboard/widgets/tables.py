@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
+from dashboard.data.downloads import Downloads
 from probing_core.charts import Figure
 from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
 from probing_core.results import Run
@@ -69,10 +70,11 @@ def download(table: Table, key: str, label: str = "Data as CSV") -> None:
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
-    """Show a button that downloads ``content``, which is made only then; the page does not run again."""
+    """Show a button that downloads ``content``, which is computed only then; the page does not run again."""
+    visitor: Downloads = st.session_state.setdefault("_downloads", Downloads())
     st.download_button(
         label,
-        content,
+        visitor.bounded(content),
         file_name=name,
         mime=mime,
         key=f"download-{key}",

@@ -1,0 +1,58 @@
+"""Files that are computed when a visitor downloads them, within bounds for each visitor."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from probing_core.errors import ProbingError
+
+PER_MINUTE = 30
+"""Maximum number of downloads that one visitor starts in a minute."""
+
+WAIT_S = 30.0
+"""Time for which a download waits for the previous one of the same visitor."""
+
+MAX_CSV_ROWS = 500_000
+"""Largest table that is written as CSV, which takes about ten seconds."""
+
+MAX_ZIP_BYTES = 256 * 2**20
+"""Largest total size of tables in one ZIP, which is built in memory."""
+
+
+class TooMany(ProbingError):
+    """Raised where a visitor starts too many downloads."""
+
+
+class Downloads:
+    """Bounds the downloads of one visitor: one is computed at a time, and a limited number in a minute."""
+
+    def __init__(self, per_minute: int = PER_MINUTE, wait_s: float = WAIT_S) -> None:
+        self.per_minute, self.wait_s = per_minute, wait_s
+        self._turn, self._counting = threading.Lock(), threading.Lock()
+        self._begun: deque[float] = deque()
+
+    def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
+        """Return a function that computes ``content`` when it is this visitor's turn, and raises `TooMany` otherwise."""
+
+        def compute() -> str | bytes:
+            self._count()
+            if not self._turn.acquire(timeout=self.wait_s):
+                raise TooMany("Another download is still being prepared. Try again in a minute.")
+            try:
+                return content()
+            finally:
+                self._turn.release()
+
+        return compute
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        with self._counting:
+            while self._begun and self._begun[0] < now - 60:
+                self._begun.popleft()
+            if len(self._begun) >= self.per_minute:
+                raise TooMany(f"More than {self.per_minute} downloads in a minute. Try again in a minute.")
+            self._begun.append(now)
