@@ -107,6 +107,7 @@ def contents(run: Run) -> str:
     baselines = sum(name.startswith(BASELINE) for name in alone)
     counts = [
         (used["base_id"].nunique() if len(used) else 0, "photograph"),
+        (len(used), "crop"),
         (run.sample_count, "sample"),
         (len(alone) - baselines, "encoder"),
         (len(first) - len(alone), "intermediate layer"),

@@ -265,22 +265,22 @@ def about_visibility(run: Run) -> str:
 
 
 def about_images(run: Run) -> str:
-    """Say which corpus the run used, how much of it, and how its photographs, images and samples are counted."""
+    """Say which corpus the run used, how much of it, and how its photographs, crops and samples are counted."""
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})
-    who = ", and those of the test split" if tested else " and"
-    far = f"{who} under each of {len(run.far)} far styles" if run.far else ""
+    who = "each test crop" if tested else "each crop"
+    far = f", and {who} one per unseen style ({len(run.far)})" if run.far else ""
     words = (
-        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} images (squares "
-        f"cut from {used['base_id'].nunique():,} photographs) are used, {len(run.images) - len(used):,} are left out. "
-        f"Each is there twice untouched and once under each of {learned} transformations, in {times} "
+        f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} crops of "
+        f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out. "
+        f"Each crop gives two clean samples and one sample per transformation ({learned}), in {times} "
         f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."
     )
     if not tested:
         return words
     return (
-        f"{words} Explore shows those of the {tested:,} images of the test split, untouched once, without far styles."
+        f"{words} Explore shows the samples of the {tested:,} test crops: one clean sample each, without unseen styles."
     )
 
 

@@ -72,7 +72,7 @@ class SharedFile:
         bytes: size of the file.
         models: exact names of the models in its explorer.
         photographs: number of photographs in it.
-        large: how many of these it also holds at `LARGE` pixels.
+        large: number of crops of these that it also holds at `LARGE` pixels.
         licenses: license -> number of photographs under it.
         why_not: why it holds no pictures; empty where it does.
     """
@@ -136,7 +136,7 @@ def write_shared_file(
     write_atomically(path, _page(header, blob, lead, tables, licenses, why_not).encode())
     names = tuple(model.name for model in data.models)
     large = sum(bool(one.large) for one in sheets)
-    return SharedFile(path, path.stat().st_size, names, len(sheets), large, licenses, why_not)
+    return SharedFile(path, path.stat().st_size, names, sum(licenses.values()), large, licenses, why_not)
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,12 @@ def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none
 
 
 def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
-    """Return how many photographs of which license are in the file, and why none if none."""
+    """Return how many photographs under which license are in the file, and why it has none; several crops of one
+    photograph count once."""
     if why_not := run.pictures.why_not:
         return {}, why_not[:1].lower() + why_not[1:].removesuffix(".")
-    return dict(Counter(one or "no license stated" for one in data.licenses).most_common()), ""
+    of_photographs = dict(zip(data.photographs, data.licenses, strict=True))
+    return dict(Counter(one or "no license stated" for one in of_photographs.values()).most_common()), ""
 
 
 def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
@@ -180,7 +182,7 @@ def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
         return f"No photograph leaves this machine: {why_not}."
     total = sum(licenses.values())
     each = "; ".join(f"{count:,} under {name}" for name, count in licenses.items())
-    return f"{total:,} photographs and their altered versions are written into the file: {each}."
+    return f"The file contains {total:,} photographs and their edited versions: {each}."
 
 
 def _anonymous(data: ExplorerData) -> ExplorerData:

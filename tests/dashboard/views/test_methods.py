@@ -65,9 +65,9 @@ def test_counts_of_photographs_images_and_samples_are_reconciled_in_a_sentence(o
     run = Run.open(REFERENCE)
     words = texts(open_app("Methods", run=REFERENCE, show_photographs="True")).replace("\\", "")
     found = re.search(
-        r"([\d,]+) images \(squares cut from ([\d,]+) photographs\) .* untouched and once under each of (\d+) "
-        r"transformations, in (\d+) repetitions, and those of the test split under each of (\d+) far styles: ([\d,]+) "
-        r"samples\. Explore shows those of the ([\d,]+) images of the test split",
+        r"([\d,]+) crops of ([\d,]+) photographs .* two clean samples and one sample per transformation \((\d+)\), "
+        r"in (\d+) repetitions, and each test crop one per unseen style \((\d+)\): ([\d,]+) samples\. "
+        r"Explore shows the samples of the ([\d,]+) test crops",
         words,
     )
     assert found, words
