@@ -35,7 +35,7 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Return a function that computes ``content`` when it is this visitor's turn, and raises `TooMany` otherwise."""
+        """Return a function that computes ``content`` in turn; it raises `TooMany` beyond the bounds."""
 
         def compute() -> str | bytes:
             self._count()
