@@ -10,38 +10,39 @@ from probing_core.measures.notation import decimal, in_percent, minus, model_tit
 from probing_core.transforms import resolve
 
 TERMS = {
-    "interval": "95 % interval, clustered by photograph: all views and versions of a photograph count as one "
-    "observation (bootstrap from 20 photographs up, a t interval over photographs below, none under 6; Wilson's next "
-    "to 0 and 100 %).",
-    "not distinguished": "A paired sign-flip test by photograph against the best model, adjusted for all pairs of "
-    "models, gives p of 0.05 or more: the data do not decide between the two. Intervals are not "
-    "adjusted, so those of the two may not overlap all the same.",
-    "fine": "Which of the transformations was applied? One class for each transformation, and identity.",
-    "group": "Which group of transformations? In each rotation one member of every group is never seen in training.",
-    "visible": "Samples on which the transformation changes something: SSIM of at most 0.99 and a mean difference of "
-    "at least 2 of 255.",
-    "recall": "Of the samples of this class, the share that the probe calls by its name.",
-    "ssim": "Structural similarity to the same picture untouched: 1 is identical.",
-    "difference": "Mean absolute difference of the pixel values, 0 to 255.",
-    "distance": "The perceptual distance by which the strengths of the classes are balanced.",
-    "flag": "What reading changed in the picture, and what degrades it before anything is done to it. Found in its "
-    "file, and in its pixels, reduced to 256 on the shorter side; about one photograph in a hundred has as much.",
-    "probability": "Of altered: how probable it is that the picture was altered, under the prior. Of a transformation: "
-    "how probable it is given that the picture was altered; these sum to 1.",
-    "shift": "How far the transformation moves the embedding, divided by the distance between two photographs: "
-    "at 1 the moved picture is as far away as another picture.",
-    "detection threshold": "The strength at which the probe separates the transformed picture from the untouched one "
-    "with d\N{PRIME} = 1; fainter strengths than probes learn from are tried too.",
-    "claim": "A sentence of the paper's abstract, tested on a set of encoders by contrasts that were named before any "
-    "result was seen: supported; not supported, since a part of it is significantly the other way round; or undecided.",
-    "objective": "What the model was trained to do: name labels (supervised), fill in hidden parts (MAE, CAN), "
-    "recognize two views of one picture (SimCLR, CAN), or match pictures with words (CLIP, ALIGN).",
-    "crops": "The models receive a square from the middle, reduced to the size of a view. Of a large picture they also "
-    "receive squares at its own scale, called tiles, since reducing it would erase blur, noise and compression.",
-    "map": "UMAP of the embeddings: near points are alike to this model; distances between far clusters mean little.",
-    "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs from a grid; with "
-    "fewer than 30 photographs fixed, in proportion to the embedding's dimensions.",
+    "interval": "95% confidence interval over photographs: all crops and versions of a photograph count as one "
+    "observation.",
+    "not distinguished": "Paired sign-flip test by photograph against the best model, adjusted for comparing all pairs "
+    "of models. Not significantly different: p of at least 0.05.",
+    "pair": "The test flips signs by photograph and is adjusted for comparing all pairs of models. It covers the "
+    "selection of test photographs, not the random seed of training, whose spread is given here.",
+    "selectivity": "Accuracy of a probe of the transformation minus that of a probe of the same size that learns "
+    "arbitrary labels, in percentage points. Both learn from fewer images than the accuracy on this page.",
+    "fine": "Which of the transformations was applied? One class for each transformation, and clean.",
+    "group": "Which group of transformations? In each fold, one member of every group is held out from training.",
+    "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean difference of at "
+    "least 2 of 255.",
+    "recall": "Percentage of the samples of this class that the probe classifies correctly.",
+    "ssim": "Structural similarity to the clean image: 1 means identical.",
+    "difference": "Mean absolute difference of the pixel values, from 0 to 255.",
+    "distance": "Perceptual distance by which the strengths of the classes are balanced.",
+    "flag": "Notes on how the file was decoded, and on existing degradation of the image.",
+    "probability": "Edited: probability that the image was edited, under the prior. Transformation: its probability "
+    "given that the image was edited; these add up to 100%.",
+    "shift": "Distance that the transformation moves an embedding, divided by the distance between two photographs: "
+    "at 1, the transformed image is as far away as a different photograph.",
+    "detection threshold": "Lowest strength at which the probe separates transformed from clean images with "
+    "d\N{PRIME} = 1. Strengths below the range in training are tested, too.",
+    "claim": "A statement of the paper's abstract, tested by contrasts that were specified before any result was seen.",
+    "objective": "What the model was trained for: labels (supervised), masked reconstruction (MAE, CAN), matching two "
+    "views of an image (SimCLR, CAN), or matching images with text (CLIP, ALIGN).",
+    "crops": "Models receive the center square, reduced to the view size. For large images, they also receive tiles at "
+    "full resolution, because reduction would erase blur, noise and compression.",
+    "map": "UMAP of the embeddings: nearby points are similar to this model. Distances between clusters mean little.",
+    "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs. With fewer than 30 "
+    "photographs it is fixed in proportion to the dimensions of the embedding.",
 }
+"""Terms of the pages -> their explanation in at most two sentences, shown as help."""
 
 
 GLOSSARY = {
@@ -230,6 +231,31 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
         return f"{entry.parameter} {number}"
     measured = f"{number} {'px' if entry.unit.startswith('px') else entry.unit}"
     return measured if entry.unit.startswith(f"{entry.parameter} ") else f"{entry.parameter} {measured}"
+
+
+def strength_axis(transform: str) -> str:
+    """Return the parameter of a transformation with its unit: ``sigma, px``, ``blend, %``, ``streaks``."""
+    try:
+        entry = resolve(transform)
+    except UnknownName:  # of a plug-in that is not loaded
+        return "strength"
+    if entry.unit == "in a square view" or entry.unit in ("power", "times"):
+        return entry.parameter
+    unit = entry.unit
+    if unit.startswith("share"):
+        unit = "%"
+    elif unit.startswith("px"):
+        unit = "px"
+    return unit if unit.startswith(f"{entry.parameter} ") else f"{entry.parameter}, {unit}"
+
+
+def strength_number(transform: str, strength: float, digits: int = 2) -> str:
+    """Return a strength as a number for a place where `strength_axis` names the unit: ``1.2``, ``60%``, ``240``."""
+    try:
+        is_fraction = resolve(transform).unit.startswith("share")
+    except UnknownName:  # of a plug-in that is not loaded
+        is_fraction = False
+    return f"{decimal(100 * strength, digits)}%" if is_fraction else decimal(strength, digits)
 
 
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:

@@ -1,8 +1,9 @@
-"""Models: which model encodes most about transformations, and what follows from it."""
+"""Models: which model encodes most about transformations, whether a difference is real, and what follows from it."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,169 +12,233 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
+from dashboard.data.links import open_transformation
 from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import fragment, page
-from dashboard.text import about_zoo, hint, in_bold, plain
+from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
-from probing_core.charts import PERCENT, dots_chart, leaderboard_chart
+from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
+from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, model_title, transform_title
+from probing_core.measures.notation import in_percent, in_points, model_title, transform_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import PicturesMissing, Run, summaries
-from probing_core.results.ranking import has_place, in_order, is_baseline, measure_of, scores_of, standings
-from probing_core.results.sentences import about_trainings, beside_baselines, finding
+from probing_core.results import PicturesMissing, Run, by_transform, summaries, two_models
+from probing_core.results.ranking import (
+    SIGNIFICANCE,
+    has_place,
+    in_order,
+    is_baseline,
+    measure_of,
+    scores_of,
+    standings,
+)
+from probing_core.results.sentences import beside_baselines, finding
 
-MOST_ROWS = 12
-"""Models that the chart shows; all others are in the table below it."""
+MOST_ROWS = 18
+"""Number of models that the chart shows; the table below shows all."""
 
-RARELY = 0.5
-"""Share of the untouched pictures that are named so, below which the page says why."""
+MOST_DIFFERENCES = 8
+"""Number of transformations that the comparison of two models shows."""
+
+FAR_BELOW = 0.5
+"""Baselines are not drawn next to encoders where they are lower by more than this fraction of the range of scores."""
 
 STRIP_WIDTH = 107
-"""Pixels of a picture of the strip: seven are a row of a window of 1,280, and three of a phone."""
-
-ABOUT_MARKS = (
-    "Bars are 95\N{NO-BREAK SPACE}% intervals; one that is narrower than its mark is hidden by it. Hollow: the data do "
-    "not distinguish the model from the best one. Ticks: further trainings of the same model."
-)
+"""Width in pixels of an image of the strip: seven fit into a window of 1,280, three into that of a phone."""
 
 PARTS = {
     "ranking": "Ranking",
+    "transformations": "By transformation",
     "content": "Appearance vs. content",
     "claims": "Claims",
     "uses": "Which model for which task",
 }
 
+RECALL, THRESHOLD = "recall", "threshold"
+CELLS = {RECALL: "Recall", THRESHOLD: "Detection threshold"}
 
-@page("Models", "Which model encodes most about transformations, and is the difference real?")
+OPENED = "_opened_cell"
+"""Key of the clicked cell in the session, until its page opens."""
+
+
+@page("Models")
 def show() -> None:
     run = cache.current_run()
     board = cache.board(run)
     if board.empty:
-        messages.empty("No model has a score in this run yet; `probing run --out DIR` goes on with it.")
+        messages.empty("This run has no scores yet. Resume it on Evaluate your model.")
         return
     messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     part, place = pickers.tab(PARTS)
+    shows = {
+        "ranking": _ranking,
+        "transformations": _by_transformation,
+        "content": _content,
+        "claims": claims.show_claims,
+        "uses": uses.show_tasks,
+    }
     with place:
-        {"ranking": _models, "content": _substance, "claims": claims.show_claims, "uses": uses.show_cards}[part](run)
-
-
-def _models(run: Run) -> None:
-    _strip(run, list(cache.board(run)["model"]))
-    _ranking(run)
+        shows[part](run)
 
 
 def _baseline(run: Run, board: pd.DataFrame) -> str:
-    scored = scores_of(run, "fine", "seen")
-    baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
+    baselines = _baselines(run)
     if baselines.empty or is_baseline(board["model"]).any():
         return ""
     return beside_baselines(board, baselines, in_bold)
 
 
-def _strip(run: Run, models: list[str]) -> None:
-    chosen = cache.computed(run, strip_of, tuple(with_place(models)))
-    if chosen is None:
+def _baselines(run: Run) -> pd.DataFrame:
+    scored = scores_of(run, "fine", "seen")
+    return scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
+
+
+def _all_ranked(run: Run) -> pd.DataFrame:
+    """Return the ranking with all baselines, which are not compared where encoders are."""
+    board, baselines = cache.board(run), _baselines(run)
+    if baselines.empty or is_baseline(board["model"]).any():
+        return board
+    return in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
+
+
+def _ranking(run: Run) -> None:
+    _ranking_and_pair(run)
+    models = list(cache.board(run)["model"])
+    if box := pickers.fold(f"All {len(scores_of(run, 'fine', 'seen'))} models as a table", "show-table"):
+        with box:
+            _table(run)
+    _strip(run, models)
+
+
+@fragment
+def _ranking_and_pair(run: Run) -> None:
+    ranked = _all_ranked(run)
+    lines = ranked[has_place(ranked)].head(MOST_ROWS)
+    shown = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
+    models = list(ranked.loc[has_place(ranked), "model"])
+    left, right = st.columns([3, 2], gap="medium")
+    pair = None
+    with right:  # before the first chart, which writes the address: each change of it is a step of the back button
+        if len(models) > 1:
+            pair = _pick_pair(run, models)
+    with left:
+        measure = MEASURES.get(measure_of("seen"))
+        tables.chart(
+            ranking_chart(shown, cache.theme(), f"{measure.title} (%)"),
+            "ranking",
+            ranked,
+            f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
+            on_pick=lambda mark: _select(mark, pair),
+        )
+        st.caption("Click a model to compare it. An interval narrower than its mark is hidden.")
+    if pair is not None:
+        with right:
+            _pair(run, *pair)
+
+
+def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
+    titles = {model: model_title(model) for model in models}
+    stored = state.stored_choices("models", models)
+    encoders = [model for model in models if not model.startswith(BASELINE)]
+    first, second = list(dict.fromkeys([*stored, *encoders, *models]))[:2]
+    one, other = st.columns(2)
+    a = pickers.select("Model A", "a", models, first, titles, where=one)
+    b = pickers.select("Model B", "b", models, second, titles, where=other)
+    return a, b
+
+
+def _select(mark: Any, pair: tuple[str, str] | None) -> None:
+    """Make the clicked model A, and the former A B."""
+    if not isinstance(mark, list) or pair is None:  # a tick of an additional seed
         return
-    samples, by_model = chosen
+    clicked = html.unescape(mark[-1])
+    if clicked != pair[0]:
+        state.choose("a", clicked)
+        state.choose("b", pair[0])
+
+
+def _pair(run: Run, a: str, b: str) -> None:
+    if a == b:
+        messages.empty("Select two different models to compare them.")
+        return
+    found = cache.computed(run, two_models.accuracy_difference, a, b)
+    p = two_models.p_of_pair(cache.computed(run, two_models.pairwise_p), a, b)
+    st.markdown(_pair_finding(a, b, found.value, found.low, found.high, p))
+    st.caption(_seed_spread(run, a, b, found.value), help=hint("pair"))
+    rows = cache.computed(run, two_models.recall_differences, a, b)
+    if rows.empty:
+        return
+    st.markdown(f"**Largest differences** of {len(rows)} classes")
+    styles = cache.theme().model_styles([a, b])
+    figure = difference_chart(
+        rows.head(MOST_DIFFERENCES).assign(name=rows["transform"].map(named)),
+        cache.theme(),
+        "recall of A minus recall of B (percentage points)",
+        ("A", "B"),
+        (styles[a].color, styles[b].color),
+    )
+    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus that of {model_title(b)} by transformation.")
+
+
+def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
+    interval = f"95% CI {in_points(low)} to {in_points(high)}" if np.isfinite(low) else "no interval"
+    tested = "not tested" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    decided = np.isfinite(p) and p < SIGNIFICANCE
+    better, worse = (a, b) if value >= 0 else (b, a)
+    verdict = (
+        f"{in_bold(better)} is more accurate than {in_bold(worse)}."
+        if decided
+        else f"{in_bold(a)} and {in_bold(b)} are not significantly different."
+    )
+    return f"{verdict} A \N{MINUS SIGN} B: **{in_points(value)} percentage points**, {interval}, {tested}."
+
+
+def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
+    spreads = {model: cache.computed(run, two_models.seed_spread, model) for model in (a, b)}
+    words = []
+    for model, spread in spreads.items():
+        title = plain(model_title(model))
+        if spread.count > 1:
+            words.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
+        else:
+            words.append(f"{title}: one seed")
+    text = f"Seed spread. {'; '.join(words)}."
+    if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
+        text += " Seeds of one model differ by at least as much as these two models."
+    return text
+
+
+def _strip(run: Run, models: list[str]) -> None:
+    selected = cache.computed(run, strip_of, tuple(with_place(models)))
+    if selected is None:
+        return
+    samples, by_model = selected
     try:
         pictures = cache.pictures(run, cache.described(run, samples))
     except PicturesMissing:
         return
-    letters = dict(zip("AB", by_model, strict=False))
-    whose = " and ".join(f"**{letter}** from the embedding of {plain(model_title(m))}" for letter, m in letters.items())
-    half = " and B about half of the time" if "B" in letters else ""
-    st.caption(
-        f"In bold, what was done to a photograph. Below it, what a probe answers: {whose}. A probe sees nothing but "
-        f"the embedding. This is a test picture where A is mostly right{half}."
-    )
+    letters = dict(zip(("1", "2"), by_model, strict=False))
+    st.subheader("One photograph, as two models classify it")
+    st.caption("; ".join(f"{number}: {plain(model_title(model))}" for number, model in letters.items()))
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
     with st.container(horizontal=True, gap="xsmall", key="strip"):
         for picture, truth, sample in rows:
             with st.container(width=STRIP_WIDTH, gap="xxsmall"):
                 st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
-                named = {letter: by_model[model][sample] for letter, model in letters.items()}
-                said = [f"{a} {RIGHT if name == truth else plain(transform_title(name))}" for a, name in named.items()]
-                st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *said]))
+                named_by = {number: by_model[model][sample] for number, model in letters.items()}
+                lines = [
+                    f"{number} {RIGHT if name == truth else plain(transform_title(name))}"
+                    for number, name in named_by.items()
+                ]
+                st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *lines]))
 
 
-@fragment
-def _ranking(run: Run) -> None:
-    board, scored = cache.board(run), scores_of(run, "fine", "seen")
-    baselines = scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
-    shown = board
-    if len(baselines) and not is_baseline(board["model"]).any():
-        # The best baseline stays visible, since no embedding needs to learn it.
-        shown = in_order(pd.concat([board, baselines.head(1).assign(p=np.nan, apart=True)], ignore_index=True))
-    lines = shown[has_place(shown)].head(MOST_ROWS)
-    left_out = [model for model in with_place(scored["model"]) if model not in set(lines["model"])]
-    shown = shown[shown["model"].isin(lines["model"]) | shown["seed_of"].isin(lines["model"])]
-    measure = MEASURES.get(measure_of("seen"))
-    models = list(dict.fromkeys([*board.loc[has_place(board), "model"], *baselines["model"]]))
-    left, right = st.columns([3, 2])
-    with right:  # before the first chart, which writes the address: each change of it is a step of the back button
-        model = pickers.pick_model(run, models)
-    with left:
-        tables.chart(
-            leaderboard_chart(shown, cache.theme(), f"{measure.title} (%)"),
-            "leaderboard",
-            board,
-            f"{measure.title.capitalize()} of {len(lines)} models with intervals.",
-            on_pick=_choose,
-        )
-        out = f" Not drawn: {plain(', '.join(map(model_title, left_out)))}." if left_out else ""
-        st.caption(
-            f"{measure.definition} {ABOUT_MARKS} {about_trainings(shown)}{out} Choose a mark to see its groups. "
-            f"{about_zoo(shown['model'])}"
-        )
-    with right:
-        _model(run, model)
-    words = f"All {len(scored)} as a table: encoders, baselines and further trainings"
-    if box := pickers.fold(words, "show-table"):
-        with box:
-            _table(run, scored, board, measure.definition)
-
-
-def _choose(mark: Any) -> None:
-    if isinstance(mark, list):  # a tick of a further training has no groups here
-        state.choose("model", html.unescape(mark[-1]))
-
-
-def _model(run: Run, model: str) -> None:
-    rows = cache.computed(run, summaries.by_group, (model,))
-    if rows.empty:
-        messages.empty("This model has no scores by group at the task fine.")
-        return
-    rows = rows.sort_values("value", ascending=False)
-    groups = rows["group"].replace("identity", "untouched")
-    figure = dots_chart(
-        tables.as_percent(rows).assign(name=groups, series="recognized"),
-        cache.theme(),
-        "exact transformation named (%); dotted: chance",
-        dict(zip(groups, rows["group"], strict=True)),
-        marks=[100 / len(run.classes("fine"))],
-        ends=PERCENT,
-    )
-    tables.chart(figure, "groups", rows, f"Share of each group's samples whose transformation {model} names.")
-    if (rows.loc[rows["group"] == "identity", "value"] < RARELY).any():
-        st.caption(
-            f"To this probe, *untouched* is one class of {len(run.classes('fine'))} like every other, and an untouched "
-            "picture looks like one of many faint alterations: so it is named rarely. Whether a picture was altered at "
-            "all is another question, which the page Try your images answers."
-        )
-    selectivity = summaries.pick(cache.study(run, "selectivity"), model=model)
-    if "control" in selectivity and len(selectivity):
-        task, control = (in_percent(float(selectivity[name].iloc[0])) for name in ("accuracy", "control"))
-        st.caption(
-            f"Selectivity: a probe that learns what was done is right in {task}, one of the same size that learns "
-            f"arbitrary labels in {control}. The difference is due to the embedding and not to the probe's own memory. "
-            f"Both are tested on {int(selectivity['images'].iloc[0])} images, fewer than the scores on this page."
-        )
-
-
-def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str) -> None:
+def _table(run: Run) -> None:
+    scored, board = scores_of(run, "fine", "seen"), cache.board(run)
     every = in_order(scored)
     visible = scores_of(run, "fine", "visible").set_index("model")["value"]
+    selectivity = cache.study(run, "selectivity")
+    selective = selectivity.set_index("model")["value"] if len(selectivity) else pd.Series(dtype=float)
     table = pd.DataFrame(
         {
             "title": [model_title(model) for model in every["model"]],
@@ -181,6 +246,7 @@ def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str)
             "low": every["low"],
             "high": every["high"],
             "visible": every["model"].map(visible),
+            "selectivity": every["model"].map(selective),
             "against": standings(every, board),
             "objective": every["objective"],
             "model": every["model"],
@@ -188,41 +254,183 @@ def _table(run: Run, scored: pd.DataFrame, board: pd.DataFrame, definition: str)
     )
     tables.show_table(
         table,
-        "leaderboard-table",
+        "ranking-table",
         column_config={
-            "title": st.column_config.TextColumn("name", width=290),
-            "against": st.column_config.TextColumn("against the best", width=190, help=hint("not distinguished")),
+            "title": st.column_config.TextColumn("Model", width=270),
+            "against": st.column_config.TextColumn("Compared with the best", width=190, help=hint("not distinguished")),
             "objective": None,
             "model": None,
         },
         percent={
-            "score": ("score (%)", definition),
-            "low": ("from (%)", hint("interval")),
-            "high": ("to (%)", hint("interval")),
-            "visible": ("visible (%)", f"The same over fewer samples. {hint('visible')}"),
+            "score": ("Accuracy (%)", MEASURES.get(measure_of("seen")).definition),
+            "low": ("95% CI low", hint("interval")),
+            "high": ("95% CI high", hint("interval")),
+            "visible": ("Visible (%)", f"Accuracy on visible transformations. {hint('visible')}"),
+            "selectivity": ("Selectivity (points)", hint("selectivity")),
         },
     )
 
 
-def _substance(run: Run) -> None:
+def _by_transformation(run: Run) -> None:
+    if opened := st.session_state.pop(OPENED, None):
+        transform, model = opened
+        state.choose("model", model)
+        open_transformation(transform)
+    recall = cache.computed(run, by_transform.recall_by_model)
+    thresholds = cache.computed(run, by_transform.thresholds_by_model)
+    there = {key: title for key, title in CELLS.items() if len({RECALL: recall, THRESHOLD: thresholds}[key])}
+    if not there:
+        messages.empty(tables.why_none(run))
+        return
+    kind = state.choice(
+        st.segmented_control, "Cells", "cells", RECALL, list(there), format_func=there.__getitem__, required=True
+    )
+    shown = kind if kind in there else next(iter(there))
+    if shown == RECALL:
+        _recall_map(run, recall)
+    else:
+        _threshold_map(run, thresholds)
+    st.caption("Click a cell to open its transformation. Groups and transformations: hardest first.")
+
+
+def _columns(run: Run, rows: pd.DataFrame) -> list[str]:
+    """Return the models of ``rows`` without additional seeds, best first."""
+    order = in_order(scores_of(run, "fine", "seen"))["model"]
+    return [model for model in with_place(order) if model in set(rows["model"])]
+
+
+def _recall_map(run: Run, rows: pd.DataFrame) -> None:
+    models = _columns(run, rows)
+    transforms = by_transform.hardest_first(run, rows, "value", descending=False)
+    encoders = [model for model in models if not model.startswith("baseline/")] or models
+    means = rows[rows["model"].isin(encoders)].groupby("transform")["value"].mean().drop("identity", errors="ignore")
+    hardest = str(means.idxmin())
+    st.markdown(
+        f"**{plain(named(hardest))}** is hardest: {len(encoders)} encoders correctly classify "
+        f"{in_percent(means.min())} of its samples on average (chance {in_percent(1 / len(run.classes('fine')), 1)})."
+    )
+    values = by_transform.matrix(rows, "value", transforms, models)
+    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
+    cells = rows.assign(
+        text=[
+            f"{_cell_title(row)}<br>recall {100 * row['value']:.1f}%{_interval(row)}" for row in rows.to_dict("records")
+        ]
+    )
+    scale = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
+    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), scale, rows)
+
+
+def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
+    models = _columns(run, rows)
+    transforms = by_transform.hardest_first(run, rows, "relative", descending=True)
+    encoders = [model for model in models if not model.startswith("baseline/")] or models
+    undetected = rows[(rows["censored"] == "above") & rows["model"].isin(encoders)].groupby("transform").size()
+    if len(undetected):
+        hardest = str(undetected.idxmax())
+        st.markdown(
+            f"**{plain(named(hardest))}** is hardest: {undetected.max()} of {len(encoders)} encoders do not detect it "
+            "at any tested strength."
+        )
+    values = by_transform.matrix(rows, "relative", transforms, models)
+    words = [
+        {"above": "> ", "below": "< "}.get(row["censored"], "") + strength_number(row["transform"], row["value"])
+        for row in rows.to_dict("records")
+    ]
+    texts = by_transform.matrix(rows.assign(words=words), "words", transforms, models)
+    cells = rows.assign(
+        text=[
+            f"{_cell_title(row)}<br>{_threshold_in_words(row, number)}"
+            for row, number in zip(rows.to_dict("records"), words, strict=True)
+        ]
+    )
+    scale = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
+    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), scale, rows, units=True)
+
+
+def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
+    axis = strength_axis(row["transform"])
+    if row["censored"] == "above":
+        return f"not detected up to {axis} {number.removeprefix('> ')}"
+    if row["censored"] == "below":
+        return f"detected at every tested strength ({axis} {number})"
+    low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
+    return f"detection threshold: {axis} {number} (95% CI {low}\N{EN DASH}{high})"
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if not np.isfinite(row["low"]):
+        return ""
+    return f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
+
+
+def _cell_title(row: Mapping[Any, Any]) -> str:
+    return f"<b>{html.escape(model_title(row['model']))}</b><br>{html.escape(named(row['transform']))}"
+
+
+def _heat_map(
+    run: Run,
+    values: pd.DataFrame,
+    texts: pd.DataFrame,
+    hover: pd.DataFrame,
+    scale: HeatScale,
+    table: pd.DataFrame,
+    units: bool = False,
+) -> None:
+    theme = cache.theme()
+    group = run.transforms.set_index("transform")["group"].reindex(values.index).fillna("")
+    bands = [(theme.group(str(name)), int((group == name).sum())) for name in dict.fromkeys(group)]
+    rows = [
+        f"{named(name)} ({strength_axis(name)})" if units and name != "identity" else named(name)
+        for name in values.index
+    ]
+    texts = texts.fillna("").set_axis(rows, axis=0).set_axis([model_title(m) for m in values.columns], axis=1)
+    figure = heat_map(values, texts, hover.fillna(""), theme, scale, bands)
+    tables.chart(
+        figure, "by-transformation", table, f"{scale.title} of each transformation by model.", on_pick=_open_cell
+    )
+
+
+def _open_cell(cell: Any) -> None:
+    transform, model = cell
+    if transform != "identity":
+        st.session_state[OPENED] = (transform, model)
+
+
+def _content(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
-        messages.empty("This run scores no content: that takes photographs with labels; the reference run has them.")
+        messages.empty("This run has no content scores. They need photographs with labels.")
         return
-    shown = points[points["model"].isin(with_place(points["model"]))].sort_values("style", ascending=False)
-    shown = shown.assign(name=shown["model"].map(model_title))
-    dots = [
-        shown.rename(columns={what: "value", f"{what}_low": "low", f"{what}_high": "high"}).assign(series=series)
-        for what, series in (("style", "what was done"), ("content", "what is shown"))
-    ]
-    figure = dots_chart(tables.as_percent(pd.concat(dots)), cache.theme(), "balanced accuracy (%)", ends=PERCENT)
-    tables.chart(figure, "substance", points, "Content accuracy and transformation accuracy, by model.")
+    shown = points[points["model"].isin(with_place(points["model"]))]
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()
-    st.caption(
-        "Filled: names which transformation was applied. Hollow: names what is in an untouched picture, by the label "
-        f"of its corpus; guessing gives {in_percent(levels['fine'])} and {in_percent(levels['content'])}. Bars are "
-        f"95\N{NO-BREAK SPACE}% intervals. "
-        f"{cache.computed(run, summaries.content_classes)} {about_zoo(shown['model'])}"
+    encoders = shown[~is_baseline(shown["model"])]
+    room = FAR_BELOW * (shown["style"].max() - encoders["style"].min())
+    drawn = shown[shown["style"] >= encoders["style"].min() - room] if len(encoders) > 1 else shown
+    figure = scatter_chart(
+        drawn,
+        cache.theme(),
+        "content",
+        "style",
+        (
+            f"content accuracy (%; chance {100 * levels['content']:.1f})",
+            f"transformation accuracy (%; chance {100 * levels['fine']:.1f})",
+        ),
+    )
+    st.markdown(_content_finding(run, drawn))
+    tables.chart(figure, "content", points, "Transformation accuracy against content accuracy, by model.")
+    out = [model_title(model) for model in shown["model"] if model not in set(drawn["model"])]
+    left_out = f" Not shown, far below: {plain(', '.join(out))}." if out else ""
+    st.caption(f"Square: untrained baseline. {cache.computed(run, summaries.content_classes)}{left_out}")
+
+
+def _content_finding(run: Run, points: pd.DataFrame) -> str:
+    encoders = points[~is_baseline(points["model"])]
+    encoders = encoders if len(encoders) > 1 else points
+    best = encoders.sort_values("style").iloc[-1]
+    place = int((encoders["content"] > best["content"]).sum()) + 1
+    return (
+        f"{in_bold(best['model'])} has the highest transformation accuracy of {len(encoders)} encoders and ranks "
+        f"{place} of {len(encoders)} in content accuracy."
     )
 
 

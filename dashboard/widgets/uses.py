@@ -1,49 +1,61 @@
-"""The uses of an embedding: a card for each, with the best model of a run."""
+"""Which model for which task: a chart of the models for each task that embeddings are used for."""
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.text import in_bold, unbroken
+from dashboard.text import in_bold
 from dashboard.widgets import messages, tables
-from probing_core.measures.notation import model_title
-from probing_core.measures.statistics import with_place
-from probing_core.results import Run, retrieval, sentences
+from probing_core.charts import ranking_chart
+from probing_core.measures.notation import in_percent
+from probing_core.results import Run, sentences, tasks
+from probing_core.results.ranking import is_baseline
 
-USES = {
-    "duplicates": "Finding duplicates",
-    "content": "Retrieval by content",
-    "altered": "Finding pictures altered alike",
+TASKS = {
+    "duplicates": ("Finding duplicates", "recall (%)", "recall of edited copies"),
+    "content": ("Retrieval by content", "same label (%)", "of neighbors have the same label"),
+    "altered": ("Finding images with the same edit", "same edit (%)", "of neighbors have the same edit"),
 }
-"""Use, as in the table of uses -> the title of its card."""
+"""Task in the table of uses -> title, title of the axis, and what its number is."""
+
+MOST_MODELS = 9
+"""Number of models that a chart shows."""
 
 
-def show_cards(run: Run) -> None:
-    """Show a card for each use, with the best model of ``run`` and those that are not distinguished from it."""
-    words = {use: cache.computed(run, best_for, use) for use in USES}
-    if not any(words.values()):
-        messages.empty(
-            "No use is measured in this run: that takes 30 photographs, and the embeddings; the reference run has it."
-        )
+def show_tasks(run: Run) -> None:
+    """Show for each task its best models."""
+    found = {task: cache.computed(run, tasks.task_scores, task) for task in TASKS}
+    if all(rows.empty for rows in found.values()):
+        messages.empty("No task is measured in this run. That takes at least 30 photographs, and their embeddings.")
         return
-    for column, (use, title) in zip(st.columns(len(USES)), USES.items(), strict=True):
-        with column, st.container(border=True, height="stretch", gap="small"):
+    for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
+        with column:
             st.markdown(f"**{title}**")
-            st.markdown(unbroken(words[use]) or "Not measured in this run.")
-    rows = cache.computed(run, retrieval.by_use, tuple(USES))
-    rows = rows[rows["model"].isin(with_place(rows["model"]))]
-    rows.insert(0, "name", rows["model"].map(model_title))
-    shares = {use: (f"{title} (%)", sentences.FINDS[use]) for use, title in USES.items() if use in rows}
-    tables.show_table(rows, "by-use", {"model": None}, percent=shares)
-    if st.button("Duplicates by transformation, on Retrieval", type="tertiary", icon=":material/search:"):
+            rows = found[task]
+            if rows.empty:
+                messages.empty("Not measured in this run.")
+                continue
+            st.markdown(best_in_words(rows, number))
+            drawn = rows.head(MOST_MODELS).assign(seed_of="", chance=float("nan"), note="")
+            tables.chart(ranking_chart(drawn, cache.theme(), axis), f"task-{task}", rows, f"{title}, by model.")
+    st.caption("Copies are not cropped or mirrored. Hollow: not significantly different from the best model.")
+    if st.button("Duplicates by transformation", type="tertiary", icon=":material/search:"):
         state.choose("part", "duplicates")
         st.switch_page("views/retrieval.py")
 
 
-def best_for(run: Run, use: str) -> str:
-    return sentences.best_for(run, use, in_bold)
+def best_in_words(rows: pd.DataFrame, number: str) -> str:
+    """Return the best model of a task, and the best encoder where that is a baseline."""
+    best = rows.iloc[0]
+    words = f"{in_bold(best['model'])}: {in_percent(best['value'], 1)} {number}."
+    encoders = rows[~is_baseline(rows["model"])]
+    if is_baseline(rows["model"]).iloc[0] and len(encoders):
+        first = encoders.iloc[0]
+        words += f" Best encoder: {in_bold(first['model'])}, {in_percent(first['value'], 1)}."
+    return words
 
 
 def finds_originals(run: Run) -> str:

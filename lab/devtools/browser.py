@@ -60,6 +60,8 @@ POLL_MS = 50
 ADDRESSES = {
     "explore": "",
     "models": "models",
+    "models-transformations": "models?part=transformations",
+    "models-thresholds": "models?part=transformations&cells=threshold",
     "models-content": "models?part=content",
     "models-claims": "models?part=claims",
     "models-uses": "models?part=uses",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from probing_core.charts.difference_chart import difference_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape
+from probing_core.charts.heat_map import HeatScale, heat_map
 from probing_core.charts.inside import LAYER_TASKS, layers_chart, variance_chart
 from probing_core.charts.predictions import reliability_chart
-from probing_core.charts.scores import leaderboard_chart
+from probing_core.charts.ranking_chart import ranking_chart
+from probing_core.charts.scatter_chart import scatter_chart
 from probing_core.charts.strength_charts import (
     StrengthAxis,
     accuracy_by_strength_chart,
@@ -20,15 +23,19 @@ __all__ = [
     "LAYER_TASKS",
     "PERCENT",
     "Figure",
+    "HeatScale",
     "StrengthAxis",
     "Theme",
     "accuracy_by_strength_chart",
+    "difference_chart",
     "dots_chart",
     "escape",
+    "heat_map",
     "layers_chart",
-    "leaderboard_chart",
     "predictions_chart",
+    "ranking_chart",
     "reliability_chart",
+    "scatter_chart",
     "thresholds_chart",
     "training_chart",
     "variance_chart",

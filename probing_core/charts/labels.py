@@ -1,4 +1,4 @@
-"""Names to the right of points, where there is room for them."""
+"""Names next to points, where there is room for them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,42 @@ from the middle of a point to its edge."""
 POSITIONS = {"middle right": (GAP, -LINE / 2), "top right": (0.0, GAP), "bottom right": (0.0, -GAP - LINE)}
 """Plotly's ``textposition``, the best first -> pixels from a point to the left and lower edge of its label."""
 
+LEFT_POSITIONS = {"middle left": (GAP, -LINE / 2), "top left": (0.0, GAP), "bottom left": (0.0, -GAP - LINE)}
+"""The same for labels to the left, from a point to the right and lower edge of its label."""
 
-def place_labels(x: np.ndarray, y: np.ndarray, texts: Sequence[str]) -> list[tuple[str, str]]:
+
+def place_labels(
+    x: np.ndarray, y: np.ndarray, texts: Sequence[str], plot: tuple[float, float] = PLOT, left: bool = False
+) -> list[tuple[str, str]]:
     """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
 
     Texts with the fewest free places are placed first.
 
     Args:
         x, y: of the points, as fractions of what the axes show.
-        texts: what would stand beside each.
+        texts: the label of each point.
+        plot: width and height of the plot in pixels.
+        left: whether labels may be to the left of their points.
     """
-    at = np.column_stack([x, y]) * PLOT
-    lower = at[:, None] + np.array(list(POSITIONS.values()))
+    at = np.column_stack([x, y]) * plot
     size = np.array([[CHARACTER * len(text), LINE] for text in texts]).reshape(-1, 1, 2)
+    names, lower = list(POSITIONS), at[:, None] + np.array(list(POSITIONS.values()))
+    if left:
+        names += LEFT_POSITIONS
+        offset = np.array(list(LEFT_POSITIONS.values())) * (-1, 1)
+        lower = np.concatenate([lower, at[:, None] + offset - size * (1, 0)], axis=1)
     boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
     covers = _overlap(boxes[:, :, None], np.hstack([at - MARK, at + MARK]))
-    free = (boxes[..., 2] <= PLOT[0] + EDGE) & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
-    placed = [("", next(iter(POSITIONS)))] * len(texts)
+    free = (
+        (boxes[..., 0] >= 0)
+        & (boxes[..., 2] <= plot[0] + EDGE)
+        & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
+    )
+    placed = [("", names[0])] * len(texts)
     while free.any():
-        point = int(np.where(free.any(1), free.sum(1), len(POSITIONS) + 1).argmin())
+        point = int(np.where(free.any(1), free.sum(1), len(names) + 1).argmin())
         position = int(free[point].argmax())
-        placed[point] = texts[point], list(POSITIONS)[position]
+        placed[point] = texts[point], names[position]
         free[point] = False
         free &= ~_overlap(boxes, boxes[point, position])
     return placed

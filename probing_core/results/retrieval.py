@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +58,6 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     around = interval(sums[board["model"].iloc[0]].sums, low=0.0, high=1.0)
     board.loc[0, ["low", "high"]] = around.low, around.high
     return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
-
-
-def by_use(run: Run, uses: Sequence[str]) -> pd.DataFrame:
-    """Return ``model`` and its value at each of the ``uses`` that was measured, the best for the first use first."""
-    rows = pick(run.table(layout.table_path("uses")), use=uses)
-    values = rows.groupby(["model", "use"])["value"].mean().unstack()
-    there = [use for use in uses if use in values]
-    return values[there].sort_values(there, ascending=False).reset_index()
 
 
 def originals(run: Run) -> pd.DataFrame:

@@ -19,75 +19,48 @@ from probing_core.run import layout
 MAX_NAMED = 3
 """Most models that a sentence names as not distinguished from the best; of more it gives the number."""
 
-FINDS = {
-    "duplicates": "of altered copies, none of them cropped, are distinguished from unrelated pictures",
-    "content": "of altered pictures have neighbors of the same label",
-    "altered": "of the nearest other photographs are altered alike",
-}
-"""Use of an embedding, as in the table of uses -> what its share counts. There is no total of them: the first two have
-other needs than the third."""
-
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
-    """Return one sentence about the fine task, which is also correct where nothing is decided.
+    """Return one sentence on which model encodes most about transformations, or that this is undecided.
 
     Args:
         board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
-        classes: number of transformations that a probe chooses from, including identity.
+        classes: number of classes of the probe, including clean.
+        shown: how to write the name of a model.
     """
     if board.empty:
-        return "No model of this run has been scored yet."
+        return "This run has no scores yet."
     board = board[has_place(board)]
     best, count = board.iloc[0], len(board)
     name = shown(str(best["model"]))
     kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
-    apart = len(networks(board["model"]))
-    if apart < count:  # a network whose inner block is a model, too
-        kind = f"embeddings of {apart} {kind}"
-    chance = f"where guessing gives {in_percent(best['chance'], 1)}"
-    score = f"{in_percent(best['value'], 1)} of the test images ({_interval(best, 1)}), {chance}"
-    naming = f"names which of {classes - 1} transformations was applied, if any, in {score}"
+    whole = len(networks(board["model"]))
+    if whole < count:  # an intermediate layer is a model, too
+        kind = f"embeddings of {whole} {kind}"
+    score = (
+        f"{in_percent(best['value'], 1)} of test samples correctly among {classes} classes "
+        f"({_interval(best, 1)}; chance {in_percent(best['chance'], 1)})"
+    )
     if not best["low"] > best["chance"]:
-        among = f" of {name}" if count == 1 else f" of {name}, the first of {count} {kind},"
-        return f"No knowledge of how a picture was changed is established: from the embedding{among} a probe {naming}."
+        among = name if count == 1 else f"{name}, the first of {count} {kind},"
+        return f"No model is shown to be above chance: a probe of {among} classifies {score}."
     if count == 1:
-        return f"From the embedding of {name} a probe {naming}."
+        return f"A linear probe of {name} classifies {score}."
     if not board["apart"].any():
         return (
-            f"Which of {count} {kind} knows most about how a picture was changed is not decided: from the embedding "
-            f"of {name}, the first of them, a probe {naming}."
+            f"The best of {count} {kind} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
         )
     return (
-        f"Of {count} {kind}, {name} knows most about how a picture was changed{_level(board, shown)}: from its "
-        f"embedding a probe {naming}."
+        f"{name} encodes most about transformations among {count} {kind}{_level(board, shown)}: its linear probe "
+        f"classifies {score}."
     )
 
 
 def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence that compares the best baseline with the best of ``board``; both best first and not empty."""
     best, value = baselines.iloc[0], board.iloc[0]["value"]
-    name = shown(str(best["model"]))
-    reaches = f"{name}, a baseline that has learned nothing from pictures, reaches {in_percent(best['value'], 1)}"
-    return f"{reaches}, more than any of them." if best["value"] > value else f"{reaches}."
-
-
-def about_trainings(board: pd.DataFrame) -> str:
-    """Return a sentence on the further trainings whose score is outside the interval of their model; empty where none
-    is.
-
-    Args:
-        board: of `leaderboard`.
-    """
-    again = board[~has_place(board)]
-    first = board.set_index("model").loc[again["seed_of"]]
-    values = again["value"].to_numpy()
-    outside = int(((values < first["low"].to_numpy()) | (values > first["high"].to_numpy())).sum())
-    if not outside:
-        return ""
-    return (
-        f"{outside} of {len(again)} ticks {'is' if outside == 1 else 'are'} outside the bar: there, training the same "
-        "model again moves its score more than testing it on other photographs would."
-    )
+    words = f"The untrained baseline {shown(str(best['model']))} reaches {in_percent(best['value'], 1)}"
+    return f"{words}, more than any encoder." if best["value"] > value else f"{words}."
 
 
 def networks_of(models: pd.Series) -> list[str]:
@@ -160,11 +133,12 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
 def _interval(row: pd.Series, digits: int = 0) -> str:
     if not np.isfinite(row["low"]):
         return "no interval: too few photographs"
-    return f"95 % interval {100 * row['low']:.{digits}f} to {100 * row['high']:.{digits}f}"
+    return f"95% CI {100 * row['low']:.{digits}f}\N{EN DASH}{100 * row['high']:.{digits}f}"
 
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
-    """Return in brackets, after a space, the models that are not distinguished from the best; else nothing."""
+    """Return in brackets, after a space, the models that are not significantly different from the best; else
+    nothing."""
     others = board.iloc[1:]
     others = others[has_place(others)]
     level = others.loc[~others["apart"].astype(bool), "model"].map(shown).tolist()
@@ -173,7 +147,7 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
     names = " and ".join(filter(None, (", ".join(level[:-1]), level[-1])))
     if len(level) > MAX_NAMED:
         names = f"{len(level)} of the {len(others)} others"
-    return f" ({names} not distinguished from it)"
+    return f" (not significantly different from {names})"
 
 
 def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
@@ -203,16 +177,6 @@ def _rankings(run: Run, use: str) -> list[pd.DataFrame]:
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
     return [one for one in (board, *([ordered(run, use, learned=True)] if leads else [])) if not one.empty]
-
-
-def best_for(run: Run, use: str, shown: Callable[[str], str] = str) -> str:
-    """Return one or two sentences on the best models for a use, with those that are not distinguished from the best,
-    and the best encoder where that is a baseline; empty where it was not measured."""
-    words = list[str]()
-    for name, board in zip(("Best", "Best encoder"), _rankings(run, use), strict=False):
-        best, finds = board.iloc[0], "" if words else f" {FINDS[use]}"
-        words.append(f"{name}: {shown(best['model'])}{_level(board, shown)}, {in_percent(best['value'], 1)}{finds}.")
-    return " ".join(words)
 
 
 ORIGIN = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,8 @@ def _checked(chart):
     return lambda *arguments, **named: go.Figure(chart(*arguments, **named))
 
 
-drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in charts.__all__ if name.endswith("_chart")})
+DRAW = [name for name in charts.__all__ if name.endswith(("_chart", "heat_map"))]
+drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in DRAW})
 HOSTILE = "<a href='javascript:x'>&model</a>"
 
 
@@ -90,50 +92,117 @@ def test_model_styles_distinguish_kinds_of_models_by_symbols_and_dashes(theme):
     assert not {styles[m].symbol for m in THIRTEEN if m not in learned} & set(SYMBOLS)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_leaderboard(theme):
-    figure = drawn.leaderboard_chart(board(), theme)
-    dots = figure.data[0]
-    assert list(dots.x) == [20, 70, 80]
-    assert [("open" in s) for s in dots.marker.symbol] == [False, True, False]
-    assert "<" not in dots.y[1]
-    assert "too few photographs" in dots.customdata[0][0]
-    assert [html.unescape(about[-1]) for about in dots.customdata] == list(board()["model"])[::-1], "a click chooses it"
-    assert "chance 3.0 %" in figure.layout.annotations[0].text
-
-
-def test_the_best_is_filled_even_if_it_is_a_baseline_that_is_compared():
-    """Beside a ranking of encoders, baselines are all apart; where they take part, one may be the best."""
-    first = board().assign(model=["baseline/pixels", "zoo/mae", "zoo/clip"])
-    assert [("open" in s) for s in drawn.leaderboard_chart(first, THEMES[0]).data[0].marker.symbol] == [
-        False,
-        True,
-        False,
-    ]
-    beside = board().assign(value=[0.6, 0.5, 0.2])
-    above = pd.concat([beside.iloc[[2]].assign(value=0.9, p=np.nan), beside.iloc[:2]], ignore_index=True)
-    assert [("open" in s) for s in drawn.leaderboard_chart(above, THEMES[0]).data[0].marker.symbol] == [
-        True,
-        False,
-        False,
-    ]
+def marks_of(figure) -> Any:
+    """The trace of the models that are on the axis."""
+    return figure.data[0]
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_other_seeds_are_ticks_on_the_line_of_their_model(theme):
+def test_ranking_chart_has_a_mark_with_interval_for_each_model_and_arrows_below_the_axis(theme):
+    figure = drawn.ranking_chart(board(), theme, "accuracy (%)")
+    marks = marks_of(figure)
+    assert list(marks.x) == [70, 80]
+    assert "<" not in marks.y[0]
+    assert [html.unescape(about[-1]) for about in marks.customdata] == [HOSTILE, "zoo/mae"], "a click selects it"
+    np.testing.assert_allclose(marks.error_x.array, [10, 10])
+    arrows = next(trace for trace in figure.data if trace.marker.symbol == "triangle-left")
+    assert html.unescape(arrows.hovertemplate)
+    assert "20.0" in arrows.text[0]
+    assert "too few photographs" in arrows.customdata[0][0]
+    start, end = figure.layout.xaxis.range
+    assert 20 < start < 60
+    assert end > 90
+    assert "chance 3.0%" in figure.layout.annotations[0].text
+    assert list(figure.layout.yaxis.categoryarray)[::-1][0] == model_title("zoo/mae"), "best on top"
+
+
+def test_ranking_chart_draws_chance_as_a_line_where_the_axis_has_it():
+    figure = drawn.ranking_chart(board().assign(chance=0.65), THEMES[0], "accuracy (%)")
+    assert [shape.x0 for shape in figure.layout.shapes] == [65]
+    assert not drawn.ranking_chart(board(), THEMES[0], "accuracy (%)").layout.shapes
+    assert not drawn.ranking_chart(board().assign(chance=np.nan), THEMES[0], "accuracy (%)").layout.annotations
+
+
+def test_ranking_chart_marks_models_that_are_not_significantly_different():
+    figure = drawn.ranking_chart(board(), THEMES[0], "accuracy (%)")
+    assert list(marks_of(figure).marker.symbol) == ["circle-open", "circle"]
+    assert any("not significantly different" in (trace.name or "") for trace in figure.data)
+    decided = drawn.ranking_chart(board().assign(apart=True), THEMES[0], "accuracy (%)")
+    assert list(marks_of(decided).marker.symbol) == ["circle", "circle"]
+    assert not any("not significantly different" in (trace.name or "") for trace in decided.data)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_ranking_chart_draws_additional_seeds_as_ticks_of_their_model(theme):
     seed = board().iloc[[1]].assign(model=f"{HOSTILE}@seed=1", seed_of=HOSTILE, value=0.75, low=0.7, high=0.8)
-    dots, ticks = drawn.leaderboard_chart(pd.concat([board(), seed]), theme).data
-    assert len(dots.x) == 3
+    figure = drawn.ranking_chart(pd.concat([board(), seed]), theme, "accuracy (%)")
+    ticks = next(trace for trace in figure.data if trace.marker.symbol == "line-ns")
     assert list(ticks.x) == [75]
-    assert list(ticks.y) == [dots.y[1]]
-    assert ticks.marker.symbol == "line-ns"
-    assert "<b>75.0 %</b> (95 % interval 70.0 to 80.0)" in ticks.customdata[0]
+    assert list(ticks.y) == [marks_of(figure).y[0]]
+    assert "75.0%" in ticks.customdata[0]
     assert "<a " not in ticks.customdata[0]
 
 
 def test_names_are_data_in_charts():
-    figure = drawn.leaderboard_chart(board(), THEMES[0])
+    figure = drawn.ranking_chart(board(), THEMES[0], "accuracy (%)")
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
+
+
+def differences() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "name": ["Fog", HOSTILE, "JPEG"],
+            "difference": [0.2, -0.1, 0.01],
+            "low": [0.1, -0.2, -0.02],
+            "high": [0.3, 0.0, 0.04],
+            "p": [0.0001, 0.04, 0.6],
+        }
+    )
+
+
+def test_difference_chart_colors_each_row_by_the_better_model_and_fills_what_is_significant():
+    figure = drawn.difference_chart(differences(), THEMES[0], "points", ("A", "B"), ("#111111", "#222222"))
+    rows = {
+        html.unescape(y): (x, trace.marker.color, trace.marker.symbol)
+        for trace in figure.data
+        for x, y in zip(trace.x, trace.y, strict=True)
+    }
+    assert rows["Fog"] == (pytest.approx(20), "#111111", "circle")
+    assert rows[HOSTILE] == (pytest.approx(-10), "#222222", "circle")
+    assert rows["JPEG"] == (pytest.approx(1), "#111111", "circle-open")
+    low, high = figure.layout.xaxis.range
+    assert low == -high
+    assert high > 30, "the longest interval is within the axis"
+    assert "<a " not in figure.to_json().replace("\\u003c", "<")
+
+
+def test_heat_map_has_a_cell_to_click_for_each_value():
+    values = pd.DataFrame([[0.1, np.nan], [0.5, 1.0]], index=["fog", "jpeg"], columns=["a", "b"])
+    texts = values.map(lambda value: f"{value:.0%}").set_axis(["Fog", HOSTILE], axis=0)
+    scale = charts.HeatScale("recall (%)", {0: "0", 1: "100"})
+    figure = drawn.heat_map(values, texts, texts, THEMES[0], scale, [("#111111", 1), ("#222222", 1)])
+    heat, cells = figure.data
+    np.testing.assert_array_equal(np.array(heat.z), values.to_numpy())
+    for x, y, (row, column) in zip(cells.x, cells.y, cells.customdata, strict=True):
+        assert (values.index[y], values.columns[x]) == (row, column)
+    assert len(cells.x) == values.size
+    assert [shape.fillcolor for shape in figure.layout.shapes if shape.type == "rect"] == ["#111111", "#222222"]
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1], "the first row is on top"
+
+
+def test_scatter_chart_labels_each_model_or_lists_it_in_the_legend():
+    models = [f"zoo/{name}" for name in ("mae", "clip", "can", "align")]
+    points = pd.DataFrame({"model": models, "x": [0.1, 0.9, 0.5, 0.5], "y": [0.2, 0.8, 0.5, 0.5]})
+    for column in ("x", "y"):
+        points = points.assign(**{f"{column}_low": points[column] - 0.05, f"{column}_high": points[column] + 0.05})
+    points.loc[0, ["x_low", "x_high"]] = np.nan
+    figure = drawn.scatter_chart(points, THEMES[0], "x", "y", ("content (%)", "transformation (%)"))
+    for trace, row in zip(figure.data, points.itertuples(), strict=True):
+        assert (trace.x[0], trace.y[0]) == pytest.approx((100 * row.x, 100 * row.y))
+        assert bool(trace.text[0]) != trace.showlegend
+    assert "too few photographs" in figure.data[0].customdata[0][0]
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("content (%)", "transformation (%)")
+    assert len({trace.marker.color for trace in figure.data}) == len(models)
 
 
 def test_dots_of_a_row_are_joined_and_colored_by_group():

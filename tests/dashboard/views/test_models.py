@@ -6,32 +6,36 @@ import shutil
 
 import pytest
 
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, retrieval, sentences, summaries
+from probing_core.results import Run, by_transform, summaries, tasks, two_models
 from probing_core.run.store import Store
-from tests.dashboard.app_reading import address, figures, label, texts, unescaped
+from tests.dashboard.app_reading import address, figures, label, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 
-def in_chart(figure: dict) -> set[float]:
-    return {round(x, 6) for trace in figure["data"] for x in trace.get("x", []) if isinstance(x, float)}
-
-
-def test_the_chosen_model_shows_its_groups(open_app, made_run):
+def test_models_compares_the_two_selected_models(open_app, made_run):
     run = Run.open(made_run)
     app = open_app("Models")
-    for model in ("zoo/mae", "baseline/handcrafted"):
-        label(app, "selectbox", "Model").select(model).run()
-        assert not app.exception
-        assert address(app, "model") == model
-        rows = summaries.by_group(run, (model,))
-        names = set(rows["group"].replace("identity", "untouched"))
-        shown = next(f for f in figures(app) if names <= set(f["layout"]["yaxis"].get("ticktext", [])))
-        assert {round(100 * value, 6) for value in rows["value"]} <= in_chart(shown)
+    label(app, "selectbox", "Model A").select("zoo/mae").run()
+    label(app, "selectbox", "Model B").select("baseline/handcrafted").run()
+    assert not app.exception
+    assert (address(app, "a"), address(app, "b")) == ("zoo/mae", "baseline/handcrafted")
+    found = two_models.accuracy_difference(run, "zoo/mae", "baseline/handcrafted")
+    assert f"{in_points(found.value)} percentage points" in unescaped(app)
+    differences = two_models.recall_differences(run, "zoo/mae", "baseline/handcrafted")
+    chart = figures(app)[1]
+    drawn = sorted(x for trace in chart["data"] for x in trace["x"])
+    assert drawn == pytest.approx(sorted(100 * differences["difference"].head(8)))
 
 
-def test_every_model_is_in_the_table_and_the_best_first(open_app):
+def test_models_asks_for_two_different_models(open_app):
+    app = open_app("Models", a="zoo/mae", b="zoo/mae")
+    assert not app.exception
+    assert any("two different models" in one.value for one in app.info)
+
+
+def test_models_ranks_all_models_and_lists_them_in_a_table(open_app):
     app = open_app("Models", run=REFERENCE, show_table="True")
     table = next(t.value for t in app.dataframe if "against" in t.value)
     run = Run.open(REFERENCE)
@@ -41,8 +45,24 @@ def test_every_model_is_in_the_table_and_the_best_first(open_app):
     visible = summaries.pick(run.scores, task="fine", subset="visible", measure="balanced-accuracy")
     expected = 100 * visible.set_index("model")["value"].loc[table["model"]]
     assert table["visible"].tolist() == pytest.approx(expected.tolist())
-    rows = {y for trace in figures(app)[0]["data"] for y in trace.get("y", [])}
-    assert 1 < len(rows) <= 12 < len(with_place(run.models["name"])), "twelve rows at most"
+    ranked = figures(app)[0]["layout"]["yaxis"]["categoryarray"]
+    assert set(ranked) == set(map(model_title, with_place(run.models["name"])))
+    assert ranked[-1] == table["title"].iloc[0], "the best on top"
+
+
+@pytest.mark.parametrize(("cells", "column"), [("recall", "value"), ("threshold", "relative")])
+def test_models_by_transformation_has_a_cell_for_each_transformation_and_model(open_app, cells, column):
+    app = open_app("Models", run=REFERENCE, part="transformations", cells=cells)
+    assert not app.exception
+    run = Run.open(REFERENCE)
+    compute = {"recall": by_transform.recall_by_model, "threshold": by_transform.thresholds_by_model}[cells]
+    rows = compute(run).set_index(["transform", "model"])[column]
+    (figure,) = figures(app)
+    heat, marks = figure["data"]
+    for x, y, key in zip(marks["x"], marks["y"], marks["customdata"], strict=True):
+        assert heat["z"][y][x] == pytest.approx(rows[tuple(key)])
+    models = {model for _, model in marks["customdata"]}
+    assert models == set(with_place(run.models["name"]))
 
 
 def test_the_strip_shows_what_two_models_answer(open_app):
@@ -50,36 +70,37 @@ def test_the_strip_shows_what_two_models_answer(open_app):
     assert len(app.get("image")) == 7
     captions = [one.value.split("  \n") for one in app.caption if one.value.startswith("**")]
     assert {"**Clean**", "**JPEG**"} <= {done for done, *_ in captions}
-    assert {said[0] for _, *answers in captions for said in answers} == {"A", "B"}
+    assert {said[0] for _, *answers in captions for said in answers} == {"1", "2"}
     right = [":material/check:" in said for _, *answers in captions for said in answers]
     assert len(right) == 14
     assert 0 < sum(right) < 14, "some are right and some are wrong"
 
 
-def test_content_is_drawn_beside_what_was_done(open_app):
+def test_appearance_vs_content_draws_both_accuracies_of_each_model(open_app):
     app = open_app("Models", run=REFERENCE, part="content")
     assert not app.exception
     points = summaries.substance(Run.open(REFERENCE)).set_index("model")
-    names = {model_title(model): model for model in with_place(list(points.index))}
-    for series, column in (("what was done", "style"), ("what is shown", "content")):
-        shown = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == series)
-        values = {names[name]: x for name, x in zip(shown["customdata"], shown["x"], strict=True)}
-        assert values == pytest.approx({model: 100 * points.at[model, column] for model in names.values()})
+    (figure,) = figures(app)
+    drawn = {trace["customdata"][0][-1]: (trace["x"][0], trace["y"][0]) for trace in figure["data"]}
+    encoders = {model for model in with_place(points.index) if not model.startswith("baseline/")}
+    assert encoders <= set(drawn)
+    for model, place in drawn.items():
+        assert place == pytest.approx((100 * points.at[model, "content"], 100 * points.at[model, "style"]))
 
 
-def test_a_card_names_the_best_model_for_a_use_and_says_what_is_not_measured(open_app, studied_run, tmp_path):
+def test_tasks_draw_the_models_of_each_and_say_what_is_not_measured(open_app, studied_run, tmp_path):
     run = shutil.copytree(studied_run, tmp_path / "unlabeled")
     store = Store(run)
     store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
     app = open_app("Models", run=run, part="uses")
     assert not app.exception
-    for use in ("duplicates", "altered"):
-        words = sentences.best_for(Run.open(run), use, lambda model: f"**{model_title(model)}**")
-        assert words
-        assert words in unescaped(app).replace("\N{NO-BREAK SPACE}", " ")
-        best = retrieval.ordered(Run.open(run), use).iloc[0]
-        assert app.dataframe[0].value.set_index("model").at[best["model"], use] == pytest.approx(100 * best["value"])
-    assert texts(app).count("Not measured in this run.") == 1
+    shown = figures(app)
+    assert len(shown) == 2
+    for task, figure in zip(("duplicates", "altered"), shown, strict=True):
+        best = tasks.task_scores(Run.open(run), task).iloc[0]
+        assert figure["layout"]["yaxis"]["categoryarray"][-1] == model_title(best["model"])
+        assert f"{100 * best['value']:.1f}%" in unescaped(app)
+    assert [one.value for one in app.info] == ["Not measured in this run."]
 
 
 def test_claims_open_with_the_differences_that_they_rest_on(open_app):

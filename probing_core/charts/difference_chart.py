@@ -1,0 +1,82 @@
+"""Differences between two models, in percentage points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    MARGIN,
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    percent,
+    upright_line,
+)
+from probing_core.charts.theme import Theme
+
+ROW_PX = 26
+
+
+def difference_chart(
+    rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str], level: float = 0.05
+) -> Figure:
+    """Draw a difference with its 95% interval for each row, from the top; filled where it is significant.
+
+    Args:
+        rows: ``name``, ``difference``, ``low``, ``high`` (fractions), and ``p``.
+        title: of the axis.
+        names: of the two models, as a reader knows them.
+        colors: of the two models; a row has the color of the model that is better.
+        level: p-values below it are significant.
+    """
+    rows = rows.iloc[::-1]
+    first = rows["difference"] >= 0
+    significant = rows["p"] < level
+    traces = []
+    for better, color, own in zip(names, colors, (first, ~first), strict=True):
+        for symbol, words, part in (
+            ("circle", "better", own & significant),
+            ("circle-open", "better, not significant", own & ~significant),
+        ):
+            if not part.any():
+                continue
+            some = rows[part]
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": f"{escape(better)} {words}",
+                    "x": percent(some["difference"]),
+                    "y": [escape(name) for name in some["name"]],
+                    "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
+                    "error_x": error_bar(
+                        percent(some["difference"]),
+                        percent(some["low"]),
+                        percent(some["high"]),
+                        theme.muted,
+                        thickness=1.5,
+                        width=4,
+                    ),
+                    "customdata": [
+                        [f"{100 * low:+.1f} to {100 * high:+.1f}", "< 0.001" if p < 0.001 else f"= {p:.3f}"]
+                        for low, high, p in zip(some["low"], some["high"], some["p"], strict=True)
+                    ],
+                    "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>95% CI %{customdata[0]}, p "
+                    "%{customdata[1]}<extra></extra>",
+                }
+            )
+    reach = 110 * float(np.nanmax(np.abs(rows[["difference", "low", "high"]].to_numpy(float))))
+    return base_figure(
+        theme,
+        150 + ROW_PX * len(rows),
+        traces,
+        {"title": title, "range": [-reach, reach], "zeroline": False},
+        {"categoryorder": "array", "categoryarray": [escape(name) for name in rows["name"]]},
+        legend=legend_below(),
+        shapes=[upright_line(0.0, theme.text)],
+        margin=MARGIN,
+        showlegend=True,
+    )

@@ -1,0 +1,126 @@
+"""A heat map whose cells can be clicked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
+from probing_core.charts.theme import Theme
+
+ROW_PX = 22
+"""Height of a row in pixels."""
+
+
+@dataclass(frozen=True)
+class HeatScale:
+    """The color scale of a heat map.
+
+    Attributes:
+        title: of the color bar.
+        ticks: value -> its text at the color bar.
+    """
+
+    title: str
+    ticks: dict[float, str]
+
+
+def heat_map(
+    values: pd.DataFrame,
+    texts: pd.DataFrame,
+    hover: pd.DataFrame,
+    theme: Theme,
+    scale: HeatScale,
+    bands: Sequence[tuple[str, int]],
+) -> Figure:
+    """Draw ``values`` (rows from the top, fractions of the scale) with their texts.
+
+    A click on a cell gives its row and column labels in ``customdata``.
+
+    Args:
+        values: color of the cells, from 0 to 1; NaN is left blank. The index and the columns are IDs.
+        texts: text of each cell, with the titles as index and columns.
+        hover: hover text of each cell.
+        scale: of the color bar.
+        bands: color and number of rows of each group of rows, from the top.
+    """
+    rows, columns = len(values), len(values.columns)
+    x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+    places = np.linspace(0, 1, len(theme.sequential))
+    steps = [[place, color] for place, color in zip(places, theme.sequential, strict=True)]
+    matrix = values.to_numpy(float)
+    heat = {
+        "type": "heatmap",
+        "z": matrix,
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": steps,
+        "text": texts.map(escape).to_numpy().tolist(),
+        "texttemplate": "%{text}",
+        "textfont": {"size": 11},
+        "xgap": 1,
+        "ygap": 1,
+        "hoverinfo": "skip",
+        "colorbar": {
+            "title": {"text": scale.title, "side": "right"},
+            "tickvals": list(scale.ticks),
+            "ticktext": list(scale.ticks.values()),
+            "thickness": 12,
+            "lenmode": "pixels",
+            "len": 260,
+            "y": 1,
+            "yanchor": "top",
+            "outlinewidth": 0,
+        },
+    }
+    # Plotly reports clicks on marks alone, so each cell has an invisible one.
+    cells = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": x.ravel(),
+        "y": y.ravel(),
+        "marker": {"symbol": "square", "size": 20, "opacity": 0},
+        "customdata": [[str(values.index[i]), str(values.columns[j])] for i in range(rows) for j in range(columns)],
+        "text": hover.to_numpy().ravel().tolist(),
+        "hovertemplate": "%{text}<extra></extra>",
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
+        "showlegend": False,
+    }
+    shapes: list[dict[str, Any]] = []
+    top = 0
+    for color, count in bands:
+        edges = {"xref": "paper", "x0": -0.006, "x1": 0, "yref": "y", "y0": top - 0.5, "y1": top + count - 0.5}
+        shapes.append(edges | {"type": "rect", "fillcolor": color, "line": {"width": 0}})
+        if top:
+            line = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": top - 0.5, "y1": top - 0.5}
+            shapes.append(line | {"type": "line", "line": {"color": theme.text, "width": 1}})
+        top += count
+    return base_figure(
+        theme,
+        230 + ROW_PX * rows,
+        [heat, cells],
+        {
+            "tickvals": list(range(columns)),
+            "ticktext": [escape(name) for name in texts.columns],
+            "tickangle": -40,
+            "side": "top",
+            "showgrid": False,
+            "zeroline": False,
+            "range": [-0.5, columns - 0.5],
+        },
+        {
+            "tickvals": list(range(rows)),
+            "ticktext": [f"{escape(name)}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}" for name in texts.index],
+            "showgrid": False,
+            "zeroline": False,
+            "range": [rows - 0.5, -0.5],
+        },
+        shapes=shapes,
+        margin=MARGIN | {"r": 8},
+        dragmode=False,
+    )

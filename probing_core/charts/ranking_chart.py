@@ -1,0 +1,216 @@
+"""The ranking of models: a mark with its interval for each, on an axis that shows the intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    MARGIN,
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    model_label,
+    percent,
+    seed_ticks,
+    upright_line,
+)
+from probing_core.charts.theme import BASELINE, Theme
+
+ROW_PX = 26
+"""Height of a row in pixels."""
+
+ROOM = 0.2
+"""Room to the left of the lowest encoder, as a fraction of the range of the encoders."""
+
+AWAY = "\N{NO-BREAK SPACE}" * 3
+"""Distance of a number from its mark."""
+
+STEP = 5.0
+"""The axis begins and ends at multiples of this number of percentage points."""
+
+
+def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str) -> Figure:
+    """Draw the ranked models, best on top, each with its 95% interval and a tick for each additional seed.
+
+    The axis covers the encoders. Baselines far below them are arrows at the left end, with their value.
+
+    Args:
+        board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart`` and ``note`` from
+            `probing_core.results.leaderboard`.
+        measure: title of the axis.
+    """
+    ranked = board[board["seed_of"] == ""]
+    rows = ranked.iloc[::-1]
+    start, end = _ends(ranked)
+    outside = rows[percent(rows["value"]) < start]
+    inside = rows.drop(outside.index)
+    chance = float(ranked["chance"].median()) * 100  # NaN: there is no chance level
+    traces = [_marks(inside, theme, _comparison(ranked)), _values(inside, theme)]
+    if len(outside):
+        traces.append(_arrows(outside, start, theme))
+    seeds = board[(board["seed_of"] != "") & board["seed_of"].isin(inside["model"])]
+    if len(seeds):
+        traces.append(_seeds(seeds, theme))
+    traces += _keys(inside, theme, hollow=bool(_is_hollow(ranked).any()))
+    shown = bool(chance >= start)
+    note = {
+        "x": chance if shown else start,
+        "y": 1,
+        "yref": "paper",
+        "xanchor": "center" if shown else "left",
+        "yanchor": "bottom",
+        "text": f"chance {chance:.1f}%" if shown else f"\N{LEFTWARDS ARROW} chance {chance:.1f}%",
+        "showarrow": False,
+        "font": {"color": theme.text},
+    }
+    return base_figure(
+        theme,
+        130 + ROW_PX * len(rows),
+        traces,
+        {"title": measure, "range": [start, end], "zeroline": False},
+        {"categoryorder": "array", "categoryarray": [model_label(model) for model in rows["model"]]},
+        legend=legend_below(),
+        shapes=[upright_line(chance, theme.text)] if shown else [],
+        annotations=[note] if np.isfinite(chance) else [],
+        margin=MARGIN | {"t": 48 if np.isfinite(chance) else MARGIN["t"]},
+    )
+
+
+def _ends(ranked: pd.DataFrame) -> tuple[float, float]:
+    """Return the ends of the axis in percent."""
+    encoders = ranked[~ranked["model"].str.startswith(BASELINE)]
+    drawn = encoders if len(encoders) else ranked
+    low = float(100 * drawn["low"].fillna(drawn["value"]).min())
+    high = float(100 * ranked["high"].fillna(ranked["value"]).max())
+    start = max(0.0, STEP * np.floor((low - ROOM * (high - low)) / STEP))
+    return start, min(105.0, STEP * np.ceil((high + 0.06 * (high - start)) / STEP))
+
+
+def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
+    """Return which models are not significantly different from the best one that they were compared with."""
+    return ranked["p"].notna() & ~ranked["apart"].astype(bool)
+
+
+def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
+    """Return model -> how it compares with the best one, in words."""
+    words = {}
+    for row in ranked.to_dict("records"):
+        if np.isfinite(row["p"]):
+            p = "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
+            verdict = "lower than" if row["apart"] else "not significantly different from"
+            words[row["model"]] = f"{verdict} the best ({p})"
+    return words
+
+
+def _marks(rows: pd.DataFrame, theme: Theme, compared: dict[str, str]) -> dict[str, Any]:
+    styles = theme.model_styles(rows["model"])
+    color = [styles[model].color for model in rows["model"]]
+    shapes = np.where(rows["model"].str.startswith(BASELINE), "square", "circle")
+    hollow = _is_hollow(rows)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": percent(rows["value"]),
+        "y": [model_label(model) for model in rows["model"]],
+        "marker": {
+            "size": 9,
+            "color": color,
+            "symbol": [f"{shape}-open" if is_open else shape for shape, is_open in zip(shapes, hollow, strict=True)],
+            "line": {"width": 2, "color": color},
+        },
+        "error_x": error_bar(
+            percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text, thickness=1.5, width=5
+        ),
+        "customdata": [  # the last is the model that a click selects
+            [
+                _interval(row["low"], row["high"]),
+                compared.get(row["model"], ""),
+                escape(row["note"]),
+                escape(row["model"]),
+            ]
+            for row in rows.to_dict("records")
+        ],
+        "hovertemplate": "%{y}<br><b>%{x:.1f}%</b> %{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}"
+        "<extra>%{customdata[3]}</extra>",
+        "showlegend": False,
+    }
+
+
+def _values(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
+    right = rows["high"].fillna(rows["value"])
+    return {
+        "type": "scatter",
+        "mode": "text",
+        "x": percent(right),
+        "y": [model_label(model) for model in rows["model"]],
+        "text": [f"{AWAY}{100 * value:.1f}" for value in rows["value"]],
+        "textposition": "middle right",
+        "textfont": {"size": 11, "color": theme.text},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _arrows(rows: pd.DataFrame, start: float, theme: Theme) -> dict[str, Any]:
+    """Return marks at the left end for models below the axis."""
+    styles = theme.model_styles(rows["model"])
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [start] * len(rows),
+        "y": [model_label(model) for model in rows["model"]],
+        "marker": {"symbol": "triangle-left", "size": 10, "color": [styles[model].color for model in rows["model"]]},
+        "text": [f"\N{NO-BREAK SPACE}{100 * value:.1f}, below the axis" for value in rows["value"]],
+        "textposition": "middle right",
+        "textfont": {"size": 11, "color": theme.text},
+        "cliponaxis": False,
+        "customdata": [[_interval(row["low"], row["high"]), escape(row["model"])] for row in rows.to_dict("records")],
+        "hovertemplate": "%{y}<br>%{text} %{customdata[0]}<extra>%{customdata[1]}</extra>",
+        "showlegend": False,
+    }
+
+
+def _seeds(seeds: pd.DataFrame, theme: Theme) -> dict[str, Any]:
+    return seed_ticks(
+        percent(seeds["value"]),
+        [model_label(model) for model in seeds["seed_of"]],
+        [
+            f"{model_label(row['model'])}<br><b>{100 * row['value']:.1f}%</b> {_interval(row['low'], row['high'])}"
+            for row in seeds.to_dict("records")
+        ],
+        theme,
+    )
+
+
+def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]]:
+    """Return marks for the legend alone."""
+    baseline = rows["model"].str.startswith(BASELINE)
+    keys = {
+        "encoder (bar: 95% CI)": ("circle", bool((~baseline).any())),
+        "untrained baseline": ("square", bool(baseline.any())),
+        "not significantly different from the best encoder": ("circle-open", hollow),
+    }
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [None],
+            "y": [None],
+            "marker": {"symbol": symbol, "size": 9, "color": theme.text, "line": {"width": 2, "color": theme.text}},
+        }
+        for name, (symbol, present) in keys.items()
+        if present
+    ]
+
+
+def _interval(low: float, high: float) -> str:
+    if not np.isfinite(low):
+        return "(no interval: too few photographs)"
+    return f"(95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f})"

@@ -1,0 +1,97 @@
+"""Two quantities of each model against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import (
+    Figure,
+    base_figure,
+    error_bar,
+    escape,
+    legend_below,
+    model_label,
+    percent,
+)
+from probing_core.charts.labels import place_labels
+from probing_core.charts.theme import BASELINE, Theme
+from probing_core.measures.notation import model_title
+
+AWAY = "\N{NO-BREAK SPACE}" * 2
+"""Distance of a label from its mark."""
+
+PLOT_PX = (560, 440)
+"""Size of the plot for which labels are placed."""
+
+
+def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tuple[str, str]) -> Figure:
+    """Draw a mark with both 95% intervals for each model, labeled, or in the legend where there is no room.
+
+    Args:
+        points: ``model``, and the columns ``x`` and ``y``, each with its ``_low`` and ``_high`` (fractions).
+        x, y: names of the two columns.
+        titles: of the two axes.
+    """
+    styles = theme.model_styles(points["model"])
+    across, up = _ends(points, x), _ends(points, y)
+    along, high = ((percent(points[column]) - ends[0]) / (ends[1] - ends[0]) for column, ends in ((x, across), (y, up)))
+    labels = place_labels(along, high, [model_title(model) for model in points["model"]], PLOT_PX, left=True)
+    traces = [
+        _mark(row, x, y, titles, styles[row["model"]].color, theme, label)
+        for row, label in zip(points.to_dict("records"), labels, strict=True)
+    ]
+    return base_figure(
+        theme,
+        560,
+        traces,
+        {"title": titles[0], "range": list(across), "zeroline": False},
+        {"title": titles[1], "range": list(up), "zeroline": False},
+        legend=legend_below(),
+        showlegend=any(not text for text, _ in labels),
+    )
+
+
+def _ends(points: pd.DataFrame, column: str) -> tuple[float, float]:
+    low = float(percent(points[f"{column}_low"].fillna(points[column])).min())
+    high = float(percent(points[f"{column}_high"].fillna(points[column])).max())
+    room = 0.08 * (high - low) + 1
+    return max(0.0, low - room), high + room
+
+
+def _mark(
+    row: dict[Any, Any], x: str, y: str, titles: tuple[str, str], color: str, theme: Theme, label: tuple[str, str]
+) -> dict[str, Any]:
+    text, position = label
+    bars = {}
+    for axis, column in (("x", x), ("y", y)):
+        value, low, high = (np.array([100 * row[name]]) for name in (column, f"{column}_low", f"{column}_high"))
+        bars[f"error_{axis}"] = error_bar(value, low, high, color, thickness=1, width=0)
+    words = [
+        f"{title}: {100 * row[column]:.1f} {_interval(row, column)}"
+        for title, column in zip(titles, (x, y), strict=True)
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": model_label(row["model"]),
+        "x": [100 * row[x]],
+        "y": [100 * row[y]],
+        "text": [AWAY + escape(text) + AWAY if text else ""],
+        "textposition": position,
+        "textfont": {"size": 12, "color": theme.text},
+        "cliponaxis": False,
+        "marker": {"size": 11, "color": color, "symbol": "square" if row["model"].startswith(BASELINE) else "circle"},
+        "customdata": [["<br>".join(words), escape(row["model"])]],
+        "hovertemplate": f"{model_label(row['model'])}<br>%{{customdata[0]}}<extra>%{{customdata[1]}}</extra>",
+        "showlegend": not text,
+    } | bars
+
+
+def _interval(row: dict[Any, Any], column: str) -> str:
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    if not np.isfinite(low):
+        return "(no interval: too few photographs)"
+    return f"(95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f})"

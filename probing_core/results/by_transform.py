@@ -1,0 +1,83 @@
+"""Recall and detection threshold of every transformation by every model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from probing_core.errors import UnknownName
+from probing_core.results.ranking import is_baseline
+from probing_core.results.run import Run
+from probing_core.results.summaries import pick
+from probing_core.run import layout
+from probing_core.transforms.base import Transform
+
+PREFIX = "transform:"
+
+
+def recall_by_model(run: Run) -> pd.DataFrame:
+    """Return the recall of each class at the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
+    rows = pick(run.scores, task="fine", measure="recall")
+    if rows.empty:
+        return rows
+    rows = rows[rows["subset"].str.startswith(PREFIX)]
+    rows = rows.assign(transform=rows["subset"].str.removeprefix(PREFIX))
+    return rows[["transform", "model", "value", "low", "high"]].reset_index(drop=True)
+
+
+def thresholds_by_model(run: Run) -> pd.DataFrame:
+    """Return the detection thresholds with ``relative``, their size compared with the strongest strength in training.
+
+    Columns: ``transform``, ``model``, ``value``, ``low``, ``high`` in the unit of the transformation, ``censored``
+    (``above``: not detected at any tested strength, ``below``: detected at every one), and ``relative`` (see
+    `relative_strength`; 1 for what is not detected, NaN for a transformation that is not loaded).
+    """
+    rows = run.table(layout.table_path("thresholds"))
+    if rows.empty:
+        return rows
+    relative = [_relative(name, value) for name, value in zip(rows["transform"], rows["threshold"], strict=True)]
+    rows = rows.rename(columns={"threshold": "value"}).assign(relative=relative)
+    rows.loc[rows["censored"] == "above", "relative"] = 1.0
+    return rows[["transform", "model", "value", "low", "high", "censored", "relative"]]
+
+
+def _relative(name: str, strength: float) -> float:
+    from probing_core.transforms import resolve
+
+    try:
+        return relative_strength(resolve(name), strength)
+    except UnknownName:
+        return np.nan
+
+
+def relative_strength(transform: Transform, strength: float) -> float:
+    """Return a strength as a fraction of the strongest one in training: 0 changes nothing, 1 is the strongest.
+
+    Without a strength that changes nothing, 0 is the weakest strength in training.
+    """
+    zero = transform.weakest if transform.neutral is None else transform.neutral
+    return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
+
+
+def hardest_first(run: Run, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
+    """Return the transformations by group, the hardest group and the hardest of each group first.
+
+    Args:
+        rows: ``transform``, ``model`` and ``column``, of which the mean over the encoders counts.
+        descending: whether large values are hard.
+    """
+    encoders = rows[~is_baseline(rows["model"])]
+    means = (encoders if len(encoders) else rows).groupby("transform")[column].mean()
+    means = -means if descending else means
+    facts = run.transforms.set_index("transform")["group"].reindex(means.index)
+    by_group = means.groupby(facts).mean()
+    table = pd.DataFrame({"group": facts, "value": means, "of_group": facts.map(by_group)})
+    return list(table.sort_values(["of_group", "group", "value"], kind="stable").index)
+
+
+def matrix(rows: pd.DataFrame, column: str, transforms: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
+    """Return ``column`` with transformations as rows and models as columns."""
+    table = rows.pivot(index="transform", columns="model", values=column)
+    return table.reindex(index=list(transforms), columns=list(models))

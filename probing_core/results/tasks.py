@@ -1,0 +1,32 @@
+"""How well models serve the tasks that embeddings are used for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.statistics import interval, mean
+from probing_core.results.ranking import has_place
+from probing_core.results.retrieval import ordered
+from probing_core.results.run import Run
+from probing_core.results.summaries import pick
+from probing_core.run import layout
+
+
+def task_scores(run: Run, task: str) -> pd.DataFrame:
+    """Return the models with their score at a task of the table of uses, best first, without additional seeds.
+
+    Columns: ``model``, ``value``, ``low``, ``high``, and against the best model ``p`` and ``apart``. Empty where the
+    run has not measured the task.
+    """
+    board = ordered(run, task)
+    if board.empty:
+        return board
+    board = board[has_place(board)].reset_index(drop=True)
+    rows = pick(run.table(layout.table_path("uses")), use=task)
+    found = {}
+    for model, own in rows[rows["model"].isin(board["model"])].groupby("model", sort=False):
+        around = interval(mean(own["value"].to_numpy(float), own["base_id"].to_numpy()), low=0.0, high=1.0)
+        found[model] = (around.low, around.high)
+    low, high = zip(*(found.get(model, (np.nan, np.nan)) for model in board["model"]), strict=True)
+    return board.assign(low=low, high=high)[["model", "value", "low", "high", "p", "apart"]]
