@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 
 from probing_core.measures.notation import in_points, model_title
@@ -59,8 +60,9 @@ def test_models_by_transformation_has_a_cell_for_each_transformation_and_model(o
     rows = compute(run).set_index(["transform", "model"])[column]
     (figure,) = figures(app)
     heat, marks = figure["data"]
+    matrix = np.reshape(heat["z"], (len(heat["text"]), -1))
     for x, y, key in zip(marks["x"], marks["y"], marks["customdata"], strict=True):
-        assert heat["z"][y][x] == pytest.approx(rows[tuple(key)])
+        assert matrix[int(y)][int(x)] == pytest.approx(rows[tuple(key)])
     models = {model for _, model in marks["customdata"]}
     assert models == set(with_place(run.models["name"]))
 
