@@ -24,11 +24,12 @@ from probing_core.corpora import open_corpus
 from probing_core.measures.statistics import with_place
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.run import layout
+from probing_core.run.definitions import GRAPH
 from probing_core.run.engine import Plan
-from probing_core.run.graph import build
 from probing_core.run.manifest import LEFT_OUT
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.scope import Corpora, Scope
+from probing_core.run.setup import Corpora
+from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store, digest
 from probing_core.transforms import bank
 
@@ -77,14 +78,14 @@ def make_run(
     store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
     _enter_models(store, models)
     corpora = Corpora(recipe, corpus)
-    plan = build(Scope(store, recipe, corpora=corpora))
-    images = plan.artifacts[layout.IMAGES]
-    plan.enter(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
-    plan = build(Scope(store, recipe, corpora=corpora))
-    scope = plan.scope
-    samples = complete(plan_samples(recipe.design, scope.images), seed)
-    plan.enter(plan.artifacts[layout.SAMPLES], {layout.SAMPLES: samples})
-    on_maps, placed = samples.iloc[samples_on_maps(samples, scope.images)], with_place(models)
+    plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
+    images = plan.partitions[layout.IMAGES]
+    plan.write(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
+    plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
+    snapshot = plan.snapshot
+    samples = complete(plan_samples(recipe.design, snapshot.images), seed)
+    plan.write(plan.partitions[layout.SAMPLES], {layout.SAMPLES: samples})
+    on_maps, placed = samples.iloc[samples_on_maps(samples, snapshot.images)], with_place(models)
     for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
@@ -98,11 +99,13 @@ def make_run(
         _leave_out(plan, layout.embeddings_folder(name))
         if name in LIVE:
             probe = _probe(recipe.transforms, dim, rng).to_bytes()
-            fine = plan.artifact(layout.predictions_path(name, "fine"))
-            store.write(layout.probe_path(name, names.DEPLOYMENT), probe, plan.ready_key(fine), plan.inputs(fine))
+            fine = plan.partition(layout.predictions_path(name, "fine"))
+            store.write(
+                layout.probe_path(name, names.DEPLOYMENT), probe, plan.require_cache_key(fine), plan.inputs(fine)
+            )
             embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
             _embed(plan, name, embeddings)
-    plan.make(plan.select("evaluate"))
+    plan.materialize(plan.select("evaluate"))
     store.fold()
     return root
 
@@ -125,26 +128,26 @@ def _enter_models(store: Store, models: Mapping[str, tuple[str, str, int, float]
 
 
 def _invent(plan: Plan, contents: dict[str, Any]) -> None:
-    """Enter ``contents``, path -> content, of one artifact; its other outputs are nothing."""
-    artifact = plan.artifact(next(iter(contents)))
-    by_template = {template: contents[path] for template, path in artifact.outputs.items() if path in contents}
-    plan.enter(artifact, by_template)
+    """Enter ``contents``, path -> content, of one partition; its other outputs are nothing."""
+    partition = plan.partition(next(iter(contents)))
+    by_template = {template: contents[path] for template, path in partition.outputs.items() if path in contents}
+    plan.write(partition, by_template)
 
 
 def _leave_out(plan: Plan, *paths: str) -> None:
     """Enter files that never existed as if they had been left out: what depends on them is complete."""
     for path in paths:
-        artifact = plan.artifacts[path]
-        last = max(artifact.count - 1, 0)
-        name = f"{path}{layout.units_name(0, last)}" if artifact.is_folder else path
-        entry = {"bytes": 0, "sha256": "", "key": plan.ready_key(artifact), "state": LEFT_OUT}
-        plan.files.enter([(name, entry)], plan.inputs(artifact))
+        partition = plan.partitions[path]
+        last = max(partition.unit_count - 1, 0)
+        name = f"{path}{layout.units_name(0, last)}" if partition.is_folder else path
+        entry = {"bytes": 0, "sha256": "", "key": plan.require_cache_key(partition), "state": LEFT_OUT}
+        plan.store.enter([(name, entry)], plan.inputs(partition))
 
 
 def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
-    artifact = plan.artifacts[layout.embeddings_folder(model)]
-    name = next(iter(plan.files.entries(artifact.path)))
-    plan.files.write(name, {"embeddings": embeddings}, plan.ready_key(artifact), plan.inputs(artifact))
+    partition = plan.partitions[layout.embeddings_folder(model)]
+    name = next(iter(plan.store.entries(partition.path)))
+    plan.store.write(name, {"embeddings": embeddings}, plan.require_cache_key(partition), plan.inputs(partition))
 
 
 def ship(whole: Path, root: Path) -> Path:

@@ -22,7 +22,7 @@ from probing_core.detector.features import features
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 from probing_core.paths import reference_run
-from probing_core.run.graph import TABLE
+from probing_core.run import calibrate
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.store import digest
 from probing_core.transforms.base import Image
@@ -33,7 +33,7 @@ DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "re
 
 PHOTOGRAPHS = 16
 
-REVISION = next(row.revision for row in TABLE.rows if row.path == VERDICT_PHOTOGRAPHS)
+REVISION = calibrate.photographs.code_version
 
 Measured = tuple[np.ndarray, pd.DataFrame]
 """(P, D) features of crops; and one row a picture, whose crops are ``start`` (the whole) to ``stop``."""

@@ -36,10 +36,10 @@ from probing_core.measures.notation import in_percent
 from probing_core.models.names import checkpoints, parse
 from probing_core.results import Run, retrieval
 from probing_core.run import layout
-from probing_core.run.graph import TABLE
+from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import ANY_MODEL
 from probing_core.run.progress import final_report, terminal
-from probing_core.run.stages import make_files
+from probing_core.run.stages import materialize
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
 
 NAMES = SCORES | {"retrieval": "original found first"}
 
-ROWS = (
+ASSETS = (
     layout.RECIPE,
     layout.IMAGES,
     layout.SAMPLES,
@@ -68,7 +68,7 @@ ROWS = (
     layout.study_path(ANY_MODEL, "retrieval"),
     layout.table_path("retrieval"),
 )
-"""Files of a run that are made: no probes of unseen members, one series, nothing of live predictions, no maps."""
+"""Assets that are materialized: no probes of unseen members, one series, nothing of live predictions, no maps."""
 
 
 def made(training: Path, out: Path) -> Run:
@@ -78,11 +78,10 @@ def made(training: Path, out: Path) -> Run:
     models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={kept}")
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
-    kept_rows = TABLE.without(lambda row: row.path not in ROWS).rows
-    table = TABLE.with_rows([without_oracles(without_live(row)) for row in kept_rows])
+    graph = without_oracles(without_live(GRAPH.only(ASSETS)))
     progress = terminal(out)
     with final_report(progress):
-        make_files(Store(out), replace(scored.recipe, models=names), scored.corpus, table, progress=progress)
+        materialize(Store(out), replace(scored.recipe, models=names), scored.corpus, graph, progress=progress)
     return Run.open(out)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.devtools.commands import markdown_table, put
-from probing_core.run.graph import TABLE
+from probing_core.run.definitions import GRAPH
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "run-format.md"
@@ -15,15 +15,15 @@ BEGIN = "<!-- generated: make docs, what each file is made from -->"
 def file_table() -> str:
     lines = [
         [
-            ", ".join(map(shown, (row.path, *row.beside))),
-            row.holds,
-            row.stage or "none",
-            ", ".join(map(shown, row.reads)),
-            ", ".join(f"`{name}`" for name in row.options),
+            ", ".join(map(shown, asset.outputs)),
+            asset.description,
+            asset.stage or "none",
+            ", ".join(map(shown, asset.dependency_paths)),
+            ", ".join(f"`{option.name}`" for option in asset.options),
         ]
-        for row in TABLE.rows
+        for asset in GRAPH.assets
     ]
-    return markdown_table(["file", "holds", "stage", "made from", "depends on"], lines)
+    return markdown_table(["file", "description", "stage", "dependencies", "options"], lines)
 
 
 def shown(path: str) -> str:

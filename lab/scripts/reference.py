@@ -67,16 +67,18 @@ def ship(run: Store, out: Path) -> int:
     """
     plan = plan_of(run, read_recipe(run))
     # Maps are optional: a run is complete with those of its first model.
-    lacking = [one.path for one in plan.artifacts.values() if plan.state(one) not in COMPLETE and one.row.stage != MAPS]
-    if plan.scope.unloaded or lacking:
+    lacking = [
+        one.path for one in plan.partitions.values() if plan.state(one) not in COMPLETE and one.asset.stage != MAPS
+    ]
+    if plan.snapshot.unloaded or lacking:
         raise ProbingError(
-            f"'{run.root}' lacks {(lacking or plan.scope.unloaded)[0]}; `probing run --out {run.root}` completes it."
+            f"'{run.root}' lacks {(lacking or plan.snapshot.unloaded)[0]}; `probing run --out {run.root}` completes it."
         )
     beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(beside, ignore_errors=True)
-    second = tuple(layout.model_folder(name) for name in plan.scope.entries if is_second_training(name))
-    scored = {layout.predictions_path(model, name) for model in plan.scope.entries for name in SCORED_ALONE}
-    models = list(plan.scope.entries)
+    second = tuple(layout.model_folder(name) for name in plan.snapshot.models if is_second_training(name))
+    scored = {layout.predictions_path(model, name) for model in plan.snapshot.models for name in SCORED_ALONE}
+    models = list(plan.snapshot.models)
     weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
     nearest = {layout.neighbors_path(name, EVERYTHING) for name in models}
     others = [name for name in models if name.startswith((*VARIANTS, BLOCK))]

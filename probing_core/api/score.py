@@ -22,12 +22,8 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 import probing_core
-from probing_core.compute.claim_tests import FINE
-from probing_core.compute.names import LAYERS, ORACLE, STRENGTH
+from probing_core.compute.names import ORACLE
 from probing_core.compute.samples import SamplePlan, choose_images, make_pair
-from probing_core.compute.studies import STUDIES
-from probing_core.compute.tasks import CONTENT
-from probing_core.compute.train import train_content, train_linear
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -46,17 +42,19 @@ from probing_core.models import (
 from probing_core.models.providers.callables import UNSTEADY
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
-from probing_core.run import layout
-from probing_core.run.engine import Row, Table
-from probing_core.run.graph import TABLE
-from probing_core.run.layout import ANY_MODEL, ANY_TASK
-from probing_core.run.makers import train, train_task
+from probing_core.run import definitions, embed, evaluate, layout, train
+from probing_core.run.assets import AssetGraph
+from probing_core.run.definitions import GRAPH
+from probing_core.run.layout import ANY_MODEL
 from probing_core.run.options import DEFAULTS
 from probing_core.run.progress import Progress, in_one_line
+from probing_core.run.project import map_of_embeddings
 from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity
-from probing_core.run.stages import make_files
+from probing_core.run.stages import materialize
 from probing_core.run.store import Store, digest
+from probing_core.run.studies import ALL as STUDIES
+from probing_core.run.studies import TABLES
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
 
@@ -278,7 +276,7 @@ def _scores_of_model(
         print(f"'{model}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
     shown = progress if isinstance(progress, Progress) else in_one_line(progress)
-    return _scores(scored, model, recipes, _table(studies, maps), device, cache, shown)
+    return _scores(scored, model, recipes, _graph(studies, maps), device, cache, shown)
 
 
 def _recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
@@ -299,7 +297,7 @@ def _scores(
     scored: Samples,
     model: str,
     recipes: Mapping[str, dict[str, Any]],
-    table: Table,
+    graph: AssetGraph,
     device: str,
     cache: bool,
     progress: Progress,
@@ -314,14 +312,14 @@ def _scores(
     try:
         if not cache:
             with TemporaryDirectory(prefix="probing-score-", ignore_cleanup_errors=True) as once:
-                make_files(Store(Path(once)), recipe, scored.corpus, table, options, progress)
+                materialize(Store(Path(once)), recipe, scored.corpus, graph, options, progress)
                 return scores_of_model(Run.open(Path(once)), model, None)
         place = user_cache_path("probing-core", appauthor=False) / "scores"
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
                 print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
-            make_files(Store(root), recipe, scored.corpus, table, options, progress)
+            materialize(Store(root), recipe, scored.corpus, graph, options, progress)
             found = scores_of_model(Run.open(root), model, root)
             with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)
@@ -330,51 +328,57 @@ def _scores(
         progress.close()
 
 
-PREDICTIONS, OF_CONTENT, OF_ORACLES = (layout.predictions_path(ANY_MODEL, name) for name in (FINE, CONTENT, ORACLE))
-
-NEEDED = (
-    layout.RECIPE,
-    layout.IMAGES,
-    layout.SAMPLES,
-    layout.model_path(ANY_MODEL),
-    layout.embeddings_folder(ANY_MODEL),
-    PREDICTIONS,
-    layout.predictions_path(ANY_MODEL, ANY_TASK),
-    OF_CONTENT,
-    layout.scores_path(ANY_MODEL),
-    layout.SCORES,
+SCORED = (
+    definitions.RECIPE,
+    embed.images,
+    embed.model,
+    embed.samples,
+    embed.embeddings,
+    train.fine,
+    train.group,
+    train.content,
+    evaluate.model_scores,
+    evaluate.scores,
 )
+"""Assets that scores need."""
 
 STUDIED = (
-    *(layout.series_table(series) for series in (STRENGTH, LAYERS)),
-    *(layout.embeddings_folder(ANY_MODEL, series) for series in (STRENGTH, LAYERS)),
-    *(layout.study_path(ANY_MODEL, study.name) for study in STUDIES),
-    *(layout.table_path(study.name) for study in STUDIES),
+    embed.strength_samples,
+    embed.strength_embeddings,
+    embed.layers_samples,
+    embed.layers_embeddings,
+    *(study.rows for study in STUDIES),
+    *TABLES,
 )
+"""Assets that studies need in addition."""
+
+ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
 
 
-def _table(studies: bool, maps: bool) -> Table:
-    """Return the rows of a run that are made: without live predictions, and without studies also without the oracles
-    of the content, of which there is one for each transformation."""
-    wanted = {*NEEDED, *(STUDIED if studies else ()), *((layout.map_path(ANY_MODEL),) if maps else ())}
-    kept = TABLE.without(lambda row: row.path not in wanted)
-    rows = [without_live(row) for row in kept.rows]
-    return TABLE.with_rows(rows if studies else [without_oracles(row) for row in rows])
+def _graph(with_studies: bool, maps: bool) -> AssetGraph:
+    """Return the assets of a run that are materialized: without probes for predictions of new images, and without
+    studies also without the oracles of the content, of which there is one for each transformation."""
+    assets = [*SCORED, *(STUDIED if with_studies else ()), *((map_of_embeddings,) if maps else ())]
+    graph = without_live(GRAPH.only(asset.path for asset in assets))
+    return graph if with_studies else without_oracles(graph)
 
 
-def without_live(row: Row) -> Row:
-    """Return the row without what live predictions need."""
-    if row.path != PREDICTIONS or row.make is not train_task:
-        return row
-    return replace(row, make=partial(train, name=FINE, fit=partial(train_linear, name=FINE, live=False)))
+def without_live(graph: AssetGraph) -> AssetGraph:
+    """Return the graph whose probes of transformations are trained without those for predictions of new images."""
+    return graph.replacing(replace(graph.asset(train.fine.path), function=train.fine_alone))
 
 
-def without_oracles(row: Row) -> Row:
-    """Return the row without the oracles of the content."""
-    if row.path == OF_CONTENT:
-        row = replace(row, make=partial(train, name=CONTENT, fit=partial(train_content, oracles=False)))
-    reads, beside = (tuple(path for path in paths if path != OF_ORACLES) for paths in (row.reads, row.beside))
-    return replace(row, reads=reads, beside=beside)
+def without_oracles(graph: AssetGraph) -> AssetGraph:
+    """Return the graph without the oracles of the content."""
+    content, scores = graph.asset(train.content.path), graph.asset(evaluate.model_scores.path)
+    return graph.replacing(
+        replace(
+            content,
+            function=train.content_without_oracles,
+            also_writes=tuple(path for path in content.also_writes if path != ORACLES),
+        ),
+        replace(scores, dependencies=tuple(path for path in scores.dependency_paths if path != ORACLES)),
+    )
 
 
 def _spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:

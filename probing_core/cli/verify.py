@@ -51,11 +51,11 @@ def _why(store: Any, path: str) -> int:
     from probing_core.run.why import why
 
     plan = plan_of(store, read_recipe(store))
-    artifacts = [plan.artifact(path.removeprefix("./"))] if path else plan.left(plan.artifacts.values())
-    for artifact in artifacts:
-        print("\n".join(why(plan, artifact.path)))
-    for name in () if path else plan.scope.unloaded:
+    partitions = [plan.partition(path.removeprefix("./"))] if path else plan.pending(plan.partitions.values())
+    for partition in partitions:
+        print("\n".join(why(plan, partition.path)))
+    for name in () if path else plan.snapshot.unloaded:
         print(f"'{name}' is to be loaded; what it lacks of embeddings, probes and tables is made then.")
-    if not path and not artifacts and not plan.scope.unloaded:
+    if not path and not partitions and not plan.snapshot.unloaded:
         print(f"Nothing of {store.root} is made again.")
     return 0

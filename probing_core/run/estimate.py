@@ -52,16 +52,19 @@ from probing_core.models import find_spec
 from probing_core.models.names import parse
 from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
-from probing_core.run.embed import describe, load_if_it_fits, to_load
-from probing_core.run.engine import Artifact, Plan
-from probing_core.run.graph import build
+from probing_core.run.assets import Partition
+from probing_core.run.definitions import GRAPH
+from probing_core.run.embed import to_load
+from probing_core.run.embedding_worker import describe, load_if_it_fits
+from probing_core.run.engine import Plan
 from probing_core.run.layout import ANY_MODEL, IMAGES, RECIPE
-from probing_core.run.makers import maps_at_once
 from probing_core.run.models import embeds_pictures, in_order
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options
 from probing_core.run.progress import LOADING, SILENT, Expected, Progress, duration
-from probing_core.run.scope import Scope, plan_sample_sets
+from probing_core.run.project import maps_at_once
+from probing_core.run.sample_sets import plan_sample_sets
 from probing_core.run.setup import asked_for
+from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
@@ -106,7 +109,7 @@ class Step:
     """A part of the remaining work; several may have one name.
 
     Attributes:
-        name: of the stage, or path of the artifact.
+        name: of the stage, or path of the partition.
         stage: see `Report`.
         phase: in words.
         model: empty where it serves all.
@@ -129,16 +132,16 @@ class Step:
 def foreseen(plan: Plan) -> Plan:
     """Return the plan of a run whose images are chosen, including what will be made by models that were not loaded
     yet."""
-    scope = plan.scope
-    if not scope.unloaded:
+    snapshot = plan.snapshot
+    if not snapshot.unloaded:
         return plan
-    later = scope.with_models()
-    later.entries = dict(scope.entries)
-    for request in scope.unloaded:
+    later = snapshot.with_loaded_models()
+    later.models = dict(snapshot.models)
+    for request in snapshot.unloaded:
         spec = find_spec(request)
         blocks = [] if spec.family in ("baseline", "precomputed") else [f"{i}.mean" for i in range(TYPICAL_BLOCKS)]
         name = parse(request).full
-        later.entries[name] = {
+        later.models[name] = {
             "name": name,
             "request": request,
             "position": 0,
@@ -148,7 +151,7 @@ def foreseen(plan: Plan) -> Plan:
             "blocks": blocks,
             "recipe": {},
         }
-    return build(later, plan.table)
+    return later.plan(plan.graph)
 
 
 def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
@@ -170,12 +173,12 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
 def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
     """Return series, model and number of samples that the model still embeds; without a model, those to be made."""
     found = []
-    for series, one in plan.scope.sample_sets.items():
+    for series, one in plan.snapshot.sample_sets.items():
         lacking: dict[str, set[int]] = {"": set()}
-        for model in ("", *plan.scope.entries):
+        for model in ("", *plan.snapshot.models):
             path = layout.embeddings_folder(model, series) if model else layout.series_table(series)
-            if (artifact := plan.artifacts.get(path)) is not None and plan.left([artifact]):
-                lacking[model] = set(plan.lacking(artifact, len(one.units)))
+            if (partition := plan.partitions.get(path)) is not None and plan.pending([partition]):
+                lacking[model] = set(plan.missing_units(partition, len(one.units)))
         lacking[""] = set().union(*lacking.values())  # a picture is made once for all
         sizes = [unit.stop - unit.start for unit in one.units]
         found += [(series, model, sum(sizes[unit] for unit in units)) for model, units in lacking.items() if units]
@@ -183,7 +186,7 @@ def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
 
 
 def _embedding(plan: Plan) -> Iterator[Step]:
-    left = [(series, plan.scope.entries.get(model), samples) for series, model, samples in embedding_left(plan)]
+    left = [(series, plan.snapshot.models.get(model), samples) for series, model, samples in embedding_left(plan)]
     for request in dict.fromkeys(entry["request"] for _, entry, _ in left if entry is not None):
         yield Step(LOADING, LOADING, "Loading and compiling", request, (LOADED, request))
     passes = dict[tuple[str, Unit], int]()
@@ -197,30 +200,30 @@ def _embedding(plan: Plan) -> Iterator[Step]:
         yield Step(series or EMBED, EMBED, phase, model, unit, samples)
 
 
-def _verdicts_left(plan: Plan) -> list[Artifact]:
+def _verdicts_left(plan: Plan) -> list[Partition]:
     """Return what is left of the detector, of its scored views, and of those of models: all that is made in units."""
-    return [artifact for artifact in plan.left(plan.select(TRAIN)) if artifact.row.units is not None]
+    return [partition for partition in plan.pending(plan.select(TRAIN)) if partition.asset.compute_units is not None]
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
     chosen, which is an error only when they are needed."""
     left = _verdicts_left(plan)
-    if not left or plan.cannot_be_read(layout.VERDICT_PHOTOGRAPHS):
+    if not left or plan.is_unavailable(layout.VERDICT_PHOTOGRAPHS):
         return {}
-    if plan.left([plan.artifacts[layout.VERDICT_PHOTOGRAPHS]]):
+    if plan.pending([plan.partitions[layout.VERDICT_PHOTOGRAPHS]]):
         try:
-            corpus, *others = plan.scope.corpora.all
-            table = choose_photographs(plan.scope.design, plan.scope.images, corpus, others)
+            corpus, *others = plan.snapshot.corpora.all
+            table = choose_photographs(plan.snapshot.design, plan.snapshot.images, corpus, others)
         except (BadCorpus, BadRun):
             return {}
     else:
-        table = plan.files.read_table(layout.VERDICT_PHOTOGRAPHS)
+        table = plan.store.read_table(layout.VERDICT_PHOTOGRAPHS)
     judged, learned = scored_from(table), learned_from(table) if can_learn(table) else []
     lacking: dict[bool, set[int]] = {True: set(), False: set()}
-    for artifact in left:
-        learns = artifact.path == layout.DETECTOR_FILE
-        lacking[learns].update(plan.lacking(artifact, len(learned if learns else judged)))
+    for partition in left:
+        learns = partition.path == layout.DETECTOR_FILE
+        lacking[learns].update(plan.missing_units(partition, len(learned if learns else judged)))
     found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
     found[LEARNED] = [row for unit in sorted(lacking[True]) for row in learned[unit]]
     for row in (row for unit in sorted(lacking[False]) for row in judged[unit]):
@@ -237,28 +240,28 @@ def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
     if counts:
         crops = sum(views[kind] * count for kind, count in counts.items())
         parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
-        models = [one.binding["model"] for one in _verdicts_left(plan) if "model" in one.binding]
-        for request in (plan.scope.entries[model]["request"] for model in models):
+        models = [one.key["model"] for one in _verdicts_left(plan) if "model" in one.key]
+        for request in (plan.snapshot.models[model]["request"] for model in models):
             parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
         yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
 
 
 def _calculating(plan: Plan) -> Iterator[Step]:
-    work = Calculations(plan.scope)
+    work = Calculations(plan.snapshot)
     for stage, phase in ((TRAIN, "Training probes"), (EVALUATE, "Scores and studies")):
-        for artifact in plan.left(plan.select(stage)):
-            if artifact.row.units is None:
-                model = artifact.binding.get("model", "")
-                yield Step(artifact.path, stage, phase, model, (CALCULATED, ""), work.seconds(artifact))
-    drawn = plan.left(plan.select(PROJECT))
+        for partition in plan.pending(plan.select(stage)):
+            if partition.asset.compute_units is None:
+                model = partition.key.get("model", "")
+                yield Step(partition.path, stage, phase, model, (CALCULATED, ""), work.seconds(partition))
+    drawn = plan.pending(plan.select(PROJECT))
     if drawn:
-        yield Step(PROJECT, PROJECT, "Maps", drawn[0].binding["model"], (MAP_BEGUN, ""))
-    for artifact in drawn:  # in parallel, each on one core
-        model, mapped = artifact.binding["model"], work.mapped
-        dim = int(plan.scope.entries[model]["dim"])
-        at_once = min(len(drawn), max(1, maps_at_once(mapped, dim, plan.scope.options.jobs)))
+        yield Step(PROJECT, PROJECT, "Maps", drawn[0].key["model"], (MAP_BEGUN, ""))
+    for partition in drawn:  # in parallel, each on one core
+        model, mapped = partition.key["model"], work.mapped
+        dim = int(plan.snapshot.models[model]["dim"])
+        at_once = min(len(drawn), max(1, maps_at_once(mapped, dim, plan.snapshot.options.jobs)))
         unit, amount = ((MAPPED, ""), float(min(mapped, LANDMARKS)))
-        if artifact.row.path in NEIGHBORS:
+        if partition.asset.path in NEIGHBORS:
             unit, amount = (CALCULATED, ""), TABLE_OF_NEIGHBORS_S + VOTE_S * mapped**2 * dim
         yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
 
@@ -313,29 +316,29 @@ def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: fl
 
 
 class Calculations:
-    """Seconds of the artifacts of a run that are calculated from its embeddings, without joining and writing.
+    """Seconds of the partitions of a run that are calculated from its embeddings, without joining and writing.
 
     Attributes:
         mapped: number of samples on a map.
     """
 
-    def __init__(self, scope: Scope) -> None:
-        used, learned = scope.images[scope.images["used"]], [t for t in scope.transforms if not t.far]
-        counts: Any = used["split"].value_counts() if scope.has_splits else {"train": len(used), "test": len(used)}
-        self._scope, self._images, self._photographs = scope, len(used), used["base_id"].nunique()
+    def __init__(self, snapshot: RunSnapshot) -> None:
+        used, learned = snapshot.images[snapshot.images["used"]], [t for t in snapshot.transforms if not t.far]
+        counts: Any = used["split"].value_counts() if snapshot.has_splits else {"train": len(used), "test": len(used)}
+        self._snapshot, self._images, self._photographs = snapshot, len(used), used["base_id"].nunique()
         self._train, self._test = int(counts.get("train", 0)), int(counts.get("test", 0))
         self._classes, self._groups = len(learned), len({t.group for t in learned})
-        self.mapped = round(self._test * len(scope.sample_sets[""]) / max(1, len(used)))
+        self.mapped = round(self._test * len(snapshot.sample_sets[""]) / max(1, len(used)))
 
-    def seconds(self, artifact: Artifact) -> float:
-        folder, _, name = artifact.row.path.removesuffix(layout.PARQUET).rpartition("/")
-        if artifact.row.path == layout.scores_path(ANY_MODEL):
-            tables = len(artifact.reads) / 3  # predictions, fits and probes
-            predicted = self._test * self._classes * self._scope.recipe.repetitions
-            return tables * ((TABLE_S if self._scope.has_splits else FEW_TABLE_S) + PREDICTION_S * predicted)
-        if "model" not in artifact.binding:
+    def seconds(self, partition: Partition) -> float:
+        folder, _, name = partition.asset.path.removesuffix(layout.PARQUET).rpartition("/")
+        if partition.asset.path == layout.scores_path(ANY_MODEL):
+            tables = len(partition.dependencies) / 3  # predictions, fits and probes
+            predicted = self._test * self._classes * self._snapshot.recipe.repetitions
+            return tables * ((TABLE_S if self._snapshot.has_splits else FEW_TABLE_S) + PREDICTION_S * predicted)
+        if "model" not in partition.key:
             return 0.02
-        dim = int(self._scope.entries[artifact.binding["model"]]["dim"])
+        dim = int(self._snapshot.models[partition.key["model"]]["dim"])
         return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
 
     def _study(self, name: str, dim: int) -> float:
@@ -351,18 +354,18 @@ class Calculations:
             rows, tested = min(MAX_TO_LEARN, once), (self._images - self._train) * self._classes
             return MLP_S * rows + VOTE_S * rows * tested * dim
         if task == CONTENT:  # each fit sees one transformation
-            labels = len(classes_of(CONTENT, self._scope.transforms, self._scope.images))
+            labels = len(classes_of(CONTENT, self._snapshot.transforms, self._snapshot.images))
             return fits_s(self._train, min(self._train, dim), labels, self._classes, CONTENTS)
-        rows, fine = once * self._scope.recipe.repetitions, task == FINE
+        rows, fine = once * self._snapshot.recipe.repetitions, task == FINE
         classes = self._classes if fine else self._groups
         seen, live = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
-        if not self._scope.has_splits:  # a fit for each fold, one of all photographs, and again for live answers
+        if not self._snapshot.has_splits:  # a fit for each fold, one of all photographs, and again for live answers
             return live + fits_s(seen * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
         path = fits_s(seen * rows, dim, classes, penalties=ALONG)
         if not fine:
             return path
         # The probe of live answers has its own penalty, and then learns from all and from each four fifths.
-        rendered = len(self._scope.sample_sets[RENDERING]) if RENDERING in self._scope.sample_sets else 0
+        rendered = len(self._snapshot.sample_sets[RENDERING]) if RENDERING in self._snapshot.sample_sets else 0
         first = self._classes * self._images + rendered
         return (
             live
@@ -477,18 +480,18 @@ def estimate(
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
         recipe, corpora = asked_for(store, options)
-        plan = build(Scope(store, recipe, options, progress, corpora))
+        plan = RunSnapshot(store, recipe, options, progress, corpora).plan(GRAPH)
         with threads(recipe.threads):
             return _estimate(plan, stages, (out or Path()).absolute())
 
 
 def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
     rows, whole = [], True
-    if plan.left([plan.artifacts[IMAGES]]):
-        scope, seconds, whole = _with_images(plan.scope)
+    if plan.pending([plan.partitions[IMAGES]]):
+        snapshot, seconds, whole = _with_images(plan.snapshot)
         rows.append(("Reading images", "", seconds))
-        plan = build(scope)
-    images, corpora = plan.scope.images, plan.scope.corpora
+        plan = snapshot.plan(GRAPH)
+    images, corpora = plan.snapshot.images, plan.snapshot.corpora
     reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
     plan, measured, views, overlaps = _measured(plan, stages)
     steps = [step for step in steps_left(plan, views) if step.stage in {*stages, LOADING}]
@@ -515,19 +518,19 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
     )
 
 
-def _with_images(scope: Scope) -> tuple[Scope, float, bool]:
+def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
     """Choose the images of a run that has none, or some that stand for the others.
 
     Returns:
-        The scope with images, the seconds that all take, and whether all were chosen.
+        The snapshot with images, the seconds that all take, and whether all were chosen.
     """
-    design, corpus = scope.design, scope.corpora.own
+    design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
-    report = lambda done, total: scope.progress.update("images", done, total, "Reading images")  # noqa: E731
+    report = lambda done, total: snapshot.progress.update("images", done, total, "Reading images")  # noqa: E731
     began = time.perf_counter()
     images = choose_images(design if times == 1 else replace(design, limit=MOST_READ), corpus, report)
     seconds = (time.perf_counter() - began) * times
-    later = scope.again()
+    later = snapshot.reloaded()
     later.images = images if times == 1 else _repeated(images, times)
     later.sample_sets = plan_sample_sets(design, later.images)
     return later, seconds, times == 1
@@ -551,18 +554,18 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
         The plan with models as they were loaded, the seconds of each unit, the crops of a photograph of each kind
         that verdicts need, and whether an accelerator embeds.
     """
-    scope, options, requests = plan.scope, plan.scope.options, to_load(plan)
+    snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     views: Mapping[str, float] = VIEWS
-    entries, rates, overlaps = dict(scope.entries), dict[Unit, float](), False
-    series = list(scope.sample_sets) if requests or plan.left(plan.select(EMBED)) else []
+    entries, rates, overlaps = dict(snapshot.models), dict[Unit, float](), False
+    series = list(snapshot.sample_sets) if requests or plan.pending(plan.select(EMBED)) else []
     total = len(series) + len(requests) + 2
     pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
-    with picture_pool(sum(map(len, scope.sample_sets.values())), options.jobs) as pool:
+    with picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
         for done, name in enumerate(series):
-            scope.progress.update("measure", done, total, "Measuring")
-            rates[MADE, name], pictures[name] = _making(scope, name, pool)
+            snapshot.progress.update("measure", done, total, "Measuring")
+            rates[MADE, name], pictures[name] = _making(snapshot, name, pool)
     for done, request in enumerate(requests, len(series)):
-        scope.progress.update("measure", done, total, f"Measuring {request}")
+        snapshot.progress.update("measure", done, total, f"Measuring {request}")
         began = time.perf_counter()
         embedder = load_if_it_fits(request, options.device, options.precision)
         if embedder is None:
@@ -579,20 +582,20 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
                 blocks = pictures[LAYERS][0]
                 rates[LOADED, request] += _timed(partial(embedder.embed_blocks, blocks[:2]))
                 rates[BLOCKS, request] = _timed(partial(embedder.embed_blocks, blocks)) / len(blocks)
-    scope.progress.update("measure", total - 2, total, "Measuring")
-    later = scope.with_models()
-    later.entries = {entry["name"]: entry for entry in in_order(entries.values(), scope.recipe.models)}
-    plan = build(later, plan.table)
+    snapshot.progress.update("measure", total - 2, total, "Measuring")
+    later = snapshot.with_loaded_models()
+    later.models = {entry["name"]: entry for entry in in_order(entries.values(), snapshot.recipe.models)}
+    plan = later.plan(plan.graph)
     if TRAIN in stages and (photographs := photographs_left(plan)):
         found, views = _measured_verdicts(later, photographs)
         rates |= found
-    if PROJECT in stages and plan.left(plan.select(PROJECT)):
+    if PROJECT in stages and plan.pending(plan.select(PROJECT)):
         rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
     return plan, rates, views, overlaps
 
 
-def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
-    one, corpus = scope.sample_sets[series], scope.corpora.own
+def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
+    one, corpus = snapshot.sample_sets[series], snapshot.corpora.own
     rows = one.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
     names = rows["image_id"].unique()
@@ -600,20 +603,20 @@ def _making(scope: Scope, series: str, pool: Any) -> tuple[float, tuple[list[Ima
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
-    one.make(scope.design, corpus, first, pool)
+    one.make(snapshot.design, corpus, first, pool)
     began = time.perf_counter()
-    made = one.make(scope.design, corpus, some, pool)
+    made = one.make(snapshot.design, corpus, some, pool)
     return (time.perf_counter() - began) / len(some), (made[0][:SAMPLES], made[1][:SAMPLES])
 
 
 def _measured_verdicts(
-    scope: Scope, photographs: Mapping[str, Sequence[dict[Any, Any]]]
+    snapshot: RunSnapshot, photographs: Mapping[str, Sequence[dict[Any, Any]]]
 ) -> tuple[dict[Unit, float], Mapping[str, float]]:
     """Measure some photographs of each kind that verdicts need, and count their crops; none where a corpus of the base
     has gone."""
     rates, counts, crops = dict[Unit, float](), dict[str, float](VIEWS), list[Image]()
     try:
-        design, corpora = scope.design, scope.corpora.all
+        design, corpora = snapshot.design, snapshot.corpora.all
     except BadRun:
         return rates, counts
     there = [set(corpus.rows["image_id"]) for corpus in corpora]
@@ -649,7 +652,7 @@ def _map() -> tuple[float, float]:
 
 
 def _numbers(plan: Plan, series: str, model: str) -> int:
-    entry = plan.scope.entries[model]
+    entry = plan.snapshot.models[model]
     return int(entry["dim"]) * (len(entry["blocks"]) if series == LAYERS else 1)
 
 

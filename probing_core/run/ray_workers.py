@@ -25,11 +25,12 @@ from probing_core.compute import parallel
 from probing_core.compute.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
-from probing_core.run.embed import Worker, Written
+from probing_core.run.embedding_worker import Worker, Written
 from probing_core.run.layout import IMAGES
 from probing_core.run.recipe import Recipe
-from probing_core.run.scope import Job, Scope, plan_sample_sets
+from probing_core.run.sample_sets import UnitJob, plan_sample_sets
 from probing_core.run.setup import open_same_corpus, register, registered
+from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 RETRIES = 3
@@ -77,9 +78,9 @@ class RayExecutor:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def work(self, units: Sequence[Sequence[Job]]) -> Iterator[Written]:
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
         waiting = deque(units)
-        reserved: dict[Any, Sequence[Job]] = {}
+        reserved: dict[Any, Sequence[UnitJob]] = {}
         """Worker -> the unit whose pictures it makes while it embeds another."""
         busy: dict[Any, Any] = {}
 
@@ -118,7 +119,7 @@ class RayExecutor:
 
 
 @contextmanager
-def opened_ray(scope: Scope) -> Iterator[RayExecutor]:
+def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
     """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
 
     Raises:
@@ -128,10 +129,10 @@ def opened_ray(scope: Scope) -> Iterator[RayExecutor]:
         import ray
     except ImportError as error:
         raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
-    known = _known_here_alone(ray, scope.recipe)
-    _connect(ray, scope.options.address)
+    known = _known_here_alone(ray, snapshot.recipe)
+    _connect(ray, snapshot.options.address)
     try:
-        yield RayExecutor(ray, _start(ray, scope, known))
+        yield RayExecutor(ray, _start(ray, snapshot, known))
     finally:
         ray.shutdown()
 
@@ -178,8 +179,8 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
-    recipe, options = scope.recipe, scope.options
+def _start(ray: Any, snapshot: RunSnapshot, known: Sequence[bytes]) -> list[Any]:
+    recipe, options = snapshot.recipe, snapshot.options
     there = ray.cluster_resources()
     cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
     if options.device == "cpu":
@@ -200,6 +201,6 @@ def _start(ray: Any, scope: Scope, known: Sequence[bytes]) -> list[Any]:
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
-    folder, root = os.getcwd(), str(scope.files.root.resolve())
+    folder, root = os.getcwd(), str(snapshot.store.root.resolve())
     asked = recipe, options.device, options.precision, makers, share
     return [actor.remote(root, folder, known, *asked) for _ in range(count)]

@@ -1,5 +1,5 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each makes what is missing of its files,
-which the table of `probing_core.run.graph` lists."""
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each materializes those of its assets that are
+missing or stale; `probing_core.run.definitions` lists all assets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from probing_core.compute.parallel import threads
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
+from probing_core.run.assets import AssetGraph, Partition
+from probing_core.run.definitions import GRAPH
 from probing_core.run.embed import embed, to_load
-from probing_core.run.engine import COMPLETE, Artifact, Plan, Table
+from probing_core.run.engine import COMPLETE, Plan
 from probing_core.run.estimate import by_name, foreseen, steps_left
-from probing_core.run.graph import TABLE, build
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options, note_options
 from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
-from probing_core.run.scope import Scope
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
+from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store, note_completed
 
 
@@ -29,8 +30,9 @@ def run(
     options: Options = DEFAULTS,
     stages: Sequence[str] = STAGES,
     progress: Progress = SILENT,
+    graph: AssetGraph = GRAPH,
 ) -> None:
-    """Make, or complete, the run in ``out``.
+    """Start or complete the run in ``out``.
 
     Raises:
         ProbingError: bad input, or a run that another recipe made.
@@ -39,25 +41,25 @@ def run(
         raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
     store = Store(out)
     if not store.has(RECIPE) and EMBED not in stages:
-        raise BadRun(f"'{out}' is not a run yet; `probing run --out {out}` makes one.")
+        raise BadRun(f"'{out}' is not a run yet. `probing run --out {out}` starts one.")
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
         if RECIPE in store.lost:
-            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}: it cannot be made again from anything else.")
+            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}. It cannot be recomputed.")
         recipe, corpora = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
-        _complete(Scope(store, recipe, options, progress, corpora), stages)
+        _complete(RunSnapshot(store, recipe, options, progress, corpora), stages, graph)
 
 
-def make_files(
+def materialize(
     store: Store,
     recipe: Recipe,
     corpus: Corpus,
-    table: Table,
+    graph: AssetGraph,
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Make the files of ``table``, in a run that no command began; ``recipe`` is written where there is none.
+    """Materialize the assets of ``graph``, in a run that no command started; ``recipe`` is written where there is none.
 
     Raises:
         ProbingError: bad input.
@@ -65,93 +67,93 @@ def make_files(
     with store.locked():
         if not store.has(RECIPE):
             write_recipe(store, recipe)
-        _complete(Scope(store, recipe, options, progress, Corpora(recipe, corpus)), STAGES, table)
+        _complete(RunSnapshot(store, recipe, options, progress, Corpora(recipe, corpus)), STAGES, graph)
 
 
-def _complete(scope: Scope, stages: Sequence[str], table: Table = TABLE) -> None:
-    """Make what is missing of some stages of a run that is locked for writing.
+def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -> None:
+    """Materialize what is missing or stale of some stages of a run that is locked for writing.
 
     Raises:
-        ProbingError: something cannot be made, or a damaged file not be made again.
+        ProbingError: something cannot be computed, or a damaged file cannot be repaired.
     """
-    store = scope.files
+    store = snapshot.store
     before = store.state()
     for name in store.lost:
-        scope.progress.note(f"'{name}' is damaged, and is made again where that can be done here.")
-    with threads(scope.recipe.threads):
-        plan = build(scope, table)
+        snapshot.progress.note(f"'{name}' is damaged. It is recomputed if that is possible here.")
+    with threads(snapshot.recipe.threads):
+        plan = snapshot.plan(graph)
         if EMBED in stages and _lacks_embeddings(plan):
-            note_options(store.root, scope.options)
-            if plan.left([plan.artifacts[IMAGES]]):
-                plan.make([plan.artifacts[IMAGES]])
-                plan = build(scope.again(), table)
+            note_options(store.root, snapshot.options)
+            if plan.pending([plan.partitions[IMAGES]]):
+                plan.materialize([plan.partitions[IMAGES]])
+                plan = snapshot.reloaded().plan(graph)
         _expect(plan, stages)
         if EMBED in stages:
-            plan = _make_embeddings(plan)
+            plan = _materialize_embeddings(plan)
         if TRAIN in stages and _lacks_embeddings(plan):
             raise BadRun(
-                f"The run '{store.root}' lacks embeddings that its probes learn from; "
-                f"`probing run --out {store.root}` makes them."
+                f"The run '{store.root}' has no embeddings to train probes on. "
+                f"`probing run --out {store.root}` computes them."
             )
         for stage in STAGES[1:]:
             if stage in stages:
-                _make(plan, stage)
-    _require_mended(plan, stages)
+                _materialize(plan, stage)
+    _require_repaired(plan, stages)
     if store.state() != before:
         note_completed(store.root)
 
 
 def _expect(plan: Plan, stages: Sequence[str]) -> None:
-    steps = steps_left(foreseen(plan)) if plan.scope.sample_sets else []
-    plan.scope.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
+    steps = steps_left(foreseen(plan)) if plan.snapshot.sample_sets else []
+    plan.snapshot.progress.expect(by_name([step for step in steps if step.stage in {*stages, LOADING}]))
 
 
-def _require_mended(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise `BadRun` where a damaged file of ``stages`` was not made again; remove those that others have replaced."""
+def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
+    """Raise `BadRun` where a damaged file of ``stages`` was not recomputed; remove those that others have replaced."""
     sentences = []
-    for name in plan.files.lost:
-        artifact = plan.holding(name)
-        if artifact is None or artifact.row.stage not in stages:
+    for name in plan.store.lost:
+        partition = plan.find(name)
+        if partition is None or partition.asset.stage not in stages:
             continue
-        if plan.state(artifact) in COMPLETE:
-            plan.files.remove(name)
+        if plan.state(partition) in COMPLETE:
+            plan.store.remove(name)
             continue
-        gone = next(filter(plan.cannot_be_read, artifact.reads), "what it is made from")
-        sentences.append(f"'{name}' is damaged and stays as it is, since it cannot be made here: '{gone}' is not here.")
+        missing = next(filter(plan.is_unavailable, partition.dependencies), "what it is computed from")
+        sentences.append(f"'{name}' is damaged and cannot be recomputed here: '{missing}' is missing.")
     if sentences:
         raise BadRun(" ".join(sentences))
 
 
-def _make(plan: Plan, stage: str) -> None:
-    progress, artifacts = plan.scope.progress, plan.select(stage)
-    places = {artifact.path: place for place, artifact in enumerate(plan.left(artifacts))}
+def _materialize(plan: Plan, stage: str) -> None:
+    progress, partitions = plan.snapshot.progress, plan.select(stage)
+    positions = {partition.path: position for position, partition in enumerate(plan.pending(partitions))}
 
-    def report(artifact: Artifact) -> None:
-        doing = artifact.row.doing.format(**artifact.binding)
-        progress.update(stage, places.get(artifact.path, 0), len(places), doing, artifact.path)
+    def report(partition: Partition) -> None:
+        message = partition.asset.message.format(**partition.key)
+        progress.update(stage, positions.get(partition.path, 0), len(positions), message, partition.path)
 
-    plan.make(artifacts, report)
-    progress.update(stage, max(1, len(places)), max(1, len(places)), SAID[stage])
-    plan.files.fold()
+    plan.materialize(partitions, report)
+    progress.update(stage, max(1, len(positions)), max(1, len(positions)), COMPLETED[stage])
+    plan.store.fold()
 
 
-SAID = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
-"""Message when a stage is done."""
+COMPLETED = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
+"""Message when a stage is complete."""
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
-    return build(Scope(store, recipe))
+    return RunSnapshot(store, recipe).plan(GRAPH)
 
 
 def _lacks_embeddings(plan: Plan) -> bool:
-    return bool(plan.scope.unloaded or plan.left(plan.select(EMBED)))
+    return bool(plan.snapshot.unloaded or plan.pending(plan.select(EMBED)))
 
 
-def _make_embeddings(plan: Plan) -> Plan:
-    """Make what is missing of the stage ``embed``; return the plan with the models that were loaded."""
-    store, scope = plan.files, plan.scope
+def _materialize_embeddings(plan: Plan) -> Plan:
+    """Materialize what is missing of the stage ``embed``; return the plan with the models that were loaded."""
+    store = plan.store
     if _lacks_embeddings(plan):
-        scope.progress.note(download_summary(to_load(plan)))
+        plan.snapshot.progress.note(download_summary(to_load(plan)))
         plan = embed(plan)
     plan.clean()
     if not store.names(UNITS):

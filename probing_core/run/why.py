@@ -1,78 +1,85 @@
-"""Why a file of a run is made again, in words: by the inputs in its entry of the manifest, and the current ones."""
+"""Why a file of a run is stale: the inputs in its entry of the manifest, compared with the current ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from probing_core.run.engine import Artifact, Plan, State
+from probing_core.run.assets import Partition
+from probing_core.run.engine import Plan, State
 
-MAX_SHOWN = 60
-"""Letters of a value; of longer ones only the name is said."""
+MAX_LETTERS = 60
+"""Letters of a value that are shown; a longer value is only named."""
 
 
 def why(plan: Plan, path: str) -> list[str]:
-    """Return one sentence for each reason why ``path`` is made again, or one that nothing changed.
+    """Return one sentence for each reason why ``path`` is recomputed by the next run, or one that it is complete.
 
     Raises:
-        UnknownName: no artifact of the run is called so.
+        UnknownName: the run has no such file.
     """
-    artifact = plan.artifact(path)
-    name, state = artifact.path, plan.state(artifact)
-    if not artifact.row.stage:
-        return [f"'{name}' is made from no other file."]
+    partition = plan.partition(path)
+    name, state = partition.path, plan.state(partition)
+    if not partition.asset.stage:
+        return [f"'{name}' depends on no other file."]
     if state not in (State.MISSING, State.STALE):
-        return [_why_not(plan, artifact, state)]
-    if missing := [one for one in artifact.reads if plan.value(one) is None]:
-        return [f"'{name}' waits for '{one}', which is missing." for one in missing]
-    entries = [entry for entry in plan.entries(artifact).values() if entry is not None]
+        return [_why_not(plan, partition, state)]
+    if missing := [one for one in partition.dependencies if plan.version(one) is None]:
+        return [f"'{name}' depends on '{one}', which is missing." for one in missing]
+    entries = [entry for entry in plan.entries(partition).values() if entry is not None]
     if state is State.MISSING or not entries:
-        return [f"'{name}' is missing: it was not made yet, or it was removed."]
+        return [f"'{name}' is missing: it was not computed yet, or it was removed."]
     old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)
     if old is None:
-        return [f"'{name}' is made again: the manifest does not say what it was made from."]
-    changes = _changes(old | {"options": plan.files.options(old["options"]) or {}}, plan.inputs(artifact))
-    return [f"'{name}' is made again: {change}." for change in changes]
+        return [f"'{name}' is stale: the manifest does not hold its inputs."]
+    changes = _changes(old | {"options": plan.store.options(old["options"]) or {}}, plan.inputs(partition))
+    return [f"'{name}' is stale: {change}." for change in changes]
 
 
-def _why_not(plan: Plan, artifact: Artifact, state: State) -> str:
-    if state is State.NOT_HERE:
-        gone = next(path for path in artifact.reads if plan.cannot_be_read(path))
-        return f"'{artifact.path}' cannot be made here: '{gone}' did not ship."
-    beside = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
-    about = beside.get(state, "nothing that it was made from has changed")
-    if changing := _changing(plan, artifact):
-        about += f"; it may be made again once '{changing}' is"
-    return f"'{artifact.path}' is complete: {about}."
+def _why_not(plan: Plan, partition: Partition, state: State) -> str:
+    if state is State.UNAVAILABLE:
+        left_out = next(path for path in partition.dependencies if plan.is_unavailable(path))
+        return f"'{partition.path}' cannot be computed here: '{left_out}' did not ship."
+    reasons = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
+    reason = reasons.get(state, "its inputs have not changed")
+    if pending := _pending_dependency(plan, partition):
+        reason += f"; it may become stale when '{pending}' is recomputed"
+    return f"'{partition.path}' is complete: {reason}."
 
 
-def _changing(plan: Plan, artifact: Artifact) -> str:
-    for path in artifact.reads:
-        read = plan.artifact(path)
-        if read.row.stage and (found := _changing(plan, read) or (read.path if plan.left([read]) else "")):
-            return found
+def _pending_dependency(plan: Plan, partition: Partition) -> str:
+    for path in partition.dependencies:
+        read = plan.partition(path)
+        if not read.asset.stage:
+            continue
+        if pending := _pending_dependency(plan, read):
+            return pending
+        if plan.pending([read]):
+            return read.path
     return ""
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["revision"] != new["revision"]:
-        yield f"how it is made changed (revision {old['revision']}, now {new['revision']})"
+        yield f"code version was {old['revision']} and is {new['revision']}"
     before, now = _flat(old["options"]), _flat(new["options"])
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            was, now_is = ("not there" if one is None else str(one) for one in (before.get(name), now.get(name)))
-            fit = max(len(was), len(now_is)) <= MAX_SHOWN
+            was, now_is = ("unset" if one is None else str(one) for one in (before.get(name), now.get(name)))
+            fit = max(len(was), len(now_is)) <= MAX_LETTERS
             yield f"{name} was {was} and is {now_is}" if fit else f"{name} changed"
     apart = {"revision", "options"}
     for path in sorted((old.keys() | new.keys()) - apart):
-        if path not in old or path not in new:
-            yield f"'{path}' was {'not read before' if path not in old else 'read before'}"
+        if path not in old:
+            yield f"'{path}' is a new dependency"
+        elif path not in new:
+            yield f"'{path}' is no dependency any more"
         elif old[path] != new[path]:
             yield f"'{path}' changed"
 
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entries of each table in it under names of their own."""
+    """Return ``options`` with the entries of nested tables under names of their own."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):

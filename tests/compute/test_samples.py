@@ -21,7 +21,7 @@ from probing_core.run.layout import IMAGES, SAMPLES
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store
 from tests.conftest import scene
-from tests.plans import keys
+from tests.plans import cache_keys
 
 
 def test_what_is_left_out_is_told(tmp_path):
@@ -229,10 +229,10 @@ def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_
 
     def changed(other):
         """Which of the two have another key; the samples by what is asked for and not by which images were chosen."""
-        after = keys(store, other)
+        after = cache_keys(store, other)
         return {path for path in (IMAGES, SAMPLES) if after[path] != before[path]}
 
-    before = keys(store, recipe)
+    before = cache_keys(store, recipe)
     same = {"corpus": "folder:/elsewhere", "threads": 64, "models": ("zoo/mae",)}
     same |= {"calibrate_on": ("photos",), "calibrate_fingerprints": ("y",)}
     for entry, value in same.items():

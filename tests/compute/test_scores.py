@@ -12,7 +12,7 @@ from probing_core.measures import MEASURES, Measure
 from probing_core.measures.statistics import mean
 from probing_core.results import Run
 from probing_core.run.store import Store
-from tests.plans import left, make
+from tests.plans import materialize, pending
 
 SCORES_OF_MODEL = "models/baseline-handcrafted/scores.parquet"
 
@@ -79,9 +79,9 @@ def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(trai
         chance=lambda classes: 1 - 1 / classes,
     )
     monkeypatch.setitem(MEASURES._entries, errors.name, errors)
-    assert left(store, "evaluate") == [SCORES_OF_MODEL]
-    make(store, "evaluate")
-    assert left(store, "evaluate") == []
+    assert pending(store, "evaluate") == [SCORES_OF_MODEL]
+    materialize(store, "evaluate")
+    assert pending(store, "evaluate") == []
     scores = store.read_table("tables/scores.parquet")
     added = scores["measure"] == "error-rate"
     before = Store(trained_run).read_table("tables/scores.parquet")

@@ -13,9 +13,7 @@ from probing_core.compute.samples import choose_images
 from probing_core.compute.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
-from probing_core.run import embed as embedding
-from probing_core.run import engine
-from probing_core.run import scope as planning
+from probing_core.run import assets, embedding_worker, sample_sets
 from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
@@ -24,7 +22,7 @@ from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.base import generator
 from tests.compute.test_samples import recipe_of, silent
-from tests.plans import keys, left
+from tests.plans import cache_keys, pending
 from tests.run.test_embed import embed, files, start
 
 pytestmark = pytest.mark.slow
@@ -107,7 +105,7 @@ def test_a_series_differs_by_its_strength_alone(planned):
 
 
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
-    monkeypatch.setattr(engine, "SHARD_BYTES", SOME_UNITS)
+    monkeypatch.setattr(assets, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
     embed(whole, recipe, corpus)
     written = len(files(whole.root))
@@ -149,7 +147,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     tmp_path, many_scenes, planned, monkeypatch
 ):
     recipe, corpus, images = planned
-    monkeypatch.setattr(engine, "SHARD_BYTES", 1)
+    monkeypatch.setattr(assets, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus)
     for name in (STRENGTH, RENDERING):
@@ -160,9 +158,9 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
         pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
     before = files(store.root)
-    assert left(store, "embed") == []
+    assert pending(store, "embed") == []
     store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
-    assert left(store, "embed") == [embeddings_folder("baseline/pixels", STRENGTH)]
+    assert pending(store, "embed") == [embeddings_folder("baseline/pixels", STRENGTH)]
     made = []
 
     def count(name, recipe, corpus, rows, pool):
@@ -170,7 +168,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         assert name, "a main sample was made again"
         return make_samples(name, recipe, corpus, rows, pool)
 
-    monkeypatch.setattr(planning, "make_samples", count)
+    monkeypatch.setattr(sample_sets, "make_samples", count)
     embed(store, recipe, corpus)
     assert made == [33]  # one image
     assert files(store.root) == before
@@ -195,7 +193,7 @@ def of_series(found: dict[str, str | None]) -> dict[str, str | None]:
 
 
 def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
-    before = of_series(keys(*loaded))
+    before = of_series(cache_keys(*loaded))
     assert set(before) == {
         path
         for name in series.MAKERS
@@ -204,14 +202,14 @@ def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
     }
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(loaded[1]))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
-    assert not set(before.values()) & set(of_series(keys(*loaded)).values())
+    assert not set(before.values()) & set(of_series(cache_keys(*loaded)).values())
 
 
 def test_another_implementation_of_a_transform_is_another_series_of_renderings_alone(loaded, monkeypatch):
-    before = of_series(keys(*loaded))
+    before = of_series(cache_keys(*loaded))
     raised = tuple(replace(t, alternative_revision=99) for t in load_transforms(loaded[1]))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: raised)
-    after = of_series(keys(*loaded))
+    after = of_series(cache_keys(*loaded))
     made_again = [path for path in before if before[path] != after[path]]
     assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
 
@@ -228,12 +226,12 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
         embedder.embeds_pictures = name != "baseline/pixels"
         return embedder
 
-    monkeypatch.setattr(embedding, "find_spec", spec_of)
-    monkeypatch.setattr(embedding, "load_embedder", loaded)
+    monkeypatch.setattr(embedding_worker, "find_spec", spec_of)
+    monkeypatch.setattr(embedding_worker, "load_embedder", loaded)
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 2
-    assert left(store, "embed") == []
+    assert pending(store, "embed") == []
 
 
 def test_renderings_are_of_images_of_every_split(planned):
@@ -292,7 +290,7 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     embed(store, recipe, corpus)
     assert not has_embeddings(store, "baseline/pixels", LAYERS)
     assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
-    assert left(store, "embed") == []
+    assert pending(store, "embed") == []
     pictures, facts = make(LAYERS, recipe, corpus, images)
     pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
     blocks = lazy_blocks(store, network, LAYERS)
@@ -302,13 +300,13 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
         alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
         np.testing.assert_allclose(blocks[f"{layer}.mean"][:], alone, rtol=1e-4, atol=1e-5)
     store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
-    assert left(store, "embed") == [embeddings_folder(network, LAYERS)]
+    assert pending(store, "embed") == [embeddings_folder(network, LAYERS)]
 
 
 def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
     embed(store, recipe, corpus)
-    assert left(store, "embed") == []
+    assert pending(store, "embed") == []
     assert store.names("series/") == [series_table(name) for name in (RENDERING, STRENGTH)]
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)

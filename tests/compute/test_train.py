@@ -31,12 +31,12 @@ from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
 from probing_core.run.layout import predictions_path, probe_path
 from probing_core.run.live import read_noticing, read_probe
-from probing_core.run.makers import _model_samples
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.stages import run
 from probing_core.run.store import Store
-from tests.plans import left, plan_of
+from probing_core.run.train import model_samples
+from tests.plans import pending, plan_of
 
 NAMES = ("identity", "brighten", "contrast", "gaussian-blur", "motion-blur")
 
@@ -129,7 +129,7 @@ def test_one_photograph_and_a_split_without_images_are_refused():
 def samples_of(store: Store, model: str, task: str = "fine") -> ModelSamples:
     """Return what the training of ``task`` reads of ``model``."""
     plan = plan_of(store)
-    return _model_samples(*plan.given(plan.artifacts[predictions_path(model, task)]))
+    return model_samples(*plan.arguments(plan.partitions[predictions_path(model, task)]))
 
 
 MODEL = "baseline/handcrafted"
@@ -335,7 +335,7 @@ def limited(trained_run, tmp_path_factory) -> Iterator[Store]:
     machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / parallel.MEMORY_OF_TRAINING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel.psutil, "virtual_memory", lambda: machine)
-        assert left(store, "embed") == []
+        assert pending(store, "embed") == []
         run(store.root, stages=("train", "evaluate"))
         yield Store(store.root)
 

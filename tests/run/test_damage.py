@@ -100,7 +100,7 @@ def test_a_layer_that_was_asked_for_by_its_own_name_too_is_missed_by_neither_req
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), ("embed",))
     before = content(out)
-    assert not plan_of(Store(out)).scope.unloaded
+    assert not plan_of(Store(out)).snapshot.unloaded
     run(out, AS_MADE, ("embed",))
     assert content(out) == before
 
@@ -120,7 +120,7 @@ def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run
         raise ModelUnavailable("the weights are away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("probing_core.run.embed.load_embedder", fail)
+        patch.setattr("probing_core.run.embedding_worker.load_embedder", fail)
         with pytest.raises(ModelUnavailable, match="the weights are away"):
             run(out, AS_MADE, ("embed",))
     assert content(out) == held, "the recipe, too"
@@ -157,7 +157,9 @@ def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_a
     shipped = content(copy)
     for name in EVERY_KIND[5:]:
         flip(copy / name)
-    with pytest.raises(BadRun, match=f"'{EVERY_KIND[5]}' is damaged and stays as it is, .*: '{MODEL}/embeddings/'"):
+    with pytest.raises(
+        BadRun, match=f"'{EVERY_KIND[5]}' is damaged and cannot be recomputed here: '{MODEL}/embeddings/'"
+    ):
         again(copy)
     assert main(["verify", "--run", str(copy)]) == 2
     assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND[5:7])
@@ -177,7 +179,7 @@ def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_betwe
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("probing_core.run.makers.train_linear", kill)
+        patch.setattr("probing_core.run.train.train_linear", kill)
         with pytest.raises(KeyboardInterrupt):
             again(copy)
     assert content(copy) == held
@@ -204,7 +206,7 @@ def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
     spoil(copy / "run.toml")
     assert main(["verify", "--run", str(copy)]) == 2
     assert "'run.toml' does not have the checksum" in capsys.readouterr().err
-    with pytest.raises(BadRun, match="cannot be made again from anything else"):
+    with pytest.raises(BadRun, match="cannot be recomputed"):
         again(copy)
 
 

@@ -20,8 +20,7 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import embed as embedding
-from probing_core.run import engine, layout, scope
+from probing_core.run import assets, embedding_worker, layout, sample_sets
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.options import Options
@@ -30,7 +29,7 @@ from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store, digest, without_none
 from tests.compute.test_samples import make_all, recipe_of
 from tests.models.made import assert_alike
-from tests.plans import keys, plan_of
+from tests.plans import cache_keys, plan_of
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +48,7 @@ def start(root: Path, folder: Path, **changes):
 def embed(store: Store, recipe: Recipe, corpus: Corpus, options: Options = CPU) -> None:
     """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
     plan = plan_of(store, recipe, options=options, corpus=corpus)
-    plan.make([plan.artifacts[layout.IMAGES]])
+    plan.materialize([plan.partitions[layout.IMAGES]])
     embed_missing(plan_of(store, recipe, options=options, corpus=corpus))
     store.fold()
 
@@ -62,7 +61,7 @@ def files(root: Path) -> dict[str, bytes]:
 def small_units(monkeypatch):
     """Units of two images, each in a file of its own, so that a small corpus has several."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
-    monkeypatch.setattr(engine, "SHARD_BYTES", 1)
+    monkeypatch.setattr(assets, "SHARD_BYTES", 1)
 
 
 @pytest.fixture
@@ -144,7 +143,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
         made.append(len(samples))
         return make_samples(series, design, corpus, samples, pool)
 
-    monkeypatch.setattr(scope, "make_samples", count)
+    monkeypatch.setattr(sample_sets, "make_samples", count)
     embed(store, recipe, corpus)
     assert made == [8]
     assert files(store.root) == before
@@ -170,7 +169,7 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
         monkeypatch.setattr(loaded, "recipes", lambda: {name: {"weights": "others"}})
         return loaded
 
-    monkeypatch.setattr(embedding, "load_embedder", changed)
+    monkeypatch.setattr(embedding_worker, "load_embedder", changed)
     with pytest.raises(BadRun, match="is not what it was when it joined the run"):
         embed(store, recipe, corpus)
 
@@ -202,7 +201,7 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
         monkeypatch.setattr(loaded, "embed_layers", lambda images: {name: np.full((len(images), 3), np.nan)})
         return loaded
 
-    monkeypatch.setattr(embedding, "load_embedder", broken)
+    monkeypatch.setattr(embedding_worker, "load_embedder", broken)
     with pytest.raises(BadRun, match="not finite"):
         embed(store, recipe, corpus)
 
@@ -220,7 +219,7 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
         monkeypatch.setattr(embedder, "close", held.clear, raising=False)
         return embedder
 
-    monkeypatch.setattr(embedding, "load_embedder", small)
+    monkeypatch.setattr(embedding_worker, "load_embedder", small)
     other, recipe, corpus = start(tmp_path / "small", few_scenes)
     embed(other, recipe, corpus)
     assert files(other.root) == files(store.root)
@@ -232,10 +231,10 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
 
 def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     store, recipe, _ = run
-    before = keys(store)
+    before = cache_keys(store)
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
-    after, folders = keys(store), [layout.embeddings_folder(model) for model in MODELS]
+    after, folders = cache_keys(store), [layout.embeddings_folder(model) for model in MODELS]
     for path in (layout.SAMPLES, *folders):
         assert before[path] != after[path], path
     assert before[layout.IMAGES] == after[layout.IMAGES]

@@ -1,4 +1,4 @@
-"""The engine, over a table of its own that knows nothing of runs."""
+"""The engine, over a graph of assets that knows nothing of runs."""
 
 from __future__ import annotations
 
@@ -14,218 +14,232 @@ import pandas as pd
 import pytest
 
 from probing_core.errors import BadRun, UnknownName
-from probing_core.run.engine import COMPLETE, Given, Option, Plan, Reads, Row, State, Table, Units, units_of
+from probing_core.run.assets import (
+    Asset,
+    AssetGraph,
+    Context,
+    InputFiles,
+    Option,
+    PartitionKey,
+    Stage,
+    UnitWriter,
+    units_in,
+)
+from probing_core.run.engine import COMPLETE, Plan, State
 from probing_core.run.store import Store
 from probing_core.run.why import why
 
 
 @dataclass
 class Kitchen:
-    """The scope of the toy table, and the means of its makers: which fruits there are, how much sugar, what was made,
-    and after how many units a maker is killed, or which fruits it cannot press."""
+    """The snapshot and the resources of the toy graph: which fruits there are, how much sugar, what was computed, and
+    after how many units a function is killed, or which fruits it cannot press."""
 
     fruits: tuple[str, ...] = ("apple", "pear")
     sugar: int = 1
-    made: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
     killed_after: int = 99
     refuses: tuple[str, ...] = ()
 
 
-def fruits(scope: Kitchen) -> Iterator[Mapping[str, str]]:
-    return ({"fruit": fruit} for fruit in scope.fruits)
+def fruits(kitchen: Kitchen) -> Iterator[PartitionKey]:
+    return ({"fruit": fruit} for fruit in kitchen.fruits)
 
 
-def jam(files: Reads, given: Given) -> Mapping[str, Any]:
-    fruit, sugar = given.binding["fruit"], given.options["sugar"]
-    given.means.made.append(f"jam/{fruit}.parquet")
-    crate = files.table("crate.parquet")
-    weight = crate.loc[crate["fruit"] == fruit, "weight"].sum() * sugar
-    label = b"sweet" if sugar > 1 else None
-    return {"jam/{fruit}.parquet": pd.DataFrame({"weight": [weight]}), "jam/{fruit}.label": label}
+SUGAR = Option("sugar", lambda kitchen, key: kitchen.sugar)
+
+picking, pressing, cooking, storing = Stage("pick"), Stage("press"), Stage("cook"), Stage("store")
 
 
-def shelf(files: Reads, given: Given) -> pd.DataFrame:
-    given.means.made.append("shelf.parquet")
-    return pd.concat([files.read_table(path) for path in files.paths], ignore_index=True)
-
-
-def crates(files: Reads, given: Given) -> pd.DataFrame:
-    given.means.made.append("crate.parquet")
+@picking.asset("crate.parquet")
+def crate(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Fruit."""
+    context.resources.computed.append("crate.parquet")
     return pd.DataFrame({"fruit": ["apple", "pear"], "weight": [3, 4]})
 
 
-def press(made: Sequence[Units]) -> None:
+def press(writers: Sequence[UnitWriter]) -> None:
     """Press three units of each fruit, the fruits in turn."""
-    kitchen, written = made[0].given.means, 0
-    for units in made:
-        kitchen.made.append(units.artifact.path)
+    kitchen, written = writers[0].context.resources, 0
+    for writer in writers:
+        kitchen.computed.append(writer.partition.path)
     for unit in range(3):
-        for units in made:
-            if unit in units.lacking(3) and units.given.binding["fruit"] not in kitchen.refuses:
-                units.write(unit, {"juice": np.full((2, 2), units.given.options["sugar"], np.float32)})
+        for writer in writers:
+            if unit in writer.missing(3) and writer.context.key["fruit"] not in kitchen.refuses:
+                writer.write(unit, {"juice": np.full((2, 2), writer.context.options["sugar"], np.float32)})
                 written += 1
                 if written == kitchen.killed_after:
                     raise KeyboardInterrupt
 
 
-CRATE = Row(path="crate.parquet", holds="fruit", stage="pick", make=crates)
-JUICE = Row(
-    path="juice/{fruit}/",
-    holds="juice",
-    stage="press",
-    each=fruits,
-    reads=("crate.parquet",),
-    options=("sugar",),
-    units=press,
-    count=lambda scope, binding: 3,
-    by_key=True,
+juice = pressing.add(
+    Asset(
+        path="juice/{fruit}/",
+        description="juice",
+        stage="press",
+        partitions=fruits,
+        dependencies=(crate,),
+        options=(SUGAR,),
+        compute_units=press,
+        unit_count=lambda kitchen, key: 3,
+        identified_by_key=True,
+    )
 )
-JAM = Row(
-    path="jam/{fruit}.parquet",
-    holds="jam",
-    stage="cook",
-    each=fruits,
-    reads=("crate.parquet", "juice/{fruit}/"),
-    options=("sugar",),
-    beside=("jam/{fruit}.label",),
-    make=jam,
-    doing="Cooking {fruit}",
+
+
+@cooking.asset(
+    "jam/{fruit}.parquet",
+    partitions=fruits,
+    dependencies=(crate, juice),
+    options=(SUGAR,),
+    also_writes=("jam/{fruit}.label",),
+    message="Cooking {fruit}",
 )
-SHELF = Row(path="shelf.parquet", holds="all jam", stage="store", reads=("jam/{fruit}.parquet",), make=shelf)
+def jam(files: InputFiles, context: Context) -> Mapping[str, Any]:
+    """Cook jam."""
+    fruit, sugar = context.key["fruit"], context.options["sugar"]
+    context.resources.computed.append(f"jam/{fruit}.parquet")
+    table = files.table("crate.parquet")
+    weight = table.loc[table["fruit"] == fruit, "weight"].sum() * sugar
+    label = b"sweet" if sugar > 1 else None
+    return {"jam/{fruit}.parquet": pd.DataFrame({"weight": [weight]}), "jam/{fruit}.label": label}
 
 
-OPTIONS = {"sugar": Option(lambda scope, binding: scope.sugar)}
+@storing.asset("shelf.parquet", dependencies=(jam,))
+def shelf(files: InputFiles, context: Context) -> pd.DataFrame:
+    """All jam."""
+    context.resources.computed.append("shelf.parquet")
+    return pd.concat([files.read_table(path) for path in files.paths], ignore_index=True)
 
 
-def table(*rows: Row) -> Table:
-    return Table(rows or (CRATE, JUICE, JAM, SHELF), OPTIONS)
+ASSETS = (crate, juice, jam, shelf)
 
 
-def plan_of(root: Path, scope: Kitchen | None = None, rows: Sequence[Row] = ()) -> Plan:
-    return plan_in(Store(root), scope, rows)
+def plan_of(root: Path, kitchen: Kitchen | None = None, assets: Sequence[Asset] = ASSETS) -> Plan:
+    return plan_in(Store(root), kitchen, assets)
 
 
-def plan_in(store: Store, scope: Kitchen | None = None, rows: Sequence[Row] = ()) -> Plan:
-    scope = scope or Kitchen()
-    return Plan(table(*rows), scope, store, means=scope)
+def plan_in(store: Store, kitchen: Kitchen | None = None, assets: Sequence[Asset] = ASSETS) -> Plan:
+    kitchen = kitchen or Kitchen()
+    return Plan(AssetGraph(assets), kitchen, store, resources=kitchen)
 
 
-def make(plan: Plan) -> list[str]:
-    """Make everything; return what was made."""
-    plan.scope.made.clear()
-    plan.make(list(plan.artifacts.values()))
-    return list(plan.scope.made)
+def materialize(plan: Plan) -> list[str]:
+    """Materialize everything; return what was computed."""
+    plan.snapshot.computed.clear()
+    plan.materialize(list(plan.partitions.values()))
+    return list(plan.snapshot.computed)
 
 
 def states(plan: Plan) -> dict[str, State]:
-    return {path: plan.state(artifact) for path, artifact in plan.artifacts.items()}
+    return {path: plan.state(partition) for path, partition in plan.partitions.items()}
 
 
 ALL = ["crate.parquet", "juice/apple/", "juice/pear/", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
 
 
-def test_everything_is_made_once_in_the_order_of_the_table(tmp_path):
+def test_materialize_computes_everything_once_in_the_order_of_the_graph(tmp_path):
     plan = plan_of(tmp_path)
     assert set(states(plan).values()) == {State.MISSING}
-    assert make(plan) == ALL
-    assert make(plan) == []
-    assert make(plan_of(tmp_path)) == [], "another process finds the same"
-    assert set(states(plan).values()) == {State.MADE}
+    assert materialize(plan) == ALL
+    assert materialize(plan) == []
+    assert materialize(plan_of(tmp_path)) == [], "another process finds the same"
+    assert set(states(plan).values()) == {State.MATERIALIZED}
 
 
-def test_what_is_reported_is_what_is_made(tmp_path):
-    plan, said = plan_of(tmp_path), []
-    plan.make(plan.select("pick", "press", "cook"), lambda artifact: said.append(artifact.path))
-    assert said == [ALL[0], ALL[1], *ALL[3:5]], "what is pressed together is reported once"
+def test_materialize_reports_what_it_computes(tmp_path):
+    plan, reported = plan_of(tmp_path), []
+    plan.materialize(plan.select("pick", "press", "cook"), lambda partition: reported.append(partition.path))
+    assert reported == [ALL[0], ALL[1], *ALL[3:5]], "what is pressed together is reported once"
 
 
-def test_a_changed_option_makes_again_what_depends_on_it_and_what_then_differs(tmp_path):
-    make(plan_of(tmp_path))
+def test_plan_changed_option_makes_its_assets_and_changed_dependents_stale(tmp_path):
+    materialize(plan_of(tmp_path))
     sweeter = plan_of(tmp_path, Kitchen(sugar=2))
     found = states(sweeter)
-    assert found["crate.parquet"] is State.MADE
+    assert found["crate.parquet"] is State.MATERIALIZED
     assert found["jam/apple.parquet"] is State.STALE
     assert why(sweeter, "jam/apple.parquet") == [
-        "'jam/apple.parquet' is made again: sugar was 1 and is 2.",
-        "'jam/apple.parquet' is made again: 'juice/apple/' changed.",
+        "'jam/apple.parquet' is stale: sugar was 1 and is 2.",
+        "'jam/apple.parquet' is stale: 'juice/apple/' changed.",
     ]
     assert why(sweeter, "shelf.parquet") == [
-        "'shelf.parquet' is complete: nothing that it was made from has changed; it may be made again once "
-        "'juice/apple/' is."
+        "'shelf.parquet' is complete: its inputs have not changed; it may become stale when 'juice/apple/' is "
+        "recomputed."
     ]
-    assert make(sweeter) == ALL[1:]
+    assert materialize(sweeter) == ALL[1:]
     assert Store(tmp_path).read_table("shelf.parquet")["weight"].tolist() == [6, 8]
 
 
-def test_what_is_made_again_with_the_same_bytes_makes_nothing_else_be_made(tmp_path):
-    make(plan_of(tmp_path))
+def test_plan_same_bytes_make_no_dependent_stale(tmp_path):
+    materialize(plan_of(tmp_path))
     Store(tmp_path).remove("jam/apple.parquet")
-    assert make(plan_of(tmp_path)) == ["jam/apple.parquet"]
+    assert materialize(plan_of(tmp_path)) == ["jam/apple.parquet"]
 
 
-def test_one_that_is_read_by_its_key_may_be_made_again_with_other_bits(tmp_path):
-    make(plan_of(tmp_path))
+def test_plan_identified_by_key_ignores_other_bytes(tmp_path):
+    materialize(plan_of(tmp_path))
     store = Store(tmp_path)
     name = "juice/apple/unit-00000-00002.safetensors"
     entry = store.entry(name)
     store.write(name, {"juice": np.ones((6, 2), np.float32) + 1e-6}, entry["key"])
-    assert make(plan_of(tmp_path)) == []
+    assert materialize(plan_of(tmp_path)) == []
 
 
-def test_a_folder_is_complete_when_its_files_hold_every_unit(tmp_path):
+def test_state_folder_is_materialized_when_its_files_hold_every_unit(tmp_path):
     plan = plan_of(tmp_path)
-    make(plan)
-    plan.files.remove("juice/pear/unit-00000-00002.safetensors")
+    materialize(plan)
+    plan.store.remove("juice/pear/unit-00000-00002.safetensors")
     assert states(plan)["juice/pear/"] is State.MISSING
-    assert make(plan) == ["juice/pear/"]
-    assert units_of(["a/unit-00000-00001.safetensors", "a/unit-00004.safetensors"]) == {0, 1, 4}
+    assert materialize(plan) == ["juice/pear/"]
+    assert units_in(["a/unit-00000-00001.safetensors", "a/unit-00004.safetensors"]) == {0, 1, 4}
 
 
-def test_a_raised_revision_makes_again_and_says_so(tmp_path):
-    make(plan_of(tmp_path))
-    rows = (CRATE, JUICE, changed(JAM, revision=2), SHELF)
-    raised = plan_of(tmp_path, rows=rows)
-    assert why(raised, "jam/apple.parquet") == [
-        "'jam/apple.parquet' is made again: how it is made changed (revision 1, now 2)."
-    ]
-    assert make(raised) == ["jam/apple.parquet", "jam/pear.parquet"], "the shelf reads the same jam"
+def test_plan_raised_code_version_makes_the_asset_stale(tmp_path):
+    materialize(plan_of(tmp_path))
+    assets = (crate, juice, changed(jam, code_version=2), shelf)
+    raised = plan_of(tmp_path, assets=assets)
+    assert why(raised, "jam/apple.parquet") == ["'jam/apple.parquet' is stale: code version was 1 and is 2."]
+    assert materialize(raised) == ["jam/apple.parquet", "jam/pear.parquet"], "the shelf reads the same jam"
 
 
-def test_nothing_is_an_answer_that_is_kept(tmp_path):
+def test_materialize_remembers_that_there_was_nothing_to_write(tmp_path):
     plan = plan_of(tmp_path)
-    make(plan)
-    assert not plan.files.has("jam/apple.label")
-    assert plan.files.entry("jam/apple.label")["state"] == "nothing"
+    materialize(plan)
+    assert not plan.store.has("jam/apple.label")
+    assert plan.store.entry("jam/apple.label")["state"] == "nothing"
     sweeter = plan_of(tmp_path, Kitchen(sugar=2))
-    make(sweeter)
-    assert sweeter.files.read_bytes("jam/apple.label") == b"sweet"
-    make(plan_of(tmp_path))
-    assert not (tmp_path / "jam" / "apple.label").exists(), "what there is nothing of any more is removed"
+    materialize(sweeter)
+    assert sweeter.store.read_bytes("jam/apple.label") == b"sweet"
+    materialize(plan_of(tmp_path))
+    assert not (tmp_path / "jam" / "apple.label").exists(), "the old file is removed"
 
 
-def test_what_was_left_out_is_complete_and_what_needs_it_cannot_be_made_here(tmp_path):
+def test_state_left_out_is_complete_and_its_missing_dependents_are_unavailable(tmp_path):
     plan = plan_of(tmp_path)
-    make(plan)
-    plan.files.leave_out(*plan.files.names("juice/"))
+    materialize(plan)
+    plan.store.leave_out(*plan.store.names("juice/"))
     assert states(plan)["juice/apple/"] is State.LEFT_OUT
-    assert states(plan)["jam/apple.parquet"] is State.MADE, "its key is still that of what it was made from"
+    assert states(plan)["jam/apple.parquet"] is State.MATERIALIZED, "its inputs have not changed"
     assert why(plan, "juice/apple/") == ["'juice/apple/' is complete: it did not ship."]
-    assert plan.files.damaged() == {}
-    plan.files.remove("jam/apple.parquet")
-    assert states(plan)["jam/apple.parquet"] is State.NOT_HERE
-    assert why(plan, "jam/apple.parquet") == ["'jam/apple.parquet' cannot be made here: 'juice/apple/' did not ship."]
-    assert make(plan) == []
+    assert plan.store.damaged() == {}
+    plan.store.remove("jam/apple.parquet")
+    assert states(plan)["jam/apple.parquet"] is State.UNAVAILABLE
+    assert why(plan, "jam/apple.parquet") == [
+        "'jam/apple.parquet' cannot be computed here: 'juice/apple/' did not ship."
+    ]
+    assert materialize(plan) == []
 
 
-def test_a_run_stands_on_a_base_and_writes_its_own_files_alone(tmp_path):
+def test_plan_of_a_run_with_a_base_writes_its_own_files_alone(tmp_path):
     base = tmp_path / "base"
-    make(plan_of(base))
+    materialize(plan_of(base))
     Store(base).fold()
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     mine = Store(tmp_path / "mine")
     mine.start_from(base)
     joined = plan_in(mine, Kitchen(fruits=("apple", "pear", "plum")))
-    assert make(joined) == ["juice/plum/", "jam/plum.parquet", "shelf.parquet"]
+    assert materialize(joined) == ["juice/plum/", "jam/plum.parquet", "shelf.parquet"]
     assert mine.read_table("shelf.parquet")["weight"].tolist() == [3, 4, 0]
     again = Store(tmp_path / "mine")
     assert again.base == base
@@ -235,65 +249,65 @@ def test_a_run_stands_on_a_base_and_writes_its_own_files_alone(tmp_path):
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
 
 
-def test_what_is_not_known_yet_has_no_artifacts_until_another_plan_is_made(tmp_path):
-    scope = Kitchen(fruits=())
-    plan = plan_of(tmp_path, scope)
-    assert list(plan.artifacts) == ["crate.parquet", "shelf.parquet"]
-    scope.fruits = Kitchen().fruits
-    assert list(plan_of(tmp_path, scope).artifacts) == ALL
+def test_plan_has_no_partitions_that_the_snapshot_does_not_know(tmp_path):
+    kitchen = Kitchen(fruits=())
+    plan = plan_of(tmp_path, kitchen)
+    assert list(plan.partitions) == ["crate.parquet", "shelf.parquet"]
+    kitchen.fruits = Kitchen().fruits
+    assert list(plan_of(tmp_path, kitchen).partitions) == ALL
 
 
-def test_a_table_whose_rows_do_not_fit_is_refused():
-    with pytest.raises(ValueError, match=r"'shelf.parquet' reads 'jam/\{fruit\}.parquet', which no row before it"):
-        Table((SHELF, CRATE, JUICE, JAM), OPTIONS)
-    with pytest.raises(ValueError, match="depends on 'salt', which is no option"):
-        Table((changed(CRATE, options=("salt",)),), OPTIONS)
+def test_asset_graph_refuses_unknown_dependencies():
+    with pytest.raises(ValueError, match=r"depends on 'jam/\{fruit\}.parquet', which no asset before it"):
+        AssetGraph((shelf, crate, juice, jam))
+    with pytest.raises(ValueError, match="does not write 'jam.txt'"):
+        jam.output("jam.txt")
 
 
-def test_what_lacks_an_input_is_refused_in_one_sentence(tmp_path):
+def test_materialize_refuses_a_missing_dependency(tmp_path):
     plan = plan_of(tmp_path)
-    with pytest.raises(BadRun, match=r"'jam/apple.parquet' is made from 'crate.parquet', which the run .* lacks"):
-        plan.make(plan.select("cook"))
-    assert why(plan, "jam/apple.parquet")[0] == "'jam/apple.parquet' waits for 'crate.parquet', which is missing."
+    with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'crate.parquet', which is missing in the run"):
+        plan.materialize(plan.select("cook"))
+    assert why(plan, "jam/apple.parquet")[0] == "'jam/apple.parquet' depends on 'crate.parquet', which is missing."
     with pytest.raises(UnknownName, match="has no 'bread'"):
         why(plan, "bread")
 
 
-def test_a_kill_between_two_outputs_leaves_both_to_be_made_again(tmp_path, monkeypatch):
+def test_state_is_missing_where_one_of_two_files_is(tmp_path):
     plan = plan_of(tmp_path, Kitchen(sugar=2))
-    make(plan)
+    materialize(plan)
     Store(tmp_path).remove("jam/pear.label")
     plan = plan_of(tmp_path, Kitchen(sugar=2))
     assert states(plan)["jam/pear.parquet"] is State.MISSING
-    assert make(plan) == ["jam/pear.parquet"]
+    assert materialize(plan) == ["jam/pear.parquet"]
     assert all(state in COMPLETE for state in states(plan).values())
 
 
-def test_what_is_read_by_its_key_must_be_there_and_not_stale(tmp_path):
-    make(plan_of(tmp_path))
+def test_materialize_refuses_a_stale_dependency_that_is_identified_by_key(tmp_path):
+    materialize(plan_of(tmp_path))
     sweeter = plan_of(tmp_path, Kitchen(sugar=2))
-    with pytest.raises(BadRun, match=r"'jam/apple.parquet' is made from 'juice/apple/'"):
-        sweeter.make(sweeter.select("cook"))
-    assert make(sweeter)[0] == "juice/apple/"
+    with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'juice/apple/'"):
+        sweeter.materialize(sweeter.select("cook"))
+    assert materialize(sweeter)[0] == "juice/apple/"
 
 
-def test_files_of_a_base_that_are_of_another_key_are_made_anew_beside_it(tmp_path):
+def test_plan_recomputes_stale_files_of_a_base_in_the_run_itself(tmp_path):
     base = tmp_path / "base"
-    make(plan_of(base))
+    materialize(plan_of(base))
     mine = Store(tmp_path / "mine")
     mine.start_from(base)
     sweeter = plan_in(mine, Kitchen(sugar=2))
-    assert make(sweeter) == ALL[1:]
-    assert make(sweeter) == []
+    assert materialize(sweeter) == ALL[1:]
+    assert materialize(sweeter) == []
     assert Store(base).read_table("shelf.parquet")["weight"].tolist() == [3, 4]
     mine.hide("jam/apple.parquet")
     assert "jam/apple.parquet" not in mine.names("jam/")
     assert not mine.has("jam/apple.parquet")
 
 
-def test_a_damaged_file_of_a_base_is_told_and_not_removed(tmp_path):
+def test_locked_reports_a_damaged_file_of_a_base_and_keeps_it(tmp_path):
     base = tmp_path / "base"
-    make(plan_of(base))
+    materialize(plan_of(base))
     mine = Store(tmp_path / "mine")
     mine.start_from(base)
     (base / "crate.parquet").write_bytes(b"no table")
@@ -302,64 +316,70 @@ def test_a_damaged_file_of_a_base_is_told_and_not_removed(tmp_path):
     assert (base / "crate.parquet").exists()
 
 
-def test_a_table_less_some_rows_reads_nothing_of_them(tmp_path):
-    without_juice = table().without(lambda row: row.path.startswith("juice/"))
-    plan = Plan(without_juice, Kitchen(), Store(tmp_path), means=Kitchen())
-    plan.scope = plan.means
-    assert make(plan) == ["crate.parquet", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
-    assert plan.artifacts["jam/apple.parquet"].reads == ("crate.parquet",)
-    assert states(plan_of(tmp_path))["jam/apple.parquet"] is State.STALE, "it was made from less"
+def test_asset_graph_only_drops_dependencies_on_other_assets(tmp_path):
+    without_juice = AssetGraph(ASSETS).only(asset.path for asset in (crate, jam, shelf))
+    kitchen = Kitchen()
+    plan = Plan(without_juice, kitchen, Store(tmp_path), resources=kitchen)
+    assert materialize(plan) == ["crate.parquet", "jam/apple.parquet", "jam/pear.parquet", "shelf.parquet"]
+    assert plan.partitions["jam/apple.parquet"].dependencies == ("crate.parquet",)
+    assert states(plan_of(tmp_path))["jam/apple.parquet"] is State.STALE, "it had fewer dependencies"
 
 
-def test_a_maker_finds_only_what_its_row_reads_and_is_given_only_the_options_that_it_names(tmp_path):
-    make(plan_of(tmp_path))
-    plan = plan_of(tmp_path, rows=(CRATE, JUICE, changed(JAM, reads=("juice/{fruit}/",), options=())))
-    files, given = plan.given(plan.artifacts["jam/apple.parquet"])
+def test_arguments_hold_only_the_dependencies_and_options_of_the_asset(tmp_path):
+    materialize(plan_of(tmp_path))
+    plan = plan_of(tmp_path, assets=(crate, juice, changed(jam, dependencies=("juice/{fruit}/",), options=())))
+    files, context = plan.arguments(plan.partitions["jam/apple.parquet"])
     assert files.names() == ["juice/apple/unit-00000-00002.safetensors"]
     assert not files.has("crate.parquet")
     for read in (files.read_table, files.table, files.path):
         with pytest.raises(KeyError):
             read("crate.parquet")
-    assert given.options == {}
+    assert context.options == {}
 
 
-def test_makers_may_be_given_more_than_keys_hold(tmp_path):
-    sugar = changed(OPTIONS["sugar"], given=lambda scope, binding: f"{scope.sugar} spoons")
-    plan = Plan(Table((CRATE, JUICE), {"sugar": sugar}), Kitchen(), Store(tmp_path))
-    artifact = plan.artifacts["juice/apple/"]
-    assert (artifact.options, plan.given(artifact)[1].options) == ({"sugar": 1}, {"sugar": "1 spoons"})
+def test_arguments_hold_the_object_that_an_option_describes(tmp_path):
+    sugar = changed(SUGAR, argument=lambda kitchen, key: f"{kitchen.sugar} spoons")
+    plan = plan_of(tmp_path, assets=(crate, changed(juice, options=(sugar,))))
+    partition = plan.partitions["juice/apple/"]
+    assert (partition.options, plan.arguments(partition)[1].options) == ({"sugar": 1}, {"sugar": "1 spoons"})
 
 
-def test_rows_of_a_group_are_made_binding_by_binding_and_share_what_they_keep(tmp_path):
+def test_assets_of_a_group_are_computed_by_partition_and_share_the_cache(tmp_path):
     asked = []
 
-    def pie(files: Reads, given: Given, path: str) -> pd.DataFrame:
-        given.means.made.append(path.format(**given.binding))
-        if "crust" not in given.kept:
-            asked.append(given.binding["fruit"])
-            given.kept["crust"] = files.table("crate.parquet")
-        if given.binding["fruit"] in given.means.refuses:
+    def pie(files: InputFiles, context: Context, path: str) -> pd.DataFrame:
+        context.resources.computed.append(path.format(**context.key))
+        if "crust" not in context.cache:
+            asked.append(context.key["fruit"])
+            context.cache["crust"] = files.table("crate.parquet")
+        if context.key["fruit"] in context.resources.refuses:
             raise KeyboardInterrupt
-        return given.kept["crust"]
+        return context.cache["crust"]
 
-    def only_pears(scope: Kitchen) -> Iterator[Mapping[str, str]]:
-        return ({"fruit": fruit} for fruit in scope.fruits if fruit == "pear")
+    def only_pears(kitchen: Kitchen) -> Iterator[PartitionKey]:
+        return ({"fruit": fruit} for fruit in kitchen.fruits if fruit == "pear")
 
-    shared: dict[str, Any] = {"stage": "bake", "reads": ("crate.parquet",), "group": "oven"}
+    shared: dict[str, Any] = {"stage": "bake", "dependencies": ("crate.parquet",), "group": "oven"}
     paths = "tart/{fruit}.parquet", "pie/{fruit}.parquet"
-    rows = (
-        CRATE,
-        Row(path=paths[0], holds="a tart", each=only_pears, make=partial(pie, path=paths[0]), **shared),
-        Row(path=paths[1], holds="a pie", each=fruits, make=partial(pie, path=paths[1]), **shared),
-        Row(path="menu.parquet", holds="all pies", stage="serve", reads=paths[1:], make=lambda *_: None),
+    assets = (
+        crate,
+        Asset(
+            path=paths[0], description="a tart", partitions=only_pears, function=partial(pie, path=paths[0]), **shared
+        ),
+        Asset(path=paths[1], description="a pie", partitions=fruits, function=partial(pie, path=paths[1]), **shared),
+        Asset(
+            path="menu.parquet", description="all pies", stage="serve", dependencies=paths[1:], function=lambda *_: None
+        ),
     )
-    plan = plan_of(tmp_path, rows=rows)
-    assert make(plan) == ["crate.parquet", "tart/pear.parquet", "pie/pear.parquet", "pie/apple.parquet"]
+    plan = plan_of(tmp_path, assets=assets)
+    assert materialize(plan) == ["crate.parquet", "tart/pear.parquet", "pie/pear.parquet", "pie/apple.parquet"]
     assert asked == ["pear", "apple"]
-    assert plan.artifacts["menu.parquet"].reads == ("pie/apple.parquet", "pie/pear.parquet")
+    assert plan.partitions["menu.parquet"].dependencies == ("pie/apple.parquet", "pie/pear.parquet")
     with pytest.raises(KeyboardInterrupt):
-        make(plan_of(tmp_path / "killed", Kitchen(refuses=("apple",)), rows))
-    assert make(plan_of(tmp_path / "killed", rows=rows)) == ["pie/apple.parquet"], "what was made before the kill stays"
+        materialize(plan_of(tmp_path / "killed", Kitchen(refuses=("apple",)), assets))
+    assert materialize(plan_of(tmp_path / "killed", assets=assets)) == ["pie/apple.parquet"], (
+        "what was computed before the kill stays"
+    )
 
 
 def units(root: Path) -> list[str]:
@@ -367,61 +387,63 @@ def units(root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("killed_after", range(1, 7))
-def test_units_survive_a_kill_and_count_while_their_inputs_are_the_same(tmp_path, killed_after):
-    make(plan_of(tmp_path / "whole"))
+def test_units_survive_a_kill(tmp_path, killed_after):
+    materialize(plan_of(tmp_path / "whole"))
     root = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        make(plan_of(root, Kitchen(killed_after=killed_after)))
+        materialize(plan_of(root, Kitchen(killed_after=killed_after)))
     assert len(units(root)) == killed_after
-    assert Store(root).damage() == [], "they are of the run, though nothing is complete that they are units of"
-    make(plan_of(root, Kitchen(killed_after=7 - killed_after)))  # it makes no more than what is missing
+    assert Store(root).damage() == [], "units belong to the run before anything is complete"
+    materialize(plan_of(root, Kitchen(killed_after=7 - killed_after)))  # it computes no more than what is missing
     assert units(root) == []
     names = Store(root).names()
     assert {n: Store(root).checksum(n) for n in names} == {n: Store(tmp_path / "whole").checksum(n) for n in names}
 
 
-def test_units_of_other_inputs_are_made_again(tmp_path):
+def test_units_of_other_inputs_are_recomputed(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        make(plan_of(tmp_path, Kitchen(killed_after=4)))
-    make(plan_of(tmp_path, Kitchen(sugar=2)))
+        materialize(plan_of(tmp_path, Kitchen(killed_after=4)))
+    materialize(plan_of(tmp_path, Kitchen(sugar=2)))
     assert Store(tmp_path).read_arrays("juice/apple/unit-00000-00002.safetensors")["juice"].tolist() == [[2, 2]] * 6
 
 
-def test_what_cannot_be_made_here_stays_missing_and_its_units_stay(tmp_path):
-    rows = (CRATE, JUICE)
+def test_units_stay_while_others_cannot_be_computed(tmp_path):
+    assets = (crate, juice)
     with pytest.raises(KeyboardInterrupt):
-        make(plan_of(tmp_path, Kitchen(killed_after=1), rows))
-    plan = plan_of(tmp_path, Kitchen(refuses=("apple",)), rows)
-    assert make(plan) == ["juice/apple/", "juice/pear/"]
+        materialize(plan_of(tmp_path, Kitchen(killed_after=1), assets))
+    plan = plan_of(tmp_path, Kitchen(refuses=("apple",)), assets)
+    assert materialize(plan) == ["juice/apple/", "juice/pear/"]
     assert states(plan)["juice/apple/"] is State.MISSING
-    assert states(plan)["juice/pear/"] is State.MADE
+    assert states(plan)["juice/pear/"] is State.MATERIALIZED
     assert len(units(tmp_path)) == 1
-    assert make(plan_of(tmp_path, rows=rows)) == ["juice/apple/"]
+    assert materialize(plan_of(tmp_path, assets=assets)) == ["juice/apple/"]
     Store(tmp_path).write("units/juice/apple/unit-00000.safetensors", {}, "left by a kill")
-    plan_of(tmp_path, rows=rows).clean()
+    plan_of(tmp_path, assets=assets).clean()
     assert units(tmp_path) == []
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_a_file_is_made_from_its_units_by_its_maker_or_is_these_one_after_the_other(tmp_path, count):
-    def slice_it(made: Sequence[Units]) -> None:
+def test_asset_in_units_is_what_its_function_returns_or_the_joined_units(tmp_path, count):
+    def slice_it(made: Sequence[UnitWriter]) -> None:
         for one in made:
-            for unit in one.lacking(count):
+            for unit in one.missing(count):
                 one.write(unit, pd.DataFrame({"slice": [unit]}))
 
-    def salad(files: Reads, given: Given) -> pd.DataFrame | None:
-        return pd.concat([files.read_table(part) for part in given.parts]) if given.parts else None
+    def salad(files: InputFiles, context: Context) -> pd.DataFrame | None:
+        return pd.concat([files.read_table(part) for part in context.units]) if context.units else None
 
-    shared: dict[str, Any] = {"holds": "slices", "stage": "cut", "units": slice_it}
-    plan = plan_of(tmp_path, rows=(Row(path="bowl.parquet", **shared), Row(path="salad.parquet", make=salad, **shared)))
-    make(plan)
+    shared: dict[str, Any] = {"description": "slices", "stage": "cut", "compute_units": slice_it}
+    plan = plan_of(
+        tmp_path, assets=(Asset(path="bowl.parquet", **shared), Asset(path="salad.parquet", function=salad, **shared))
+    )
+    materialize(plan)
     assert units(tmp_path) == []
     for path in ("bowl.parquet", "salad.parquet"):
-        assert states(plan)[path] is (State.MADE if count else State.NOTHING)
-        assert not count or plan.files.read_table(path)["slice"].tolist() == [0, 1]
+        assert states(plan)[path] is (State.MATERIALIZED if count else State.NOTHING)
+        assert not count or plan.store.read_table(path)["slice"].tolist() == [0, 1]
 
 
-def test_a_long_value_that_changed_is_only_named(tmp_path):
-    make(plan_of(tmp_path))
+def test_why_only_names_long_values(tmp_path):
+    materialize(plan_of(tmp_path))
     sweeter = plan_of(tmp_path, Kitchen(sugar=10**60))
-    assert why(sweeter, "juice/apple/") == ["'juice/apple/' is made again: sugar changed."]
+    assert why(sweeter, "juice/apple/") == ["'juice/apple/' is stale: sugar changed."]

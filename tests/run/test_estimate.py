@@ -62,7 +62,7 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     plan = foreseen(plan_of(store, recipe))
     measured = {(MADE, ""): 0.5, (EMBEDDED, "baseline/dhash"): 2.0}
     steps = [step for step in steps_left(plan) if step.stage in (EMBED, "load")]
-    samples = len(plan.scope.sample_sets[""])
+    samples = len(plan.snapshot.sample_sets[""])
     assert {(step.phase, step.model): step.seconds(measured) for step in steps} == {
         ("Loading and compiling", "baseline/dhash"): GUESSED[LOADED],
         ("Transforming", ""): 0.5 * samples,
@@ -138,9 +138,9 @@ def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_r
     steps = by_name(steps_left(plan))
     assert {step.stage for step in steps.values()} == {PROJECT}
     assert all(step.seconds > 0 for step in steps.values())
-    plan.files.remove("models/baseline-handcrafted/scores.parquet")
+    plan.store.remove("models/baseline-handcrafted/scores.parquet")
     assert {name for name, step in by_name(steps_left(plan)).items() if step.stage == EVALUATE} == {
-        artifact.path for artifact in plan.left(plan.select(EVALUATE))
+        artifact.path for artifact in plan.pending(plan.select(EVALUATE))
     }
 
 

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute.names import DONE, NEAR, READINGS
 from probing_core.results import Run
-from probing_core.run import makers
+from probing_core.run import project
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.options import PROJECT
 from probing_core.run.stages import plan_of
@@ -60,7 +60,7 @@ def test_every_tested_sample_has_a_place_and_the_neighbors_of_scikit_learn(run, 
 def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkeypatch):
     folder, options = split_run
     found = []
-    monkeypatch.setattr(makers, "FEW_SAMPLES", 0)
+    monkeypatch.setattr(project, "FEW_SAMPLES", 0)
     for jobs in (1, 2):
         store = Store(shutil.copytree(folder, tmp_path / str(jobs)))
         drawn = [
@@ -89,9 +89,9 @@ def made_seeds():
 
 def test_processes_are_as_many_as_memory_allows(run, monkeypatch):
     class Memory:
-        available = 2 * makers.MEMORY_OF_WORKER
+        available = 2 * project.WORKER_BYTES
 
-    monkeypatch.setattr(makers.psutil, "virtual_memory", Memory)
-    assert makers.maps_at_once(10_000, 0, jobs=8) == 2
-    assert makers.maps_at_once(10_000, 1000, jobs=8) == 1
-    assert makers.maps_at_once(100, 0, jobs=8) == 1
+    monkeypatch.setattr(project.psutil, "virtual_memory", Memory)
+    assert project.maps_at_once(10_000, 0, jobs=8) == 2
+    assert project.maps_at_once(10_000, 1000, jobs=8) == 1
+    assert project.maps_at_once(100, 0, jobs=8) == 1

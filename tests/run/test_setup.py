@@ -46,7 +46,7 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
     store = Store(tmp_path / "run")
     with store.locked():
         setup.open_or_start(store, options)
-    with pytest.raises(BadRun, match="makes them"):
+    with pytest.raises(BadRun, match="computes them"):
         run(tmp_path / "run", Options(), ("train",))
     assert Store(tmp_path / "run").names() == ["run.toml"]
 
@@ -54,7 +54,7 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="which the run .* lacks; `probing run --out"):
+    with pytest.raises(BadRun, match="which is missing in the run .* `probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
     store = Store(tmp_path / "run")
     with store.locked():
         store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
-    with pytest.raises(BadRun, match="lacks embeddings .* `probing run --out"):
+    with pytest.raises(BadRun, match="has no embeddings .* `probing run --out"):
         run(tmp_path / "run", stages=("train",))
 
 

@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from probing_core.run import engine
-from probing_core.run.engine import Option, Plan, Row, Table, Units
+from probing_core.run import assets
+from probing_core.run.assets import Asset, AssetGraph, Option
+from probing_core.run.engine import Plan
 from probing_core.run.layout import units_at
 from probing_core.run.models import embeddings_files, read_embeddings
 from probing_core.run.store import Store
@@ -20,30 +21,30 @@ ROWS = [3, 4, 3, 5, 3, 3, 4, 3, 3, 4, 2]
 
 @pytest.fixture(autouse=True)
 def some_units(monkeypatch):
-    monkeypatch.setattr(engine, "SHARD_BYTES", 600)  # a unit of three rows takes about 200 bytes
+    monkeypatch.setattr(assets, "SHARD_BYTES", 600)  # a unit of three rows takes about 200 bytes
 
 
 def plan_of(store: Store, order=range(UNITS), seed: int = 0) -> Plan:
-    def embed(made):
-        (units,) = made
-        lacking = set(units.lacking(UNITS))
-        for index in (index for index in order if index in lacking):
-            units.write(index, unit(index))
+    def embed(writers):
+        (writer,) = writers
+        missing = set(writer.missing(UNITS))
+        for index in (index for index in order if index in missing):
+            writer.write(index, unit(index))
 
-    row = Row(
+    asset = Asset(
         path="models/zoo-mae/embeddings/",
-        holds="embeddings",
+        description="embeddings",
         stage="embed",
-        options=("seed",),
-        units=embed,
-        count=lambda scope, binding: UNITS,
+        options=(Option("seed", lambda snapshot, key: seed),),
+        compute_units=embed,
+        unit_count=lambda snapshot, key: UNITS,
     )
-    return Plan(Table((row,), {"seed": Option(lambda scope, binding: seed)}), None, store)
+    return Plan(AssetGraph((asset,)), None, store)
 
 
-def lacking(store: Store) -> list[int]:
+def missing_units(store: Store) -> list[int]:
     plan = plan_of(store)
-    return Units(plan, plan.artifacts["models/zoo-mae/embeddings/"]).lacking(UNITS)
+    return plan.unit_writer(plan.partitions["models/zoo-mae/embeddings/"]).missing(UNITS)
 
 
 def unit(index: int) -> dict[str, np.ndarray]:
@@ -56,7 +57,7 @@ def unit(index: int) -> dict[str, np.ndarray]:
 
 def make(store: Store, order=range(UNITS), seed: int = 0) -> Store:
     plan = plan_of(store, order, seed)
-    plan.make(list(plan.artifacts.values()))
+    plan.materialize(list(plan.partitions.values()))
     store.fold()
     return store
 
@@ -107,7 +108,7 @@ def test_killed_before_any_line_of_the_journal_it_ends_with_the_same_files(tmp_p
         except Killed:
             done = False
         again = Store(store.root)
-        assert not (done and lacking(again))
+        assert not (done and missing_units(again))
         make(again)
         assert files(store.root) == expected
         if done:
@@ -121,7 +122,7 @@ def test_a_damaged_shard_alone_is_made_again(tmp_path):
     lost = embeddings_files(store, MODEL)[1]
     first, last = units_at(lost)
     store.remove(lost)
-    assert lacking(store) == list(range(first, last + 1))
+    assert missing_units(store) == list(range(first, last + 1))
     make(store, range(UNITS)[::-1])
     assert files(store.root) == before
 
@@ -131,7 +132,7 @@ def test_files_of_another_recipe_go(tmp_path):
     expected = files(Store(shutil.copytree(store.root, tmp_path / "copy")).root)
     for name in store.names():
         store.write_bytes(name, store.read_bytes(name), "older")
-    assert lacking(store) == list(range(UNITS))
+    assert missing_units(store) == list(range(UNITS))
     assert store.names() == []
     make(store)
     assert files(store.root) == expected
@@ -139,7 +140,7 @@ def test_files_of_another_recipe_go(tmp_path):
 
 @pytest.mark.parametrize("size", [1, 600])
 def test_what_embeddings_are_made_from_is_noted_with_every_file_of_one_unit_or_more(tmp_path, monkeypatch, size):
-    monkeypatch.setattr(engine, "SHARD_BYTES", size)
+    monkeypatch.setattr(assets, "SHARD_BYTES", size)
     store = make(Store(tmp_path), seed=3)
     for name in embeddings_files(store, MODEL):
         noted = store.entry(name)["inputs"]

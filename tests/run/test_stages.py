@@ -10,8 +10,8 @@ from probing_core.compute import train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.probes import mlp
 from probing_core.results import Run
-from probing_core.run import embed as embedding
-from probing_core.run import makers, scope
+from probing_core.run import embedding_worker, snapshot
+from probing_core.run import train as train_stage
 from probing_core.run.layout import IMAGES
 from probing_core.run.models import read_embeddings
 from probing_core.run.options import Options, last_options
@@ -63,11 +63,11 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
     out, options = split_run
     before = files(out)
     for module, name in (
-        (embedding, "load_embedder"),
+        (embedding_worker, "load_embedder"),
         (train, "fit_in_span"),
         (train, "fit_deployment"),
         (mlp, "fit_seeds"),
-        (makers, "lazy_embeddings"),
+        (train_stage, "lazy_embeddings"),
     ):
         monkeypatch.setattr(module, name, lambda *a, **k: pytest.fail("work was done again"))
     run(out, options)
@@ -78,9 +78,9 @@ def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypat
 
 def test_the_samples_of_a_run_are_planned_once_in_a_command(few_run, tmp_path, monkeypatch):
     options, read, plain = few_run[1], [], Files.read_table
-    planned, plan_sample_sets = [], scope.plan_sample_sets
+    planned, plan_sample_sets = [], snapshot.plan_sample_sets
     monkeypatch.setattr(Files, "read_table", lambda self, name, *rest: (read.append(name), plain(self, name, *rest))[1])
-    monkeypatch.setattr(scope, "plan_sample_sets", lambda *given: (planned.append(1), plan_sample_sets(*given))[1])
+    monkeypatch.setattr(snapshot, "plan_sample_sets", lambda *given: (planned.append(1), plan_sample_sets(*given))[1])
     for models in (options.models[:1], options.models):
         run(tmp_path / "run", replace(options, models=models), ("embed",))
         assert (len(planned), read.count(IMAGES)) == (1, 1)
@@ -160,7 +160,7 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("probing_core.run.makers.choose_images", interrupt)
+    monkeypatch.setattr("probing_core.run.embed.choose_images", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "run", Options(corpus=f"folder:{few_scenes}", view=32, precision="float32"))
     assert last_options(tmp_path / "run") == Options(precision="float32")

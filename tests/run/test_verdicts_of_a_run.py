@@ -22,8 +22,8 @@ from probing_core.detector.learning import choose_photographs
 from probing_core.detector.verdicts import calibration_of, p_values
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.run import graph, makers, stages
-from probing_core.run.graph import TABLE
+from probing_core.run import calibrate
+from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import (
     DETECTOR_FILE,
     UNITS,
@@ -35,7 +35,7 @@ from probing_core.run.stages import run
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.conftest import scene, write_scenes
-from tests.plans import left, plan_of
+from tests.plans import pending, plan_of
 from tests.run.test_damage import flip
 
 pytestmark = pytest.mark.slow
@@ -200,7 +200,7 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     copy.remove(DETECTOR_FILE)
     copy.remove(scored_views_path(MODEL))
     copy.remove(scored_views_path(DETECTOR))
-    assert left(copy, "train") == [DETECTOR_FILE, scored_views_path(DETECTOR), scored_views_path(MODEL)]
+    assert pending(copy, "train") == [DETECTOR_FILE, scored_views_path(DETECTOR), scored_views_path(MODEL)]
 
     class Killed(Exception):
         pass
@@ -236,7 +236,7 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(makers, "learn_detector", kill)
+        patch.setattr(calibrate, "learn_detector", kill)
         with pytest.raises(KeyboardInterrupt):
             run(out, options, ("train",))
     measured = Store(out).names(UNITS)
@@ -255,12 +255,10 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
 
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
-    rows = [replace(row, revision=9) if row.make is makers.learn_detector_of else row for row in TABLE.rows]
-    raised = TABLE.with_rows(rows)
-    monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
+    raised = GRAPH.replacing(replace(calibrate.detector, code_version=9))
     monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
-    plan = plan_of(copy, table=raised)
-    assert [one.path for one in plan.left(plan.select("train"))] == [DETECTOR_FILE]
+    plan = plan_of(copy, graph=raised)
+    assert [one.path for one in plan.pending(plan.select("train"))] == [DETECTOR_FILE]
     written, calibrated = [], []
     plain = Store.enter
 
@@ -270,14 +268,14 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
         calibrated.append((written[-1], Predictor(copy.root).judge.calibration is not None))
 
     monkeypatch.setattr(Store, "enter", watched)
-    run(copy.root, options, ("train",))
+    run(copy.root, options, ("train",), graph=raised)
     made_at = written.index(DETECTOR_FILE)
     assert {one for _, one in calibrated[:made_at]} == {True}, "by the scores of the detector that is still there"
     assert calibrated[made_at] == (DETECTOR_FILE, False), "by none of another detector"
     assert calibrated[-1] == (scored_views_path(DETECTOR), True)
     after = Store(copy.root)
-    plan = plan_of(after, table=raised)
-    assert plan.left(plan.select("train")) == []
+    plan = plan_of(after, graph=raised)
+    assert plan.pending(plan.select("train")) == []
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
     assert scored_views_path(MODEL) not in written

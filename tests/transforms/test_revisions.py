@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.run.graph import TABLE
+from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import DETECTOR_FILE, series_table
 from probing_core.transforms import CATALOG
 from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
@@ -30,7 +30,7 @@ LEVELS = 2
 SIDE = 32
 
 OURS = CATALOG.own
-STATED = {row.path: row.revision for row in TABLE.rows}
+STATED = {asset.path: asset.code_version for asset in GRAPH.assets}
 DETECTOR, RENDERING = STATED[DETECTOR_FILE], STATED[series_table("rendering")]
 
 

@@ -1,4 +1,4 @@
-"""The tables of the studies, ``tables/<name>.parquet``; `probing_core.compute.studies.STUDIES` lists them."""
+"""The tables of the studies, ``tables/<name>.parquet``; `probing_core.run.studies` lists them."""
 
 from __future__ import annotations
 

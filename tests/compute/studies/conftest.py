@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import series as making
-from probing_core.compute.studies import STUDIES
 from probing_core.compute.studies.data import SeriesData, StudiedModel
+from probing_core.run.studies import ALL as STUDIES
 from tests.compute.studies.made import made_model
 
 
@@ -30,4 +30,4 @@ def series(made) -> dict[str, SeriesData]:
 @pytest.fixture(scope="session")
 def tables(data, series) -> dict[str, pd.DataFrame]:
     """Name of a study -> its table."""
-    return {study.name: study.make(series[study.series] if study.series else data) for study in STUDIES}
+    return {study.name: study.compute(series[study.series] if study.series else data) for study in STUDIES}

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.compute.studies import STUDIES, studies_of
+from probing_core.compute.studies import can_study
 from probing_core.run import layout
 from probing_core.run.store import Store
+from probing_core.run.studies import ALL as STUDIES
 from tests.compute.studies.made import RECIPE, images
 from tests.plans import plan_of
 
@@ -51,11 +52,11 @@ def test_values_lie_in_their_intervals(tables, name):
 
 
 @pytest.mark.parametrize("kept", [29, 62])
-def test_few_photographs_or_a_missing_split_have_no_studies(kept):
+def test_can_study_needs_photographs_of_every_split(kept):
     table = images()
-    assert studies_of(table) == STUDIES
+    assert can_study(table)
     table["used"] = np.arange(len(table)) < kept  # 29 photographs; or 62, and none of the test split
-    assert studies_of(table) == ()
+    assert not can_study(table)
 
 
 def test_of_several_layers_the_last_is_studied(tmp_path):
@@ -64,6 +65,6 @@ def test_of_several_layers_the_last_is_studied(tmp_path):
     for position, name in enumerate(("a/network@layer=1", "a/network@layer=2")):
         entry = {"name": name, "request": request, "position": position, "family": "made", "objective": "none"}
         store.write_toml(layout.model_path(name), entry | {"dim": 8, "recipe": {}}, "made")
-    paths = set(plan_of(store, replace(RECIPE, models=(request,))).artifacts)
+    paths = set(plan_of(store, replace(RECIPE, models=(request,))).partitions)
     studied = [layout.study_path(name, "geometry") for name in ("a/network@layer=1", "a/network@layer=2")]
     assert [path in paths for path in studied] == [False, True]

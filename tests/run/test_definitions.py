@@ -1,4 +1,4 @@
-"""The table of a run: keys hold every input, a row is all that a further file takes, a revision stands for its rows."""
+"""The assets of a run: cache keys hold every input, one function adds a table, a code version stands for its assets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ import pytest
 
 from probing_core.compute import maps, series, train
 from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
-from probing_core.compute.studies import STUDIES
 from probing_core.compute.tasks import CONTENT
 from probing_core.detector import detector, learning
 from probing_core.images import encode_png
 from probing_core.measures import classification, statistics
 from probing_core.probes import mlp, optimizer
-from probing_core.run import graph, layout, stages
-from probing_core.run.engine import Given, Plan, Reads, Row, State
-from probing_core.run.graph import TABLE
+from probing_core.run import embed, evaluate, layout, stages
+from probing_core.run.asset_options import SEED
+from probing_core.run.assets import AssetGraph, Context, InputFiles, Stage
+from probing_core.run.definitions import GRAPH
+from probing_core.run.engine import Plan, State
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, DETECTOR_FILE
 from probing_core.run.manifest import Manifest
 from probing_core.run.options import Options
+from probing_core.run.partitions import loaded_models
 from probing_core.run.recipe import read_recipe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
+from probing_core.run.studies import ALL as STUDIES
 from probing_core.run.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
@@ -97,7 +100,7 @@ def made(tmp_path_factory, corpora) -> tuple[Store, Options]:
 
 def states(store: Store) -> set[State]:
     plan = plan_of(store)
-    return {plan.state(artifact) for artifact in plan.artifacts.values()}
+    return {plan.state(partition) for partition in plan.partitions.values()}
 
 
 @pytest.fixture
@@ -105,12 +108,11 @@ def copy(made, tmp_path) -> Store:
     return Store(shutil.copytree(made[0].root, tmp_path / "copy"))
 
 
-def test_the_run_holds_what_every_row_of_the_table_makes(made):
-    """So that what the next tests state of all files is stated of each kind: but those of
-    networks, and of claims on named models."""
-    assert states(made[0]) == {State.MADE}
+def test_run_holds_every_asset(made):
+    """Except for those of networks, and of claims on named models: the next tests are about all others."""
+    assert states(made[0]) == {State.MATERIALIZED}
     plan = plan_of(made[0])
-    lacking = {row.path for row in TABLE.rows} - {artifact.row.path for artifact in plan.artifacts.values()}
+    missing = {asset.path for asset in GRAPH.assets} - {one.asset.path for one in plan.partitions.values()}
     names = [study.name for study in STUDIES if study.series == LAYERS]
     of_layers = {
         layout.series_table(LAYERS),
@@ -118,7 +120,7 @@ def test_the_run_holds_what_every_row_of_the_table_makes(made):
         *(layout.study_path(ANY_MODEL, name) for name in names),
         *(layout.table_path(name) for name in names),
     }
-    assert lacking == of_layers | {layout.CLAIMS}
+    assert missing == of_layers | {layout.CLAIMS}
 
 
 def option(name: str, value: Any) -> Callable[[Options, Mapping[str, str]], Options]:
@@ -155,42 +157,40 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
     assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
 
 
-def count_labels(files: Reads, given: Given) -> pd.DataFrame:
-    scores = files.read_table(layout.scores_path(given.binding["model"]))
-    images = files.table(layout.IMAGES)
-    counts = {"images": len(images), "scores": len(scores), "seed": given.options["seed"]}
-    return pd.DataFrame([counts])
+counting = Stage("evaluate")
 
 
-COUNTS = Row(
-    path="models/{model}/counts.parquet",
-    holds="how many images and scores there are",
-    stage="evaluate",
-    each=lambda scope: ({"model": name} for name in scope.entries),
-    reads=(layout.IMAGES, layout.scores_path(ANY_MODEL)),
-    options=("seed",),
-    make=count_labels,
-    doing="Counting",
+@counting.asset(
+    "models/{model}/counts.parquet",
+    partitions=loaded_models,
+    dependencies=(embed.images, evaluate.model_scores),
+    options=(SEED,),
+    message="Counting",
 )
+def counts(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Count images and scores."""
+    scores = files.read_table(layout.scores_path(context.model))
+    images = files.table(layout.IMAGES)
+    return pd.DataFrame([{"images": len(images), "scores": len(scores), "seed": context.options["seed"]}])
 
 
-def make(plan: Plan) -> list[str]:
-    """Make what is missing of a plan; return its paths."""
+def materialize(plan: Plan) -> list[str]:
+    """Materialize what is missing of a plan; return its paths."""
     written: list[str] = []
-    plan.make(list(plan.artifacts.values()), lambda artifact: written.append(artifact.path))
+    plan.materialize(list(plan.partitions.values()), lambda partition: written.append(partition.path))
     return written
 
 
-def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(copy):
-    longer, recipe = TABLE.with_rows((*TABLE.rows, COUNTS)), read_recipe(copy)
+def test_added_asset_is_computed_verified_and_explained(copy):
+    longer, recipe = AssetGraph((*GRAPH.assets, counts)), read_recipe(copy)
     names = [f"models/{layout.slug(model)}/counts.parquet" for model in MODELS]
-    plan = plan_of(copy, table=longer)
-    assert why(plan, names[0]) == [f"'{names[0]}' is missing: it was not made yet, or it was removed."]
-    assert make(plan) == names
+    plan = plan_of(copy, graph=longer)
+    assert why(plan, names[0]) == [f"'{names[0]}' is missing: it was not computed yet, or it was removed."]
+    assert materialize(plan) == names
     scores = layout.scores_path(MODELS[0])
     counted = {"images": [32], "scores": [len(copy.read_table(scores))], "seed": [0]}
     assert copy.read_table(names[0]).to_dict("list") == counted
-    assert make(plan_of(copy, table=longer)) == []
+    assert materialize(plan_of(copy, graph=longer)) == []
     assert copy.damage() == []
 
     path = copy.path(names[0])
@@ -201,17 +201,17 @@ def test_a_row_that_is_added_is_made_checked_and_explained_as_the_others_are(cop
     ]
     path.unlink()
     assert Store(copy.root).damage() == [f"'{names[0]}' is in the manifest but missing."]
-    assert make(plan_of(copy, table=longer)) == names[:1]
+    assert materialize(plan_of(copy, graph=longer)) == names[:1]
     assert path.read_bytes() == whole
 
-    seeded = plan_of(copy, replace(recipe, seed=7), table=longer)
-    assert why(seeded, names[0]) == [f"'{names[0]}' is made again: seed was 0 and is 7."]
-    raised = TABLE.with_rows((*TABLE.rows, replace(COUNTS, revision=2)))
-    (reasons,) = why(plan_of(copy, table=raised), names[1])
-    assert reasons == f"'{names[1]}' is made again: how it is made changed (revision 1, now 2)."
+    seeded = plan_of(copy, replace(recipe, seed=7), graph=longer)
+    assert why(seeded, names[0]) == [f"'{names[0]}' is stale: seed was 0 and is 7."]
+    raised = longer.replacing(replace(counts, code_version=2))
+    (reasons,) = why(plan_of(copy, graph=raised), names[1])
+    assert reasons == f"'{names[1]}' is stale: code version was 1 and is 2."
     entry = copy.entry(scores)
     copy.write_table(scores, copy.read_table(scores).iloc[1:], entry["key"])
-    assert why(plan_of(copy, table=longer), names[0]) == [f"'{names[0]}' is made again: '{scores}' changed."]
+    assert why(plan_of(copy, graph=longer), names[0]) == [f"'{names[0]}' is stale: '{scores}' changed."]
 
 
 LEARNED = {layout.predictions_path(ANY_MODEL, name) for name in ("fine", ANY_TASK, CONTENT, OTHER_PROBES)}
@@ -219,31 +219,29 @@ SCORED_VIEWS = {layout.scored_views_path(name) for name in (DETECTOR, ANY_MODEL)
 STUDIED = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series != LAYERS}
 OF_STRENGTH = {layout.study_path(ANY_MODEL, study.name) for study in STUDIES if study.series == STRENGTH}
 
-REVISIONS: Mapping[str, tuple[set[str], set[str]]] = {
+CODE_VERSIONS: Mapping[str, tuple[set[str], set[str]]] = {
     "training": (LEARNED, set()),
     "verdicts": ({layout.VERDICT_PHOTOGRAPHS, *SCORED_VIEWS}, set()),
-    # The same detector comes out, so that its scores calibrate it as before.
+    # The new detector is the same, so its scores calibrate it as before.
     "detector": ({DETECTOR_FILE}, set()),
     "scoring": ({layout.scores_path(ANY_MODEL)}, set()),
     "studies": (STUDIED, set()),
-    # Embeddings are known by their keys, so that what reads them is made again too.
+    # Embeddings are identified by their cache keys, so their dependents are recomputed too.
     "strengths": (
         {layout.series_table(STRENGTH), layout.embeddings_folder(ANY_MODEL, STRENGTH)},
         OF_STRENGTH,
     ),
 }
-"""Name -> paths of the rows that share the revision, and of those that are made again with them."""
+"""Name -> paths of the assets whose code version is raised, and of those that are recomputed with them."""
 
 
-@pytest.mark.parametrize("name", REVISIONS)
-def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, copy, monkeypatch, name):
-    stands_for, beside = REVISIONS[name]
+@pytest.mark.parametrize("name", CODE_VERSIONS)
+def test_raised_code_version_recomputes_its_assets_alone(made, copy, monkeypatch, name):
+    stands_for, others = CODE_VERSIONS[name]
     before = {path: copy.checksum(path) for path in copy.names()}
-    rows = [replace(row, revision=row.revision + 1) if row.path in stands_for else row for row in TABLE.rows]
-    raised = TABLE.with_rows(rows)
-    plan = plan_of(copy, table=raised)
-    assert {one.row.path for one in plan.left(plan.artifacts.values())} >= stands_for
-    monkeypatch.setattr(stages, "build", lambda scope, table: graph.build(scope, raised))
+    raised = GRAPH.replacing(*(replace(one, code_version=one.code_version + 1) for one in map(GRAPH.asset, stands_for)))
+    plan = plan_of(copy, graph=raised)
+    assert {one.asset.path for one in plan.pending(plan.partitions.values())} >= stands_for
     written, enter = set(), Manifest.enter
 
     def watched(self, entries):
@@ -252,11 +250,11 @@ def test_a_raised_revision_makes_again_what_it_stands_for_and_only_that(made, co
         written.update(name for name, entry in entries if entry is not None)
 
     monkeypatch.setattr(Manifest, "enter", watched)
-    run(copy.root, made[1])
-    plan = plan_of(Store(copy.root), table=raised)
+    stages.run(copy.root, made[1], graph=raised)
+    plan = plan_of(Store(copy.root), graph=raised)
     of_run = {path for path in written if not path.startswith(layout.UNITS)}
-    assert {plan.artifact(path).path for path in of_run} == {
-        artifact.path for artifact in plan.artifacts.values() if artifact.row.path in stands_for | beside
+    assert {plan.partition(path).path for path in of_run} == {
+        one.path for one in plan.partitions.values() if one.asset.path in stands_for | others
     }
-    assert plan.left(plan.artifacts.values()) == []
-    assert {path: plan.files.checksum(path) for path in plan.files.names()} == before
+    assert plan.pending(plan.partitions.values()) == []
+    assert {path: plan.store.checksum(path) for path in plan.store.names()} == before

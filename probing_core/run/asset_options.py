@@ -1,0 +1,105 @@
+"""The options that assets depend on in addition to files.
+
+The value of an option enters the cache key of each asset that names it; the function of the asset gets the value, or
+the object that the value describes. The recipe alone decides the values, except for `TRAIN_SAMPLES`, which memory may
+decide, and `MODELS`, `UNSCORED` and `CLAIMS`, which the models decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from probing_core.compute.claims import described
+from probing_core.compute.maps import LANDMARKS, NEIGHBORS
+from probing_core.compute.model_samples import most_to_learn
+from probing_core.compute.samples import Design
+from probing_core.compute.scores import UNSCORED as UNSCORED_BY_OBJECTIVE
+from probing_core.compute.series import strengths_of, swept
+from probing_core.compute.studies.data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.measures import MEASURES as ALL_MEASURES
+from probing_core.run.assets import Context, Option, PartitionKey
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.transforms.base import Transform
+
+
+def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:
+    return run.transforms
+
+
+def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
+    """Return how many samples a probe learns from, where memory holds fewer than there are."""
+    most = most_to_learn(run.models[key["model"]]["dim"])
+    return most if most < len(run.sample_sets[""]) else None
+
+
+def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
+    """Return the fingerprints of the corpora of ``--calibrate-on``, marked where photographs are identified within
+    their corpus alone."""
+    named = zip(run.recipe.calibrate_on, run.recipe.calibrate_fingerprints, strict=True)
+    has_global_ids = ("parquet", "reference")
+    return [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
+
+
+FINGERPRINT = Option("fingerprint", lambda run, key: run.recipe.fingerprint, argument=lambda run, key: run.corpora)
+"""The images of the corpus; functions get `Corpora`."""
+
+VIEW = Option("view", lambda run, key: run.recipe.view)
+LIMIT = Option("limit", lambda run, key: run.recipe.limit)
+SEED = Option("seed", lambda run, key: run.recipe.seed)
+REPETITIONS = Option("repetitions", lambda run, key: run.recipe.repetitions)
+
+WARPS = Option(
+    "warps", lambda run, key: any(transform.warp is not None for transform in run.transforms), argument=_transforms
+)
+"""Whether any transformation is geometric; functions get the transformations."""
+
+TRANSFORMS = Option(
+    "transforms",
+    lambda run, key: {"order": ",".join(run.recipe.transforms)} | {t.name: t.key for t in run.transforms},
+    argument=_transforms,
+)
+"""The transformations with their code versions and strengths."""
+
+ALTERNATIVES = Option("alternatives", lambda run, key: {t.name: t.alternative_key for t in run.transforms if not t.far})
+"""The alternative implementations of the transformations."""
+
+CLASSES = Option(
+    "classes", lambda run, key: [[t.name, t.group, t.far, t.unseen_in] for t in run.transforms], argument=_transforms
+)
+"""Names and groups of the transformations, by which samples are labeled."""
+
+STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
+"""Strengths of the series ``strength``."""
+
+TRAIN_SAMPLES = Option("train_samples", _train_samples)
+CALIBRATE_ON = Option("calibrate_on", _calibrating)
+
+UNSCORED = Option(
+    "unscored", lambda run, key: list(UNSCORED_BY_OBJECTIVE.get(run.models[key["model"]]["objective"], ()))
+)
+"""Subsets that are not scored for a model of this objective."""
+
+MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
+STUDIES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
+"""Numbers of images and penalties of the studies."""
+
+MODELS = Option("models", lambda run, key: list(run.models))
+MAP = Option("map", lambda run, key: [NEIGHBORS, LANDMARKS])
+CLAIMS = Option("claims", lambda run, key: described(list(run.models)), argument=lambda run, key: list(run.models))
+"""The models that claims are tested on."""
+
+PREPARATION = (FINGERPRINT, TRANSFORMS, VIEW, SEED)
+"""What transformed images depend on."""
+
+CALIBRATION = (*PREPARATION, CALIBRATE_ON, ALTERNATIVES)
+"""What the detector and verdicts depend on."""
+
+DESIGN = (VIEW, SEED, REPETITIONS, LIMIT)
+
+
+def design_of(context: Context) -> Design:
+    """Return the design of a run as far as the options of an asset describe it."""
+    options = context.options
+    named = {option.name: options[option.name] for option in DESIGN if option.name in options}
+    transforms = options[TRANSFORMS.name if TRANSFORMS.name in options else WARPS.name]
+    return Design(transforms=transforms, threads=context.resources.threads, **named)

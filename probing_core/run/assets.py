@@ -1,0 +1,375 @@
+"""What a run can hold: each file is an asset, defined by the function that computes it.
+
+`Stage.asset` decorates a function and states the path of the file, over which models or tasks there is one (its
+partitions), the files that the function reads (its dependencies), the options that it depends on and its code version.
+`probing_core.run.definitions` lists all assets of a run, `probing_core.run.engine` materializes those that are missing
+or stale. docs/assets.md explains the terms with an example.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from probing_core.run.layout import UNITS, unit_name, units_at, units_name
+from probing_core.run.manifest import Entry
+from probing_core.run.store import Content, Files, Inputs, Store
+
+SHARD_BYTES = 64 * 2**20
+"""Size of the files into which the units of a folder are joined, so that there are few files."""
+
+PartitionKey = Mapping[str, str]
+"""Placeholder of a path -> its value: which model or task a file is of."""
+
+UNPARTITIONED: Sequence[PartitionKey] = ({},)
+"""The only partition of an asset that a run holds once."""
+
+Function = Callable[["InputFiles", "Context"], Any]
+"""(files that the asset depends on, `Context`) -> content of the asset."""
+
+
+def _once(snapshot: Any) -> Iterable[PartitionKey]:
+    return UNPARTITIONED
+
+
+@dataclass(frozen=True)
+class Option:
+    """A value that assets depend on in addition to files.
+
+    Attributes:
+        value: snapshot of the run, partition -> the value in JSON types, which enters cache keys.
+        argument: likewise -> the object that functions get instead; by default the value.
+    """
+
+    name: str
+    value: Callable[[Any, PartitionKey], Any]
+    argument: Callable[[Any, PartitionKey], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a function gets in addition to the files that it reads.
+
+    Attributes:
+        key: which partition is computed.
+        options: name -> value, of the options that the asset depends on.
+        resources: what changes no bytes, such as the progress (`probing_core.run.snapshot.Resources`).
+        cache: kept in memory between the assets of a group while the partition is the same.
+        units: paths of the units that the asset is computed from, in order.
+    """
+
+    key: PartitionKey
+    options: Mapping[str, Any]
+    resources: Any
+    cache: dict[Hashable, Any] = field(default_factory=dict)
+    units: Sequence[str] = ()
+
+    @property
+    def model(self) -> str:
+        return self.key["model"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asset:
+    """One kind of file that a run can hold.
+
+    Attributes:
+        path: with placeholders, ``models/{model}/map.parquet``. A path that ends with a slash is a folder, whose files
+            of units are one asset.
+        description: one sentence; by default the first of the function's docstring.
+        stage: in which it is materialized; empty for a file that is written directly.
+        partitions: snapshot of a run -> the partitions of the asset; none until the snapshot knows them.
+        dependencies: assets, or paths of their additional files (`output`). A placeholder that is not in ``path``
+            stands for all of its values.
+        code_version: raised when the same inputs give other bytes.
+        also_writes: paths of additional files that the function returns.
+        identified_by_key: whether dependents use the cache key of this asset instead of its checksum, so that rounding
+            differences do not invalidate them.
+        function: (files, context) -> content of ``path``, or with ``also_writes`` content by path. None where the
+            content is the rows of all units.
+        compute_units: computes missing units of all assets that share this function, where the asset is computed in
+            units, which survive a kill.
+        unit_count: snapshot, partition -> number of units of a folder.
+        group: consecutive assets of a group are materialized one partition after another, so that they share
+            `Context.cache`.
+        message: shown while it is computed, with placeholders.
+    """
+
+    path: str
+    description: str
+    stage: str = ""
+    partitions: Callable[[Any], Iterable[PartitionKey]] = _once
+    dependencies: Sequence[Asset | str] = ()
+    options: Sequence[Option] = ()
+    code_version: int = 1
+    also_writes: Sequence[str] = ()
+    identified_by_key: bool = False
+    function: Function | None = None
+    compute_units: Callable[[Sequence[UnitWriter]], None] | None = None
+    unit_count: Callable[[Any, PartitionKey], int] | None = None
+    group: str = ""
+    message: str = ""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Paths of all files of a partition."""
+        return (self.path, *self.also_writes)
+
+    @property
+    def dependency_paths(self) -> tuple[str, ...]:
+        return tuple(one if isinstance(one, str) else one.path for one in self.dependencies)
+
+    def output(self, path: str) -> str:
+        """Return ``path`` as a dependency on one file of the asset.
+
+        Raises:
+            ValueError: the asset does not write it.
+        """
+        if path not in self.outputs:
+            raise ValueError(f"'{self.path}' does not write '{path}'. It writes: {', '.join(self.outputs)}.")
+        return path
+
+
+def summary(function: Callable[..., object]) -> str:
+    """Return the first paragraph of the docstring of ``function``."""
+    return inspect.cleandoc(function.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+
+class Stage:
+    """A stage of a run, in which the assets of one file of code are defined, each after its dependencies."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.assets: list[Asset] = []
+
+    def add(self, asset: Asset) -> Asset:
+        """Add an asset that is written directly, or whose content is the rows of its units."""
+        self.assets.append(asset)
+        return asset
+
+    def asset(
+        self,
+        path: str,
+        *,
+        partitions: Callable[[Any], Iterable[PartitionKey]] = _once,
+        dependencies: Sequence[Asset | str] = (),
+        options: Sequence[Option] = (),
+        code_version: int = 1,
+        also_writes: Sequence[str] = (),
+        compute_units: Callable[[Sequence[UnitWriter]], None] | None = None,
+        group: str = "",
+        message: str = "",
+    ) -> Callable[[Function], Asset]:
+        """Decorate the function that computes an asset; arguments as the attributes of `Asset`."""
+
+        def define(function: Function) -> Asset:
+            return self.add(
+                Asset(
+                    path=path,
+                    description=summary(function),
+                    stage=self.name,
+                    partitions=partitions,
+                    dependencies=dependencies,
+                    options=options,
+                    code_version=code_version,
+                    also_writes=also_writes,
+                    function=function,
+                    compute_units=compute_units,
+                    group=group,
+                    message=message,
+                )
+            )
+
+        return define
+
+
+class AssetGraph:
+    """Assets, each after its dependencies.
+
+    Raises:
+        ValueError: an asset depends on a file that no asset before it writes.
+    """
+
+    def __init__(self, assets: Iterable[Asset]) -> None:
+        self.assets = tuple(assets)
+        written: set[str] = set()
+        for asset in self.assets:
+            if missing := [path for path in asset.dependency_paths if path not in written]:
+                raise ValueError(f"'{asset.path}' depends on '{missing[0]}', which no asset before it writes.")
+            written.update(asset.outputs)
+
+    def asset(self, path: str) -> Asset:
+        """Return the asset at ``path``, with placeholders."""
+        return next(asset for asset in self.assets if asset.path == path)
+
+    def only(self, paths: Iterable[str]) -> AssetGraph:
+        """Return the graph of the assets at these ``paths``, without dependencies on others."""
+        wanted = set(paths)
+        assets = [asset for asset in self.assets if asset.path in wanted]
+        written = {path for asset in assets for path in asset.outputs}
+        return AssetGraph(
+            replace(asset, dependencies=[path for path in asset.dependency_paths if path in written])
+            for asset in assets
+        )
+
+    def replacing(self, *changed: Asset) -> AssetGraph:
+        """Return the graph with ``changed`` in place of the assets at the same paths."""
+        by_path = {asset.path: asset for asset in changed}
+        return AssetGraph(by_path.get(asset.path, asset) for asset in self.assets)
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """One file of an asset, or several that are written together; named by ``path``, of a file or a folder.
+
+    Attributes:
+        outputs: path with placeholders -> path in the run.
+        dependencies: paths in the run.
+        options: name -> value in JSON types.
+        unit_count: number of units of a folder.
+    """
+
+    asset: Asset
+    key: PartitionKey
+    path: str
+    outputs: Mapping[str, str]
+    dependencies: tuple[str, ...]
+    options: Mapping[str, Any] = field(repr=False)
+    unit_count: int = 0
+
+    @property
+    def is_folder(self) -> bool:
+        return self.path.endswith("/")
+
+    @property
+    def units_folder(self) -> str:
+        return f"{UNITS}{self.path.removesuffix('/')}/"
+
+    def unit(self, index: int) -> str:
+        """Return the path of a unit until all are complete."""
+        suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
+        return f"{self.units_folder}{unit_name(index)}{suffix}"
+
+    def missing_units(self, store: Store, cache_key: str, count: int) -> list[int]:
+        """Return which of ``count`` units are neither in files of the folder nor files of their own."""
+        joined = store.names(self.path) if self.is_folder else []
+        complete = units_in(name for name in joined if store.has(name, cache_key))
+        return [i for i in range(count) if i not in complete and not store.has(self.unit(i), cache_key)]
+
+
+def units_in(paths: Iterable[str]) -> set[int]:
+    """Return the units that files of a folder hold."""
+    return {unit for first, last in map(units_at, paths) for unit in range(first, last + 1)}
+
+
+class InputFiles(Files):
+    """The files that an asset depends on; its function can read no others."""
+
+    def __init__(
+        self, store: Store, paths: Sequence[str], tables: MutableMapping[tuple[str, str], pd.DataFrame]
+    ) -> None:
+        self.root, self.paths, self._store, self._tables = store.root, tuple(paths), store, tables
+        self._files, self._folders = frozenset(paths), tuple(path for path in paths if path.endswith("/"))
+
+    def _is_dependency(self, name: str) -> bool:
+        return name in self._files or name.startswith(self._folders)
+
+    def entry(self, name: str) -> Entry | None:
+        return self._store.entry(name) if self._is_dependency(name) else None
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        return {name: entry for name, entry in self._store.entries(prefix).items() if self._is_dependency(name)}
+
+    def path(self, name: str) -> Path:
+        if not self._is_dependency(name):
+            raise KeyError(f"'{name}' is not a dependency. The dependencies are: {', '.join(self.paths)}")
+        return self._store.path(name)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a whole table; the last few stay in memory. Do not change it: it is shared."""
+        version = name, self.checksum(name)
+        if version not in self._tables:
+            self._tables[version] = self.read_table(name)
+        return self._tables[version]
+
+
+class UnitWriter:
+    """Writes the units of one partition. A unit is a file that survives a kill until all units are complete; it is
+    valid while its cache key is that of the partition.
+
+    Attributes:
+        files, context: as for the function of an asset.
+        inputs: what the partition is computed from, for the manifest.
+        count: number of units, as of the last call of `missing`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        partition: Partition,
+        cache_key: str,
+        inputs: Inputs,
+        files: InputFiles,
+        context: Context,
+    ) -> None:
+        self._store, self.partition, self.cache_key, self.inputs = store, partition, cache_key, inputs
+        self.files, self.context = files, context
+        self.count = partition.unit_count
+        self._next, self._joined = 0, dict[int, int]()
+        if partition.is_folder:
+            stale = [name for name in store.names(partition.path) if not store.has(name, cache_key)]
+            store.remove(*stale)
+            store.hide(*(name for name in stale if store.has(name)))  # of the base, which is only read
+
+    def missing(self, count: int) -> list[int]:
+        self.count = count
+        if self.partition.is_folder:
+            self._joined = dict(map(units_at, self._store.names(self.partition.path)))
+        return self.partition.missing_units(self._store, self.cache_key, count)
+
+    def write(self, unit: int, content: Content) -> None:
+        self._store.write(self.partition.unit(unit), content, self.cache_key)
+        self.join()
+
+    def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
+        """Enter units that others wrote to the paths of `Partition.unit`."""
+        self._store.enter(written)
+
+    def join(self, complete: bool = False) -> None:
+        """Join units of a folder, as far as they are consecutive, into files of about `SHARD_BYTES`.
+
+        Their limits depend on the sizes of the units and on files that exist already, so that the same run has the same
+        files. The last file may be smaller where all units are there (``complete``).
+        """
+        if not self.partition.is_folder:
+            return
+        first = unit = self._next
+        size = 0
+        while True:
+            if unit > first and (size >= SHARD_BYTES or unit in self._joined or (complete and unit == self.count)):
+                self._join(first, unit - 1)
+                first, size = unit, 0
+            entry = self._store.entry(self.partition.unit(unit))
+            if unit in self._joined:
+                first = unit = self._joined[unit] + 1
+            elif unit < self.count and entry is not None and entry["key"] == self.cache_key:
+                size += entry["bytes"]
+                unit += 1
+            else:
+                break
+        self._next = first
+
+    def _join(self, first: int, last: int) -> None:
+        units = [self.partition.unit(unit) for unit in range(first, last + 1)]
+        shard = f"{self.partition.path}{units_name(first, last)}"
+        if last == first:
+            self._store.move(units[0], shard, self.inputs)
+        else:
+            self._store.join_arrays(shard, units, self.cache_key, self.inputs)
+            self._store.remove(*units)
+        self._joined[first] = last

@@ -1,0 +1,166 @@
+"""The part of the stage ``train`` that runs with ``--calibrate-on`` have: the detector, and scored views by which
+answers are calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pandas as pd
+
+from probing_core.compute.live import PictureCrops, Prediction, predictions_of
+from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.detector.detector import Detector, detect
+from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
+from probing_core.detector.scoring import made_views, scored, scored_from
+from probing_core.errors import BadRun
+from probing_core.run import layout
+from probing_core.run.asset_options import CALIBRATION, design_of
+from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, UnitWriter
+from probing_core.run.embed import images, model
+from probing_core.run.layout import ANY_MODEL, DETECTOR_FILE, probe_path
+from probing_core.run.live import LoadedModels, read_probe
+from probing_core.run.models import embeds_pictures
+from probing_core.run.options import TRAIN
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.train import fine
+from probing_core.transforms import resolve
+
+stage = Stage(TRAIN)
+
+
+def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
+    """Return one partition where the run has corpora to calibrate on."""
+    return UNPARTITIONED if run.recipe.calibrate_on else ()
+
+
+@stage.asset(
+    layout.VERDICT_PHOTOGRAPHS,
+    partitions=once_if_calibrated,
+    dependencies=(images,),
+    options=CALIBRATION,
+    code_version=4,
+    message="Choosing photographs for verdicts",
+)
+def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Choose the photographs that train the detector, that calibrate verdicts, and that verdicts are reported on."""
+    corpus, *others = context.options["fingerprint"].all
+    return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, others)
+
+
+def measure_views(writers: Sequence[UnitWriter]) -> None:
+    """Measure units of the views that the detector is trained on; none where there are too few photographs."""
+    for writer in writers:
+        chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
+        if not can_learn(chosen):
+            continue
+        units = learned_from(chosen)
+        missing = writer.missing(len(units))
+        measured = measure_units(design_of(context), context.options["fingerprint"].all, [units[i] for i in missing])
+        for i, arrays in zip(missing, measured, strict=True):
+            writer.write(i, arrays)
+            message = "Measuring views for the detector of alterations"
+            context.resources.progress.update("detector", i + 1, len(units), message)
+
+
+@stage.asset(
+    DETECTOR_FILE,
+    partitions=once_if_calibrated,
+    dependencies=(photographs,),
+    options=CALIBRATION,
+    code_version=3,
+    compute_units=measure_views,
+    message="Measuring views for the detector of alterations",
+)
+def detector(files: InputFiles, context: Context) -> bytes | None:
+    """Train the detector of edited images; nothing where there are too few photographs."""
+    if not context.units:
+        return None
+    measured = [files.read_arrays(unit) for unit in context.units]
+    chosen = files.table(layout.VERDICT_PHOTOGRAPHS)
+    return learn_detector(measured, chosen, context.options["transforms"]).to_bytes()
+
+
+def score_views(writers: Sequence[UnitWriter]) -> None:
+    """Score units of the views that calibrate verdicts: models and the detector get the same views."""
+    context = writers[0].context
+    resources, corpora = context.resources, context.options["fingerprint"]
+    units = scored_from(writers[0].files.table(layout.VERDICT_PHOTOGRAPHS))
+    # With too few photographs, there is no detector.
+    named = [(writer.context.key.get("model", DETECTOR), writer) for writer in writers]
+    by_name = {name: writer for name, writer in named if name != DETECTOR or writer.files.has(DETECTOR_FILE)}
+    missing: dict[int, list[str]] = {}
+    for name, writer in by_name.items():
+        for i in writer.missing(len(units)):
+            missing.setdefault(i, []).append(name)
+    if not missing:
+        return
+    try:
+        all_corpora = corpora.all
+    except BadRun as error:
+        if not resources.has_base:  # it is the run's own corpora that are missing
+            raise
+        resources.progress.note(
+            f"{', '.join(by_name)}: no verdicts, since the photographs that calibrate those of this run are not here. "
+            f"{error}"
+        )
+        return
+    models = LoadedModels(resources.options.device, resources.options.precision)
+    predict = {name: _predictor(writer.files, name, models) for name, writer in by_name.items()}
+    views_by_unit = made_views(design_of(context), all_corpora, [units[i] for i in sorted(missing)])
+    for i, views in zip(sorted(missing), views_by_unit, strict=True):
+        for name in missing[i]:
+            table = scored(views, predict[name]([view.crops for view in views]) if views else [])
+            by_name[name].write(i, table)
+        resources.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
+
+
+def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
+    if name == DETECTOR:
+        return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
+    probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
+    groups = tuple(resolve(one).group for one in probe.classes)
+
+    def predict(crops: list[PictureCrops]) -> list[Prediction]:
+        X = models.embed(entry, [crop for each in crops for crop in each.pictures])
+        return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
+
+    return predict
+
+
+detector_views = stage.add(
+    Asset(
+        path=layout.scored_views_path(DETECTOR),
+        description="Scores of the detector on views that calibrate verdicts, and on views that they are reported on.",
+        stage=TRAIN,
+        partitions=once_if_calibrated,
+        dependencies=(photographs, detector),
+        options=CALIBRATION,
+        code_version=4,
+        compute_units=score_views,
+        message="Scoring photographs for verdicts",
+    )
+)
+
+
+def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
+    if not run.recipe.calibrate_on or not run.sample_sets:
+        return ()
+    own = set(run.store.own_names())
+    paths = {name: layout.model_path(name) for name, entry in run.models.items() if embeds_pictures(entry)}
+    # Files of a run that is only read are as they are; a model without a file was not loaded yet.
+    return [{"model": name} for name, path in paths.items() if path in own or not run.store.has(path)]
+
+
+model_views = stage.add(
+    Asset(
+        path=layout.scored_views_path(ANY_MODEL),
+        description="Scores of a model on the same views, which calibrate its answers.",
+        stage=TRAIN,
+        partitions=_scored_models,
+        dependencies=(photographs, model, fine.output(probe_path(ANY_MODEL, DEPLOYMENT))),
+        options=CALIBRATION,
+        code_version=4,
+        compute_units=score_views,
+    )
+)

@@ -1,0 +1,25 @@
+"""All assets of a run, in the order in which they are materialized.
+
+Each is defined in the file of its stage: `probing_core.run.embed`, `train`, `calibrate`, `evaluate`, `studies`,
+`project`.
+"""
+
+from __future__ import annotations
+
+from probing_core.run import calibrate, embed, evaluate, layout, project, studies, train
+from probing_core.run.assets import Asset, AssetGraph
+
+RECIPE = Asset(path=layout.RECIPE, description="`format` and the recipe; written when the run starts.")
+
+GRAPH = AssetGraph(
+    (
+        RECIPE,
+        *embed.stage.assets,
+        *train.stage.assets,
+        *calibrate.stage.assets,
+        *evaluate.stage.assets,
+        *studies.stage.assets,
+        *evaluate.claims_stage.assets,
+        *project.stage.assets,
+    )
+)

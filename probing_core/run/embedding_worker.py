@@ -1,0 +1,196 @@
+"""A worker makes the transformed images of units, and embeds them by several models.
+
+Images stream: a transformed one is made once for all models that need it; its measured columns (strength, distances)
+are written with the first of them. Memory holds two units and the models, whatever the size of the corpus.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute import parallel
+from probing_core.corpora.base import Corpus
+from probing_core.errors import BadRun, ModelUnavailable
+from probing_core.models import find_spec, load_embedder
+from probing_core.models.base import LoadedEmbedder
+from probing_core.models.processor import free_memory, out_of_memory, resolve_device
+from probing_core.run.files import write_arrays, write_tables
+from probing_core.run.layout import model_path
+from probing_core.run.manifest import Entry
+from probing_core.run.models import require_joined
+from probing_core.run.recipe import Recipe
+from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
+from probing_core.run.store import Store, without_none, write_file
+
+Written = list[tuple[str, Entry]]
+"""Files that were written, to be entered."""
+
+TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
+"""Images and completed rows of a unit."""
+
+
+class Worker:
+    """Transforms and embeds units of one run: one worker in this process, or several in a cluster.
+
+    While models embed one unit, threads transform the images of the next. What a worker writes belongs to the run after
+    the process that holds the lock of the run has entered it.
+
+    Args:
+        device, precision: of its models.
+        makers: processes or threads that make pictures, which the worker shuts down.
+        memory_share: of the machine's memory, up to which models are loaded.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        recipe: Recipe,
+        corpus: Corpus,
+        sample_sets: Mapping[str, SampleSet],
+        device: str,
+        precision: str,
+        makers: futures.Executor,
+        memory_share: float = parallel.MEMORY_OF_MODELS,
+    ) -> None:
+        self.root, self._recipe, self._corpus = root, recipe, corpus
+        self._sample_sets = sample_sets
+        self._device, self._precision, self._memory_share = device, precision, memory_share
+        self._models: dict[str, LoadedEmbedder] = {}
+        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
+        self._begun: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """Return the ``model.toml`` of a model, for each layer; None where it does not fit into memory with the
+        others."""
+        if self._models and parallel.is_taken(self._memory_share):
+            return None
+        embedder = load_if_it_fits(request, self._device, self._precision)
+        if embedder is None:
+            return None
+        if not embedder.embeds_pictures:
+            main = self._sample_sets[""]
+            for unit in main.units:
+                embedder.embed_samples([], main.rows(unit))  # a file that lacks rows is refused before it joins the run
+        self._models[request] = embedder
+        return describe(request, embedder)
+
+    def unload(self) -> None:
+        for embedder in self._models.values():
+            embedder.close()
+        self._models.clear()
+
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
+        """Do what `Executor.work` does."""
+        for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
+            yield self.work_on(jobs, upcoming)
+
+    def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> Written:
+        """Do the jobs of one unit, and begin to make the pictures of those that come next."""
+        pictures, rows = self._made(jobs, upcoming)
+        requests = dict.fromkeys(job.request for job in jobs if job.model)
+        sample_set = self._sample_sets[jobs[0].series]
+        written: list[Future[tuple[str, Entry]]] = []  # while the next model computes: no waiting for the disk
+        embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
+        beside, made = self._begin_beside(embed), dict[str, Arrays]()
+        for job in sorted(jobs, key=lambda job: job.request in beside):
+            if not job.model:
+                written.append(self._write(job, partial(write_tables, [rows])))
+                continue
+            if job.request not in made:
+                own = beside.get(job.request)
+                made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
+            arrays = _finite(job.model, made[job.request][job.model])
+            written.append(self._write(job, partial(write_arrays, arrays)))
+        return [file.result() for file in written]
+
+    def close(self) -> None:
+        self._makers.shutdown(cancel_futures=True)  # first: who is interrupted does not wait for whole units
+        self._ahead.shutdown(cancel_futures=True)
+        self.unload()
+        self._writers.shutdown()
+
+    def _model(self, request: str) -> LoadedEmbedder:
+        if request not in self._models:  # on a worker other than the first, or one that was restarted
+            entries = self.load(request)
+            if entries is None:
+                raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
+            run = Store(self.root)
+            for entry in entries:
+                require_joined(entry, run.read_toml(model_path(entry["name"])))
+        return self._models[request]
+
+    def _made(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
+        """Return the pictures and rows of a unit; the next one is begun before, so that no core waits for the last
+        picture of this one."""
+        if self._begun and self._begun[0][0] != jobs:
+            self._begun.clear()
+        for unit in (jobs, upcoming)[len(self._begun) :]:
+            if unit:
+                pictures = any(not job.model or self._model(job.request).embeds_pictures for job in unit)
+                self._begun.append((unit, self._ahead.submit(self._make, unit, pictures)))
+        return self._begun.popleft()[1].result()
+
+    def _make(self, jobs: Sequence[UnitJob], pictures: bool) -> TransformedUnit:
+        sample_set = self._sample_sets[jobs[0].series]
+        rows = sample_set.rows(sample_set.units[jobs[0].unit])
+        return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
+
+    def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
+        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes
+        what it has not begun when the others are done."""
+        single = [request for request in embed if self._model(request).on_one_thread]
+        return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
+
+    def _write(self, job: UnitJob, write: Callable[[IO[bytes]], None]) -> Future[tuple[str, Entry]]:
+        return self._writers.submit(write_file, self.root, job.path, write, job.cache_key)
+
+
+def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
+    """Load the model, or return None where memory ran out."""
+    try:
+        return load_embedder(request, device=device, precision=precision)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+    free_memory(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    return None
+
+
+def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
+    """Return the content of ``model.toml``, for each layer."""
+    spec = find_spec(request)
+    return [
+        {
+            "name": name,
+            "request": request,
+            "position": position,
+            "family": spec.family,
+            "objective": spec.objective,
+            "dim": embedder.dims()[name],
+            "license": spec.license,
+            "weights": spec.weights,
+            "data": spec.data,
+            "input_size": spec.input_size or 0,
+            "blocks": list(embedder.blocks),
+            "recipe": without_none(recipe),
+        }
+        for position, (name, recipe) in enumerate(embedder.recipes().items())
+    ]
+
+
+def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise BadRun(
+            f"'{name}' gave embeddings that are not finite numbers; try --precision float32, or check the model's "
+            f"weights."
+        )
+    return arrays

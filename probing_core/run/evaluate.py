@@ -1,0 +1,127 @@
+"""The stage ``evaluate``: scores, the claims, and the tables of all models. `probing_core.run.studies` has the
+studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from probing_core.compute.claim_tests import FINE
+from probing_core.compute.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.names import ORACLE, OTHER_PROBES
+from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
+from probing_core.compute.tasks import CONTENT, classes_of
+from probing_core.run import layout
+from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, UNSCORED
+from probing_core.run.assets import UNPARTITIONED, Context, InputFiles, PartitionKey, Stage
+from probing_core.run.columns import SampleTable
+from probing_core.run.embed import images, samples
+from probing_core.run.layout import ANY_MODEL, ANY_TASK, fits_path, predictions_path, probe_path
+from probing_core.run.options import EVALUATE
+from probing_core.run.partitions import embedded_models, once_if_embedded
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.store import Content, Files
+from probing_core.run.train import content, fine, group, other_probes
+from probing_core.transforms import FAR_CONTROL
+
+stage = Stage(EVALUATE)
+
+TASKS = (FINE, *GROUP_TASKS, CONTENT)
+"""Tasks that a run may have, in order."""
+
+FITS = (
+    fine.output(fits_path(ANY_MODEL, FINE)),
+    group.output(fits_path(ANY_MODEL, ANY_TASK)),
+    content.output(fits_path(ANY_MODEL, CONTENT)),
+    other_probes.output(fits_path(ANY_MODEL, OTHER_PROBES)),
+)
+"""The fits of every task, as dependencies."""
+
+
+@stage.asset(
+    layout.scores_path(ANY_MODEL),
+    partitions=embedded_models,
+    dependencies=(
+        *(samples, images, fine, group, content, content.output(predictions_path(ANY_MODEL, ORACLE)), other_probes),
+        *FITS,
+        *(fine.output(probe_path(ANY_MODEL, FINE)), group.output(probe_path(ANY_MODEL, ANY_TASK))),
+    ),
+    options=(CLASSES, MEASURES, UNSCORED),
+    code_version=7,
+    message="Scoring {model}",
+)
+def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Compute every score of a model from its predictions."""
+    model, transforms = context.model, context.options["classes"]
+    paths = {name: predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
+    names = [name for name, path in paths.items() if files.has(path)]
+
+    tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
+    classes = {task: classes_of(task, transforms, files.table(layout.IMAGES)) for task in tasks}
+
+    far = {t.name for t in transforms if t.far}
+    sample_table, rows = SampleTable(files), []
+    for name in names:  # one of the tables is in memory at a time
+        predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
+        fits = files.read_table(fits_path(model, CONTENT if name == ORACLE else name))
+        rows += score_rows(model, name, predictions, fits, classes, far, context.options["unscored"])
+    return pd.DataFrame(rows)
+
+
+def concatenated(files: Files, paths: Iterable[str]) -> pd.DataFrame:
+    """Return the rows of those tables ``paths`` that exist."""
+    return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
+
+
+def join(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Join the rows of all models."""
+    return concatenated(files, files.paths)
+
+
+JOINING = "Joining tables"
+
+scores = stage.asset(
+    layout.SCORES, partitions=once_if_embedded, dependencies=(model_scores,), options=(MODELS,), message=JOINING
+)(join)
+
+
+@stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FITS, options=(MODELS,), message=JOINING)
+def fits(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Join the fits of all models: one row for each fitted probe."""
+    names = (*TASKS, OTHER_PROBES)
+    return concatenated(files, (fits_path(model, name) for model in context.options["models"] for name in names))
+
+
+claims_stage = Stage(EVALUATE)
+"""The claims come after the studies."""
+
+
+def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
+    return UNPARTITIONED if run.has_splits and models_of_claims(list(run.models)) else ()
+
+
+@claims_stage.asset(
+    layout.CLAIMS,
+    also_writes=(layout.ROLES, layout.CONTRASTS, layout.ABLATIONS),
+    partitions=_once_if_claimed,
+    dependencies=(samples, fine, group, content),
+    options=(CLASSES, CLAIMS),
+    code_version=10,
+    message="Testing claims",
+)
+def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Test the claims by contrasts between encoders; also the roles, the contrasts, and the ablations."""
+    models = context.options["claims"]
+    far = {t.name for t in context.options["classes"] if t.far} - {FAR_CONTROL}
+    sample_table, results = SampleTable(files), {}
+    for model in models_of_claims(models):
+        paths = {task: predictions_path(model, task) for task in TASKS}
+        predictions = {
+            task: sample_table.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+            for task, path in paths.items()
+            if files.has(path)
+        }
+        results[model] = model_results(predictions, far)
+    tables = layout.CLAIMS, layout.ROLES, layout.CONTRASTS, layout.ABLATIONS
+    return dict(zip(tables, claim_tables(models, results), strict=True))

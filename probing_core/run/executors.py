@@ -1,0 +1,53 @@
+"""Executors hold models and embed units with them: in this process, or on the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Protocol
+
+from probing_core.compute.parallel import picture_pool
+from probing_core.errors import BadConfig
+from probing_core.run.embedding_worker import Worker, Written
+from probing_core.run.options import EXECUTORS, RAY
+from probing_core.run.sample_sets import UnitJob
+from probing_core.run.snapshot import RunSnapshot
+
+
+class Executor(Protocol):
+    """Holds models and does jobs with them."""
+
+    def load(self, request: str) -> list[dict[str, Any]] | None:
+        """Do what `Worker.load` does."""
+
+    def unload(self) -> None:
+        """Close the models, so that their memory is free."""
+
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
+        """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
+
+
+@contextmanager
+def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
+    """Open the executor that the options ask for, with no model loaded yet, over a run whose images are chosen.
+
+    Raises:
+        ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.
+    """
+    options = snapshot.options
+    if options.executor not in EXECUTORS:
+        raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
+    if options.address is not None and options.executor != RAY:
+        raise BadConfig("--address names a Ray cluster; give --executor ray with it.")
+    if options.executor == RAY:
+        from probing_core.run.ray_workers import opened_ray
+
+        with opened_ray(snapshot) as executor:
+            yield executor
+        return
+    asked = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
+    with (
+        picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as makers,
+        closing(Worker(snapshot.store.root, *asked, makers)) as worker,
+    ):
+        yield worker

@@ -1,0 +1,151 @@
+"""The stage ``project``: maps of the embeddings of each model, and the nearest samples of other photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+from threadpoolctl import threadpool_limits
+
+from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
+from probing_core.compute.names import DONE, EVERYTHING, READINGS
+from probing_core.cores import cores
+from probing_core.compute.samples import samples_on_maps
+from probing_core.compute.workers import Workers
+from probing_core.measures.statistics import with_place
+from probing_core.run import layout
+from probing_core.run.asset_options import CLASSES, MAP, SEED
+from probing_core.run.assets import Asset, PartitionKey, Stage, UnitWriter
+from probing_core.run.embed import embeddings, images, samples
+from probing_core.run.layout import ANY_MODEL, map_path, neighbors_path
+from probing_core.run.models import lazy_embeddings
+from probing_core.run.options import PROJECT
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.store import RunFiles
+
+stage = Stage(PROJECT)
+
+FEW_SAMPLES = 5000
+"""Largest number of samples for which one process draws all maps: a second process takes seconds to start."""
+
+WORKER_BYTES = 600 * 2**20
+"""Memory of a process that draws a map, without embeddings."""
+
+COPIES = 5
+"""Copies of the landmarks' embeddings in memory while a map is drawn."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What one process computes: a map, or a table of neighbors.
+
+    Attributes:
+        reading: whether embeddings are read as they are, or relative to the versions of each image.
+        seed: seed of a map; None for a table of neighbors.
+        far: unseen styles, which are on maps and not among neighbors.
+    """
+
+    model: str
+    reading: str
+    seed: int | None
+    far: Sequence[str]
+
+
+def project(writers: Sequence[UnitWriter]) -> None:
+    """Compute missing maps and tables of neighbors, in parallel where cores and memory allow."""
+    missing = [writer for writer in writers if writer.missing(1)]
+    if not missing:
+        return
+    resources, root = missing[0].context.resources, missing[0].files.root
+    shapes = [lazy_embeddings(writer.files, writer.context.model).shape for writer in missing]
+    largest = max(dim for _, dim in shapes)
+    count = min(maps_at_once(shapes[0][0], largest, resources.options.jobs), len(missing))
+    messages = [writer.partition.asset.message.format(**writer.context.key) for writer in missing]
+    with ExitStack() as stack:
+        run_each = stack.enter_context(Workers(count)).map if count > 1 else map
+        tables = run_each(partial(_compute, root), map(_projection, missing))
+        for done, (writer, table) in enumerate(zip(missing, tables, strict=True), 1):
+            writer.write(0, table)
+            resources.progress.update(PROJECT, done, len(missing), messages[min(done, len(missing) - 1)])
+
+
+def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
+    """Return how many processes draw maps of embeddings at once, up to ``jobs``, by default one per core; fewer than
+    two mean this process."""
+    if samples <= FEW_SAMPLES:
+        return 1
+    memory = WORKER_BYTES + COPIES * 4 * dim * min(samples, LANDMARKS)
+    return min(jobs or cores(), int(psutil.virtual_memory().available // memory))
+
+
+READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in READINGS}
+"""Path of an asset -> how it reads embeddings."""
+
+
+def _projection(writer: UnitWriter) -> Projection:
+    options = writer.context.options
+    far = [transform.name for transform in options.get("classes", ()) if transform.far]
+    return Projection(writer.context.model, READING[writer.partition.asset.path], options.get("seed"), far)
+
+
+def _compute(root: Path, projection: Projection) -> pd.DataFrame:
+    files = RunFiles(root)
+    with threadpool_limits(1):  # the bytes do not depend on how many are computed at once
+        columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
+        table = files.read_table(layout.SAMPLES, columns)
+        rows = samples_on_maps(table, files.read_table(layout.IMAGES))
+        table = table.iloc[rows].reset_index(drop=True)
+        X = read_as(lazy_embeddings(files, projection.model).at(rows), table, projection.reading)
+        if projection.seed is not None:
+            return map_table(X, table, projection.seed)
+        learned = np.flatnonzero(~table["transform"].isin(projection.far))
+        return neighbor_table(X.at(learned), table.iloc[learned])
+
+
+def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
+    """Return the models that have embeddings, without additional seeds of others."""
+    return [{"model": name} for name in with_place(run.models) if run.covers(name, "")]
+
+
+def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
+    """Define the map of a model and its table of neighbors, both of embeddings in one reading."""
+    points = stage.add(
+        Asset(
+            path=map_path(ANY_MODEL, reading),
+            description=f"UMAP coordinates (`sample`, `x`, `y`) of the tested samples, from {embeddings_are}.",
+            stage=PROJECT,
+            partitions=_placed_models,
+            dependencies=(samples, images, embeddings),
+            options=(SEED, MAP),
+            code_version=3,
+            compute_units=project,
+            message="Drawing the map of {model}",
+        )
+    )
+    neighbors = stage.add(
+        Asset(
+            path=neighbors_path(ANY_MODEL, reading),
+            description="`sample`, `among`, `near_1` to `near_5`: the nearest tested samples of other photographs, "
+            f"from {embeddings_are}. They are row numbers of this table, counted from 0; the largest number of the type "
+            "means none. `among` is -1; it is 0 in additional rows of the first repetition, for neighbors within it.",
+            stage=PROJECT,
+            partitions=_placed_models,
+            dependencies=(samples, images, embeddings),
+            options=(CLASSES, MAP),
+            compute_units=project,
+            message="Finding neighbors of {model}",
+        )
+    )
+    return points, neighbors
+
+
+map_of_transformations, neighbors_by_transformation = _define(
+    DONE, "embeddings minus the mean of the versions of each image"
+)
+map_of_embeddings, neighbors_by_embedding = _define(EVERYTHING, "the embeddings themselves")

@@ -1,0 +1,98 @@
+"""The samples that a run makes and embeds in units: the main ones, and those of each series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.names import LAYERS, MAIN
+from probing_core.compute.samples import Design, SamplePlan, Unit, cut_units
+from probing_core.compute.series import make_samples, plan_series, series_names
+from probing_core.corpora.base import Corpus
+from probing_core.models.base import LoadedEmbedder
+from probing_core.run.models import embeds_pictures
+
+Arrays = Mapping[str, Mapping[str, np.ndarray]]
+"""Full model name -> arrays for one unit, by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSet:
+    """Samples that are made and embedded in units: the main ones, or a series.
+
+    Attributes:
+        series: empty for the main samples. Embeddings made elsewhere cover the main samples alone.
+        plan: (start, stop) -> the planned rows of that range, without the columns that are measured on pictures.
+    """
+
+    series: str
+    plan: Callable[[int, int], pd.DataFrame]
+    units: Sequence[Unit]
+
+    def __len__(self) -> int:
+        return self.units[-1].stop
+
+    @property
+    def blocks(self) -> bool:
+        """Whether every block of a network is read, instead of the model's own embedding."""
+        return self.series == LAYERS
+
+    def rows(self, unit: Unit | None = None) -> pd.DataFrame:
+        """Return the planned rows of one unit, or all of them."""
+        return self.plan(0, len(self)) if unit is None else self.plan(unit.start, unit.stop)
+
+    def covers(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
+        return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
+
+    def make(
+        self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
+    ) -> tuple[list[np.ndarray], pd.DataFrame]:
+        """Make the pictures of planned ``rows`` of one unit, and complete the rows."""
+        return make_samples(self.series, design, corpus, rows, pool)
+
+    def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
+        if self.blocks:
+            return {embedder.name: embedder.embed_blocks(pictures)}
+        made = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
+        return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
+
+
+def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
+    """Return name of a series -> its samples; the main samples, first, have an empty name."""
+    main = SamplePlan(design, images)
+    sets = [SampleSet(MAIN, main.rows, main.units)]
+    for name in series_names(design, images):
+        planned = plan_series(name, design, images)
+        sets.append(SampleSet(name, partial(_slice, planned), cut_units(design, planned)))
+    return {one.series: one for one in sets}
+
+
+def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
+    return planned.iloc[start:stop]
+
+
+@dataclass(frozen=True)
+class UnitJob:
+    """What is to be computed for one unit: its rows, or its embeddings by one model.
+
+    Attributes:
+        series, unit: which samples; ``series`` is empty for the main ones.
+        model: full name; empty for the rows of the samples.
+        request: the name by which the model was asked for.
+        cache_key: digest of every input.
+        path: where it is written.
+    """
+
+    series: str
+    unit: int
+    model: str
+    request: str
+    cache_key: str
+    path: str

@@ -1,0 +1,138 @@
+"""Recipe, images and models of a run at one time: they decide which assets the run has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from probing_core.compute.samples import Design, has_splits
+from probing_core.compute.studies import can_study
+from probing_core.compute.tasks import task_names
+from probing_core.models.names import parse, with_layer
+from probing_core.run import layout
+from probing_core.run.assets import AssetGraph
+from probing_core.run.engine import Plan
+from probing_core.run.models import model_entries
+from probing_core.run.options import DEFAULTS, Options
+from probing_core.run.progress import SILENT, Progress
+from probing_core.run.recipe import Recipe
+from probing_core.run.sample_sets import SampleSet, plan_sample_sets
+from probing_core.run.setup import Corpora
+from probing_core.run.store import Store
+from probing_core.transforms.base import Transform
+
+
+@dataclass
+class Resources:
+    """What functions of assets get that changes no bytes.
+
+    Attributes:
+        options: where and with what it is computed.
+        threads: number of threads of the numerical libraries.
+        sample_sets: see `RunSnapshot`.
+        has_base: whether the run reads the files of another in addition to its own.
+        executor: computes embeddings; set while the stage ``embed`` runs.
+        requests: name of a model that the executor has loaded -> the name by which it was requested.
+    """
+
+    options: Options
+    progress: Progress
+    threads: int
+    sample_sets: Mapping[str, SampleSet]
+    has_base: bool
+    executor: Any = None
+    requests: Mapping[str, str] = field(default_factory=dict)
+
+
+class RunSnapshot:
+    """Recipe, images and models of a run at one time, each read once; the partitions of its assets follow from it."""
+
+    def __init__(
+        self,
+        store: Store,
+        recipe: Recipe,
+        options: Options = DEFAULTS,
+        progress: Progress = SILENT,
+        corpora: Corpora | None = None,
+    ) -> None:
+        self.store, self.recipe, self.options, self.progress = store, recipe, options, progress
+        self.corpora = corpora or Corpora(recipe)
+
+    def reloaded(self) -> RunSnapshot:
+        """Return a snapshot of the same run as its files are now."""
+        return RunSnapshot(self.store, self.recipe, self.options, self.progress, self.corpora)
+
+    def with_loaded_models(self) -> RunSnapshot:
+        """Return a snapshot with the models that were loaded since; the images and samples stay."""
+        later = self.reloaded()
+        later.images, later.sample_sets = self.images, self.sample_sets
+        return later
+
+    def plan(self, graph: AssetGraph) -> Plan:
+        """Return the partitions of ``graph`` as far as they are known: before the images are chosen, only these; then
+        what depends on the images alone; and what depends on a model once that was loaded."""
+        return Plan(graph, self, self.store, self.resources)
+
+    @cached_property
+    def design(self) -> Design:
+        return self.recipe.design
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        return self.design.transforms
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """The table of images of a run that has chosen them."""
+        return self.store.read_table(layout.IMAGES)
+
+    @cached_property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """Name of a model -> content of its ``model.toml``, for all that were loaded, in the order of the recipe."""
+        return {entry["name"]: entry for entry in model_entries(self.store, self.recipe.models)}
+
+    @property
+    def unloaded(self) -> list[str]:
+        """Models of the recipe that were never loaded, or lack the description of a layer."""
+        layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.models.values()}
+
+        def is_known(request: str) -> bool:
+            if parse(request).options.get("layer") != "all" or not isinstance(layers.get(request), int):
+                return request in layers or request in self.models  # as a layer of another request
+            return all(with_layer(request, layer) in self.models for layer in range(1, layers[request] + 1))
+
+        return [request for request in self.recipe.models if not is_known(request)]
+
+    @cached_property
+    def sample_sets(self) -> dict[str, SampleSet]:
+        """Name of a series -> its samples, cut into units; the main samples have an empty name. None before the
+        images are chosen, so that a plan made then has nothing that depends on them."""
+        return plan_sample_sets(self.design, self.images) if self.store.has(layout.IMAGES) else {}
+
+    @cached_property
+    def has_splits(self) -> bool:
+        return bool(self.sample_sets) and has_splits(self.images)
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        return task_names(self.transforms, self.images)
+
+    @property
+    def resources(self) -> Resources:
+        threads, has_base = self.recipe.threads, self.store.base is not None
+        return Resources(self.options, self.progress, threads, self.sample_sets, has_base)
+
+    def covers(self, model: str, series: str) -> bool:
+        return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
+
+    def studied_models(self, series: str) -> list[str]:
+        """Return the models of which studies that read ``series`` are made: of a model with all its layers, the
+        last."""
+        if not self.has_splits or not can_study(self.images):
+            return []
+        last_layers = {entry["request"]: name for name, entry in self.models.items()}.values()
+        return [model for model in last_layers if self.covers(model, series)]

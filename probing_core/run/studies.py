@@ -1,0 +1,195 @@
+"""Studies, in the stage ``evaluate``: tables of a run beyond the scores, each computed for one model at a time.
+
+Studies need a run with splits. Of a model with all its layers, only the last one is studied: every layer would take as
+long as a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from probing_core.compute.claim_tests import FINE
+from probing_core.compute.names import LAYERS, MAIN, STRENGTH
+from probing_core.compute.studies import tables
+from probing_core.compute.studies.data import SeriesData, StudiedModel
+from probing_core.run import layout
+from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDIES
+from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, summary
+from probing_core.run.embed import (
+    embeddings,
+    images,
+    layers_embeddings,
+    layers_samples,
+    samples,
+    strength_embeddings,
+    strength_samples,
+)
+from probing_core.run.evaluate import JOINING, join
+from probing_core.run.layout import ANY_MODEL, probe_path, study_path
+from probing_core.run.live import read_probe
+from probing_core.run.models import lazy_blocks
+from probing_core.run.options import EVALUATE
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.train import fine, model_inputs
+
+stage = Stage(EVALUATE)
+
+SERIES: Mapping[str, Sequence[Asset]] = {
+    MAIN: (),
+    STRENGTH: (strength_samples, strength_embeddings),
+    LAYERS: (layers_samples, layers_embeddings),
+}
+"""Series that a study may read in addition to the main samples -> its assets."""
+
+Compute = Callable[[Any], pd.DataFrame]
+"""`StudiedModel`, or `SeriesData` where the study reads a series -> the rows of one model."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table of a run beyond the scores.
+
+    Attributes:
+        name: ``tables/<name>.parquet``.
+        series: which samples it reads in addition to the main ones; empty for none.
+        compute: returns the rows of one model.
+        rows: the asset of these rows.
+    """
+
+    name: str
+    series: str
+    compute: Compute
+    rows: Asset
+
+
+ALL: list[Study] = []
+"""The studies, in order of definition."""
+
+
+def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
+    """Decorate the function that computes a model's rows of the table ``name``.
+
+    Args:
+        code_version: of the rows.
+        series: makes the function get `SeriesData` instead of a `StudiedModel`.
+        reads_probe: whether `SeriesData` has the probe of the task ``fine``.
+    """
+    probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
+
+    def studied_models(run: RunSnapshot) -> Sequence[PartitionKey]:
+        return [{"model": model} for model in run.studied_models(series)]
+
+    def define(compute: Compute) -> Study:
+        def rows_of_model(files: InputFiles, context: Context) -> pd.DataFrame:
+            return compute(study_data(files, context, series, reads_probe))
+
+        rows = Asset(
+            path=study_path(ANY_MODEL, name),
+            description=summary(compute),
+            stage=EVALUATE,
+            partitions=studied_models,
+            dependencies=(samples, images, embeddings, *SERIES[series], *probe),
+            options=(CLASSES, SEED, STUDIES),
+            code_version=code_version,
+            function=rows_of_model,
+            group="studies",
+            message=f"{name.capitalize()} of {{model}}",
+        )
+        ALL.append(Study(name, series, compute, stage.add(rows)))
+        return ALL[-1]
+
+    return define
+
+
+def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
+    """Return the input of a study; that of the last model stays in memory, with what studies share."""
+    cache = context.cache
+    if MAIN not in cache:
+        cache[MAIN] = StudiedModel(**model_inputs(files, context))
+    if series == MAIN:
+        return cache[MAIN]
+    if (series, reads_probe) not in cache:
+        cache[series, reads_probe] = SeriesData(
+            cache[MAIN],
+            files.read_table(layout.series_table(series)),
+            lazy_blocks(files, context.model, series),
+            read_probe(files, context.model, FINE) if reads_probe else None,
+        )
+    return cache[series, reads_probe]
+
+
+@study("duplicates", code_version=5)
+def duplicates(data: StudiedModel) -> pd.DataFrame:
+    """Compute the recall of transformed copies at thresholds of the cosine similarity."""
+    return tables.duplicates_table(data)
+
+
+@study("geometry", code_version=5)
+def geometry(data: StudiedModel) -> pd.DataFrame:
+    """Measure how far transformations shift embeddings."""
+    return tables.geometry_table(data)
+
+
+@study("layers", code_version=5, series=LAYERS)
+def layers(data: SeriesData) -> pd.DataFrame:
+    """Train probes on every layer of a network."""
+    return tables.layers_table(data)
+
+
+@study("retrieval", code_version=6, series=STRENGTH)
+def retrieval(data: SeriesData) -> pd.DataFrame:
+    """Compute the recall of the original image, by transformation and strength."""
+    return tables.retrieval_table(data)
+
+
+@study("selectivity", code_version=4)
+def selectivity(data: StudiedModel) -> pd.DataFrame:
+    """Compare the accuracy of probes with that of probes of random labels."""
+    return tables.selectivity_table(data)
+
+
+@study("strength", code_version=4, series=STRENGTH, reads_probe=True)
+def strength(data: SeriesData) -> pd.DataFrame:
+    """Compute the recall of every transformation by strength."""
+    return tables.strength_table(data.main.model, data.sweep)
+
+
+@study("thresholds", code_version=4, series=STRENGTH, reads_probe=True)
+def thresholds(data: SeriesData) -> pd.DataFrame:
+    """Find the strength from which on a transformation is detected."""
+    return tables.threshold_table(data.main.model, data.sweep, data.main.transforms)
+
+
+@study("uses", code_version=4)
+def uses(data: StudiedModel) -> pd.DataFrame:
+    """Compute for each photograph what models are compared by, for several uses."""
+    return tables.uses_table(data)
+
+
+@study("variance", code_version=4)
+def variance(data: StudiedModel) -> pd.DataFrame:
+    """Split the variance of embeddings into content, appearance and the rest."""
+    return tables.variance_table(data)
+
+
+def _table(one: Study) -> Asset:
+    """Define the table of all models."""
+
+    def once_if_studied(run: RunSnapshot) -> Sequence[PartitionKey]:
+        return UNPARTITIONED if run.studied_models(one.series) else ()
+
+    define = stage.asset(
+        layout.table_path(one.name),
+        partitions=once_if_studied,
+        dependencies=(one.rows,),
+        options=(MODELS,),
+        message=JOINING,
+    )
+    return define(join)
+
+
+TABLES = [_table(one) for one in ALL]

@@ -1,0 +1,146 @@
+"""The stage ``train``: probes of every task, with their predictions of the tested samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from probing_core.compute.claim_tests import FINE
+from probing_core.compute.claims import GROUP_TASKS
+from probing_core.compute.model_samples import ModelSamples, most_to_learn
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES, RENDERING
+from probing_core.compute.tasks import CONTENT
+from probing_core.compute.train import Trained, train_content, train_linear, train_others
+from probing_core.run import layout
+from probing_core.run.asset_options import CLASSES, SEED, TRAIN_SAMPLES
+from probing_core.run.assets import Context, InputFiles, PartitionKey, Stage
+from probing_core.run.embed import embeddings, images, rendering_embeddings, rendering_samples, samples
+from probing_core.run.layout import ANY_MODEL, ANY_TASK, fits_path, predictions_path, probe_path
+from probing_core.run.models import has_embeddings, lazy_embeddings, read_embeddings
+from probing_core.run.options import TRAIN
+from probing_core.run.partitions import embedded_models
+from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.store import Content
+
+stage = Stage(TRAIN)
+
+LEARNING = (CLASSES, SEED, TRAIN_SAMPLES)
+CODE_VERSION = 8
+"""Code version of everything that is trained."""
+
+MESSAGE = "Training probes of {model}"
+
+
+def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
+    """Return the embeddings of a model, which may be larger than memory, with the samples and images."""
+    return {
+        "model": context.model,
+        "X": lazy_embeddings(files, context.model),
+        "samples": files.table(layout.SAMPLES),
+        "images": files.table(layout.IMAGES),
+        "transforms": context.options["classes"],
+        "seed": context.options["seed"],
+    }
+
+
+def model_samples(files: InputFiles, context: Context) -> ModelSamples:
+    """Return what probes of a model learn from."""
+    rendered = None
+    if has_embeddings(files, context.model, RENDERING):
+        columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
+        rendered = columns, read_embeddings(files, context.model, series=RENDERING)
+    inputs = model_inputs(files, context)
+    return ModelSamples(**inputs, train_samples=most_to_learn(inputs["X"].shape[1]), rendered=rendered)
+
+
+def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Content]:
+    """Return what was trained by path; ``template`` stands for the task ``name`` in paths."""
+
+    def in_path(task: str) -> str:
+        return template if template and task == name else task
+
+    content: dict[str, Content] = {probe_path(ANY_MODEL, in_path(one)): x for one, x in trained.probes.items()}
+    content |= {predictions_path(ANY_MODEL, in_path(one)): table for one, table in trained.predictions.items()}
+    return content | {fits_path(ANY_MODEL, in_path(name)): trained.fits}
+
+
+@stage.asset(
+    predictions_path(ANY_MODEL, FINE),
+    also_writes=(
+        fits_path(ANY_MODEL, FINE),
+        *(probe_path(ANY_MODEL, name) for name in (FINE, CALIBRATED, DEPLOYMENT, NOTICING)),
+    ),
+    partitions=embedded_models,
+    dependencies=(samples, images, embeddings, rendering_samples, rendering_embeddings),
+    options=LEARNING,
+    code_version=CODE_VERSION,
+    message=MESSAGE,
+)
+def fine(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train the probe that predicts the transformation, and probes for predictions of new images."""
+    return _by_path(train_linear(model_samples(files, context), FINE), FINE)
+
+
+def fine_alone(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train only the probe that predicts the transformation."""
+    return _by_path(train_linear(model_samples(files, context), FINE, live=False), FINE)
+
+
+def _group_tasks(run: RunSnapshot) -> Sequence[PartitionKey]:
+    return [{**key, "task": task} for key in embedded_models(run) for task in run.tasks if task in GROUP_TASKS]
+
+
+@stage.asset(
+    predictions_path(ANY_MODEL, ANY_TASK),
+    also_writes=(fits_path(ANY_MODEL, ANY_TASK), probe_path(ANY_MODEL, ANY_TASK)),
+    partitions=_group_tasks,
+    dependencies=(samples, images, embeddings),
+    options=LEARNING,
+    code_version=CODE_VERSION,
+    message=MESSAGE,
+)
+def group(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train a probe that predicts the group of the transformation, with some transformations held out."""
+    task = context.key["task"]
+    return _by_path(train_linear(model_samples(files, context), task), task, ANY_TASK)
+
+
+def _models_with_content(run: RunSnapshot) -> Sequence[PartitionKey]:
+    return [key for key in embedded_models(run) if CONTENT in run.tasks]
+
+
+@stage.asset(
+    predictions_path(ANY_MODEL, CONTENT),
+    also_writes=(fits_path(ANY_MODEL, CONTENT), predictions_path(ANY_MODEL, ORACLE), probe_path(ANY_MODEL, CONTENT)),
+    partitions=_models_with_content,
+    dependencies=(samples, images, embeddings),
+    options=LEARNING,
+    code_version=CODE_VERSION,
+    message=MESSAGE,
+)
+def content(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train probes that predict the content: from clean images, and from images transformed alike (oracles)."""
+    return _by_path(train_content(model_samples(files, context)), CONTENT)
+
+
+def content_without_oracles(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train the probe that predicts the content from clean images."""
+    return _by_path(train_content(model_samples(files, context), oracles=False), CONTENT)
+
+
+def _models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
+    return [key for key in embedded_models(run) if run.has_splits]
+
+
+@stage.asset(
+    predictions_path(ANY_MODEL, OTHER_PROBES),
+    also_writes=(fits_path(ANY_MODEL, OTHER_PROBES),),
+    partitions=_models_with_splits,
+    dependencies=(samples, images, embeddings),
+    options=LEARNING,
+    code_version=CODE_VERSION,
+    message=MESSAGE,
+)
+def other_probes(files: InputFiles, context: Context) -> Mapping[str, Content]:
+    """Train networks and nearest neighbors that predict the transformation."""
+    return _by_path(train_others(model_samples(files, context)), OTHER_PROBES)
