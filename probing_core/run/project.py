@@ -132,7 +132,7 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
         Asset(
             path=neighbors_path(ANY_MODEL, reading),
             description="`sample`, `among`, `near_1` to `near_5`: the nearest tested samples of other photographs, "
-            f"from {embeddings_are}. They are row numbers of this table, counted from 0; the largest number of the type "
+            f"from {embeddings_are}. They are row numbers of this table, counted from 0; the type's largest number "
             "means none. `among` is -1; it is 0 in additional rows of the first repetition, for neighbors within it.",
             stage=PROJECT,
             partitions=_placed_models,
