@@ -36,14 +36,8 @@ from probing_core.models import encoders_of
 from probing_core.models.base import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
-<<<<<<< HEAD
 from probing_core.results.claim_sentences import with_numbers
-from probing_core.run import layout, makers
-=======
-from probing_core.results import claims_by_set, result_in_words
-from probing_core.results.sentences import WORDS
 from probing_core.run import evaluate, layout
->>>>>>> ef1d0ff5 (Each asset of a run is defined by a decorated function in the file of its stage; graph.py and makers.py are gone)
 from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe
 from probing_core.run.store import Store
@@ -286,8 +280,7 @@ def tables(tested: tuple[pd.DataFrame, ...], role_set: str) -> dict[str, pd.Data
 def test_the_shipped_results_are_those_of_the_shipped_predictions():
     store = Store(reference_run())
     plan = plan_of(store)
-<<<<<<< HEAD
-    again = makers.decide_claims(*plan.given(plan.artifacts[layout.CLAIMS]))
+    again = evaluate.claims.function(*plan.arguments(plan.partitions[layout.CLAIMS]))
     assert set(again) == {layout.table_path(name) for name in TABLES}
     for path in (layout.CONTRASTS, layout.ABLATIONS):
         pd.testing.assert_frame_equal(again[path], store.read_table(path))
@@ -296,14 +289,6 @@ def test_the_shipped_results_are_those_of_the_shipped_predictions():
     pd.testing.assert_frame_equal(again[layout.CLAIMS][numbers], shipped[numbers], check_dtype=False)
     encoders = again[layout.ROLES].set_index("role")["encoders"]
     assert encoders["CLIP"] == "zoo/clip-plain, zoo/clip-plain@seed=1"
-=======
-    again = evaluate.claims.function(*plan.arguments(plan.partitions[layout.CLAIMS]))
-    assert set(again) == {layout.table_path(name) for name in SHIPPED}
-    for path, table in again.items():
-        pd.testing.assert_frame_equal(table, store.read_table(path))
-    both = "CLIP: zoo/clip-plain, zoo/clip-plain@seed=1; ALIGN: zoo/align-plain, zoo/align-plain@seed=1"
-    assert again[layout.CLAIMS]["encoders"][0].endswith(both)
->>>>>>> ef1d0ff5 (Each asset of a run is defined by a decorated function in the file of its stage; graph.py and makers.py are gone)
     assert set(again[layout.CLAIMS]["missing"]) == {""}
 
 
