@@ -68,11 +68,11 @@ def _folders(root: Path, first: str) -> list[Path]:
 
 def ranked_on(base: Path, further: Path) -> int:
     """Return how many models were ranked on the run in ``base``: in a user's runs, and in the run ``further``."""
-    known = set(RunFiles(base).own_names())
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:
         with suppress(BadRun):
             files = RunFiles(path)
-            if files.base is not None and files.base.resolve() == base.resolve():
-                joined.update(name for name in files.own_names() if name.endswith(SCORED) and name not in known)
+            if files.copied_from is not None and files.copied_from.resolve() == base.resolve():
+                entries = files.entries(layout.MODELS).items()
+                joined.update(name for name, entry in entries if name.endswith(SCORED) and "pinned" not in entry)
     return len(joined)

@@ -324,7 +324,6 @@ class UnitWriter:
         if partition.is_folder:
             stale = [name for name in store.names(partition.path) if not store.has(name, cache_key)]
             store.remove(*stale)
-            store.hide(*(name for name in stale if store.has(name)))  # of the base, which is only read
 
     def missing(self, count: int) -> list[int]:
         self.count = count

@@ -98,7 +98,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
     try:
         all_corpora = corpora.all
     except BadRun as error:
-        if not resources.has_base:  # it is the run's own corpora that are missing
+        if not resources.is_copy:  # it is the run's own corpora that are missing
             raise
         resources.progress.note(
             f"{', '.join(by_name)}: no verdicts, since the photographs that calibrate those of this run are not here. "
@@ -146,10 +146,14 @@ detector_views = stage.add(
 def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     if not run.recipe.calibrate_on or not run.sample_sets:
         return ()
-    own = set(run.store.own_names())
-    paths = {name: layout.model_path(name) for name, entry in run.models.items() if embeds_pictures(entry)}
-    # Files of a run that is only read are as they are; a model without a file was not loaded yet.
-    return [{"model": name} for name, path in paths.items() if path in own or not run.store.has(path)]
+    store = run.store
+
+    def is_scored(name: str) -> bool:
+        """Models that were copied from a different run have the views that they had there."""
+        is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
+        return not is_copied or store.entry(layout.scored_views_path(name)) is not None
+
+    return [{"model": name} for name, entry in run.models.items() if embeds_pictures(entry) and is_scored(name)]
 
 
 model_views = stage.add(

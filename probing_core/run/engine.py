@@ -126,7 +126,10 @@ class Plan:
         return versions | {"revision": partition.asset.code_version, "options": dict(partition.options)}
 
     def cache_key(self, partition: Partition) -> str | None:
-        """Return the digest of the inputs of ``partition``; None where some are missing."""
+        """Return the digest of the inputs of ``partition``, or the stored one if it is pinned; None where inputs are
+        missing."""
+        if self.is_pinned(partition):
+            return next(entry["key"] for entry in self.entries(partition).values() if entry is not None)
         inputs = self.inputs(partition)
         return None if None in inputs.values() else digest([partition.asset.path, inputs])
 
@@ -151,23 +154,25 @@ class Plan:
         return state
 
     def _state(self, partition: Partition) -> State:
-        cache_key, entries = self.cache_key(partition), self.entries(partition)
-        existing = {path: entry for path, entry in entries.items() if entry is not None and self._exists(path, entry)}
+        cache_key, existing = self.cache_key(partition), self._existing(partition)
         current = {path: entry for path, entry in existing.items() if entry["key"] == cache_key}
-        if partition.is_folder:
-            is_complete = units_in(current) >= set(range(partition.unit_count))
-        else:
-            is_complete = len(current) == len(entries)
-        if is_complete:
+        if _is_complete(partition, current):
             return _state_of(current.values())
         if partition.is_folder:
-            if self.store.base is not None and entries and all(map(_is_left_out, entries.values())):
-                return State.LEFT_OUT  # of another code version, in a run that is only read
-            return State.STALE if entries else State.MISSING
-        return State.STALE if len(existing) == len(entries) else State.MISSING
+            return State.STALE if self.entries(partition) else State.MISSING
+        return State.STALE if _is_complete(partition, existing) else State.MISSING
 
-    def _exists(self, path: str, entry: Entry) -> bool:
-        return "state" in entry or self.store.has(path)
+    def _existing(self, partition: Partition) -> dict[str, Entry]:
+        """Return path -> entry of those outputs whose file exists, or needs none."""
+        entries = self.entries(partition).items()
+        return {path: entry for path, entry in entries if entry and ("state" in entry or self.store.has(path))}
+
+    def is_pinned(self, partition: Partition) -> bool:
+        """Return whether ``partition`` was copied from a different run as a whole, and is never stale."""
+        if self.store.copied_from is None:
+            return False
+        pinned = {path: entry for path, entry in self._existing(partition).items() if "pinned" in entry}
+        return bool(pinned) and _is_complete(partition, pinned)
 
     def is_unavailable(self, path: str) -> bool:
         """Return whether ``path`` was left out, or cannot be materialized here."""
@@ -298,6 +303,13 @@ def _paths(template: str, key: PartitionKey, by_template: Mapping[str, list[Part
     for partition in by_template.get(template, ()):
         if all(partition.key[name] == value for name, value in key.items() if name in partition.key):
             yield partition.outputs[template]
+
+
+def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
+    """Return whether ``entries`` are those of all outputs of ``partition``, or hold all units of its folder."""
+    if partition.is_folder:
+        return units_in(entries) >= set(range(partition.unit_count))
+    return len(entries) == len(partition.outputs)
 
 
 def _is_left_out(entry: Entry | None) -> bool:

@@ -9,6 +9,7 @@ were measured on. Nothing is written.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -479,7 +480,7 @@ def estimate(
     """
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
-        recipe, corpora = asked_for(store, options)
+        recipe, corpora = asked_for(store, options, link=os.symlink)
         plan = RunSnapshot(store, recipe, options, progress, corpora).plan(GRAPH)
         with threads(recipe.threads):
             return _estimate(plan, stages, (out or Path()).absolute())

@@ -7,9 +7,10 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
@@ -65,6 +66,20 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object] = os.link) -> None:
+    """Make ``target`` a hard link to ``source``, or a copy where that is not possible, such as across file systems.
+
+    Args:
+        link: makes the link; ``os.symlink`` for a copy that lives no longer than ``source``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link(source.resolve(), target)
+    except OSError:  # a different file system or owner, or too many links
+        with source.open("rb") as content, written_atomically(target) as file:
+            shutil.copyfileobj(content, file)
 
 
 def is_abandoned(temporary: Path) -> bool:

@@ -6,9 +6,10 @@ a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key":
 may cut a line off anywhere: the rest is no JSON and is ignored, and since each line begins with its own line feed, the
 next one is whole.
 
-An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine made it ``inputs``: path of what was
-read -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where its
-maker had nothing to write, and ``left out`` where the file was made and did not ship; there is no file then.
+An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine computed it ``inputs``: path of a
+dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where
+there was nothing to write, and ``left out`` where the file did not ship; there is no file then. ``pinned`` is true
+where the file was copied from a different run: it is never stale.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ class Manifest:
     Attributes:
         files: path -> entry.
         options: digest -> values of options that entries refer to.
-        base: directory of the run whose files this one reads in addition to its own, or None.
+        copied_from: directory of the run that this one is a copy of, or None.
+        base: directory of a run whose files belong to this one, too, as earlier versions wrote it; or None.
 
     Raises:
         BadRun: the manifest is damaged.
@@ -53,6 +55,7 @@ class Manifest:
         self.root = root
         self.files: dict[str, Entry] = {}
         self.options: dict[str, Any] = {}
+        self.copied_from: str | None = None
         self.base: str | None = None
         self.read()
 
@@ -62,12 +65,13 @@ class Manifest:
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
         self.files, self.options = content["files"], content.get("options", {})
-        self.base = content.get("base")
+        self.copied_from, self.base = content.get("copied_from"), content.get("base")
         self._apply(lines)
 
-    def start_from(self, base: str) -> None:
-        """Write the manifest of a run that reads the files of the run in ``base`` in addition to its own."""
-        self.base = base
+    def start_copy(self, source: str, files: Mapping[str, Entry], options: Mapping[str, Any]) -> None:
+        """Write the manifest of a copy of the run in ``source``; entries that exist stay."""
+        self.copied_from, self.base = source, None
+        self.files, self.options = {**files, **self.files}, {**options, **self.options}
         self._write()
 
     def note(self, options: Any) -> str:
@@ -127,13 +131,14 @@ class Manifest:
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
         if self.options:
             content["options"] = self.options
-        if self.base is not None:
-            content["base"] = self.base
+        for name in ("copied_from", "base"):
+            if (path := getattr(self, name)) is not None:
+                content[name] = path
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
-        """Forget every file, and the base."""
-        self.files, self.options, self.base = {}, {}, None
+        """Forget every file."""
+        self.files, self.options, self.copied_from, self.base = {}, {}, None, None
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 

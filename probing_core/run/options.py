@@ -41,7 +41,7 @@ class Options:
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        base: directory of a run that ``models`` join; its files are read, and none is written there.
+        base: directory of a run; ``models`` join a copy of it, and the run itself is never changed.
         calibrate_on: corpora whose untouched photographs calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes the fastest of this machine.
         jobs: processes that make pictures; by default one per core, as memory allows. Bytes do not depend on it.
@@ -72,7 +72,7 @@ class Options:
         "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
     )
     base: Path | None = _option(  # noqa: RUF009
-        "RUN", "models join that run, which is read and not written: --out holds what is new", "folder"
+        "RUN", "models join a copy of that run (hard links), which is never changed", "folder"
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")

@@ -160,6 +160,11 @@ def read_recipe(store: Files) -> Recipe:
     Raises:
         BadRun: it cannot be read, or has unknown, missing or mistyped entries.
     """
+    if getattr(store, "base", None) is not None:
+        raise BadRun(
+            f"The run '{store.root}' reads files of a different run, as earlier versions wrote it. "
+            f"`probing run --out {store.root}` copies them."
+        )
     content = store.read_toml(RECIPE)
     try:
         return Recipe.from_toml(content)

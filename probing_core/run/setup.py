@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -58,14 +59,15 @@ class Corpora:
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     """Return what `asked_for` does, and write the recipe if it has changed."""
     recipe, corpora = asked_for(store, options)
-    changed = not store.has(RECIPE, digest(recipe.to_toml()))
-    if changed or RECIPE not in store.own_names():  # a run on a base has its own recipe
+    if not store.has(RECIPE, digest(recipe.to_toml())):
         write_recipe(store, recipe)
     return recipe, corpora
 
 
-def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+def asked_for(store: Store, options: Options, link: Callable[[Path, Path], object] = os.link) -> tuple[Recipe, Corpora]:
     """Return the recipe of the run with models that join, and its corpora; nothing of an existing run is written.
+
+    With ``--base``, a new run starts as a copy of that run, whose files are linked by ``link``.
 
     A corpus is identified by its fingerprint: one that has moved, named by ``--corpus``, is noted in the recipe, and
     the run continues with it.
@@ -81,7 +83,7 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
     if options.base is not None:
-        _stand_on(store, Path(options.base), models)
+        _copy_base(store, Path(options.base), models, link)
     if not store.has(RECIPE):
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
@@ -109,23 +111,24 @@ def asked_for(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     return joined, Corpora(joined, elsewhere, calibrating)
 
 
-def _stand_on(store: Store, base: Path, models: Sequence[str] | None) -> None:
-    """Begin a run that is based on the run in ``base``, unless it is already.
+def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
+    """Start a run as a copy of the run in ``base``, unless it is one already.
 
     Raises:
         BadConfig: no model is named that could join.
-        BadRun: there is no run in ``base``, or this one has another base, or none.
+        BadRun: there is no run in ``base``, or this one exists and is no copy of it.
     """
-    if not RunFiles(base).has(RECIPE):
-        raise BadRun(f"'{base}' is not a run that models could join; give a run's directory to --base.")
-    if store.base is not None and store.base.resolve() == base.resolve():
+    if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
         return
+    if not RunFiles(base).has(RECIPE):
+        raise BadRun(f"'{base}' is not a run that models could join. Give a run directory to --base.")
     if store.has(RECIPE):
-        stands = f"stands on '{store.base}'" if store.base else "stands on no other"
-        raise BadRun(f"The run '{store.root}' {stands}, and --base names '{base}'; choose another --out.")
+        is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "no copy of a different run"
+        raise BadRun(f"The run '{store.root}' is {is_a}, and --base names '{base}'. Choose a different --out.")
     if not models:
-        raise BadConfig("Models join the run of --base, and none is named; name them with --models.")
-    store.start_from(base)
+        raise BadConfig("Models join the run of --base, and none is named. Name them with --models.")
+    read_recipe(RunFiles(base))
+    store.copy_from(base, link)
 
 
 def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
@@ -233,12 +236,12 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the recipe and the base of a ``new`` run that is refused before anything was made: they would bind the
-    next try."""
+    """Remove the files of a ``new`` run that is refused before anything was computed: they would bind the next try."""
     try:
         yield
     except ProbingError:
-        if new and store.own_names() in ([RECIPE], []):
+        computed = [name for name, entry in store.entries("").items() if "pinned" not in entry and name != RECIPE]
+        if new and not computed:
             store.clear()
         raise
 

@@ -34,7 +34,7 @@ class Resources:
         options: where and with what it is computed.
         threads: number of threads of the numerical libraries.
         sample_sets: see `RunSnapshot`.
-        has_base: whether the run reads the files of another in addition to its own.
+        is_copy: whether models join a copy of a different run.
         executor: computes embeddings; set while the stage ``embed`` runs.
         requests: name of a model that the executor has loaded -> the name by which it was requested.
     """
@@ -43,7 +43,7 @@ class Resources:
     progress: Progress
     threads: int
     sample_sets: Mapping[str, SampleSet]
-    has_base: bool
+    is_copy: bool
     executor: Any = None
     requests: Mapping[str, str] = field(default_factory=dict)
 
@@ -123,8 +123,8 @@ class RunSnapshot:
 
     @property
     def resources(self) -> Resources:
-        threads, has_base = self.recipe.threads, self.store.base is not None
-        return Resources(self.options, self.progress, threads, self.sample_sets, has_base)
+        threads, is_copy = self.recipe.threads, self.store.copied_from is not None
+        return Resources(self.options, self.progress, threads, self.sample_sets, is_copy)
 
     def covers(self, model: str, series: str) -> bool:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])

@@ -43,7 +43,7 @@ def run(
     if not store.has(RECIPE) and EMBED not in stages:
         raise BadRun(f"'{out}' is not a run yet. `probing run --out {out}` starts one.")
     refuse_other_folder(store)
-    with store.locked(), cleared_on_error(store, new=RECIPE not in store.own_names()):
+    with store.locked(), cleared_on_error(store, new=not store.has(RECIPE)):
         if RECIPE in store.lost:
             raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}. It cannot be recomputed.")
         recipe, corpora = open_or_start(store, options)

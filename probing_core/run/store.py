@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from probing_core.errors import BadRun, RunBusy, one_line
 from probing_core.run.files import (
     is_abandoned,
+    link_or_copy,
     map_array,
     process_of,
     write_arrays,
@@ -37,7 +38,20 @@ from probing_core.run.files import (
     write_tables,
     written_atomically,
 )
-from probing_core.run.layout import BESIDE, EVENTS, FORMAT, JOURNAL, LOCK, LOG, MANIFEST, TEMPORARY, UNITS, WRITER
+from probing_core.run.layout import (
+    BESIDE,
+    EVENTS,
+    FORMAT,
+    JOURNAL,
+    LOCK,
+    LOG,
+    MANIFEST,
+    RECIPE,
+    TABLES,
+    TEMPORARY,
+    UNITS,
+    WRITER,
+)
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
@@ -156,53 +170,41 @@ class Files(ABC):
 
 
 class RunFiles(Files):
-    """Reads the files of one directory.
-
-    A run with a base has the files of the base where it has none of its own: nothing is written there.
-    """
+    """Reads the files of one directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._manifest = Manifest(self.root)
-        self._base = None if self._manifest.base is None else _base_of(self.root, Path(self._manifest.base))
         self._lost: dict[str, str] = {}
 
     @property
+    def copied_from(self) -> Path | None:
+        """Directory of the run that this one is a copy of."""
+        return None if self._manifest.copied_from is None else Path(self._manifest.copied_from)
+
+    @property
     def base(self) -> Path | None:
-        """Directory of the run that this one is based on."""
-        return None if self._base is None else self._base.root
+        """Directory of a run whose files belong to this one, too, where an earlier version wrote it and `locked` has
+        not copied them yet."""
+        return None if self._manifest.base is None else Path(self._manifest.base)
 
     def entry(self, name: str) -> Entry | None:
-        if self._is_own(name):
-            return self._manifest.files[name]
-        return None if self._base is None else self._base.entry(name)
+        return None if name in self._lost else self._manifest.files.get(name)
+
+    def entries(self, prefix: str) -> dict[str, Entry]:
+        files = self._manifest.files.items()
+        return {name: entry for name, entry in files if name.startswith(prefix) and name not in self._lost}
 
     def options(self, digest: str) -> Any:
         """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
-        found = self._manifest.options.get(digest)
-        return self._base.options(digest) if found is None and self._base is not None else found
+        return self._manifest.options.get(digest)
 
     def path(self, name: str) -> Path:
-        if self._base is not None and not self._is_own(name) and self._base.entry(name) is not None:
-            return self._base.path(name)
         return self.root / name
-
-    def _is_own(self, name: str) -> bool:
-        return name in self._manifest.files and name not in self._lost
-
-    def own_names(self) -> list[str]:
-        """Return every file of this run that is not of its base, sorted."""
-        return sorted(name for name, entry in self._manifest.files.items() if "state" not in entry)
-
-    def entries(self, prefix: str) -> dict[str, Entry]:
-        further = self._base.entries(prefix) if self._base is not None else {}
-        own = self._manifest.files.items()
-        return further | {name: e for name, e in own if name.startswith(prefix) and name not in self._lost}
 
     def state(self) -> str:
         """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
-        mine = self._manifest.digest()
-        return mine if self._base is None else digest([mine, self._base.state()])
+        return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
         """Return file of this run -> what is wrong, for those that are missing or do not have their checksum."""
@@ -272,11 +274,42 @@ class Store(RunFiles):
             return {}
         return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
 
-    def start_from(self, base: Path) -> None:
-        """Make this an empty run based on the run in ``base``, whose files it reads in addition to its own."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        self._base = RunFiles(base)
-        self._manifest.start_from(str(base.absolute()))
+    def copy_from(self, source: Path, link: Callable[[Path, Path], object] = os.link) -> None:
+        """Make this a copy of the run in ``source``, which is never changed.
+
+        Files are hard links where that is possible, and otherwise copies. They are pinned: whatever their code versions
+        are now, they are not recomputed. Tables of all models are computed here.
+
+        Raises:
+            BadRun: ``source`` does not exist, or is damaged.
+        """
+        if not (source / MANIFEST).is_file():
+            raise BadRun(
+                f"The run '{self.root}' is based on the run '{source}', which does not exist. Restore that run, or "
+                f"start a new one."
+            )
+        copied = RunFiles(source)
+        if damaged := copied.damaged():
+            name, what = next(iter(damaged.items()))
+            raise BadRun(f"'{name}' of the run '{source}' {what}. Repair that run first.")
+        entries = {
+            name: entry | {"pinned": True}
+            for name, entry in copied.entries("").items()
+            if not name.startswith((TABLES, UNITS))
+        }
+        if not (self.root / RECIPE).exists():  # first: after a kill, its folder is that of a run
+            link_or_copy(source / RECIPE, self.root / RECIPE, link)
+        self._manifest.start_copy(str(source.absolute()), entries, copied._manifest.options)
+        self._link_missing(link)
+
+    def _link_missing(self, link: Callable[[Path, Path], object] = os.link) -> None:
+        """Link pinned files that are missing, as after a kill, while the run that they were copied from exists."""
+        if self.copied_from is None:
+            return
+        for name, entry in self._manifest.files.items():
+            source, target = self.copied_from / name, self.root / name
+            if entry.get("pinned") and "state" not in entry and not target.exists() and source.exists():
+                link_or_copy(source, target, link)
 
     def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
         import tomli_w
@@ -289,12 +322,8 @@ class Store(RunFiles):
             (self.root / name).unlink(missing_ok=True)
         self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
 
-    def hide(self, *names: str) -> None:
-        """Ignore files of the base, whose keys are others."""
-        self._enter([(name, {"bytes": 0, "sha256": "", "key": "", "state": NOTHING}) for name in names])
-
     def remove(self, *names: str) -> None:
-        """Remove files of this run; those of its base stay."""
+        """Remove files of this run."""
         names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
             (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
@@ -303,10 +332,15 @@ class Store(RunFiles):
     def clear(self) -> None:
         """Remove every file but the log, and what makes the folder a run."""
         names = list(self._manifest.files)
-        self._base = None
-        self._manifest.clear()  # first: without it a run can be begun again
+        self._manifest.clear()  # first: without it a run can be started again
         for name in names:
             (self.root / name).unlink(missing_ok=True)
+        self._remove_empty_folders()
+
+    def _remove_empty_folders(self) -> None:
+        for folder, _, _ in os.walk(self.root, topdown=False):
+            with suppress(OSError):  # not empty
+                os.rmdir(folder)
 
     def delete(self) -> list[str]:
         """Remove every file of the run, its log, and folders that are then empty.
@@ -327,9 +361,7 @@ class Store(RunFiles):
             except OSError as error:
                 raise BadRun(f"'{self.root}' could not be removed: {one_line(error)}.") from error
         shutil.rmtree(self.root / LOG, ignore_errors=True)
-        for folder, _, _ in os.walk(self.root, topdown=False):
-            with suppress(OSError):  # not empty
-                os.rmdir(folder)
+        self._remove_empty_folders()
         return foreign
 
     def foreign(self) -> list[str]:
@@ -382,6 +414,9 @@ class Store(RunFiles):
         with self._held():
             self.fold()  # what a killed process had entered
             self.clean()
+            if self.base is not None:
+                self.copy_from(self.base)
+            self._link_missing()
             self._lost = self._found_damaged()
             try:
                 yield
@@ -417,9 +452,6 @@ class Store(RunFiles):
 
     def _found_damaged(self) -> dict[str, str]:
         """Return what is wrong with each damaged file; units, which need not stay, are removed."""
-        if self._base is not None and (theirs := self._base.damaged()):
-            name, what = next(iter(theirs.items()))
-            raise BadRun(f"'{name}' of the run '{self.base}', which this one stands on, {what}; mend that run first.")
         damaged = self.damaged()
         self.remove(*(name for name in damaged if name.startswith(UNITS)))
         return {name: what for name, what in damaged.items() if not name.startswith(UNITS)}
@@ -447,12 +479,6 @@ def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list
 
 def _this_process() -> dict[str, Any]:
     return {"machine": platform.node(), "pid": os.getpid(), "born": psutil.Process().create_time()}
-
-
-def _base_of(root: Path, base: Path) -> RunFiles:
-    if not (base / MANIFEST).is_file():
-        raise BadRun(f"The run '{root}' stands on the run '{base}', which is not there; bring it back, or begin anew.")
-    return RunFiles(base)
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:

@@ -42,6 +42,8 @@ def _why_not(plan: Plan, partition: Partition, state: State) -> str:
         return f"'{partition.path}' cannot be computed here: '{left_out}' did not ship."
     reasons = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
     reason = reasons.get(state, "its inputs have not changed")
+    if plan.is_pinned(partition):
+        return f"'{partition.path}' is complete: it was copied from '{plan.store.copied_from}' and is not recomputed."
     if pending := _pending_dependency(plan, partition):
         reason += f"; it may become stale when '{pending}' is recomputed"
     return f"'{partition.path}' is complete: {reason}."

@@ -50,7 +50,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
     out = tmp_path / "runs" / "rank-baseline-dhash"
     assert list(Run.open(out).models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/dhash"]
-    made = sorted(Store(out).own_names())
+    made = sorted(Store(out).names())
 
     assert main([*command, "--json"]) == 0
     printed, told = capsys.readouterr()
@@ -60,7 +60,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert [row["model"] for row in found["others"]] == list(
         dict.fromkeys(row["model"] for row in sorted(found["others"], key=lambda row: row["place"]))
     )
-    assert sorted(Store(out).own_names()) == made, "a second call computes nothing"
+    assert sorted(Store(out).names()) == made, "a second call computes nothing"
 
     assert (
         main(["rank", "baseline/phash", "--base", str(base), "--out", str(tmp_path / "else"), "--device", "cpu"]) == 0

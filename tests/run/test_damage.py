@@ -187,20 +187,6 @@ def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_betwe
     assert content(copy) == before
 
 
-def test_damage_where_the_base_has_the_file_is_removed_and_damage_of_the_base_is_reported(copy, tmp_path):
-    Store(copy).fold()
-    mine = Store(tmp_path / "mine")
-    mine.start_from(copy)
-    with mine.locked():
-        mine.write_table("tables/scores.parquet", mine.read_table("tables/scores.parquet"), "of an earlier version")
-    flip(mine.root / "tables" / "scores.parquet")
-    again(mine.root)
-    assert Store(mine.root).own_names() == ["run.toml"]
-    flip(copy / "tables" / "scores.parquet")
-    with pytest.raises(BadRun, match="'tables/scores.parquet' of the run .*, which this one stands on"):
-        again(mine.root)
-
-
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(path.read_bytes()[:-5])])
 def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
     spoil(copy / "run.toml")

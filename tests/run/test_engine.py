@@ -231,24 +231,6 @@ def test_state_left_out_is_complete_and_its_missing_dependents_are_unavailable(t
     assert materialize(plan) == []
 
 
-def test_plan_of_a_run_with_a_base_writes_its_own_files_alone(tmp_path):
-    base = tmp_path / "base"
-    materialize(plan_of(base))
-    Store(base).fold()
-    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
-    mine = Store(tmp_path / "mine")
-    mine.start_from(base)
-    joined = plan_in(mine, Kitchen(fruits=("apple", "pear", "plum")))
-    assert materialize(joined) == ["juice/plum/", "jam/plum.parquet", "shelf.parquet"]
-    assert mine.read_table("shelf.parquet")["weight"].tolist() == [3, 4, 0]
-    again = Store(tmp_path / "mine")
-    assert again.base == base
-    assert again.read_table("jam/apple.parquet")["weight"].tolist() == [3]
-    again.remove("jam/apple.parquet")
-    assert again.has("jam/apple.parquet"), "what belongs to the base is not removed"
-    assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
-
-
 def test_plan_has_no_partitions_that_the_snapshot_does_not_know(tmp_path):
     kitchen = Kitchen(fruits=())
     plan = plan_of(tmp_path, kitchen)
@@ -289,31 +271,6 @@ def test_materialize_refuses_a_stale_dependency_that_is_identified_by_key(tmp_pa
     with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'juice/apple/'"):
         sweeter.materialize(sweeter.select("cook"))
     assert materialize(sweeter)[0] == "juice/apple/"
-
-
-def test_plan_recomputes_stale_files_of_a_base_in_the_run_itself(tmp_path):
-    base = tmp_path / "base"
-    materialize(plan_of(base))
-    mine = Store(tmp_path / "mine")
-    mine.start_from(base)
-    sweeter = plan_in(mine, Kitchen(sugar=2))
-    assert materialize(sweeter) == ALL[1:]
-    assert materialize(sweeter) == []
-    assert Store(base).read_table("shelf.parquet")["weight"].tolist() == [3, 4]
-    mine.hide("jam/apple.parquet")
-    assert "jam/apple.parquet" not in mine.names("jam/")
-    assert not mine.has("jam/apple.parquet")
-
-
-def test_locked_reports_a_damaged_file_of_a_base_and_keeps_it(tmp_path):
-    base = tmp_path / "base"
-    materialize(plan_of(base))
-    mine = Store(tmp_path / "mine")
-    mine.start_from(base)
-    (base / "crate.parquet").write_bytes(b"no table")
-    with pytest.raises(BadRun, match=r"'crate.parquet' of the run .*base', which this one stands on"), mine.locked():
-        pass
-    assert (base / "crate.parquet").exists()
 
 
 def test_asset_graph_only_drops_dependencies_on_other_assets(tmp_path):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
-from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
+from probing_core.run.layout import DETECTOR_FILE, RECIPE, probe_path, scored_views_path
 from probing_core.run.live import has_scored_views
 from probing_core.run.manifest import short_checksum
 from probing_core.run.store import Store
@@ -47,10 +47,11 @@ def test_scores_of_another_detector_or_probe_are_not_there(scored, model, change
 
 
 @pytest.mark.parametrize(("model", "changed"), SCORED)
-def test_scores_of_a_base_calibrate_no_probe_of_the_run_that_stands_on_it(scored, tmp_path, model, changed):
+def test_scored_views_of_a_copied_run_calibrate_no_other_probe(scored, tmp_path, model, changed):
+    scored.write_bytes(RECIPE, b"", "key")
     scored.fold()
     mine = Store(tmp_path / "mine")
-    mine.start_from(scored.root)
+    mine.copy_from(scored.root)
     assert has_scored_views(mine, model)
     mine.write(changed, b"another", "other key")
     assert not has_scored_views(mine, model)

@@ -73,7 +73,7 @@ def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
         run(tmp_path / "none", stages=("train",))
 
 
-def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):
+def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "base", options)
     base = Store(tmp_path / "base")
@@ -87,34 +87,37 @@ def test_a_model_joins_a_run_that_is_only_read(few_scenes, tmp_path):
     mine = Run.open(tmp_path / "mine")
     assert list(mine.models["name"]) == ["baseline/pixels", "baseline/handcrafted"]
     assert set(mine.scores["model"]) == set(mine.models["name"])
-    assert not [name for name in mine.store.own_names() if "baseline-pixels" in name]
+    computed = [name for name, entry in mine.store.entries("models/").items() if "pinned" not in entry]
+    assert computed
+    assert not [name for name in computed if "baseline-pixels" in name]
     run(tmp_path / "same", replace(joining, models=("baseline/pixels",)))
-    assert list(Run.open(tmp_path / "same").models["name"]) == ["baseline/pixels"], "it is there already"
+    assert list(Run.open(tmp_path / "same").models["name"]) == ["baseline/pixels"], "the run has the model already"
     assert mine.store.damage() == []
     theirs = Run.open(base.root).scores
     assert mine.scores[mine.scores["model"] == "baseline/pixels"].reset_index(drop=True).equals(theirs)
     run(tmp_path / "whole", few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
     whole = Run.open(tmp_path / "whole")
     assert mine.scores.equals(whole.scores), "as if both had been in one run"
+    shutil.rmtree(base.root)
+    run(tmp_path / "mine", joining)
+    assert Run.open(tmp_path / "mine").scores.equals(whole.scores), "the copy does not need its source"
 
 
-def test_what_a_run_stands_on_is_refused_where_it_cannot_be(few_scenes, tmp_path):
+def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "base", options, ("embed",))
     with pytest.raises(BadRun, match="is not a run that models could join"):
         run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
-    with pytest.raises(BadConfig, match="none is named; name them with --models"):
+    with pytest.raises(BadConfig, match="none is named"):
         run(tmp_path / "mine", Options(base=tmp_path / "base"))
     assert not (tmp_path / "mine" / "run.toml").exists()
     with pytest.raises(BadRun, match="made by another recipe .*seed"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
-    assert Store(tmp_path / "other").base is None, "it stands on nothing"
+    assert Store(tmp_path / "other").copied_from is None, "nothing is left of it"
     shutil.copytree(tmp_path / "base", tmp_path / "another")
     run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "another"), ("embed",))
+    with pytest.raises(BadRun, match="is a copy of .*another"):
+        run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base"))
     run(tmp_path / "alone", options, ("embed",))
-    with pytest.raises(BadRun, match="stands on no other"):
+    with pytest.raises(BadRun, match="is no copy of a different run"):
         run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))
-    run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "base"), ("embed",))
-    shutil.rmtree(tmp_path / "base")
-    with pytest.raises(BadRun, match="stands on the run .* which is not there"):
-        Store(tmp_path / "mine")
