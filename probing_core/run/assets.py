@@ -9,7 +9,7 @@ or stale. docs/assets.md explains the terms with an example.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,8 +20,8 @@ from probing_core.run.layout import UNITS, unit_name, units_at, units_name
 from probing_core.run.manifest import Entry
 from probing_core.run.store import Content, Files, Inputs, Store
 
-SHARD_BYTES = 64 * 2**20
-"""Size of the files into which the units of a folder are joined, so that there are few files."""
+Shard = tuple[int, int]
+"""First and last of the units that are joined into one file of a folder."""
 
 PartitionKey = Mapping[str, str]
 """Placeholder of a path -> its value: which model or task a file is of."""
@@ -94,7 +94,7 @@ class Asset:
             content is the rows of all units.
         compute_units: computes missing units of all assets that share this function, where the asset is computed in
             units, which survive a kill.
-        unit_count: snapshot, partition -> number of units of a folder.
+        shards: snapshot, partition -> which units of a folder are joined into one file, all units in order.
         group: consecutive assets of a group are materialized one partition after another, so that they share
             `Context.cache`.
         message: shown while it is computed, with placeholders.
@@ -111,7 +111,7 @@ class Asset:
     identified_by_key: bool = False
     function: Function | None = None
     compute_units: Callable[[Sequence[UnitWriter]], None] | None = None
-    unit_count: Callable[[Any, PartitionKey], int] | None = None
+    shards: Callable[[Any, PartitionKey], Sequence[Shard]] | None = None
     group: str = ""
     message: str = ""
 
@@ -231,7 +231,7 @@ class Partition:
         outputs: path with placeholders -> path in the run.
         dependencies: paths in the run.
         options: name -> value in JSON types.
-        unit_count: number of units of a folder.
+        shards: see `Asset`.
     """
 
     asset: Asset
@@ -240,7 +240,12 @@ class Partition:
     outputs: Mapping[str, str]
     dependencies: tuple[str, ...]
     options: Mapping[str, Any] = field(repr=False)
-    unit_count: int = 0
+    shards: Sequence[Shard] = ()
+
+    @property
+    def unit_count(self) -> int:
+        """Number of units of a folder."""
+        return self.shards[-1][1] + 1 if self.shards else 0
 
     @property
     def is_folder(self) -> bool:
@@ -264,7 +269,7 @@ class Partition:
 
 def units_in(paths: Iterable[str]) -> set[int]:
     """Return the units that files of a folder hold."""
-    return {unit for first, last in map(units_at, paths) for unit in range(first, last + 1)}
+    return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 
 class InputFiles(Files):
@@ -320,55 +325,58 @@ class UnitWriter:
         self._store, self.partition, self.cache_key, self.inputs = store, partition, cache_key, inputs
         self.files, self.context = files, context
         self.count = partition.unit_count
-        self._next, self._joined = 0, dict[int, int]()
         if partition.is_folder:
-            stale = [name for name in store.names(partition.path) if not store.has(name, cache_key)]
-            store.remove(*stale)
+            store.remove(*(name for name in store.names(partition.path) if not store.has(name, cache_key)))
+        missing = self.missing(self.count) if partition.is_folder else []
+        self._waiting = {shard: set(missing) & set(_range(shard)) for shard in self._open_shards()}
+        self._shard_of = {unit: shard for shard in self._waiting for unit in _range(shard)}
+
+    def _open_shards(self) -> Iterator[Shard]:
+        """Yield the shards without units that existing files hold: these may have had other limits."""
+        complete = units_in(self._store.names(self.partition.path)) if self.partition.is_folder else set()
+        for first, last in self.partition.shards:
+            start = first
+            for unit in range(first, last + 2):
+                if unit > last or unit in complete:
+                    if start < unit:
+                        yield start, unit - 1
+                    start = unit + 1
 
     def missing(self, count: int) -> list[int]:
         self.count = count
-        if self.partition.is_folder:
-            self._joined = dict(map(units_at, self._store.names(self.partition.path)))
         return self.partition.missing_units(self._store, self.cache_key, count)
 
     def write(self, unit: int, content: Content) -> None:
         self._store.write(self.partition.unit(unit), content, self.cache_key)
-        self.join()
+        self.join(unit)
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
         """Enter units that others wrote to the paths of `Partition.unit`."""
         self._store.enter(written)
 
-    def join(self, complete: bool = False) -> None:
-        """Join units of a folder, as far as they are consecutive, into files of about `SHARD_BYTES`.
+    def join(self, unit: int) -> None:
+        """Join the units of a shard of a folder into one file, if ``unit`` was the last one that was missing."""
+        shard = self._shard_of.get(unit)
+        if shard in self._waiting:
+            self._waiting[shard].discard(unit)
+            if not self._waiting[shard]:
+                self._join(shard)
 
-        Their limits depend on the sizes of the units and on files that exist already, so that the same run has the same
-        files. The last file may be smaller where all units are there (``complete``).
-        """
-        if not self.partition.is_folder:
-            return
-        first = unit = self._next
-        size = 0
-        while True:
-            if unit > first and (size >= SHARD_BYTES or unit in self._joined or (complete and unit == self.count)):
-                self._join(first, unit - 1)
-                first, size = unit, 0
-            entry = self._store.entry(self.partition.unit(unit))
-            if unit in self._joined:
-                first = unit = self._joined[unit] + 1
-            elif unit < self.count and entry is not None and entry["key"] == self.cache_key:
-                size += entry["bytes"]
-                unit += 1
-            else:
-                break
-        self._next = first
+    def join_all(self) -> None:
+        """Join the units of all shards; none is missing."""
+        for shard in list(self._waiting):
+            self._join(shard)
 
-    def _join(self, first: int, last: int) -> None:
-        units = [self.partition.unit(unit) for unit in range(first, last + 1)]
-        shard = f"{self.partition.path}{units_name(first, last)}"
-        if last == first:
-            self._store.move(units[0], shard, self.inputs)
+    def _join(self, shard: Shard) -> None:
+        del self._waiting[shard]
+        units = [self.partition.unit(unit) for unit in _range(shard)]
+        path = f"{self.partition.path}{units_name(*shard)}"
+        if len(units) == 1:
+            self._store.move(units[0], path, self.inputs)
         else:
-            self._store.join_arrays(shard, units, self.cache_key, self.inputs)
+            self._store.join_arrays(path, units, self.cache_key, self.inputs)
             self._store.remove(*units)
-        self._joined[first] = last
+
+
+def _range(shard: Shard) -> range:
+    return range(shard[0], shard[1] + 1)

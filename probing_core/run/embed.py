@@ -27,10 +27,20 @@ from probing_core.run.asset_options import (
     WARPS,
     design_of,
 )
-from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, Option, PartitionKey, Stage, UnitWriter
+from probing_core.run.assets import (
+    UNPARTITIONED,
+    Asset,
+    Context,
+    InputFiles,
+    Option,
+    PartitionKey,
+    Shard,
+    Stage,
+    UnitWriter,
+)
 from probing_core.run.engine import Plan
 from probing_core.run.executors import Executor, opened_executor
-from probing_core.run.layout import ANY_MODEL, model_path
+from probing_core.run.layout import ANY_MODEL, model_path, units_at
 from probing_core.run.models import require_joined
 from probing_core.run.options import EMBED
 from probing_core.run.partitions import embedded_models, loaded_models
@@ -75,8 +85,9 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
     progress.update(series or EMBED, total - len(jobs), total, message)
     for position, written in enumerate(resources.executor.work([jobs[unit] for unit in sorted(jobs)]), 1):
         writers[0].enter(written)
-        for writer in writers:
-            writer.join()
+        for unit in {unit for path, _ in written for unit in units_at(path)}:
+            for writer in writers:
+                writer.join(unit)
         progress.update(series or EMBED, total - len(jobs) + position, total, message)
 
 
@@ -89,8 +100,8 @@ def _sample_set(
         exists = series in run.sample_sets and (series != LAYERS or embedded_models(run, series))
         return UNPARTITIONED if exists else ()
 
-    def count_units(run: RunSnapshot, key: PartitionKey) -> int:
-        return len(run.sample_sets[series].units)
+    def shards(run: RunSnapshot, key: PartitionKey) -> Sequence[Shard]:
+        return run.sample_sets[series].shards(run.models[key["model"]])
 
     compute_units = partial(embed_units, series=series)  # one object: both are computed together
     table = stage.add(
@@ -116,7 +127,7 @@ def _sample_set(
             code_version=code_version,
             identified_by_key=True,
             compute_units=compute_units,
-            unit_count=count_units,
+            shards=shards,
         )
     )
     return table, folder

@@ -62,7 +62,7 @@ class Plan:
     """The partitions of one run.
 
     Args:
-        snapshot: argument of ``partitions``, ``unit_count`` and options; the engine does not look at it.
+        snapshot: argument of ``partitions``, ``shards`` and options; the engine does not look at it.
         resources: what functions get that changes no bytes.
     """
 
@@ -84,9 +84,9 @@ class Plan:
             outputs = {template: _filled(template, key) for template in asset.outputs}
             dependencies = (path for template in asset.dependency_paths for path in _paths(template, key, by_template))
             options = {option.name: option.value(self.snapshot, key) for option in asset.options}
-            count = 0 if asset.unit_count is None else asset.unit_count(self.snapshot, key)
+            shards = () if asset.shards is None else asset.shards(self.snapshot, key)
             unique = tuple(dict.fromkeys(dependencies))
-            partition = Partition(asset, key, outputs[asset.path], outputs, unique, options, count)
+            partition = Partition(asset, key, outputs[asset.path], outputs, unique, options, shards)
             for template, path in outputs.items():
                 self._by_output[path] = partition
                 by_template.setdefault(template, []).append(partition)
@@ -271,7 +271,7 @@ class Plan:
     def _complete(self, writer: UnitWriter) -> None:
         partition, units = writer.partition, [writer.partition.unit(i) for i in range(writer.count)]
         if partition.is_folder:
-            writer.join(complete=True)
+            writer.join_all()
         elif partition.asset.function is not None:
             self._compute(partition, units)
         elif units:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +18,15 @@ from probing_core.compute.samples import Design, SamplePlan, Unit, cut_units
 from probing_core.compute.series import make_samples, plan_series, series_names
 from probing_core.corpora.base import Corpus
 from probing_core.models.base import LoadedEmbedder
+from probing_core.run.assets import Shard
 from probing_core.run.models import embeds_pictures
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 """Full model name -> arrays for one unit, by name."""
+
+
+SHARD_BYTES = 64 * 2**20
+"""Size of the files into which units of embeddings are joined, so that there are few files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +57,14 @@ class SampleSet:
     def covers(self, entry: Mapping[str, Any]) -> bool:
         """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
+
+    def shards(self, entry: Mapping[str, Any]) -> list[Shard]:
+        """Return which units of embeddings of the model of ``entry`` are joined into one file: as many as have
+        `SHARD_BYTES`. All layers of a network count as large as its embedding."""
+        arrays = entry["blocks"] if self.blocks else ("embeddings",)
+        sizes = Counter(unit.stop - unit.start for unit in self.units)
+        bytes_of = {rows: file_bytes(arrays, rows, entry["dim"]) for rows in sizes}
+        return cut_shards([bytes_of[unit.stop - unit.start] for unit in self.units], SHARD_BYTES)
 
     def make(
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
@@ -96,3 +111,24 @@ class UnitJob:
     request: str
     cache_key: str
     path: str
+
+
+def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
+    """Cut units into shards: each ends with the unit that brings it to ``shard_bytes``."""
+    shards: list[Shard] = []
+    first, size = 0, 0
+    for unit, count in enumerate(unit_bytes):
+        size += count
+        if size >= shard_bytes or unit == len(unit_bytes) - 1:
+            shards.append((first, unit))
+            first, size = unit + 1, 0
+    return shards
+
+
+def file_bytes(arrays: Iterable[str], rows: int, dim: int) -> int:
+    """Return the size of a safetensors file of ``arrays`` (rows, dim) of ``float32``."""
+    size, header = 4 * rows * dim, {}
+    for i, name in enumerate(arrays):
+        header[name] = {"dtype": "F32", "shape": [rows, dim], "data_offsets": [i * size, (i + 1) * size]}
+    length = len(json.dumps(header, separators=(",", ":")))
+    return 8 + length + -length % 8 + len(header) * size

@@ -13,7 +13,7 @@ from probing_core.compute.samples import choose_images
 from probing_core.compute.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
-from probing_core.run import assets, embedding_worker, sample_sets
+from probing_core.run import embedding_worker, sample_sets
 from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
@@ -105,7 +105,7 @@ def test_a_series_differs_by_its_strength_alone(planned):
 
 
 def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes, monkeypatch):
-    monkeypatch.setattr(assets, "SHARD_BYTES", SOME_UNITS)
+    monkeypatch.setattr(sample_sets, "SHARD_BYTES", SOME_UNITS)
     whole, recipe, corpus = start(tmp_path / "whole", many_scenes, transforms=TRANSFORMS)
     embed(whole, recipe, corpus)
     written = len(files(whole.root))
@@ -147,7 +147,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     tmp_path, many_scenes, planned, monkeypatch
 ):
     recipe, corpus, images = planned
-    monkeypatch.setattr(assets, "SHARD_BYTES", 1)
+    monkeypatch.setattr(sample_sets, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus)
     for name in (STRENGTH, RENDERING):

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,10 +133,8 @@ def test_copy_that_was_killed_is_completed_by_the_next_writer(source, tmp_path, 
         os.link(path, target)
 
     copy = Store(tmp_path / "copy")
-    try:
+    with suppress(KeyboardInterrupt):
         copy.copy_from(source.root, link=dying)
-    except KeyboardInterrupt:
-        pass
     again = Store(copy.root)
     if not (copy.root / MANIFEST).exists():
         again.copy_from(source.root)

@@ -20,7 +20,7 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import assets, embedding_worker, layout, sample_sets
+from probing_core.run import embedding_worker, layout, sample_sets
 from probing_core.run.embed import embed as embed_missing
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.options import Options
@@ -61,7 +61,7 @@ def files(root: Path) -> dict[str, bytes]:
 def small_units(monkeypatch):
     """Units of two images, each in a file of its own, so that a small corpus has several."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
-    monkeypatch.setattr(assets, "SHARD_BYTES", 1)
+    monkeypatch.setattr(sample_sets, "SHARD_BYTES", 1)
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ juice = pressing.add(
         dependencies=(crate,),
         options=(SUGAR,),
         compute_units=press,
-        unit_count=lambda kitchen, key: 3,
+        shards=lambda kitchen, key: [(0, 2)],
         identified_by_key=True,
     )
 )
@@ -349,7 +349,8 @@ def test_units_survive_a_kill(tmp_path, killed_after):
     root = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
         materialize(plan_of(root, Kitchen(killed_after=killed_after)))
-    assert len(units(root)) == killed_after
+    joined = [name for fruit in ("apple", "pear") for name in Store(root).names(f"juice/{fruit}/")]
+    assert len(units(root)) + 3 * len(joined) == killed_after
     assert Store(root).damage() == [], "units belong to the run before anything is complete"
     materialize(plan_of(root, Kitchen(killed_after=7 - killed_after)))  # it computes no more than what is missing
     assert units(root) == []
