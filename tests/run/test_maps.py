@@ -73,7 +73,7 @@ def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkey
 
 
 def test_a_further_training_has_no_map(tmp_path, made_seeds):
-    paths = set(plan_of(Store(made_seeds), Run.open(made_seeds).recipe).artifacts)
+    paths = set(plan_of(Store(made_seeds), Run.open(made_seeds).recipe).partitions)
     assert map_path("zoo/mae") in paths
     assert neighbors_path("zoo/mae", DONE) in paths
     assert not {map_path("zoo/mae@seed=1"), neighbors_path("zoo/mae@seed=2", DONE)} & paths
