@@ -30,9 +30,9 @@ except ModuleNotFoundError as error:
 
 from dashboard.text import FORMER, PAGES, plain
 from probing_core.errors import BadRun
+from probing_core.measures.notation import BASELINE
 from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run
-from probing_core.results.ranking import BASELINE
 
 SIDEBAR_PX = 240
 """Width of the sidebar: names of pages and runs fit, and the explorer has more room than by default."""

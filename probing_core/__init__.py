@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from probing_core.version import VERSION
+
 # Before Arrow is loaded: its own allocator keeps the memory of tables that were read, 45 MB for a million samples.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "LookProbe",
     "Predictor",

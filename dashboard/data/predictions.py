@@ -21,11 +21,11 @@ from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.api.predictor import Answer, Predictor
 from probing_core.api.trust import accuracy, elsewhere, held_out
-from probing_core.charts.theme import BASELINE
 from probing_core.compute import live
 from probing_core.compute.live import PictureCrops
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import BASELINE
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 

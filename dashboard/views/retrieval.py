@@ -16,10 +16,9 @@ from dashboard.page import fragment, page
 from dashboard.text import in_bold, named, plain
 from dashboard.widgets import asking, messages, pickers, tables, upload, uses
 from probing_core.charts import PERCENT, dots_chart
-from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import BASELINE, in_percent, model_title
 from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near

@@ -14,7 +14,6 @@ from dashboard.data.predictions import Measured, Row
 from dashboard.text import plain, unbroken
 from probing_core.api.scan import ABOUT_P, ABOUT_Q, AS_ALTERED
 from probing_core.charts import Theme
-from probing_core.charts.theme import BASELINE
 from probing_core.compute.live import ALTERED, CANNOT_TELL, PRIOR, RATHER_ALTERED, RATHER_UNTOUCHED, UNTOUCHED
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.verdicts import (
@@ -28,7 +27,7 @@ from probing_core.detector.verdicts import (
 )
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
-from probing_core.measures.notation import in_percent, model_title, transform_title
+from probing_core.measures.notation import BASELINE, in_percent, model_title, transform_title
 from probing_core.measures.statistics import networks
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)

@@ -20,7 +20,7 @@ from lab.pretraining.recipe import PretrainingRecipe
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
 from probing_core.errors import BadConfig
-from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, TOKENS, WIDTH
+from probing_core.models.zoo_input import GRID, PATCH, PREPROCESSING, TOKENS, WIDTH
 from probing_core.models.zoo_network import KERNELS, PatchStem, init_vit
 
 

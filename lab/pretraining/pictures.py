@@ -13,7 +13,7 @@ import pandas as pd
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.models.preprocessing import resize_and_crop
-from probing_core.models.zoo import PREPROCESSING
+from probing_core.models.zoo_input import PREPROCESSING
 from probing_core.run.files import written_atomically
 from probing_core.run.progress import Progress
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from probing_core.errors import BadConfig
-from probing_core.models.zoo import WIDTH
+from probing_core.models.zoo_input import WIDTH
 
 PADDING = 0
 LENGTH = 16

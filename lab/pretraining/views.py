@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probing_core.models.zoo import SIZE
+from probing_core.models.zoo_input import SIZE
 
 LUMA = (0.299, 0.587, 0.114)
 ASPECT = (3 / 4, 4 / 3)

@@ -10,7 +10,6 @@ Nothing is uploaded.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from probing_core.compute.names import DETECTOR
 from probing_core.models import MODEL_SETS
 from probing_core.run.layout import BESIDE, DETECTOR_FILE, scored_views_path
 from probing_core.run.progress import duration
+from probing_core.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST_MB, DATA_MB = 100, 105
@@ -95,8 +95,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
         expect(done.returncode == 0, f"`{words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
         return done.stdout
 
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "probing_core" / "__init__.py").read_text(encoding="utf-8"))
-    expect(version is not None and version[1] in call("probing", "--version"), "the version is that of the source")
+    expect(VERSION in call("probing", "--version"), "the version is that of the source")
     expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
     where = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
     expect(str(folder) in where, "the data are those of the environment")

@@ -21,9 +21,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.devtools.commands import errors_in_a_line, parser_of
-from probing_core.charts.theme import BASELINE
 from probing_core.compute.names import DONE, EVERYTHING, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
+from probing_core.measures.notation import BASELINE
 from probing_core.models.names import parse
 from probing_core.paths import reference_run
 from probing_core.run import layout

@@ -21,7 +21,6 @@ import scipy
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-import probing_core
 from probing_core.compute.names import ORACLE
 from probing_core.compute.samples import SamplePlan, choose_images, make_pair
 from probing_core.cores import cores
@@ -57,6 +56,7 @@ from probing_core.run.studies import ALL as STUDIES
 from probing_core.run.studies import TABLES
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
+from probing_core.version import VERSION
 
 if TYPE_CHECKING:
     from torch import nn
@@ -289,8 +289,8 @@ def _recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
 
 def _versions() -> dict[str, str]:
     """Return the versions of the libraries that make images and their transformed versions."""
-    modules = (cv2, np, PIL, scipy, probing_core)
-    return {module.__name__: module.__version__ for module in modules}
+    modules = (cv2, np, PIL, scipy)
+    return {module.__name__: module.__version__ for module in modules} | {"probing_core": VERSION}
 
 
 def _scores(

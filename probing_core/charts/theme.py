@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from probing_core.measures.notation import BASELINE, ZOO
 from probing_core.measures.statistics import seed_of
 
 T = TypeVar("T")
@@ -62,9 +63,6 @@ MIN_CONTRAST = 3.0
 _PLACES = {objective: place for place, objective in enumerate(_OBJECTIVES)}
 _FREE = len(_OBJECTIVES)
 """Place of the first symbol that no objective has."""
-
-ZOO = "zoo/"
-BASELINE = "baseline/"
 
 
 class ModelStyle(NamedTuple):

@@ -20,7 +20,8 @@ from probing_core.cores import cores
 from probing_core.errors import ModelUnavailable
 from probing_core.models.base import Preprocessing
 from probing_core.models.hub import read_weights
-from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.transforms.base import Image
 

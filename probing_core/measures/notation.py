@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+ZOO, BASELINE = "zoo/", "baseline/"
+"""Prefixes of the names of models."""
+
 MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
 """Beyond these, most digits would be zeros: the number has an exponent."""
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from probing_core.models.network import Network, Read
+    from probing_core.models.network_facts import Network, Read
 
 BATCH = 4
 """Default number of pictures per pass; a smaller batch is padded, since each size would be compiled."""

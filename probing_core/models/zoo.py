@@ -11,25 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probing_core.errors import BadConfig, ModelUnavailable
-from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
+from probing_core.models.base import Availability, EmbedderSpec
 from probing_core.models.names import ModelName
+from probing_core.models.zoo_input import SIZE, WIDTH
 from probing_core.paths import data_dir, user_path
 
 if TYPE_CHECKING:
     from probing_core.models.zoo_network import ViTEmbedder
-
-SIZE, PATCH, WIDTH = 128, 16, 192
-GRID = SIZE // PATCH
-TOKENS = GRID**2
-
-PREPROCESSING = Preprocessing(
-    size=(SIZE, SIZE),
-    resize="shorter",
-    crop=1.0,
-    interpolation="bicubic",
-    mean=(0.485, 0.456, 0.406),  # of ImageNet, the usual convention for photographs
-    std=(0.229, 0.224, 0.225),
-)
 
 DATA = "13,069 pictures of Caltech-101 and PACS"
 LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 
 from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.hub import weights_digest
-from probing_core.models.network import Network, NetworkEmbedder
-from probing_core.models.zoo import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
+from probing_core.models.zoo_input import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
 
 ARCHITECTURE = "patch-stem"
 """Name of the network in the facts of a file of weights."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.charts.theme import BASELINE
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.notation import BASELINE
 from probing_core.measures.statistics import (
     ClusterSums,
     Interval,
@@ -23,7 +23,7 @@ from probing_core.measures.statistics import (
     seed_of,
     step_down_p,
 )
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
@@ -41,7 +41,7 @@ PAGE_FLIPS = 10_000
 """Number of sign flips for a table on a page: fewer than for a claim, so that no visitor waits."""
 
 
-def leaderboard(run: Run, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
+def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
     """Rank every model of ``run`` by score, best first; without ``baselines``, only those that learned from pictures.
 
     Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
@@ -130,7 +130,7 @@ def is_baseline(models: pd.Series) -> pd.Series:
     return models.str.startswith(BASELINE)
 
 
-def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
+def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
     """Return the scores by which the models of ``run`` are ranked, with what is known of each model."""
     rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
     if "model" not in rows:
@@ -139,7 +139,7 @@ def scores_of(run: Run, task: str, subset: str) -> pd.DataFrame:
     return rows.merge(facts, on="model", how="left")
 
 
-def accuracy(run: Run, model: str, task: str, subset: str) -> AccuracySums:
+def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums:
     predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:
         return UNTESTED

@@ -17,7 +17,7 @@ from probing_core.results.ranking import (
     in_order,
     is_baseline,
 )
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
 
@@ -29,7 +29,7 @@ SURVIVES, LOST = 0.9, 0.5
 lost where it is below the second."""
 
 
-def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
+def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
     """Order the models by what a use needs, best first.
 
     Models that differ in their seed alone have one place, as on the leaderboard: the others are directly below it and
@@ -60,7 +60,7 @@ def ordered(run: Run, use: str, learned: bool = False) -> pd.DataFrame:
     return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
 
 
-def originals(run: Run) -> pd.DataFrame:
+def originals(run: RunTables) -> pd.DataFrame:
     """Return how often the original is the nearest, by model, best first, and ``transform``, the least harmful first;
     identity is the upper bound, and all together are left out."""
     rows = run.table(layout.table_path("retrieval"))
@@ -73,7 +73,7 @@ def originals(run: Run) -> pd.DataFrame:
     return place.sort_values(["of_model", "of_transform", "model"], ascending=[False, False, True])
 
 
-def survivors(run: Run, unrelated: float) -> pd.DataFrame:
+def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and which transformations a copy survives there.
 
     Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
@@ -144,13 +144,13 @@ def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndar
     return Near(order[:k], cosines[order[:k]], original, float(cosines[original]), ahead + 1, len(cosines))
 
 
-def untouched(run: Run) -> np.ndarray:
+def untouched(run: RunTables) -> np.ndarray:
     """Return the samples that are the run's images untouched, each once."""
     facts = run.sample_columns("transform", "draw", "repetition")
     return np.flatnonzero((facts["transform"] == "identity") & (facts["draw"] == 0) & (facts["repetition"] == 0))
 
 
-def gallery(run: Run) -> np.ndarray:
+def gallery(run: RunTables) -> np.ndarray:
     """Return the samples among which the tables of retrieval search: the test images untouched, each once; all images
     untouched for a run without a test split."""
     clean = untouched(run)

@@ -13,7 +13,7 @@ from probing_core.measures.notation import in_percent, minus
 from probing_core.measures.statistics import networks
 from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import ordered
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
 MAX_NAMED = 3
@@ -150,7 +150,7 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
     return f" (not significantly different from {names})"
 
 
-def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
+def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
     """Return one or two sentences on who finds originals most often; empty where it was not measured."""
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
@@ -171,7 +171,7 @@ def originals_finding(run: Run, shown: Callable[[str], str] = str) -> str:
     return words
 
 
-def _rankings(run: Run, use: str) -> list[pd.DataFrame]:
+def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
     """Return the models ordered by a use and, where a baseline is the best, those that learned from pictures; no empty
     table."""
     board = ordered(run, use)
@@ -206,11 +206,11 @@ MODES = {
 }
 
 
-def how_trained(run: Run) -> str:
+def how_trained(run: RunTables) -> str:
     return MODES["split" if has_splits(run.images) else "cross-validation"]
 
 
-def about_fits(run: Run) -> str:
+def about_fits(run: RunTables) -> str:
     fits = run.fits
     return (
         f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
@@ -218,7 +218,7 @@ def about_fits(run: Run) -> str:
     )
 
 
-def about_visibility(run: Run) -> str:
+def about_visibility(run: RunTables) -> str:
     samples = run.sample_columns("group", "visible")
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
@@ -228,7 +228,7 @@ def about_visibility(run: Run) -> str:
     )
 
 
-def about_images(run: Run) -> str:
+def about_images(run: RunTables) -> str:
     """Say which corpus the run used, how much of it, and how its photographs, crops and samples are counted."""
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions

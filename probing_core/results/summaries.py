@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.compute.names import GROUP_SUBSET, LAYERS
 from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.measures.statistics import with_place
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
 COLUMNS = ["value", "low", "high"]
@@ -25,7 +25,7 @@ def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFr
     return scores
 
 
-def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
+def by_group(run: RunTables, models: Sequence[str]) -> pd.DataFrame:
     """Return the recall of each group at the fine task, with a column ``group``; models in the given order."""
     rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
@@ -36,7 +36,7 @@ def by_group(run: Run, models: Sequence[str]) -> pd.DataFrame:
     return rows.sort_values(["model", "group"], key=lambda c: c.map(place))
 
 
-def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
+def rotations(run: RunTables, measure: str = "group-hit-rate") -> pd.DataFrame:
     """Return scores of the group tasks with a column ``rotation``, best model first."""
     rows = run.scores
     if rows.empty:
@@ -49,7 +49,7 @@ def rotations(run: Run, measure: str = "group-hit-rate") -> pd.DataFrame:
     return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
 
 
-def far_guesses(run: Run) -> dict[str, float]:
+def far_guesses(run: RunTables) -> dict[str, float]:
     """Return, of models that recognize far styles more often than what their probe has seen, the share of untouched
     pictures that they call style."""
     means = rotations(run).groupby(["model", "subset"], sort=False)["value"].mean().unstack()
@@ -63,7 +63,7 @@ def far_guesses(run: Run) -> dict[str, float]:
     return shares
 
 
-def members(run: Run, model: str) -> pd.DataFrame:
+def members(run: RunTables, model: str) -> pd.DataFrame:
     """Return how often each transform's group is recognized, in every rotation; ``unseen`` marks where it was held out.
 
     Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank, for the transforms that
@@ -91,7 +91,7 @@ def gaps(points: pd.DataFrame) -> pd.DataFrame:
     return table.loc[order].reset_index(drop=True)
 
 
-def shifts(run: Run, model: str) -> pd.DataFrame:
+def shifts(run: RunTables, model: str) -> pd.DataFrame:
     """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
     (``value_recall``); empty where the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), model=model)
@@ -103,7 +103,7 @@ def shifts(run: Run, model: str) -> pd.DataFrame:
     return points.merge(run.transforms, on="transform")
 
 
-def substance(run: Run) -> pd.DataFrame:
+def substance(run: RunTables) -> pd.DataFrame:
     """Return ``model`` and, with intervals, ``content`` (of clean images) and ``style`` (the transformation)."""
     rows = pick(run.scores, subset="seen", measure="balanced-accuracy")
     content, style = pick(rows, task="content"), pick(rows, task="fine")
@@ -114,7 +114,7 @@ def substance(run: Run) -> pd.DataFrame:
     return both.rename(columns=names)
 
 
-def content_classes(run: Run) -> str:
+def content_classes(run: RunTables) -> str:
     """Return a sentence on which labels the content task uses, and how many are left out and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
@@ -126,7 +126,7 @@ def content_classes(run: Run) -> str:
     return f"{words}."
 
 
-def layers(run: Run) -> pd.DataFrame:
+def layers(run: RunTables) -> pd.DataFrame:
     """Return the scores of every block at the fine and the content task, first to last.
 
     The columns are those of ``tables/layers.parquet``, and ``base``: the model, with its pooling where its blocks were
@@ -140,7 +140,7 @@ def layers(run: Run) -> pd.DataFrame:
     return rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
 
 
-def images_of_blocks(run: Run) -> tuple[int, int]:
+def images_of_blocks(run: RunTables) -> tuple[int, int]:
     """Return how many images the probes of `layers` learned from, where blocks were studied (else 0), and how many the
     run has for learning."""
     rows, images = run.table(layout.series_table(LAYERS)), run.images

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import pickle
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -90,6 +92,16 @@ def resolve(name: str) -> Transform:
         UnknownName: there is no such transform.
     """
     return CATALOG.get(name)
+
+
+def _reduced(entry: Transform) -> str | tuple[Any, ...]:
+    """Reduce an entry of the catalog to its name for pickling: some of its functions cannot be pickled."""
+    if entry.name in CATALOG and CATALOG.get(entry.name) is entry and all(one is not entry for one in CATALOG.added):
+        return resolve, (entry.name,)
+    return object.__reduce_ex__(entry, pickle.HIGHEST_PROTOCOL)
+
+
+copyreg.pickle(Transform, _reduced)
 
 
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Real
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -201,14 +201,6 @@ class Transform:
         x, y = self.warp((height, width), strength, rng)
         reach = max(float(np.abs(x).max()) * 2 / (width - 1), float(np.abs(y).max()) * 2 / (height - 1))
         return warped(image, (x, y), 1 / max(MARGIN, reach))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        """Send an entry of the catalog to another process by its name: some of its functions cannot be sent."""
-        from probing_core.transforms import CATALOG, resolve
-
-        if self.name in CATALOG and CATALOG.get(self.name) is self and all(one is not self for one in CATALOG.added):
-            return resolve, (self.name,)
-        return super().__reduce_ex__(protocol)
 
     def for_split(self, split: str) -> Transform:
         """Return this transform with the fonts, words or icons of one split; itself where it has none."""

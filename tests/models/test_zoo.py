@@ -24,7 +24,8 @@ from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.names import parse
-from probing_core.models.zoo import SPECS, WIDTH, weights_path
+from probing_core.models.zoo import SPECS, weights_path
+from probing_core.models.zoo_input import WIDTH
 from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo
 from tests.models.made import in_pytorch, pictures
 

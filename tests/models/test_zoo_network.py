@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lab.pretraining.objectives import normalize
 from probing_core.models import compiled
 from probing_core.models.hub import signs_digest, weights_digest
-from probing_core.models.zoo import PATCH, SIZE, WIDTH
+from probing_core.models.zoo_input import PATCH, SIZE, WIDTH
 from probing_core.models.zoo_network import (
     DEPTH,
     DESCRIPTION,

@@ -15,7 +15,7 @@ from probing_core.images import as_image
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder
 from probing_core.models.names import ModelName, refuse_options
 from probing_core.models.providers.handcrafted import FEATURES, statistics
-from probing_core.models.zoo import SIZE, WIDTH
+from probing_core.models.zoo_input import SIZE, WIDTH
 from probing_core.transforms.base import Image
 
 PIXELS_SIDE = 16

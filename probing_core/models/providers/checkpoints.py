@@ -16,7 +16,8 @@ from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.hub import load_weights, read_weights, refuse_misfit
 from probing_core.models.names import ModelName, unknown
-from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
 from probing_core.models.providers import huggingface
 from probing_core.models.providers import open_clip as open_clip_
 from probing_core.models.providers import timm as timm_

@@ -24,7 +24,8 @@ from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
 from probing_core.models.hub import read_weights, refuse_misfit
 from probing_core.models.names import ModelName, local_folder
-from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
 from probing_core.paths import user_path
 from probing_core.transforms.base import Image
 

@@ -16,7 +16,8 @@ from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
 from probing_core.models.hub import fitting, read_weights
 from probing_core.models.names import ModelName, unknown
-from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
 from probing_core.models.providers import timm
 from probing_core.paths import user_path
 

@@ -12,7 +12,8 @@ from probing_core.models import hub
 from probing_core.models.base import Availability, EmbedderSpec, Preprocessing
 from probing_core.models.hub import fitting, read_weights
 from probing_core.models.names import ModelName, unknown
-from probing_core.models.network import Network, NetworkEmbedder
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
 
 if TYPE_CHECKING:
     from torch import nn

@@ -16,7 +16,7 @@ from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.notation import model_titles, transform_title
 from probing_core.measures.statistics import with_place
 from probing_core.results.ranking import is_baseline, leaderboard
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
@@ -132,7 +132,7 @@ class ExplorerData:
         return (row, column) if counts.any() else None
 
 
-def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int | None = None) -> ExplorerData:
+def explorer_data(run: RunTables, models: Sequence[str] | None = None, repetition: int | None = None) -> ExplorerData:
     """Read what the explorer shows of ``run``.
 
     Args:
@@ -202,7 +202,7 @@ def explorer_data(run: Run, models: Sequence[str] | None = None, repetition: int
     )
 
 
-def default_models(run: Run, most: int = MOST_MODELS) -> list[str]:
+def default_models(run: RunTables, most: int = MOST_MODELS) -> list[str]:
     """Return the models to show first: the best of each objective by the task, then others; baselines last.
 
     The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
@@ -303,7 +303,7 @@ def _entry(name: str) -> Transform | None:
         return None
 
 
-def _classes(run: Run) -> tuple[tuple[Class, ...], tuple[dict[str, Any], ...]]:
+def _classes(run: RunTables) -> tuple[tuple[Class, ...], tuple[dict[str, Any], ...]]:
     table = run.transforms[run.transforms["transform"].isin(run.classes(TASK))]
     names, of = list(table["transform"].astype(str)), list(table["group"].astype(str))
     groups = list(dict.fromkeys(of))

@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from probing_core import __version__
 from probing_core.cores import cores
 from probing_core.images import encode_webp
 from probing_core.measures.notation import in_points, minus, model_titles
@@ -36,13 +35,14 @@ from probing_core.results.claim_sentences import (
 from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
+from probing_core.version import VERSION
 
 TITLE = "What an embedding knows about how a picture was altered"
 NBSP = "\N{NO-BREAK SPACE}"
@@ -90,7 +90,7 @@ class SharedFile:
 
 
 def write_shared_file(
-    run: Run,
+    run: RunTables,
     out: Path | str,
     models: Sequence[str] | None = None,
     pictures: Literal["all", "none"] = "all",
@@ -153,7 +153,7 @@ class Shown:
         return f"<The explorer of a run, {len(self.text) / 1e6:.1f} MB: a notebook shows it>"
 
 
-def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
+def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
     progress = in_one_line()
     with TemporaryDirectory() as folder:
         file = write_shared_file(
@@ -168,7 +168,7 @@ def shown(run: Run, models: Sequence[str] | None, pictures: Literal["all", "none
         return Shown(file.path.read_text(encoding="utf-8"))
 
 
-def licenses_of(run: Run, data: ExplorerData) -> tuple[dict[str, int], str]:
+def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str]:
     """Return how many photographs under which license are in the file, and why it has none; several crops of one
     photograph count once."""
     if why_not := run.pictures.why_not:
@@ -216,7 +216,7 @@ def _page(
         "script_hash": _hash(script),
         "lead": escape(lead),
         "tables": tables,
-        "footer": escape(f"{_taken(licenses, why_not)} Written with probing_core {__version__}."),
+        "footer": escape(f"{_taken(licenses, why_not)} Written with probing_core {VERSION}."),
         "header": _json(header),
         "bytes": "".join(blob.texts),
     }
@@ -233,7 +233,7 @@ def _json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _lead(run: Run, data: ExplorerData) -> str:
+def _lead(run: RunTables, data: ExplorerData) -> str:
     today, times = date.today(), run.recipe.repetitions
     part = (
         f" The explorer holds one of {times} repetitions, {len(data.images):,} images in every class; leaderboard "
@@ -268,7 +268,9 @@ class _Sheets:
     whole: dict[str, list[float]]
 
 
-def _fitting_sheets(run: Run, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> list[_Sheets]:
+def _fitting_sheets(
+    run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
+) -> list[_Sheets]:
     """Return the sheets of each image, with as many large ones as fit into ``room`` bytes of base64; none if the small
     ones do not fit, or a picture is missing.
 
@@ -325,7 +327,7 @@ def _sheet(tiles: Sequence[Image | None]) -> Image:
     return np.vstack(rows)
 
 
-def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
+def _whole(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
     """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square
     and the ``cut`` of it that models see."""
     image = run.pictures.photograph(image_id)
@@ -340,7 +342,7 @@ def _whole(run: Run, image_id: str) -> tuple[Image, dict[str, list[float]]]:
     return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
 
 
-def _leaderboard(run: Run) -> str:
+def _leaderboard(run: RunTables) -> str:
     # As the page Models has it: encoders are compared with the best encoder, baselines with none.
     board = leaderboard(run, "fine", "seen", baselines=False)
     tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
@@ -389,7 +391,7 @@ def _board_row(row: Any, title: str, against: str, pale: bool) -> str:
     return f"<tr{' class=pale' if pale else ''}>{cells}</tr>"
 
 
-def _claims(run: Run) -> str:
+def _claims(run: RunTables) -> str:
     contrasts = run.table(layout.CONTRASTS)
     table = with_numbers(run.table(layout.CLAIMS), contrasts)
     if table.empty:

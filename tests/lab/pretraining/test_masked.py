@@ -11,7 +11,7 @@ from lab.pretraining.objectives import (
     random_masks,
     visible_tokens,
 )
-from probing_core.models.zoo import SIZE, WIDTH
+from probing_core.models.zoo_input import SIZE, WIDTH
 from probing_core.models.zoo_network import init_vit
 
 

@@ -1,0 +1,380 @@
+"""The tables and files of a run, finished or not, opened for reading. `probing_core.results.run.Run` can also be
+explored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.names import ALL_REPETITIONS, CALIBRATED, DEPLOYMENT, EVERYTHING, NEAR
+from probing_core.errors import BadRun, UnknownName
+from probing_core.paths import refuse_address
+from probing_core.probes.base import LinearProbe
+from probing_core.results.pictures import Pictures
+from probing_core.run import layout
+from probing_core.run.columns import FACTS, SampleTable, Where
+from probing_core.run.layout import map_path, neighbors_path
+from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
+from probing_core.run.recipe import Recipe, read_recipe
+from probing_core.run.store import Store
+from probing_core.transforms.base import GROUPS, Image
+
+PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
+
+
+LEARNED_SPLITS = ("train", "val", "test")
+"""Splits of the photographs that a run uses."""
+
+
+class Data(NamedTuple):
+    """What a probe learns from, or is tested on.
+
+    Attributes:
+        X: (N, D) ``float32`` embeddings.
+        y: (N,) names of the classes.
+        photographs: (N,) ids of the photographs that the samples were cut from.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    photographs: np.ndarray
+
+
+MODEL_COLUMNS = (
+    "name",
+    "request",
+    "family",
+    "objective",
+    "dim",
+    "license",
+    "weights",
+    "data",
+    "input_size",
+    "recipe",
+)
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """One run directory as tables. A table that the run does not have (yet) is empty, with no columns.
+
+    Attributes:
+        store: its files.
+        recipe: what it computes.
+    """
+
+    store: Store
+    recipe: Recipe
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open the run in the directory ``path``.
+
+        Raises:
+            BadRun: there is none, or its recipe cannot be read.
+        """
+        path = Path(path)
+        refuse_address(path)
+        if not (path / layout.RECIPE).is_file():
+            raise BadRun(
+                f"'{path}' holds no run: a run directory has a {layout.RECIPE}. `probing run --out {path}` makes one."
+            )
+        store = Store(path)
+        return cls(store, read_recipe(store))
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.store.root
+
+    @property
+    def name(self) -> str:
+        """Name of the run directory."""
+        return self.path.resolve().name
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of all files of the run: the key of everything that is cached about it.
+
+        It is that of the files as this object knows them, not of those that another process has entered since:
+        otherwise what was read of the old ones would be shown for the new.
+        """
+        return self.store.state()
+
+    @cached_property
+    def entries(self) -> list[dict[str, Any]]:
+        """The content of ``model.toml`` for each model, in the order of `models`."""
+        return model_entries(self.store, self.recipe.models)
+
+    @cached_property
+    def models(self) -> pd.DataFrame:
+        """One row per model (or layer, where layers were asked for), in the order of the recipe."""
+        return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
+
+    def require_model(self, name: str) -> None:
+        """Raise `UnknownName` where the run has no model ``name``."""
+        if name not in set(self.models["name"]):
+            raise UnknownName(f"The run has no model '{name}'. It has: {', '.join(self.models['name'])}.")
+
+    @cached_property
+    def live_models(self) -> tuple[str, ...]:
+        """Names of the models that can be asked about other pictures: the model and its live probe are here."""
+        return tuple(
+            entry["name"]
+            for entry in self.entries
+            if self.store.has(layout.probe_path(entry["name"], DEPLOYMENT)) and embeds_pictures(entry)
+        )
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """One row per image that the run considered: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``,
+        ``license``, ``used`` (whether it takes part) and ``why_not``."""
+        return self.table(layout.IMAGES)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row per transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
+        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it is from the untouched view."""
+        return self.table(layout.SAMPLES)
+
+    @cached_property
+    def sample_count(self) -> int:
+        """Number of `samples`, without reading them."""
+        return self._samples.count
+
+    def sample_columns(self, *names: str) -> pd.DataFrame:
+        """Return these columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
+        return self._samples.columns(*names)
+
+    def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
+        """Return those rows of `samples`, with every column."""
+        return self._samples.rows(rows)
+
+    @cached_property
+    def _samples(self) -> SampleTable:
+        return SampleTable(self.store)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The scores of linear probes, which pages and rankings show unless they state something else."""
+        scores = self.probe_scores
+        return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
+
+    @cached_property
+    def probe_scores(self) -> pd.DataFrame:
+        """The scores of every kind of probe: ``linear``, ``mlp``, ``mlp-0`` ..., ``knn-5`` ...; column ``probe``."""
+        return self.table(layout.SCORES)
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """One row per fitted probe of every model and task: its penalty, validation loss and whether it converged."""
+        return self.table(layout.FITS)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
+        return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
+
+    @cached_property
+    def table_names(self) -> list[str]:
+        """Return the paths of the run's Parquet tables, sorted; `table` reads one."""
+        names = (name for name in self.store.names() if name.endswith(layout.PARQUET))
+        return [name for name in names if not name.startswith(layout.UNITS)]
+
+    def predictions(
+        self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
+    ) -> pd.DataFrame:
+        """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
+
+        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
+        `samples` (by default all) and ``correct`` (bool). No other column is read: there may be millions of samples.
+        Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
+
+        Args:
+            where: column of the predictions -> the wanted values; by default all samples.
+
+        Raises:
+            BadRun: a sample is unknown, or is there twice.
+        """
+        name = layout.predictions_path(model, task)
+        if not self.store.has(name):
+            return pd.DataFrame()
+        table = self._samples.joined(name, PREDICTED, facts, where)
+        classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
+        for column in ("truth", "predicted"):
+            table[column] = table[column].cat.set_categories(classes)
+        return table.assign(correct=table["truth"] == table["predicted"])
+
+    def map(self, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
+        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
+
+        Args:
+            reading: ``done`` (what was done to the pictures) or ``everything``.
+        """
+        table = self.table(map_path(model, reading))
+        return None if table.empty else table
+
+    def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
+        """Return whether `map` finds one."""
+        return self.store.has(map_path(model, reading))
+
+    def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
+        """Return for each tested sample those of other photographs whose embeddings by ``model`` are nearest.
+
+        Args:
+            reading: as of `map`.
+            repetition: whose samples are returned, with neighbors within it; by default, or if the run keeps none of
+                it, all.
+
+        Returns:
+            ``sample`` and ``near_1`` to ``near_5``, samples, nearest first, -1 where there are fewer; None where the
+            run has no such table.
+        """
+        table = self.table(neighbors_path(model, reading))
+        if table.empty:
+            return None
+        numbers = table.loc[table["among"] == ALL_REPETITIONS, "sample"].to_numpy()
+        within = table["among"] == (ALL_REPETITIONS if repetition is None else repetition)
+        found = table[within if within.any() else table["among"] == ALL_REPETITIONS]
+        near = found[list(NEAR)].to_numpy()
+        samples = np.where(near < len(numbers), numbers[np.minimum(near, len(numbers) - 1)], -1)
+        return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
+
+    def has_embeddings(self, model: str) -> bool:
+        """Return whether the run holds embeddings of ``model``; a shipped run may have none."""
+        return has_embeddings(self.store, model)
+
+    def embeddings(self, model: str) -> np.ndarray | None:
+        """Return (N, D) ``float32`` in the order of `samples`, or None where the run has none."""
+        lazy = self.lazy_embeddings(model)
+        return None if lazy is None else lazy[:]
+
+    def lazy_embeddings(self, model: str) -> LazyRows | None:
+        """Return the same, read when they are asked for."""
+        return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
+
+    def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
+        """Return the samples of a task, for a probe of your own: embeddings, classes and photographs, in the order of
+        `samples`.
+
+        The far tier, and what a task leaves out so that its classes are paired, are left out.
+
+        Args:
+            task: ``fine``, ``group-0`` to ``group-2``, ``content``.
+            split: ``train``, ``val`` or ``test``; by default all.
+            seen: True for samples of transformations that the task's probes learn, False for those that they are only
+                tested on.
+
+        Raises:
+            UnknownName: the run has no such model or task.
+            BadRun: it has no embeddings of the model here, or no splits.
+        """
+        from probing_core.compute.samples import has_splits
+        from probing_core.compute.tasks import make_task
+
+        self.require_model(model)
+        embeddings = self.lazy_embeddings(model)
+        if embeddings is None:
+            raise BadRun(
+                f"The run '{self.path}' holds no embeddings of '{model}': one that ships has none; make a run of your "
+                f"own with it."
+            )
+        if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
+            raise BadRun(
+                f"A run of 30 photographs or more has the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has no "
+                f"'{split}', leave it out."
+            )
+        samples = self.samples
+        problem = make_task(task, samples, self.recipe.design.transforms, self.images)
+        wanted = problem.takes_part & (problem.seen if seen else ~problem.seen & ~samples["transform"].isin(self.far))
+        if split is not None:
+            wanted &= samples["split"] == split
+        rows = np.flatnonzero(wanted)
+        names = np.array(problem.classes)[problem.truth[rows]]
+        return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
+
+    def probe(self, model: str) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the run's probe of the task ``fine`` for embeddings of ``model``, wherever they were computed.
+
+        It is the calibrated one, which learned from the photographs of ``train`` (of all, where the run has no splits).
+
+        Returns:
+            A function: embeddings (N, D), any float type, as the model gives them -> probabilities (N, K) ``float32``
+            of the classes ``run.classes("fine")``, in that order; rows sum to 1. It raises `BadArray` for another D.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no probe of the model.
+
+        Example:
+            >>> run = probing_core.open()
+            >>> probabilities = run.probe("zoo/mae")(np.load("embeddings.npy"))
+            >>> names = np.array(run.classes("fine"))[probabilities.argmax(axis=1)]
+        """
+        probe = self.linear_probe(model, CALIBRATED)
+        order = [probe.classes.index(name) for name in self.classes("fine")]
+
+        def probabilities(X: np.ndarray) -> np.ndarray:
+            return probe.probabilities(X)[:, order]
+
+        return probabilities
+
+    def linear_probe(self, model: str, name: str) -> LinearProbe:
+        """Return the linear probe called ``name`` of a model: that of a task, or a calibrated one.
+
+        Raises:
+            UnknownName: the run has no such model.
+            BadRun: it has no such probe.
+        """
+        path = layout.probe_path(model, name)
+        self.require_model(model)
+        if not self.store.has(path):
+            raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
+        return LinearProbe.from_bytes(self.store.read_bytes(path))
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks that were scored, as `fine`, `group-0` ... `content`."""
+        return list(self.scores["task"].unique()) if not self.scores.empty else []
+
+    def classes(self, task: str) -> list[str]:
+        """Return the classes of a task in the order in which pages list them."""
+        if task == "fine":
+            return [name for name in self.transforms["transform"] if name not in self.far]
+        if task.startswith("group"):
+            return list(dict.fromkeys(self.transforms["group"]))
+        return sorted(self.sample_columns("label")["label"].cat.categories)
+
+    @cached_property
+    def transforms(self) -> pd.DataFrame:
+        """``transform``, ``group``, ordered by group and within a group by the recipe."""
+        table = self.sample_columns("transform", "group").drop_duplicates().astype("str")
+        place = {name: i for i, name in enumerate(self.recipe.transforms)}
+        order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
+        return table.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def far(self) -> frozenset[str]:
+        """Transforms of the far-unseen tier, which no probe learns from."""
+        from probing_core.transforms import far_style
+
+        return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        """Views of samples, made again from the corpus where it is on this machine."""
+        return Pictures(self.recipe)
+
+    def picture(self, sample: int) -> tuple[Image, Image]:
+        """Make again, from the corpus, the view of one sample before and after its transform.
+
+        Raises:
+            PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
+        """
+        return self.pictures.pair(self.sample_rows(np.array([sample])).iloc[0])
