@@ -18,9 +18,8 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
-from probing_core.charts.theme import BASELINE
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, in_points, model_title, transform_title
+from probing_core.measures.notation import BASELINE, in_percent, in_points, model_title, transform_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run, by_transform, summaries, two_models
 from probing_core.results.ranking import (

@@ -19,7 +19,8 @@ from probing_core.charts.figure import (
     seed_ticks,
     upright_line,
 )
-from probing_core.charts.theme import BASELINE, Theme
+from probing_core.charts.theme import Theme
+from probing_core.measures.notation import BASELINE
 
 ROW_PX = 26
 """Height of a row in pixels."""

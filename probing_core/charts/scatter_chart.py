@@ -17,8 +17,8 @@ from probing_core.charts.figure import (
     percent,
 )
 from probing_core.charts.labels import place_labels
-from probing_core.charts.theme import BASELINE, Theme
-from probing_core.measures.notation import model_title
+from probing_core.charts.theme import Theme
+from probing_core.measures.notation import BASELINE, model_title
 
 AWAY = "\N{NO-BREAK SPACE}" * 2
 """Distance of a label from its mark."""
