@@ -227,10 +227,11 @@ class Scale:
         """Factor of the numbers on the axes of charts."""
         return 100.0 if self.is_percent else 1.0
 
-    @property
-    def places(self) -> int:
-        span = self.factor * abs(self.transform.strongest - self.transform.weakest)
-        return max(0, math.ceil(-math.log10(RESOLUTION * span))) if span else 0
+    def places(self, strength: float) -> int:
+        """Return the decimals of a written strength: at least two significant digits, and `RESOLUTION`."""
+        span = abs(self.transform.strongest - self.transform.weakest)
+        steps = [self.factor * step for step in (RESOLUTION * span, abs(strength) / 10) if step > 0]
+        return max(0, *(math.ceil(-math.log10(step)) for step in steps))
 
     @property
     def title(self) -> str:
@@ -251,7 +252,7 @@ class Scale:
 
     def words(self, strength: float) -> str:
         """Return a strength with parameter and unit: ``sigma 0.70 px``."""
-        return strength_in_words(self.transform.name, strength, places=self.places)
+        return strength_in_words(self.transform.name, strength, places=self.places(strength))
 
     def number(self, strength: float) -> str:
         """Return a strength with its unit: ``0.70 px``."""
@@ -266,7 +267,8 @@ class Scale:
         """Return ``0.61–0.84`` for the ends of an interval; empty for NaN."""
         if math.isnan(low) or math.isnan(high):
             return ""
-        return "\N{EN DASH}".join(minus(f"{self.factor * end:,.{self.places}f}") for end in (low, high))
+        places = max(self.places(low), self.places(high))
+        return "\N{EN DASH}".join(minus(f"{self.factor * end:,.{places}f}") for end in (low, high))
 
 
 def _threshold_sentence(transform: Transform, row: pd.Series) -> str:
