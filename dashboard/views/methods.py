@@ -16,7 +16,7 @@ from dashboard.page import page
 from dashboard.text import GLOSSARY, TERMS, plain, unbroken
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart
-from probing_core.compute.samples import has_splits
+from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
 from probing_core.measures.statistics import with_place

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data.downloads import Downloads
 from probing_core.charts import Figure
-from probing_core.compute.samples import FEW_PHOTOGRAPHS, has_splits
+from probing_core.compute.sampling.samples import FEW_PHOTOGRAPHS, has_splits
 from probing_core.results import Run
 from probing_core.results.csv_text import csv_text
 

@@ -23,9 +23,9 @@ import numpy as np
 from lab.benchmarks._common import VIT, random_vit, seconds_of
 from lab.devtools.networks import forward_all
 from probing_core.compute.names import MAIN
-from probing_core.compute.parallel import one_core_threads
-from probing_core.compute.samples import cut_units, plan_samples
-from probing_core.compute.series import make_samples
+from probing_core.compute.runtime.parallel import one_core_threads
+from probing_core.compute.sampling.samples import cut_units, plan_samples
+from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.images import encode_png

@@ -18,8 +18,8 @@ import pandas as pd
 from probing_core.compute import names
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import neighbor_table
-from probing_core.compute.samples import choose_images, plan_samples, samples_on_maps
-from probing_core.compute.tasks import make_task, task_names
+from probing_core.compute.sampling.probe_tasks import make_task, task_names
+from probing_core.compute.sampling.samples import choose_images, plan_samples, samples_on_maps
 from probing_core.corpora import open_corpus
 from probing_core.measures.statistics import with_place
 from probing_core.probes.base import FitFacts, LinearProbe

@@ -15,7 +15,7 @@ import pandas as pd
 from lab.devtools.commands import publish
 from probing_core import Predictor
 from probing_core.compute.live import PictureCrops
-from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores
 from probing_core.corpora.base import Corpus
 from probing_core.detector.features import features

@@ -23,7 +23,7 @@ from lab.evidence.foreign import altered
 from probing_core import Predictor
 from probing_core.compute.live import cut
 from probing_core.compute.names import DETECTOR
-from probing_core.compute.parallel import in_chunks, one_core_threads
+from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import has_no_color

@@ -21,7 +21,7 @@ import numpy as np
 from lab.devtools.commands import parser_of
 from lab.evidence.maps import nearest_embeddings, nearest_points
 from probing_core.compute import maps
-from probing_core.compute.model_samples import whole_images
+from probing_core.compute.training.model_samples import whole_images
 from probing_core.results import Run
 
 QUERIES = 2000

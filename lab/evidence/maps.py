@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from lab.devtools.commands import parser_of, publish
 from probing_core.compute.maps import NEIGHBORS, read_as
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
-from probing_core.compute.samples import samples_on_maps
+from probing_core.compute.sampling.samples import samples_on_maps
 from probing_core.measures.neighbors import nearest, unit
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run

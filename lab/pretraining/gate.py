@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import MAIN
-from probing_core.compute.samples import choose_images, cut_units, plan_samples
-from probing_core.compute.series import make_samples
+from probing_core.compute.sampling.samples import choose_images, cut_units, plan_samples
+from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.images import Image

@@ -15,8 +15,8 @@ import pandas as pd
 
 from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
-from probing_core.compute.look import COLUMNS, UNTOUCHED_SHIFT, look_scores, make_views
-from probing_core.compute.samples import Design
+from probing_core.compute.sampling.samples import Design
+from probing_core.compute.training.online_score import COLUMNS, UNTOUCHED_SHIFT, look_scores, make_views
 from probing_core.cores import cores
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
+from probing_core.corpora.golden_pictures import PHOTOGRAPH, GoldenPicture, golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable, one_line
 from probing_core.images import Image, encode_png
 from probing_core.measures.neighbors import unit as to_length_1

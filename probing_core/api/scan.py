@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from probing_core.api.predictor import Predictor
 from probing_core.compute.live import ANSWERS, PictureCrops, cut
 from probing_core.compute.names import DETECTOR
-from probing_core.compute.parallel import in_chunks, one_core_threads, picture_pool
+from probing_core.compute.runtime.parallel import in_chunks, one_core_threads, picture_pool
 from probing_core.cores import cores
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.detector.verdicts import (

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.compute.names import ORACLE
-from probing_core.compute.samples import SamplePlan, choose_images, make_pair
+from probing_core.compute.sampling.samples import SamplePlan, choose_images, make_pair
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus

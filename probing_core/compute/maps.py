@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.model_samples import whole_images
 from probing_core.compute.names import ALL_REPETITIONS, EVERYTHING, NEAR
+from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
 NEIGHBORS = 15

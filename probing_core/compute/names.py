@@ -6,7 +6,7 @@ MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
-"""The main samples, and series in addition to them (`probing_core.compute.series`)."""
+"""The main samples, and series in addition to them (`probing_core.compute.sampling.series`)."""
 
 VARIANCE = "variance-"
 """Prefix of the tasks of ``tables/layers.parquet`` that are parts of the variance."""

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.live import DIRECT_UP_TO
-from probing_core.compute.parallel import in_chunks, picture_pool
-from probing_core.compute.samples import Design, has_splits
-from probing_core.compute.series import alter_elsewhere
+from probing_core.compute.runtime.parallel import in_chunks, picture_pool
+from probing_core.compute.sampling.samples import Design, has_splits
+from probing_core.compute.sampling.series import alter_elsewhere
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
 from probing_core.detector.detector import Detector, fit_detector

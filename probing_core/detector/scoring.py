@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.live import PictureCrops, Prediction, cut
-from probing_core.compute.parallel import in_chunks, picture_pool
-from probing_core.compute.samples import Design
+from probing_core.compute.runtime.parallel import in_chunks, picture_pool
+from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import drawn
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import has_no_color, turned_gray

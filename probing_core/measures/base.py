@@ -1,6 +1,6 @@
 """Measures: a number with a unit, bounds, a direction and a definition, and for a score also its function.
 
-Tables and charts read all but the function, which `probing_core.compute.scores` calls.
+Tables and charts read all but the function, which `probing_core.compute.evaluation.score_rows` calls.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Measure:
             so that the interval may not include the value.
         score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
             table of scores has it for every probe, over the samples whose transforms it learned (subset ``seen``). None
-            for measures of particular subsets (`probing_core.compute.scores`) and of studies
+            for measures of particular subsets (`probing_core.compute.evaluation.score_rows`) and of studies
             (`probing_core.compute.studies`).
         chance: number of classes -> the score of guessing; NaN where it is unknown.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claim_tests import DOZENS, MIN_RANKED, SIGNIFICANCE, by_contrasts
+from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED, SIGNIFICANCE, by_contrasts
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, minus
 
@@ -43,7 +43,7 @@ FORMER_RESULTS = {"holds here": SUPPORTED, "does not hold here": NOT_SUPPORTED, 
 
 
 def with_numbers(claims: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of claims with the columns of `compute.claims.claim_tables`.
+    """Return the table of claims with the columns of `compute.evaluation.claims.claim_tables`.
 
     A run that was evaluated when the table held sentences gets the numbers of claims 2 to 4 from its table of
     contrasts; those of the other two are missing.

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET
-from probing_core.compute.samples import has_splits
-from probing_core.compute.tasks import CONTENT, ROTATIONS, make_task
+from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_task
+from probing_core.compute.sampling.samples import has_splits
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (

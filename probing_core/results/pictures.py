@@ -52,7 +52,7 @@ class Pictures:
         Args:
             row: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of the sample.
         """
-        from probing_core.compute.samples import make_pair
+        from probing_core.compute.sampling.samples import make_pair
         from probing_core.transforms import resolve
 
         transform = resolve(row["transform"]).for_split(row["split"])

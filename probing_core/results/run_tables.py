@@ -275,8 +275,8 @@ class RunTables:
             UnknownName: the run has no such model or task.
             BadRun: it has no embeddings of the model here, or no splits.
         """
-        from probing_core.compute.samples import has_splits
-        from probing_core.compute.tasks import make_task
+        from probing_core.compute.sampling.probe_tasks import make_task
+        from probing_core.compute.sampling.samples import has_splits
 
         self.require_model(model)
         embeddings = self.lazy_embeddings(model)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.samples import has_splits
+from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures.notation import in_percent, minus
 from probing_core.measures.statistics import networks
 from probing_core.results.ranking import has_place, is_baseline

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, LAYERS
-from probing_core.compute.tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
+from probing_core.compute.sampling.probe_tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.measures.statistics import with_place
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout

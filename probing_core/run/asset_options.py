@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from probing_core.compute.claims import described
+from probing_core.compute.evaluation.claims import described
+from probing_core.compute.evaluation.score_rows import UNSCORED as UNSCORED_BY_OBJECTIVE
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
-from probing_core.compute.model_samples import most_to_learn
-from probing_core.compute.samples import Design
-from probing_core.compute.scores import UNSCORED as UNSCORED_BY_OBJECTIVE
-from probing_core.compute.series import strengths_of, swept
-from probing_core.compute.studies.data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.compute.sampling.samples import Design
+from probing_core.compute.sampling.series import strengths_of, swept
+from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
+from probing_core.compute.training.model_samples import most_to_learn
 from probing_core.measures import MEASURES as ALL_MEASURES
 from probing_core.run.assets import Context, Option, PartitionKey
 from probing_core.run.snapshot import RunSnapshot

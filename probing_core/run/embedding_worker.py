@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import parallel
+from probing_core.compute.runtime import parallel
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import find_spec, load_embedder

@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claim_tests import FINE
+from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING
-from probing_core.compute.parallel import picture_pool, threads
-from probing_core.compute.samples import choose_images
-from probing_core.compute.studies.data import FIT_IMAGES, STUDY_IMAGES
-from probing_core.compute.tasks import CONTENT, classes_of
-from probing_core.compute.train import MAX_TO_LEARN
+from probing_core.compute.runtime.parallel import picture_pool, threads
+from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
+from probing_core.compute.sampling.samples import choose_images
+from probing_core.compute.studies.study_data import FIT_IMAGES, STUDY_IMAGES
+from probing_core.compute.training.probe_training import MAX_TO_LEARN
 from probing_core.detector.features import features
 from probing_core.detector.learning import (
     BY_ALTERNATIVES,

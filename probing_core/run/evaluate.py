@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from probing_core.compute.claim_tests import FINE
-from probing_core.compute.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.evaluation.claim_tests import FINE
+from probing_core.compute.evaluation.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.evaluation.score_rows import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
 from probing_core.compute.names import ORACLE, OTHER_PROBES
-from probing_core.compute.scores import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
-from probing_core.compute.tasks import CONTENT, classes_of
+from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.run import layout
 from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, UNSCORED
 from probing_core.run.assets import UNPARTITIONED, Context, InputFiles, PartitionKey, Stage

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
-from probing_core.compute.parallel import picture_pool
+from probing_core.compute.runtime.parallel import picture_pool
 from probing_core.errors import BadConfig
 from probing_core.run.embedding_worker import Worker, Written
 from probing_core.run.options import EXECUTORS, RAY

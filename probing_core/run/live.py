@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.compute import parallel
 from probing_core.compute.live import Noticing, noticing_of
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
+from probing_core.compute.runtime import parallel
 from probing_core.errors import BadRun
 from probing_core.models import load_embedder
 from probing_core.models.base import LoadedEmbedder

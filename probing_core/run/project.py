@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
-from probing_core.compute.samples import samples_on_maps
-from probing_core.compute.workers import Workers
+from probing_core.compute.runtime.workers import Workers
+from probing_core.compute.sampling.samples import samples_on_maps
 from probing_core.cores import cores
 from probing_core.measures.statistics import with_place
 from probing_core.run import layout

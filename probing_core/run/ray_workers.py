@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.catalog import plugin_modules
-from probing_core.compute import parallel
-from probing_core.compute.parallel import threads
+from probing_core.compute.runtime import parallel
+from probing_core.compute.runtime.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
 from probing_core.run.embedding_worker import Worker, Written

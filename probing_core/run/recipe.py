@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_type_hints
 
-from probing_core.compute.samples import Design
+from probing_core.compute.sampling.samples import Design
 from probing_core.errors import BadConfig, BadRun
 from probing_core.run.layout import FORMAT, RECIPE
 from probing_core.run.store import Files, Store, digest

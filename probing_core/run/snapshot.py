@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.samples import Design, has_splits
+from probing_core.compute.sampling.probe_tasks import task_names
+from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.studies import can_study
-from probing_core.compute.tasks import task_names
 from probing_core.models.names import parse, with_layer
 from probing_core.run import layout
 from probing_core.run.assets import AssetGraph

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.claim_tests import FINE
+from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.names import LAYERS, MAIN, STRENGTH
 from probing_core.compute.studies import tables
-from probing_core.compute.studies.data import SeriesData, StudiedModel
+from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.run import layout
 from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDIES
 from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, summary

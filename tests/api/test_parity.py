@@ -11,7 +11,7 @@ from PIL import Image as pillow
 
 import probing_core
 from probing_core.api.parity import LIST, Parity, read_vectors, write_golden
-from probing_core.compute.golden_pictures import golden_pictures
+from probing_core.corpora.golden_pictures import golden_pictures
 from probing_core.errors import BadArray, BadConfig, ModelUnavailable
 from probing_core.models import Preprocessing
 from probing_core.models.providers.onnx import OnnxEmbedder

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import permutation_test, spearmanr
 
-from probing_core.compute.claim_tests import (
+from probing_core.compute.evaluation.claim_tests import (
     ABLATIONS,
     ALIGN,
     CAN,
@@ -28,9 +28,15 @@ from probing_core.compute.claim_tests import (
     pooled,
     rank_correlation,
 )
-from probing_core.compute.claims import GROUP_TASKS, claim_tables, missing_roles, model_results, models_by_role
+from probing_core.compute.evaluation.claims import (
+    GROUP_TASKS,
+    claim_tables,
+    missing_roles,
+    model_results,
+    models_by_role,
+)
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.compute.tasks import CONTENT
+from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.measures.statistics import holm, mean
 from probing_core.models import encoders_of
 from probing_core.models.base import ROLES

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from probing_core.compute.golden_pictures import EXTREME, ORIENTATION, PHOTOGRAPH, SIZES, golden_pictures
+from probing_core.corpora.golden_pictures import EXTREME, ORIENTATION, PHOTOGRAPH, SIZES, golden_pictures
 
 
 @pytest.fixture(scope="module")

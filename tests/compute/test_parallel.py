@@ -8,8 +8,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from probing_core.compute import parallel
-from probing_core.compute.parallel import in_chunks, one_core_threads, threads
+from probing_core.compute.runtime import parallel
+from probing_core.compute.runtime.parallel import in_chunks, one_core_threads, threads
 from probing_core.cores import cores
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute import samples, series
 from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
-from probing_core.compute.samples import choose_images
-from probing_core.compute.series import make_samples, plan_series, position_of, series_names, strengths_of
+from probing_core.compute.sampling import samples, series
+from probing_core.compute.sampling.samples import choose_images
+from probing_core.compute.sampling.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
 from probing_core.run import embedding_worker, sample_sets

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from probing_core.compute.samples import has_splits, used_images
-from probing_core.compute.tasks import ROTATIONS, content_labels, make_task, task_names
+from probing_core.compute.sampling.probe_tasks import ROTATIONS, content_labels, make_task, task_names
+from probing_core.compute.sampling.samples import has_splits, used_images
 from probing_core.errors import UnknownName
 from probing_core.transforms import bank, far_style
 from probing_core.transforms.base import GROUPS

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from probing_core.compute import parallel, train
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.model_samples import ModelSamples, draw_photographs
 from probing_core.compute.names import DEPLOYMENT, NOTICING
-from probing_core.compute.samples import plan_samples
-from probing_core.compute.train import (
+from probing_core.compute.runtime import parallel
+from probing_core.compute.sampling.samples import plan_samples
+from probing_core.compute.training import probe_training as train
+from probing_core.compute.training.model_samples import ModelSamples, draw_photographs
+from probing_core.compute.training.probe_training import (
     MAX_FOLDS,
     Deployment,
     class_weights,
@@ -189,7 +190,7 @@ def test_neighbors_vote_as_in_scikit_learn(store, samples, X):
 
 
 def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypatch):
-    from probing_core.compute import train as others
+    from probing_core.compute.training import probe_training as others
 
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)

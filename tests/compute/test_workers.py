@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from probing_core.compute.names import MAIN
-from probing_core.compute.samples import Design, choose_images, plan_samples
-from probing_core.compute.series import make_samples
-from probing_core.compute.workers import WorkerDied, Workers
+from probing_core.compute.runtime.workers import WorkerDied, Workers
+from probing_core.compute.sampling.samples import Design, choose_images, plan_samples
+from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.corpora.parquet import ParquetCorpus
@@ -33,7 +33,7 @@ from tests.conftest import scene
 SCRIPT = """
 import os, sys, time
 import numpy as np
-from probing_core.compute.workers import Workers
+from probing_core.compute.runtime.workers import Workers
 
 def mine(x):  # a worker cannot import it: the module is this script
     return x + 1, os.getpid()

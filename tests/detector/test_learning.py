@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from probing_core.compute.samples import Design
+from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import Corpus, open_corpus
 from probing_core.detector.detector import sample_weights
 from probing_core.detector.learning import choose_photographs, make_views, plan_views

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.live import Prediction
-from probing_core.compute.samples import Design
+from probing_core.compute.sampling.samples import Design
 from probing_core.detector import scoring
 from probing_core.detector.learning import CALIBRATE, CHOOSE, LEARN, REPORT
 from probing_core.detector.verdicts import Judge

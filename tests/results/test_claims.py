@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from probing_core.compute.claim_tests import DOZENS, by_contrasts, by_counts
+from probing_core.compute.evaluation.claim_tests import DOZENS, by_contrasts, by_counts
 from probing_core.compute.names import NOT_SUPPORTED, UNDECIDED
 from probing_core.paths import reference_run
 from probing_core.results.claim_sentences import (

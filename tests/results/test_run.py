@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.samples import make_pair
+from probing_core.compute.sampling.samples import make_pair
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.run.layout import slug

@@ -12,8 +12,9 @@ import psutil
 import pytest
 import torch
 
-from probing_core.compute import samples, workers
-from probing_core.compute.series import make_samples
+from probing_core.compute.runtime import workers
+from probing_core.compute.sampling import samples
+from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable

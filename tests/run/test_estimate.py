@@ -90,7 +90,7 @@ def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path
 
 
 def test_the_units_that_a_killed_run_made_are_not_counted_again(few_scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("probing_core.compute.samples.UNIT_SAMPLES", 8)
+    monkeypatch.setattr("probing_core.compute.sampling.samples.UNIT_SAMPLES", 8)
     options, out = few_transforms(few_scenes, "baseline/pixels"), tmp_path / "run"
     enter, times = Store.enter, []
 

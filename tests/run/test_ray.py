@@ -20,7 +20,7 @@ import pytest
 
 from probing_core import catalog, corpora, models, register, transforms
 from probing_core.cli import main
-from probing_core.compute.samples import SamplePlan
+from probing_core.compute.sampling.samples import SamplePlan
 from probing_core.models import from_callable
 from probing_core.run.layout import IMAGES, JOURNAL, MANIFEST, PROGRESS, RECIPE
 from probing_core.run.models import embeddings_files

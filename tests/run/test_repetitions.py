@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.compute.samples import make_pair
+from probing_core.compute.sampling.samples import make_pair
 from probing_core.results import Run
 from probing_core.transforms import resolve
 

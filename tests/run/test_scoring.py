@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
 
-from probing_core.compute.scores import fewer_scores, oracle_scores, score_rows, scores_of
+from probing_core.compute.evaluation.score_rows import fewer_scores, oracle_scores, score_rows, scores_of
 
 CLASSES = ("identity", "fog", "rain", "jpeg")
 GROUPS = {"identity": "identity", "fog": "weather", "rain": "weather", "jpeg": "codec"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probing_core.compute import train
+from probing_core.compute.training import probe_training as train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.probes import mlp
 from probing_core.results import Run

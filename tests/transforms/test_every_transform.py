@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from probing_core.compute.series import strengths_of
+from probing_core.compute.sampling.series import strengths_of
 from probing_core.errors import BadConfig, BadImage
 from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.bank import style

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.compute.samples import has_splits
+from probing_core.compute.sampling.samples import has_splits
 
 MIN_SPLIT = {"train": 3, "val": 1, "test": 4}
 """Images of each split without which no study is made."""

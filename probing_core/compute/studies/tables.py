@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.evaluation.score_rows import joined, note_of_fits, too_few
 from probing_core.compute.names import VARIANCE
-from probing_core.compute.scores import joined, note_of_fits, too_few
-from probing_core.compute.series import position_of
-from probing_core.compute.studies.data import (
+from probing_core.compute.sampling.probe_tasks import CONTENT, codes, content_labels
+from probing_core.compute.sampling.series import position_of
+from probing_core.compute.studies.study_data import (
     FIT_IMAGES,
     RAW,
     Retrieved,
@@ -22,7 +23,6 @@ from probing_core.compute.studies.data import (
     fit_probe,
     predict,
 )
-from probing_core.compute.tasks import CONTENT, codes, content_labels
 from probing_core.measures import MEASURES, interval
 from probing_core.measures.classification import balanced_accuracy, control_labels, detection_threshold
 from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from probing_core.compute import series as making
-from probing_core.compute.studies.data import SeriesData, StudiedModel
+from probing_core.compute.sampling import series as making
+from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.run.studies import ALL as STUDIES
 from tests.compute.studies.made import made_model
 

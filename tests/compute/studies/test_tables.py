@@ -11,8 +11,8 @@ from scipy.stats import norm
 from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute.names import VARIANCE
-from probing_core.compute.series import position_of
-from probing_core.compute.studies.data import SeriesData, StudiedModel, Sweep, sweep_of
+from probing_core.compute.sampling.series import position_of
+from probing_core.compute.studies.study_data import SeriesData, StudiedModel, Sweep, sweep_of
 from probing_core.compute.studies.tables import (
     clusters,
     duplicates_table,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.samples import has_splits
+from probing_core.compute.sampling.samples import has_splits
 from probing_core.errors import UnknownName
 from probing_core.transforms.base import GROUPS, Transform
 

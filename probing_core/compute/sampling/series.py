@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
-from probing_core.compute.samples import Design, has_splits, make_pair, measure_change
+from probing_core.compute.sampling.samples import Design, has_splits, make_pair, measure_change
 from probing_core.corpora import limit_rows
 from probing_core.corpora.base import Corpus
 from probing_core.transforms.alternatives import clean

@@ -45,7 +45,7 @@ DONE, FAILED, NOT_HERE = "done", "failed", "not here"
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from probing_core.compute.workers import serve; serve(int(sys.argv[1]))"
+    "from probing_core.compute.runtime.workers import serve; serve(int(sys.argv[1]))"
 )
 
 log = logging.getLogger(__name__)

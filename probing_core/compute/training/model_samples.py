@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import parallel
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.tasks import Task, make_task
+from probing_core.compute.runtime import parallel
+from probing_core.compute.sampling.probe_tasks import Task, make_task
 from probing_core.probes.base import Probe
 from probing_core.transforms.base import Transform
 

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.evaluation.score_rows import note_of_fits
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.model_samples import ModelSamples
-from probing_core.compute.scores import note_of_fits
-from probing_core.compute.tasks import classes_of, codes
+from probing_core.compute.sampling.probe_tasks import classes_of, codes
+from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.corpora import limit_rows
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.claim_tests import (
+from probing_core.compute.evaluation.claim_tests import (
     ABLATIONS,
     CONTRASTS,
     DOZENS,
@@ -33,7 +33,7 @@ from probing_core.compute.claim_tests import (
     identified,
     pooled,
 )
-from probing_core.compute.tasks import CONTENT, ROTATIONS, codes
+from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, mean
 from probing_core.models import ROLE_SETS, encoders_of, parse

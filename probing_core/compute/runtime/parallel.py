@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import psutil
 
-from probing_core.compute.workers import Workers
+from probing_core.compute.runtime.workers import Workers
 from probing_core.cores import cores
 from probing_core.models.processor import start_one_core_threads
 

@@ -15,13 +15,19 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.evaluation.score_rows import LINEAR, joined
 from probing_core.compute.lazy_rows import BLOCK, LazyRows
 from probing_core.compute.live import Noticing, alteration_score, fit_noticing, if_altered, log_of
-from probing_core.compute.model_samples import ModelSamples, draw_photographs, predict, predicted_blocks, whole_images
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
-from probing_core.compute.samples import has_splits
-from probing_core.compute.scores import LINEAR, joined
-from probing_core.compute.tasks import CONTENT, Task, codes
+from probing_core.compute.sampling.probe_tasks import CONTENT, Task, codes
+from probing_core.compute.sampling.samples import has_splits
+from probing_core.compute.training.model_samples import (
+    ModelSamples,
+    draw_photographs,
+    predict,
+    predicted_blocks,
+    whole_images,
+)
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, MAIN
-from probing_core.compute.parallel import picture_pool
-from probing_core.compute.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
-from probing_core.compute.series import make_samples
-from probing_core.compute.tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
+from probing_core.compute.runtime.parallel import picture_pool
+from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
+from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
+from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadCorpus

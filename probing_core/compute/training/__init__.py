@@ -1,0 +1,1 @@
+"""Training of probes, and their predictions."""
