@@ -31,12 +31,13 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
     """The tables of retrieval; content and look of the variance are 50 and 20 %."""
     transforms = [t for t in load_transforms(run.recipe) if not t.far]
     changed = [t for t in transforms if t.name != "identity"]
-    shares = [(kind, share) for kind in ("raw", "centered") for share in (0.01, 0.001)]
+    shares = [(kind, share) for kind in ("raw", "centered") for share in (0.01, 0.005, 0.001)]
     found = [(name, np.nan, k, 150) for name in (*(t.name for t in transforms), "all") for k in (1, 10)]
     found += [(t.name, s, k, 150) for t in changed for s in strengths_of(t) for k in (1, 10)]
     uses = ("original", "duplicates", "content", "altered")
     photographs = [(use, f"{i:03d}", i % 10 / 10) for use in uses for i in range(30)]
-    copies = rows("cosine", "unrelated", "transform", of=[(*d, t.name) for d in shares for t in transforms])
+    names = (*(t.name for t in transforms), "all")
+    copies = rows("cosine", "unrelated", "transform", of=[(*d, name) for d in shares for name in names])
     parted = scored(rows("part", "share", of=PARTS)).assign(repetitions=1)
     return {
         "retrieval": scored(rows("transform", "strength", "k", "gallery", of=found)).assign(chance=0.01),

@@ -9,9 +9,11 @@ import numpy as np
 import streamlit as st
 
 from dashboard.data import cache, predictions
+from dashboard.data.previews import versions
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, retrieval
+from probing_core.transforms import Transform, prepare_source, resolve
 
 MAX_EMBEDDED = 1000
 """Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
@@ -93,6 +95,49 @@ def searchable(run: Run, models: Sequence[str]) -> list[str]:
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
 
 
+EXAMPLES = 12
+"""Number of images among which an example is sought on which two models differ."""
+
+
+def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str, original: str) -> list[int]:
+    """Return the rank of the original for each of the images ``after`` by ``model``, from 1; see `search_gallery`."""
+    rows = embeddings(run, model, gallery(run))
+    *queries, clean = predictions.embed(run, model, [PictureCrops(image) for image in (*after, before)])
+    wanted = _place_of(run, original) if original else clean
+    return [retrieval.search(rows, query, 1, wanted).place for query in queries]
+
+
+def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
+    """Return the image of ``ids`` on which the ranks of the original by two models differ most, in ratio; the images
+    are transformed at the strength at which the slider begins.
+
+    Raises:
+        ProbingError: an image cannot be made, or a model cannot be asked.
+    """
+    known = st.session_state.setdefault("_examples", {})
+    if (key := (run.digest, models, transform)) not in known:
+        known[key] = _telling_example(run, models, resolve(transform), ids)
+    return known[key]
+
+
+def _telling_example(run: Run, models: Sequence[str], transform: Transform, ids: Sequence[str]) -> str:
+    view, strength = run.recipe.view, transform.strength_at(0.5)
+    pairs = [versions(prepare_source(run.pictures.source(one), view), view, transform, strength) for one in ids]
+    places = []
+    for model in models:
+        rows = embeddings(run, model, gallery(run))
+        queries = predictions.embed(run, model, [PictureCrops(after) for _, after in pairs])
+        found = zip(queries, ids, strict=True)
+        places.append([retrieval.search(rows, query, 1, _place_of(run, one)).place for query, one in found])
+    first, second = np.log(places)
+    return ids[int(np.abs(first - second).argmax())]
+
+
+def _place_of(run: Run, image_id: str) -> int:
+    ids = run.sample_columns("image_id")["image_id"].to_numpy()[gallery(run)]
+    return int(np.flatnonzero(ids == image_id)[0])
+
+
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
@@ -104,5 +149,4 @@ def search_gallery(
     """
     rows = embeddings(run, model, gallery(run))
     query, clean = predictions.embed(run, model, [PictureCrops(image) for image in (after, before)])
-    ids = run.sample_columns("image_id")["image_id"].to_numpy()[gallery(run)]
-    return retrieval.search(rows, query, count, int(np.flatnonzero(ids == original)[0]) if original else clean)
+    return retrieval.search(rows, query, count, _place_of(run, original) if original else clean)

@@ -1,52 +1,68 @@
-"""Retrieval: what an embedding is worth for finding pictures, tried on one picture and measured over a run."""
+"""Retrieval: recall of originals, recall against the false-positive rate, and a search with one image."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from PIL import Image, ImageOps
 
 from dashboard import state
-from dashboard.components.strength_slider import strength_slider
+from dashboard.components.strength_slider import strength_slider, strength_title
 from dashboard.data import cache, neighbors
 from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.data.previews import preview
 from dashboard.page import fragment, page
 from dashboard.text import in_bold, named, plain
 from dashboard.widgets import asking, messages, pickers, tables, upload, uses
-from probing_core.charts import PERCENT, dots_chart
+from probing_core.charts import (
+    NAMED,
+    StrengthAxis,
+    rank_by_strength_chart,
+    recall_by_model_chart,
+    recall_by_rate_chart,
+    recall_by_transformation_chart,
+)
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import BASELINE, in_percent, model_title
 from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
-from probing_core.transforms import resolve
+from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
 NEIGHBOR_WIDTH = 64
-"""Pixels of a neighbor: all of them are in one row, on a phone, too."""
+"""Width of a neighbor in pixels: all of them are in one row, also on a phone."""
 
 COLUMNS = 2
 
 MAX_MODELS = 4
-"""Most models at once, each of which embeds the gallery here where the run holds no embeddings."""
+"""Maximum number of models in a search: each embeds the gallery where the run holds no embeddings."""
 
-MAX_PHOTOGRAPHS = 500
+MAX_CROPS = 500
+"""Maximum number of crops in the menu of a search."""
 
 FRAME = 8
-"""Pixels of the frame around the original."""
+"""Width of the frame around the original in pixels."""
 
+ENDS = 260
+"""Width of a column of transformations in pixels."""
+
+COLLECTION = 10_000
+"""Size of the collection in the example of false positives."""
 
 PARTS = {
     "found": "Originals",
-    "search": "Search",
     "duplicates": "Duplicates",
+    "search": "Search",
 }
 
 
-@page("Retrieval", "What an embedding is worth for finding the original of an altered picture, and duplicates.")
+@page("Retrieval")
 def show() -> None:
     run = messages.run_with_models()
     if sentence := cache.computed(run, uses.finds_originals):
@@ -57,28 +73,150 @@ def show() -> None:
 
 
 @fragment
+def _originals(run: Run) -> None:
+    rows = cache.computed(run, retrieval.originals)
+    if rows.empty:
+        messages.empty(tables.why_none(run))
+        return
+    recall, gallery = cache.study(run, "retrieval"), int(rows["gallery"].max())
+    at_once = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
+    left, right = st.columns(2)
+    with right:  # before the first chart, which writes the address
+        model = pickers.pick_model(run, with_place(rows["model"]))
+    with left:
+        st.markdown(f"**Recall by model**: the original ranks first among {gallery:,} clean crops")
+        shown = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
+        figure = recall_by_model_chart(shown, cache.theme(), model, 100 / gallery)
+        tables.chart(figure, "by-model", at_once, "Recall of originals of each model.", _select_model)
+        if (shown["seed_of"] != "").any():
+            st.caption("Vertical ticks: additional seeds. Click a model for its transformations.")
+    with right:
+        mine = rows[rows["model"] == model].sort_values("value", ascending=False)
+        st.markdown(f"**Recall by transformation**: {plain(model_title(model))}")
+        groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
+        titled = tables.as_percent(mine.assign(title=mine["transform"].map(named)))
+        figure = recall_by_transformation_chart(titled, cache.theme(), groups)
+        tables.chart(figure, "by-transform", mine, f"Recall of originals of {model_title(model)} by transformation.")
+        st.caption(f"{named('identity')} is the upper bound: the same photograph, cropped a second time.")
+
+
+def _select_model(picked: list[str]) -> None:
+    state.choose("model", picked[1])
+
+
+@fragment
+def _duplicates(run: Run) -> None:
+    curves = cache.computed(run, retrieval.recall_by_rate)
+    if curves.empty:
+        messages.empty(tables.why_none(run))
+        return
+    curves = curves[curves["model"].isin(with_place(dict.fromkeys(curves["model"])))]
+    rates = sorted(curves["rate"].unique())
+    first = min(rates, key=lambda rate: abs(np.log(rate / UNRELATED)))
+    left, right = st.columns(2)
+    with left:
+        rate = float(
+            state.choice(
+                st.select_slider,
+                "False-positive rate",
+                "unrelated",
+                f"{first:g}",
+                [f"{rate:g}" for rate in rates],
+                format_func=lambda text: f"{100 * float(text):g}%",
+            )
+        )
+    at_rate = curves[np.isclose(curves["rate"], rate)].sort_values("value", ascending=False)
+    with right:
+        model = pickers.pick_model(run, list(at_rate["model"]))
+    _describe(at_rate[at_rate["model"] == model].iloc[0])
+    st.markdown("**Recall against false-positive rate**: copies and unrelated pairs above a similarity threshold")
+    figure = recall_by_rate_chart(
+        tables.as_percent(curves), cache.theme(), rate, _with_names(list(at_rate["model"]), model), model
+    )
+    tables.chart(figure, "recall-by-rate", curves, "Recall of copies by false-positive rate, a line for each model.")
+    st.caption(
+        f"Named: {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
+    )
+    _thresholds(run, rate)
+
+
+def _describe(row: pd.Series) -> None:
+    """Show what the selected model retrieves at the selected false-positive rate."""
+    ci = ""
+    if row[["low", "high"]].notna().all():
+        ci = f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
+    wrong = COLLECTION * row["rate"]
+    st.markdown(
+        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'])}** of edited copies{ci}. In a collection of "
+        f"{COLLECTION:,}, about {wrong:,.0f} unrelated image{'' if round(wrong) == 1 else 's'} would match each query."
+    )
+
+
+def _with_names(best_first: Sequence[str], model: str) -> list[str]:
+    """Return the models whose lines have a name: the selected one, the best encoders and the best baselines."""
+    encoders = [one for one in best_first if not one.startswith(BASELINE)]
+    baselines = [one for one in best_first if one.startswith(BASELINE)]
+    return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 3]]))
+
+
+def _thresholds(run: Run, rate: float) -> None:
+    rows = cache.computed(run, retrieval.survivors, rate)
+    rows = rows[rows["model"].isin(with_place(rows["model"]))]
+    table = rows[["model", "threshold", "kept", "survives", "lost"]]
+    table.insert(0, "title", rows["model"].map(model_title))
+    columns: dict[str, Any] = {
+        "title": st.column_config.TextColumn("Model"),
+        "model": None,
+        "threshold": st.column_config.NumberColumn("Threshold (cosine)", format="%.3f"),
+    }
+    ends = {
+        "survives": f"Robust to (recall > {in_percent(SURVIVES)})",
+        "lost": f"Fails on (recall < {in_percent(LOST)})",
+    }
+    for column, title in ends.items():
+        about = "Transformations whose whole 95% CI is in this range. Double-click for all."
+        columns[column] = st.column_config.TextColumn(title, width=ENDS, help=about)
+    st.markdown(f"**Thresholds at a false-positive rate of {100 * rate:g}%**")
+    tables.show_table(
+        table,
+        "thresholds-of-duplicates",
+        columns,
+        percent={"kept": ("Recall (%)", MEASURES.get("copies-kept").definition)},
+        written={"survives": _counted, "lost": _counted},
+    )
+
+
+def _counted(transforms: str) -> str:
+    """Return ``2: JPEG, Posterize``."""
+    found = transforms.split(", ") if transforms else []
+    return f"{len(found)}{': ' * bool(found)}{', '.join(map(named, found))}"
+
+
+@fragment
 def _search(run: Run) -> None:
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         messages.empty(
-            "This run ships no embeddings to find neighbors in, and none can be made here; a run computed here (New "
-            "run, or `probing run`) has them."
+            "This run has no embeddings to search. A run that is computed on this computer has them: see Evaluate your "
+            "model."
         )
         return
     if run.pictures.why_not:
         messages.no_pictures(run.pictures.why_not)
         return
-    picture, original = _pick_picture(run)
     left, right = st.columns(2)
     with left:
-        chosen = pickers.pick_models(run, cache.computed(run, _best_first), MAX_MODELS)
-        models = [m for m in chosen if m in able]
-        messages.left_out(chosen, models, "the run has no probe of theirs for new pictures, or no gallery to search")
-    transform = resolve(pickers.pick_transform(run, where=right))
+        selected = pickers.pick_models(run, cache.computed(run, _best_first), MAX_MODELS)
+        models = [m for m in selected if m in able]
+        messages.left_out(selected, models, "they cannot embed new images in this run")
+    transform = resolve(pickers.pick_transform(run, where=right, default=_most_different(run, models)))
+    samples = neighbors.gallery(run)
+    models = list(asking.each(models, lambda model: asking.embed_gallery(run, model, samples)))
+    picture, original = _pick_picture(run, models, transform)
     step = strength_slider(picture, run.recipe.view, transform)
+    _rank_by_strength(run, models, picture, original, transform, step.strength)
 
     def search(model: str) -> Near:
-        asking.embed_gallery(run, model, neighbors.gallery(run))
         return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
 
     near = asking.each(models, search)
@@ -87,10 +225,32 @@ def _search(run: Run) -> None:
         with columns[number % COLUMNS]:
             _neighbors(run, model, near[model], step.before, original)
     st.caption(
-        f"Searched are the {len(neighbors.gallery(run)):,} untouched images that the run tested; "
-        "a model whose embeddings of them the run does not hold embeds them here when it is first asked. Under a "
-        "picture: what it shows, and the cosine of its embedding to that of the altered picture."
+        f"Gallery: {len(samples):,} clean test crops. Under each image: label, cosine similarity."
     )
+
+
+def _rank_by_strength(
+    run: Run, models: Sequence[str], picture: VisitorPicture, original: str, transform: Transform, strength: float
+) -> None:
+    """Show the rank of the original at every strength of the slider."""
+    shown = preview(picture, run.recipe.view, transform)
+    steps = [shown.step(index) for index in range(len(shown.strengths))]
+    edited = [step.after for step in steps]
+    found = asking.each(models, lambda model: neighbors.ranks(run, steps[0].before, edited, model, original))
+    factor = 100.0 if transform.unit.startswith("share") else 1.0
+    ranks = pd.DataFrame(
+        [(model, s, rank) for model, of in found.items() for s, rank in zip(shown.strengths, of, strict=True)],
+        columns=["model", "strength", "rank"],
+    )
+    if ranks.empty:
+        return
+    learned = (factor * transform.weakest, factor * transform.strongest)
+    axis = StrengthAxis(strength_title(transform), factor * shown.strengths[0], factor * shown.strengths[-1], learned)
+    st.markdown("**Rank of the original by strength**: 1 means that no other image is more similar")
+    written = ranks.assign(strength=factor * ranks["strength"])
+    size = len(neighbors.gallery(run)) + (not original)
+    figure = rank_by_strength_chart(written, cache.theme(), axis, size, factor * strength)
+    tables.chart(figure, "rank-by-strength", ranks, "Rank of the original by strength, a line for each model.")
 
 
 def _best_first(run: Run) -> list[str]:
@@ -101,15 +261,34 @@ def _best_first(run: Run) -> list[str]:
     return list(dict.fromkeys([*networks(learned), *learned, *ranked]))
 
 
-def _pick_picture(run: Run) -> tuple[VisitorPicture, str]:
-    rows = run.sample_rows(neighbors.gallery(run)[:MAX_PHOTOGRAPHS])
+def _most_different(run: Run, models: Sequence[str]) -> str:
+    """Return the transformation under which the recall of the first two models differs most; empty if unknown."""
+    rows = cache.computed(run, retrieval.originals)
+    if len(models) < 2 or rows.empty:
+        return ""
+    recall = rows.pivot_table(index="transform", columns="model", values="value").drop(
+        index="identity", errors="ignore"
+    )
+    if not set(models[:2]) <= set(recall):
+        return ""
+    return str((recall[models[0]] - recall[models[1]]).abs().idxmax())
+
+
+def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tuple[VisitorPicture, str]:
+    """Return the selected image and its id, which is empty for an upload; at first one on which two models differ."""
+    rows = run.sample_rows(neighbors.gallery(run)[:MAX_CROPS])
     labels = rows["label"].astype(str)
     columns = zip(rows["image_id"], labels, labels.groupby(labels).cumcount() + 1, strict=True)
     names = {str(image_id): f"{label} {n}" if label else str(image_id) for image_id, label, n in columns}
+    ids = list(names)
+    if len(models) > 1 and state.stored_choice("photograph") not in names:
+        some = tuple(ids[:: max(1, len(ids) // neighbors.EXAMPLES)])
+        first = neighbors.telling_example(run, tuple(models[:2]), transform.name, some)
+        ids = [first, *(one for one in ids if one != first)]
     return upload.pick_of(
         "Photograph of the run",
         "photograph",
-        list(names),
+        ids,
         names.__getitem__,
         lambda image_id: VisitorPicture.from_array(image_id, run.pictures.source(image_id)),
     )
@@ -117,15 +296,13 @@ def _pick_picture(run: Run) -> tuple[VisitorPicture, str]:
 
 def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: str) -> None:
     samples = neighbors.gallery(run)
-    st.markdown(in_bold(model))
-    sign = ":material/check_circle: " if near.place == 1 else ""
-    st.markdown(f"{sign}{near.in_words}")
-    pictures, captions = [], []
+    st.markdown(f"{in_bold(model)}: {near.in_words}")
+    images, captions = [], []
     shown = list(zip(near.rows, near.cosines, strict=True))
     if near.original not in near.rows:
         shown.append((near.original, near.cosine))
     for row, cosine in shown:
-        if row == len(samples):  # an upload, untouched
+        if row == len(samples):  # an upload before the transformation
             image, words, own = before, "", True
         else:
             facts = run.sample_rows(samples[[row]]).iloc[0]
@@ -133,109 +310,12 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
             image = run.picture(int(samples[row]))[1]
         if own:  # framed
             image = np.asarray(ImageOps.expand(Image.fromarray(image), FRAME, cache.theme().accent))
-        pictures.append(data_url(image))
-        place = f", place {near.place:,}:" if own and near.original not in near.rows else ""
+        images.append(data_url(image))
+        place = f", rank {near.place:,}:" if own and near.original not in near.rows else ""
         captions.append(f"{f'original{place}' if own else words} {cosine:.3f}")
-    st.image(pictures, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
+    st.image(images, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
     if near.are_tied:
-        st.caption(
-            "Pictures with the same cosine are equally near, and their order means nothing. An image hash has few "
-            "different cosines: it recognizes copies, and all other pictures are near by chance."
-        )
-
-
-@fragment
-def _originals(run: Run) -> None:
-    rows = cache.computed(run, retrieval.originals)
-    if rows.empty:
-        messages.empty(tables.why_none(run))
-        return
-    recall = cache.study(run, "retrieval")
-    all_together = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
-    models, gallery = with_place(rows["model"]), int(rows["gallery"].max())
-    left, right = st.columns(2)
-    with right:  # before the first chart, which writes the address
-        model = pickers.pick_model(run, models)
-    with left:
-        shown = all_together.sort_values("value", ascending=False)
-        dots = tables.as_percent(shown.assign(name=shown["model"].map(model_title), series="all alterations"))
-        of = dict(zip(shown["model"], seed_of(list(shown["model"])), strict=True))
-        dots = dots.assign(seed_of=[model_title(of[m]) if of[m] else "" for m in shown["model"]])
-        figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", ends=PERCENT)
-        tables.chart(figure, "by-model", shown, "Share of altered pictures whose original is the nearest, by model.")
-        st.caption(
-            "Share of altered pictures, all alterations together, whose original is the nearest of "
-            f"{gallery:,} untouched images; guessing finds {in_percent(1 / gallery, 1)}. Ticks: further trainings."
-        )
-    with right:
-        mine = rows[rows["model"] == model].sort_values("value", ascending=False)
-        groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
-        dots = tables.as_percent(mine.assign(name=mine["transform"].map(named), series="original found"))
-        figure = dots_chart(dots, cache.theme(), "original is the nearest (%)", groups=groups, ends=PERCENT)
-        tables.chart(figure, "by-transform", mine, f"Share of originals found by {model}, by transformation.")
-        st.caption(
-            f"By {plain(model_title(model))}. Untouched is the ceiling: the same photograph, cut a second time. "
-            "A color is a group."
-        )
-
-
-@fragment
-def _duplicates(run: Run) -> None:
-    copies = cache.study(run, "duplicates")
-    if copies.empty:
-        messages.empty(tables.why_none(run))
-        return
-    shares = sorted(copies["unrelated"].unique(), key=lambda share: abs(np.log(share / UNRELATED)))
-    names = {f"{share:g}": in_percent(share, 2 if share < 0.001 else 1 if share < 0.01 else 0) for share in shares}
-    chosen = state.choice(
-        st.segmented_control,
-        "Unrelated pairs above the threshold",
-        "unrelated",
-        next(iter(names)),
-        list(names),
-        required=True,
-        format_func=names.__getitem__,
-    )
-    rows = cache.computed(run, retrieval.survivors, float(chosen))
-    if rows.empty:
-        messages.empty(tables.why_none(run))
-        return
-    st.markdown(
-        "Two pictures are taken for copies where their cosine is above the model's threshold. It is set so that "
-        f"{names[chosen]} of {int(copies['pairs'].max()):,} pairs of unrelated photographs are above it, too: about "
-        f"{10_000 * float(chosen):,.0f} wrong hits for a picture in a collection of 10,000. The table counts how many "
-        "altered copies are found. None is cropped or mirrored."
-    )
-    rows = rows[rows["model"].isin(with_place(rows["model"]))]
-    table = rows[["model", "threshold", "kept", "survives", "lost"]]
-    table.insert(0, "title", rows["model"].map(model_title))
-    tested = copies["transform"][copies["transform"] != "identity"].nunique()
-    columns: dict[str, Any] = {
-        "title": st.column_config.TextColumn("model"),
-        "model": None,
-        "threshold": st.column_config.NumberColumn("threshold (cosine)", format="%.3f"),
-    }
-    ends = {"survives": f"found after (> {in_percent(SURVIVES)})", "lost": f"lost after (< {in_percent(LOST)})"}
-    for column, title in ends.items():
-        columns[column] = st.column_config.TextColumn(
-            title,
-            width=150,
-            help=f"Of the {tested} transformations, those after which this share of the copies, with its 95 % "
-            "interval, is above the threshold. A double click shows all.",
-        )
-    tables.show_table(
-        table,
-        "thresholds-of-duplicates",
-        columns,
-        percent={"kept": ("copies found (%)", MEASURES.get("copies-kept").definition)},
-        written={"survives": _counted, "lost": _counted},
-    )
-
-
-def _counted(transforms: str) -> str:
-    """Return ``2: JPEG, Posterize``."""
-    found = transforms.split(", ") if transforms else []
-    return f"{len(found)}{': ' * bool(found)}{', '.join(map(named, found))}"
+        st.caption("Images with equal similarity are ordered arbitrarily: a hash has few different values.")
 
 
 show()

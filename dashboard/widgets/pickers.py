@@ -69,7 +69,7 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
     return value[:limit] or models[:1]
 
 
-def pick_transform(run: Run, where: Any = st, help: str | None = None) -> str:
+def pick_transform(run: Run, where: Any = st, help: str | None = None, default: str = "") -> str:
     table = run.transforms[run.transforms["group"] != "identity"]
     names = {t: f"{g} · {named(t)}" for t, g in zip(table["transform"], table["group"], strict=True)}
     return str(
@@ -77,7 +77,7 @@ def pick_transform(run: Run, where: Any = st, help: str | None = None) -> str:
             where.selectbox,
             "Transformation",
             "transform",
-            table["transform"].iloc[0],
+            default or table["transform"].iloc[0],
             list(table["transform"]),
             own_default=True,  # the page Transformations starts with none
             help=help,

@@ -9,6 +9,13 @@ from probing_core.charts.heat_map import HeatScale, heat_map
 from probing_core.charts.inside import LAYER_TASKS, layers_chart, variance_chart
 from probing_core.charts.predictions import reliability_chart
 from probing_core.charts.ranking_chart import ranking_chart
+from probing_core.charts.retrieval_charts import (
+    NAMED,
+    rank_by_strength_chart,
+    recall_by_model_chart,
+    recall_by_rate_chart,
+    recall_by_transformation_chart,
+)
 from probing_core.charts.scatter_chart import scatter_chart
 from probing_core.charts.strength_charts import (
     StrengthAxis,
@@ -21,6 +28,7 @@ from probing_core.charts.training import training_chart
 
 __all__ = [
     "LAYER_TASKS",
+    "NAMED",
     "PERCENT",
     "Figure",
     "HeatScale",
@@ -33,7 +41,11 @@ __all__ = [
     "heat_map",
     "layers_chart",
     "predictions_chart",
+    "rank_by_strength_chart",
     "ranking_chart",
+    "recall_by_model_chart",
+    "recall_by_rate_chart",
+    "recall_by_transformation_chart",
     "reliability_chart",
     "scatter_chart",
     "thresholds_chart",

@@ -82,7 +82,8 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
         return rows
-    rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated) & (rows["transform"] != "identity")]
+    rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated)]
+    rows = rows[~rows["transform"].isin(["identity", ALL])]
     low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
     rows = rows.assign(survives=low > SURVIVES, lost=high < LOST)
     found = [
@@ -93,6 +94,26 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     ]
     columns = ["model", "threshold", "survives", "lost", "kept"]
     return pd.DataFrame(found, columns=columns).sort_values("kept", ascending=False, kind="stable", ignore_index=True)
+
+
+def recall_by_rate(run: RunTables) -> pd.DataFrame:
+    """Return the recall of edited copies by false-positive rate.
+
+    Columns: ``model``, ``rate`` (ascending for each model), ``threshold``, ``value``, ``low`` and ``high`` (NaN in
+    runs that hold recall by transformation alone, of which ``value`` is the mean).
+    """
+    rows = run.table(layout.table_path("duplicates"))
+    if rows.empty:
+        return pd.DataFrame(columns=["model", "rate", "threshold", "value", "low", "high"])
+    rows = rows[(rows["cosine"] == "raw") & (rows["transform"] != "identity")].rename(columns={"unrelated": "rate"})
+    found = []
+    for (model, rate), own in rows.groupby(["model", "rate"], sort=False):
+        together = own[own["transform"] == ALL]
+        one = (together if len(together) else own)["value"].mean()
+        low, high = (together[end].mean() if len(together) else np.nan for end in ("low", "high"))
+        about = {"model": model, "rate": rate, "threshold": own["threshold"].iloc[0]}
+        found.append(about | {"value": one, "low": low, "high": high})
+    return pd.DataFrame(found).sort_values(["model", "rate"], kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +143,7 @@ class Near:
 
     @property
     def in_words(self) -> str:
-        if self.place == 1:
-            return f"The original is the nearest of {self.size:,}."
-        others = "1 other seems" if self.place == 2 else f"{self.place - 1:,} others seem"
-        return f"The original is found at place {self.place:,} of {self.size:,}, so {others} nearer."
+        return f"Rank of the original: {self.place:,} of {self.size:,}"
 
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:

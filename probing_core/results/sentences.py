@@ -151,24 +151,19 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
 
 
 def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
-    """Return one or two sentences on who finds originals most often; empty where it was not measured."""
+    """Return a sentence on how often the best encoder retrieves the original of an edited image, and the baseline that
+    does so more often, if any; empty where it was not measured."""
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
-    board = boards[0]
-    gallery, best, count = int(rows["gallery"].max()), board.iloc[0], int(has_place(board).sum())
-    words = (
-        f"{shown(best['model'])} finds the original of an altered picture{' most often' if count > 1 else ''}"
-        f"{_level(board, shown)}: for {in_percent(best['value'])} of altered pictures it is the nearest of "
-        f"{gallery:,} images."
+    best = boards[-1].iloc[0]
+    name = f"{shown(best['model'])}{_level(boards[-1], shown)}"
+    if len(boards) == 1:
+        return f"{name} retrieves the original of {in_percent(best['value'])} of edited images."
+    return (
+        f"The best encoder, {name}, retrieves the original of {in_percent(best['value'])} of edited images; the "
+        f"baseline {shown(boards[0].iloc[0]['model'])} does so more often."
     )
-    for learned in boards[1:]:
-        best = learned.iloc[0]
-        words += (
-            f" The best encoder, {shown(best['model'])}{_level(learned, shown)}, finds it for "
-            f"{in_percent(best['value'])}."
-        )
-    return words
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:

@@ -82,16 +82,32 @@ def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
     assert retrieval.survivors(run, 0.5).empty
 
 
+def test_recall_by_rate_is_that_of_all_copies_or_the_mean_over_transformations(store):
+    columns = ["model", "cosine", "unrelated", "transform", "value", "low", "high", "threshold"]
+    rows = [
+        *(("one", "raw", rate, name, value, value - 0.1, value + 0.1, 0.8) for rate, name, value in [
+            (0.01, "jpeg", 0.9), (0.01, "fog", 0.5), (0.01, "identity", 1.0),
+            (0.001, "jpeg", 0.7), (0.001, "fog", 0.2), (0.001, "identity", 1.0), (0.001, "all", 0.45),
+        ]),
+        ("one", "centered", 0.001, "all", 0.1, 0.0, 0.2, 0.8),
+    ]  # fmt: skip
+    found = retrieval.recall_by_rate(put(store, "duplicates", pd.DataFrame(rows, columns=columns)))
+    assert found["rate"].tolist() == [0.001, 0.01]
+    np.testing.assert_allclose(found["value"], [0.45, 0.7])
+    np.testing.assert_allclose(found[["low", "high"]], [[0.35, 0.55], [np.nan, np.nan]])
+
+
 def test_the_sentence_says_who_finds_originals_and_who_of_those_that_learned(store):
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
     values = {"zoo/mae": base + 0.1, "zoo/clip": base}
     words = sentences.originals_finding(put(store, "uses", used(values, "original")), lambda name: f"<{name}>")
-    assert words.startswith("<zoo/mae> finds the original of an altered picture most often: for ")
-    assert words.endswith("of altered pictures it is the nearest of 150 images.")
+    assert words.startswith("<zoo/mae> retrieves ")
+    assert f" {100 * (base + 0.1).mean():.0f}% " in words
     run = put(store, "uses", used(values | {"baseline/phash": base + 0.4}, "original"))
     words = sentences.originals_finding(run)
-    assert words.startswith("baseline/phash finds the original of an altered picture most often: ")
-    assert "The best encoder, zoo/mae, finds it for " in words
+    assert words.startswith("The best encoder, zoo/mae, ")
+    assert f" {100 * (base + 0.1).mean():.0f}% " in words
+    assert "baseline/phash" in words
     alike = put(store, "uses", used({"one": base, "two": base}, "original"))
     assert "(not significantly different from two)" in sentences.originals_finding(alike)
 

@@ -20,8 +20,18 @@ from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import GRID, fit
 
-SHARES = {0.01: 20, 0.001: 100, 0.0001: 2000}
-"""Share of unrelated pairs above a threshold -> fewest photographs for its estimate."""
+SHARES = {
+    0.05: 20,
+    0.02: 20,
+    0.01: 20,
+    0.005: 40,
+    0.002: 70,
+    0.001: 100,
+    0.0005: 400,
+    0.0002: 800,
+    0.0001: 2000,
+}
+"""False-positive rate: fraction of unrelated pairs above a threshold -> fewest photographs for its estimate."""
 
 MAX_PHOTOGRAPHS = 2000
 """Untouched images whose pairs are compared: two million pairs."""

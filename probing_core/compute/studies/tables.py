@@ -312,7 +312,8 @@ def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], no
 
 
 def duplicates_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the share of each transformation's copies above each threshold, which is used as estimated."""
+    """Return the recall of each transformation's copies at each false-positive rate, and of all edited copies; the
+    threshold is used as estimated."""
     table = []
     for kind, copies in data.copies.items():
         some = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
@@ -327,7 +328,9 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
                 "pairs": copies.pairs,
             }
             few = too_few(found.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
-            for transform, rows in copies.rows.reset_index(drop=True).groupby("transform", sort=False):
+            rows_of = copies.rows.reset_index(drop=True)
+            edited = rows_of[rows_of["transform"] != "identity"]
+            for transform, rows in [*rows_of.groupby("transform", sort=False), (ALL, edited)]:
                 kept = measured(
                     "copies-kept", mean(copies.cosines[rows.index] > found.value, rows["base_id"].to_numpy())
                 )

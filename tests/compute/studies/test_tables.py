@@ -291,7 +291,8 @@ def test_thresholds_and_copies_are_those_of_all_pairs(data, untouched, kind):
     cosines = np.sort(1 - distances[:, 1:].ravel())[::-1][::2]  # each pair is there twice
     copies = duplicates_table(data).query(f"cosine == '{kind}'")
     thresholds = copies.drop_duplicates("unrelated")
-    assert thresholds["unrelated"].tolist() == [0.01, 0.001], "0.01 % takes 2,000 photographs"
+    rates = thresholds["unrelated"].tolist()
+    assert rates == [0.05, 0.02, 0.01, 0.005, 0.002, 0.001], "lower rates take more photographs"
     assert (thresholds["pairs"] == len(cosines)).all()
     s, E = data.samples, np.asarray(data.X)
     clean = dict(zip(rows["image_id"], unit(X - mean), strict=True))
@@ -302,6 +303,8 @@ def test_thresholds_and_copies_are_those_of_all_pairs(data, untouched, kind):
             kept = [unit(E[i] - mean) @ clean[s.loc[i, "image_id"]] > value for i in at]
             one = copies[(copies["unrelated"] == share) & (copies["transform"] == name)]
             assert one["value"].item() == pytest.approx(np.mean(kept))
+        mine = copies[copies["unrelated"] == share].set_index("transform")["value"]
+        assert mine["all"] == pytest.approx(mine.drop(["all", "identity"]).mean())
 
 
 def test_variance_is_that_of_the_samples_and_of_each_block(data):
@@ -321,8 +324,8 @@ def test_uses_are_the_tables_photograph_by_photograph(data, searched):
     means = uses.groupby("use")["value"].mean()
     recall = retrieval_table(searched).query("transform == 'all' and k == 1")
     assert means["original"] == pytest.approx(recall["value"].item())
-    copies = duplicates_table(data).query("cosine == 'raw' and unrelated == 0.001 and transform != 'identity'")
-    assert means["duplicates"] == pytest.approx(copies["value"].mean())
+    copies = duplicates_table(data).query("cosine == 'raw' and unrelated == 0.001 and transform == 'all'")
+    assert means["duplicates"] == pytest.approx(copies["value"].item())
     assert means["content"] > 0.9, "the label is the longest axis"
     assert uses.groupby("use")["base_id"].nunique().eq(SPLITS["test"]).all()
 

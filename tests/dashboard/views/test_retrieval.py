@@ -11,14 +11,17 @@ import pyarrow as pa
 import pytest
 
 from dashboard.data import neighbors, predictions
+from dashboard.data.previews import versions
 from dashboard.text import in_bold, named, unbroken
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
+from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval, sentences
 from probing_core.run import layout
 from probing_core.run.store import Store
+from probing_core.transforms import prepare_source, resolve
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
@@ -34,13 +37,34 @@ def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_trans
     assert len(drawn(by_model)) == len(run.models)
     rows = retrieval.originals(run)
     assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"].map(named))
+    recall = rows[(rows["model"] == "zoo/mae") & (rows["transform"] == "jpeg")]["value"].item()
+    (dots,) = by_transform["data"]
+    at = by_transform["layout"]["yaxis"]["ticktext"].index(named("jpeg"))
+    assert dots["x"][at] == pytest.approx(100 * recall)
 
 
 def drawn(figure: dict) -> set[str]:
     """The rows of a chart that have a mark."""
     axis = figure["layout"]["yaxis"]
-    names = dict(zip(axis["tickvals"], (name.replace("<br>", " ") for name in axis["ticktext"]), strict=True))
+    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
     return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
+
+
+def test_recall_by_rate_chart_follows_the_slider_and_names_the_model(open_app, studied_run):
+    app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated="0.005", model="zoo/mae")
+    assert not app.exception
+    assert app.get("slider") or app.select_slider[0].value == "0.005"
+    run = Run.open(studied_run)
+    curves = retrieval.recall_by_rate(run)
+    (figure,) = figures(app)
+    lines = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
+    assert len(lines) == curves["model"].nunique()
+    mine = curves[curves["model"] == "zoo/mae"]
+    np.testing.assert_allclose(lines[model_title("zoo/mae")]["x"], mine["rate"])
+    np.testing.assert_allclose(lines[model_title("zoo/mae")]["y"], 100 * mine["value"])
+    value, low, high = mine[mine["rate"] == 0.005][["value", "low", "high"]].to_numpy()[0]
+    shown = texts(app).replace("\\", "")
+    assert f"retrieves **{100 * value:.0f}%** of edited copies (95% CI {100 * low:.1f}–{100 * high:.1f})" in shown
 
 
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
@@ -74,7 +98,9 @@ def test_a_missing_table_empties_its_own_tab_alone(open_app, studied_run, tmp_pa
 def test_no_picture_is_embedded_before_somebody_searches(open_app, monkeypatch):
     monkeypatch.setattr(neighbors, "gallery_steps", lambda *_: pytest.fail("a gallery was embedded"))
     for part in ("found", "duplicates"):
-        assert not open_app("Retrieval", run=REFERENCE, part=part).exception
+        app = open_app("Retrieval", run=REFERENCE, part=part)
+        assert not app.exception
+        assert figures(app)
 
 
 def test_the_shipped_run_searches_its_untouched_photographs(open_app):
@@ -83,8 +109,8 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
     assert len(label(app, "selectbox", "Photograph of the run").options) == tested
-    assert f"Searched are the {tested} untouched images" in texts(app)
-    assert f"of {tested:,}" in texts(app) or "The original is the nearest" in texts(app)
+    assert f"Gallery: {tested} clean test crops" in texts(app)
+    assert re.search(rf"Rank of the original: [\d,]+ of {tested:,}", texts(app))
 
 
 def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, studied_run):
@@ -92,9 +118,12 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
     app = open_app("Retrieval", run=studied_run, part="search", models="baseline/pixels", transform="jpeg")
     assert not app.exception
     assert not app.error
-    assert "The original is" in texts(app)
     run = Run.open(studied_run)
-    assert f"of {len(retrieval.gallery(run)):,}" in texts(app)
+    rank = int(re.search(rf"Rank of the original: ([\d,]+) of {len(retrieval.gallery(run)):,}", texts(app))[1])
+    (figure,) = figures(app)
+    (line,) = figure["data"]
+    assert rank in line["y"]
+    assert 1 <= min(line["y"]) <= max(line["y"]) <= len(retrieval.gallery(run))
     field = label(app, "selectbox", "Photograph of the run")
     assert field.value in set(run.images["image_id"])
     assert len(set(field.options)) == len(field.options), "each has a name of its own"
@@ -103,22 +132,39 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
 def test_an_original_that_is_not_among_the_nearest_is_shown_after_them_with_its_place(open_app):
     address = {"models": "baseline/handcrafted", "transform": "pencil-sketch", "strength": "12"}
     app = open_app("Retrieval", run=REFERENCE, part="search", **address)
-    place = int(re.search(r"found at place ([\d,]+)", texts(app))[1].replace(",", ""))
+    place = int(re.search(r"Rank of the original: ([\d,]+)", texts(app))[1].replace(",", ""))
     assert place > 5
     captions = [image.caption for image in app.get("image")[-1].proto.imgs]
     assert len(captions) == 6
-    assert captions[-1].startswith(f"original, place {place:,}:")
+    assert captions[-1].startswith(f"original, rank {place:,}:")
 
 
 def test_a_search_begins_with_the_encoders_that_find_originals_most_often(open_app, monkeypatch):
     monkeypatch.setattr(asking, "each", lambda models, search: {})
-    app = open_app("Retrieval", run=REFERENCE, part="search")
+    photograph = str(Run.open(REFERENCE).images.query("split == 'test'")["image_id"].iloc[0])
+    app = open_app("Retrieval", run=REFERENCE, part="search", photograph=photograph)
     ranked = list(dict.fromkeys(retrieval.originals(Run.open(REFERENCE))["model"]))
     best, *others = [m for m in ranked if not m.startswith("baseline/")]
     second = next(m for m in others if "@" not in m)
     assert label(app, "multiselect", "Models").value == [best, second], "of two networks"
-    chosen = open_app("Retrieval", run=REFERENCE, part="search", model="zoo/mae")
+    chosen = open_app("Retrieval", run=REFERENCE, part="search", model="zoo/mae", photograph=photograph)
     assert label(chosen, "multiselect", "Models").value == ["zoo/mae", best], "after the model of another page"
+
+
+def test_telling_example_is_the_image_on_which_two_models_differ_most(monkeypatch):
+    run, models, transform = Run.open(REFERENCE), ("baseline/pixels", "baseline/phash"), resolve("rotate")
+    samples = retrieval.gallery(run)
+    ids = tuple(run.sample_columns("image_id")["image_id"].iloc[samples[:6]])
+    monkeypatch.setattr(neighbors.st, "session_state", {})
+    monkeypatch.setattr(predictions.st, "session_state", {})
+    first = neighbors.telling_example(run, models, transform.name, ids)
+    ratio = {}
+    for one in ids:
+        source = prepare_source(run.pictures.source(one), run.recipe.view)
+        before, after = versions(source, run.recipe.view, transform, transform.strength_at(0.5))
+        places = [neighbors.ranks(run, before, [after], model, one)[0] for model in models]
+        ratio[one] = max(places) / min(places)
+    assert ratio[first] == max(ratio.values()) > 1
 
 
 PIXELS = "baseline/pixels"
