@@ -224,9 +224,7 @@ def _search(run: Run) -> None:
     for number, model in enumerate(near):
         with columns[number % COLUMNS]:
             _neighbors(run, model, near[model], step.before, original)
-    st.caption(
-        f"Gallery: {len(samples):,} clean test crops. Under each image: label, cosine similarity."
-    )
+    st.caption(f"Gallery: {len(samples):,} clean test crops. Under each image: label, cosine similarity.")
 
 
 def _rank_by_strength(
