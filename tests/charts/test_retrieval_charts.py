@@ -36,7 +36,7 @@ def test_recall_by_model_chart_has_seeds_on_the_row_of_their_model():
     assert model_title("zoo/mae") in labels[0]
     assert "40%" in labels[0]
     assert (list(seeds.x), list(seeds.y)) == ([42.0], [0])
-    assert [pair[1] for pair in dots.customdata][0] == "zoo/mae", "what a click selects"
+    assert dots.customdata[0][1] == "zoo/mae", "what a click selects"
     assert "<a" not in "".join(labels.values())
     assert [shape.x0 for shape in figure.layout.shapes if shape.type == "line"] == [0.3]
 
