@@ -110,8 +110,7 @@ def executed(path: Path) -> NotebookNode:
 
 
 def headline(run: Store) -> str:
-    """Return the result that the README names: how well each objective's encoder, and pixel statistics, know the
-    fine task."""
+    """Return the result in the README: the transformation accuracy of the best and worst encoder and of baselines."""
     scores = run.read_table(layout.SCORES)
     rows = scores[
         (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
@@ -124,16 +123,16 @@ def headline(run: Store) -> str:
     )
 
     def with_interval(row: pd.Series) -> str:
-        return f"{in_percent(row['value'], 1)} (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+        return f"{in_percent(row['value'], 1)} (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
 
+    first, last = objectives.index[0], objectives.index[-1]
     return (
-        f"Of {len(objectives)} small encoders that differ in their objective alone, `{objectives.index[0]}` holds "
-        f"most: from its embedding a linear probe names which of thirty transformations was applied, if any, in "
-        f"{with_interval(best)} of the test images, from that of `{objectives.index[-1]}`, which holds least, in "
-        f"{with_interval(least)}. Chance is {in_percent(best['chance'])}; the same network untrained reaches "
-        f"{with_interval(untrained)}, a published EfficientNet-Lite0 {with_interval(published)}, handcrafted "
-        f"statistics of the pixels {with_interval(statistics)}. `probing compare {objectives.index[0]} "
-        f"{objectives.index[-1]}` computes the difference again from the predictions that ship."
+        f"Of {len(objectives)} small encoders that differ only in their training objective, `{first}` encodes the most "
+        f"about transformations: a linear probe on its embedding predicts the transformation with an accuracy of "
+        f"{with_interval(best)}, on that of `{last}` with {with_interval(least)}. "
+        f"Chance is {in_percent(best['chance'])}. The untrained network reaches {with_interval(untrained)}, "
+        f"a published EfficientNet-Lite0 {with_interval(published)}, and handcrafted pixel statistics "
+        f"{with_interval(statistics)}. `probing compare {first} {last}` recomputes the difference."
     )
 
 
