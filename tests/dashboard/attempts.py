@@ -25,4 +25,4 @@ def attempt(tried: str, came_back: str) -> Callable[[Test], Test]:
 def table() -> str:
     """As Markdown, in the order of the modules' names and within each of its lines."""
     rows = sorted(ROWS, key=itemgetter(0))
-    return "\n".join(["| tried | came back |", "| --- | --- |", *(f"| {a} | {b} |" for _, a, b in rows)])
+    return "\n".join(["| attempt | response |", "| --- | --- |", *(f"| {a} | {b} |" for _, a, b in rows)])

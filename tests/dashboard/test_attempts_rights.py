@@ -43,8 +43,8 @@ def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
 
 
 @attempt(
-    "Evaluate your model on this machine under `localhost`, `127.0.0.1` or `[::1]`",
-    "the form: whoever runs the dashboard has all rights",
+    "Evaluate your model on this machine, at `localhost`, `127.0.0.1` or `[::1]`",
+    "the form: users who run the dashboard have all rights",
 )
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_the_machine_itself(address, host):
@@ -53,8 +53,8 @@ def test_the_machine_itself(address, host):
 
 
 @attempt(
-    "the same through an SSH tunnel, which has another port there and adds no header",
-    "the form: who may log in on the machine has all rights",
+    "the same through an SSH tunnel, which uses a different port and adds no header",
+    "the form: users who can log in on the machine have all rights",
 )
 def test_a_tunnel(address):
     tunnel = "localhost:9000"
@@ -82,7 +82,7 @@ def test_a_forwarding_header(address, headers):
         assert is_locked(visitor)
 
 
-@attempt("the same under another name (DNS rebinding)", "a visitor without rights")
+@attempt("the same under a different host name (DNS rebinding)", "a visitor without rights")
 @pytest.mark.parametrize("host", ["rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:8501"])
 def test_a_wrong_host(address, host):
     with visiting(address, {"Host": host}, f"http://{host}", *FOLDER) as visitor:
@@ -90,15 +90,15 @@ def test_a_wrong_host(address, host):
         assert is_locked(visitor)
 
 
-@attempt("a page of another site opens the websocket", "403")
+@attempt("a page of a different site opens the websocket", "403")
 def test_another_site(address):
     with pytest.raises(InvalidStatus, match="403"), visiting(address, origin="http://evil.example"):
         pass
 
 
 @attempt(
-    "Evaluate your model from this machine, with a server that listens on every address, by Streamlit or by uvicorn",
-    "a visitor without rights, who reads how to get them",
+    "Evaluate your model from this machine, with a server that listens on every address, through Streamlit or uvicorn",
+    "a visitor without rights, with instructions how to get them",
 )
 @pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
 def test_a_server_that_listens_elsewhere(by):
@@ -109,8 +109,8 @@ def test_a_server_that_listens_elsewhere(by):
 
 
 @attempt(
-    "a forged message: a visitor sends the name of a run and the click of Start, as the machine's own page would",
-    "nothing is started; no folder is made",
+    "a forged message: a visitor sends the name of a run and a click on Start, as the page on the machine itself would",
+    "nothing is started; no folder is created",
 )
 def test_a_forged_click(address):
     with visiting(address) as owner:
@@ -126,7 +126,7 @@ def test_a_forged_click(address):
 
 @attempt(
     "a folder, a corpus and a model as a path in the address of Evaluate your model",
-    "nothing is read: the page has no form for a visitor without rights",
+    "nothing is read: the page has no form for visitors without rights",
 )
 def test_a_path_in_a_link(address):
     query = "new-name=x&new-corpus=folder:/etc&new-models=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
@@ -138,7 +138,7 @@ def test_a_path_in_a_link(address):
 
 
 @attempt(
-    "a model named as a path by who has rights: `../../etc/passwd`, `timm:../../etc/passwd`, `hf:../../etc/passwd`",
+    "a model given as a path by a user with rights: `../../etc/passwd`, `timm:../../etc/passwd`, `hf:../../etc/passwd`",
     "one sentence",
 )
 @pytest.mark.parametrize("name", ["../../etc/passwd", "timm:../../etc/passwd", "hf:../../etc/passwd"])
@@ -154,7 +154,7 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     assert "root:" not in words
 
 
-@attempt("a run named `../x`, `<script>`, `-rf` or `a/b`", "one sentence: what a name may hold")
+@attempt("a run named `../x`, `<script>`, `-rf` or `a/b`", "one sentence that says which characters a name can contain")
 @pytest.mark.parametrize("name", ["../x", "<script>alert(1)</script>", "-rf", "a/b", "a\nb"])
 def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
@@ -164,7 +164,7 @@ def test_a_run_name_that_is_none(address, name):
         assert "has been started" not in words
 
 
-@attempt("a run whose folder is named `<img src=x onerror=alert(1)> **bold**`", "the name, as text")
+@attempt("a run in a folder named `<img src=x onerror=alert(1)> **bold**`", "the name, as text")
 def test_a_run_name_with_markup(address):
     with visiting(address) as visitor:
         words = visitor.visit("evaluate")
@@ -184,7 +184,7 @@ def test_clearing_the_caches(address):
 
 
 @attempt(
-    "paths out of the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/explorer/..`, encoded or not",
+    "paths outside the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/explorer/..`, encoded or not",
     "400, 404, or the page itself",
 )
 @pytest.mark.parametrize(
@@ -211,8 +211,9 @@ def test_a_path_out_of_the_folder(address, path):
 
 
 @attempt(
-    "what a page, a picture, an error and the health check let a browser do",
-    "a Content-Security-Policy (own sources alone, no frame of others), `nosniff`, `no-referrer`, on every answer",
+    "what a page, an image, an error and the health check allow a browser to do",
+    "a Content-Security-Policy (own sources only, no embedding in frames of other sites), "
+    "`nosniff`, `no-referrer`, on every response",
 )
 @pytest.mark.parametrize(
     "path", ["/", "/try", "/_stcore/health", "/media/none.png", "//etc/passwd", "/explorer/x/points"]

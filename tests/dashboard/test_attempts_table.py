@@ -23,16 +23,16 @@ def test_the_page_lists_the_limits():
     def row(what: str, visit: str, server: str) -> None:
         assert f"| {what} | {visit} | {server} |".replace("|  |", "| |") in PAGE
 
-    row("megabytes of one picture", *[f"{MAX_BYTES // 1_000_000}"] * 2)
+    row("megabytes per image", *[f"{MAX_BYTES // 1_000_000}"] * 2)
     in_memory = [f"{limits.files:,}, {limits.megabytes:,}" for limits in (VISITOR_LIMITS, SERVER_LIMITS)]
-    row("pictures in memory, and their megabytes", *in_memory)
-    row("that arrive at once", f"{VISITOR_LIMITS.at_once}", f"{SERVER_LIMITS.at_once}")
-    row("that begin in a minute", f"{VISITOR_LIMITS.per_minute}", f"{SERVER_LIMITS.per_minute}")
+    row("images in memory, and their megabytes", *in_memory)
+    row("simultaneous uploads", f"{VISITOR_LIMITS.at_once}", f"{SERVER_LIMITS.at_once}")
+    row("uploads started per minute", f"{VISITOR_LIMITS.per_minute}", f"{SERVER_LIMITS.per_minute}")
     row(
-        "seconds for one to arrive",
-        f"{UPLOAD_TIMEOUT_S:.0f}, and its size at {MIN_UPLOAD_BYTES_PER_S // 1000} kB/s",
+        "seconds per upload",
+        f"{UPLOAD_TIMEOUT_S:.0f}, plus its size at {MIN_UPLOAD_BYTES_PER_S // 1000} kB/s",
         "",
     )
-    row("pixels of one picture, checked before it is decoded", f"{MAX_PIXELS // 1_000_000} million", "")
-    row("decoded pictures in memory", f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB on a page", "a quarter of the memory")
-    row("decoded at once", "", f"{upload.MAX_CONCURRENT_DECODES}")
+    row("pixels per image, checked before decoding", f"{MAX_PIXELS // 1_000_000} million", "")
+    row("decoded images in memory", f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB per page", "a quarter of the memory")
+    row("images decoded simultaneously", "", f"{upload.MAX_CONCURRENT_DECODES}")

@@ -52,7 +52,9 @@ def png(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-@attempt("another visitor's upload, by the name of its file in a forged message", "nothing: it is not in this visit")
+@attempt(
+    "a different visitor's upload, by the name of its file in a forged message", "nothing: it is not part of this visit"
+)
 def test_anothers_upload(server):
     file = str(uuid.uuid4())
     with visiting(server) as a, visiting(server) as b:
@@ -63,7 +65,7 @@ def test_anothers_upload(server):
         assert "No picture yet" in b.visit("try", dropped(b.widgets["Your pictures"], file))
 
 
-@attempt("another visitor's upload, by reading its address", "the page itself")
+@attempt("a different visitor's upload, by requesting its address", "the page itself")
 def test_reading_an_upload(server):
     file = str(uuid.uuid4())
     with visiting(server) as a:
@@ -73,8 +75,8 @@ def test_reading_an_upload(server):
 
 
 @attempt(
-    "the address of a picture that a visitor sees: guessed from the same picture",
-    "none: uploads and their crops travel in the page's own messages; previews lie under 128 random bits",
+    "the address of an image that a visitor sees, guessed from the same image",
+    "none: uploads and their crops are part of the page's own messages; previews have addresses of 128 random bits",
 )
 def test_addresses_of_pictures(server):
     file = str(uuid.uuid4())
@@ -89,11 +91,11 @@ def test_addresses_of_pictures(server):
 
 @attempt(
     "a preview of an upload, by its address, after the visitor has left",
-    "404: what is made from an upload ends with the visit",
+    "404: everything made from an upload ends with the visit",
 )
 @pytest.mark.parametrize("query", ["", "transform=sepia"])
 def test_what_is_made_from_an_upload_ends_with_the_visit(server, query):
-    file, label = str(uuid.uuid4()), "Or your own picture"
+    file, label = str(uuid.uuid4()), "Or upload an image"
     with visiting(server, page="transformations", query=query) as a:
         upload(server, a.session, PICTURE, file)
         a.visit("transformations", dropped(a.widgets[label], file), query=query)
@@ -125,8 +127,8 @@ def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Ans
 
 
 @attempt(
-    f"{MANY} uploads at once, by one visitor and by twenty",
-    "each is taken (204) or refused with one sentence (429); another visitor's pages go on meanwhile",
+    f"{MANY} simultaneous uploads, by one visitor and by twenty",
+    "each is accepted (204) or refused with one sentence (429); the pages of other visitors keep working",
 )
 @pytest.mark.parametrize("visitors", [1, 20])
 def test_many_uploads_at_once(server, visitors):
@@ -143,7 +145,9 @@ def test_many_uploads_at_once(server, visitors):
     assert all(title in page for title, page in zip(PAGES.values(), pages, strict=True))
 
 
-@attempt(f"an upload over {MAX_UPLOAD_MEGABYTES} MB, of stated length or not", "413, or the connection is closed")
+@attempt(
+    f"an upload over {MAX_UPLOAD_MEGABYTES} MB, with or without a stated length", "413, or the connection is closed"
+)
 @pytest.mark.parametrize("stated", [True, False])
 def test_too_large(server, stated):
     empty, kind = multipart(b"")
@@ -164,9 +168,9 @@ def test_too_large(server, stated):
 
 
 @attempt(
-    "decompression bombs: a PNG that states 60,000 x 60,000 pixels, one that lacks most of its pixels, one with 200 MB "
-    "in a comment or a color profile",
-    "one sentence each, nothing decoded; the page goes on",
+    "decompression bombs: a PNG that states 60,000 x 60,000 pixels, one without most of its "
+    "pixels, one with 200 MB in a comment or a color profile",
+    "one sentence each, nothing is decoded; the page keeps working",
 )
 def test_decompression_bombs(server):
     packed = zlib.compress(bytes(200 * 2**20), 9)
@@ -189,7 +193,7 @@ def test_decompression_bombs(server):
         assert words.count("picture.png begins like a PNG, but its header is damaged") == 2
 
 
-@attempt("a picture whose name is markup", "the name, as text")
+@attempt("an image whose name is markup", "the name, as text")
 def test_a_file_name_with_markup(server):
     file, name = str(uuid.uuid4()), "<img src=x onerror=alert(1)>**a**.png"
     with visiting(server) as a:
@@ -203,7 +207,7 @@ def test_a_file_name_with_markup(server):
 
 @attempt(
     "100 slow clients: 80 send half a header, 20 half an upload",
-    "other visitors' pages go on; an upload has 20 s and what its size takes at 200 kB/s, then 408",
+    "the pages of other visitors keep working; an upload has 20 s plus the time for its size at 200 kB/s, then 408",
 )
 def test_slow_clients(server):
     where = urlsplit(server)
@@ -227,7 +231,7 @@ def test_slow_clients(server):
         assert b"The picture took too long to arrive; try again." in answer
 
 
-@attempt("messages of the websocket that are none: text, bytes in order, bytes alike", "the connection is closed")
+@attempt("invalid websocket messages: text, sequences of bytes, repeated bytes", "the connection is closed")
 @pytest.mark.parametrize("message", ["text", bytes(range(256)) * 4, b"\xff" * 1000])
 def test_garbage(server, message):
     with visiting(server) as a, visiting(server) as other:
