@@ -23,6 +23,10 @@ def _layers(accuracies: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     table = accuracies.assign(chance=np.where(accuracies["task"] == "fine", 1 / 31, 0.2))
     table = table.assign(validation_loss=1 - table["value"])
     lowest = table.groupby(["model", "task"])["validation_loss"].transform("min")
+    last = table["layer"] == table.groupby(["model", "task"])["layer"].transform("max")
+    of_last = table["value"].where(last).groupby([table["model"], table["task"]]).transform("max")
+    gap, half = table["value"] - of_last, np.where(last, 0, 0.02)
+    table = table.assign(difference=gap, difference_low=gap - half, difference_high=gap + half)
     table = pd.concat([table.assign(chosen=table["validation_loss"] == lowest), parts.assign(chosen=False)])
     return table.assign(pooling="mean")
 

@@ -1,4 +1,4 @@
-"""Layers: where in a network the transformation and the content are encoded."""
+"""Layers: where in a network transformations and content are encoded, compared with its last layer."""
 
 from __future__ import annotations
 
@@ -9,51 +9,60 @@ from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import in_bold, plain
 from dashboard.widgets import messages, tables
-from probing_core.charts import layers_chart
+from probing_core.charts import layer_chart
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import sentences, summaries
 
 FEW = 8
-"""Most networks in one chart: more lines are not distinguished. Ablations are left out first, then the worst."""
+"""Largest number of networks in a chart. Variants are left out first, then the networks of lowest accuracy."""
+
+TASKS = {"fine": "Transformation", "content": "Content"}
+"""Task in the table of layers -> title of its chart."""
 
 
-@page("Layers", "Where in the network is it encoded?")
+@page("Layers")
 def show() -> None:
     run = messages.run_with_models()
     rows = cache.computed(run, summaries.layers)
     if rows.empty:
-        messages.empty(tables.why_none(run) + " Models that are no networks have no blocks.")
+        messages.empty(f"{tables.why_none(run)} Only neural networks have layers.")
         return
     messages.finding(sentences.layers_finding(rows, in_bold))
-    first = rows[rows["base"].isin(_plain(rows))]
-    tables.chart(layers_chart(first, cache.theme()), "layers", rows, "Balanced accuracy by block and task.")
-    learned, every = cache.computed(run, summaries.images_of_blocks)
-    fewer = (
-        f" The page Models has other scores for two reasons. Here a probe learns what was done from "
-        f"{learned:,} images, there from {every:,}. There an embedding has passed what a network does after its last "
-        "block: in the zoo's and the untrained network a normalization."
-        if 0 < learned < every
-        else ""
+    drawn = rows[rows["base"].isin(_networks(rows))]
+    crops = cache.computed(run, summaries.training_crops)
+    present = {task: title for task, title in TASKS.items() if (drawn["task"] == task).any()}
+    for column, (task, title) in zip(st.columns(len(present)), present.items(), strict=True):
+        with column:
+            trained = f", {crops[task]:,} training crops" if crops.get(task) else ""
+            tables.vega_chart(
+                layer_chart(
+                    drawn[drawn["task"] == task],
+                    cache.theme(),
+                    f"{title}: accuracy minus that of the last layer",
+                    f"percentage points{trained}",
+                ),
+                f"layers-{task}",
+                rows[rows["task"] == task],
+                f"{title} accuracy of each layer minus that of the last layer, in percentage points, by network.",
+            )
+    st.caption(_caption(rows, drawn))
+
+
+def _caption(rows: pd.DataFrame, drawn: pd.DataFrame) -> str:
+    intervals = (
+        "Hover over a line for its 95% CI, paired by photograph."
+        if rows["difference_low"].notna().any()
+        else "This run has no intervals for layers. Evaluate it again to compute them."
     )
-    st.caption(
-        "A linear probe of each block, from the first to the last. Rest on a point for its "
-        f"95\N{NO-BREAK SPACE}% interval. {_drawn(rows['base'], first['base'])}{fewer}"
-    )
+    present = set(drawn["base"])
+    out = [model_title(model) for model in sentences.networks_of(rows["base"]) if model not in present]
+    left_out = f" Not shown: {plain('; '.join(out))}." if out else ""
+    return f"{intervals}{left_out}"
 
 
-def _drawn(models: pd.Series, drawn: pd.Series) -> str:
-    counted, shown = sentences.networks_of(models), set(drawn)
-    out = [model_title(model) for model in counted if model not in shown]
-    untrained = [model_title(model) for model in with_place(drawn) if model not in counted]
-    words = f"Drawn are {len(counted) - len(out)} of the {len(counted)} encoders"
-    words += f", and as a baseline {plain(' and '.join(untrained))}" if untrained else ""
-    return f"{words}; not drawn: {plain('; '.join(out))}." if out else f"{words}."
-
-
-def _plain(rows: pd.DataFrame) -> list[str]:
-    """Return the models without repeated trainings; of many, those that are no ablations and know most of what was
-    done."""
+def _networks(rows: pd.DataFrame) -> list[str]:
+    """Return the networks to draw, without additional seeds: of many, no variants, and those of highest accuracy."""
     names = with_place(rows["base"])
     if len(names) > FEW:
         names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]

@@ -60,6 +60,19 @@ def chart(
         download(table, key)
 
 
+def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
+    """Show a Vega-Lite chart with its data to download.
+
+    Args:
+        spec: with its data and a height.
+        alt: what the chart shows, for screen readers.
+    """
+    state.write_address()  # before the chart, since the browser draws earlier charts again
+    with st.container(key=f"chart-{key}"):
+        st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", alt=alt)
+        download(table, key)
+
+
 def download(table: Table, key: str, label: str = "Data as CSV") -> None:
     """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is made on download."""
 

@@ -203,6 +203,7 @@ AT_REST = """() => {
   const find = (selector) => [...document.querySelectorAll(selector)];
   return document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
     && !document.querySelector('[data-testid=stSkeleton]')
+    && find('[data-testid=stVegaLiteChart]').every((place) => !place.clientWidth || place.querySelector('canvas, svg'))
     && find('.stPlotlyChart').every((place) => !place.clientWidth || place.querySelector('.main-svg'))
     && find('.probing-explorer').every((place) => place.explorer || place.textContent)
     && find('img').every((image) => image.complete)

@@ -13,14 +13,14 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from lab.devtools.commands import markdown_table, put
 from lab.scripts import format_docs, idea_pictures, transform_docs
-from probing_core.charts import LAYER_TASKS
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import in_percent, in_points
 from probing_core.measures.statistics import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
@@ -242,33 +242,34 @@ def ablations_list(run: Store) -> str:
     return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
 
 
+DIFFERENCES = ("difference", "difference_low", "difference_high")
+
+
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     """Return from `summaries.layers` the chosen layer of each model and task, and the number of its layers."""
     depth = rows.groupby("base", sort=False)["layer"].max()
     best = rows[rows["chosen"].astype(bool)]
-    best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *summaries.COLUMNS]]
+    best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *DIFFERENCES]]
     place = {base: i for i, base in enumerate(depth.index)} | {"fine": 0, "content": 1}
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
 
 
 def layers_list(run: Run) -> str:
-    """Return a Markdown table of the layer of each network that tells most, chosen on the val split, and its last
-    one."""
+    """Return a Markdown table of the layer chosen on validation for each network, compared with its last layer."""
     every = summaries.layers(run)
     every = every[every["base"].isin(with_place(every["base"]))]
-    rows = every.set_index(["base", "task", "layer"])
     cells: dict[str, list[str]] = {}
     for best in best_layers(every).itertuples():
-        last = rows.loc[(best.base, best.task, best.layers)]
-        best_score = f"{in_percent(best.value)} ({best.layer} of {best.layers})"
-        cells.setdefault(str(best.base), []).extend([best_score, in_percent(last.value)])
-    titles = [title for name in LAYER_TASKS.values() for title in (f"{name}, chosen block", "last block")]
-    said = (
-        "What the blocks of each network tell, by probes of 200 photographs; the block is chosen by its loss on val "
-        "(all blocks, with intervals: the page Layers):"
+        interval = f" ({in_points(best.difference_low)} to {in_points(best.difference_high)})"
+        difference = in_points(best.difference) + (interval if np.isfinite(best.difference_low) else "")
+        cells.setdefault(str(best.base), []).extend([f"{best.layer} of {best.layers}", difference])
+    titles = [title for name in ("transformation", "content") for title in (f"{name}: layer", "minus the last layer")]
+    words = (
+        "The layer of each network chosen on validation, and its accuracy minus that of the last layer in percentage "
+        "points with its 95% CI (all layers: the page Layers):"
     )
     table = markdown_table(["model", *titles], [[f"`{base}`", *scores] for base, scores in cells.items()])
-    return f"{said}\n\n{table}"
+    return f"{words}\n\n{table}"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from probing_core.charts.difference_chart import difference_chart
 from probing_core.charts.dots import dots_chart
 from probing_core.charts.figure import PERCENT, Figure, escape
 from probing_core.charts.heat_map import HeatScale, heat_map
-from probing_core.charts.inside import LAYER_TASKS, layers_chart, variance_chart
+from probing_core.charts.layer_chart import layer_chart
 from probing_core.charts.predictions import reliability_chart
 from probing_core.charts.ranking_chart import ranking_chart
 from probing_core.charts.retrieval_charts import (
@@ -25,9 +25,9 @@ from probing_core.charts.strength_charts import (
 )
 from probing_core.charts.theme import Theme
 from probing_core.charts.training import training_chart
+from probing_core.charts.variance_chart import variance_chart
 
 __all__ = [
-    "LAYER_TASKS",
     "NAMED",
     "PERCENT",
     "Figure",
@@ -39,7 +39,7 @@ __all__ = [
     "dots_chart",
     "escape",
     "heat_map",
-    "layers_chart",
+    "layer_chart",
     "predictions_chart",
     "rank_by_strength_chart",
     "ranking_chart",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.sampling.samples import has_splits
-from probing_core.measures.notation import in_percent, minus
+from probing_core.measures.notation import in_percent, in_points, minus
 from probing_core.measures.statistics import networks
 from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import ordered
@@ -71,40 +71,61 @@ def networks_of(models: pd.Series) -> list[str]:
 
 
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
-    """Return one sentence on where in their networks the models know what was done to a picture.
+    """Return one sentence on where in their networks the models encode transformations.
 
-    A network forgets where the interval of the block that validation chose is above that of its last block. The same
-    network with another seed is not counted, nor is one that learned nothing, where others did.
+    It compares the layer that was chosen on validation photographs with the last one. Additional seeds are not
+    counted, nor are untrained networks where there are trained ones.
 
     Args:
         rows: of `probing_core.results.summaries.layers`.
+        shown: how to write the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
-    fine = rows[rows["task"] == "fine"]
-    last = fine.loc[fine.groupby("base", sort=False)["layer"].idxmax()].set_index("base")
-    best = fine[fine["chosen"].astype(bool)].drop_duplicates("base").set_index("base").reindex(last.index)
-    forgets = best["low"] > last["high"]
-    count = len(last)
-    among = f"{count} networks" if count > 1 else "1 network"
-    if not forgets.any():
+    fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base").set_index("base")
+    if fine.empty:
+        return ""
+    count = len(fine)
+    name = str(fine["difference"].idxmax())
+    best = fine.loc[name]
+    where = f"layer {best['layer']:.0f} of {shown(name)}"
+    if not fine["difference_low"].notna().any():
+        if not best["difference"] > 0:
+            return f"In none of {_count(count)} does the layer chosen on validation exceed the last layer."
         return (
-            f"In none of {among} does an inner block know better than the last one what was done to a picture: their "
-            "intervals overlap."
+            f"The last layer is not always the best: {where}, chosen on validation, exceeds it by "
+            f"{_points(best['difference'])} in transformation accuracy{_content_change(rows, name, best['layer'])}."
         )
-    name = str((best["value"] - last["value"])[forgets].idxmax())
-    inner, end = best.to_dict("index")[name], last.to_dict("index")[name]
-    block = f"block {inner['layer']:.0f}"
-    words = (
-        f"In {int(forgets.sum())} of {among} an inner block knows better than the last one what was done to a picture "
-        f"(the intervals of the two do not overlap). {'Most of all in' if forgets.sum() > 1 else 'In'} {shown(name)}, "
-        f"{block} of {end['layer']:.0f} names it in {in_percent(inner['value'])} of pictures, the last block in "
-        f"{in_percent(end['value'])}."
+    better = fine["difference_low"] > 0
+    if not better.any():
+        return (
+            f"In none of {_count(count)} does the layer chosen on validation encode transformations significantly "
+            "better than the last layer."
+        )
+    name = str(fine.loc[better, "difference"].idxmax())
+    best = fine.loc[name]
+    interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
+    most = "most of all " if better.sum() > 1 else ""
+    return (
+        f"In {int(better.sum())} of {_count(count)}, an intermediate layer chosen on validation encodes "
+        f"transformations better than the last one: {most}layer {best['layer']:.0f} of {shown(name)}, by "
+        f"{_points(best['difference'])} ({interval}){_content_change(rows, name, best['layer'])}."
     )
-    content = rows[(rows["task"] == "content") & (rows["base"] == name)].set_index("layer")["value"]
-    if inner["layer"] not in content or end["layer"] not in content:
-        return words
-    first, final = content[inner["layer"]], content[end["layer"]]
-    return f"{words} What is shown, {block} names in {in_percent(first)}, the last block in {in_percent(final)}."
+
+
+def _count(networks: int) -> str:
+    return f"{networks} network{'' if networks == 1 else 's'}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:.1f} percentage points"
+
+
+def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
+    """Return the difference in content accuracy of the same layer, in brackets; empty where it was not measured."""
+    content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
+    if content.empty:
+        return ""
+    return f" (content accuracy: {in_points(float(content['difference'].iloc[0]))})"
 
 
 GOING_TOGETHER = 0.3

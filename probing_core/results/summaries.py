@@ -127,25 +127,31 @@ def content_classes(run: RunTables) -> str:
 
 
 def layers(run: RunTables) -> pd.DataFrame:
-    """Return the scores of every block at the fine and the content task, first to last.
+    """Return the scores of every layer at the fine and the content task, first to last.
 
-    The columns are those of ``tables/layers.parquet``, and ``base``: the model, with its pooling where its blocks were
-    pooled in several ways. "The best block" always means the one that is ``chosen``, by its loss on photographs that
-    were not tested, never the one with the highest score on the test split.
+    The columns are those of ``tables/layers.parquet``, and ``base``: the model, with its pooling where its layers were
+    pooled in several ways. ``difference`` is the accuracy minus that of the last layer; ``difference_low`` and
+    ``difference_high`` are NaN for a run whose table has no paired intervals. ``chosen`` marks the layer with the
+    lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:
         return rows
     several = rows.groupby("model")["pooling"].transform("nunique") > 1
-    return rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
+    rows = rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
+    if "difference" in rows:
+        return rows
+    keys = [rows["base"], rows["task"]]
+    is_last = rows["layer"] == rows.groupby(keys)["layer"].transform("max")
+    last = rows["value"].where(is_last).groupby(keys).transform("max")
+    return rows.assign(difference=rows["value"] - last, difference_low=np.nan, difference_high=np.nan)
 
 
-def images_of_blocks(run: RunTables) -> tuple[int, int]:
-    """Return how many images the probes of `layers` learned from, where blocks were studied (else 0), and how many the
-    run has for learning."""
-    rows, images = run.table(layout.series_table(LAYERS)), run.images
-    every = int((images["split"] == "train").sum())
+def training_crops(run: RunTables) -> dict[str, int]:
+    """Return task -> number of crops from which the probes of `layers` learned; empty where layers were not studied."""
+    rows = run.table(layout.series_table(LAYERS))
     if rows.empty:
-        return 0, every
-    versions = rows.groupby("image_id")["transform"].transform("size")  # others serve the content alone
-    return rows.loc[(versions > 1) & (rows["split"] == "train"), "image_id"].nunique(), every
+        return {}
+    learned = rows[rows["split"] == "train"]
+    versions = learned.groupby("image_id")["transform"].size()  # others serve the content alone
+    return {"fine": int((versions > 1).sum()), "content": len(versions)}

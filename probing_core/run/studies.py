@@ -134,7 +134,7 @@ def geometry(data: StudiedModel) -> pd.DataFrame:
     return tables.geometry_table(data)
 
 
-@study("layers", code_version=5, series=LAYERS)
+@study("layers", code_version=6, series=LAYERS)
 def layers(data: SeriesData) -> pd.DataFrame:
     """Train probes on every layer of a network."""
     return tables.layers_table(data)

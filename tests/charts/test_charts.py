@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import json
 from types import SimpleNamespace
 from typing import Any
 
+import altair
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -25,7 +27,10 @@ def _checked(chart):
     return lambda *arguments, **named: go.Figure(chart(*arguments, **named))
 
 
-DRAW = [name for name in charts.__all__ if name.endswith(("_chart", "heat_map"))]
+VEGA = ("layer_chart",)
+"""Charts in Vega-Lite; all others are Plotly's."""
+
+DRAW = [name for name in charts.__all__ if name.endswith(("_chart", "heat_map")) and name not in VEGA]
 drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in DRAW})
 HOSTILE = "<a href='javascript:x'>&model</a>"
 
@@ -237,14 +242,42 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert list(figure.data[0].x) == list(joins.x), "the line joins the model's own values"
 
 
-def test_layers_chart_holds_its_rows():
-    layers = pd.DataFrame({"base": ["m"] * 3, "layer": [0, 1, 2], "value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.1})
-    both_tasks = pd.concat([layers.assign(task=task) for task in ("content", "fine")])
-    fine, content = drawn.layers_chart(both_tasks, THEMES[0]).data
-    assert list(fine.x) == list(content.x) == [0, 1, 2]
-    assert (fine.xaxis, content.xaxis, fine.showlegend, content.showlegend) == ("x", "x2", True, False)
-    alone = drawn.layers_chart(layers.assign(task="content"), THEMES[0])
-    assert [note.text for note in alone.layout.annotations] == ["what is shown", "chance 10%"]
+def layers() -> pd.DataFrame:
+    rows = pd.DataFrame({"base": ["zoo/mae"] * 3 + ["zoo/clip"] * 2, "layer": [1, 2, 3, 1, 2]})
+    rows["difference"] = [-0.2, 0.1, 0.0, 0.05, 0.0]
+    return rows.assign(
+        difference_low=rows["difference"] - 0.02,
+        difference_high=rows["difference"] + 0.02,
+        chosen=[False, True, False, False, True],
+    )
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_layer_chart_holds_its_rows_and_highlights_the_hovered_line(theme):
+    spec = charts.layer_chart(layers(), theme, "Transformation", "percentage points")
+    altair.Chart.from_dict(spec)  # refuses what Vega-Lite does not know
+    values = pd.DataFrame(spec["data"]["values"])
+    np.testing.assert_allclose(values["difference"], 100 * layers()["difference"])
+    assert values["of"].tolist() == ["1 of 3", "2 of 3", "3 of 3", "1 of 2", "2 of 2"]
+    assert (values["kind"] == "chosen on validation").tolist() == layers()["chosen"].tolist()
+    band, _, line, points = spec["layer"]
+    assert band["encoding"]["opacity"]["condition"]["param"] == points["params"][0]["name"]
+    assert line["encoding"]["opacity"]["value"] < 1
+    low, high = line["encoding"]["y"]["scale"]["domain"]
+    assert low < values["low"].min()
+    assert high > values["high"].max()
+    scale = line["encoding"]["color"]["scale"]
+    styles = theme.model_styles(["zoo/mae", "zoo/clip"])
+    assert scale["range"] == [styles["zoo/mae"].color, styles["zoo/clip"].color]
+
+
+def test_layer_chart_without_intervals_has_no_band():
+    rows = layers().assign(difference_low=np.nan, difference_high=np.nan)
+    spec = charts.layer_chart(rows, THEMES[0], "Transformation", "percentage points")
+    altair.Chart.from_dict(spec)
+    assert len(spec["layer"]) == 3
+    assert "low" not in {entry["field"] for entry in spec["layer"][-1]["encoding"]["tooltip"]}
+    json.dumps(spec, allow_nan=False)
 
 
 @pytest.mark.parametrize("theme", THEMES)

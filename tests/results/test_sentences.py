@@ -14,15 +14,20 @@ from probing_core.results.sentences import finding, layers_finding, shift_findin
 CLASSES = 31
 
 
-def layers_of(**values: tuple[tuple[float, ...], tuple[float, ...]]) -> pd.DataFrame:
-    """Rows of `layers`: base -> (fine, content) block by block; intervals of 5 points, the best fine block chosen."""
+def layers_of(half: float = 0.05, **values: tuple[tuple[float, ...], tuple[float, ...]]) -> pd.DataFrame:
+    """Rows of `layers`: base -> (fine, content) accuracies by layer; the best fine layer is chosen.
+
+    Args:
+        half: half the width of the interval of a difference; NaN: there is none.
+    """
     return pd.DataFrame(
         [
-            {"base": base, "task": task, "layer": layer, "value": value, "low": value - 0.05, "high": value + 0.05}
-            | {"chosen": value == max(blocks)}
+            {"base": base, "task": task, "layer": layer, "difference": value - layers[-1]}
+            | {"difference_low": value - layers[-1] - half, "difference_high": value - layers[-1] + half}
+            | {"chosen": value == max(layers)}
             for base, tasks in values.items()
-            for task, blocks in zip(("fine", "content"), tasks, strict=True)
-            for layer, value in enumerate(blocks, 1)
+            for task, layers in zip(("fine", "content"), tasks, strict=True)
+            for layer, value in enumerate(layers, 1)
         ]
     )
 
@@ -84,32 +89,48 @@ def test_finding_is_that_of_the_run(made_run):
     assert models["p"].max() <= corrected, "fewer comparisons are corrected for less"
 
 
-def test_networks_that_forget_what_was_done_are_counted_and_the_greatest_fall_is_named():
-    rows = layers_of(
-        a=((0.4, 0.85, 0.71), (0.12, 0.5, 0.92)), b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.9, 0.5), (0.1, 0.2))
-    )
-    assert layers_finding(rows, str.upper) == (
-        "In 2 of 3 networks an inner block knows better than the last one what was done to a picture (the intervals of "
-        "the two do not overlap). Most of all in C, block 1 of 2 names it in 90% of pictures, the last block in 50%. "
-        "What is shown, block 1 names in 10%, the last block in 20%."
-    )
-    alone = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
-    assert alone.startswith("In 1 of 1 network ")
-    assert alone.endswith("do not overlap). In a, block 2 of 3 names it in 85% of pictures, the last block in 71%.")
+THREE = {
+    "a": ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92)),
+    "b": ((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)),
+    "c": ((0.9, 0.5), (0.1, 0.2)),
+}
 
 
-def test_only_networks_that_learned_are_counted_and_each_once():
-    heights = ((0.4, 0.85, 0.71), (0.12, 0.5, 0.92))
-    others = {"a@seed=1": heights, "baseline/random-vit": heights}
-    rows = layers_of(a=heights, **others, b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)))
+def test_layers_finding_counts_networks_and_states_the_largest_difference():
+    sentence = layers_finding(layers_of(**THREE), str.upper)
+    assert "2 of 3 networks" in sentence
+    assert "layer 1 of C" in sentence
+    assert "40.0 percentage points (95% CI +35.0 to +45.0)" in sentence
+    assert "content accuracy: \N{MINUS SIGN}10.0" in sentence
+    assert not re.search(r"\b(90|50|85|71)(\.0)?%", sentence), "no absolute accuracy"
+
+
+def test_layers_finding_of_one_task_and_network():
+    rows = layers_of(**THREE)
+    sentence = layers_finding(rows[(rows["base"] == "a") & (rows["task"] == "fine")])
+    assert "1 of 1 network" in sentence
+    assert "content" not in sentence
+
+
+def test_layers_finding_counts_no_additional_seeds_and_no_untrained_networks():
+    others = {"a@seed=1": THREE["a"], "baseline/random-vit": THREE["a"]}
+    rows = layers_of(a=THREE["a"], **others, b=THREE["b"])
     assert layers_finding(rows) == layers_finding(rows[~rows["base"].isin(others)])
-    assert layers_finding(rows).startswith("In 1 of 2 networks ")
-    assert layers_finding(rows[rows["base"] == "baseline/random-vit"]).startswith("In 1 of 1 network ")
+    assert "1 of 2 networks" in layers_finding(rows)
+    assert "1 of 1 network" in layers_finding(rows[rows["base"] == "baseline/random-vit"])
 
 
-def test_a_fall_within_the_intervals_is_none():
-    rows = layers_of(b=((0.5, 0.6, 0.58), (0.1, 0.2, 0.3)), c=((0.5, 0.6), (0.1, 0.2)))
-    assert layers_finding(rows).startswith("In none of 2 networks")
+def test_layers_finding_needs_an_interval_above_zero():
+    assert "none of 2 networks" in layers_finding(layers_of(b=THREE["b"], c=((0.5, 0.6), (0.1, 0.2))))
+
+
+def test_layers_finding_without_intervals_claims_no_significance():
+    sentence = layers_finding(layers_of(half=np.nan, **THREE))
+    assert "40.0 percentage points" in sentence
+    assert "CI" not in sentence
+    assert "significant" not in sentence
+    last = layers_finding(layers_of(half=np.nan, d=((0.5, 0.6), (0.1, 0.2))))
+    assert "none of 1 network" in last
 
 
 @pytest.mark.parametrize(

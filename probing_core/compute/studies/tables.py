@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -219,21 +219,24 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
     and the parts of its variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
 
     ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the best layer is never chosen
-    by the test split.
+    by the test split. ``difference`` is the accuracy minus that of the last block with the same pooling, with the 95%
+    interval ``difference_low`` to ``difference_high``, paired by photograph.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
     tested = np.flatnonzero(rows["split"] == "test")
     _, crossed = crossed_rows(rows.iloc[tested], data.classes)
     bases, split = rows["base_id"].to_numpy(), rows["split"].to_numpy()
-    table = []
+    table, accuracies = [], dict[tuple[str, str, int], ClusterSums]()
     for block, embeddings in series.blocks.items():
         X = embeddings[:]
         layer, pooling = block.split(".")
         for task, (truth, classes) in tasks.items():
             train, val, test = ((truth >= 0) & (split == name) for name in ("train", "val", "test"))
             probe = fit_probe(X[train], truth[train], X[val], truth[val], classes)
-            found = measured("balanced-accuracy", balanced_accuracy(truth[test], predict(probe, X[test]), bases[test]))
+            sums = balanced_accuracy(truth[test], predict(probe, X[test]), bases[test])
+            accuracies[pooling, task, int(layer)] = sums
+            found = measured("balanced-accuracy", sums)
             table.append(
                 {"model": data.model, "layer": int(layer), "pooling": pooling, "task": task}
                 | found
@@ -254,7 +257,31 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
     made = pd.DataFrame(table)
     best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is never the least
     made.insert(list(made).index("note"), "chosen", best)
+    gaps = [
+        _minus_last(accuracies, row.pooling, row.task, row.layer)
+        for row in made[["pooling", "task", "layer"]].itertuples()
+    ]
+    at = list(made).index("interval")
+    for place, (name, values) in enumerate(zip(DIFFERENCES, zip(*gaps, strict=True), strict=True)):
+        made.insert(at + place, name, values)
     return made
+
+
+DIFFERENCES = ("difference", "difference_low", "difference_high")
+"""Columns of the table of layers: accuracy minus that of the last block, and the ends of its interval."""
+
+
+def _minus_last(
+    accuracies: Mapping[tuple[str, str, int], ClusterSums], pooling: str, task: str, layer: int
+) -> tuple[float, float, float]:
+    """Return the accuracy of a block minus that of the last one, and its interval; NaN for what is no accuracy."""
+    if (pooling, task, layer) not in accuracies:
+        return np.nan, np.nan, np.nan
+    last = max(block for pooled, of, block in accuracies if (pooled, of) == (pooling, task))
+    if layer == last:
+        return 0.0, 0.0, 0.0
+    found = interval(difference(accuracies[pooling, task, layer], accuracies[pooling, task, last]), low=-1, high=1)
+    return found.value, found.low, found.high
 
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:

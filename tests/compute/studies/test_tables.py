@@ -91,6 +91,22 @@ def test_the_layer_is_chosen_by_its_validation_loss(tables):
         assert rows.loc[rows["chosen"], "validation_loss"].tolist() == [rows["validation_loss"].min()]
 
 
+def test_layers_table_states_the_paired_difference_to_the_last_layer(tables):
+    table = tables["layers"]
+    scored = table[~table["task"].str.startswith(VARIANCE)]
+    for _, rows in scored.groupby(["model", "pooling", "task"]):
+        last = rows.sort_values("layer").iloc[-1]
+        np.testing.assert_allclose(rows["difference"], rows["value"] - last["value"], atol=1e-12)
+        others = rows[rows["layer"] != last["layer"]]
+        assert (others["difference_low"] <= others["difference"]).all()
+        assert (others["difference"] <= others["difference_high"]).all()
+    width = scored["difference_high"] - scored["difference_low"]
+    apart = scored["difference"].abs() > 0.3
+    assert apart.any()
+    assert (width[apart] > 0).all()
+    assert table.loc[table["task"].str.startswith(VARIANCE), "difference"].isna().all()
+
+
 def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(tables):
     table = tables["layers"]
     table = table[~table["task"].str.startswith(VARIANCE)]

@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import re
 
+import pytest
+
 from probing_core.measures.notation import model_title
+from probing_core.measures.statistics import networks
 from probing_core.results import Run, summaries
-from tests.dashboard.app_reading import figures, texts
+from tests.dashboard.app_reading import texts
 from tests.dashboard.conftest import REFERENCE
 
 FEW = 8
 
 
-def test_of_many_networks_the_best_and_no_ablations_are_drawn_and_counted_as_in_the_sidebar(open_app):
+def specs(app) -> list[dict]:
+    """The Vega-Lite charts of the page."""
+    return [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+
+
+def test_layers_page_draws_few_networks_and_names_the_others(open_app):
     app = open_app("Layers", run=REFERENCE)
     assert not app.exception
-    (figure,) = figures(app)
-    drawn = {trace["name"] for trace in figure["data"]}
     run = Run.open(REFERENCE)
     rows = summaries.layers(run)
+    charts = specs(app)
+    assert len(charts) == 2
+    names = charts[0]["layer"][-1]["encoding"]["color"]["scale"]["domain"]
     best = rows[rows["task"] == "fine"].groupby("base")["value"].max().idxmax()
-    assert len(drawn) <= FEW < rows["base"].nunique()
-    assert model_title(best) in drawn
-    assert not [name for name in drawn if "style-free captions" in name or "crop only" in name]
-    shown = texts(app)
-    count = int(re.search(r"In \w+ of (\d+) networks", shown)[1])
-    assert f"of the {count} encoders" in shown
-    assert f"· {count} encoders ·" in shown
+    assert len(names) <= FEW < rows["base"].nunique()
+    assert model_title(best) in names
+    encoders = [name for name in networks(rows["base"]) if not name.startswith("baseline/")]
+    left_out = [model_title(name) for name in encoders if model_title(name) not in names]
+    assert left_out
+    shown = texts(app).replace("\\", "")
+    assert all(name in shown for name in left_out)
     kinds = re.findall(
         r"(\d+) (?:encoder|intermediate layer|baseline|additional seed)s?\b", shown.split("samples · ")[1][:99]
     )
     assert sum(map(int, kinds)) == len(run.models)
+
+
+def test_layers_page_states_no_absolute_accuracy_and_the_training_crops(open_app):
+    app = open_app("Layers", run=REFERENCE)
+    shown = texts(app)
+    assert not re.search(r"accuracy (of|is) \d", shown)
+    crops = summaries.training_crops(Run.open(REFERENCE))
+    for task, spec in zip(("fine", "content"), specs(app), strict=True):
+        assert f"{crops[task]:,} training crops" in spec["layer"][-1]["encoding"]["y"]["title"]
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_layers_page_draws_intervals_where_the_run_has_them(open_app, studied_run, paired):
+    app = open_app("Layers", run=studied_run if paired else REFERENCE)
+    assert not app.exception
+    assert [len(spec["layer"]) for spec in specs(app)] == [4 if paired else 3] * 2
+    assert ("no intervals" in texts(app)) != paired
+
+
+def test_layers_page_of_a_run_without_layers_says_so(open_app):
+    app = open_app("Layers")
+    assert not app.exception
+    assert "Only neural networks have layers" in app.info[0].value

@@ -1,0 +1,63 @@
+"""The parts of the variance of embeddings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from probing_core.charts.figure import Figure, base_figure, legend_below, model_label, percent
+from probing_core.charts.theme import Theme
+
+PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
+UNSEPARATED = "both together and rest"
+"""The rest of what was measured in one repetition, which does not tell the two apart."""
+
+
+def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw the parts of the variance of each model as one bar.
+
+    Args:
+        rows: ``model``, from the top, ``part``, ``value``, ``low``, ``high`` (fractions).
+    """
+    bars = list(dict.fromkeys(rows["model"]))[::-1]
+    apart = bool((rows["part"] == "both").any())
+    titles = PARTS if apart else PARTS | {"rest": UNSEPARATED}
+    # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
+    gray = f"{theme.muted}73" if apart else theme.muted
+    colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
+    traces = []
+    for part, title in titles.items():
+        some = rows[rows["part"] == part].set_index("model").reindex(bars)
+        if some["value"].isna().all():
+            continue
+        value = percent(some["value"])
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": title,
+                "x": value,
+                "y": [model_label(b) for b in bars],
+                "text": [f"{v:.0f}" if v >= 5 else "" for v in value],
+                "textposition": "inside",
+                "insidetextanchor": "middle",
+                "textangle": 0,
+                "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
+                "marker": {"color": colors[part]},
+                "customdata": [
+                    f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
+                    for low, high in zip(some["low"], some["high"], strict=True)
+                ],
+                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}} % (%{{customdata}})<extra></extra>",
+            }
+        )
+    return base_figure(
+        theme,
+        140 + 32 * len(bars),
+        traces,
+        {"title": "share of the variance (%)", "range": [0, 100]},
+        {"showgrid": False},
+        barmode="stack",
+        bargap=0.25,
+        legend=legend_below() | {"traceorder": "normal"},
+    )
