@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
@@ -148,8 +149,8 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
 
 def _ends(table: pd.DataFrame) -> list[float]:
     """Return the ends of the vertical axis: whatever is drawn, and 0, with some room."""
-    values = table[["difference", "low", "high"]].stack()
-    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    values = table[["difference", "low", "high"]].to_numpy(float)
+    low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
     room = 0.08 * (high - low) or 1.0
     return [low - room, high + room]
 

@@ -81,12 +81,12 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
         shown: how to write the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
-    fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base").set_index("base")
+    fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base")
     if fine.empty:
         return ""
-    count = len(fine)
-    name = str(fine["difference"].idxmax())
-    best = fine.loc[name]
+    count, by_difference = len(fine), fine.sort_values("difference", ascending=False, kind="stable")
+    best = by_difference.to_dict("records")[0]
+    name = str(best["base"])
     where = f"layer {best['layer']:.0f} of {shown(name)}"
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
@@ -101,8 +101,8 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
             f"In none of {_count(count)} does the layer chosen on validation encode transformations significantly "
             "better than the last layer."
         )
-    name = str(fine.loc[better, "difference"].idxmax())
-    best = fine.loc[name]
+    best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
+    name = str(best["base"])
     interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
     most = "most of all " if better.sum() > 1 else ""
     return (

@@ -257,10 +257,7 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
     made = pd.DataFrame(table)
     best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is never the least
     made.insert(list(made).index("note"), "chosen", best)
-    gaps = [
-        _minus_last(accuracies, row.pooling, row.task, row.layer)
-        for row in made[["pooling", "task", "layer"]].itertuples()
-    ]
+    gaps = [_minus_last(accuracies, *key) for key in zip(made["pooling"], made["task"], made["layer"], strict=True)]
     at = list(made).index("interval")
     for place, (name, values) in enumerate(zip(DIFFERENCES, zip(*gaps, strict=True), strict=True)):
         made.insert(at + place, name, values)
