@@ -23,7 +23,7 @@ from lab.devtools.commands import parser_of
 from lab.scripts.fresh import SERVED_S, install
 from probing_core.compute.names import DETECTOR
 from probing_core.models import MODEL_SETS
-from probing_core.run.layout import BESIDE, DETECTOR_FILE, scored_views_path
+from probing_core.run.layout import DETECTOR_FILE, EXTRA_FILES, scored_views_path
 from probing_core.run.progress import duration
 from probing_core.version import VERSION
 
@@ -68,7 +68,7 @@ def check_contents(wheel: Path) -> None:
         "probing_core/data/LICENSE-weights.md",
         *(f"probing_core/data/{name}.safetensors" for name in MODEL_SETS["zoo"]()),
         "probing_core/data/reference/run.toml",
-        *(f"probing_core/data/reference/{name}" for name in BESIDE),
+        *(f"probing_core/data/reference/{name}" for name in EXTRA_FILES),
         f"probing_core/data/reference/{DETECTOR_FILE}",
         f"probing_core/data/reference/{scored_views_path(DETECTOR)}",
         "dashboard/app.py",

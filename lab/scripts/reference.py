@@ -15,8 +15,10 @@ The photographs beside it (`lab.scripts.shipped_photographs`) stay where they ar
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from probing_core.run import layout
 from probing_core.run.engine import COMPLETE
 from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
-from probing_core.run.store import Store, completed_on, note_completed
+from probing_core.run.store import COMPLETED, Store, note_completed
 
 MAX_BYTES = 47_000_000
 
@@ -116,12 +118,21 @@ def ship(run: Store, out: Path) -> int:
     total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
     if total > MAX_BYTES:
         raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
-    for name in layout.BESIDE:
+    for name in layout.EXTRA_FILES:
         if (out / name).is_file():
             shutil.copy2(out / name, beside / name)
     shutil.rmtree(out, ignore_errors=True)
     beside.rename(out)
     return total
+
+
+def completed_on(root: Path) -> str:
+    """Return the day (UTC, as 2026-11-29) on which work on the run ``root`` ended last; empty where no log says it."""
+    with suppress(OSError, ValueError):
+        events = [json.loads(line) for line in (root / layout.EVENTS).read_text(encoding="utf-8").splitlines()]
+        dates = [str(event["date"]) for event in events if event.get("event") == COMPLETED]
+        return dates[-1][:10] if dates else ""
+    return ""
 
 
 def is_second_training(model: str) -> bool:

@@ -59,7 +59,7 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
         measured = measure_units(design_of(context), context.options["fingerprint"].all, [units[i] for i in missing])
         for i, arrays in zip(missing, measured, strict=True):
             writer.write(i, arrays)
-            message = "Measuring views for the detector of alterations"
+            message = "Measuring views for the detector of edits"
             context.resources.progress.update("detector", i + 1, len(units), message)
 
 
@@ -70,7 +70,7 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
     options=CALIBRATION,
     code_version=3,
     compute_units=measure_views,
-    message="Measuring views for the detector of alterations",
+    message="Measuring views for the detector of edits",
 )
 def detector(files: InputFiles, context: Context) -> bytes | None:
     """Train the detector of edited images; nothing where there are too few photographs."""
@@ -101,7 +101,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         if not resources.is_copy:  # it is the run's own corpora that are missing
             raise
         resources.progress.note(
-            f"{', '.join(by_name)}: no verdicts, since the photographs that calibrate those of this run are not here. "
+            f"{', '.join(by_name)}: no verdicts, since the photographs that calibrate those of this run are missing. "
             f"{error}"
         )
         return

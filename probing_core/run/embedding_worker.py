@@ -46,7 +46,7 @@ class Worker:
 
     Args:
         device, precision: of its models.
-        makers: processes or threads that make pictures, which the worker shuts down.
+        transformers: processes or threads that transform images, which the worker shuts down.
         memory_share: of the machine's memory, up to which models are loaded.
     """
 
@@ -58,15 +58,15 @@ class Worker:
         sample_sets: Mapping[str, SampleSet],
         device: str,
         precision: str,
-        makers: futures.Executor,
+        transformers: futures.Executor,
         memory_share: float = parallel.MEMORY_OF_MODELS,
     ) -> None:
         self.root, self._recipe, self._corpus = root, recipe, corpus
         self._sample_sets = sample_sets
         self._device, self._precision, self._memory_share = device, precision, memory_share
         self._models: dict[str, LoadedEmbedder] = {}
-        self._makers, self._ahead, self._writers = makers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
-        self._begun: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
+        self._transformers, self._ahead, self._writers = transformers, ThreadPoolExecutor(2), ThreadPoolExecutor(2)
+        self._started: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
         """Return the ``model.toml`` of a model, for each layer; None where it does not fit into memory with the
@@ -79,7 +79,9 @@ class Worker:
         if not embedder.embeds_pictures:
             main = self._sample_sets[""]
             for unit in main.units:
-                embedder.embed_samples([], main.rows(unit))  # a file that lacks rows is refused before it joins the run
+                embedder.embed_samples(
+                    [], main.rows(unit)
+                )  # a file with missing rows is refused before it joins the run
         self._models[request] = embedder
         return describe(request, embedder)
 
@@ -94,26 +96,29 @@ class Worker:
             yield self.work_on(jobs, upcoming)
 
     def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> Written:
-        """Do the jobs of one unit, and begin to make the pictures of those that come next."""
-        pictures, rows = self._made(jobs, upcoming)
+        """Do the jobs of one unit, and start to transform the images of the next."""
+        pictures, rows = self._transformed(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
         written: list[Future[tuple[str, Entry]]] = []  # while the next model computes: no waiting for the disk
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
-        beside, made = self._begin_beside(embed), dict[str, Arrays]()
-        for job in sorted(jobs, key=lambda job: job.request in beside):
+        single_threaded, embeddings = self._start_single_threaded(embed), dict[str, Arrays]()
+        for job in sorted(jobs, key=lambda job: job.request in single_threaded):
             if not job.model:
                 written.append(self._write(job, partial(write_tables, [rows])))
                 continue
-            if job.request not in made:
-                own = beside.get(job.request)
-                made[job.request] = embed[job.request]() if own is None or own.cancel() else own.result()
-            arrays = _finite(job.model, made[job.request][job.model])
+            if job.request not in embeddings:
+                started = single_threaded.get(job.request)
+                if started is None or started.cancel():
+                    embeddings[job.request] = embed[job.request]()
+                else:
+                    embeddings[job.request] = started.result()
+            arrays = _finite(job.model, embeddings[job.request][job.model])
             written.append(self._write(job, partial(write_arrays, arrays)))
         return [file.result() for file in written]
 
     def close(self) -> None:
-        self._makers.shutdown(cancel_futures=True)  # first: who is interrupted does not wait for whole units
+        self._transformers.shutdown(cancel_futures=True)  # first: an interrupted run does not wait for whole units
         self._ahead.shutdown(cancel_futures=True)
         self.unload()
         self._writers.shutdown()
@@ -128,25 +133,25 @@ class Worker:
                 require_joined(entry, run.read_toml(model_path(entry["name"])))
         return self._models[request]
 
-    def _made(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
-        """Return the pictures and rows of a unit; the next one is begun before, so that no core waits for the last
-        picture of this one."""
-        if self._begun and self._begun[0][0] != jobs:
-            self._begun.clear()
-        for unit in (jobs, upcoming)[len(self._begun) :]:
+    def _transformed(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
+        """Return the images and rows of a unit; the next unit is started first, so that no core waits for the last
+        image of this one."""
+        if self._started and self._started[0][0] != jobs:
+            self._started.clear()
+        for unit in (jobs, upcoming)[len(self._started) :]:
             if unit:
                 pictures = any(not job.model or self._model(job.request).embeds_pictures for job in unit)
-                self._begun.append((unit, self._ahead.submit(self._make, unit, pictures)))
-        return self._begun.popleft()[1].result()
+                self._started.append((unit, self._ahead.submit(self._transform, unit, pictures)))
+        return self._started.popleft()[1].result()
 
-    def _make(self, jobs: Sequence[UnitJob], pictures: bool) -> TransformedUnit:
+    def _transform(self, jobs: Sequence[UnitJob], pictures: bool) -> TransformedUnit:
         sample_set = self._sample_sets[jobs[0].series]
         rows = sample_set.rows(sample_set.units[jobs[0].unit])
-        return sample_set.make(self._recipe.design, self._corpus, rows, self._makers) if pictures else ([], rows)
+        return sample_set.make(self._recipe.design, self._corpus, rows, self._transformers) if pictures else ([], rows)
 
-    def _begin_beside(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Have a thread begin the models that compute on one thread, while others are embedded. The caller computes
-        what it has not begun when the others are done."""
+    def _start_single_threaded(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
+        """Start the models that compute on one thread in a thread, while other models embed. The caller computes those
+        that were not started when the others are complete."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 

@@ -47,7 +47,7 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
         return
     asked = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
     with (
-        picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as makers,
-        closing(Worker(snapshot.store.root, *asked, makers)) as worker,
+        picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as transformers,
+        closing(Worker(snapshot.store.root, *asked, transformers)) as worker,
     ):
         yield worker

@@ -23,7 +23,7 @@ JOURNAL = "journal.jsonl"
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
-BESIDE = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
+EXTRA_FILES = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
 """Files that may be in the folder of a run without belonging to one: the photographs that ship with the reference
 run."""
 
@@ -38,7 +38,7 @@ WRITER = f"{LOG}/writer.json"
 """Process that holds the lock; a killed one leaves it."""
 
 PROGRESS = f"{LOG}/progress.json"
-"""The latest report of whoever works on the run."""
+"""The latest report of the process that works on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
 """Device, precision, executor and address of the last work on the run."""
@@ -128,7 +128,7 @@ def units_at(path: str) -> tuple[int, int]:
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Return whether ``path`` holds embeddings: they are large, and made again where the corpus is."""
+    """Return whether ``path`` holds embeddings: they are large, and can be recomputed from the corpus."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 

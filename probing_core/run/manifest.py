@@ -34,7 +34,7 @@ ENTRY_KEYS = {"bytes", "key", "sha256"}
 
 
 def short_checksum(entry: Entry) -> str:
-    """Return the checksum of a file as it is in the inputs of what was made from it."""
+    """Return the checksum of a file as it is in the inputs of its dependents."""
     return entry["sha256"][:16]
 
 
@@ -175,7 +175,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise BadRun(
             f"The manifest of the run '{root}' is damaged ({one_line(error)}); "
-            f"it is another program's, or the run has to be made again in another folder."
+            f"it belongs to a different program, or the run must be recomputed in a different folder."
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 The arguments of ``probing run``, the recipe's values, what the page Evaluate your model starts, and the command that is
 shown for a run are derived from `Options`. The recipe holds only what a run is, so executor, device and precision are
-noted in ``log/``: whoever resumes a run uses the same.
+noted in ``log/``: a run is resumed with the same.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Options:
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
         base: directory of a run; ``models`` join a copy of it, and the run itself is never changed.
-        calibrate_on: corpora whose untouched photographs calibrate verdicts.
+        calibrate_on: corpora of unedited photographs, which calibrate verdicts.
         device, precision: where and in what the models run; ``auto`` takes the fastest of this machine.
-        jobs: processes that make pictures; by default one per core, as memory allows. Bytes do not depend on it.
+        jobs: processes that transform images; by default one per core, as memory allows. Bytes do not depend on it.
         executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
         address: of a Ray cluster that exists; by default one of this machine alone is started.
     """
@@ -69,14 +69,16 @@ class Options:
     seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
     repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
     calibrate_on: Sequence[str] | None = _option(
-        "C,D", "corpora of untouched photographs: a detector of alterations and calibrated verdicts", "names"
+        "C,D", "corpora of unedited photographs: a detector of edits and calibrated verdicts", "names"
     )
     base: Path | None = _option(  # noqa: RUF009
         "RUN", "models join a copy of that run (hard links), which is never changed", "folder"
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
-    jobs: int | None = _option("N", "processes that make pictures (default: one a core, as memory allows)", "number")
+    jobs: int | None = _option(
+        "N", "processes that transform images (default: one per core, as memory allows)", "number"
+    )
     executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
     address: str | None = _option(
         "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"

@@ -1,8 +1,8 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
-A worker opens the corpus by its address, makes the pictures of a unit and embeds them while it makes those of the next,
-as in one process: no pictures travel, and at most two units of a worker are in memory. What only this process has
-registered is sent by value. A worker reads and writes in the run's folder, which all machines must have under the
+A worker opens the corpus by its address, transforms the images of a unit and embeds them while it transforms those of
+the next, as in one process: no images are sent, and at most two units of a worker are in memory. What only this process
+has registered is sent by value. A worker reads and writes in the run's folder, which all machines must have under the
 same path; this process enters what it wrote. Ray restarts a worker that died and repeats its work.
 """
 
@@ -49,7 +49,7 @@ class RemoteWorker(Worker):
         recipe: Recipe,
         device: str,
         precision: str,
-        makers: int,
+        transformers: int,
         memory_share: float,
     ) -> None:
         if Path(folder).is_dir():
@@ -60,7 +60,7 @@ class RemoteWorker(Worker):
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
-        pool = ThreadPoolExecutor(makers)
+        pool = ThreadPoolExecutor(transformers)
         super().__init__(Path(root), recipe, corpus, planned, device, precision, pool, memory_share)
 
 
@@ -81,7 +81,7 @@ class RayExecutor:
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[UnitJob]] = {}
-        """Worker -> the unit whose pictures it makes while it embeds another."""
+        """Worker -> the unit whose images it transforms while it embeds the one before."""
         busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
@@ -109,12 +109,12 @@ class RayExecutor:
         except self._ray.exceptions.RayActorError as error:
             if error.actor_init_failed:
                 raise BadRun(
-                    f"A Ray worker could not begin ({str(error).strip().splitlines()[-1]}); every machine of the "
+                    f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}); every machine of the "
                     f"cluster needs what this one has: the run's folder, the corpus, installed packages."
                 ) from error
             raise BadRun(
-                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays, so mend "
-                f"that (more memory, fewer models) and start again."
+                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays. Fix the "
+                f"cause (more memory, fewer models) and start again."
             ) from error
 
 
@@ -191,9 +191,9 @@ def _start(ray: Any, snapshot: RunSnapshot, known: Sequence[bytes]) -> list[Any]
             f"A worker takes {recipe.threads} cores, as many as the run has threads, and the Ray cluster has {cores}; "
             f"add a machine, or start Ray with --num-cpus {recipe.threads}."
         )
-    makers = max(1, min(recipe.threads, cores // count))
+    transformers = max(1, min(recipe.threads, cores // count))
     actor = ray.remote(RemoteWorker).options(
-        num_cpus=makers,
+        num_cpus=transformers,
         num_gpus=1 if gpus else 0,
         max_restarts=RETRIES,
         max_task_retries=RETRIES,
@@ -202,5 +202,5 @@ def _start(ray: Any, snapshot: RunSnapshot, known: Sequence[bytes]) -> list[Any]
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(snapshot.store.root.resolve())
-    asked = recipe, options.device, options.precision, makers, share
+    asked = recipe, options.device, options.precision, transformers, share
     return [actor.remote(root, folder, known, *asked) for _ in range(count)]

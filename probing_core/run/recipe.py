@@ -28,14 +28,14 @@ class Recipe:
     Attributes:
         corpus: as in commands, ``photos``, with paths made absolute: where the corpus was last seen. ``--corpus``
             replaces it where the fingerprint is the same.
-        fingerprint: digest of the corpus's pictures and rows, its identity.
+        fingerprint: digest of the corpus's images and rows, its identity.
         view: pixels of the side of the views.
         transforms: names, identity first.
         models: names; others may join a run later.
         limit: number of images before transforms; None for all.
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
-        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose untouched photographs calibrate
+        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose unedited photographs calibrate
             verdicts; the names are hints as ``corpus`` is.
         threads: of the numerical libraries; a different number may change the last bits.
     """
@@ -79,9 +79,9 @@ class Recipe:
     @classmethod
     def from_toml(cls, content: dict[str, Any]) -> Recipe:
         content = dict(content)
-        if (made := content.pop("format", None)) != FORMAT:
-            stated = f"of format {made!r:.20}" if made is not None else "states no format"
-            raise BadConfig(f"It {stated}, and this version reads format {FORMAT}; make the run again in a new folder.")
+        if (version := content.pop("format", None)) != FORMAT:
+            stated = "states no format" if version is None else f"is of format {version!r:.20}"
+            raise BadConfig(f"It {stated}, and this version reads format {FORMAT}. Recompute the run in a new folder.")
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - known)
         if unknown:
@@ -102,11 +102,11 @@ class Recipe:
 
     def differences(self, other: Recipe) -> list[str]:
         """Return what differs apart from the models, as ``name: this / that``."""
-        mine, theirs = self.without_models(), other.without_models()
+        own, others = self.without_models(), other.without_models()
         return [
-            f"{name}: {mine.get(name)} / {theirs.get(name)}"
-            for name in sorted(mine.keys() | theirs.keys())
-            if mine.get(name) != theirs.get(name)
+            f"{name}: {own.get(name)} / {others.get(name)}"
+            for name in sorted(own.keys() | others.keys())
+            if own.get(name) != others.get(name)
         ]
 
     @property

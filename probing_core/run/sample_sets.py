@@ -35,7 +35,7 @@ class SampleSet:
 
     Attributes:
         series: empty for the main samples. Embeddings made elsewhere cover the main samples alone.
-        plan: (start, stop) -> the planned rows of that range, without the columns that are measured on pictures.
+        plan: (start, stop) -> the planned rows of that range, without the columns that are measured on images.
     """
 
     series: str
@@ -69,14 +69,14 @@ class SampleSet:
     def make(
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Make the pictures of planned ``rows`` of one unit, and complete the rows."""
+        """Transform the images of planned ``rows`` of one unit, and complete the rows."""
         return make_samples(self.series, design, corpus, rows, pool)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
         if self.blocks:
             return {embedder.name: embedder.embed_blocks(pictures)}
-        made = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
-        return {name: {"embeddings": embeddings} for name, embeddings in made.items()}
+        by_model = embedder.embed_layers(pictures) if self.series else embedder.embed_samples(pictures, rows)
+        return {name: {"embeddings": embeddings} for name, embeddings in by_model.items()}
 
 
 def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:

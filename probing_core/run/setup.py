@@ -1,4 +1,4 @@
-"""A run is opened or begun: its recipe and its corpora, and the entries of catalogs that only this process has."""
+"""How a run is opened or started: its recipe and corpora, and the entries of catalogs that only this process has."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def asked_for(store: Store, options: Options, link: Callable[[Path, Path], objec
     the run continues with it.
 
     Raises:
-        BadRun: the run was made by another recipe; the sentence names what differs.
+        BadRun: the run has a different recipe; the sentence names what differs.
         UnknownName: there is no such model or transform.
     """
     named = expand_models(options.models or ())
@@ -104,8 +104,8 @@ def asked_for(store: Store, options: Options, link: Callable[[Path, Path], objec
     if differences := recipe.differences(asked):
         differences = [_by_name(one, recipe, elsewhere, calibrating) for one in differences]
         raise BadRun(
-            f"The run '{store.root}' was made by another recipe ({'; '.join(differences)}, there / here); "
-            f"only models may join it. Choose another --out."
+            f"The run '{store.root}' has a different recipe ({'; '.join(differences)}, there / here); "
+            f"only models may join it. Choose a different --out."
         )
     joined = replace(asked, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     return joined, Corpora(joined, elsewhere, calibrating)
@@ -191,7 +191,7 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
         if not others or held or any(map(is_model_path, store.lost)):
             raise
         write_recipe(store, replace(recipe, models=others))
-        error.args = (f"{error} It has left the run, which can go on without it.",)
+        error.args = (f"{error} The model was removed from the run; the rest can continue.",)
         raise
 
 
@@ -208,13 +208,11 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
     try:
         corpus = open_corpus(name)
     except (BadCorpus, UnknownName) as error:
-        raise BadRun(
-            f"{error} If the corpus of the run lies elsewhere now, name it with `probing run {option}`."
-        ) from error
+        raise BadRun(f"{error} If the corpus has moved, name it with `probing run {option}`.") from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
-            f"The corpus '{name}' is no longer the one that the run was begun with (its pictures or labels changed); "
-            f"name the one that it was with `probing run {option}`, or make a new run."
+            f"The corpus '{name}' has changed since the run was started (images or labels). "
+            f"Name the original one with `probing run {option}`, or make a new run."
         )
     return corpus
 

@@ -35,7 +35,7 @@ def run(
     """Start or complete the run in ``out``.
 
     Raises:
-        ProbingError: bad input, or a run that another recipe made.
+        ProbingError: bad input, or a run with a different recipe.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
@@ -82,7 +82,7 @@ def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -
         snapshot.progress.note(f"'{name}' is damaged. It is recomputed if that is possible here.")
     with threads(snapshot.recipe.threads):
         plan = snapshot.plan(graph)
-        if EMBED in stages and _lacks_embeddings(plan):
+        if EMBED in stages and _is_missing_embeddings(plan):
             note_options(store.root, snapshot.options)
             if plan.pending([plan.partitions[IMAGES]]):
                 plan.materialize([plan.partitions[IMAGES]])
@@ -90,7 +90,7 @@ def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -
         _expect(plan, stages)
         if EMBED in stages:
             plan = _materialize_embeddings(plan)
-        if TRAIN in stages and _lacks_embeddings(plan):
+        if TRAIN in stages and _is_missing_embeddings(plan):
             raise BadRun(
                 f"The run '{store.root}' has no embeddings to train probes on. "
                 f"`probing run --out {store.root}` computes them."
@@ -145,14 +145,14 @@ def plan_of(store: Store, recipe: Recipe) -> Plan:
     return RunSnapshot(store, recipe).plan(GRAPH)
 
 
-def _lacks_embeddings(plan: Plan) -> bool:
+def _is_missing_embeddings(plan: Plan) -> bool:
     return bool(plan.snapshot.unloaded or plan.pending(plan.select(EMBED)))
 
 
 def _materialize_embeddings(plan: Plan) -> Plan:
     """Materialize what is missing of the stage ``embed``; return the plan with the models that were loaded."""
     store = plan.store
-    if _lacks_embeddings(plan):
+    if _is_missing_embeddings(plan):
         plan.snapshot.progress.note(download_summary(to_load(plan)))
         plan = embed(plan)
     plan.clean()

@@ -2,7 +2,7 @@
 
 A file is whole or absent: it is written to a temporary name, flushed to disk and renamed, and only then entered
 into the manifest together with its key, the digest of every input that changes its bytes. A file that the manifest
-does not know, or knows under another key, is made again.
+does not know, or knows under a different key, is recomputed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from probing_core.run.files import (
     written_atomically,
 )
 from probing_core.run.layout import (
-    BESIDE,
     EVENTS,
+    EXTRA_FILES,
     FORMAT,
     JOURNAL,
     LOCK,
@@ -58,11 +58,11 @@ Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
 """Content of a file: a table, bytes, arrays by name, or None for nothing."""
 
 Inputs = Mapping[str, Any]
-"""Inputs that a file was made from: path -> checksum or key, ``revision``, and ``options``, their values by name."""
+"""Inputs of a computed file: path -> checksum or key, ``revision``, and ``options``, their values by name."""
 
 
 COMPLETED = "completed"
-"""Event: files were made, and none that was asked for is missing."""
+"""Event: files were computed, and none that was requested is missing."""
 
 
 def note_completed(root: Path, date: str = "") -> None:
@@ -73,15 +73,6 @@ def note_completed(root: Path, date: str = "") -> None:
         (root / LOG).mkdir(exist_ok=True)
         with (root / EVENTS).open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
-
-
-def completed_on(root: Path) -> str:
-    """Return the day (UTC, as 2026-11-29) on which work on the run ``root`` ended last; empty where no log says it."""
-    with suppress(OSError, ValueError):
-        events = [json.loads(line) for line in (root / EVENTS).read_text(encoding="utf-8").splitlines()]
-        dates = [str(event["date"]) for event in events if event.get("event") == COMPLETED]
-        return dates[-1][:10] if dates else ""
-    return ""
 
 
 def digest(recipe: Any) -> str:
@@ -165,7 +156,7 @@ class Files(ABC):
             return tomllib.loads(self.read_bytes(name).decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadRun(
-                f"'{name}' of the run is not valid TOML: {one_line(error)}; mend it, or make the run in another folder."
+                f"'{name}' of the run is not valid TOML: {one_line(error)}. Fix it, or start a new run."
             ) from error
 
 
@@ -251,7 +242,7 @@ class Store(RunFiles):
     def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
         target = self.root / to
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).replace(target)  # first: a kill in between leaves a file that is made again
+        self.path(name).replace(target)  # first: a kill in between leaves a file that is recomputed
         entry = self._manifest.files[name] | self._noted(inputs)
         self._enter([(to, entry), (name, None)])
 
@@ -259,7 +250,7 @@ class Store(RunFiles):
         """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
 
         Args:
-            inputs: what they were made from; if given, `probing verify --why` can say what changed.
+            inputs: what they were computed from; if given, `probing verify --why` can say what changed.
         """
         noted = self._noted(inputs)
         self._enter([(name, entry | noted) for name, entry in written])
@@ -317,7 +308,7 @@ class Store(RunFiles):
         self.write_bytes(name, tomli_w.dumps(content).encode(), key)
 
     def leave_out(self, *names: str) -> None:
-        """Remove files whose keys and checksums stay known, so that what was made from them stays valid."""
+        """Remove files whose keys and checksums stay known, so that their dependents stay valid."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
         self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
@@ -367,7 +358,7 @@ class Store(RunFiles):
     def foreign(self) -> list[str]:
         """Return files in the run's folder that are unknown to the manifest."""
         there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
-        ours = {MANIFEST, JOURNAL, *BESIDE, *self._manifest.files}
+        ours = {MANIFEST, JOURNAL, *EXTRA_FILES, *self._manifest.files}
         return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:
@@ -458,10 +449,10 @@ class Store(RunFiles):
 
     @property
     def lost(self) -> dict[str, str]:
-        """What is wrong with each file that was damaged when the run was opened for writing and was not made again.
+        """What is wrong with each file that was damaged when the run was opened for writing and was not recomputed.
 
         It counts as missing. It stays where it is, and in the manifest, until another replaces it: a file that cannot
-        be made again is not lost, and continues to be reported.
+        be recomputed is not lost, and continues to be reported.
         """
         return dict(self._lost)
 

@@ -274,7 +274,7 @@ def test_a_worker_that_cannot_begin_is_one_sentence(few_scenes, cluster, tmp_pat
     assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--executor", "ray", "--address", cluster)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert "A Ray worker could not begin (ValueError: invalid literal for int() with base 10: 'nothing')" in errors[0]
+    assert "A Ray worker could not start (ValueError: invalid literal for int() with base 10: 'nothing')" in errors[0]
 
 
 def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, capsys, monkeypatch):

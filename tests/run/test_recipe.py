@@ -23,12 +23,12 @@ def test_toml_and_back_is_the_same_recipe():
 
 
 @pytest.mark.parametrize(
-    ("made", "words"), [(None, "states no format"), (7, "of format 7"), ("x" * 99, "of format 'xx")]
+    ("made", "words"), [(None, "states no format"), (7, "is of format 7"), ("x" * 99, "is of format 'xx")]
 )
 def test_a_run_of_another_format_is_one_sentence(made, words, tmp_path):
     content = {name: value for name, value in RECIPE.to_toml().items() if name != "format"}
     Store(tmp_path).write_toml(layout.RECIPE, content | ({} if made is None else {"format": made}), "key")
-    with pytest.raises(BadRun, match=f"{words}.*this version reads format 2; make the run again in a new folder"):
+    with pytest.raises(BadRun, match=f"{words}.*this version reads format 2. Recompute the run in a new folder"):
         read_recipe(Store(tmp_path))
 
 

@@ -36,7 +36,7 @@ def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_sc
     with pytest.raises(ProbingError, match="leaves no image"):
         run(tmp_path / "run", replace(options, view=256))
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="another recipe"):
+    with pytest.raises(BadRun, match="a different recipe"):
         run(tmp_path / "run", replace(options, view=64))
     assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
 
@@ -111,7 +111,7 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     with pytest.raises(BadConfig, match="none is named"):
         run(tmp_path / "mine", Options(base=tmp_path / "base"))
     assert not (tmp_path / "mine" / "run.toml").exists()
-    with pytest.raises(BadRun, match="made by another recipe .*seed"):
+    with pytest.raises(BadRun, match="a different recipe .*seed"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
     assert Store(tmp_path / "other").copied_from is None, "nothing is left of it"
     shutil.copytree(tmp_path / "base", tmp_path / "another")

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lab.scripts.reference import completed_on
 from probing_core.compute.training import probe_training as train
 from probing_core.errors import BadRun, ProbingError
 from probing_core.probes import mlp
@@ -17,7 +18,7 @@ from probing_core.run.models import read_embeddings
 from probing_core.run.options import Options, last_options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import STAGES, run
-from probing_core.run.store import Files, Store, completed_on
+from probing_core.run.store import Files, Store
 from tests.conftest import on_two_threads
 from tests.run.test_embed import files
 
@@ -176,7 +177,7 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     run(tmp_path / "run", Options(models=("baseline/handcrafted",)), ("embed",))
     (tmp_path / "pictures").rename(tmp_path / "moved")
     joining = Options(models=("baseline/random-vit",))
-    with pytest.raises(BadRun, match="If the corpus of the run lies elsewhere now, name it with `probing run --corpus"):
+    with pytest.raises(BadRun, match="If the corpus has moved, name it with `probing run --corpus"):
         run(tmp_path / "run", joining, ("embed",))
     assert "cannot be opened here" in Run.open(tmp_path / "run").pictures.why_not
 
@@ -188,8 +189,8 @@ def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_sce
     assert made.samples.equals(before)
     assert made.picture(0)[1].shape == (32, 32, 3)
 
-    with pytest.raises(BadRun, match=r"was made by another recipe \(corpus: folder:.*moved / photos, there / here\)"):
+    with pytest.raises(BadRun, match=r"has a different recipe \(corpus: folder:.*moved / photos, there / here\)"):
         run(tmp_path / "run", Options(corpus="photos"), ("embed",))
     next((tmp_path / "moved").rglob("*.png")).unlink()
-    with pytest.raises(BadRun, match="no longer the one that the run was begun with"):
+    with pytest.raises(BadRun, match="has changed since the run was started"):
         run(tmp_path / "run", Options(models=("baseline/random-vit@seed=1",)), ("embed",))

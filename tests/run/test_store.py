@@ -16,12 +16,13 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
+from lab.scripts.reference import completed_on
 from probing_core.errors import BadRun, RunBusy
 from probing_core.run import files, layout
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import TEMPORARY, slug
 from probing_core.run.manifest import Manifest
-from probing_core.run.store import Store, completed_on, digest, note_completed
+from probing_core.run.store import Store, digest, note_completed
 
 
 @pytest.fixture
@@ -144,12 +145,12 @@ def test_damage_names_what_is_missing_changed_and_foreign(store):
 def test_the_photographs_that_ship_may_lie_beside_a_run(store):
     """In the folder itself: files of the same names further down are foreign."""
     store.write_bytes("fine", b"123", "k")
-    for name in layout.BESIDE:
+    for name in layout.EXTRA_FILES:
         store.path(name).write_bytes(b"?")
     assert store.damage() == []
     store.path("verdicts").mkdir()
-    store.path(f"verdicts/{layout.BESIDE[0]}").write_bytes(b"?")
-    assert store.foreign() == [f"verdicts/{layout.BESIDE[0]}"]
+    store.path(f"verdicts/{layout.EXTRA_FILES[0]}").write_bytes(b"?")
+    assert store.foreign() == [f"verdicts/{layout.EXTRA_FILES[0]}"]
 
 
 def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):

@@ -3,10 +3,10 @@ from __future__ import annotations
 import re
 
 from lab.scripts.package import DATA_MB
-from lab.scripts.reference import is_second_training, ship
+from lab.scripts.reference import completed_on, is_second_training, ship
 from probing_core.paths import data_dir
 from probing_core.run.engine import COMPLETE
-from probing_core.run.store import Store, completed_on
+from probing_core.run.store import Store
 from tests.conftest import copy_of_trained_run
 from tests.plans import plan_of
 
