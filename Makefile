@@ -6,12 +6,13 @@
 # make bench   prints one JSON object of throughputs and ratios
 # make docs    regenerates what is generated in docs/
 # make site    builds the documentation site into build/site, and fails for a broken link
+# make published tries the published encoders at full size, in random weights, through a hub on this machine
 # make package builds the source distribution and the wheel into dist/, and tries the wheel in an empty folder
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: demo test quick check bench docs site package browser clean
+.PHONY: demo test quick check bench docs site published package browser clean
 
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
@@ -39,6 +40,9 @@ docs: .venv/dev
 
 site: .venv/dev
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --clean
+
+published: .venv/dev
+	$(BIN)/python -m lab.scripts.published
 
 package: .venv/dev
 	$(BIN)/python -m lab.scripts.package

@@ -165,7 +165,7 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def _locate(name: str) -> tuple[EmbedderSpec, str]:
-    """Return the spec of a model that can be used, and the host of what has to be downloaded first, if anything."""
+    """Return the spec of a model that can be used, and the server of what has to be downloaded first, if anything."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
     found = spec.check()

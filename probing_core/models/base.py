@@ -57,7 +57,7 @@ class Availability:
     """Whether a model can be used here and now, and if not, why.
 
     Attributes:
-        download_from: the host of the weights, where only the network is missing.
+        download_from: the address of the server of the weights (``https://host``), where only the network is missing.
     """
 
     available: bool

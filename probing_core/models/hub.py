@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -30,15 +30,14 @@ from probing_core.paths import user_path
 
 if TYPE_CHECKING:
     import torch
+    from huggingface_hub.errors import HfHubHTTPError
     from torch import nn
 
-WEIGHT_FILES = (
-    "model.safetensors",
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "pytorch_model.bin",
-)
+OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
+"""Names of a repository's single file of weights of open_clip, by its preference; next to it, there may be those of the
+image encoder alone, under timm's names."""
+
+WEIGHT_FILES = ("model.safetensors", *OPEN_CLIP_FILES, "pytorch_model.bin")
 """Names of a repository's single file of weights, by preference."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -63,9 +62,13 @@ def no_downloads() -> Iterator[None]:
         _downloads.reset(token)
 
 
-def cached_folder(repo: str, weights: bool = True) -> Path | None:
+def cached_folder(repo: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path | None:
     """Return the snapshot on disk of a Hugging Face repository; None if its weights are incomplete, or without
-    ``weights`` its configuration is missing."""
+    ``weights`` its configuration is missing.
+
+    Args:
+        preferred: names of files of weights that count before `WEIGHT_FILES`.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -74,42 +77,45 @@ def cached_folder(repo: str, weights: bool = True) -> Path | None:
         folder = Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    files = _files(folder) if weights else [folder / "config.json"]
+    files = _files(folder, preferred) if weights else [folder / "config.json"]
     return folder if files and all(file.is_file() for file in files) else None
 
 
-def on_disk(source: str, size_mb: float = 0.0) -> Availability:
+def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> Availability:
     """Return whether the weights at ``source`` can be used without the network.
 
     Args:
         source: a Hugging Face repository, or the address of a file.
         size_mb: megabytes to download; 0 if unknown.
+        preferred: as in `cached_folder`.
     """
-    if _checkpoint(source).is_file() if _is_url(source) else cached_folder(source):
+    if _checkpoint(source).is_file() if _is_url(source) else cached_folder(source, preferred=preferred):
         return Availability(True)
-    host, what = (_host(source), source.rsplit("/", 1)[-1]) if _is_url(source) else (_host(hub_address()), source)
+    address, what = (source, source.rsplit("/", 1)[-1]) if _is_url(source) else (hub_address(), source)
     size = f"{size_mb:.0f} MB" if size_mb else "its weights"
-    return Availability(False, f"not on disk; naming it in a run downloads {size} from {host} ({what})", host)
+    why_not = f"not on disk; naming it in a run downloads {size} from {_host(address)} ({what})"
+    return Availability(False, why_not, server_of(address))
 
 
-def published_at(source: str, size_mb: float = 0.0) -> dict[str, Any]:
+def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> dict[str, Any]:
     """Return the fields of an `EmbedderSpec` about weights at ``source`` (see `on_disk`)."""
     where = source if _is_url(source) else f"Hugging Face {source}"
-    return {"weights": where, "download_mb": size_mb, "check": partial(on_disk, source, size_mb)}
+    check = partial(on_disk, source, size_mb, preferred)
+    return {"weights": where, "download_mb": size_mb, "check": check}
 
 
-def folder_of(name: ModelName) -> Path | None:
+def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
     """Return the folder that a model's name is, or that of a repository with the prefix `HUB`, downloaded if
     necessary; None for any other name."""
     if name.model.startswith(HUB):
-        return fetch_repository(name.model.removeprefix(HUB), name.base)
+        return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
     return local_folder(name.model)
 
 
-def facts_of_folder(name: ModelName) -> dict[str, Any]:
+def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str, Any]:
     """Return the fields of an `EmbedderSpec` about such weights (see `folder_of`); empty for any other name."""
     if name.model.startswith(HUB):
-        return published_at(name.model.removeprefix(HUB))
+        return published_at(name.model.removeprefix(HUB), preferred=preferred)
     folder = local_folder(name.model)
     return {"weights": f"the folder {folder}"} if folder else {}
 
@@ -119,27 +125,60 @@ def fetch_weights(source: str, model: str) -> Path:
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
-def fetch_repository(repo: str, model: str, weights: bool = True) -> Path:
+def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path:
     """Return a folder with the configuration of a Hugging Face repository and, if wanted, its weights.
 
-    What is missing is downloaded: files of the top folder, weights in one format alone.
+    What is missing is downloaded: files of the top folder, weights once. Complete files stay if a download is
+    interrupted. Files whose SHA-256 is not the one that the hub states are removed.
+
+    Args:
+        preferred: as in `cached_folder`.
     """
-    if folder := cached_folder(repo, weights):
+    if folder := cached_folder(repo, weights, preferred):
         return folder
     require_host(hub_address(), model)
     from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.hf_api import RepoFile
 
     try:
-        files = [file for file in HfApi().list_repo_files(repo) if "/" not in file]
-        formats = (".safetensors",) if any(file.endswith(".safetensors") for file in files) else PICKLES
-        wanted = (".json", ".txt", ".model", *(formats if weights else ()))
-        return Path(snapshot_download(repo, allow_patterns=[file for file in files if file.endswith(wanted)]))
+        tree = [entry for entry in HfApi().list_repo_tree(repo) if isinstance(entry, RepoFile)]
+        names = [entry.path for entry in tree]
+        wanted = [name for name in names if name.endswith((".json", ".txt", ".model"))]
+        wanted += _weights_among(names, preferred) if weights else []
+        folder = Path(snapshot_download(repo, allow_patterns=wanted))
+        stated = {entry.path: entry.lfs.sha256 for entry in tree if entry.lfs and entry.path in wanted}
+        altered = [name for name, digest in stated.items() if _sha256(folder / name) != digest]
+        for name in altered:
+            (folder / name).resolve().unlink()  # what the link points to
+            (folder / name).unlink(missing_ok=True)
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
+    if altered:
+        raise ModelUnavailable(
+            f"'{model}' could not be fetched: {', '.join(altered)} of {repo} arrived damaged (its SHA-256 differs from "
+            f"the one that {_host(hub_address())} states) and was removed; try again."
+        )
+    return folder
+
+
+def _weights_among(names: Sequence[str], preferred: Sequence[str]) -> list[str]:
+    """Return the files of weights that a model needs among those of a repository."""
+    if usual := [name for name in (*preferred, *WEIGHT_FILES) if name in names]:
+        return usual[:1]
+    if indexes := [name for name in INDEXES if name in names]:
+        ending = (".safetensors",) if "safetensors" in indexes[0] else PICKLES
+    else:
+        ending = (".safetensors",) if any(name.endswith(".safetensors") for name in names) else PICKLES
+    return [name for name in names if name.endswith(ending)]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the file of ``url``, downloaded if necessary."""
+    """Return the file of ``url``, downloaded if necessary; its SHA-256 is compared where the address states it."""
     path = _checkpoint(url)
     if path.is_file():
         return path
@@ -153,15 +192,26 @@ def fetch_url(url: str, model: str) -> Path:
                 return path
             for part in path.parent.glob(f"{path.name}.*.partial"):
                 part.unlink(missing_ok=True)  # of a process that was killed; torch never resumes one
-            torch.hub.download_url_to_file(url, str(path), progress=sys.stderr.isatty())
+            shown = sys.stderr.isatty()
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in(url), progress=shown)
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
     return path
 
 
-def find_weights(folder: Path, model: str) -> Path:
+def _digest_in(url: str) -> str | None:
+    """Return the SHA-256 in an address, or its beginning: ``.../<64 digits>/ViT-B-16.pt``, ``resnet50-11ad3fa6.pth``;
+    None where there is none."""
+    *folders, name = url.split("/")
+    if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
+        return folders[-1]
+    found = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
+    return found.group(1) if found else None
+
+
+def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:
     """Return the file of weights in ``folder``."""
-    files = _files(folder)
+    files = _files(folder, preferred)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
     raise ModelUnavailable(
@@ -175,11 +225,11 @@ def require_host(url: str, model: str) -> None:
     Every download begins with it.
     """
     if not _downloads.get():
-        raise ModelUnavailable(f"'{model}' is not on disk, and whoever asks for it may not download it.")
+        raise ModelUnavailable(f"'{model}' is not on disk, and downloads are not allowed here.")
     remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
     if hub_is_forbidden():
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
-    if not answers(f"https://{_host(url)}", TIMEOUT_S):
+    if not answers(server_of(url), TIMEOUT_S):
         raise ModelUnavailable(
             f"'{model}' is not on disk, and {_host(url)} did not answer within {TIMEOUT_S:.0f} seconds; {remedy}."
         )
@@ -195,12 +245,25 @@ def _is_url(source: str) -> bool:
     return "://" in source
 
 
+def server_of(url: str) -> str:
+    """Return scheme, host and port of an address; the scheme is https where none is given."""
+    scheme, _, rest = url.rpartition("://")
+    return f"{scheme or 'https'}://{rest.split('/', 1)[0]}"
+
+
 def _host(url: str) -> str:
-    return url.split("://", 1)[-1].split("/", 1)[0]
+    return server_of(url).split("://", 1)[1]
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the file with a usual name; else those that the index lists, even if missing; else the only one."""
+def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
+    """Return the file with a usual name; else those that the index lists, even if missing; else the only one.
+
+    With ``preferred`` names, the others are those of another library in a folder with its configuration.
+    """
+    if usual := [folder / name for name in preferred if (folder / name).is_file()]:
+        return usual[:1]
+    if preferred and (folder / "config.json").is_file():
+        return []
     if usual := [folder / name for name in WEIGHT_FILES if (folder / name).is_file()]:
         return usual[:1]
     for name in INDEXES:
@@ -214,13 +277,42 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _hub_reason(error: Exception, repo: str) -> str:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    hub, errors = _host(hub_address()), list(_with_causes(error))
+    refusal = next((one for one in errors if isinstance(one, HfHubHTTPError)), None)
+    if refusal is not None:
+        return _reason_of_refusal(refusal, repo, hub)
+    if any("Timeout" in type(one).__name__ for one in errors):
+        return f"{hub} stopped answering; try again: files that are complete stay."
+    if any(type(one).__name__ in BROKEN_CONNECTIONS or "Consistency check failed" in str(one) for one in errors):
+        return f"a file of {repo} arrived incomplete from {hub}; try again: files that are complete stay."
+    return f"{one_line(error)[:300].rstrip('.')}."
+
+
+BROKEN_CONNECTIONS = ("ConnectError", "ReadError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
+"""Names of errors of httpx and of requests, either of which the hub's library uses."""
+
+
+def _reason_of_refusal(error: HfHubHTTPError, repo: str, hub: str) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+    status = getattr(error.response, "status_code", None)
     if isinstance(error, GatedRepoError):
         return f"{repo} is gated; accept its license on Hugging Face and set HF_TOKEN."
     if isinstance(error, RepositoryNotFoundError):
         return f"Hugging Face has no public repository '{repo}'; check the name, or set HF_TOKEN if it is private."
-    return f"{one_line(error)[:300]}."
+    if status in (401, 403):
+        return f"{hub} refuses access to {repo} ({status}); set HF_TOKEN to a token that may read it."
+    if status == 404:
+        return f"{hub} has no repository '{repo}', or lacks one of its files; check the name."
+    return f"{hub} answered {status} for {repo}; try again later."
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")

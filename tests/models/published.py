@@ -1,28 +1,58 @@
-"""Small stand-ins of the published encoders: random weights where a download would have put them, so that their own
-names load them through the real providers. The libraries' large architectures are small while it lasts."""
+"""Small architectures under the names of the published encoders, and the hub's cache.
+
+As a plug-in (``probing --plugin tests/models/published.py``), it makes the architectures small in another process.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+TEXT = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 100,
+}
+VISION = {"image_size": 64, "width_coefficient": 0.25, "depth_coefficient": 0.3, "hidden_dim": 640}
+SMALL_ALIGN: dict[str, Any] = {"text": TEXT, "vision": VISION, "side": 64}
 
-def put_on_disk(cache: Path, patch: pytest.MonkeyPatch) -> None:
-    """Fills the hub's cache in the folder ``cache`` with a stand-in of every model of the set ``published``."""
-    import torch
+VITS = ("deit_base_patch16_224", "vit_base_patch16_224", "vit_base_patch16_clip_224")
 
-    patch.setenv("HF_HUB_CACHE", str(cache))  # for processes that a test starts
-    patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    torch.manual_seed(0)
-    for name, repo in (
-        ("deit_base_patch16_224", "timm/deit_base_patch16_224.fb_in1k"),
-        ("vit_base_patch16_224", "timm/vit_base_patch16_224.mae"),
-    ):
-        _put_timm(put_snapshot(cache, repo), name, patch)
-    _put_simclr(put_snapshot(cache, "lightly-ai/simclrv1-imagenet1k-resnet50-1x"), patch)
-    _put_clip(put_snapshot(cache, "timm/vit_base_patch16_clip_224.openai"), patch)
-    _put_align(put_snapshot(cache, "kakaobrain/align-base"))
+CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+
+
+def make_architectures_small(patch: pytest.MonkeyPatch) -> None:
+    """Give the published encoders two blocks in timm, open_clip and torchvision; transformers reads their sizes."""
+    import torchvision
+    from open_clip import factory
+    from timm.models import _registry
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    for name in VITS:
+        patch.setitem(_registry._model_entrypoints, name, _small_vit(_registry._model_entrypoints[name]))
+
+    def small_resnet(weights: None = None) -> ResNet:
+        made = ResNet(BasicBlock, [1, 1, 1, 1])
+        made.conv1.stride = (8, 8)  # maps of a sixteenth: the others are as quick
+        return made
+
+    patch.setattr(torchvision.models, "resnet50", small_resnet)
+    patch.setitem(factory._MODEL_CONFIGS, "ViT-B-16", CLIP)
+
+
+def _small_vit(large: Any) -> Any:
+    def small(pretrained: bool = False, **settings: Any) -> Any:
+        return large(pretrained=pretrained, **settings | {"embed_dim": 48, "depth": 2, "num_heads": 3})
+
+    return small
 
 
 def put_snapshot(cache: Path, repo: str, commit: str = "0") -> Path:
@@ -35,53 +65,5 @@ def put_snapshot(cache: Path, repo: str, commit: str = "0") -> Path:
     return folder
 
 
-def _put_timm(folder: Path, name: str, patch: pytest.MonkeyPatch) -> None:
-    import timm
-    from safetensors.torch import save_file
-    from timm.models import _registry
-
-    large = _registry._model_entrypoints[name]
-
-    def small(pretrained: bool = False, **settings):
-        return large(pretrained=pretrained, **settings, embed_dim=48, depth=2, num_heads=3)
-
-    patch.setitem(_registry._model_entrypoints, name, small)
-    save_file(timm.create_model(name, num_classes=0).state_dict(), folder / "model.safetensors")
-
-
-def _put_simclr(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    import torch
-    import torchvision
-    from torchvision.models.resnet import BasicBlock, ResNet
-
-    def small(weights=None):
-        made = ResNet(BasicBlock, [1, 1, 1, 1])
-        made.conv1.stride = (8, 8)  # maps of a sixteenth: the others are as quick
-        return made
-
-    patch.setattr(torchvision.models, "resnet50", small)
-    torch.save(torchvision.models.resnet50().state_dict(), folder / "resnet50-1x.pth")
-
-
-def _put_clip(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    import open_clip
-    from open_clip import factory
-    from safetensors.torch import save_file
-
-    config = {
-        "embed_dim": 32,
-        "vision_cfg": {"image_size": 224, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
-    }
-    patch.setitem(factory._MODEL_CONFIGS, "ViT-B-16", config)
-    model = open_clip.CLIP(**config, quick_gelu=True)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, folder / "open_clip_model.safetensors")
-
-
-def _put_align(folder: Path) -> None:
-    from tests.models.providers.test_providers import transformers_cases
-
-    model, processor = transformers_cases()["align"]
-    model.eval().save_pretrained(folder)
-    processor.save_pretrained(folder)
+if __name__.startswith("probing_plugin"):
+    make_architectures_small(pytest.MonkeyPatch())

@@ -6,50 +6,14 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
-import huggingface_hub
 import pytest
 import torch
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from probing_core.errors import ModelUnavailable
 from probing_core.models import hub, load_embedder
 from probing_core.models.providers import huggingface
 from tests.models.published import put_snapshot
-
-
-@pytest.fixture
-def answers(monkeypatch, tmp_path):
-    """Makes the hub answer every request with ``error``."""
-
-    def give(error: Exception) -> None:
-        def refuse(*_, **__):
-            raise error
-
-        monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", refuse)
-
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(hub, "require_host", lambda *_: None)
-    return give
-
-
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [
-        (GatedRepoError, "org/model is gated; accept its license on Hugging Face and set HF_TOKEN."),
-        (RepositoryNotFoundError, "no public repository 'org/model'; check the name, or set HF_TOKEN"),
-    ],
-)
-def test_a_refusal_says_what_to_do(answers, kind, told):
-    response = SimpleNamespace(headers={}, request=None)
-    answers(kind("Access is restricted.\nPlease log in.", response=response))
-    for name in ("hf:org/model", "timm:hf-hub:org/model", "open_clip:hf-hub:org/model"):
-        with pytest.raises(ModelUnavailable) as caught:
-            load_embedder(name)
-        assert name in str(caught.value)
-        assert told in str(caught.value)
-        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "3"])

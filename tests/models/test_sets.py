@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.models import CATALOG, MODEL_SETS, bundled, compiled, download_summary, expand, load_embedder
+from probing_core.models import CATALOG, MODEL_SETS, bundled, download_summary, expand
 from probing_core.run.options import Options
 from probing_core.run.setup import _new_recipe
-from tests.models.made import pictures
-from tests.models.published import put_on_disk, put_snapshot
+from tests.models.published import put_snapshot
 
 PUBLISHED = expand(["published"])
 
@@ -52,17 +51,6 @@ def test_the_size_of_what_is_not_on_disk_is_stated(tmp_path, monkeypatch):
     total, fewer = (float(text.rsplit("; ", 1)[1].split(" MB")[0].replace(",", "")) for text in (said, less))
     assert total - fewer == 343
     assert download_summary(["zoo/mae", "baseline/pixels", f"{PUBLISHED[2]}@weights=a.pth", "timm:resnet50"]) == ""
-
-
-@pytest.mark.slow
-def test_every_published_encoder_is_loaded_from_the_hubs_cache_by_its_own_provider(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(compiled, "installed_version", lambda: "")  # compiling takes longest
-    put_on_disk(tmp_path, monkeypatch)
-    for name in PUBLISHED:
-        embedder = load_embedder(name, precision="float32")
-        assert embedder.name == name
-        assert embedder.embed(pictures()).shape == (3, embedder.dim)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,12 @@ OWN_CALL: dict[str, Callable[[str, PIL.Image.Image], np.ndarray]] = {
     "open_clip:ViT-B-16/openai": by_open_clip,
     "hf:kakaobrain/align-base": by_transformers,
     "timm:vit_base_patch16_224.mae": by_timm,
+    "timm:deit_base_patch16_224.fb_in1k": by_timm,
     "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x": by_torchvision,
     "timm:vit_base_patch14_reg4_dinov2.lvd142m": by_timm,
     "timm:vit_base_patch16_siglip_224.v2_webli": by_timm,
 }
-"""CLIP, ALIGN, MAE, SimCLR, DINOv2, SigLIP -> the embedding by the library that the weights were published for."""
+"""Encoder -> its embedding by the library that the weights were published for."""
 
 
 @pytest.mark.parametrize("name", OWN_CALL)

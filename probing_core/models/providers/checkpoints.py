@@ -7,7 +7,7 @@ their authors published. Names of tensors and preprocessing follow the authors' 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -166,10 +166,18 @@ FAMILIES: dict[str, Family] = {
 COLUMNS = ("family", "objective", "data", "license", "input_size", "dim")
 
 
-def _published(loader: Callable[..., LoadedEmbedder], name: str, source: str, *facts: Any, role: str) -> EmbedderSpec:
+def _published(
+    loader: Callable[..., LoadedEmbedder],
+    name: str,
+    source: str,
+    *facts: Any,
+    role: str,
+    preferred: Sequence[str] = (),
+) -> EmbedderSpec:
     """Return a row of `PUBLISHED`: ``facts`` are `COLUMNS`, then megabytes to download from ``source``."""
     about = dict(zip(COLUMNS, facts[:-1], strict=True))
-    return EmbedderSpec(name=name, role=role, loader=loader, **about, **hub.published_at(source, facts[-1]))
+    where = hub.published_at(source, facts[-1], preferred)
+    return EmbedderSpec(name=name, role=role, loader=loader, **about, **where)
 
 
 def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> EmbedderSpec:
@@ -178,7 +186,8 @@ def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> Embedder
 
 def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> EmbedderSpec:
     facts = ("ViT-B/16", "CLIP", data, license, 224, 512, 599)
-    return _published(open_clip_.load, f"open_clip:ViT-B-16/{tag}", repo, *facts, role=role)
+    name = f"open_clip:ViT-B-16/{tag}"
+    return _published(open_clip_.load, name, repo, *facts, role=role, preferred=hub.OPEN_CLIP_FILES)
 
 
 def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:

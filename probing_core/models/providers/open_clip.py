@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import hub
 from probing_core.models.base import EmbedderSpec, Preprocessing
-from probing_core.models.hub import fitting, read_weights
+from probing_core.models.hub import OPEN_CLIP_FILES, fitting, read_weights
 from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
@@ -89,24 +89,24 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     family = "open_clip"
-    if not (facts := hub.facts_of_folder(name)):
+    if not (facts := hub.facts_of_folder(name, OPEN_CLIP_FILES)):
         family, tag = name.model.split("/")[0], _tag(name)
-        facts = hub.published_at(_repository(tag) or tag["url"]) if tag else {"weights": "a local file"}
+        source = _repository(tag) or tag.get("url", "")
+        facts = hub.published_at(source, preferred=_preferred(tag)) if source else {"weights": "a local file"}
     return EmbedderSpec(name=name.base, family=family, objective="CLIP", loader=load, **facts)
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
     """Return (architecture for open_clip, file of weights on disk, open_clip's settings of the tag)."""
-    if folder := hub.folder_of(name):
-        return f"local-dir:{folder}", hub.find_weights(folder, name.base), {}
+    if folder := hub.folder_of(name, OPEN_CLIP_FILES):
+        return f"local-dir:{folder}", hub.find_weights(folder, name.base, OPEN_CLIP_FILES), {}
     tag = _tag(name)
     architecture = name.model.split("/")[0]
     if "weights" in name.options:
         return architecture, user_path(name.options["weights"]), tag
     if repo := _repository(tag):
-        snapshot = hub.fetch_repository(repo, name.base)
-        named = snapshot / tag["hf_hub"].rsplit("/", 1)[-1]
-        return architecture, named if named.is_file() else hub.find_weights(snapshot, name.base), tag
+        snapshot = hub.fetch_repository(repo, name.base, preferred=_preferred(tag))
+        return architecture, hub.find_weights(snapshot, name.base, _preferred(tag)), tag
     return architecture, hub.fetch_url(tag["url"], name.base), tag
 
 
@@ -134,6 +134,12 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
 def _repository(tag: Mapping[str, Any]) -> str:
     """Return ``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
     return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
+
+
+def _preferred(tag: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return names of files of weights: open_clip's usual ones, or the one of ``org/repo/file`` before them."""
+    file = (tag.get("hf_hub") or "").rpartition("/")[2]
+    return (file, *OPEN_CLIP_FILES) if file else OPEN_CLIP_FILES
 
 
 @contextmanager
