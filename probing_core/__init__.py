@@ -18,7 +18,7 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = VERSION
 __all__ = [
-    "LookProbe",
+    "OnlineProbe",
     "Predictor",
     "ProbingError",
     "Run",
@@ -36,7 +36,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from probing_core import transforms
-    from probing_core.api.look import LookProbe
+    from probing_core.api.online_probe import OnlineProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
     from probing_core.api.score import samples, score
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from probing_core.transforms import transform
 
 _HOMES = {
-    "LookProbe": "probing_core.api.look",
+    "OnlineProbe": "probing_core.api.online_probe",
     "Predictor": "probing_core.api.predictor",
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",

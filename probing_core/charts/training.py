@@ -27,7 +27,7 @@ MAX_TICKS = 8
 NAMES = {
     "fine": "transformation",
     "content": "content",
-    "untouched-shift": "shift, untouched",
+    "clean-shift": "shift of clean images",
 }
 
 LOG_RATIO = 1.5
@@ -35,11 +35,11 @@ LOG_RATIO = 1.5
 
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the scores of one training over its steps, in panels: transformation and content; the groups; and the shift
-    of an untouched picture, where it was measured.
+    """Draw the scores of one training by step, in panels: transformation and content; groups; and the shift of clean
+    images, where it was measured.
 
     Args:
-        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``untouched-shift``), ``value``,
+        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``clean-shift``), ``value``,
             ``low``, ``high``, ``chance``; shares as fractions.
     """
     rows = rows.sort_values("step", kind="stable")
@@ -73,7 +73,7 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
 def _panel(name: str) -> str:
     if name.startswith(GROUP_SUBSET):
         return "groups"
-    return "shift" if name == "untouched-shift" else "tasks"
+    return "shift" if name == "clean-shift" else "tasks"
 
 
 def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str, Any]:

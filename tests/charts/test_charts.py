@@ -282,7 +282,7 @@ def test_layer_chart_without_intervals_has_no_band():
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_a_training_is_drawn_over_its_steps_in_panels(theme):
-    names = ["fine", "content", "group:blur", "group:noise", "untouched-shift"]
+    names = ["fine", "content", "group:blur", "group:noise", "clean-shift"]
     rows = pd.DataFrame(
         [
             {
@@ -299,11 +299,11 @@ def test_a_training_is_drawn_over_its_steps_in_panels(theme):
     )
     figure = drawn.training_chart(rows, theme)
     lines = {trace.name: trace for trace in figure.data}
-    assert set(lines) == {"transformation", "content", "blur", "noise", "shift, untouched"}
+    assert set(lines) == {"transformation", "content", "blur", "noise", "shift of clean images"}
     assert list(lines["content"].x) == [60, 120, 240, 480]
     np.testing.assert_allclose(lines["content"].y, [12, 22, 32, 2])
-    np.testing.assert_allclose(lines["shift, untouched"].y, [0.12, 0.22, 0.32, 0.02])
-    assert len({lines[name].yaxis for name in ("content", "blur", "shift, untouched")}) == 3
+    np.testing.assert_allclose(lines["shift of clean images"].y, [0.12, 0.22, 0.32, 0.02])
+    assert len({lines[name].yaxis for name in ("content", "blur", "shift of clean images")}) == 3
     assert lines["blur"].line.color == theme.group("blur"), "hues belong to groups"
     assert lines["transformation"].line.color == theme.text
     assert figure.layout.xaxis.type == "log", "each checkpoint has half the steps of the next"

@@ -41,12 +41,12 @@ def pictures():
 def made(pictures):
     """The views, made once; tests take copies with a history of their own."""
     images, labels = pictures
-    return probing_core.LookProbe(images, labels=labels, view=32, transforms=FEW, learn=20, held_out=6)
+    return probing_core.OnlineProbe(images, labels=labels, view=32, transforms=FEW, learn=20, held_out=6)
 
 
 @pytest.fixture
-def look(made):
-    fresh = object.__new__(probing_core.LookProbe)
+def probe(made):
+    fresh = object.__new__(probing_core.OnlineProbe)
     fresh.__dict__.update(made.__dict__)
     fresh.history = made.history[:0]
     return fresh
@@ -82,10 +82,10 @@ class Recording(Corpus):
         return self._corpus.load(image_id)
 
 
-def test_the_numbers_are_those_of_a_probe_on_photographs_held_out(look):
-    measured = look.measure(statistics, 10)
-    table, X = look.views.table, statistics(look.views.images)
-    mine = table["look"] & (table["draw"] == 0)
+def test_the_numbers_are_those_of_a_probe_on_photographs_held_out(probe):
+    measured = probe.measure(statistics, 10)
+    table, X = probe.views.table, statistics(probe.views.images)
+    mine = table["appearance"] & (table["draw"] == 0)
     learned, held = (mine & (table["split"] == split) for split in ("train", "val"))
     assert not set(table[learned]["base_id"]) & set(table[held]["base_id"])
     assert table[held]["base_id"].nunique() == 6
@@ -99,32 +99,32 @@ def test_the_numbers_are_those_of_a_probe_on_photographs_held_out(look):
     blurred = table[held]["group"] == "blur"
     right = predicted == table[held]["transform"]
     assert scores.loc["group:blur", "value"] == pytest.approx(right[blurred].mean())
-    assert scores.loc["untouched-shift", "value"] < 0.1
+    assert scores.loc["clean-shift", "value"] < 0.1
     assert {"group:identity", "group:tone", "group:blur", "content"} <= set(scores.index)
-    assert measured.numbers["look/group/blur"] == scores.loc["group:blur", "value"]
-    assert measured.numbers["look/fine"] == scores.loc["fine", "value"]
+    assert measured.numbers["probe/group/blur"] == scores.loc["group:blur", "value"]
+    assert measured.numbers["probe/fine"] == scores.loc["fine", "value"]
     assert measured.seconds > 0
     shown = str(measured).splitlines()
     assert shown[0].startswith("step 10, measured in")
     assert any(line.startswith("fine") and in_percent(scores.loc["fine", "value"]) in line for line in shown)
-    (shift,) = [line for line in shown if line.startswith("untouched-shift")]
-    assert decimal(scores.loc["untouched-shift", "value"]) in shift
+    (shift,) = [line for line in shown if line.startswith("clean-shift")]
+    assert decimal(scores.loc["clean-shift", "value"]) in shift
     assert "%" not in shift
 
 
-def test_content_is_learned_from_untouched_views_of_all_labeled_photographs(look):
-    table = look.views.table
+def test_content_is_learned_from_clean_views_of_all_labeled_photographs(probe):
+    table = probe.views.table
     untouched = table[(table["transform"] == "identity") & (table["draw"] == 0)]
     assert untouched["base_id"].nunique() == 32, "24 to learn from and 8 held out; the 8 of the test split are unread"
     shown = {"odd": 0.0, "even": 1.0}
-    label = dict(zip(map(bytes, look.views.images), table["label"].map(shown), strict=True))
-    told = look.measure(lambda images: np.stack([(label[bytes(i)], i.mean() / 255) for i in images]), 0)
-    assert told.numbers["look/content"] == 1.0
+    label = dict(zip(map(bytes, probe.views.images), table["label"].map(shown), strict=True))
+    told = probe.measure(lambda images: np.stack([(label[bytes(i)], i.mean() / 255) for i in images]), 0)
+    assert told.numbers["probe/content"] == 1.0
 
 
 def test_the_test_split_of_a_corpus_is_never_read():
     corpus = Recording(open_corpus("reference"))
-    probe = probing_core.LookProbe(corpus, learn=3, held_out=3, view=64, transforms="brighten")
+    probe = probing_core.OnlineProbe(corpus, learn=3, held_out=3, view=64, transforms="brighten")
     read = corpus.rows[corpus.rows["image_id"].isin(corpus.read)]
     assert set(read["split"]) == {"train", "val"}
     assert set(probe.views.table["split"]) == {"train", "val"}
@@ -132,11 +132,11 @@ def test_the_test_split_of_a_corpus_is_never_read():
 
 def test_the_same_views_are_made_every_time(made, pictures):
     images, labels = pictures
-    again = probing_core.LookProbe(images, labels=labels, view=32, transforms=FEW, learn=20, held_out=6)
+    again = probing_core.OnlineProbe(images, labels=labels, view=32, transforms=FEW, learn=20, held_out=6)
     assert all(np.array_equal(a, b) for a, b in zip(made.views.images, again.views.images, strict=True))
 
 
-def test_a_module_gets_tensors_and_its_training_goes_on_undisturbed(look):
+def test_a_module_gets_tensors_and_its_training_goes_on_undisturbed(probe):
     def train(measured: bool) -> list[torch.Tensor]:
         torch.manual_seed(0)
         np.random.seed(0)  # noqa: NPY002
@@ -150,8 +150,8 @@ def test_a_module_gets_tensors_and_its_training_goes_on_undisturbed(look):
             loss.backward()
             if measured and step in (1, 3):
                 gradients = [p.grad.clone() for p in net.parameters() if p.grad is not None]
-                look.measure(net, step, preprocessing=Preprocessing(size=(16, 16), mean=(0.5,) * 3, std=(0.2,) * 3))
-                look.measure(lambda images: net(torch.rand(len(images), 3, 16, 16)), 100 + step, module=net)
+                probe.measure(net, step, preprocessing=Preprocessing(size=(16, 16), mean=(0.5,) * 3, std=(0.2,) * 3))
+                probe.measure(lambda images: net(torch.rand(len(images), 3, 16, 16)), 100 + step, module=net)
                 kept = [p.grad for p in net.parameters() if p.grad is not None]
                 assert all(torch.equal(a, b) for a, b in zip(gradients, kept, strict=True))
             optimizer.step()
@@ -162,10 +162,10 @@ def test_a_module_gets_tensors_and_its_training_goes_on_undisturbed(look):
 
     for a, b in zip(train(False), train(True), strict=True):
         assert torch.equal(a, b)
-    assert sorted(look.history["step"].unique()) == [1, 3, 101, 103]
+    assert sorted(probe.history["step"].unique()) == [1, 3, 101, 103]
 
 
-def test_the_modes_and_states_are_put_back_after_an_error_too(look):
+def test_the_modes_and_states_are_put_back_after_an_error_too(probe):
     net = Net()
     state = torch.get_rng_state()
 
@@ -174,14 +174,14 @@ def test_the_modes_and_states_are_put_back_after_an_error_too(look):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        look.measure(fails, 0, module=net)
+        probe.measure(fails, 0, module=net)
     assert net.training
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.is_grad_enabled()
-    assert look.history.empty
+    assert probe.history.empty
 
 
-def test_methods_modules_and_functions_give_the_same(look):
+def test_methods_modules_and_functions_give_the_same(probe):
     net = Net()
     with torch.no_grad():
         for part in net.features:
@@ -193,20 +193,20 @@ def test_methods_modules_and_functions_give_the_same(look):
         batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255
         return net(batch)
 
-    numbers = [look.measure(encode, i).numbers for i, encode in enumerate((net, net.forward, by_hand))]
+    numbers = [probe.measure(encode, i).numbers for i, encode in enumerate((net, net.forward, by_hand))]
     assert numbers[0] == pytest.approx(numbers[1])
     assert numbers[0] == pytest.approx(numbers[2], abs=0.05)
 
 
-def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(look):
+def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(probe):
     for step in (20, 0, 20):
-        look.measure(statistics, step)
-    assert list(dict.fromkeys(look.history["step"])) == [0, 20]
-    assert not look.history.duplicated(["step", "name"]).any()
-    figure = look.plot()
+        probe.measure(statistics, step)
+    assert list(dict.fromkeys(probe.history["step"])) == [0, 20]
+    assert not probe.history.duplicated(["step", "name"]).any()
+    figure = probe.plot()
     names = {trace.name for trace in figure.data}
     assert {"transformation", "content", "blur", "tone"} <= names
-    fine = look.history[look.history["name"] == "fine"]
+    fine = probe.history[probe.history["name"] == "fine"]
     (drawn,) = [trace for trace in figure.data if trace.name == "transformation"]
     assert list(drawn.x) == [0, 20]
     np.testing.assert_allclose(drawn.y, fine["value"] * 100)
@@ -228,27 +228,27 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(look):
     ],
     ids=["rows", "flat", "nan", "constant", "text", "ragged", "another dimension"],
 )
-def test_embeddings_that_cannot_be_used_are_refused_in_a_sentence(look, encode, words):
+def test_embeddings_that_cannot_be_used_are_refused_in_a_sentence(probe, encode, words):
     with pytest.raises(BadArray, match=words):
-        look.measure(encode, 0)
-    assert look.history.empty
+        probe.measure(encode, 0)
+    assert probe.history.empty
 
 
-def test_what_cannot_be_measured_is_refused_in_a_sentence(look, pictures, tmp_path):
+def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_path):
     images, _ = pictures
-    with pytest.raises(BadConfig, match="belongs to a torch module"):
-        look.measure(statistics, 0, preprocessing=Preprocessing(size=(8, 8)))
-    with pytest.raises(BadConfig, match="Nothing was measured yet"):
-        look.plot()
-    with pytest.raises(BadConfig, match="a torch.nn.Module is measured; got 'zoo/mae'"):
-        look.measure("zoo/mae", 0)
+    with pytest.raises(BadConfig, match="is for a torch"):
+        probe.measure(statistics, 0, preprocessing=Preprocessing(size=(8, 8)))
+    with pytest.raises(BadConfig, match="no scores yet"):
+        probe.plot()
+    with pytest.raises(BadConfig, match="a torch.nn.Module is expected; got 'zoo/mae'"):
+        probe.measure("zoo/mae", 0)
     with pytest.raises(BadConfig, match="The view must be 32 to 1024 pixels; got 3"):
-        probing_core.LookProbe(images, view=3)
-    with pytest.raises(BadConfig, match="beside identity"):
-        probing_core.LookProbe(images, transforms="identity", view=32)
-    with pytest.raises(BadConfig, match="none of the far styles"):
-        probing_core.LookProbe(images, transforms="far-styles", view=32)
+        probing_core.OnlineProbe(images, view=3)
+    with pytest.raises(BadConfig, match="in addition to identity"):
+        probing_core.OnlineProbe(images, transforms="identity", view=32)
+    with pytest.raises(BadConfig, match="no unseen style"):
+        probing_core.OnlineProbe(images, transforms="far-styles", view=32)
     with pytest.raises(BadCorpus, match="held out are needed at least"):
-        probing_core.LookProbe(images[:3], transforms="brighten", view=32)
+        probing_core.OnlineProbe(images[:3], transforms="brighten", view=32)
     with pytest.raises(BadCorpus):
-        probing_core.LookProbe(tmp_path)
+        probing_core.OnlineProbe(tmp_path)

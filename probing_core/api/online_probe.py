@@ -1,4 +1,4 @@
-"""The look that an encoder holds, measured within seconds between two steps of its training."""
+"""Scores of an encoder while it is trained, measured within seconds between two steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pandas as pd
 from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
 from probing_core.compute.sampling.samples import Design
-from probing_core.compute.training.online_score import COLUMNS, UNTOUCHED_SHIFT, look_scores, make_views
+from probing_core.compute.training.online_scores import CLEAN_SHIFT, COLUMNS, make_views, online_scores
 from probing_core.cores import cores
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LEARN, HELD_OUT = 60, 40
-"""Photographs: the interval of the fine task is then about 5 points wide, and a call embeds 3,700 views."""
+"""Default numbers of photographs: a call embeds 3,700 views, and the 95% CI of the fine task is about 5 points wide."""
 
 BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What an encoder holds at one step.
+class OnlineScores:
+    """Scores of an encoder at one step of its training.
 
     Attributes:
-        scores: one row a score, as in `LookProbe.history`.
-        seconds: that the measurement took.
+        scores: one row per score, as in `OnlineProbe.history`.
+        seconds: duration of the measurement.
     """
 
     step: int
@@ -53,19 +53,21 @@ class Look:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The values under the names that loggers group by: ``look/fine``, ``look/group/blur``, ``look/content``,
-        ``look/untouched-shift``; shares between 0 and 1, the shift in units of the distance between photographs."""
-        names = "look/" + self.scores["name"].str.replace(":", "/")
+        """Values by name, for loggers: ``probe/fine``, ``probe/group/blur``, ``probe/content``, ``probe/clean-shift``.
+
+        Accuracies are between 0 and 1, the shift is in units of the mean distance between photographs.
+        """
+        names = "probe/" + self.scores["name"].str.replace(":", "/")
         return dict(zip(names, self.scores["value"].astype(float), strict=True))
 
     def __str__(self) -> str:
         rows = self.scores
-        written = [in_percent if name != UNTOUCHED_SHIFT else decimal for name in rows["name"]]
+        written = [in_percent if name != CLEAN_SHIFT else decimal for name in rows["name"]]
         shown = pd.DataFrame(
             {
                 "": rows["name"].str.ljust(rows["name"].str.len().max()),
                 "value": [write(value) for write, value in zip(written, rows["value"], strict=True)],
-                "95 % interval": [
+                "95% CI": [
                     f"{write(low)} to {write(high)}"
                     for write, low, high in zip(written, rows["low"], rows["high"], strict=True)
                 ],
@@ -78,32 +80,35 @@ class Look:
     __repr__ = __str__
 
 
-class LookProbe:
-    """Measures between the steps of a training what its encoder holds besides what is in the picture.
+class OnlineProbe:
+    """Measures while an encoder is trained what its embeddings encode besides content.
 
-    A frozen set of views, photographs under every transformation, is made once; a call embeds it, fits linear
-    discriminant analysis in closed form on some photographs and scores it on others. Its numbers can be compared over
-    the steps of a training and between trainings, but not with those of a run, whose probes learn from more.
+    A fixed set of views, photographs under every transformation, is made once. A call embeds them, fits linear
+    discriminant analysis in closed form on some photographs and scores it on others. The scores can be compared between
+    steps and between trainings, but not with those of a run, whose probes learn from more photographs.
+
+    >>> probe = OnlineProbe()  # doctest: +SKIP
+    >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
-        images: as in `probing_core.score`; by default the photographs that ship. The splits ``train`` and ``val``
-            are read, ``test`` never; without splits, the photographs are split.
+        images: as in `probing_core.score`; by default the shipped photographs. The splits ``train`` and ``val`` are
+            read, ``test`` never; photographs without splits are split.
         labels: as in `probing_core.score`.
         learn: number of photographs to learn from, under every transformation.
-        held_out: number of photographs to measure on, likewise. All others serve the content, untouched.
-        view: pixels of the side of the views.
+        held_out: number of photographs to measure on, likewise. Clean views of all others serve the content score.
+        view: side of the views in pixels.
         transforms: names, or sets as in ``--transforms``.
         seed: of every random draw.
         progress: receives the progress of making the views; by default a line in terminals and notebooks.
 
     Attributes:
-        views: that are embedded, with what is known of each.
-        history: one row a step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
-            ``untouched-shift``), ``measure``, ``value`` with its 95 % interval ``low`` to ``high`` over
-            ``photographs``, and ``chance``.
+        views: the views that are embedded, with their labels.
+        history: one row per step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
+            ``clean-shift``), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over ``photographs``, and
+            ``chance``.
 
     Raises:
-        ProbingError: the pictures cannot be used; the sentence says how to mend it.
+        ProbingError: the images cannot be used; the message says how to fix it.
     """
 
     def __init__(
@@ -122,7 +127,7 @@ class LookProbe:
         bank = tuple(resolve(name) for name in names)
         if len(bank) < 2 or any(transform.far for transform in bank):
             raise BadConfig(
-                f"A transformation beside identity is needed at least, and none of the far styles, which no probe "
+                f"At least one transformation in addition to identity is needed, and no unseen style, which no probe "
                 f"learns from; got {', '.join(t.name for t in bank)}."
             )
         require_view(view)
@@ -134,7 +139,7 @@ class LookProbe:
                 corpus_of(images, labels, None, seed),
                 learn,
                 held_out,
-                lambda done, total: shown.update("look", done, total, "Making the views"),
+                lambda done, total: shown.update("views", done, total, "Making the views"),
             )
         finally:
             shown.close()
@@ -147,9 +152,8 @@ class LookProbe:
         *,
         preprocessing: Preprocessing | None = None,
         module: torch.nn.Module | None = None,
-    ) -> Look:
-        """Measure what ``encode`` holds at ``step``, and enter it into `history`, in place of an earlier entry for this
-        step.
+    ) -> OnlineScores:
+        """Measure ``encode`` at ``step``, and add the scores to `history`, replacing earlier ones of this step.
 
         The training is not disturbed (see `undisturbed`).
 
@@ -157,9 +161,9 @@ class LookProbe:
             encode: a function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor on any
                 device. Or a `torch.nn.Module`, or a method of one: tensor (N, 3, H, W) ``float32`` on the device of the
                 module -> tensor (N, D); its input is the views in [0, 1], or what ``preprocessing`` makes of them.
-            step: of the training, 0 or more.
-            preprocessing: of a module: size, mean, deviation.
-            module: called by a function ``encode``, so that its mode can be restored.
+            step: step of the training, 0 or more.
+            preprocessing: for a module: size, mean, standard deviation.
+            module: the module that a function ``encode`` calls, so that its mode can be restored.
 
         Raises:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
@@ -167,22 +171,22 @@ class LookProbe:
         """
         begun = time.perf_counter()
         if not callable(encode):
-            raise BadConfig(f"A function of a list of images or a torch.nn.Module is measured; got {encode!r:.80}.")
+            raise BadConfig(f"A function of a list of images or a torch.nn.Module is expected; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
-            raise BadConfig("A function makes its own input of the images; `preprocessing` belongs to a torch module.")
+            raise BadConfig("A function preprocesses images itself; `preprocessing` is for a torch.nn.Module.")
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
         with undisturbed(*(one for one in (owner, module) if one is not None)):
             X = _embed(call, self.views.images)
-            scores = look_scores(X, self.views)
+            scores = online_scores(X, self.views)
         rows = scores.assign(step=int(step))[["step", *COLUMNS]]
         earlier = self.history[self.history["step"] != step]
         together = rows if earlier.empty else pd.concat([earlier, rows])
         self.history = together.sort_values("step", kind="stable").reset_index(drop=True)
-        return Look(int(step), rows, time.perf_counter() - begun)
+        return OnlineScores(int(step), rows, time.perf_counter() - begun)
 
     def plot(self, dark: bool = False) -> Figure:
-        """Draw the `history` over the steps: fine and content, and the recall of each group.
+        """Draw the `history` by step: fine and content accuracy, and the recall of each group.
 
         Raises:
             BadConfig: nothing was measured yet.
@@ -190,7 +194,7 @@ class LookProbe:
         from plotly.graph_objects import Figure
 
         if self.history.empty:
-            raise BadConfig("Nothing was measured yet; `measure(encode, step)` does.")
+            raise BadConfig("There are no scores yet; call `measure(encode, step)` first.")
         return Figure(training_chart(self.history, Theme(dark)))
 
 

@@ -1,4 +1,4 @@
-"""The look that an encoder holds, measured within seconds: discriminant analysis on a frozen set of views.
+"""Scores of an encoder within seconds: discriminant analysis on a fixed set of views.
 
 The views are the same for every model and every step of a training, so that the scores can be compared.
 """
@@ -27,31 +27,32 @@ from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.base import Image
 
 MIN_PHOTOGRAPHS = 2
-"""Fewest photographs to learn from, and to hold out."""
+"""Smallest number of photographs to learn from, and to hold out."""
 
 CHUNK = 16
 """Images whose views are made between two reports of progress."""
 
 
 @dataclass(frozen=True, eq=False)
-class FrozenViews:
-    """Views and what is known of each.
+class FixedViews:
+    """Views and their labels.
 
     Attributes:
         images: V arrays (view, view, 3) ``uint8``.
         table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``: to learn from, ``val``: held
-            out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``look``: False for the untouched
-            views of more photographs, which serve the content alone.
+            out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``: False for the clean
+            views of additional photographs, which serve the content score alone.
     """
 
     images: tuple[Image, ...]
     table: pd.DataFrame
 
 
-def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FrozenViews:
-    """Make the views of ``learn`` photographs of the split ``train`` and ``held_out`` ones of ``val``, or of as many as
-    there are, under every transform of ``design``; and an untouched view of every other labeled photograph of the two
-    splits. A corpus without splits is split by photograph; the split ``test`` is never read.
+def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
+    """Make the views under every transform of ``design``, and a clean view of every other labeled photograph.
+
+    The views are those of ``learn`` photographs of the split ``train`` and ``held_out`` of ``val``, or of all if there
+    are fewer. A corpus without splits is split by photograph; the split ``test`` is never read.
 
     Raises:
         BadCorpus: fewer than `MIN_PHOTOGRAPHS` photographs on either side can be used.
@@ -73,10 +74,10 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
                 f"'{corpus.name}' has {found} usable in its split '{split}': give more pictures."
             )
     content = images.drop(mine).query("label != ''")
-    untouched = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
+    clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
     plans = [
-        plan_samples(design, images.loc[mine]).assign(look=True),
-        plan_samples(untouched, content).query("draw == 0").assign(look=False) if len(content) else pd.DataFrame(),
+        plan_samples(design, images.loc[mine]).assign(appearance=True),
+        plan_samples(clean, content).query("draw == 0").assign(appearance=False) if len(content) else pd.DataFrame(),
     ]
     table = pd.concat(plans, ignore_index=True).drop(columns="sample")
     ids = table["image_id"].unique()
@@ -86,10 +87,12 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
             some = table[table["image_id"].isin(ids[start : start + CHUNK])]
             made += make_samples(MAIN, design, corpus, some, pool)[0]
             progress(min(start + CHUNK, len(ids)), len(ids))
-    return FrozenViews(tuple(made), table)
+    return FixedViews(tuple(made), table)
 
 
-FINE, UNTOUCHED_SHIFT = "fine", "untouched-shift"
+FINE = "fine"
+
+CLEAN_SHIFT = "clean-shift"
 
 COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
 
@@ -97,28 +100,28 @@ Score = tuple[str, str, ClusterSums, float]
 """Name, measure, sums by photograph, chance."""
 
 
-def look_scores(X: np.ndarray, views: FrozenViews) -> pd.DataFrame:
-    """Return what the embeddings of a frozen set of views hold, all of it measured on photographs held out.
+def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
+    """Return the scores of the embeddings of a fixed set of views, measured on held-out photographs.
 
     Args:
         X: (V, D) embeddings of the views, in order; finite.
 
     Returns:
-        One row a score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
-        a group's members, as the fine probe names them), ``content`` (balanced accuracy over labels, on untouched
-        views; absent where the photographs have no two labels to learn) and ``untouched-shift`` (how far the sub-pixel
-        warp of every view moves an embedding; 1: as far as another photograph is), each with its 95 % interval over
-        ``photographs`` and the score of guessing (NaN for the shift).
+        One row per score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
+        a group's members by the fine probe), ``content`` (balanced accuracy over labels, on clean views; absent where
+        fewer than two labels have enough photographs) and ``clean-shift`` (how far the sub-pixel warp of every view
+        moves an embedding, in units of the mean distance between photographs), each with its 95% CI over
+        ``photographs`` and the accuracy of random guessing (NaN for the shift).
     """
     rows = []
-    for name, measure, sums, chance in (*_of_look(X, views), *_of_content(X, views)):
+    for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):
         found = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
         rows.append((name, measure, found.value, found.low, found.high, found.clusters, chance))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
-    table = views.table.loc[views.table["look"], ["transform", "group", "split", "base_id", "draw"]]
+def _appearance_scores(X: np.ndarray, views: FixedViews) -> Iterator[Score]:
+    table = views.table.loc[views.table["appearance"], ["transform", "group", "split", "base_id", "draw"]]
     X, (transform, group, split, base, draw) = X[table.index], (table[column].to_numpy() for column in table)
     classes, truth = numbered(transform)
     learned, held = (split == "train") & (draw == 0), (split == "val") & (draw == 0)
@@ -130,10 +133,10 @@ def _of_look(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
         hits = np.where(predicted[mine] == truth[mine], truth[mine], -1)
         yield GROUP_SUBSET + name, "recall", balanced_accuracy(truth[mine], hits, base[held][mine]), chance
     first, second = ((split == "val") & (transform == "identity") & (draw == d) for d in (0, 1))
-    yield UNTOUCHED_SHIFT, "shift", mean(shift(X[first], X[second]), base[first]), float("nan")
+    yield CLEAN_SHIFT, "shift", mean(shift(X[first], X[second]), base[first]), float("nan")
 
 
-def _of_content(X: np.ndarray, views: FrozenViews) -> Iterator[Score]:
+def _content_scores(X: np.ndarray, views: FixedViews) -> Iterator[Score]:
     rows = views.table.query("transform == 'identity' and draw == 0 and label != ''")
     counts = photographs_by_label(rows)
     labels = tuple(counts.index[(counts["train"] >= MIN_TO_LEARN) & (counts["val"] >= MIN_TO_TEST)])
