@@ -27,6 +27,16 @@ TOLERANCE = 1e-6
 the metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
 
 MAX_ITERATIONS = 300
+"""Most iterations with one metric for all classes."""
+
+CLASS_METRIC_ITERATIONS = 60
+"""Iterations with a metric for each class before it is computed again."""
+
+MAX_CLASS_METRICS = 20
+"""Most times that the metrics of the classes are computed."""
+
+MAX_CLASS_METRIC_DIMS = 512
+"""Most dimensions for metrics of classes, which take K * D^2 numbers and as many operations for each row."""
 
 MEMORY = 5
 """Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
@@ -58,7 +68,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Solution:
-    """V (D, K), whether the optimizer converged, and after how many iterations."""
+    """V (D, K), whether the optimizer converged, and the number of iterations."""
 
     V: Tensor
     converged: bool
@@ -73,12 +83,20 @@ def metric_inverse(rows: Tensor, logits: Tensor, weight: Tensor, ridge: Tensor) 
     """
     p = torch.softmax(logits, -1)
     curvature = (p * (1 - p)).mean(-1) * weight / weight.sum()
-    metric = rows.T @ (rows * curvature[:, None]) + torch.diag(ridge)
+    return _inverse(rows.T @ (rows * curvature[:, None]) + torch.diag(ridge))
+
+
+def _inverse(metric: Tensor) -> Tensor:
+    """Return the inverse of one metric (D, D), or of one for each class (K, D, D).
+
+    Raises:
+        BadArray: it is not finite.
+    """
+    mean = metric.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     # Rounding may make the matrix indefinite where rows are fewer than dimensions: little if the penalty is strong.
     for exponent in range(-6, MAX_LIFT_EXPONENT + 1):
-        lifted = metric + 10.0**exponent * metric.diagonal().mean() * torch.eye(len(metric))
-        factor, info = torch.linalg.cholesky_ex(lifted)
-        if not info:
+        factor, info = torch.linalg.cholesky_ex(metric + 10.0**exponent * mean * torch.eye(metric.shape[-1]))
+        if not info.any():
             return torch.cholesky_inverse(factor)
     raise BadArray(
         "The probe cannot be fitted: the embeddings or logits hold NaN, infinity or numbers too large for float32. "
@@ -94,17 +112,48 @@ def minimize(
     Args:
         start: (D, K), where the search begins.
         ridge: (D,); 0 in the row of the bias.
-        inverse: (D, D), from `metric_inverse`.
+        inverse: (D, D), from `metric_inverse`. Where `MAX_ITERATIONS` do not suffice, the search continues with one
+            metric for each class (`class_metric_inverse`), which is computed again from time to time.
         tolerance: see `TOLERANCE`.
     """
     state = _State(blocks, start, ridge, inverse)
-    for iteration in range(MAX_ITERATIONS + 1):
+    converged, iterations = _iterate(state, tolerance, MAX_ITERATIONS)
+    if len(start) > MAX_CLASS_METRIC_DIMS:
+        return Solution(state.V, converged, iterations)
+    for _ in range(MAX_CLASS_METRICS):
+        if converged:
+            break
+        state = _State(blocks, state.V, ridge, class_metric_inverse(blocks, state.logits, ridge))
+        converged, further = _iterate(state, tolerance, CLASS_METRIC_ITERATIONS)
+        iterations += further
+    return Solution(state.V, converged, iterations)
+
+
+def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridge: Tensor) -> Tensor:
+    """Return the inverses (K, D, D) of the blocks of the Hessian, one for each class.
+
+    They are exact where the metric of all classes is a mean: classes that are nearly separated are curved far less than
+    others, and the optimizer crawls along them.
+    """
+    total = sum((block.weight.sum() for block in blocks), torch.zeros(()))
+    metric = torch.diag(ridge).repeat(logits[0].shape[1], 1, 1)
+    for block, own in zip(blocks, logits, strict=True):
+        rows, p = block.rows(), torch.softmax(own, -1)
+        curvature = p * (1 - p) * (block.weight / total)[:, None]
+        for metric_of_class, weight in zip(metric, curvature.T, strict=True):
+            metric_of_class.addmm_(rows.T, rows * weight[:, None])
+    return _inverse(metric)
+
+
+def _iterate(state: _State, tolerance: float, most: int) -> tuple[bool, int]:
+    """Advance ``state`` until it has converged, at most ``most`` times; return whether it has, and how many times."""
+    for iteration in range(most + 1):
         step, slope = state.direction()
-        converged = not bool(-slope / 2 > tolerance * state.objective)
-        if converged or iteration == MAX_ITERATIONS:
+        converged = bool(-slope / 2 <= tolerance * state.objective)
+        if converged or iteration == most:
             break
         state.advance(step, slope)
-    return Solution(state.V, converged, iteration)
+    return converged, iteration
 
 
 class _State:
@@ -130,10 +179,15 @@ class _State:
             alpha = rho * _dot(s, q)
             q.addcmul_(y, alpha, value=-1)
             alphas.append(alpha)
-        step = (self.inverse @ q).mul_(-self.scale)
+        step = self._precondition(q).mul_(-self.scale)
         for (s, y, rho), alpha in zip(self.pairs, reversed(alphas), strict=True):
             step.addcmul_(s, rho * _dot(y, step) + alpha, value=-1)
         return step, _dot(self.gradient, step)
+
+    def _precondition(self, gradient: Tensor) -> Tensor:
+        if self.inverse.dim() == 2:
+            return self.inverse @ gradient
+        return torch.einsum("kde,ek->dk", self.inverse, gradient)
 
     def advance(self, step: Tensor, slope: Tensor) -> None:
         step = step * self._search(step, slope)
@@ -142,7 +196,7 @@ class _State:
         change = self.gradient - before
         curved = _dot(step, change)
         moved = curved > 0  # False where rounding hides the change; such a pair is ignored
-        self.scale = torch.where(moved, curved / _dot(change, self.inverse @ change), self.scale)
+        self.scale = torch.where(moved, curved / _dot(change, self._precondition(change)), self.scale)
         self.pairs = [*self.pairs[-MEMORY + 1 :], (step, change, torch.where(moved, 1 / curved, 0.0))]
 
     def _search(self, step: Tensor, slope: Tensor) -> Tensor:

@@ -57,6 +57,26 @@ def test_every_penalty_has_scikit_learns_validation_loss(weighted):
         assert sklearn_loss((X, y), (Xv, yv), penalty, weights) > best
 
 
+def slow(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Some classes are nearly separated and others overlap, in dimensions that are nearly collinear, as image
+    statistics are: one metric for all classes fits none of them."""
+    rng, k, dims = np.random.default_rng(0), 15, 50
+    left, _, right = np.linalg.svd(rng.normal(size=(dims, dims)))
+    centers = rng.normal(size=(k, dims)) * np.geomspace(0.3, 8, k)[:, None]
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, k, n)
+    return np.float32(
+        (centers[y] + rng.standard_t(4, size=(n, dims))) @ (left * np.geomspace(1, 1e-3, dims) @ right)
+    ), y
+
+
+def test_fit_converges_where_one_metric_for_all_classes_is_slow():
+    (X, y), (Xv, yv) = slow(1500, 1), slow(600, 2)
+    probe = fit(X, y, classes=range(15), validation=(Xv, yv), penalties=(1e-6,))
+    assert probe.facts.converged
+    assert probe.facts.validation_loss == pytest.approx(sklearn_loss((X, y), (Xv, yv), 1e-6), rel=1e-3)
+
+
 def test_bytes_round_trip_and_repeat():
     (X, y), validation = made(300, 1), made(200, 2)
     probes = [fit(X, y, classes=CLASSES, validation=validation) for _ in range(2)]
