@@ -123,7 +123,7 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
             partitions=_placed_models,
             dependencies=(samples, images, embeddings),
             options=(SEED, MAP),
-            code_version=3,
+            code_version=4,
             compute_units=project,
             message="Drawing the map of {model}",
         )
@@ -138,6 +138,7 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
             partitions=_placed_models,
             dependencies=(samples, images, embeddings),
             options=(CLASSES, MAP),
+            code_version=2,
             compute_units=project,
             message="Finding neighbors of {model}",
         )

@@ -122,7 +122,7 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
     return cache[series, reads_probe]
 
 
-@study("duplicates", code_version=5)
+@study("duplicates", code_version=6)
 def duplicates(data: StudiedModel) -> pd.DataFrame:
     """Compute the recall of transformed copies at thresholds of the cosine similarity."""
     return tables.duplicates_table(data)
@@ -134,7 +134,7 @@ def geometry(data: StudiedModel) -> pd.DataFrame:
     return tables.geometry_table(data)
 
 
-@study("layers", code_version=6, series=LAYERS)
+@study("layers", code_version=7, series=LAYERS)
 def layers(data: SeriesData) -> pd.DataFrame:
     """Train probes on every layer of a network."""
     return tables.layers_table(data)
@@ -146,7 +146,7 @@ def retrieval(data: SeriesData) -> pd.DataFrame:
     return tables.retrieval_table(data)
 
 
-@study("selectivity", code_version=4)
+@study("selectivity", code_version=5)
 def selectivity(data: StudiedModel) -> pd.DataFrame:
     """Compare the accuracy of probes with that of probes of random labels."""
     return tables.selectivity_table(data)
@@ -164,7 +164,7 @@ def thresholds(data: SeriesData) -> pd.DataFrame:
     return tables.threshold_table(data.main.model, data.sweep, data.main.transforms)
 
 
-@study("uses", code_version=4)
+@study("uses", code_version=5)
 def uses(data: StudiedModel) -> pd.DataFrame:
     """Compute for each photograph what models are compared by, for several uses."""
     return tables.uses_table(data)

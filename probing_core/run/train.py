@@ -25,7 +25,7 @@ from probing_core.run.store import Content
 stage = Stage(TRAIN)
 
 LEARNING = (CLASSES, SEED, TRAIN_SAMPLES)
-CODE_VERSION = 8
+CODE_VERSION = 9
 """Code version of everything that is trained."""
 
 MESSAGE = "Training probes of {model}"
