@@ -46,59 +46,28 @@ TERMS = {
 
 
 GLOSSARY = {
-    "transformation": "A change of a known kind, such as Gaussian blur, with one strength. The bank has thirty.",
-    "identity": "No transformation: the photograph as it is, one class of the probes next to the thirty. Pages call it "
-    "untouched, and so a picture from outside to which nothing was done.",
-    "group": "A family of transformations with similar effects: color, tone, blur, noise, codec, overlay, geometry, "
-    "artistic, weather, style. Those of the bank have three members each.",
-    "strength": "The one number of a transformation, in its own unit. Weakest and strongest are the ends of the "
-    "range that probes learn from; fainter ones are tried to find thresholds.",
-    "alteration": "What was done to a picture by anybody and any program. The transformations of the bank are those of "
-    "known kind and strength.",
-    "picture": "Whatever is looked at: a photograph, a square cut from one, a sample, a file that a visitor brings.",
-    "photograph": "A picture as it was taken. All that is cut or made from one belongs to it, and counts as one "
-    "observation.",
-    "image": "A square cut from a photograph, before any transformation.",
-    "sample": "An image under one transformation at one drawn strength: what a model embeds and a probe names.",
-    "view": "The size in pixels of the square that models receive, 128 by default.",
-    "corpus": "Photographs with labels, licenses and splits.",
-    "split": "train, val or test: the photographs that probes learn from, that choices are made on, and that scores "
-    "are measured on.",
-    "content": "What a photograph shows: the label that its corpus gives.",
-    "encoder": "A model that learned from pictures and turns one into an embedding.",
-    "baseline": "What learned nothing from pictures: handcrafted statistics, the pixels themselves, a network with "
-    "random weights.",
-    "zoo": "The encoders that come with the project: one network, trained with the same pictures and budget, each with "
-    "another objective.",
-    "embedding": "The vector of numbers that a model makes of a picture.",
-    "probe": "A small classifier that reads an embedding. What it can name, the embedding holds.",
-    "task": "What a probe names: which of the transformations, or none (task fine), which group (task group), or what "
-    "the photograph shows (task content).",
-    "rotation": "One of three divisions of the bank. In each, probes do not learn one member of every group: the third "
-    "in rotation 0, the first in rotation 1, the second in rotation 2, so that each is unseen once. The transformation "
-    "that turns a picture is called rotate.",
-    "seen": "Samples whose transformation the probe was trained on (other photographs).",
-    "unseen": "Samples whose transformation the probe never saw; it saw only other members of the group.",
-    "far style": "A style of another network or painting than any in training.",
-    "recognized": "Named as it is: the share of the samples of a class that the probe calls by its name (recall).",
-    "chance": "What guessing would give.",
-    "detector": "The classifier that decides whether a picture was altered at all, apart from the models. A run has "
-    "one where photographs calibrate it.",
-    "answer": "What a model or the detector says of a picture: altered (a probability above 90 %), rather altered "
-    "(above 60 %), cannot tell, rather untouched (below 40 %) or untouched (below 10 %).",
-    "verdict": "The detector's answer. It compares the picture with untouched photographs: where at most 5 % of them "
-    "seem at least as altered, the answer is rather altered, and altered where at most 1 % do; both are called an "
-    "alarm. Without an alarm its probability decides, by the bounds of an answer.",
-    "prior": "The share of such pictures that are altered, before any is looked at: one half unless it is changed. "
-    "The models' probabilities depend on it.",
-    "power": "The share of altered pictures that raise an alarm, where 5 % of untouched ones do.",
-    "explorer": "The linked views of two models: maps, confusion matrix, curves from weak to strong, who is right, and "
-    "pictures. What is chosen in one is chosen in all.",
-    "selection": "The samples that are chosen in the explorer, by up to four conditions together: where they lie on a "
-    "map, what they are and are taken for, who is right, how strong the transformation is.",
-    "threshold": "The strength from which on a model tells a transformed picture from the untouched one.",
+    "transformation": "An edit of a known kind, such as Gaussian blur. The thirty transformations form ten groups of "
+    "three.",
+    "strength": "Parameter of a transformation in its own unit. Probes learn from a range of strengths; weaker ones "
+    "are tested to find detection thresholds.",
+    "photograph": "The independent unit: all crops and samples of a photograph count as one observation.",
+    "crop": "A square cut from a photograph before any transformation.",
+    "sample": "A crop under one transformation at one random strength, or clean: what a model embeds.",
+    "clean": "Without any transformation: one class of the probes.",
+    "encoder": "A model that was trained on images and computes embeddings.",
+    "baseline": "A reference that was not trained on images: handcrafted statistics, pixels, hashes, an untrained "
+    "network.",
+    "zoo": "The encoders that come with the project: one network, trained on the same images with the same budget, "
+    "each with a different objective.",
+    "embedding": "The vector that a model computes from an image.",
+    "probe": "A small classifier that predicts the transformation from an embedding alone.",
+    "fold": "One of three trainings in which probes do not see one transformation of every group.",
+    "unseen": "Not part of the probe's training: an unseen transformation of a known group, or an unseen style.",
+    "detection threshold": "Lowest strength at which a probe separates transformed from clean images with "
+    "d\N{PRIME} = 1.",
+    "prior": "Assumed fraction of edited images before any is seen: 50% unless you change it.",
 }
-"""The words of the project, each with one meaning, as pages, commands, tables and documentation use them."""
+"""Words of the project, as pages, commands, tables and documentation use them."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
+import zipfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from probing_core.errors import ProbingError
+from probing_core.results import Run
 
 PER_MINUTE = 30
 """Maximum number of downloads that one visitor starts in a minute."""
@@ -20,6 +23,19 @@ MAX_CSV_ROWS = 500_000
 
 MAX_ZIP_BYTES = 256 * 2**20
 """Largest total size of tables in one ZIP, which is built in memory."""
+
+
+def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BYTES) -> bool:
+    return sum(run.store.path(name).stat().st_size for name in names) <= most_bytes
+
+
+def zip_of(run: Run, names: Sequence[str]) -> bytes:
+    """Return the files ``names`` of a run as one ZIP."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, run.store.read_bytes(name))
+    return buffer.getvalue()
 
 
 class TooMany(ProbingError):

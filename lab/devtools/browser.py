@@ -77,7 +77,7 @@ ADDRESSES = {
     "evaluate-your-model": "evaluate",
     "transformations": "transformations",
     "transformations-one": "transformations?transform=swirl",
-    "methods": "methods?show-words=True",
+    "methods": "methods",
 }
 """A representative view of each page and tab."""
 

@@ -17,6 +17,7 @@ from probing_core.charts.retrieval_charts import (
     recall_by_transformation_chart,
 )
 from probing_core.charts.scatter_chart import scatter_chart
+from probing_core.charts.splits_chart import splits_chart
 from probing_core.charts.strength_charts import (
     StrengthAxis,
     accuracy_by_strength_chart,
@@ -48,6 +49,7 @@ __all__ = [
     "recall_by_transformation_chart",
     "reliability_chart",
     "scatter_chart",
+    "splits_chart",
     "thresholds_chart",
     "training_chart",
     "variance_chart",

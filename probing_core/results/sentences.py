@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.sampling.samples import has_splits
-from probing_core.measures.notation import in_percent, in_points, minus
-from probing_core.measures.statistics import networks
+from probing_core.measures.notation import in_percent, in_points, minus, model_title
+from probing_core.measures.statistics import networks, with_place
 from probing_core.results.ranking import has_place, is_baseline
 from probing_core.results.retrieval import ordered
 from probing_core.results.run_tables import RunTables
@@ -200,25 +200,23 @@ ORIGIN = (
     "here is a reconstruction from its abstract; no number here is the paper's."
 )
 PROTOCOL = (
-    "Every image is cut from a source larger than the view through one warp, for every class alike, so that neither "
+    "Every crop is resampled exactly once, in every class alike, from a source larger than the model's view. So neither "
     "resampling nor borders distinguish the classes.",
-    "In each repetition an image appears once in every class, and untouched a second time, cut anew, with which the "
-    "first is compared. Strengths are random, from the transformation's documented range; the "
-    "draw depends on the seed, the image and the transformation alone, and is the same for every model.",
-    "Every model embeds the same pictures with its checkpoint's own preprocessing.",
-    "All versions of a photograph are on one side of every split, and nothing is chosen on the pictures that are "
-    "scored.",
-    "Intervals are 95 %, clustered by photograph: a percentile bootstrap (B = 2000) from 20 photographs up, a t "
-    "interval over photographs below, none under 6; next to 0 or 100 %, where these claim too much, Wilson's interval "
-    "with the effective number of photographs. Models are compared with the best one by paired sign-flip tests by "
-    "photograph, adjusted for all pairs (Westfall and Young), because the best was selected by looking.",
+    "Each crop appears once in every class per repetition, and clean a second time as a reference. Strengths are random "
+    "within the range of the transformation. They depend on the seed, the crop and the transformation, and are the same "
+    "for every model.",
+    "Every model embeds the same samples with the preprocessing of its checkpoint.",
+    "All samples of a photograph are in one split. Nothing is selected on test photographs.",
+    "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals below 20 "
+    "photographs. Near 0% and 100% they are Wilson intervals with the effective number of photographs. Models are "
+    "compared by paired sign-flip tests by photograph, adjusted for all pairs (Westfall and Young).",
 )
 MODES = {
-    "cross-validation": "There are fewer than 30 photographs, so they are divided into groups, at most five, and each "
-    "group is predicted by a linear probe that learned from the others. All probes of a model have the same penalty, "
-    "which is fixed beforehand, in proportion to the embedding's dimensions.",
-    "split": "Linear probes learn from the train split, choose their penalty on the val split and are scored on the "
-    "test split.",
+    "cross-validation": "The run has fewer than 30 photographs, so linear probes are cross-validated in at most five "
+    "groups of photographs. All probes of a model have the same fixed penalty, in proportion to the dimensions of the "
+    "embedding.",
+    "split": "Linear probes are fitted on the train split. Their penalty is selected on the val split, and they are "
+    "scored on the test split.",
 }
 
 
@@ -229,8 +227,8 @@ def how_trained(run: RunTables) -> str:
 def about_fits(run: RunTables) -> str:
     fits = run.fits
     return (
-        f"{len(fits)} probes were fitted; {int(fits['at_edge'].sum())} have a penalty at the edge of the grid, "
-        f"{int((~fits['converged']).sum())} did not converge."
+        f"{len(fits):,} probes were fitted. The selected penalty of {int(fits['at_edge'].sum())} is at the edge of the "
+        f"grid, and {int((~fits['converged']).sum())} did not converge."
     )
 
 
@@ -239,8 +237,8 @@ def about_visibility(run: RunTables) -> str:
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return (
-        f"{invisible:,} of {len(changed):,} altered samples are marked as invisible (SSIM above 0.99 or a mean "
-        "difference below 2 of 255); scores with the subset “visible” leave them out."
+        f"The transformation is invisible in {invisible:,} of {len(changed):,} transformed samples (SSIM above 0.99 or a "
+        "mean difference below 2 of 255). The subset “visible” excludes them."
     )
 
 
@@ -262,6 +260,34 @@ def about_images(run: RunTables) -> str:
     return (
         f"{words} Explore shows the samples of the {tested:,} test crops: one clean sample each, without unseen styles."
     )
+
+
+def about_training_data(run: RunTables) -> dict[str, str]:
+    """Say what the encoders were trained on, and whether photographs of the run are among it.
+
+    Returns:
+        Display names of models -> the rest of a sentence about them.
+    """
+    used = run.images[run.images["used"]]
+    is_known = bool(len(used)) and used["held_out"].astype(bool).all()
+    names = networks(with_place(run.models["name"]))
+    encoders = run.models[run.models["name"].isin(names) & ~is_baseline(run.models["name"])]
+    found = {}
+    for data, rows in encoders.groupby("data", sort=False):
+        is_zoo = rows["name"].str.startswith("zoo/").all()
+        words = f"were trained on {data}." if len(rows) > 1 else f"was trained on {data}."
+        if not data:
+            words = "state no training data."
+        elif is_zoo and is_known:
+            words += (
+                f" None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of "
+                f"the zoo was trained on any of their {used['label'].nunique()} labels. Photographs of the same "
+                "collection are similar in style."
+            )
+        else:
+            words += " Whether photographs of this run are among them was not checked."
+        found["Zoo encoders" if is_zoo else ", ".join(map(model_title, rows["name"]))] = words
+    return found | {"Baselines": "were not trained on images."}
 
 
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.results import Run, leaderboard
+from probing_core.results import Run, leaderboard, sentences
 from probing_core.results.sentences import finding, layers_finding, shift_finding
+from probing_core.run import layout
+from probing_core.run.store import Store
 
 CLASSES = 31
 
@@ -146,3 +150,16 @@ def test_whether_moves_and_recognition_go_together_is_said_without_identity(reca
     )
     assert shift_finding(rows, "m") == f"In m the transformations that move an embedding further {words}"
     assert shift_finding(rows.iloc[2:], "m") == ""
+
+
+def test_training_data_is_stated_for_every_encoder(made_run, tmp_path):
+    def about(run: Path, held_out: bool) -> str:
+        copy = tmp_path / str(held_out)
+        shutil.copytree(run, copy)
+        store = Store(copy)
+        store.write_table(layout.IMAGES, store.read_table(layout.IMAGES).assign(held_out=held_out), "changed")
+        return sentences.about_training_data(Run.open(copy))["Zoo encoders"]
+
+    number = Run.open(made_run).images.query("used")["base_id"].nunique()
+    assert f"None of the {number} photographs of this run is among them" in about(made_run, held_out=True)
+    assert "None of the" not in about(made_run, held_out=False), "nobody knows"

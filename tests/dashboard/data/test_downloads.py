@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dashboard.data.downloads import Downloads, TooMany
+from dashboard.data.downloads import Downloads, TooMany, fits_into_a_zip, zip_of
+from probing_core.results import Run
 
 
 def test_downloads_of_a_visitor_are_computed_one_at_a_time():
@@ -59,3 +62,13 @@ def test_a_failed_download_lets_the_next_one_start():
     with pytest.raises(ZeroDivisionError):
         visitor.bounded(lambda: str(1 / 0))()
     assert visitor.bounded(lambda: b"x")() == b"x"
+
+
+def test_zip_holds_every_table_and_is_not_offered_beyond_a_size(made_run):
+    run = Run.open(made_run)
+    names = run.table_names
+    with zipfile.ZipFile(io.BytesIO(zip_of(run, names))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == {n: run.store.read_bytes(n) for n in names}
+    size = sum(run.store.path(name).stat().st_size for name in names)
+    assert fits_into_a_zip(run, names, size)
+    assert not fits_into_a_zip(run, names, size - 1)

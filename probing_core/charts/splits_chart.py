@@ -1,0 +1,40 @@
+"""Photographs of each split."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
+from probing_core.charts.theme import Theme
+
+ROW = 34
+"""Height of a bar with its gap in pixels."""
+
+
+def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
+    """Draw a bar for each split, as long as its number of photographs.
+
+    Args:
+        counts: ``label``, ``photographs``, ``crops``, from top to bottom.
+    """
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": counts["photographs"].to_numpy(),
+        "y": [escape(label) for label in counts["label"]],
+        "marker": {"color": theme.accent},
+        "text": [f"{row.photographs:,} photographs, {row.crops:,} crops" for row in counts.itertuples()],
+        "textposition": "auto",
+        "insidetextanchor": "start",
+        "hoverinfo": "skip",
+    }
+    return base_figure(
+        theme,
+        80 + ROW * len(counts),
+        [bars],
+        {"title": "photographs", "rangemode": "tozero"},
+        {"autorange": "reversed", "zeroline": False},
+        showlegend=False,
+        bargap=0.25,
+        margin=MARGIN,
+    )
