@@ -200,15 +200,15 @@ ORIGIN = (
     "here is a reconstruction from its abstract; no number here is the paper's."
 )
 PROTOCOL = (
-    "Every crop is resampled exactly once, in every class alike, from a source larger than the model's view. So neither "
-    "resampling nor borders distinguish the classes.",
-    "Each crop appears once in every class per repetition, and clean a second time as a reference. Strengths are random "
-    "within the range of the transformation. They depend on the seed, the crop and the transformation, and are the same "
-    "for every model.",
+    "Every crop is resampled exactly once, in every class alike, from a source larger than the model's view. So "
+    "neither resampling nor borders distinguish the classes.",
+    "Each crop appears once in every class per repetition, and clean a second time as a reference. Strengths are "
+    "random within the range of the transformation. They depend on the seed, the crop and the transformation, and are "
+    "the same for every model.",
     "Every model embeds the same samples with the preprocessing of its checkpoint.",
     "All samples of a photograph are in one split. Nothing is selected on test photographs.",
-    "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals below 20 "
-    "photographs. Near 0% and 100% they are Wilson intervals with the effective number of photographs. Models are "
+    "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals below "
+    "20 photographs. Near 0% and 100% they are Wilson intervals with the effective number of photographs. Models are "
     "compared by paired sign-flip tests by photograph, adjusted for all pairs (Westfall and Young).",
 )
 MODES = {
@@ -237,8 +237,8 @@ def about_visibility(run: RunTables) -> str:
     changed = samples[samples["group"] != "identity"]
     invisible = int((~changed["visible"]).sum())
     return (
-        f"The transformation is invisible in {invisible:,} of {len(changed):,} transformed samples (SSIM above 0.99 or a "
-        "mean difference below 2 of 255). The subset “visible” excludes them."
+        f"The transformation is invisible in {invisible:,} of {len(changed):,} transformed samples (SSIM above 0.99 or "
+        "a mean difference below 2 of 255). The subset “visible” excludes them."
     )
 
 
