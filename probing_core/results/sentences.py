@@ -272,21 +272,18 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     is_known = bool(len(used)) and used["held_out"].astype(bool).all()
     names = networks(with_place(run.models["name"]))
     encoders = run.models[run.models["name"].isin(names) & ~is_baseline(run.models["name"])]
+    is_zoo = encoders["name"].str.startswith("zoo/")
+    unseen = (
+        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of the zoo was "
+        f"trained on any of their {used['label'].nunique()} labels. Photographs of the same collection are similar in "
+        "style."
+    )
     found = {}
-    for data, rows in encoders.groupby("data", sort=False):
-        is_zoo = rows["name"].str.startswith("zoo/").all()
-        words = f"were trained on {data}." if len(rows) > 1 else f"was trained on {data}."
-        if not data:
-            words = "state no training data."
-        elif is_zoo and is_known:
-            words += (
-                f" None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of "
-                f"the zoo was trained on any of their {used['label'].nunique()} labels. Photographs of the same "
-                "collection are similar in style."
-            )
-        else:
-            words += " Whether photographs of this run are among them was not checked."
-        found["Zoo encoders" if is_zoo else ", ".join(map(model_title, rows["name"]))] = words
+    for (of_zoo, data), rows in encoders.groupby([is_zoo, "data"], sort=False):
+        who = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
+        trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}."
+        unchecked = "Whether photographs of this run are among them was not checked."
+        found[who] = f"{trained} {unseen if of_zoo and is_known else unchecked}"
     return found | {"Baselines": "were not trained on images."}
 
 
