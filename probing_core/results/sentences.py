@@ -274,9 +274,9 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     encoders = run.models[run.models["name"].isin(names) & ~is_baseline(run.models["name"])]
     is_zoo = encoders["name"].str.startswith("zoo/")
     unseen = (
-        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of the zoo was "
-        f"trained on any of their {used['label'].nunique()} labels. Photographs of the same collection are similar in "
-        "style."
+        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of the zoo "
+        f"was trained on any of their {used['label'].nunique()} labels. Photographs of the same collection are similar "
+        "in style."
     )
     found = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, "data"], sort=False):
