@@ -279,7 +279,7 @@ def about_training_data(run: RunTables) -> dict[str, str]:
         "in style."
     )
     found = {}
-    for (of_zoo, data), rows in encoders.groupby([is_zoo, "data"], sort=False):
+    for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):
         who = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
         trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}."
         unchecked = "Whether photographs of this run are among them was not checked."
