@@ -52,8 +52,7 @@ from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity
 from probing_core.run.stages import materialize
 from probing_core.run.store import Store, digest
-from probing_core.run.studies import ALL as STUDIES
-from probing_core.run.studies import TABLES
+from probing_core.run.studies import STUDIES, TABLES
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
 from probing_core.version import VERSION

@@ -80,7 +80,7 @@ UNSCORED = Option(
 """Subsets that are not scored for a model of this objective."""
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
-STUDIES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
+STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
 """Numbers of images and penalties of the studies."""
 
 MODELS = Option("models", lambda run, key: list(run.models))

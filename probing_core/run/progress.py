@@ -215,7 +215,9 @@ class Progress:
         """Write the last report: ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self._on_terminal:
             self.stream.write("\n")
-        whole = None if not self._expected else 1.0 if state == "done" else self._whole
+        whole = None
+        if self._expected:
+            whole = 1.0 if state == "done" else self._whole
         self._save(Report(self._stage, 1, 1, 0.0, state, state, error=error, whole=whole, **self._me))
 
     def _report(self, report: Report) -> None:

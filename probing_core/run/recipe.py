@@ -18,7 +18,8 @@ VIEW = 128
 HINTS = ("corpus", "calibrate_on", "threads")
 """Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
 
-SMALLEST_VIEW, LARGEST_VIEW = 32, 1024
+SMALLEST_VIEW = 32
+LARGEST_VIEW = 1024
 
 
 @dataclass(frozen=True, kw_only=True)

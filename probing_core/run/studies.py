@@ -17,7 +17,7 @@ from probing_core.compute.names import LAYERS, MAIN, STRENGTH
 from probing_core.compute.studies import tables
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.run import layout
-from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDIES
+from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDY_SIZES
 from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, summary
 from probing_core.run.embed import (
     embeddings,
@@ -66,7 +66,7 @@ class Study:
     rows: Asset
 
 
-ALL: list[Study] = []
+STUDIES: list[Study] = []
 """The studies, in order of definition."""
 
 
@@ -93,14 +93,14 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
             stage=EVALUATE,
             partitions=studied_models,
             dependencies=(samples, images, embeddings, *SERIES[series], *probe),
-            options=(CLASSES, SEED, STUDIES),
+            options=(CLASSES, SEED, STUDY_SIZES),
             code_version=code_version,
             function=rows_of_model,
             group="studies",
             message=f"{name.capitalize()} of {{model}}",
         )
-        ALL.append(Study(name, series, compute, stage.add(rows)))
-        return ALL[-1]
+        STUDIES.append(Study(name, series, compute, stage.add(rows)))
+        return STUDIES[-1]
 
     return define
 
@@ -192,4 +192,4 @@ def _table(one: Study) -> Asset:
     return define(join)
 
 
-TABLES = [_table(one) for one in ALL]
+TABLES = [_table(one) for one in STUDIES]

@@ -31,7 +31,7 @@ from probing_core.run.partitions import loaded_models
 from probing_core.run.recipe import read_recipe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
-from probing_core.run.studies import ALL as STUDIES
+from probing_core.run.studies import STUDIES
 from probing_core.run.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of

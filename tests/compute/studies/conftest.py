@@ -5,7 +5,7 @@ import pytest
 
 from probing_core.compute.sampling import series as making
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel
-from probing_core.run.studies import ALL as STUDIES
+from probing_core.run.studies import STUDIES
 from tests.compute.studies.made import made_model
 
 

@@ -12,7 +12,7 @@ import pytest
 from probing_core.compute.studies import can_study
 from probing_core.run import layout
 from probing_core.run.store import Store
-from probing_core.run.studies import ALL as STUDIES
+from probing_core.run.studies import STUDIES
 from tests.compute.studies.made import RECIPE, images
 from tests.plans import plan_of
 
