@@ -17,7 +17,7 @@ from dashboard.data.strip import strip_of
 from dashboard.widgets.uses import finds_originals
 from probing_core.errors import ProbingError, one_line
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, retrieval, two_models
+from probing_core.results import Run, generalization, retrieval, two_models
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
@@ -58,6 +58,7 @@ def other_pages() -> None:
         board = cache.board(run)
         if len(board):
             cache.computed(run, two_models.pairwise_p)
+            cache.computed(run, generalization.generalization_rates)
             cache.computed(run, strip_of, tuple(with_place(board["model"])))
         for compute in (finds_originals, retrieval.originals):
             cache.computed(run, compute)

@@ -96,7 +96,7 @@ def _line(row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.DataFrame) 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
     rows, over = differences(contrasts)
     series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
-    figure = dots_chart(rows, cache.theme(), "difference in points", marks=[0.0], unit="points", series=series)
+    figure = dots_chart(rows, cache.theme(), "difference in points", marks={"": 0.0}, unit="points", series=series)
     tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
     st.caption(
         f"Bars are 95\N{NO-BREAK SPACE}% intervals over {over}. Significant: p < 0.05 with Holm correction over all "

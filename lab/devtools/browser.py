@@ -67,6 +67,8 @@ ADDRESSES = {
     "models-uses": "models?part=uses",
     "layers": "layers",
     "generalization": "generalization",
+    "generalization-styles": "generalization?part=styles",
+    "generalization-variance": "generalization?part=variance",
     "generalization-shift": "generalization?part=shift",
     "retrieval": "retrieval",
     "retrieval-search": "retrieval?part=search",

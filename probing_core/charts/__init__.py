@@ -16,7 +16,7 @@ from probing_core.charts.retrieval_charts import (
     recall_by_rate_chart,
     recall_by_transformation_chart,
 )
-from probing_core.charts.scatter_chart import scatter_chart
+from probing_core.charts.scatter_chart import scatter_chart, transformation_scatter
 from probing_core.charts.splits_chart import splits_chart
 from probing_core.charts.strength_charts import (
     StrengthAxis,
@@ -52,5 +52,6 @@ __all__ = [
     "splits_chart",
     "thresholds_chart",
     "training_chart",
+    "transformation_scatter",
     "variance_chart",
 ]

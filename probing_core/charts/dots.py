@@ -32,7 +32,7 @@ def dots_chart(
     theme: Theme,
     title: str,
     groups: Mapping[str, str] | None = None,
-    marks: Sequence[float] = (),
+    marks: Mapping[str, float] | None = None,
     unit: str = "%",
     ends: tuple[float, float] | None = None,
     series: Sequence[str] = (),
@@ -43,7 +43,7 @@ def dots_chart(
         rows: ``name``, ``series``, ``value`` in the unit of the axis, optionally ``low``, ``high``; names from top to
             bottom. Where ``seed_of`` names another row, the value is a tick on that row's line.
         groups: name -> group, for the color; without them dots are neutral.
-        marks: values that get a dotted line, such as chance.
+        marks: label -> value of a dotted line, such as chance; an empty label is not written.
         unit: of the values in the hover text.
         ends: of the axis.
         series: names of the series in the order of their symbols, present or not; by default as they come.
@@ -87,8 +87,20 @@ def dots_chart(
         },
         showlegend=len(series) > 1,
         legend=legend_below(),
-        shapes=[upright_line(mark, theme.muted) for mark in marks],
+        shapes=[upright_line(mark, theme.text) for mark in (marks or {}).values()],
+        annotations=[_label(label, mark, unit, theme) for label, mark in (marks or {}).items() if label],
     )
+
+
+def _unit(unit: str) -> str:
+    return unit if unit == "%" else f" {unit}"
+
+
+def _label(text: str, value: float, unit: str, theme: Theme) -> dict[str, Any]:
+    """Return the label of a dotted line, above the plot."""
+    words = f"{escape(text)} {value:.1f}{_unit(unit)}"
+    place = {"x": value, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    return place | {"text": words, "font": {"size": 11, "color": theme.text}}
 
 
 def _in_lines(name: str) -> str:
@@ -103,7 +115,7 @@ def _key(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
 
 def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme) -> dict[str, Any]:
     texts = [
-        f"{escape(name)}, {escape(series)}: {decimal(value)} {unit}"
+        f"{escape(name)}, {escape(series)}: {decimal(value)}{_unit(unit)}"
         for name, series, value in zip(rows["name"], rows["series"], rows["value"], strict=True)
     ]
     return seed_ticks(rows["value"].to_numpy(float), [place[one] for one in rows["seed_of"]], texts, theme)
@@ -121,7 +133,7 @@ def _dots(
         "y": [place[name] for name in rows["name"]],
         "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
         "customdata": [escape(name) for name in rows["name"]],
-        "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}} {unit}<extra></extra>",
+        "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}}{_unit(unit)}<extra></extra>",
     }
     if "low" in rows:
         middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))

@@ -24,7 +24,10 @@ AWAY = "\N{NO-BREAK SPACE}" * 2
 """Distance of a label from its mark."""
 
 PLOT_PX = (560, 440)
-"""Size of the plot for which labels are placed."""
+"""Size of the plot for which labels of models are placed."""
+
+WIDE_PX = (800, 480)
+"""The same for labels of transformations, which are shorter."""
 
 
 def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tuple[str, str]) -> Figure:
@@ -95,3 +98,37 @@ def _interval(row: dict[Any, Any], column: str) -> str:
     if not np.isfinite(low):
         return "(no interval: too few photographs)"
     return f"(95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f})"
+
+
+def transformation_scatter(
+    points: pd.DataFrame, theme: Theme, columns: tuple[str, str], titles: tuple[str, str]
+) -> Figure:
+    """Draw a labeled mark for each transformation, in the color of its group.
+
+    Args:
+        points: ``name``, ``group`` and the two columns: a number, and a fraction that is drawn in percent.
+        columns: of the horizontal and the vertical axis.
+        titles: of the two axes.
+    """
+    across, up = points[columns[0]].to_numpy(float), percent(points[columns[1]])
+    end = 1.08 * float(across.max())
+    labels = place_labels(across / end, (up + 5) / 110, list(points["name"]), WIDE_PX, left=True)
+    marks = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": across,
+        "y": up,
+        "text": [AWAY + escape(text) + AWAY if text else "" for text, _ in labels],
+        "textposition": [position for _, position in labels],
+        "textfont": {"size": 11, "color": theme.text},
+        "cliponaxis": False,
+        "marker": {"size": 10, "color": [theme.group(group) for group in points["group"]]},
+        "customdata": [
+            escape(f"{name} ({group})") for name, group in zip(points["name"], points["group"], strict=True)
+        ],
+        "hovertemplate": "%{customdata}<br>shift %{x:.2f}, recall %{y:.1f}%<extra></extra>",
+        "showlegend": False,
+    }
+    horizontal = {"title": titles[0], "range": [0, end], "zeroline": False}
+    vertical = {"title": titles[1], "range": [-5, 105], "zeroline": False}
+    return base_figure(theme, 560, [marks], horizontal, vertical, showlegend=False)

@@ -8,8 +8,8 @@ import pandas as pd
 from probing_core.charts.figure import Figure, base_figure, legend_below, model_label, percent
 from probing_core.charts.theme import Theme
 
-PARTS = {"content": "content", "look": "look", "both": "both together", "rest": "rest"}
-UNSEPARATED = "both together and rest"
+PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
+UNSEPARATED = "interaction and residual"
 """The rest of what was measured in one repetition, which does not tell the two apart."""
 
 
@@ -45,17 +45,17 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
                 "marker": {"color": colors[part]},
                 "customdata": [
-                    f"95 % interval {100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low) else "no interval"
+                    f"95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f}" if np.isfinite(low) else "no interval"
                     for low, high in zip(some["low"], some["high"], strict=True)
                 ],
-                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}} % (%{{customdata}})<extra></extra>",
+                "hovertemplate": f"%{{y}}: {title} %{{x:.1f}}% (%{{customdata}})<extra></extra>",
             }
         )
     return base_figure(
         theme,
         140 + 32 * len(bars),
         traces,
-        {"title": "share of the variance (%)", "range": [0, 100]},
+        {"title": "fraction of the variance (%)", "range": [0, 100]},
         {"showgrid": False},
         barmode="stack",
         bargap=0.25,

@@ -129,12 +129,12 @@ def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
 
 
 GOING_TOGETHER = 0.3
-"""Smallest rank correlation of two quantities that are said to go together."""
+"""Smallest rank correlation at which one quantity is said to grow with the other."""
 
 
 def shift_finding(points: pd.DataFrame, model: str) -> str:
-    """Return one sentence on whether ``model`` recognizes the transformations that move its embeddings further; empty
-    for fewer than three.
+    """Return one sentence on whether ``model`` recognizes transformations with a larger shift more often; empty for
+    fewer than three transformations.
 
     Args:
         points: of `summaries.shifts`.
@@ -143,11 +143,11 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
     points = points[points["group"] != "identity"]
     if len(points) < 3:
         return ""
-    together = float(points["value"].rank().corr(points["value_recall"].rank()))
-    more = "are recognized more often" if together >= GOING_TOGETHER else "are not recognized more often"
+    rho = float(points["value"].rank().corr(points["value_recall"].rank()))
+    more = "more often" if rho >= GOING_TOGETHER else "not more often"
     return (
-        f"In {model} the transformations that move an embedding further {more} (rank correlation "
-        f"{minus(f'{together:.2f}')} over {len(points)})."
+        f"{model} recognizes transformations that shift its embeddings further {more}: the rank correlation is "
+        f"{minus(f'{rho:.2f}')} over {len(points)} transformations."
     )
 
 

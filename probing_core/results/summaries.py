@@ -9,7 +9,6 @@ import pandas as pd
 
 from probing_core.compute.names import GROUP_SUBSET, LAYERS
 from probing_core.compute.sampling.probe_tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
-from probing_core.measures.statistics import with_place
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
@@ -47,20 +46,6 @@ def rotations(run: RunTables, measure: str = "group-hit-rate") -> pd.DataFrame:
         return rows
     seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
     return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
-
-
-def far_guesses(run: RunTables) -> dict[str, float]:
-    """Return, of models that recognize far styles more often than what their probe has seen, the share of untouched
-    pictures that they call style."""
-    means = rotations(run).groupby(["model", "subset"], sort=False)["value"].mean().unstack()
-    models = means.index[means["far"] > means["seen"]] if "far" in means else ()
-    shares = {}
-    for model in with_place(models):
-        rows = pd.concat(
-            [run.predictions(model, task, ["transform"]) for task in run.tasks if task.startswith("group-")]
-        )
-        shares[model] = float((rows.loc[rows["transform"] == "identity", "predicted"] == "style").mean())
-    return shares
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:

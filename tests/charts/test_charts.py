@@ -30,7 +30,7 @@ def _checked(chart):
 VEGA = ("layer_chart",)
 """Charts in Vega-Lite; all others are Plotly's."""
 
-DRAW = [name for name in charts.__all__ if name.endswith(("_chart", "heat_map")) and name not in VEGA]
+DRAW = [name for name in charts.__all__ if name.endswith(("_chart", "heat_map", "_scatter")) and name not in VEGA]
 drawn = SimpleNamespace(**{name: _checked(getattr(charts, name)) for name in DRAW})
 HOSTILE = "<a href='javascript:x'>&model</a>"
 
@@ -220,7 +220,7 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
             "high": 99,
         }
     )
-    figure = drawn.dots_chart(rows, THEMES[0], "share (%)", groups={"a": "blur"}, marks=[9.0])
+    figure = drawn.dots_chart(rows, THEMES[0], "share (%)", groups={"a": "blur"}, marks={"chance": 9.0})
     joins, seen, unseen, *keys = figure.data
     assert [(key.name, key.showlegend) for key in keys] == [("seen", None), ("unseen", None)]
     assert keys[0].marker.color not in seen.marker.color[:1], "the legend is of no group"
@@ -229,7 +229,8 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert (list(seen.x), list(unseen.x)) == ([80, 50], [20])
     assert list(seen.y) == [1, 0]
     assert list(seen.marker.color) == [THEMES[0].group("blur"), THEMES[0].text]
-    assert len(figure.layout.shapes) == 1
+    assert [shape.x0 for shape in figure.layout.shapes] == [9]
+    assert [note.text for note in figure.layout.annotations] == ["chance 9.0%"]
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
     assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
 
@@ -238,8 +239,21 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     ticks = figure.data[-1]
     place = dict(zip(figure.layout.yaxis.ticktext, figure.layout.yaxis.tickvals, strict=True))
     assert (list(ticks.x), list(ticks.y)) == ([30], [place["a"]])
-    assert ticks.customdata[0] == "a@seed=1, seen: 30 %"
+    assert ticks.customdata[0] == "a@seed=1, seen: 30%"
     assert list(figure.data[0].x) == list(joins.x), "the line joins the model's own values"
+
+
+def test_transformation_scatter_colors_marks_by_group():
+    points = pd.DataFrame(
+        {"name": ["Fog", HOSTILE], "group": ["weather", "codec"], "value": [0.5, 1.2], "recall": [0.9, 0.1]}
+    )
+    figure = drawn.transformation_scatter(points, THEMES[0], ("value", "recall"), ("shift", "recall (%)"))
+    (marks,) = figure.data
+    assert list(marks.x) == [0.5, 1.2]
+    np.testing.assert_allclose(marks.y, [90, 10])
+    assert list(marks.marker.color) == [THEMES[0].group("weather"), THEMES[0].group("codec")]
+    assert figure.layout.xaxis.range[1] > 1.2
+    assert "<a " not in figure.to_json().replace("\\u003c", "<")
 
 
 def layers() -> pd.DataFrame:
@@ -333,8 +347,9 @@ def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top(parts):
     rows = rows.assign(low=rows["value"] - 0.05, high=rows["value"] + 0.05)
     figure = drawn.variance_chart(rows, THEMES[0])
     assert figure.layout.barmode == "stack"
-    names = ["both together", "rest"] if "both" in parts else ["both together and rest"]  # of one repetition
-    assert [t.name for t in figure.data] == ["content", "look", *names]
+    # Of one repetition, the two cannot be separated.
+    names = ["interaction", "residual (strength)"] if "both" in parts else ["interaction and residual"]
+    assert [t.name for t in figure.data] == ["content", "appearance", *names]
     assert list(figure.data[0].y) == [model_title(model) for model in models[::-1]]
     np.testing.assert_allclose(np.sum([t.x for t in figure.data], axis=0), 100)
     assert len({t.marker.color for t in figure.data}) == len(figure.data)

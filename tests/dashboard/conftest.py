@@ -30,7 +30,7 @@ ADDRESSES = {page.title: page.address for under in NAVIGATION.values() for page 
 
 PARTS = {
     "Models": ("ranking", "transformations", "content", "claims", "uses"),
-    "Generalization": ("unseen", "shift"),
+    "Generalization": ("unseen", "styles", "shift", "variance"),
     "Retrieval": ("found", "search", "duplicates"),
     "Try your images": ("pictures", "folder", "game"),
 }
