@@ -130,8 +130,15 @@ class Plan:
         missing."""
         if self.is_pinned(partition):
             return next(entry["key"] for entry in self.entries(partition).values() if entry is not None)
+        return self._digest(partition)
+
+    def _digest(self, partition: Partition) -> str | None:
         inputs = self.inputs(partition)
         return None if None in inputs.values() else digest([partition.asset.path, inputs])
+
+    def is_outdated(self, partition: Partition) -> bool:
+        """Return whether ``partition`` is pinned, and would be stale if it was not."""
+        return self.is_pinned(partition) and self.cache_key(partition) != self._digest(partition)
 
     def require_cache_key(self, partition: Partition) -> str:
         key = self.cache_key(partition)

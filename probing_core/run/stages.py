@@ -149,11 +149,23 @@ def _is_missing_embeddings(plan: Plan) -> bool:
     return bool(plan.snapshot.unloaded or plan.pending(plan.select(EMBED)))
 
 
+def _outdated_samples(plan: Plan) -> str:
+    """Return a warning where models join a copy of a run whose samples are not those of the current code."""
+    outdated = [one.path for one in plan.select(EMBED) if not one.is_folder and plan.is_outdated(one)]
+    if not outdated:
+        return ""
+    return (
+        f"'{outdated[0]}' was computed by a different version of the code. Models that join are embedded with the "
+        f"current version, so their scores may differ for this reason alone."
+    )
+
+
 def _materialize_embeddings(plan: Plan) -> Plan:
     """Materialize what is missing of the stage ``embed``; return the plan with the models that were loaded."""
     store = plan.store
     if _is_missing_embeddings(plan):
         plan.snapshot.progress.note(download_summary(to_load(plan)))
+        plan.snapshot.progress.note(_outdated_samples(plan))
         plan = embed(plan)
     plan.clean()
     if not store.names(UNITS):

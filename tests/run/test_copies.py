@@ -151,6 +151,11 @@ def test_copied_files_are_complete_whatever_their_code_version_is(source, tmp_pa
     plan = plan_in(copy, assets=raised)
     assert set(states(plan).values()) == {State.MATERIALIZED}
     assert "was copied from" in why(plan, "jam/apple.parquet")[0]
+    assert {path for path, one in plan.partitions.items() if plan.is_outdated(one)} == {
+        "jam/apple.parquet",
+        "jam/pear.parquet",
+    }
+    assert not any(map(plan_in(copy).is_outdated, plan_in(copy).partitions.values()))
     joined = plan_in(copy, Kitchen(fruits=("apple", "pear", "plum")), raised)
     assert materialize(joined) == ["juice/plum/", "jam/plum.parquet"], "the new model alone"
     assert "pinned" not in copy.entry("jam/plum.parquet")
