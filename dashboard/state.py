@@ -72,6 +72,11 @@ def _goes_back() -> bool:
     return getattr(get_script_run_ctx(), "is_history_navigation", False)
 
 
+def is_undone(name: str) -> bool:
+    """Return whether the visitor went back or forth to an address without the choice ``name``."""
+    return _goes_back() and name not in st.query_params
+
+
 def choice(
     widget: Callable[..., Any],
     label: str,
@@ -90,7 +95,7 @@ def choice(
             for them nor in the address.
     """
     if own_default:
-        if _goes_back() and name not in st.query_params:  # to the page as it was before the choice
+        if is_undone(name):
             _choices().pop(name, None)
         st.session_state.pop(name, None)  # it may be another page's default
         settings |= {"on_change": _keep, "args": (name,)}

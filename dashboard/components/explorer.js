@@ -1,4 +1,4 @@
-// The explorer on its page: points and pictures come by their addresses, the selection goes to the server on release.
+// The explorer on its page: points and images have addresses, and each selection is sent to the server.
 
 const shown = new WeakMap();
 
@@ -7,13 +7,14 @@ export default function ({ parentElement, data, setStateValue }) {
   const options = {
     isDark: () => luminance(rgb(getComputedStyle(root).getPropertyValue("--st-background-color").trim())) < 0.2,
     own: data.own ?? undefined,
-    picture: data.pictures ? picture(data.address, data.visitor) : undefined,
+    image: data.images ? image(data.address, data.visitor) : undefined,
     onSelection: (selection) => setStateValue("selection", JSON.stringify(selection)),
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
-    // What the server knows may lag behind the visitor, but for the back button, which brings an earlier address.
-    const returned = before.visit !== data.visit && data.selection;
+    // The server's selection may be older than the visitor's, except after the back button, which restores one.
+    const [a, b = a] = data.header.models.map((model) => model.name);
+    const returned = before.visit !== data.visit && (data.selection ?? { a, b });
     before.visit = data.visit;
     if (!root.explorer) {
       Object.assign(before.options, options, returned ? { selection: returned } : {});
@@ -55,9 +56,9 @@ async function draw(root, { address, header }, now) {
   root.explorer = await explore(root, data, now.options);
 }
 
-function picture(address, visitor) {
-  return (photo, cls, { sample }) => {
-    if (cls < 0) return { url: `${address}/photograph/${photo}?visitor=${visitor}` };
+function image(address, visitor) {
+  return ({ crop, cls, sample }) => {
+    if (cls < 0) return { url: `${address}/photograph/${crop}?visitor=${visitor}` };
     return sample === null ? null : { url: `${address}/sample/${sample}?visitor=${visitor}` };
   };
 }

@@ -65,7 +65,7 @@ _visitors: OrderedDict[str, Visitor] = OrderedDict()
 _component = st.components.v2.component(
     "probing_explorer",
     html='<div class="probing-explorer" data-testid="explorer"></div>',
-    css=source("explorer.css") + serving.source("explorer.css"),
+    css=source("explorer.css"),
     js=source(*SCRIPTS) + serving.source("explorer.js"),
     isolate_styles=False,
 )
@@ -113,7 +113,7 @@ class Explorer:
         return encode_webp(self.run.picture(sample)[1], QUALITY)
 
     def _whole(self, number: int) -> bytes:
-        photograph = self.run.pictures.photograph(self.data.images[number])
+        photograph = self.run.pictures.photograph(self.data.crops[number])
         scale = min(1.0, LARGEST_SIDE / max(photograph.shape[:2]))
         image = np.array(photograph)
         if scale < 1:
@@ -188,7 +188,7 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
     """Draw the explorer of ``run``; the address of the page holds the selection.
 
     Args:
-        own: a picture of the visitor on the maps by everything: ``title``, and ``places``, model -> (x, y).
+        own: an uploaded image on the maps of full embeddings: ``title``, and ``places``, (x, y) by model.
     """
     found = explorer_of(run)
 
@@ -197,11 +197,13 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
         if isinstance(text, str):
             state.choose(SELECTION, text)
 
+    if state.is_undone(SELECTION):
+        state.forget(SELECTION)
     stored = state.stored_choice(SELECTION)
     message = {
         "address": found.address,
         "header": found.header,
-        "pictures": not run.pictures.why_not,
+        "images": not run.pictures.why_not,
         "visitor": _visitor(),
         "selection": _parsed(stored),
         "visit": state.visits(),
@@ -213,9 +215,15 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
 
 
 def shown_models(run: Run) -> list[str]:
+    """Return the models of the two maps; one if both show the same model."""
     names = [model.name for model in explorer_of(run).data.models]
-    chosen = _parsed(state.stored_choice(SELECTION)) or {}
-    return list(dict.fromkeys(chosen[m] for m in "ab" if chosen.get(m) in names)) or names[:2]
+    selected = selection() or {}
+    return list(dict.fromkeys(selected[m] for m in "ab" if selected.get(m) in names)) or names[:2]
+
+
+def selection() -> dict[str, Any] | None:
+    """Return what the visitor has selected in the explorer, or None."""
+    return _parsed(state.stored_choice(SELECTION))
 
 
 def _parsed(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""A picture of a visitor on the maps of a run: placed between the nearest pictures of a few photographs."""
+"""An uploaded image on the maps of a run: placed between its nearest neighbors among a few photographs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Tested photographs whose pictures, one of each class, are compared with it."""
+"""Number of test photographs whose samples, one of each class, are compared with it."""
 
 NEAREST = 15
 
 PICTURE = "own-picture"
-"""Name in the session under which the picture is kept."""
+"""Key of the image in the session."""
 
 
 def pin(picture: VisitorPicture | None) -> None:
-    """Show ``picture`` on the maps for the rest of the visit; None removes it."""
+    """Show ``picture`` on the maps for the rest of the session; None removes it."""
     st.session_state[PICTURE] = picture
 
 
@@ -31,21 +31,21 @@ def pinned() -> VisitorPicture | None:
 
 
 def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
-    """Return why no other picture can be placed on the map of ``model``; empty where one can."""
+    """Return why an uploaded image cannot be placed on the map of ``model``; empty if it can."""
     if run.pictures.why_not and not run.has_embeddings(model):
-        return "the pictures of this run, which it would be compared with, are not on this machine"
+        return "the images of this run, with which it would be compared, are not available on this computer"
     if not any(one.name == model and EVERYTHING in one.places for one in data.models):
-        return "the run has no map by everything of this model; choose another one above a map"
+        return "the run has no map of its full embedding; select a different model above a map"
     if model not in run.live_models:
-        return "this model of the run cannot embed further pictures; choose another one above a map"
+        return "this model cannot embed new images; select a different model above a map"
     return ""
 
 
 def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
-    """Return the place of ``picture`` on the map of ``model`` by everything, in the units of ``data``.
+    """Return the place of ``picture`` on the map of the full embedding of ``model``, in the units of ``data``.
 
     Raises:
-        ProbingError: a picture of `gallery_samples` cannot be made, or the model cannot be asked.
+        ProbingError: an image of `gallery_samples` is not available, or the model cannot embed.
     """
     samples = gallery_samples(data)
     (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
@@ -60,7 +60,7 @@ def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) 
 def gallery_samples(data: ExplorerData) -> np.ndarray:
     """Return one sample of each class of `PHOTOGRAPHS` tested photographs, evenly spaced."""
     points = np.arange(data.tested)
-    photograph = data.photographs[data.photo]
+    photograph = data.photographs[data.crop]
     names = np.unique(photograph)
     chosen = names[np.unique(np.linspace(0, len(names) - 1, PHOTOGRAPHS).round().astype(int))]
     points = points[np.isin(photograph, chosen)]

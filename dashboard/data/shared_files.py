@@ -1,61 +1,124 @@
-"""Runs as files to send, each made once for all visitors, in the background, so that nobody has to wait."""
+"""Runs as files to send, each written once for all visitors, in the background, so that nobody has to wait."""
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import streamlit as st
 
 from dashboard.data import cache
 from probing_core.errors import ProbingError
 from probing_core.results import Run
-from probing_core.results.explorer import write_shared_file
+from probing_core.results.explorer import with_selection, write_shared_file
 
 MAX_KEPT = 3
-"""Largest number of files on disk; the oldest is removed first."""
+"""Maximum number of files on disk; the oldest is removed first."""
 
-_one_at_a_time = threading.Lock()
-_beginning = threading.Lock()
+MAX_WAITING = 4
+"""Maximum number of files that are being written or wait for it."""
+
+_threads: list[threading.Thread] = []
+
+_writing = threading.Lock()
+"""Held while a file is written: one at a time."""
+
+_starting = threading.Lock()
+
+_disk = threading.Lock()
+"""Held while a file is read or removed, so that no file is removed during a download."""
+
+
+class FileRemoved(ProbingError):
+    """Raised where a file was removed since the page offered it."""
 
 
 class FileToSend:
-    """The file of one run.
+    """The file of one run with certain models.
 
     Attributes:
-        share: how much of it is done, from 0 to 1.
-        error: why it could not be made.
+        path: where it is, once it is written.
+        share: fraction that is written.
+        error: why it could not be written.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.path, self.share, self.error = Path(_folder().name) / f"{run.digest}.html", 0.0, ""
-        self._run, self._thread = run, threading.Thread()
+    def __init__(self, run: Run, models: Sequence[str], path: Path) -> None:
+        self.path, self.share, self.error = path, 0.0, ""
+        self._run, self._models, self._thread = run, list(models), threading.Thread()
 
     @property
-    def is_being_made(self) -> bool:
+    def is_being_written(self) -> bool:
         return self._thread.is_alive()
 
-    def begin(self) -> None:
-        """Begin to make it, unless somebody else has."""
-        with _beginning:
-            if not self.is_being_made and not self.path.exists():
-                self.share, self.error = 0.0, ""
-                self._thread = threading.Thread(target=self._make, daemon=True)
-                self._thread.start()
-
-    def _make(self) -> None:
+    @property
+    def size(self) -> int:
+        """Number of bytes; 0 if the file does not exist."""
         try:
-            with _one_at_a_time:
-                write_shared_file(self._run, self.path, progress=self._note)
-                made = sorted(self.path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime)
-                for old in made[:-MAX_KEPT]:
-                    old.unlink()
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def start(self) -> None:
+        """Start to write it, unless another visitor has, or too many others are waiting."""
+        with _starting:
+            if self.is_being_written or self.size:
+                return
+            _threads[:] = [thread for thread in _threads if thread.is_alive()]
+            if len(_threads) >= MAX_WAITING:
+                self.error = "The server is busy with other files. Try again in a few minutes."
+                return
+            self.share, self.error = 0.0, ""
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._thread = threading.Thread(target=self._write, daemon=True)
+            _threads.append(self._thread)
+            self._thread.start()
+
+    def content(self, selection: Mapping[str, Any] | None) -> bytes:
+        """Return the file, which opens with ``selection``.
+
+        Raises:
+            FileRemoved: it was removed in favor of newer files.
+        """
+        with _disk:
+            try:
+                content = self.path.read_bytes()
+            except FileNotFoundError as error:
+                raise FileRemoved("The file was removed to make room for newer ones. Create it again.") from error
+        return with_selection(self._run, content, selection)
+
+    def _write(self) -> None:
+        try:
+            with _writing:
+                write_shared_file(self._run, self.path, self._models, progress=self._note)
+                self._remove_others()
         except ProbingError as error:
             self.error = str(error)
+        except Exception as error:  # of any kind: nobody waits for this thread
+            logging.getLogger(__name__).exception("The shared file of '%s' could not be written", self._run.path)
+            self.error = f"The file could not be written: {_reason(error)}."
+
+    def _remove_others(self) -> None:
+        with _disk:
+            files = sorted(self.path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime)
+            for old in files[:-MAX_KEPT]:
+                old.unlink()
 
     def _note(self, done: int, total: int) -> None:
         self.share = done / total
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong, without paths of the server."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
 
 
 @st.cache_resource(show_spinner=False)
@@ -63,6 +126,8 @@ def _folder() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="probing-")
 
 
-@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2 * MAX_KEPT, show_spinner=False)
-def file_of(run: Run) -> FileToSend:
-    return FileToSend(run)
+@st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=16, show_spinner=False)
+def file_of(run: Run, models: tuple[str, ...]) -> FileToSend:
+    """Return the file of ``run`` with ``models``, which all visitors share."""
+    name = hashlib.sha256("\n".join(models).encode()).hexdigest()[:16]
+    return FileToSend(run, models, Path(_folder().name) / f"{run.digest}-{name}.html")

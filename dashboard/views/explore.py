@@ -1,31 +1,32 @@
-"""Explore: the linked maps, matrix and pictures of two models; below them strength."""
+"""Explore: the linked maps, confusion matrix and images of two models."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from dashboard.components.explorer import explorer, explorer_of, shown_models
-from dashboard.data import own_picture, shared_files
+from dashboard.components.explorer import explorer, explorer_of, selection, shown_models
+from dashboard.data import cache, own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import asking, messages, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
-from probing_core.results.explorer.data import ABOUT_EXPLORER
+from probing_core.results.explorer.data import ABOUT_EXPLORER, shared_models
 from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 
 @page(
     "Explore",
-    "How two models see the same pictures. What you choose in one view is chosen in all. Models marked (zoo) are the "
-    "encoders that come with the project: one network, trained alike but for the objective.",
+    "All views share one selection. Models marked (zoo) come with the project: they share one architecture, training "
+    "data and budget, and differ in the training objective.",
 )
 def show() -> None:
     run = messages.run_with_models()
-    st.caption(f"{ABOUT_EXPLORER} Choose a cell or a class, or draw around dots.")
+    st.caption(ABOUT_EXPLORER)
     explorer(run, _own_picture(run))
     _file_to_send(run)
 
@@ -47,34 +48,42 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
             why_not = "it could not be embedded"
             st.warning(plain(str(error)), icon=":material/error:")
         if why_not:
-            lacking.append(f"{plain(picture.name)} has no place on the map of {plain(model_title(model))}: {why_not}.")
-    star = f"The star is **{plain(picture.name)}**, amid the pictures that the model finds most like it."
+            lacking.append(f"{plain(picture.name)} is not on the map of {plain(model_title(model))}: {why_not}.")
+    star = f"The star marks **{plain(picture.name)}** among its nearest neighbors."
     left.markdown(" ".join([star] * bool(places) + lacking))
-    if right.button("Take it away", key="unpin"):
+    if right.button("Remove", key="unpin"):
         own_picture.pin(None)
         st.rerun()
     return {"title": picture.name, "places": places} if places else None
 
 
 def _file_to_send(run: Run) -> None:
-    file = shared_files.file_of(run)
-    st.fragment(_make_and_download, run_every=1.0 if file.is_being_made else None)(run, file, file.is_being_made)
+    file = shared_files.file_of(run, tuple(cache.computed(run, shared_models, tuple(shown_models(run)))))
+    every = 1.0 if file.is_being_written else None
+    st.fragment(_create_and_download, run_every=every)(run, file, file.is_being_written)
 
 
-def _make_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
-    with st.popover("One file to send", icon=":material/attach_file:"):
-        st.markdown("Leaderboard, claims and the explorer of six models in one HTML file, which needs no network.")
-        st.caption(plain(leaving(*licenses_of(run, explorer_of(run).data))))
-        if file.path.exists():
-            label = f"Download, {file.path.stat().st_size / 1e6:.0f} MB"
-            tables.download_file(file.path.read_bytes, "shared-file", label, f"{run.name}.html", "text/html")
-        elif file.is_being_made:
-            st.progress(file.share, f"Photographs: {in_percent(file.share)}" if file.share else "Reading the run")
+def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
+    with st.popover("Export as one HTML file", icon=":material/attach_file:"):
+        st.markdown(
+            "Ranking, claims and the explorer in one file that opens without a network. It opens with your two models "
+            "and your selection."
+        )
+        data = explorer_of(run).data
+        st.caption(plain(leaving(data, *licenses_of(run, data))))
+        if size := file.size:
+            # What is selected when the button is clicked.
+            content = partial(file.content, selection())
+            tables.download_file(
+                content, "shared-file", f"Download ({size / 1e6:.0f} MB)", f"{run.name}.html", "text/html"
+            )
+        elif file.is_being_written:
+            st.progress(file.share, f"Images: {in_percent(file.share)}" if file.share else "Waiting or reading the run")
         else:
-            st.button("Make the file", on_click=file.begin)
+            st.button("Create the file", on_click=file.start)
             if file.error:
                 st.error(plain(file.error), icon=":material/error:")
-    if file.is_being_made != waited:  # the page decides whether this looks again each second
+    if file.is_being_written != waited:  # the page decides whether this runs each second
         st.rerun()
 
 

@@ -55,13 +55,16 @@ def strengths(page: Any) -> Iterator[None]:
 
 
 def explore(page: Any) -> Iterator[None]:
-    """Select a cell, everything, a lasso, and what only the second model gets right of it."""
+    """Select the example, nothing, a lasso, and what only the second model classifies correctly in it."""
+    yield
+    page.locator(".px-example").click()
+    rest(page)
     yield
     page.keyboard.press("Escape")
     yield
     lasso(page, "a")
     yield
-    page.get_by_role("button", name="only B right").click()
+    page.get_by_role("button", name="only B correct").click()
     rest(page)
     yield
 

@@ -34,9 +34,10 @@ def test_the_command_says_first_what_leaves(run, tmp_path, capsys):
     out = tmp_path / "run.html"
     assert main(["report", "--run", str(run), "--models", "zoo/mae,baseline/pixels", "--out", str(out)]) == 0
     printed, said = capsys.readouterr()
-    count = int(Run.open(run).images["used"].sum())
+    images = Run.open(run).images
+    count = images.loc[images["used"], "base_id"].nunique()
     assert f"{count} photographs" in said.splitlines()[0]
-    assert f"{count} under {HOSTILE}" in said.splitlines()[0]
+    assert f"under {HOSTILE}" in said.splitlines()[0]
     assert printed.startswith(f"{out}: ")
     text = out.read_text()
     header = json.loads(re.search(r"data-header>(.*?)</script>", text, re.S)[1])
@@ -51,8 +52,8 @@ def test_the_command_says_first_what_leaves(run, tmp_path, capsys):
 def test_without_pictures_none_leaves(run, tmp_path, capsys):
     out = tmp_path / "run.html"
     assert main(["report", "--run", str(run), "--pictures", "none", "--out", str(out)]) == 0
-    assert capsys.readouterr().err.startswith("No photograph leaves")
-    assert '"pictures":null' in out.read_text()
+    assert capsys.readouterr().err.startswith("The file contains no photographs")
+    assert '"images":null' in out.read_text()
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,6 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     title = next(one.title for one in data.classes if one.name == CLASS)
     visit(page, server)
     page.wait_for_function(EXPLORER_READY)
-    with run_again(page):
-        page.keyboard.press("Escape")
     everything = page.evaluate(SELECTION)
     with run_again(page):
         page.locator(f".px-matrix .px-row[aria-label='{title}']").click()
@@ -95,7 +93,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     assert set(found["true"]) == {CLASS}
     np.testing.assert_allclose(found["strength"], expected["strength"], rtol=1e-5)
     for model in data.models:
-        assert list(found[f"{model.name} answer"]) == list(expected[model.name])
+        assert list(found[f"{model.name} prediction"]) == list(expected[model.name])
 
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Models", exact=True).click()
     page.get_by_role("heading", name=QUESTIONS["Models"], exact=True, level=1).wait_for()

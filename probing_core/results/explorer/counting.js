@@ -1,29 +1,29 @@
-// The selection and what is counted over it; nothing here draws. The files of `script` in data.py are one module.
+// The selection and what is counted over it; nothing here draws. The files of `SCRIPTS` in data.py form one module.
 //
 // A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out
-// (who is right) and how (strength). Every tested point has a byte of bits, one for each clause that it passes. A
+// (which model is correct) and how (strength). Every point has a byte of bits, one for each clause that it passes. A
 // change of a clause writes one bit of all points; then one pass counts everything that the views show. A view leaves
-// its own clause out of what it counts, and marks it by a frame instead.
+// its own clause out of its counts, and marks it by a frame instead.
 
 const WHERE = 1;
 const WHAT = 2;
 const OUT = 4;
 const HOW = 8;
-const ROWS = 16; // the rows of `what` alone: the curves leave its columns out
+const ROWS = 16; // only the rows of `what`, because curves ignore its columns
 const ALL = 31;
 
-const BINS = 12; // of strength, from weak to strong
+const BINS = 12; // of the strength, each with equally many samples of a class
 const NO_STRENGTH = 255;
-const EITHER = 2; // in place of a slot: by A or by B
-const OUTCOMES = ["neither", "a", "b", "both"]; // as bits, 1: A is right, 2: B is right
-const CORNERS = 64; // of a lasso in a selection that is kept
+const EITHER = 2; // in place of a slot: A or B
+const OUTCOMES = ["neither", "a", "b", "both"]; // bit 1: A is correct, bit 2: B is correct
+const CORNERS = 64; // of a lasso in a stored selection
 const NONE = { where: null, what: null, out: 0, how: null };
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const binOf = (strength) => ((strength * BINS) / NO_STRENGTH) | 0;
 
-/** Return the places of a model in a reading, or in the one that it has. */
-const placesOf = (model, reading) => model.places[reading] ?? Object.values(model.places)[0];
+/** Return the coordinates of a model in a projection, or in the only one that it has. */
+const placesOf = (model, projection) => model.places[projection] ?? Object.values(model.places)[0];
 
 /**
  * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part. The parts of a model are
@@ -51,11 +51,11 @@ export async function open(header, bytes) {
   return { ...header, ...typed(header.points, await bytes("points")), models };
 }
 
-/** Return the test whether a place lies in `polygon` (x0, y0, x1, y1, ...), by the even-odd rule. */
+/** Return a function that tests whether a point is in `polygon` (x0, y0, x1, y1, ...), by the even-odd rule. */
 function encloser(polygon) {
   const xs = polygon.filter((_, k) => k % 2 === 0), ys = polygon.filter((_, k) => k % 2);
   const [left, right] = [Math.min(...xs), Math.max(...xs)], [low, high] = [Math.min(...ys), Math.max(...ys)];
-  // A place is compared with those edges alone that reach into its band: a lasso may have hundreds.
+  // A point is compared only with the edges in its horizontal band, because a lasso may have hundreds of edges.
   const bands = Array.from({ length: 256 }, () => []);
   const band = (y) => Math.min(Math.floor(((y - low) / (high - low || 1)) * bands.length), bands.length - 1);
   xs.forEach((x1, k) => {
@@ -75,7 +75,7 @@ function encloser(polygon) {
   };
 }
 
-/** Return a polygon of at most `CORNERS` corners, without those whose triangle with their neighbors is smallest. */
+/** Return a polygon of at most `CORNERS` corners, by removing the corners that form the smallest triangles. */
 function simplified(polygon) {
   const corners = Array.from({ length: polygon.length / 2 }, (_, k) => [polygon[2 * k], polygon[2 * k + 1]]);
   const area = ([x, y], k) => {
@@ -92,18 +92,40 @@ function simplified(polygon) {
   return corners.flat();
 }
 
-/** Return half the width of a 95 % interval in standard errors: Student's t below twenty clusters, none under six. */
+/** Return the 97.5% quantile of Student's t distribution for `clusters`; NaN for fewer than six. */
 function quantile(clusters) {
   const t = [2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101];
-  return clusters < 6 ? NaN : clusters < 20 ? t[clusters - 6] : 1.96;
+  if (clusters < 6) return NaN;
+  return t[clusters - 6] ?? 1.95996 + 2.3723 / (clusters - 1) + 2.8225 / (clusters - 1) ** 2;
+}
+
+/** Return the two-sided p-value of Student's t for `clusters`; NaN for fewer than six. */
+function twoSided(t, clusters) {
+  if (clusters < 6 || Number.isNaN(t)) return NaN;
+  // With t = sqrt(freedom) tan(angle), the density is proportional to a power of the cosine.
+  const freedom = clusters - 1, steps = 4000, end = Math.PI / 2;
+  const from = Math.atan(Math.abs(t) / Math.sqrt(freedom));
+  const area = (start) => {
+    const step = (end - start) / steps;
+    let sum = 0;
+    for (let k = 0; k < steps; k++) sum += Math.cos(start + (k + 0.5) * step) ** (freedom - 1);
+    return sum * step;
+  };
+  return area(from) / area(0);
+}
+
+/** Return the interval of model `second` minus model `first`, from a table that has each later minus each earlier. */
+function differenceOf(table, first, second) {
+  const found = table[Math.max(first, second)]?.[Math.min(first, second)];
+  return found && first > second ? [-found[1], -found[0]] : found;
 }
 
 /**
- * The bits of all tested points, and what is counted over them.
+ * The bits of all points, and what is counted over them.
  *
- * A state is `{models, reading, where, what, out, how}`: two models; a lasso `{slot, polygon}`; `{rows, columns, by}`,
- * lists of classes (empty: all of them) and the slot of the model that answers; a bit for each outcome (0: any); the
- * first and the last bin.
+ * A state is `{models, projection, where, what, out, how}`: two models; a lasso `{slot, polygon}`; `{rows, columns,
+ * by}`, lists of classes (empty: all of them) and the slot of the model whose predictions count; a bit for each outcome
+ * (0: any); the first and the last bin.
  */
 class Counting {
   constructor(data) {
@@ -126,7 +148,7 @@ class Counting {
   update(state) {
     const { bits, outcome } = this;
     const { truth, strength, tested } = this.data;
-    const { models, reading, where, what, out, how } = state;
+    const { models, projection, where, what, out, how } = state;
     const differs = (...keys) => keys.some((key) => state[key] !== this.state[key]);
     const mark = (bit, test) => {
       for (let i = 0; i < tested; i++) bits[i] = !test || test(i) ? bits[i] | bit : bits[i] & ~bit;
@@ -140,7 +162,7 @@ class Counting {
       this.total = this.count(new Uint8Array(tested).fill(ALL), []);
     }
     if (newWhere) {
-      const inside = where && encloser(where.polygon), places = where && placesOf(models[where.slot], reading);
+      const inside = where && encloser(where.polygon), places = where && placesOf(models[where.slot], projection);
       mark(WHERE, where && ((i) => inside(places[2 * i], places[2 * i + 1])));
     }
     if (newWhat) {
@@ -153,12 +175,12 @@ class Counting {
     this.counts = this.count(bits, what?.columns ?? []);
   }
 
-  /** Return for each class whether `list` has it; an empty one has all. */
+  /** Return for each class whether it is in `list`; an empty list contains all classes. */
   flags(list) {
     return Uint8Array.from(this.data.classes, (_, cls) => Number(!list.length || list.includes(cls)));
   }
 
-  /** Return the test whether a point is of some rows and columns. */
+  /** Return a function that tests whether a point is in the rows and columns. */
   tester({ rows, columns, by }) {
     const { truth } = this.data;
     const inRows = this.flags(rows), inColumns = this.flags(columns);
@@ -167,7 +189,7 @@ class Counting {
     return (i) => inRows[truth[i]] && (inColumns[first[i]] || inColumns[second[i]]);
   }
 
-  /** Return what would be shown if `what` were chosen, as `bits` and `n`. */
+  /** Return what would be selected by `what`, as `bits` and `n`. */
   preview(what) {
     const test = this.tester(what);
     const bits = this.bits.map((passed, i) => ((passed | WHAT | ROWS) === ALL && test(i) ? ALL : 0));
@@ -177,7 +199,7 @@ class Counting {
   count(bits, columns) {
     const { outcome, data } = this;
     const { truth, strength, tested } = data;
-    const k = data.classes.length, right = columns.length ? this.flags(columns) : null;
+    const k = data.classes.length, counted = columns.length ? this.flags(columns) : null;
     const [a, b] = this.state.models.map((model) => model.predicted);
     const tally = (length) => new Uint32Array(length);
     const found = {
@@ -186,12 +208,12 @@ class Counting {
       matrix: [tally(k * k), tally(k * k)], // without `what`
       outcomes: tally(4), // without `out`
       curve: [tally(BINS), tally(BINS), tally(BINS)], // all, A, B; without `how`, `out` and columns
-      chosenRows: tally(k),
-      chosen: [tally(k * k), tally(k * k)],
-      right: [0, 0],
+      selectedRows: tally(k),
+      selected: [tally(k * k), tally(k * k)],
+      correct: [0, 0],
     };
-    const { rows, outcomes, chosenRows } = found;
-    const [matrixA, matrixB] = found.matrix, [chosenA, chosenB] = found.chosen, [curve, curveA, curveB] = found.curve;
+    const { rows, outcomes, selectedRows } = found, [matrixA, matrixB] = found.matrix;
+    const [selectedA, selectedB] = found.selected, [curve, curveA, curveB] = found.curve;
     for (let i = 0; i < tested; i++) {
       const passed = bits[i], row = truth[i] * k;
       if ((passed | WHAT | ROWS) === ALL) {
@@ -203,29 +225,40 @@ class Counting {
       if ((passed | WHAT | OUT | HOW) === ALL && strength[i] !== NO_STRENGTH) {
         const bin = binOf(strength[i]);
         curve[bin]++;
-        if (right ? right[a[i]] : outcome[i] & 1) curveA[bin]++;
-        if (right ? right[b[i]] : outcome[i] & 2) curveB[bin]++;
+        if (counted ? counted[a[i]] : outcome[i] & 1) curveA[bin]++;
+        if (counted ? counted[b[i]] : outcome[i] & 2) curveB[bin]++;
       }
       if (passed === ALL) {
         found.n++;
-        chosenRows[truth[i]]++;
-        chosenA[row + a[i]]++;
-        chosenB[row + b[i]]++;
-        found.right[0] += outcome[i] & 1;
-        found.right[1] += outcome[i] >> 1;
+        selectedRows[truth[i]]++;
+        selectedA[row + a[i]]++;
+        selectedB[row + b[i]]++;
+        found.correct[0] += outcome[i] & 1;
+        found.correct[1] += outcome[i] >> 1;
       }
     }
     return found;
   }
 
-  /** Return the difference B minus A in points, and half its interval by photograph, over what is chosen. */
+  /** Return the number of photographs that the selected samples are from. */
+  photographs() {
+    const { photographs, crop } = this.data, found = new Set();
+    this.bits.forEach((passed, i) => passed === ALL && found.add(photographs[crop[i]]));
+    return found.size;
+  }
+
+  /**
+   * Return the difference in accuracy B minus A over the selected samples, in percentage points, as `value` with its
+   * 95 % CI from `low` to `high`, and its two-sided `p`, clustered by photograph; NaN for fewer than six photographs.
+   * Of all samples, the interval is the one that Python computed.
+   */
   difference() {
-    const { photographs, photo } = this.data;
+    const { photographs, crop, differences, models } = this.data;
     const sums = new Map();
     let total = 0;
     this.bits.forEach((passed, i) => {
       if (passed !== ALL) return;
-      const better = (this.outcome[i] >> 1) - (this.outcome[i] & 1), cluster = photographs[photo[i]];
+      const better = (this.outcome[i] >> 1) - (this.outcome[i] & 1), cluster = photographs[crop[i]];
       const [sum, count] = sums.get(cluster) ?? [0, 0];
       sums.set(cluster, [sum + better, count + 1]);
       total += better;
@@ -233,7 +266,10 @@ class Counting {
     const mean = total / this.n, clusters = sums.size;
     let squares = 0;
     for (const [sum, count] of sums.values()) squares += (sum - mean * count) ** 2;
-    const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n;
-    return { value: 100 * mean, half: 100 * quantile(clusters) * error };
+    const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n, half = quantile(clusters) * error;
+    const [first, second] = this.state.models.map((model) => models.indexOf(model));
+    const [low, high] = (this.isEmpty && differenceOf(differences, first, second))
+      || [100 * (mean - half), 100 * (mean + half)];
+    return { value: 100 * mean, low, high, p: twoSided(mean / error, clusters) };
   }
 }

@@ -13,43 +13,54 @@ import pandas as pd
 from probing_core.charts.theme import Theme
 from probing_core.compute.names import DONE, EVERYTHING, NEAR
 from probing_core.errors import BadRun, UnknownName
+from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import model_titles, transform_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import (
+    MIN_CLUSTERS_FOR_BOOTSTRAP,
+    bootstrap,
+    difference,
+    interval,
+    with_place,
+)
 from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run_tables import RunTables
 from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
 ABOUT_EXPLORER = (
-    "A small classifier, the probe, sees only a model's embedding of a picture and names what was done to it. Here are "
-    "two models: each dot is a picture, near to those that the model finds alike."
+    "Each dot is an image under one transformation, which a small classifier (the probe) predicts from the model's "
+    "embedding. Similar embeddings are close together."
 )
 
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
 TASK = "fine"
-READINGS = {DONE: "what was done", EVERYTHING: "everything"}
-"""Readings of a map in the explorer, in order -> their titles."""
+PROJECTIONS = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
+"""Titles of the projections that the explorer offers, by their names in a run."""
 
 FAR = 32_767
-"""Places on a map are whole numbers from -`FAR` to `FAR`, which the longer side of the map spans."""
+"""Largest coordinate of a point: the longer side of a map spans -`FAR` to `FAR`."""
 
-STRONGEST, NO_STRENGTH = 254, 255
-"""Rank of the strongest strength of a class (the weakest has 0), and the value for an untouched picture."""
+STRONGEST = 254
+"""Rank of the strongest sample of a class; the weakest has rank 0."""
 
-MOST_MODELS = 6
+NO_STRENGTH = 255
+"""Rank of a clean sample."""
+
+SHARED_MODELS = 6
+"""Maximum number of models in a shared file."""
 
 
 @dataclass(frozen=True)
 class Class:
-    """A class of the task: one transformation, or none.
+    """A class of the task: one transformation, or clean.
 
     Attributes:
-        title: name for people.
-        group: position among the groups.
-        before, after: text around the number of a strength, as ``radius`` and ``px``.
+        title: display name.
+        group: position in the list of groups.
+        before, after: text around the number of a strength, such as ``radius`` and ``px``.
         scale: factor from a strength to that number.
-        colors: in light and in dark.
+        colors: light and dark theme.
     """
 
     name: str
@@ -63,15 +74,17 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class ModelPoints:
-    """The points as one model sees them.
+    """What one model contributes to each point.
 
     Attributes:
-        name, title: exact name, and the name for people.
-        places: reading -> (tested, 2) ``int16`` places on its map.
-        predicted: (tested,) ``uint8`` class that its probe names.
-        confidence, truth_probability: (tested,) ``uint8``, 0 to 255: probability of that class, and of the true one.
-        neighbors: reading -> (tested, 5) ``int32`` nearest points in the embedding, nearest first, -1 where one has no
-            place on the map; empty where the run keeps none.
+        name: model ID.
+        title: display name.
+        places: (tested, 2) ``int16`` coordinates, by projection.
+        predicted: (tested,) ``uint8`` predicted class.
+        confidence: (tested,) ``uint8`` probability of the predicted class, 0 to 255.
+        truth_probability: (tested,) ``uint8`` probability of the true class, 0 to 255.
+        neighbors: (tested, 5) ``int32`` nearest points in the embedding, nearest first, by projection; -1 where a
+            neighbor is not on the map. Empty if the run has no neighbors.
     """
 
     name: str
@@ -85,22 +98,22 @@ class ModelPoints:
 
 @dataclass(frozen=True, eq=False)
 class ExplorerData:
-    """Tested samples that are on the maps of all models, as points in an order that all models share.
+    """Test samples that are on the maps of all models, as points in an order that all models share.
 
     Attributes:
         classes: of the task.
-        groups: ``name``, ``title`` and ``colors`` (in light and in dark) of the groups of classes.
+        groups: ``name``, ``title`` and ``colors`` (light and dark theme) of the groups of classes.
         models: at least one.
         sample: (tested,) ``int32`` numbers of the samples.
         truth: (tested,) ``uint8`` true class.
-        strength: (tested,) ``uint8`` rank of the strength within its class, 0 weakest; see `NO_STRENGTH`.
-        value: (tested,) ``float32`` the strength itself.
-        photo: (tested,) ``uint16`` (``uint32`` for many images) number of the image.
-        images: ids of the images.
-        photographs: (images,) number of the photograph that each image was cut from.
-        labels: what each image shows.
-        licenses: of each image.
-        repetitions: of the run, from which the tested points are.
+        strength: (tested,) ``uint8`` rank of the strength within its class, 0 is weakest; see `NO_STRENGTH`.
+        value: (tested,) ``float32`` strength.
+        repetition: (tested,) ``uint8`` repetition of the run.
+        crop: (tested,) ``uint16`` (``uint32`` for many crops) number of the crop.
+        crops: image IDs of the crops.
+        photographs: (crops,) number of the photograph that each crop was cut from.
+        labels: (crops,) content labels.
+        licenses: (crops,) licenses.
     """
 
     classes: tuple[Class, ...]
@@ -110,21 +123,21 @@ class ExplorerData:
     truth: np.ndarray
     strength: np.ndarray
     value: np.ndarray
-    photo: np.ndarray
-    images: tuple[str, ...]
+    repetition: np.ndarray
+    crop: np.ndarray
+    crops: tuple[str, ...]
     photographs: np.ndarray
     labels: tuple[str, ...]
     licenses: tuple[str, ...]
-    repetitions: tuple[int, ...]
 
     @property
     def tested(self) -> int:
         return len(self.truth)
 
     @property
-    def first_cell(self) -> tuple[int, int] | None:
-        """True class and answer of the errors of the first model of which the second names most right, which are chosen
-        at first; None where it names none of them right."""
+    def example(self) -> tuple[int, int] | None:
+        """True class and predicted class of the confusion of the first model that the second model most often gets
+        right; None if there is no such confusion."""
         a, b = self.models[0].predicted, self.models[min(1, len(self.models) - 1)].predicted
         cells = self.truth.astype(int) * len(self.classes) + a
         counts = np.bincount(cells[(a != self.truth) & (b == self.truth)], minlength=1)
@@ -132,12 +145,13 @@ class ExplorerData:
         return (row, column) if counts.any() else None
 
 
-def explorer_data(run: RunTables, models: Sequence[str] | None = None, repetition: int | None = None) -> ExplorerData:
-    """Read what the explorer shows of ``run``.
+def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: int | None = None) -> ExplorerData:
+    """Read what the explorer shows of ``run``: its test samples of all repetitions.
 
     Args:
         models: names, in the order of the menus; by default `default_models`.
-        repetition: whose tested samples are shown; by default all.
+        near_in: repetition whose samples have their nearest neighbors within that repetition, because only its images
+            can be shown; by default, neighbors are of all repetitions.
 
     Raises:
         UnknownName: the run has no such model.
@@ -148,20 +162,16 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, repetitio
         run.require_model(name)
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
-    maps = {name: {r: table for r in READINGS if (table := run.map(name, r)) is not None} for name in names}
+    maps = {name: {p: table for p in PROJECTIONS if (table := run.map(name, p)) is not None} for name in names}
     answers = {name: run.predictions(name, TASK, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
-            raise BadRun(
-                f"The explorer needs a map and predictions of '{name}', and the run has not both: leave it out."
-            )
+            raise BadRun(f"The explorer needs a map and predictions of '{name}', and the run lacks one: leave it out.")
     samples = np.arange(run.sample_count)
-    if repetition is not None:
-        samples = samples[(run.sample_columns("repetition")["repetition"] == repetition).to_numpy()]
-    for table in (*answers.values(), *(table for readings in maps.values() for table in readings.values())):
+    for table in (*answers.values(), *(table for each in maps.values() for table in each.values())):
         samples = samples[np.isin(samples, table["sample"])]
     if not len(samples):
-        raise BadRun(f"No tested sample of the run '{run.name}' has a place on the maps of all of: {', '.join(names)}.")
+        raise BadRun(f"No test sample of the run '{run.name}' is on the maps of all of: {', '.join(names)}.")
     # At random: points are drawn one by one, and the last class would hide the others.
     samples = np.random.default_rng(0).permutation(samples)
     rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[samples]
@@ -170,20 +180,20 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, repetitio
 
     def as_seen_by(name: str, title: str) -> ModelPoints:
         answered = answers[name].set_index("sample").loc[samples]
-        tables = {reading: run.neighbors(name, reading, repetition) for reading in maps[name]}
+        tables = {projection: _neighbors(run, name, projection, near_in) for projection in maps[name]}
         return ModelPoints(
             name,
             title,
-            {reading: _places(table, samples) for reading, table in maps[name].items()},
+            {projection: _places(table, samples) for projection, table in maps[name].items()},
             _coded(answered["predicted"], codes),
             _byte(answered["p_predicted"]),
             _byte(answered["p_truth"]),
-            {reading: _nearest(table, samples) for reading, table in tables.items() if table is not None},
+            {projection: _nearest(table, samples) for projection, table in tables.items() if table is not None},
         )
 
     truth = _coded(rows["transform"], codes)
-    images, photo = np.unique(rows["image_id"].to_numpy(str), return_inverse=True)
-    first = rows.iloc[np.unique(photo, return_index=True)[1]]
+    crops, crop = np.unique(rows["image_id"].to_numpy(str), return_inverse=True)
+    first = rows.iloc[np.unique(crop, return_index=True)[1]]
     licenses = run.images.set_index("image_id")["license"] if "license" in run.images else pd.Series(dtype=str)
     return ExplorerData(
         classes=classes,
@@ -193,24 +203,21 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, repetitio
         truth=truth,
         strength=_ranks(truth, rows["strength"].to_numpy(np.float64), classes),
         value=rows["strength"].to_numpy(np.float32),
-        photo=_small(photo),
-        images=tuple(images.tolist()),
+        repetition=rows["repetition"].to_numpy(np.uint8),
+        crop=_small(crop),
+        crops=tuple(crops.tolist()),
         photographs=_small(np.unique(first["base_id"].to_numpy(str), return_inverse=True)[1]),
         labels=tuple(first["label"].astype(str)),
-        licenses=tuple(str(licenses.get(image, "") or "") for image in images),
-        repetitions=tuple(sorted(int(r) for r in rows["repetition"].unique())),
+        licenses=tuple(str(licenses.get(crop, "") or "") for crop in crops),
     )
 
 
-def default_models(run: RunTables, most: int = MOST_MODELS) -> list[str]:
-    """Return the models to show first: the best of each objective by the task, then others; baselines last.
+def default_models(run: RunTables, most: int = SHARED_MODELS) -> list[str]:
+    """Return the models to show first: the best of each objective, then others; baselines last.
 
     The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
     """
-    board = leaderboard(run, TASK, "seen")
-    ranked = list(board["model"]) if not board.empty else list(run.models["name"])
-    placed = [m for m in with_place(ranked) if any(run.has_map(m, reading) for reading in READINGS)]
-    shown = [m for m in placed if not run.predictions(m, TASK, ()).empty]
+    shown = ranked_models(run)
     objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
     names = pd.Series(shown, dtype=str)
     table = pd.DataFrame({"model": names, "baseline": is_baseline(names)})
@@ -220,11 +227,35 @@ def default_models(run: RunTables, most: int = MOST_MODELS) -> list[str]:
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
 
 
-def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return ``data`` for the browser: a header that JSON can hold, and parts of bytes, which it reads by ``open``.
+def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
+    """Return the models of a shared file: those ``selected``, the best embedding, the best baseline, and others.
 
-    The part ``points`` is for all models, ``model/0`` and ``neighbors/0`` are of the first one. In the header an array
-    is ``{"type", "offset", "length"}`` within its part.
+    Those selected take the places of others at the end, so that most selections have the same models.
+    """
+    ranked, default = pd.Series(ranked_models(run), dtype=str), default_models(run)
+    best = [*ranked[~is_baseline(ranked)][:1], *ranked[is_baseline(ranked)][:1]]
+    models = list(dict.fromkeys([*default[:2], *best, *default]))[:SHARED_MODELS]
+    for model in selected:
+        if model not in models:
+            last = next(one for one in reversed(models) if one not in (*best, *selected))
+            models[models.index(last)] = model
+    return models
+
+
+def ranked_models(run: RunTables) -> list[str]:
+    """Return the models of ``run`` that the explorer can show, the most accurate first."""
+    board = leaderboard(run, TASK, "seen")
+    ranked = list(board["model"]) if not board.empty else list(run.models["name"])
+    placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTIONS)]
+    return [m for m in placed if not run.predictions(m, TASK, ()).empty]
+
+
+def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return ``data`` for the browser: a header for JSON, and parts of bytes, which the function ``open`` reads.
+
+    The part ``points`` is for all models; ``model/0`` and ``neighbors/0`` belong to the first one. In the header an
+    array is ``{"type", "offset", "length"}`` within its part. ``differences`` has the 95% CI of each later model minus
+    each earlier one, ``[low, high]`` in percentage points or null.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 
@@ -244,21 +275,42 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         }
         return {"name": one.name, "title": one.title, "points": points, "neighbors": near}
 
-    shared = ("sample", "truth", "strength", "value", "photo", "photographs")
+    shared = ("sample", "truth", "strength", "value", "repetition", "crop", "photographs")
     header = {
         "classes": [asdict(one) for one in data.classes],
         "groups": data.groups,
-        "readings": {name: title for name, title in READINGS.items() if any(name in m.places for m in data.models)},
+        "projections": {
+            name: title for name, title in PROJECTIONS.items() if any(name in model.places for model in data.models)
+        },
         "ramps": [Theme(dark).sequential for dark in (False, True)],
         "diverging": [Theme(dark).diverging for dark in (False, True)],
         "tested": data.tested,
-        "firstCell": data.first_cell,
-        "repetitions": len(data.repetitions),
+        "example": data.example,
+        "repetitions": len(np.unique(data.repetition)),
         "labels": data.labels,
+        "differences": _differences(data),
         "points": {name: put("points", getattr(data, name)) for name in shared},
         "models": [model(number, one) for number, one in enumerate(data.models)],
     }
     return header, parts
+
+
+def _differences(data: ExplorerData) -> list[list[list[float] | None]]:
+    """Return the 95% CI of the difference in accuracy of each model to each earlier one, as the ranking computes it."""
+    cluster = data.photographs[data.crop].astype(np.int64)
+    sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
+    is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP
+    draws = [bootstrap(one) for one in sums] if is_drawn else []  # once for each model instead of once for each pair
+
+    def of_pair(first: int, second: int) -> list[float] | None:
+        if is_drawn:
+            low, high = np.quantile(draws[second] - draws[first], [0.025, 0.975])
+        else:
+            found = interval(difference(sums[second], sums[first]))
+            low, high = found.low, found.high
+        return None if np.isnan(low) else [100 * float(low), 100 * float(high)]
+
+    return [[of_pair(first, second) for first in range(second)] for second in range(len(data.models))]
 
 
 def source(*files: str) -> str:
@@ -270,6 +322,14 @@ def _places(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-9)
     return np.rint((points - (low + high) / 2) / half * FAR).astype(np.int16)
+
+
+def _neighbors(run: RunTables, model: str, projection: str, near_in: int | None) -> pd.DataFrame | None:
+    table = run.neighbors(model, projection)
+    within = None if near_in is None else run.neighbors(model, projection, near_in)
+    if table is None or within is None:
+        return table
+    return pd.concat([within, table[~table["sample"].isin(within["sample"])]])
 
 
 def _nearest(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
@@ -313,21 +373,21 @@ def _classes(run: RunTables) -> tuple[tuple[Class, ...], tuple[dict[str, Any], .
         Class(name, transform_title(name), groups.index(group), *_words(name), (shades[0][name], shades[1][name]))
         for name, group in zip(names, of, strict=True)
     )
-    titles = {"identity": "untouched"}
+    titles = {"identity": "clean"}
     return classes, tuple(
         {"name": g, "title": titles.get(g, g), "colors": (light.group(g), dark.group(g))} for g in groups
     )
 
 
 def _words(name: str) -> tuple[str, str, float]:
-    """Return the text before and after the number of a strength, and the factor of the number."""
+    """Return the text before and after the number of a strength, and the factor of that number."""
     entry = _entry(name)
     if entry is None or entry.name == "identity":
         return "", "", 1.0
     if entry.unit == "in a square view":  # a count
         return "", f" {entry.parameter}", 1.0
     if entry.unit.startswith("share"):
-        return f"{entry.parameter} ", "\N{NO-BREAK SPACE}%", 100.0
+        return f"{entry.parameter} ", "%", 100.0
     if entry.unit == "power" or entry.unit.startswith("of "):
         return f"{entry.parameter} ", "", 1.0
     unit = {"bits a channel": "", "degrees": "°", "times": "", "radians": "rad"}.get(entry.unit, entry.unit)

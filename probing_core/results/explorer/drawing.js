@@ -4,14 +4,15 @@ const NBSP = "\u00a0";
 const SVG = new Set(["svg", "rect", "line", "path", "circle", "text"]);
 
 const number = (value) => value.toLocaleString("en-US");
-const signed = (value, digits) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(digits);
+const minus = (text) => text.replace("-", "\u2212").replace(/^\u2212(0\.?0*)$/, "$1");
+const signed = (value, digits) => (value > 0 ? "+" : "") + minus(value.toFixed(digits));
 const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
-const percent = (part, whole, digits = 0) => (whole ? `${((100 * part) / whole).toFixed(digits)}${NBSP}%` : "\u2013");
+const percent = (part, whole, digits = 0) => (whole ? `${((100 * part) / whole).toFixed(digits)}%` : "\u2013");
 
 /**
- * Make an element: `name` is its tag and classes ("button.px-chip"). Attributes may be left out: `on...` listens,
- * `style` is an object, `keys` a table of keys and what each does instead of what the browser would. Null and false are
- * left out, of children too, which may be nested lists.
+ * Create an element: `name` is its tag and classes ("button.px-chip"). Attributes are optional: `on...` adds a
+ * listener, `style` is an object, `keys` maps keys to functions that replace the browser's reaction. Null and false
+ * attributes and children are left out; children may be nested lists.
  */
 function el(name, ...rest) {
   const [tag, ...classes] = name.split(".");
@@ -34,7 +35,7 @@ function el(name, ...rest) {
   return node;
 }
 
-/** Put children in place of those in `node`, as `el` takes them; the button that had the focus has it again. */
+/** Replace the children of `node` by those given, in the form that `el` takes; a focused button keeps the focus. */
 function fill(node, ...children) {
   const buttons = () => [...node.querySelectorAll("button")];
   const focused = buttons().indexOf(document.activeElement);
@@ -42,7 +43,7 @@ function fill(node, ...children) {
   if (focused >= 0) buttons().at(Math.min(focused, buttons().length - 1))?.focus();
 }
 
-/** Make `nodes` one stop of the Tab key: arrows go from one to the next. */
+/** Make `nodes` one stop of the Tab key: arrow keys move between them. */
 function roving(nodes) {
   const focus = (next) => nodes.forEach((node) => (node.tabIndex = node === next ? 0 : -1));
   nodes.forEach((node, at) => {
@@ -60,7 +61,7 @@ function roving(nodes) {
 
 const badge = (slot) => el(`span.px-badge.px-badge-${"ab"[slot]}`, { "aria-hidden": "true" }, "AB"[slot]);
 
-/** Fit a canvas to its place on the page, and return its context in the units of the page. */
+/** Set the resolution of a canvas to its size on the page, and return its context in CSS pixels. */
 function context(canvas) {
   const density = Math.min(window.devicePixelRatio, 2);
   const size = [canvas.clientWidth, canvas.clientHeight].map((one) => Math.round(one * density));
@@ -85,13 +86,13 @@ function contrast(one, other) {
   return (light + 0.05) / (dark + 0.05);
 }
 
-/** Return black or white, whichever contrasts more with `color`: by 4.58 at least. */
+/** Return black or white, whichever contrasts more with `color`; the contrast is at least 4.58. */
 function inkOn(color) {
   const [black, white] = [[0, 0, 0], [255, 255, 255]];
   return contrast(color, black) > contrast(color, white) ? black : white;
 }
 
-/** Return `color` moved towards the ink until it can be read on the ground. */
+/** Return `color` mixed with the ink until text in it is readable on the ground. */
 function readable(color, ground, ink) {
   const shares = Array.from({ length: 11 }, (_, i) => i / 10);
   return mix(color, ink, shares.find((share) => contrast(mix(color, ink, share), ground) >= 4.6) ?? 1);
@@ -103,7 +104,7 @@ function ramp(stops, share) {
   return mix(stops[below], stops[below + 1], place - below);
 }
 
-/** Return how much a disc covers of each pixel around it, 0 to 256, for 16 places within a pixel: `{side, covers}`. */
+/** Return the coverage of each pixel around a disc, 0 to 256, for 16 positions within a pixel: `{side, covers}`. */
 function discs(radius) {
   const side = Math.ceil(2 * radius) + 2;
   const covers = Array.from({ length: 16 }, (_, place) => {
@@ -116,7 +117,7 @@ function discs(radius) {
   return { side, covers };
 }
 
-/** Draw the points that have all `bits` (null: every one); `codes` (null: all 0) choose from the `palette`. */
+/** Draw the points that have all `bits` (null: all points); `codes` (null: all 0) are indices into the `palette`. */
 function drawPoints({ frame, width, height }, view, places, bits, codes, palette, { side, covers }) {
   const left = width / 2 - side / 2, top = height / 2 - side / 2;
   for (let i = 0; i < places.length / 2; i++) {
@@ -154,7 +155,7 @@ function smoothed(grid, side) {
   return grid;
 }
 
-/** Return the outline of where `grid`, `side` by `side`, is above `level`, on a map of `width` by `height`. */
+/** Return the contour of `grid`, `side` by `side`, at `level`, on a map of `width` by `height`. */
 function contour(grid, side, level, width, height) {
   const path = new Path2D();
   for (let y = 0; y < side - 1; y++) {

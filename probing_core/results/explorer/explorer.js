@@ -1,7 +1,7 @@
-// The explorer: linked views of what models make of altered pictures, over one selection.
+// The explorer: linked views of two models' embeddings and predictions, over one selection.
 
-const NARROW = 600; // of the explorer: a phone, where the list says more than the matrix
-const OWN_READING = "everything"; // of a single picture nobody knows what was done: that is what its versions differ by
+const NARROW = 600; // width on a phone, where the list is more readable than the matrix
+const OWN_PROJECTION = "everything"; // the other one needs all transformed versions of an image
 const SLOTS = ["a", "b"];
 const BY = ["a", "b", "difference"];
 const WHOSE = ["a", "b", "either"];
@@ -10,13 +10,18 @@ const CLAUSES = ["models", "where", "what", "out", "how"];
 /**
  * Draw the explorer into `root`, which it fills, and promise it.
  *
- * `data` comes from `open`. Options: `selection` (restores one; JSON), `isDark()` (as the system, if not given),
- * `onSelection(selection)` after every change that is at rest, `picture(photo, cls, {sample, large})` -> `{url,
- * columns, rows, tile, box}` or `{url}` or null (`cls` -1: the whole photograph, with `cut: [left, top, width, height]`
- * in shares of it), `own` (`{title, places: {model: [x, y]}}`: a picture of the visitor on the maps by everything).
+ * `data` comes from `open`. Options:
+ * - `selection`: a selection to restore, as JSON.
+ * - `isDark()`: by default, as the system.
+ * - `onSelection(selection)`: called after every completed change.
+ * - `image({crop, cls, sample, large})`: returns `{url}`, or `{url, columns, rows, tile, box}` for a tile of a sheet,
+ *   or null. `cls` -1 asks for the full photograph, which may come with `cut: [left, top, width, height]`, the crop in
+ *   fractions of it.
+ * - `imagesOf`: the only repetition that has images; by default all have.
+ * - `own`: `{title, places: {model: [x, y]}}`, an uploaded image on the maps of full embeddings.
  *
- * Of what it promises, `update(options)`, `destroy()`, `counts()`, `selection()`, `select(selection)` and, for
- * measurements, `apply(patch)` and `draw(live)` are for others.
+ * The promised object has the public methods `update(options)`, `destroy()`, `counts()`, `selection()`,
+ * `select(selection)`, and for measurements `apply(patch)` and `draw(live)`.
  */
 export async function explore(root, data, options = {}) {
   const explorer = new Explorer(root, data, options);
@@ -27,41 +32,40 @@ export async function explore(root, data, options = {}) {
 class Explorer {
   constructor(root, data, options) {
     Object.assign(this, { root, data, options, hovered: null, preview: null, scrolled: -1000 });
-    this.requests = [null, null]; // the last one of each map for a model
+    this.requests = [null, null]; // the latest request of each map for a model
     this.counting = new Counting(data);
-    this.tasks = new Map(); // what is done before the next paint
+    this.tasks = new Map(); // to run before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
-    this.twins = new Map(); // number of an image -> its untouched sample
-    data.truth.forEach((cls, i) => cls === this.identity && this.twins.set(data.photo[i], data.sample[i]));
+    this.originals = new Map(); // clean samples by crop and repetition
+    data.truth.forEach((cls, i) => cls === this.identity && this.originals.set(this.versionOf(i), data.sample[i]));
+    this.strengths = new Map(); // of a class, in ascending order of rank
     this.members = data.groups.map((_, g) => [...data.classes.keys()].filter((cls) => data.classes[cls].group === g));
-    const reading = options.own && OWN_READING in data.readings ? OWN_READING : Object.keys(data.readings)[0];
-    this.state = { models: [data.models[0], data.models[1] ?? data.models[0]], reading };
+    const [first] = Object.keys(data.projections), hasOwn = options.own && OWN_PROJECTION in data.projections;
+    this.state = { models: [data.models[0], data.models[1] ?? data.models[0]],
+      projection: hasOwn ? OWN_PROJECTION : first };
+  }
+
+  versionOf(i) {
+    return this.data.crop[i] * this.data.repetitions + this.data.repetition[i];
   }
 
   async start() {
-    const { data, options } = this, first = this.parsed(options.selection ?? {});
+    const { options } = this, first = this.parsed(options.selection ?? {});
     await this.loaded(first.models);
     this.build();
     this.setTheme();
     if (!options.selection?.panel && this.isNarrow) first.panel = "list";
     this.apply(first);
-    if (!options.selection && data.firstCell && !options.own) {
-      const [row, column] = data.firstCell;
-      this.apply({ what: { rows: [row], columns: [column], by: 0, unasked: true } });
-    }
-    if (options.own) this.giveWay();
     this.draw();
     this.watch();
   }
 
   update(options) {
-    const appears = options.own && !this.options.own && OWN_READING in this.data.readings;
+    const appears = options.own && !this.options.own && OWN_PROJECTION in this.data.projections;
     Object.assign(this.options, options);
     this.setTheme();
-    if (appears) {
-      this.giveWay();
-      this.set({ reading: OWN_READING });
-    } else this.draw();
+    if (appears) this.set({ projection: OWN_PROJECTION });
+    else this.draw();
   }
 
   destroy() {
@@ -73,11 +77,12 @@ class Explorer {
   counts() {
     const plain = (value) => (typeof value === "object" ? Array.from(value, plain) : value);
     const counts = Object.entries(this.counting.counts).map(([key, one]) => [key, plain(one)]);
-    const { value, half } = this.counting.difference();
-    return { ...Object.fromEntries(counts), difference: [value, half] };
+    const { value, low, high, p } = this.counting.difference();
+    const photographs = this.counting.photographs();
+    return { ...Object.fromEntries(counts), photographs, difference: [value, low, high, p] };
   }
 
-  /** Take over a selection, whatever of it this data knows. */
+  /** Restore a selection, as far as this data has its models and classes. */
   async select(selection) {
     const found = this.parsed(selection);
     if (!(await this.arrived([0, 1], found.models))) return;
@@ -85,7 +90,7 @@ class Explorer {
     this.draw();
   }
 
-  /** Promise that the arrays of `models` are here. */
+  /** Promise that the arrays of `models` are loaded. */
   loaded(models) {
     return Promise.all(models.map((model) => model.predicted ?? model.load()));
   }
@@ -127,28 +132,24 @@ class Explorer {
     return this.state.models;
   }
 
-  /** Return what the maps show as chosen. */
+  /** Return what the maps show as selected. */
   get shown() {
     return this.preview ?? this.counting;
   }
 
   apply(patch) {
-    const before = this.state, { what } = before;
-    // What nobody asked for would leave next to nothing of a first lasso or of other models, and gives way to them. An
-    // outcome or a strength is chosen from the numbers of that cell, which is thereby the visitor's own.
-    const asked = what?.unasked && (patch.out || patch.how) ? { ...what, unasked: false } : what;
-    const state = { ...before, what: what?.unasked && (patch.where || patch.models) ? null : asked, ...patch };
-    const moved = (slot) => state.reading !== before.reading || state.models[slot] !== before.models[slot];
+    const before = this.state, state = { ...before, ...patch };
+    const moved = (slot) => state.projection !== before.projection || state.models[slot] !== before.models[slot];
     if (state.where && !patch.where && moved(state.where.slot)) state.where = null;
     this.maps.filter((map) => moved(map.slot)).forEach((map) => (map.zoom = HOME));
-    if (CLAUSES.some((key) => key in patch)) this.pictures.rows = 1;
+    if (CLAUSES.some((key) => key in patch)) this.images.rows = 1;
     this.preview = null;
     this.notice.hidden = true;
     this.state = state;
     this.counting.update(state);
   }
 
-  /** Change the state, draw, and tell it. */
+  /** Change the state, draw it, and report it. */
   set(patch, words) {
     this.trial?.end();
     this.trial = null;
@@ -159,7 +160,7 @@ class Explorer {
     this.options.onSelection?.(this.selection());
   }
 
-  /** Show a change while it is being made; `set` keeps it, and `cancel` takes it back. Then `end` is called. */
+  /** Show a change during an interaction. `set` keeps it, `cancel` reverts it; both call `end`. */
   tryOut(patch, end) {
     const { where, what, how } = this.state;
     this.trial ??= { before: { where, what, how }, end };
@@ -169,7 +170,7 @@ class Explorer {
     });
   }
 
-  /** Return whether there was a change to take back. */
+  /** Return whether there was a change to revert. */
   cancel() {
     if (!this.trial) return false;
     this.set(this.trial.before);
@@ -182,16 +183,15 @@ class Explorer {
 
   /** Return the state as JSON that fits into an address. */
   selection() {
-    const { data, state } = this, { models, where, what, out, how, by, panel, pin } = state;
+    const { data, state } = this, { models, projection, where, what, out, how, by, panel, pin } = state;
     const names = (classes) => (classes.length ? classes.map((cls) => data.classes[cls].name) : undefined);
     const outcomes = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => OUTCOMES[code]);
     return JSON.parse(JSON.stringify({
       a: models[0].name,
       b: models[1].name,
-      reading: state.reading === Object.keys(data.readings)[0] ? undefined : state.reading,
+      projection: projection === Object.keys(data.projections)[0] ? undefined : projection,
       where: where ? { map: SLOTS[where.slot], polygon: where.polygon } : undefined,
-      what: what ? { rows: names(what.rows), columns: names(what.columns), by: WHOSE[what.by],
-        unasked: what.unasked || undefined } : undefined,
+      what: what ? { rows: names(what.rows), columns: names(what.columns), by: WHOSE[what.by] } : undefined,
       out: out ? outcomes : undefined,
       how: how ?? undefined,
       by: by ? BY[by] : undefined,
@@ -200,7 +200,7 @@ class Explorer {
     }));
   }
 
-  /** Return the state of a selection, as far as this data knows it: it may come from an address, and be anything. */
+  /** Return the state of a selection, as far as this data has it. A selection from an address may be anything. */
   parsed(selection) {
     const { data } = this, { where, what, out, how } = Object(selection);
     const list = (value) => (Array.isArray(value) ? value : []);
@@ -209,16 +209,15 @@ class Explorer {
     const classes = (names) => inOrder([...new Set(list(names))].map(find));
     const polygon = list(where?.polygon).filter(Number.isFinite).map((one) => Math.round(one));
     const isLasso = polygon.length >= 6 && polygon.length <= 4 * CORNERS && polygon.length % 2 === 0;
-    const chosen = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by),
-      unasked: what?.unasked === true };
+    const selected = { rows: classes(what?.rows), columns: classes(what?.columns), by: place(WHOSE, what?.by) };
     const outcomes = OUTCOMES.reduce((bits, name, code) => bits | (list(out).includes(name) << code), 0);
     const range = list(how).filter(Number.isInteger).map((bin) => clamp(bin, 0, BINS - 1));
     const pin = data.sample.indexOf(selection.pin);
     return {
       models: SLOTS.map((slot, i) => data.models.find((one) => one.name === selection[slot]) ?? this.models[i]),
-      reading: Object.hasOwn(data.readings, selection.reading) ? selection.reading : this.state.reading,
+      projection: Object.hasOwn(data.projections, selection.projection) ? selection.projection : this.state.projection,
       where: isLasso ? { slot: place(SLOTS, where.map), polygon } : null,
-      what: chosen.rows.length || chosen.columns.length ? chosen : null,
+      what: selected.rows.length || selected.columns.length ? selected : null,
       out: outcomes % 15,
       how: range.length === 2 ? inOrder(range) : null,
       by: place(BY, selection.by),
@@ -227,12 +226,7 @@ class Explorer {
     };
   }
 
-  /** Take away what was chosen by itself. */
-  giveWay() {
-    if (this.state.what?.unasked) this.apply({ what: null });
-  }
-
-  // ------------------------------------------------------------------ what is clicked
+  // ------------------------------------------------------------------ actions
 
   async setModel(slot, name) {
     const model = this.data.models.find((one) => one.name === name);
@@ -244,7 +238,7 @@ class Explorer {
     this.set({ what: rows.length || columns.length ? { rows: inOrder(rows), columns, by } : null });
   }
 
-  /** Choose rows, or take them away; joined to the rows before. */
+  /** Select rows, or deselect them; `join` keeps the other rows selected. */
   toggleRows(classes, join) {
     const { what, by } = this.state, before = what && !what.columns.length ? what.rows : [];
     const others = before.filter((cls) => !classes.includes(cls));
@@ -258,7 +252,7 @@ class Explorer {
   }
 
   toggleCell(row, column) {
-    const by = this.answering, { what } = this.state;
+    const by = this.predictedBy, { what } = this.state;
     const same = isSame(what, [row], [column], by === EITHER ? what?.by : by);
     this.setWhat(same ? [] : [row], same ? [] : [column], by);
   }
@@ -270,11 +264,11 @@ class Explorer {
 
   togglePin(i) {
     const pin = this.state.pin === i ? null : i;
-    this.set({ pin }, pin === null ? "No picture is kept in view" : `${this.pointInWords(i)[0]} is kept in view`);
+    this.set({ pin }, pin === null ? "No image is pinned" : `${this.pointInWords(i)[0]} is pinned`);
   }
 
-  /** Whose answers a cell that is clicked is of. */
-  get answering() {
+  /** Return the slot of the model whose predictions select a cell. */
+  get predictedBy() {
     return this.state.panel === "list" ? EITHER : this.state.by;
   }
 
@@ -284,19 +278,19 @@ class Explorer {
     this.draw();
   }
 
-  /** Show on the maps what would be chosen; null: what is. */
+  /** Show on the maps what would be selected; null: what is selected. */
   setPreview(what) {
     if (!what && !this.preview) return;
-    this.preview = what && this.counting.preview({ ...what, by: this.answering });
+    this.preview = what && this.counting.preview({ ...what, by: this.predictedBy });
     this.frame("preview", () => this.maps.forEach((map) => map.draw()));
   }
 
-  /** Return listeners that preview what a click would choose. */
+  /** Return listeners that preview what a click would select. */
   previews(rows, columns) {
     return { onpointerenter: () => this.setPreview({ rows, columns }), onpointerleave: () => this.setPreview(null) };
   }
 
-  /** Ring a point on both maps; tell it at the pointer of `event`, or aloud where keys have moved (null). */
+  /** Ring a point on both maps; describe it at the pointer of `event`, or to screen readers after a key (null). */
   hover(i, event) {
     if (i !== this.hovered) {
       this.hovered = i;
@@ -337,11 +331,11 @@ class Explorer {
     };
     const name = (cls) => data.classes[cls].name;
     const strength = (value) => (Number.isNaN(value) ? "" : Number(value.toPrecision(6)));
-    const answers = (one) => [`${one.name} answer`, `${one.name} probability`];
-    const answer = (i) => (one) => [name(one.predicted[i]), (one.confidence[i] / 255).toFixed(3)];
-    const head = ["sample", "photograph", "true", "strength", ...data.models.flatMap(answers)];
-    const row = (i) => [data.sample[i], data.photographs[data.photo[i]], name(data.truth[i]), strength(data.value[i]),
-      ...data.models.flatMap(answer(i))];
+    const columns = (one) => [`${one.name} prediction`, `${one.name} probability`];
+    const prediction = (i) => (one) => [name(one.predicted[i]), (one.confidence[i] / 255).toFixed(3)];
+    const head = ["sample", "photograph", "crop", "repetition", "true", "strength", ...data.models.flatMap(columns)];
+    const row = (i) => [data.sample[i], data.photographs[data.crop[i]], data.crop[i], data.repetition[i],
+      name(data.truth[i]), strength(data.value[i]), ...data.models.flatMap(prediction(i))];
     const points = [...counting.bits.keys()].filter((i) => counting.bits[i] === ALL);
     const text = [head, ...points.map(row)].map((line) => `${line.map(cell).join()}\r\n`);
     const url = URL.createObjectURL(new Blob(text, { type: "text/csv" }));
@@ -355,7 +349,7 @@ class Explorer {
     const { data } = this;
     this.sentence = el("p.px-sentence");
     this.chips = el("div.px-chips");
-    const downloading = { onclick: () => this.download(), title: "What is chosen, as a table (CSV)" };
+    const downloading = { onclick: () => this.download(), title: "Download the selected samples as a table" };
     const download = el("button.px-download", downloading, "Download CSV");
     this.notice = el("p.px-notice", { role: "alert", hidden: true });
     this.live = el("div.px-hidden", { role: "status", "aria-live": "polite" });
@@ -366,11 +360,11 @@ class Explorer {
     const switching = el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches);
     this.groups = data.groups.map((group, g) => el("button", { ...this.previews(this.members[g], []),
       onclick: (event) => this.toggleRows(this.members[g], event.shiftKey) }, el("i"), group.title));
-    const readings = Object.entries(data.readings);
-    const choosing = (event) => this.set({ reading: event.target.value });
-    const reading = { "aria-label": "Reading of the maps", onchange: choosing, hidden: readings.length < 2 };
-    const option = ([value, text]) => el("option", { value }, `map by ${text}`);
-    this.readingMenu = el("select", reading, readings.map(option));
+    const projections = Object.entries(data.projections);
+    const selecting = (event) => this.set({ projection: event.target.value });
+    const projecting = { "aria-label": "Projection of the maps", onchange: selecting, hidden: projections.length < 2 };
+    const option = ([value, text]) => el("option", { value }, `UMAP: ${text}`);
+    this.projectionMenu = el("select", projecting, projections.map(option));
     this.note = el("p.px-quiet");
     this.curves = new Curves(this);
     this.matrix = new Matrix(this);
@@ -381,26 +375,26 @@ class Explorer {
     this.byTabs = [0, 1, 2].map((by) => el("button", { onclick: () => this.set({ by }) }));
     this.byGroup = el("div", { role: "group", "aria-label": "Matrix of" }, this.byTabs);
     this.outcomes = new Outcomes(this);
-    this.pictures = new Pictures(this);
-    this.dialog = new PictureDialog(this);
+    this.images = new Images(this);
+    this.dialog = new ImageDialog(this);
     this.numbers = new Numbers(this);
     const legend = el("div.px-legend",
       el("div.px-groups", { role: "group", "aria-label": "Groups of transformations" }, this.groups),
-      this.readingMenu, this.note);
-    const tabs = el("header", el("div", { role: "tablist", "aria-label": "Answers" }, this.panelTabs), this.byGroup);
+      this.projectionMenu, this.note);
+    const tabs = el("header", el("div", { role: "tablist", "aria-label": "Predictions" }, this.panelTabs), this.byGroup);
     this.main = el("div.px-main", { "data-map": "a" }, switching, this.maps.map((map) => map.node),
-      el("section.px-under", legend, this.curves.node),
-      el("section.px-panel", tabs, this.matrix.node, this.list.node));
+      el("section.px-side", legend, this.curves.node), this.outcomes.node,
+      el("section.px-panel", tabs, this.matrix.node, this.list.node), this.images.node);
     const second = el("div.px-second", this.chips, download);
     this.frameNode = el("div.px-frame", el("header.px-head", this.sentence, second), this.notice, this.main,
-      this.outcomes.node, this.pictures.node, this.numbers.node, this.dialog.node, this.tooltip, this.live);
+      this.numbers.node, this.dialog.node, this.tooltip, this.live);
     this.root.classList.add("px");
     this.root.replaceChildren(this.frameNode);
   }
 
-  /** Draw again when sizes, the theme or the keys of the page ask for it. */
+  /** Redraw when sizes or the theme change, and listen to keys. */
   watch() {
-    const places = [...this.maps.map((map) => map.plane), this.matrix.node];
+    const places = [...this.maps.map((map) => map.plane), this.matrix.node, this.curves.plot];
     const sizes = () => places.map((node) => `${node.clientWidth} ${node.clientHeight}`).join();
     let drawn = sizes();
     const resizes = new ResizeObserver(() => this.frame("size", () => {
@@ -436,7 +430,7 @@ class Explorer {
     this.groups.forEach((node, g) => (node.firstChild.style.background = this.data.groups[g].colors[side]));
   }
 
-  /** Run `task` before the next paint; of those with one key, the last one asked for. */
+  /** Run `task` before the next paint; it replaces an earlier task with the same key. */
   frame(key, task) {
     if (!this.tasks.size) {
       requestAnimationFrame(() => {
@@ -448,26 +442,60 @@ class Explorer {
     this.tasks.set(key, task);
   }
 
-  // ------------------------------------------------------------------ facts on points
+  // ------------------------------------------------------------------ facts about points
 
-  isRight(i, slot) {
+  isCorrect(i, slot) {
     return Boolean((this.counting.outcome[i] >> slot) & 1);
   }
 
-  strength(i) {
-    const { before, after, scale } = this.data.classes[this.data.truth[i]];
-    if (this.data.strength[i] === NO_STRENGTH) return "";
-    return `${before}${Number((this.data.value[i] * scale).toPrecision(2))}${after}`;
+  hasImage(i) {
+    const { options, data } = this;
+    return options.imagesOf === undefined || data.repetition[i] === options.imagesOf;
   }
 
-  answer(i, slot) {
+  /** Return the strength of a point with its unit; empty for a clean sample. */
+  strength(i) {
+    if (this.data.strength[i] === NO_STRENGTH) return "";
+    const cls = this.data.truth[i], { before, after } = this.data.classes[cls];
+    return `${before}${this.rounded(cls, this.data.value[i])}${after}`;
+  }
+
+  rounded(cls, value) {
+    return Number((value * this.data.classes[cls].scale).toPrecision(2));
+  }
+
+  /** Return the strength of a class below which a fraction `share` of its samples is. */
+  strengthAt(cls, share) {
+    const { truth, strength, value } = this.data;
+    if (!this.strengths.has(cls)) {
+      const points = [];
+      for (let i = 0; i < truth.length; i++) if (truth[i] === cls) points.push(i);
+      points.sort((one, other) => strength[one] - strength[other]);
+      this.strengths.set(cls, points.map((i) => value[i]));
+    }
+    const values = this.strengths.get(cls);
+    return values[Math.round(share * (values.length - 1))];
+  }
+
+  /** Return the label of a tick on the strength axis of a class, or of all classes (null). */
+  strengthLabel(cls, share) {
+    return cls === null ? String(100 * share) : minus(String(this.rounded(cls, this.strengthAt(cls, share))));
+  }
+
+  /** Return the title of the strength axis of a class: the parameter and its unit. */
+  strengthTitle(cls) {
+    const [parameter, unit] = ["before", "after"].map((side) => this.data.classes[cls][side].trim());
+    return parameter && unit ? `${parameter} (${unit})` : parameter || unit;
+  }
+
+  prediction(i, slot) {
     const model = this.models[slot], title = this.data.classes[model.predicted[i]].title;
-    return `${this.isRight(i, slot) ? "\u2713 " : ""}${title}: ${percent(model.confidence[i], 255)}`;
+    return `${this.isCorrect(i, slot) ? "\u2713 " : ""}${title}: ${percent(model.confidence[i], 255)}`;
   }
 
   pointInWords(i) {
     const title = this.data.classes[this.data.truth[i]].title, strength = this.strength(i);
-    return [strength ? `${title}, ${strength}` : title, `A ${this.answer(i, 0)}`, `B ${this.answer(i, 1)}`];
+    return [strength ? `${title}, ${strength}` : title, `A ${this.prediction(i, 0)}`, `B ${this.prediction(i, 1)}`];
   }
 
   className(cls) {
@@ -479,19 +507,20 @@ class Explorer {
   }
 
   pair(i, words = []) {
-    return this.options.picture && el("span.px-pair", this.picture(i, "untouched"), this.picture(i, "altered"), words);
+    return this.options.image && el("span.px-pair", this.image(i, "original"), this.image(i, "transformed"), words);
   }
 
-  /** Return an element with a point's "altered" picture, its "untouched" one, or its "whole" photograph (or null). */
-  picture(i, kind, large = false) {
-    const { data, identity, options } = this, photo = data.photo[i], cls = data.truth[i];
-    const sample = kind === "untouched" ? this.twins.get(photo) ?? null : data.sample[i];
-    const tileOf = { altered: cls, untouched: identity, whole: -1 }[kind];
-    const words = { altered: data.classes[cls].title, untouched: "untouched", whole: "whole photograph" }[kind];
-    const found = options.picture?.(photo, tileOf, { sample, large });
+  /** Return an element with a point's "transformed" image, its "original", or its "full" photograph (or null). */
+  image(i, kind, large = false) {
+    const { data, identity, options } = this, crop = data.crop[i], cls = data.truth[i];
+    const sample = kind === "original" ? this.originals.get(this.versionOf(i)) ?? null : data.sample[i];
+    const tileOf = { transformed: cls, original: identity, full: -1 }[kind];
+    const words = { transformed: data.classes[cls].title, original: "original", full: "full photograph" }[kind];
+    const isThere = kind === "full" || this.hasImage(i);
+    const found = isThere ? options.image?.({ crop, cls: tileOf, sample, large }) : null;
     const image = { role: "img", "aria-label": words };
-    if (!found) return kind !== "whole" && el("span.px-picture.px-missing", image, "no picture");
-    // One tile of a sheet of `columns` by `rows`; `box` (left, top, width, height) of it is shown, and `cut` outlined.
+    if (!found) return kind !== "full" && el("span.px-image.px-missing", image, "no image");
+    // One tile of a sheet of `columns` by `rows`; its `box` (left, top, width, height) is shown, and `cut` outlined.
     const { url, columns, rows, tile, box: [left, top, width, height] = [0, 0, 1, 1], cut } = found;
     const place = (at, count) => `${count > 0 ? (100 * at) / count : 0}%`;
     const x = place((tile % columns) + left, columns - width);
@@ -500,27 +529,28 @@ class Explorer {
     const sheet = columns && { backgroundSize: size, backgroundPosition: `${x} ${y}`, aspectRatio: width / height };
     const style = { backgroundImage: `url("${url}")`, ...sheet };
     const sides = cut?.map((share) => `${100 * share}%`);
-    return el("span.px-picture", { ...image, style },
+    return el("span.px-image", { ...image, style },
       cut && el("i.px-cut", { style: { left: sides[0], top: sides[1], width: sides[2], height: sides[3] } }));
   }
 
-  readingOf(model) {
-    return this.state.reading in model.places ? this.state.reading : Object.keys(model.places)[0];
+  projectionOf(model) {
+    const { projection } = this.state;
+    return projection in model.places ? projection : Object.keys(model.places)[0];
   }
 
-  /** Return the five points of other images that are nearest on a map. */
+  /** Return the five nearest points of other crops on a map. */
   nearestOnMap(i, slot) {
-    const { photo, tested } = this.data, { places } = this.maps[slot];
+    const { crop, tested } = this.data, { places } = this.maps[slot];
     let near = [];
     for (let j = 0; j < tested; j++) {
       const away = (places[2 * j] - places[2 * i]) ** 2 + (places[2 * j + 1] - places[2 * i + 1]) ** 2;
-      if (photo[j] === photo[i] || away >= near[4]?.away) continue;
+      if (crop[j] === crop[i] || away >= near[4]?.away) continue;
       near = [...near, { j, away }].sort((one, other) => one.away - other.away).slice(0, 5);
     }
     return near.map((one) => one.j);
   }
 
-  /** Return the class whose row is chosen alone, or null. */
+  /** Return the class of the only selected row, or null. */
   singleRow() {
     const { what } = this.state;
     return what?.rows.length === 1 && !what.columns.length ? what.rows[0] : null;
@@ -535,30 +565,30 @@ class Explorer {
 
   // ------------------------------------------------------------------ drawing
 
-  /** Draw all views; while a change is being made (`live`) without pictures, names and chips. */
+  /** Draw all views; during an interaction (`live`) without images, names and chips. */
   draw(live = false) {
     this.maps.forEach((map) => map.draw(live));
     this.drawPanel();
-    this.curves.draw();
-    this.outcomes.draw();
     this.drawLegend();
+    this.curves.draw(); // in the space that the legend leaves
+    this.outcomes.draw();
     fill(this.sentence, this.sentenceWords());
     if (live) return;
     this.drawChips();
-    this.pictures.draw(this.pictures.rows);
+    this.images.draw(this.images.rows);
     this.numbers.draw();
   }
 
   drawPanel() {
     const { panel, by } = this.state;
-    const titles = ["Matrix", this.singleRow() === null ? "Largest confusions" : "Taken for"];
+    const titles = ["Matrix", this.singleRow() === null ? "Largest confusions" : "Predicted as"];
     this.panelTabs.forEach((tab, i) => {
       tab.textContent = titles[i];
       tab.ariaSelected = String((i === 0) === (panel === "matrix"));
     });
     this.byTabs.forEach((tab, i) => {
       tab.ariaPressed = String(i === by);
-      fill(tab, i === EITHER ? "B minus A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
+      fill(tab, i === EITHER ? "B \u2212 A" : [badge(i), el("span", ` ${this.models[i].title}`)]);
     });
     this.matrix.node.hidden = this.byGroup.hidden = panel !== "matrix";
     this.list.node.hidden = panel !== "list";
@@ -569,105 +599,177 @@ class Explorer {
     const { data, state, counting, maps } = this;
     this.groups.forEach((node, g) => {
       const members = this.members[g];
-      node.classList.toggle("px-off", !members.some((cls) => counting.counts.chosenRows[cls]));
+      node.classList.toggle("px-off", !members.some((cls) => counting.counts.selectedRows[cls]));
       node.ariaPressed = String(members.every((cls) => state.what?.rows.includes(cls)));
     });
-    this.readingMenu.value = state.reading;
-    const other = maps.filter((map) => this.readingOf(map.model) !== state.reading)
-      .map((map) => `map ${"AB"[map.slot]} by ${data.readings[this.readingOf(map.model)]}`);
+    this.projectionMenu.value = state.projection;
+    const other = maps.filter((map) => this.projectionOf(map.model) !== state.projection)
+      .map((map) => `map ${"AB"[map.slot]} shows ${data.projections[this.projectionOf(map.model)]}`);
     this.note.textContent = [
-      maps.some((map) => map.large) && "\u25cf right, \u25cb wrong.",
-      other.length && `Without this reading: ${other.join(", ")}.`,
-      isTouch() ? "Touch Enclose, then draw; two fingers zoom." : "Drag to enclose, wheel to zoom, Shift-drag to move.",
-      !counting.isEmpty && "Gray: not chosen.",
+      maps.some((map) => map.large) && "\u25cf correct, \u25cb incorrect.",
+      other.length && `Not available: ${other.join(", ")}.`,
+      isTouch() ? "Tap Lasso, then draw. Pinch to zoom." : "Drag to lasso, scroll to zoom, Shift-drag to pan.",
+      !counting.isEmpty && "Gray: not selected.",
     ].filter(Boolean).join(" ");
   }
 
-  /** Return what is seen, as one sentence. */
+  /** Return the result of the selection as one sentence. */
   sentenceWords() {
-    const { data, counting, state, models } = this, { where, what, out, how } = state, { counts } = counting;
-    const { n, right } = counts, few = how ? `, ${this.howInWords()}` : "", digits = counting.isEmpty ? 1 : 0;
-    const names = models.map((model, slot) => el("span.px-model", badge(slot), el("b", ` ${model.title}`)));
+    const { counting, state } = this, { what, out } = state;
+    if (out) return this.outcomeWords();
+    if (what?.columns.length) return this.confusionWords();
+    if (!counting.n) return ["No samples selected. Remove a filter below."];
+    return counting.isEmpty ? this.overallWords() : this.accuracyWords();
+  }
+
+  /** Return the names of the models with their badges. */
+  names() {
+    return this.models.map((model, slot) => el("span.px-model", badge(slot), el("b", ` ${model.title}`)));
+  }
+
+  outcomeWords() {
+    const { counting, state } = this, { what, out, how } = state, names = this.names();
+    const by = ["by neither model", ["by ", names[0], " only"], ["by ", names[1], " only"], "by both models"];
+    const selected = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code, i) => [i ? " or " : "", by[code]]);
+    const all = counting.counts.outcomes.reduce((sum, one) => sum + one, 0);
+    const scope = [what && this.whatInWords(), how && this.howInWords()].filter(Boolean).join(", ");
+    return [number(counting.n), " of ", plural(all, "sample"), scope && ` (${scope})`, " are classified correctly ",
+      selected, "."];
+  }
+
+  confusionWords() {
+    const { counting, state, models, data } = this, { what, how } = state, { counts } = counting, names = this.names();
+    const inRows = counting.flags(what.rows), inColumns = counting.flags(what.columns), k = data.classes.length;
     const sum = (list) => list.reduce((total, one) => total + one, 0);
-    const rows = what ? this.nameOf(what.rows) : "";
-    if (out) {
-      const by = ["by neither", ["by ", names[0], " alone"], ["by ", names[1], " alone"], "by both"];
-      const named = OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code, i) => [i ? " or " : "", by[code]]);
-      const of = [plural(sum(counts.outcomes), "picture"), what && ` (${this.whatInWords()})`, few && `${few},`];
-      return [number(n), " of ", of, " are named right ", named, "."];
+    const isInside = (_, i) => inRows[Math.floor(i / k)] && inColumns[i % k];
+    const [a, b] = counts.matrix.map((matrix) => sum(matrix.filter(isInside)));
+    const all = plural(sum(counts.rows.filter((_, cls) => inRows[cls])), "sample");
+    const of = [all, what.rows.length > 0 && ` of ${this.nameOf(what.rows)}`, how && ` (${this.howInWords()})`];
+    const isDiagonal = what.rows.length && String(what.rows) === String(what.columns);
+    const result = isDiagonal ? "correctly" : `as ${this.nameOf(what.columns)}`;
+    if (what.by === EITHER) {
+      return ["Of ", of, ", ", names[0], ` classifies ${number(a)} ${result}, `, names[1], ` ${number(b)}.`];
     }
-    if (what?.columns.length) {
-      const inRows = counting.flags(what.rows), inColumns = counting.flags(what.columns), k = data.classes.length;
-      const inside = (matrix) => number(sum(matrix.filter((_, i) => inRows[Math.floor(i / k)] && inColumns[i % k])));
-      const isRight = rows && String(what.rows) === String(what.columns);
-      const [verb, end] = isRight ? ["names", "right"] : ["takes", `for ${this.nameOf(what.columns)}`];
-      const all = number(sum(counts.rows.filter((_, cls) => inRows[cls])));
-      const untouched = String(what.rows) === String(this.identity);
-      const of = untouched ? `${all} untouched pictures` : `${all} pictures${rows && ` with ${rows}`}`;
-      const [a, b] = counts.matrix.map(inside), other = 1 - what.by;
-      if (what.by === EITHER) return [`Of ${of}${few}, `, names[0], ` ${verb} ${a} ${end}, `, names[1], ` ${b}.`];
-      return [names[what.by], ` ${verb} ${number(n)} of ${of} ${end}${few}`,
-        models[0] !== models[1] &&
-          [". ", names[other], ` names ${number(right[other])} of these ${number(n)} right`], "."];
+    const other = 1 - what.by, { n, correct } = counts;
+    return [names[what.by], ` classifies ${number(n)} of `, of, ` ${result}.`, models[0] !== models[1] && n > 0 &&
+      [" ", names[other], ` classifies ${number(correct[other])} of these ${number(n)} correctly.`]];
+  }
+
+  /** Return the accuracy of both models over all samples, and their difference. */
+  overallWords() {
+    const { counting, models } = this, { n, correct } = counting.counts, names = this.names();
+    const accuracies = correct.map((one) => percent(one, n, 1));
+    const chance = ` Chance: ${percent(1, this.data.classes.length, 1)}.`;
+    if (models[0] === models[1]) return [names[0], `: accuracy ${accuracies[0]}.`, chance];
+    const { value, p } = counting.difference(), best = value < 0 ? 0 : 1, { interval } = this.differenceWords(1);
+    if (p < 0.05) {
+      return [names[best], " predicts transformations better than ", names[1 - best],
+        `: accuracy ${accuracies[best]} vs. ${accuracies[1 - best]}, a difference of `,
+        `${Math.abs(value).toFixed(1)} percentage points`, interval(best === 0), ".", chance];
     }
-    if (!n) return ["No picture is chosen: take away a choice below."];
-    const [a, b] = right.map((one) => percent(one, n, digits));
-    const name = rows && `${rows.charAt(0).toUpperCase()}${rows.slice(1)}, `;
-    const subject = `${name}${plural(n, "picture")}${where ? " enclosed" : ""}${few}: `;
-    const words = [counting.isEmpty ? "What was done to a picture: " : subject, names[0], ` names ${a}`,
-      counting.isEmpty && ` of ${number(n)}`, " right, ", names[1], ` names ${b}`];
-    // A lasso, a cell or an outcome chose where a model fails: the other would look better by regression to the mean.
-    if (!where && n && models[0] !== models[1]) {
-      const { half } = counting.difference(), shown = right.map((one) => Number(((100 * one) / n).toFixed(digits)));
-      const value = shown[1] - shown[0]; // of the two numbers that are read
-      const interval = Number.isNaN(half) ? "" : ` ± ${half.toFixed(digits || (half < 1 ? 1 : 0))}`;
-      words.push(`; B minus A: ${signed(value, digits)}${interval} points`);
-    }
-    return [words, counting.isEmpty && `; chance is ${percent(1, data.classes.length, 1)}`, "."];
+    const result = interval() ? " are not significantly different: accuracy " : ": accuracy ";
+    return [names[0], " and ", names[1], result, `${accuracies[0]} and ${accuracies[1]}, B \u2212 A `,
+      `${signed(value, 1)} percentage points`, interval(), ".", chance];
+  }
+
+  /** Return the accuracy of both models over the selection, and their difference where the selection allows that. */
+  accuracyWords() {
+    const { counting, models, state } = this, { where, what, how } = state, { n, correct } = counting.counts;
+    const name = what ? this.nameOf(what.rows) : "", names = this.names();
+    const subject = [name && `${name.charAt(0).toUpperCase()}${name.slice(1)}`, how && this.howInWords(),
+      `${plural(n, "sample")}${where ? " in the lasso" : ""}`].filter(Boolean).join(", ");
+    const [a, b] = correct.map((one) => percent(one, n));
+    const words = [subject, ": accuracy ", names[0], ` ${a}, `, names[1], ` ${b}.`];
+    // A lasso, a cell or an outcome selects where one model fails: the other looks better by regression to the mean.
+    if (where || models[0] === models[1]) return words;
+    const { interval, points } = this.differenceWords();
+    return [words, ` B \u2212 A: ${points} percentage points`, interval(), "."];
+  }
+
+  /** Return the difference B minus A in words: `points`, and a function that returns its interval and p-value. */
+  differenceWords(least = 0) {
+    const { value, low, high, p } = this.counting.difference();
+    const digits = Math.max(least, high - low < 4 ? 1 : 0), write = (one) => minus(one.toFixed(digits));
+    const isClose = p < 0.01 || Math.abs(p - 0.05) < 0.005; // two digits would hide on which side of 0.05 it is
+    const probability = p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(isClose ? 3 : 2)}`;
+    const interval = (isReversed = false) => {
+      if (Number.isNaN(low)) return "";
+      const [from, to] = isReversed ? [-high, -low] : [low, high];
+      return ` (95% CI ${write(from)} to ${write(to)}${Number.isNaN(p) ? "" : `, ${probability}`})`;
+    };
+    return { points: signed(value, digits), interval };
   }
 
   whatInWords() {
     const { rows, columns, by } = this.state.what, whose = by === EITHER ? "A or B" : this.models[by].title;
-    const taken = columns.length ? `taken for ${this.nameOf(columns)} by ${whose}` : "";
-    return [this.nameOf(rows), taken].filter(Boolean).join(" ");
+    const predicted = columns.length ? `predicted as ${this.nameOf(columns)} by ${whose}` : "";
+    return [this.nameOf(rows), predicted].filter(Boolean).join(" ");
   }
 
   howInWords() {
-    const [low, high] = this.state.how, share = (bin) => Math.round((100 * bin) / BINS);
-    if (low === 0) return `weakest ${share(high + 1)}${NBSP}%`;
-    if (high === BINS - 1) return `strongest ${100 - share(low)}${NBSP}%`;
-    return `strength ${share(low)} to ${share(high + 1)}${NBSP}%`;
+    return this.rangeInWords(this.state.how);
+  }
+
+  /** Return a range of bins in words: as percentages of samples, or as strengths of the class `cls`. */
+  rangeInWords([low, high], cls = null) {
+    const [from, to] = [low / BINS, (high + 1) / BINS], [first, last] = [from, to].map((one) => Math.round(100 * one));
+    if (cls !== null) {
+      const { before, after } = this.data.classes[cls];
+      return `${before}${this.strengthLabel(cls, from)} to ${this.strengthLabel(cls, to)}${after}`;
+    }
+    if (low === 0) return `weakest ${last}%`;
+    if (high === BINS - 1) return `strongest ${100 - first}%`;
+    return `strength percentile ${first} to ${last}`;
   }
 
   drawChips() {
-    const { data, state, models, counting } = this, { where, what, out, how } = state;
-    const alone = ["both wrong", `only ${models[0].title} right`, `only ${models[1].title} right`, "both right"];
+    const { state, models, counting } = this, { where, what, out, how } = state;
+    const correct = ["neither correct", `only ${models[0].title} correct`, `only ${models[1].title} correct`,
+      "both correct"];
     const clauses = {
-      where: where && `enclosed on ${models[where.slot].title}`,
+      where: where && `lasso on ${models[where.slot].title}`,
       what: what && this.whatInWords(),
-      out: out && OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => alone[code]).join(" or "),
+      out: out && OUTCOME_ORDER.filter((code) => (out >> code) & 1).map((code) => correct[code]).join(" or "),
       how: how && this.howInWords(),
     };
     const chips = Object.entries(clauses).filter(([, text]) => text).map(([key, text]) => {
-      const taking = { "aria-label": `Take away: ${text}`, onclick: () => this.set({ [key]: NONE[key] }) };
-      return el("button.px-chip", taking, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
+      const removing = { "aria-label": `Remove: ${text}`, onclick: () => this.set({ [key]: NONE[key] }) };
+      return el("button.px-chip", removing, text, el("i", { "aria-hidden": "true" }, "\u00d7"));
     });
-    const other = state.panel === "list" ? "confusion" : "cell";
-    const scope = `${plural(data.tested, "tested picture")}: ${plural(data.labels.length, "image")} in every ` +
-      `class${data.repetitions > 1 ? ` ${data.repetitions} times each` : ""}.`;
-    const next = `draw around dots, or choose another ${other}.`;
     fill(this.chips, chips, chips.length > 1 && el("button.px-clear", { onclick: () => this.set(NONE) }, "Clear all"),
-      what?.unasked && el("span.px-hint", `Try next: ${next}`),
-      counting.isEmpty && el("span.px-hint", scope));
+      counting.isEmpty && this.example(), el("span.px-hint", this.scope()));
+  }
+
+  /** Return a button that selects a confusion, for a visitor who has selected nothing yet. */
+  example() {
+    const { data, models } = this;
+    if (!data.example) return null;
+    const [rows, columns] = data.example.map((cls) => [cls]), what = { rows, columns, by: 0 };
+    const isMade = models[0].predicted.some((cls, i) => cls === columns[0] && data.truth[i] === rows[0]);
+    const words = `${this.nameOf(rows)} predicted as ${this.nameOf(columns)}`;
+    return isMade && el("button.px-example", { onclick: () => this.set({ what }), ...this.previews(rows, columns) },
+      el("span", "Example: "), words);
+  }
+
+  /** Return what the samples are. */
+  scope() {
+    const { data, counting } = this, photographs = plural(counting.photographs(), "photograph");
+    if (!counting.isEmpty) return `${plural(counting.n, "sample")} from ${photographs}`;
+    const repetitions = data.repetitions > 1 ? ` \u00d7 ${data.repetitions} repetitions` : "";
+    const crops = data.labels.length, product = crops * data.classes.length * data.repetitions;
+    const scope = `${plural(data.tested, "test sample")} from ${photographs}`;
+    // Fewer if some samples are on no map.
+    return product === data.tested ? `${scope}: ${plural(crops, "crop")} \u00d7 ${data.classes.length} classes${repetitions}`
+      : scope;
   }
 }
 
 const darkness = () => window.matchMedia("(prefers-color-scheme: dark)");
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches;
 
-/** Return numbers that are not negative in order. */
+/** Return the numbers that are not negative, in ascending order. */
 const inOrder = (numbers) => numbers.filter((one) => one >= 0).sort((one, other) => one - other);
 
-/** Return whether `what` is some rows and columns by one model. */
+/** Return whether `what` is these rows and columns by this model. */
 const isSame = (what, rows, columns, by) =>
   Boolean(what) && what.by === by && String(what.rows) === String(rows) && String(what.columns) === String(columns);

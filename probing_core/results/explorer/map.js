@@ -1,15 +1,16 @@
 // The map of one model: points, names of classes, outlines, lasso.
 
-const LARGE_POINTS = 600; // fewer chosen points than this are drawn large, filled or hollow
+const LARGE_POINTS = 600; // fewer selected points are drawn large, filled or hollow
+const SEPARATE_POINTS = 100; // fewer selected points are moved apart, so that each can be seen
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const STAR = 12; // half the side of a visitor's star, in pixels
-const STEP = 12; // of the rectangle that arrow keys move, in pixels
+const STAR = 12; // half the width of the star of an uploaded image, in pixels
+const STEP = 12; // by which arrow keys move a rectangle, in pixels
 
 const extents = new WeakMap();
 
-/** Return how far places reach to the right and to the top of the middle. */
+/** Return the largest distances of points from the center, horizontally and vertically. */
 function extentOf(places) {
   if (!extents.has(places)) {
     const reach = [1, 1];
@@ -19,20 +20,39 @@ function extentOf(places) {
   return extents.get(places);
 }
 
+/** Move positions apart, in place, until none are closer than `least`, or as far as a hundred steps allow. */
+function separate(places, least) {
+  for (let step = 0; step < 100; step++) {
+    let isDone = true;
+    for (let j = 1; j < places.length; j++) {
+      for (let i = 0; i < j; i++) {
+        const [dx, dy] = [places[j][0] - places[i][0], places[j][1] - places[i][1]], away = Math.hypot(dx, dy);
+        if (away >= least - 0.01) continue;
+        isDone = false;
+        const angle = away ? Math.atan2(dy, dx) : i + j; // equal positions move in any direction
+        const [x, y] = [Math.cos(angle), Math.sin(angle)].map((one) => (one * (least - away)) / 2);
+        places[i] = [places[i][0] - x, places[i][1] - y];
+        places[j] = [places[j][0] + x, places[j][1] + y];
+      }
+    }
+    if (isDone) return;
+  }
+}
+
 class PointMap {
   constructor(app, slot) {
-    Object.assign(this, { app, slot, zoom: HOME, stamps: new Map(), contours: [] });
+    Object.assign(this, { app, slot, zoom: HOME, stamps: new Map(), contours: [], separated: new Map() });
     const letter = "AB"[slot];
-    const choosing = { "aria-label": `Model ${letter}`, onchange: () => app.setModel(slot, this.select.value) };
+    const selecting = { "aria-label": `Model ${letter}`, onchange: () => app.setModel(slot, this.select.value) };
     const option = ({ name, title }) => el("option", { value: name, title: name }, title);
-    this.select = el("select", choosing, app.data.models.map(option));
+    this.select = el("select", selecting, app.data.models.map(option));
     this.readout = el("span.px-readout");
     this.points = el("canvas", { "aria-hidden": "true" });
     this.over = el("canvas", { tabindex: 0, role: "application", ...this.gestures(), keys: this.keys() });
     this.names = el("div.px-names");
-    // A finger scrolls the page unless this is pressed; pressed by a key, it begins a rectangle.
+    // A finger scrolls the page unless this is pressed. Pressed by a key, it starts a rectangle.
     this.enclose = el("button.px-enclose", { "aria-pressed": "false", onclick: (event) => this.begin(event),
-      "aria-label": `Enclose points of map ${letter} by a rectangle` }, "Enclose");
+      "aria-label": `Lasso points of map ${letter}` }, "Lasso");
     const corner = (k) => [Math.sin((Math.PI * k) / 5), -Math.cos((Math.PI * k) / 5)].map((at) => at * (k % 2 ? 4 : 10));
     const corners = Array.from({ length: 10 }, (_, k) => corner(k).map((at) => (at + STAR).toFixed(1)));
     this.star = el("svg.px-star", { "aria-hidden": "true" }, el("path", { d: `M${corners.join("L")}Z` }));
@@ -46,12 +66,12 @@ class PointMap {
   }
 
   get places() {
-    return placesOf(this.model, this.app.state.reading);
+    return placesOf(this.model, this.app.state.projection);
   }
 
-  // ------------------------------------------------------------------ places on the map and on the page
+  // ------------------------------------------------------------------ coordinates of the map and of the page
 
-  /** Return what is in the middle, and pixels a unit of the map. */
+  /** Return the center of the view, and pixels per unit of the map. */
   view(density = 1) {
     const [right, top] = extentOf(this.places), { clientWidth, clientHeight } = this.plane;
     const fit = Math.min((clientWidth / 2 - 10) / right, (clientHeight / 2 - 12) / top);
@@ -64,21 +84,22 @@ class PointMap {
     return [view.x + (x - width / 2) / view.scale, view.y - (y - height / 2) / view.scale];
   }
 
-  /** Return a function from places on the map to the page. */
+  /** Return a function from map coordinates to pixels. */
   toPage() {
     const view = this.view(), [left, top] = [this.plane.clientWidth / 2, this.plane.clientHeight / 2];
     return (x, y) => [left + (x - view.x) * view.scale, top - (y - view.y) * view.scale];
   }
 
-  /** Call `visit(i, x, y)` with the place on the page of every point that is shown as chosen. */
+  /** Call `visit(i, x, y)` with the pixel position of every point that is shown as selected. */
   eachShown(visit) {
     const { places } = this, { bits } = this.app.shown, toPage = this.toPage();
     for (let i = 0; i < bits.length; i++) if (bits[i] === ALL) visit(i, ...toPage(places[2 * i], places[2 * i + 1]));
   }
 
-  /** Return the chosen point, else any other, that is nearest to a place on the page. */
+  /** Return the nearest selected point at a pixel position, else the nearest other one. */
   nearest(at) {
     const { places } = this, { bits } = this.app.counting;
+    for (const [i, [x, y]] of this.separated) if (Math.hypot(x - at[0], y - at[1]) < this.radius + 1) return i;
     const [mx, my] = this.toMap(at), limit = (8 / this.view().scale) ** 2;
     const best = [null, null], away = [limit, limit / 4];
     for (let i = 0; i < bits.length; i++) {
@@ -88,7 +109,7 @@ class PointMap {
     return best[0] ?? best[1];
   }
 
-  /** Return the chosen point that is next in a direction, or the one in the middle at first. */
+  /** Return the next selected point in a direction, or at first the one nearest to the center. */
   next(dx, dy) {
     const from = this.app.hovered;
     const [x0, y0] = from === null ? [this.plane.clientWidth / 2, this.plane.clientHeight / 2] : this.pageOf(from);
@@ -102,32 +123,32 @@ class PointMap {
     return best;
   }
 
-  /** Return where the visitor's own picture is on the page, if it is on this map. */
+  /** Return the pixel position of the visitor's own image, or null if it is not on this map. */
   get ownPlace() {
     const { state, options } = this.app, own = options.own?.places[this.model.name];
-    return state.reading === OWN_READING && own ? this.toPage()(...own) : null;
+    return state.projection === OWN_PROJECTION && own ? this.toPage()(...own) : null;
   }
 
   pageOf(i) {
-    return this.toPage()(this.places[2 * i], this.places[2 * i + 1]);
+    return this.separated.get(i) ?? this.toPage()(this.places[2 * i], this.places[2 * i + 1]);
   }
 
   // ------------------------------------------------------------------ drawing
 
-  /** Draw everything; while something moves (`live`) without names and contours. */
+  /** Draw everything; during an interaction (`live`) without names and contours. */
   draw(live = false) {
     if (!this.plane.clientWidth) return; // on a phone, the other map
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
-    const { n } = counts, right = counts.right[this.slot];
-    const ofChosen = right === 0 ? "none" : right === n ? "all" : percent(right, n);
-    if (shown !== counting) fill(this.readout, `${plural(shown.n, "picture")} pointed at`);
+    const { n } = counts, { slot } = this;
+    if (shown !== counting) fill(this.readout, `${plural(shown.n, "sample")} highlighted`);
     else {
-      fill(this.readout, el("b", percent(total.right[this.slot], total.n)), " of all right",
-        n > 0 && n < total.n && [", ", el("b", ofChosen), " of chosen"]);
+      fill(this.readout, "accuracy ", el("b", percent(total.correct[slot], total.n)),
+        n > 0 && n < total.n && [" (selection: ", el("b", percent(counts.correct[slot], n)), ")"]);
     }
     this.everything = counting.isEmpty && shown === counting;
     this.large = !this.everything && shown.n < LARGE_POINTS;
+    this.arrange();
     this.drawPoints();
     if (!live) this.drawNames();
     this.contours = live ? [] : this.findContours();
@@ -146,7 +167,7 @@ class PointMap {
       drawPoints(layer, view, places, bits, codes, colors, this.stamps.get(size));
     };
     const palette = app.classColors.map(pixel);
-    // What is not chosen is kept until the view or the colors change.
+    // The points that are not selected are reused until the view or the colors change.
     const key = JSON.stringify([width, height, view, theme.name, everything]);
     if (this.base?.places !== places || this.base.key !== key) {
       layer.frame.fill(pixel(theme.ground));
@@ -158,7 +179,7 @@ class PointMap {
     ctx.putImageData(this.image, 0, 0);
   }
 
-  /** Draw what is over the points: outlines, few points large, the lasso, rings, a picture of the visitor. */
+  /** Draw what is above the points: contours, large points, the lasso, rings, the star of an uploaded image. */
   drawOver() {
     const { app, slot } = this, { theme, state, counting } = app;
     const ctx = context(this.over), toPage = this.toPage(), [ink, ground] = [css(theme.ink), css(theme.ground)];
@@ -192,12 +213,12 @@ class PointMap {
     const [x, y] = this.ownPlace ?? [];
     this.star.style.display = this.ownPlace ? "" : "none";
     Object.assign(this.star.style, { left: `${x - STAR}px`, top: `${y - STAR}px` });
-    this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(app.data.tested, "picture")}, ` +
-      `${number(counting.n)} chosen. Arrow keys go from point to point, Enter opens one, Space keeps it in view, E ` +
-      "encloses points by a rectangle, plus and minus zoom, 0 shows the whole map.");
+    this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(app.data.tested, "sample")}, ` +
+      `${number(counting.n)} selected. Arrow keys move between points, Enter opens one, Space pins it, E selects ` +
+      "points by a rectangle, plus and minus zoom, 0 shows the whole map.");
   }
 
-  /** Draw a point large: filled where this map's model is right, else hollow. */
+  /** Draw a large point: filled if this map's model is correct, else hollow. */
   dot(ctx, x, y, radius, i) {
     const { app } = this, color = css(app.classColors[app.data.truth[i]]);
     const disc = (size) => {
@@ -206,7 +227,7 @@ class PointMap {
     };
     disc(radius + 1);
     Object.assign(ctx, { fillStyle: css(app.theme.ground) }).fill();
-    if (app.isRight(i, this.slot)) {
+    if (app.isCorrect(i, this.slot)) {
       disc(radius);
       Object.assign(ctx, { fillStyle: color }).fill();
     } else {
@@ -215,18 +236,26 @@ class PointMap {
     }
   }
 
-  /** Draw few points large, right ones and wrong ones mixed as they come; all shrink where they crowd. */
-  drawLarge(ctx) {
+  /** Find the positions of large points. They shrink if they crowd, and few points that overlap are moved apart. */
+  arrange() {
+    this.separated = new Map();
+    if (!this.large) return;
     const found = [], cells = new Set();
-    this.eachShown((...point) => {
-      found.push(point);
-      cells.add(Math.floor(point[1] / 6) * 4096 + Math.floor(point[2] / 6));
+    this.eachShown((i, x, y) => {
+      found.push([i, [x, y]]);
+      cells.add(Math.floor(x / 6) * 4096 + Math.floor(y / 6));
     });
-    const radius = clamp(4.2 - 0.7 * Math.log2(found.length / cells.size || 1), 2.5, 4.2);
-    for (const [i, x, y] of found) this.dot(ctx, x, y, radius, i);
+    this.radius = clamp(4.2 - 0.7 * Math.log2(found.length / cells.size || 1), 2.5, 4.2);
+    const places = found.map(([, place]) => place);
+    if (found.length < SEPARATE_POINTS) separate(places, 2 * this.radius + 1);
+    this.separated = new Map(found.map(([i], k) => [i, places[k]]));
   }
 
-  /** Count the shown points in a grid over the map, `side` by `side`; `layer(i)` of `layers` grids has the point. */
+  drawLarge(ctx) {
+    for (const [i, [x, y]] of this.separated) this.dot(ctx, x, y, this.radius, i);
+  }
+
+  /** Count the shown points in a grid over the map, `side` by `side`, separately for each `layer(i)` of `layers`. */
   binned(side, layers = 1, layer = () => 0) {
     const grid = new Float32Array(layers * side * side);
     const { clientWidth, clientHeight } = this.plane;
@@ -237,7 +266,7 @@ class PointMap {
     return grid;
   }
 
-  /** Return outlines of the densest places that hold 50 and 90 % of what is enclosed on the other map. */
+  /** Return contours of the densest regions that contain 50% and 90% of the points in the lasso of the other map. */
   findContours() {
     const { shown, counting, state } = this.app;
     if (!state.where || state.where.slot === this.slot || shown !== counting || shown.n < CONTOURS_FROM) return [];
@@ -250,7 +279,7 @@ class PointMap {
     });
   }
 
-  /** Write the names of the largest classes at their densest places, none over another. */
+  /** Write the names of the largest classes at their densest places, without overlap. */
   drawNames() {
     const { app, everything, large } = this, { classes, truth } = app.data;
     const { clientWidth: width, clientHeight: height } = this.plane;
@@ -273,15 +302,14 @@ class PointMap {
     shown.sort((one, other) => (everything ? other.size - one.size : other.all - one.all));
     const placed = (this.ownPlace ? [-12, 0] : []).map((by) => // the star's two halves
       ({ middle: this.ownPlace[0], half: STAR, top: this.ownPlace[1] + by }));
-    const dots = []; // few points are drawn large, and a name keeps away from them
-    if (large) this.eachShown((_, x, y) => dots.push([x, y]));
+    const dots = large ? [...this.separated.values()] : []; // names avoid large points
     const nodes = shown.map(({ cls, x, y }) => {
       const { title } = classes[cls], half = title.length * 3.15 + 4;
       const middle = clamp(((x + 0.5) / side) * width, half + 1, width - half - 1);
       const isHidden = (top) => ([dotX, dotY]) => Math.abs(dotX - middle) < half + 4 && Math.abs(dotY - top - 8) < 12;
       let top = 0, least = Infinity;
       for (let step = 0; step < (large ? 20 : 1); step++) {
-        const away = 8 * Math.ceil(step / 2) * (step % 2 ? -1 : 1); // above and below, ever farther
+        const away = 8 * Math.ceil(step / 2) * (step % 2 ? -1 : 1); // alternately above and below
         const tried = clamp(((y + 0.5) / side) * height - 8 + away, 1, height - 16);
         const cost = dots.filter(isHidden(tried)).length + step / 4;
         if (cost < least) [top, least] = [tried, cost];
@@ -290,15 +318,15 @@ class PointMap {
       if (placed.some(covers)) return null;
       placed.push({ middle, half, top });
       const style = { left: `${middle}px`, top: `${top}px`, color: css(app.textColors[cls]) };
-      const choose = (event) => app.toggleRows([cls], event.shiftKey);
-      return el("button", { tabindex: -1, style, onclick: choose, ...app.previews([cls], []) }, title);
+      const select = (event) => app.toggleRows([cls], event.shiftKey);
+      return el("button", { tabindex: -1, style, onclick: select, ...app.previews([cls], []) }, title);
     });
     fill(this.names, nodes);
   }
 
   // ------------------------------------------------------------------ pointer
 
-  /** Return what the pointer does: one encloses or taps; with Shift, the right button, or a second finger it moves. */
+  /** Return the pointer's listeners: it lassos or taps; with Shift, the right button, or a second finger it pans. */
   gestures() {
     const { app } = this;
     const fingers = new Map(); // pointers that are down -> where they are
@@ -361,7 +389,7 @@ class PointMap {
       onpointerleave: () => fingers.size || app.hover(null),
       ondblclick: () => this.home(),
       onwheel: (event) => {
-        // A page that is being scrolled goes on over the map; at home, there is nothing to zoom out of.
+        // Scrolling of the page continues over the map, and a map that is not zoomed cannot be zoomed out.
         if (performance.now() - app.scrolled < 400 || (event.deltaY > 0 && this.zoom.factor <= 1)) return;
         event.preventDefault();
         this.zoomBy(Math.exp(-event.deltaY / 400), place(event));
@@ -370,7 +398,7 @@ class PointMap {
     };
   }
 
-  /** Zoom so that what was at `from` comes to lie at `to`. */
+  /** Zoom, and move the point at `from` to `to`. */
   zoomBy(factor, from, to = from) {
     const [x, y] = this.toMap(from);
     this.zoom = { ...this.zoom, factor: clamp(this.zoom.factor * factor, 1, 60) };
@@ -414,7 +442,7 @@ class PointMap {
     };
   }
 
-  /** Begin to enclose: by the finger, or where a key pressed the button, by a rectangle. */
+  /** Start a lasso by finger, or a rectangle if a key pressed the button. */
   begin(event) {
     if (event.detail === 0) {
       this.over.focus();
@@ -430,7 +458,7 @@ class PointMap {
     const { clientWidth: width, clientHeight: height } = this.plane;
     this.rectangle = { middle: [width / 2, height / 2], half: [width / 4, height / 4] };
     this.moveRectangle([0, 0], false, "Arrow keys move the rectangle, Shift and arrow keys change its size, " +
-      "Enter keeps it, Escape takes it away.");
+      "Enter keeps it, Escape removes it.");
   }
 
   moveRectangle(by, sizes, hint = "") {
@@ -444,6 +472,6 @@ class PointMap {
       return this.toMap(corner).map(Math.round);
     });
     app.tryOut({ where: { slot: this.slot, polygon } }, () => (this.rectangle = null));
-    app.frame("said", () => app.say(`${plural(app.counting.n, "picture")} enclosed. ${hint}`));
+    app.frame("said", () => app.say(`${plural(app.counting.n, "sample")} selected. ${hint}`));
   }
 }

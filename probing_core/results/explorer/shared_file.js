@@ -7,7 +7,7 @@ const text = part("bytes");
 const decoded = ([at, length]) => Uint8Array.from(atob(text.slice(at, at + length)), (one) => one.charCodeAt(0));
 const addresses = new Map();
 
-/** Return the address of a sheet of pictures, which is decoded when it is first shown. */
+/** Return the address of a sheet of images, which is decoded when it is first shown. */
 function sheetAddress(place) {
   const [offset] = place;
   if (!addresses.has(offset)) {
@@ -16,29 +16,30 @@ function sheetAddress(place) {
   return addresses.get(offset);
 }
 
-/** Return one tile of a sheet, which has one for each class and, at the end, the whole photograph. */
-function picture(photo, cls, { large }) {
-  const { columns, small, large: larger, whole } = header.pictures, classes = header.data.classes.length;
-  const place = (large && larger[photo]) || small[photo];
+/** Return one tile of a sheet, which has one for each class and, at the end, the full photograph. */
+function image({ crop, cls, large }) {
+  const { columns, small, large: larger, full } = header.images, classes = header.data.classes.length;
+  const place = (large && larger[crop]) || small[crop];
   const sheet = { url: sheetAddress(place), columns, rows: Math.ceil((classes + 1) / columns) };
-  return cls < 0 ? { ...sheet, tile: classes, ...whole[photo] } : { ...sheet, tile: cls };
+  return cls < 0 ? { ...sheet, tile: classes, ...full[crop] } : { ...sheet, tile: cls };
 }
 
-let selection = null;
+let selection = JSON.parse(part("selection"));
 try {
   selection = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 } catch {
-  // No selection in the address.
+  // The address has no selection: the file opens with its sender's.
 }
 const data = await open(header.data, async (name) => decoded(header.parts[name]).buffer);
 window.explorer = await explore(document.querySelector("[data-explorer]"), data, {
   selection,
-  picture: header.pictures ? picture : undefined,
-  onSelection: (chosen) => {
+  image: header.images ? image : undefined,
+  imagesOf: header.images ? header.images.repetition : undefined,
+  onSelection: (selected) => {
     try {
-      history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(chosen))}`);
+      history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(selected))}`);
     } catch {
-      // A frame without an address of its own.
+      // In a frame, the address may not be changed.
     }
   },
 });

@@ -32,7 +32,16 @@ from probing_core.results.claim_sentences import (
     result_in_words,
     with_numbers,
 )
-from probing_core.results.explorer.data import ABOUT_EXPLORER, SCRIPTS, ExplorerData, explorer_data, packed, source
+from probing_core.results.explorer.data import (
+    ABOUT_EXPLORER,
+    SCRIPTS,
+    ExplorerData,
+    explorer_data,
+    packed,
+    shared_models,
+    source,
+)
+from probing_core.results.explorer.public_names import public_names
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run_tables import RunTables
@@ -44,24 +53,30 @@ from probing_core.transforms.base import Image
 from probing_core.transforms.view import source_side
 from probing_core.version import VERSION
 
-TITLE = "What an embedding knows about how a picture was altered"
-NBSP = "\N{NO-BREAK SPACE}"
+TITLE = "What image embeddings encode about transformations"
 
 MOST_BYTES = 25_000_000
-SMALL, LARGE = 64, 128
-"""Sides in pixels of the pictures in the views, and of those in the dialog."""
+
+SMALL = 64
+"""Side of the images in the views, in pixels."""
+
+LARGE = 128
+"""Side of the images in the dialog, in pixels."""
 
 COLUMNS = 8
 QUALITY = 72
+
 GROUND = 154
 """Gray level next to a photograph that is not square."""
 
-ABOUT_ZOO = (
-    "Models marked (zoo) are one network, trained with the same pictures and budget, each with another objective."
-)
+IMAGES_OF = 0
+"""Repetition whose images are in the file; those of all repetitions would not fit."""
 
-PATH = re.compile(r"(?<![\w.])(?:~|[A-Za-z]:)?[/\\](?:[^\s@,/\\]+[/\\])+")
-"""The folders of an absolute path within the name of a model."""
+SELECTION = '<script type="application/json" data-selection>{}</script>'
+
+ABOUT_ZOO = (
+    "Models marked (zoo) share one architecture, training data and budget, and differ in the training objective."
+)
 
 
 @dataclass(frozen=True)
@@ -70,17 +85,19 @@ class SharedFile:
 
     Attributes:
         bytes: size of the file.
-        models: exact names of the models in its explorer.
+        models: names of the models in its explorer.
         photographs: number of photographs in it.
-        large: number of crops of these that it also holds at `LARGE` pixels.
-        licenses: license -> number of photographs under it.
-        why_not: why it holds no pictures; empty where it does.
+        crops: number of crops of these photographs.
+        large: number of crops that are also in it at `LARGE` pixels.
+        licenses: number of photographs under each license.
+        why_not: why it holds no images; empty if it does.
     """
 
     path: Path
     bytes: int
     models: tuple[str, ...]
     photographs: int
+    crops: int
     large: int
     licenses: Mapping[str, int]
     why_not: str
@@ -98,50 +115,65 @@ def write_shared_file(
     progress: Callable[[int, int], None] = lambda done, total: None,
     most_bytes: int = MOST_BYTES,
 ) -> SharedFile:
-    """Write one HTML file that shows ``run`` to somebody who has installed nothing.
+    """Write one HTML file that shows ``run`` to people who have installed nothing.
 
     Args:
-        models: up to six models of the explorer; by default `default_models`.
+        models: up to six models of the explorer; by default `shared_models`.
         pictures: ``none`` leaves the photographs out.
-        announce: receives a sentence on how many photographs of which license leave this machine, before any does.
-        progress: (done, total) photographs.
-        most_bytes: largest size of the file; pictures are left out where they do not fit.
+        announce: receives a sentence on the number of photographs under each license, before any is written.
+        progress: (done, total) crops.
+        most_bytes: maximum size of the file; images that do not fit are left out.
 
     Raises:
         UnknownName: the run has no such model.
         BadRun: a model has no map or no predictions.
     """
-    data = explorer_data(run, models, repetition=0)
+    data = explorer_data(run, shared_models(run) if models is None else models, near_in=IMAGES_OF)
     licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
-    announce(leaving(licenses, why_not))
-    described, parts = packed(_anonymous(data))
+    announce(leaving(data, licenses, why_not))
+    described, parts = packed(_anonymous(run, data))
     blob = _Blob()
     places = {name: blob.put(part) for name, part in parts.items()}
-    header: dict[str, Any] = {"data": described, "parts": places, "pictures": None}
-    lead, tables = _lead(run, data), _leaderboard(run) + _claims(run)
+    header: dict[str, Any] = {"data": described, "parts": places, "images": None}
+    lead, tables = _lead(run), _leaderboard(run) + _claims(run)
     sheets: list[_Sheets] = []
     if not why_not:
-        room = most_bytes - len(_page(header, blob, lead, tables, licenses, why_not).encode()) - 120 * len(data.images)
+        room = most_bytes - len(_page(header, blob, lead, tables, licenses, why_not).encode()) - 120 * len(data.crops)
         sheets = _fitting_sheets(run, data, room, progress)
         if sheets:
-            header["pictures"] = {
+            header["images"] = {
                 "columns": COLUMNS,
+                "repetition": IMAGES_OF,
                 "small": [blob.put(one.small) for one in sheets],
-                "large": {photo: blob.put(one.large) for photo, one in enumerate(sheets) if one.large},
-                "whole": [one.whole for one in sheets],
+                "large": {crop: blob.put(one.large) for crop, one in enumerate(sheets) if one.large},
+                "full": [one.full for one in sheets],
             }
         else:
             why_not, licenses = "they do not fit into the file", {}
     path = Path(out)
     write_atomically(path, _page(header, blob, lead, tables, licenses, why_not).encode())
     names = tuple(model.name for model in data.models)
+    photographs = photograph_count(data) if sheets else 0
     large = sum(bool(one.large) for one in sheets)
-    return SharedFile(path, path.stat().st_size, names, sum(licenses.values()), large, licenses, why_not)
+    return SharedFile(path, path.stat().st_size, names, photographs, len(sheets), large, licenses, why_not)
+
+
+def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] | None) -> bytes:
+    """Return ``content``, a file that `write_shared_file` wrote of ``run``, so that it opens with ``selection``.
+
+    Args:
+        selection: what the explorer reports as its selection; None opens the file with nothing selected.
+    """
+    names = public_names(run.models["name"])
+    opened = dict(selection or {})
+    opened |= {slot: names[opened[slot]] for slot in ("a", "b") if opened.get(slot) in names}
+    before, after = (SELECTION.format(text).encode() for text in ("null", _json(opened)))
+    return content.replace(before, after, 1)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """The file, shown in a notebook."""
+    """The shared file in a notebook."""
 
     text: str
 
@@ -150,7 +182,7 @@ class Shown:
         return f'<iframe title="{escape(TITLE)}" style="{frame}" srcdoc="{escape(self.text)}"></iframe>'
 
     def __repr__(self) -> str:
-        return f"<The explorer of a run, {len(self.text) / 1e6:.1f} MB: a notebook shows it>"
+        return f"<Explorer of a run, {len(self.text) / 1e6:.1f} MB; display it in a notebook>"
 
 
 def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
@@ -162,32 +194,46 @@ def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all",
             models,
             pictures,
             progress.note,
-            lambda done, total: progress.update("Pictures", done, total),
+            lambda done, total: progress.update("Images", done, total),
         )
         progress.close()
         return Shown(file.path.read_text(encoding="utf-8"))
 
 
 def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str]:
-    """Return how many photographs under which license are in the file, and why it has none; several crops of one
-    photograph count once."""
-    if why_not := run.pictures.why_not:
-        return {}, why_not[:1].lower() + why_not[1:].removesuffix(".")
-    of_photographs = dict(zip(data.photographs, data.licenses, strict=True))
-    return dict(Counter(one or "no license stated" for one in of_photographs.values()).most_common()), ""
+    """Return the number of photographs under each license, and why there are none if there are none."""
+    if run.pictures.why_not:  # a sentence that may contain a path
+        return {}, "the images of this run are not available on the computer that writes it"
+    by_photograph = dict(zip(data.photographs.tolist(), data.licenses, strict=True))
+    return dict(Counter(one or "no license stated" for one in by_photograph.values()).most_common()), ""
 
 
-def leaving(licenses: Mapping[str, int], why_not: str = "") -> str:
+def photograph_count(data: ExplorerData) -> int:
+    return len(np.unique(data.photographs))
+
+
+def leaving(data: ExplorerData, licenses: Mapping[str, int], why_not: str = "") -> str:
+    """Return how many photographs the file contains, and under which licenses."""
     if why_not:
-        return f"No photograph leaves this machine: {why_not}."
-    total = sum(licenses.values())
-    each = "; ".join(f"{count:,} under {name}" for name, count in licenses.items())
-    return f"The file contains {total:,} photographs and their edited versions: {each}."
+        return f"The file contains no photographs: {why_not}."
+    photographs, crops = photograph_count(data), len(data.crops)
+    of_crops = f" ({crops:,} crops)" if crops != photographs else ""
+    return (
+        f"The file contains {photographs:,} photographs{of_crops} and their transformed versions, {_under(licenses)}."
+    )
 
 
-def _anonymous(data: ExplorerData) -> ExplorerData:
-    models = tuple(replace(m, name=PATH.sub("", m.name), title=PATH.sub("", m.title)) for m in data.models)
-    return replace(data, models=models)
+def _under(licenses: Mapping[str, int]) -> str:
+    if len(licenses) == 1:
+        return f"all under {next(iter(licenses))}"
+    return "; ".join(f"{count:,} under {name}" for name, count in licenses.items())
+
+
+def _anonymous(run: RunTables, data: ExplorerData) -> ExplorerData:
+    names = public_names([*run.models["name"], *(model.name for model in data.models)])
+    titles = model_titles(names[model.name] for model in data.models)
+    models = (replace(m, name=names[m.name], title=titles[names[m.name]]) for m in data.models)
+    return replace(data, models=tuple(models))
 
 
 class _Blob:
@@ -216,7 +262,8 @@ def _page(
         "script_hash": _hash(script),
         "lead": escape(lead),
         "tables": tables,
-        "footer": escape(f"{_taken(licenses, why_not)} Written with probing_core {VERSION}."),
+        "footer": escape(f"{_contained(licenses, why_not)} Written with probing_core {VERSION}."),
+        "selection": SELECTION.format("null"),
         "header": _json(header),
         "bytes": "".join(blob.texts),
     }
@@ -228,61 +275,51 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that is safe inside a script element: no label can end that element or begin another."""
+    """Return JSON that is safe inside a script element: no label can end that element or start another."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _lead(run: RunTables, data: ExplorerData) -> str:
-    today, times = date.today(), run.recipe.repetitions
-    part = (
-        f" The explorer holds one of {times} repetitions, {len(data.images):,} images in every class; leaderboard "
-        f"and claims are over all {times}."
-        if times > 1
-        else ""
-    )
-    return (
-        f"Run \N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}, {today.day} {today:%B %Y}. "
-        f"{ABOUT_EXPLORER} What is chosen in one view is chosen in all.{part}"
-    )
+def _lead(run: RunTables) -> str:
+    today = date.today()
+    name = f"\N{LEFT DOUBLE QUOTATION MARK}{run.name}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return f"Run {name}, {today.day} {today:%B %Y}. {ABOUT_EXPLORER} All views share one selection."
 
 
-def _taken(licenses: Mapping[str, int], why_not: str) -> str:
-    if why_not:
-        return f"This file holds no photographs: {why_not}."
-    return "Photographs: " + "; ".join(f"{count:,} under {name}" for name, count in licenses.items()) + "."
+def _contained(licenses: Mapping[str, int], why_not: str) -> str:
+    return f"No photographs: {why_not}." if why_not else f"{sum(licenses.values()):,} photographs, {_under(licenses)}."
 
 
 @dataclass(frozen=True)
 class _Sheets:
-    """Pictures of one image: all its versions, and itself.
+    """Images of one crop: all its versions, and the full photograph.
 
     Attributes:
         small: at `SMALL` pixels each.
-        large: the same at `LARGE` pixels; empty where it does not fit.
-        whole: the second result of `_whole`.
+        large: the same at `LARGE` pixels; empty if it does not fit.
+        full: second result of `_full_photograph`.
     """
 
     small: bytes
     large: bytes
-    whole: dict[str, list[float]]
+    full: dict[str, list[float]]
 
 
-def _fitting_sheets(
-    run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
-) -> list[_Sheets]:
-    """Return the sheets of each image, with as many large ones as fit into ``room`` bytes of base64; none if the small
-    ones do not fit, or a picture is missing.
+def _fitting_sheets(run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> list[_Sheets]:
+    """Return the sheets of each crop, with as many large ones as fit into ``room`` bytes of base64; none if the small
+    ones do not fit, or an image is missing.
 
-    Large ones are first of the images that both first models name wrong with the most confidence: the explorer shows
-    these first.
+    Crops that both first models misclassify with the most confidence get large ones first, because the explorer shows
+    them first.
     """
-    rows = run.sample_rows(data.sample).to_dict("records")
-    versions = dict(zip(zip(data.photo.tolist(), data.truth.tolist(), strict=True), rows, strict=True))
+    points = np.flatnonzero(data.repetition == IMAGES_OF)
+    rows = run.sample_rows(data.sample[points]).to_dict("records")
+    keys = zip(data.crop[points].tolist(), data.truth[points].tolist(), strict=True)
+    versions = dict(zip(keys, rows, strict=True))
 
-    def sheets(photo: int) -> _Sheets:
-        square, about = _whole(run, data.images[photo])
-        of_class = [versions.get((photo, cls)) for cls in range(len(data.classes))]
+    def sheets(crop: int) -> _Sheets:
+        square, about = _full_photograph(run, data.crops[crop])
+        of_class = [versions.get((crop, cls)) for cls in range(len(data.classes))]
         sheet = _sheet([*(run.pictures.pair(row)[1] if row else None for row in of_class), square])
         reduced = cv2.resize(sheet, None, fx=SMALL / LARGE, fy=SMALL / LARGE, interpolation=cv2.INTER_AREA)
         return _Sheets(encode_webp(reduced, QUALITY), encode_webp(sheet, QUALITY), about)
@@ -290,19 +327,19 @@ def _fitting_sheets(
     found = []
     try:
         with ThreadPoolExecutor(cores()) as threads:
-            for done, one in enumerate(threads.map(sheets, range(len(data.images))), 1):
+            for done, one in enumerate(threads.map(sheets, range(len(data.crops))), 1):
                 found.append(one)
                 room -= _base64_size(one.small)
                 if room < 0:
                     threads.shutdown(cancel_futures=True)
                     return []
-                progress(done, len(data.images))
+                progress(done, len(data.crops))
     except PicturesMissing:
         return []
-    for photo in np.argsort(-_surest_errors(data), kind="stable"):
-        room -= _base64_size(found[photo].large)
+    for crop in np.argsort(-_confident_errors(data), kind="stable"):
+        room -= _base64_size(found[crop].large)
         if room < 0:
-            found[photo] = replace(found[photo], large=b"")
+            found[crop] = replace(found[crop], large=b"")
     return found
 
 
@@ -310,12 +347,12 @@ def _base64_size(data: bytes) -> int:
     return 4 * -(-len(data) // 3)
 
 
-def _surest_errors(data: ExplorerData) -> np.ndarray:
+def _confident_errors(data: ExplorerData) -> np.ndarray:
     score = np.zeros(data.tested)
     for model in data.models[:2]:
         score += np.where(model.predicted == data.truth, 0, model.confidence.astype(float))
-    best = np.zeros(len(data.images))
-    np.maximum.at(best, data.photo, score)
+    best = np.zeros(len(data.crops))
+    np.maximum.at(best, data.crop, np.where(data.repetition == IMAGES_OF, score, 0))
     return best
 
 
@@ -327,9 +364,9 @@ def _sheet(tiles: Sequence[Image | None]) -> Image:
     return np.vstack(rows)
 
 
-def _whole(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
-    """Return the whole image on a square ground, and in shares (left, top, width, height) its ``box`` on that square
-    and the ``cut`` of it that models see."""
+def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
+    """Return the full photograph on a square ground, its ``box`` on that square, and the ``cut`` of it that models see,
+    both as (left, top, width, height) in fractions."""
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
     side = max(height, width)
@@ -343,47 +380,46 @@ def _whole(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]
 
 
 def _leaderboard(run: RunTables) -> str:
-    # As the page Models has it: encoders are compared with the best encoder, baselines with none.
+    # As on the page Models: encoders are compared with the best encoder, baselines are not compared.
     board = leaderboard(run, "fine", "seen", baselines=False)
-    tested = "Encoders are compared with the best of them, baselines, which learned nothing from pictures, with none."
+    tested = "Encoders are compared with the best encoder; untrained baselines are not compared."
     if board.empty:
-        board, tested = leaderboard(run, "fine", "seen"), "Baselines are compared with the best of them."
+        board, tested = leaderboard(run, "fine", "seen"), "Baselines are compared with the best baseline."
     if board.empty:
         return ""
     every = in_order(scores_of(run, "fine", "seen"))
     every = every[has_place(every)]
-    titles = model_titles(every["model"])
+    names = public_names(every["model"])
+    titles = model_titles(names.values())
     baseline, against = is_baseline(every["model"]), standings(every, board)
     zoo = f" {ABOUT_ZOO}" if every["model"].str.startswith("zoo/").any() else ""
     rows = "".join(
-        _board_row(row, titles[str(row.model)], words, pale)
-        for row, words, pale in zip(every.itertuples(), against, baseline.tolist(), strict=True)
+        _board_row(row, name, titles[name], words, pale)
+        for row, name, words, pale in zip(every.itertuples(), names.values(), against, baseline.tolist(), strict=True)
     )
     return (
-        "<section><h2>Which model knows most about what was done</h2>"
-        '<p class="quiet">Share of altered and untouched test pictures whose transformation a linear probe (a small '
-        "classifier that reads nothing but the embedding) names right "
-        f"(balanced accuracy), with 95{NBSP}% interval by photograph; chance is "
-        f"{100 * float(board['chance'].iloc[0]):.1f}{NBSP}%. {tested}{zoo}</p>"
-        '<div class="wide" tabindex="0" role="region" aria-label="Leaderboard"><table class="board"><thead><tr>'
-        '<th scope="col">model</th><th scope="col" class="n">named right</th>'
-        f'<th scope="col" class="n">95{NBSP}% interval</th><th scope="col">0 to 100{NBSP}%</th>'
-        '<th scope="col">against the best</th><th scope="col">trained by</th></tr></thead>'
+        "<section><h2>Which model encodes most about transformations?</h2>"
+        '<p class="quiet">Accuracy of a linear probe that predicts the transformation of test samples from the '
+        "embedding (balanced over classes), with 95% CI over photographs. "
+        f"Chance: {100 * float(board['chance'].iloc[0]):.1f}%. {tested}{zoo}</p>"
+        '<div class="wide" tabindex="0" role="region" aria-label="Ranking"><table class="board"><thead><tr>'
+        '<th scope="col">model</th><th scope="col" class="n">accuracy</th>'
+        '<th scope="col" class="n">95% CI</th><th scope="col">0 to 100%</th>'
+        '<th scope="col">compared with the best</th><th scope="col">objective</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
 
 
-def _board_row(row: Any, title: str, against: str, pale: bool) -> str:
-    name, title = (escape(PATH.sub("", text)) for text in (row.model, title))
+def _board_row(row: Any, name: str, title: str, against: str, pale: bool) -> str:
     value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
     bar = (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect y="2" height="8" width="{value}"/><line x1="{low}" x2="{high}" y1="6" y2="6"/></svg>'
     )
     cells = (
-        f'<th scope="row" title="{name}">{title}</th>'
-        f'<td class="n">{value}{NBSP}%</td>'
-        f'<td class="n">{low} to {high}</td>'
+        f'<th scope="row" title="{escape(name)}">{escape(title)}</th>'
+        f'<td class="n">{value}%</td>'
+        f'<td class="n">{low}\N{EN DASH}{high}</td>'
         f"<td>{bar}</td>"
         f"<td>{escape(against)}</td>"
         f"<td>{escape(row.objective)}</td>"
@@ -420,6 +456,6 @@ def _differences(contrasts: pd.DataFrame) -> str:
     )
     return (
         '<div class="wide"><table class="board"><thead><tr><th scope="col">difference</th><th scope="col" class="n">'
-        f'points</th><th scope="col" class="n">95{NBSP}% interval over {over}</th><th scope="col">after '
+        f'percentage points</th><th scope="col" class="n">95% CI over {over}</th><th scope="col">after '
         f"correction</th></tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -43,7 +43,7 @@ def test_pictures_are_those_of_the_run(shown, client, made_run):
     found = np.array(Image.open(io.BytesIO(answer.content)).convert("RGB"))
     assert np.abs(found.astype(int) - run.picture(sample)[1]).mean() < 6
     answer = client.get(f"/{shown.address}/photograph/0", params={"visitor": explorer.new_visitor()})
-    whole, photograph = Image.open(io.BytesIO(answer.content)), run.pictures.photograph(shown.data.images[0])
+    whole, photograph = Image.open(io.BytesIO(answer.content)), run.pictures.photograph(shown.data.crops[0])
     assert whole.size == photograph.shape[1::-1]
     assert max(whole.size) <= explorer.LARGEST_SIDE
 

@@ -61,8 +61,8 @@ def test_a_picture_is_pinned_and_taken_away(open_app):
     app.run()
     assert not app.exception
     shown = " ".join(one.value for one in app.markdown)
-    assert "The star is" in shown
-    assert "no place" in shown
-    assert "this model of the run cannot embed further pictures" in shown
-    label(app, "button", "Take it away").click().run()
+    assert "The star marks" in shown
+    assert "is not on the map" in shown
+    assert "this model cannot embed new images" in shown
+    label(app, "button", "Remove").click().run()
     assert not [button for button in app.button if button.key == "unpin"]

@@ -81,7 +81,7 @@ def test_counts_of_photographs_crops_and_samples_are_reconciled_in_a_sentence(re
     assert photographs == run.images["base_id"].nunique()
     assert samples == run.sample_count == crops * (2 + learned) * times + tested * far
     data = explorer_data(run, default_models(run, 2))
-    assert (len(data.images), data.tested) == (tested, tested * (1 + learned) * len(data.repetitions))
+    assert (len(data.crops), data.tested) == (tested, tested * (1 + learned) * len(set(data.repetition)))
 
 
 def test_what_was_recorded_of_a_model_is_a_table(open_app):

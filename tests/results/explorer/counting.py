@@ -10,6 +10,7 @@ from scipy.stats import t
 
 from probing_core.results import Run
 from probing_core.results.explorer import ExplorerData
+from probing_core.results.ranking import accuracy_of
 from probing_core.transforms import resolve
 
 BINS = 12
@@ -17,7 +18,7 @@ OUTCOMES = ["neither", "a", "b", "both"]
 
 
 def points(run: Run, data: ExplorerData) -> pd.DataFrame:
-    """The tested points, a row each: truth, bin of the strength, and every model's answer under its name."""
+    """Return the points, a row each: truth, bin of the strength, and the predictions of every model under its name."""
     samples = data.sample
     table = run.samples.set_index("sample").loc[samples, ["transform", "strength", "base_id"]].reset_index()
     falling = {name: resolve(name).falling for name in table["transform"].unique()}
@@ -25,7 +26,7 @@ def points(run: Run, data: ExplorerData) -> pd.DataFrame:
     place = upward.groupby(table["transform"]).rank() - 1
     most = upward.groupby(table["transform"]).transform("count") - 1
     rank = np.rint(254 * place / most.clip(lower=1))
-    table["bin"] = np.floor(rank * BINS / 255)  # NaN of an untouched picture
+    table["bin"] = np.floor(rank * BINS / 255)  # NaN for clean samples
     for model in data.models:
         answers = run.predictions(model.name, "fine").set_index("sample")
         table[model.name] = answers.loc[samples, "predicted"].to_numpy()
@@ -33,7 +34,7 @@ def points(run: Run, data: ExplorerData) -> pd.DataFrame:
 
 
 def enclosed(polygon: list[int], places: np.ndarray) -> np.ndarray:
-    """Which places lie in the polygon, by the even-odd rule."""
+    """Return which points are in the polygon, by the even-odd rule."""
     corners = np.array(polygon, float).reshape(-1, 2)
     x, y = places.astype(float).T
     inside = np.zeros(len(places), bool)
@@ -45,7 +46,7 @@ def enclosed(polygon: list[int], places: np.ndarray) -> np.ndarray:
 
 
 def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> dict[str, Any]:
-    """What `explorer.counts()` returns."""
+    """Return what `explorer.counts()` returns."""
     classes = [one.name for one in data.classes]
     models = {model.name: model for model in data.models}
     a, b = table[chosen["a"]], table[chosen["b"]]
@@ -55,8 +56,8 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
     columns: list[str] = []
     if polygon := chosen.get("where"):
         model = models[chosen[polygon["map"]]]
-        reading = next(iter(model.places))
-        where = pd.Series(enclosed(polygon["polygon"], model.places[reading]))
+        places = next(iter(model.places.values()))
+        where = pd.Series(enclosed(polygon["polygon"], places))
     if clause := chosen.get("what"):
         columns = clause.get("columns", [])
         rows = truth.isin(clause["rows"]) if "rows" in clause else everything
@@ -86,31 +87,49 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
         "matrix": [matrix(a, free), matrix(b, free)],
         "outcomes": tally(code[where & what & how], [0, 1, 2, 3]),
         "curve": [tally(bins[mask], list(range(BINS))) for mask in (curve, curve & marked[0], curve & marked[1])],
-        "chosenRows": tally(truth[all_of_it], classes),
-        "chosen": [matrix(a, all_of_it), matrix(b, all_of_it)],
-        "right": [int((a == truth)[all_of_it].sum()), int((b == truth)[all_of_it].sum())],
-        "difference": difference(better, table["base_id"][all_of_it]),
+        "selectedRows": tally(truth[all_of_it], classes),
+        "selected": [matrix(a, all_of_it), matrix(b, all_of_it)],
+        "correct": [int((a == truth)[all_of_it].sum()), int((b == truth)[all_of_it].sum())],
+        "photographs": table["base_id"][all_of_it].nunique(),
+        "difference": difference(better, table["base_id"][all_of_it])
+        if {"where", "what", "out", "how"} & set(chosen)
+        else overall_difference(table, chosen["a"], chosen["b"]),
     }
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     ours, theirs = ([np.nan if n is None else n for n in one.pop("difference")] for one in (found, expected))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
     assert found == expected
 
 
 def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
-    """The mean in points, and half its 95 % interval by photograph: the standard error of a ratio of sums."""
+    """Return the mean in percentage points, its 95% CI over photographs, and its p-value.
+
+    The standard error is that of a ratio of sums.
+    """
     if better.empty:
-        return [None, None]
+        return [None] * 4
     sums = better.groupby(photographs).agg(["sum", "count"])
-    clusters = len(sums)
+    clusters, mean = len(sums), better.mean()
     if clusters < 6:
-        return [100 * better.mean(), None]
-    squares = (sums["sum"] - better.mean() * sums["count"]).pow(2).sum()
+        return [100 * mean, None, None, None]
+    squares = (sums["sum"] - mean * sums["count"]).pow(2).sum()
     error = np.sqrt(squares * clusters / (clusters - 1)) / len(better)
-    width = t.ppf(0.975, clusters - 1) if clusters < 20 else 1.96
-    return [100 * better.mean(), 100 * width * error]
+    half = t.ppf(0.975, clusters - 1) * error
+    if not error:
+        return [100 * mean, 100 * mean, 100 * mean, 0.0 if mean else None]
+    p = 2 * t.sf(abs(mean) / error, clusters - 1)
+    return [100 * mean, 100 * (mean - half), 100 * (mean + half), p]
+
+
+def overall_difference(table: pd.DataFrame, a: str, b: str) -> list[float | None]:
+    """Return the difference over all samples, with the interval that the ranking has for it."""
+    rows = table.rename(columns={"transform": "truth"})
+    found = [accuracy_of(rows.assign(predicted=rows[model])) for model in (a, b)]
+    interval = found[1].minus(found[0])
+    value, _, _, p = difference((rows[b] == rows["truth"]) * 1.0 - (rows[a] == rows["truth"]), rows["base_id"])
+    return [value, 100 * interval.low, 100 * interval.high, p]
 
 
 def random_selection(data: ExplorerData, rng: np.random.Generator) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from probing_core.results import Run
 from probing_core.results.explorer.data import (
     FAR,
     NO_STRENGTH,
+    SHARED_MODELS,
     STRONGEST,
     default_models,
     explorer_data,
     packed,
+    shared_models,
 )
+from probing_core.results.ranking import accuracy, leaderboard
 from probing_core.run.layout import neighbors_path
 from probing_core.run.store import Store
 
@@ -37,9 +40,9 @@ def test_every_point_has_the_facts_of_its_sample(run, data):
     classes = [one.name for one in data.classes]
     facts = run.samples.set_index("sample").loc[data.sample]
     assert [classes[i] for i in data.truth] == list(facts["transform"])
-    assert [data.images[i] for i in data.photo] == list(facts["image_id"])
+    assert [data.crops[i] for i in data.crop] == list(facts["image_id"])
     np.testing.assert_array_equal(data.value, facts["strength"])
-    photographs = pd.Series(data.photographs[data.photo])
+    photographs = pd.Series(data.photographs[data.crop])
     assert photographs.groupby(facts["base_id"].to_numpy()).nunique().eq(1).all()
     for model in data.models:
         answers = run.predictions(model.name, "fine").set_index("sample").loc[data.sample]
@@ -76,21 +79,32 @@ def test_a_strength_that_falls_is_turned_round(data):
     assert (data.strength[data.truth == names.index("identity")] == NO_STRENGTH).all()
 
 
-@pytest.mark.parametrize("repetition", [None, 0])
-def test_neighbors_are_those_of_the_run(repeated_run, repetition):
+def test_explorer_data_neighbors_are_those_of_the_run(repeated_run):
     run = Run.open(repeated_run)
-    data = explorer_data(run, MODELS, repetition)
+    data = explorer_data(run, MODELS)
     for model in data.models:
-        for reading, points in model.places.items():
-            found = model.neighbors[reading]
+        for projection, found in model.neighbors.items():
             assert found.shape == (data.tested, 5)
             assert (found >= 0).all()
-            assert (data.photographs[data.photo][found] != data.photographs[data.photo][:, None]).all()
-            table = run.neighbors(model.name, reading, repetition).set_index("sample")
-            assert (data.sample[found] == table.loc[data.sample]).all(axis=None), points.shape
+            assert (data.photographs[data.crop][found] != data.photographs[data.crop][:, None]).all()
+            table = run.neighbors(model.name, projection).set_index("sample")
+            assert (data.sample[found] == table.loc[data.sample]).all(axis=None)
 
 
-def test_a_run_without_neighbors_has_none(made_run, tmp_path):
+def test_explorer_data_neighbors_stay_within_the_repetition_that_has_images(repeated_run):
+    run = Run.open(repeated_run)
+    everything, data = explorer_data(run, MODELS), explorer_data(run, MODELS, near_in=0)
+    np.testing.assert_array_equal(data.sample, everything.sample)
+    within = data.repetition == 0
+    for model, other in zip(data.models, everything.models, strict=True):
+        for projection, found in model.neighbors.items():
+            assert (data.repetition[found[within]] == 0).all()
+            table = run.neighbors(model.name, projection, 0).set_index("sample")
+            assert (data.sample[found[within]] == table.loc[data.sample[within]]).all(axis=None)
+            np.testing.assert_array_equal(found[~within], other.neighbors[projection][~within])
+
+
+def test_explorer_data_without_neighbors_in_the_run(made_run, tmp_path):
     store = Store(shutil.copytree(made_run, tmp_path / "run"))
     store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in READINGS))
     run = Run.open(store.root)
@@ -98,13 +112,25 @@ def test_a_run_without_neighbors_has_none(made_run, tmp_path):
     assert not explorer_data(run, MODELS).models[0].neighbors
 
 
-def test_one_repetition(repeated_run):
+def test_explorer_data_has_all_repetitions(repeated_run):
     run = Run.open(repeated_run)
-    everything, one = explorer_data(run, MODELS), explorer_data(run, MODELS, repetition=1)
-    assert everything.repetitions == (0, 1, 2)
-    assert one.repetitions == (1,)
-    assert everything.tested == 3 * one.tested
-    assert set(run.samples.set_index("sample").loc[one.sample, "repetition"]) == {1}
+    data = explorer_data(run, MODELS)
+    facts = run.samples.set_index("sample").loc[data.sample]
+    np.testing.assert_array_equal(data.repetition, facts["repetition"])
+    assert set(data.repetition) == {0, 1, 2}
+    assert data.tested == 3 * len(data.crops) * len(data.classes)
+
+
+def test_packed_differences_are_those_of_the_ranking(made_run):
+    run = Run.open(made_run)
+    data = explorer_data(run)
+    header, _ = packed(data)
+    sums = [accuracy(run, model.name, "fine", "seen") for model in data.models]
+    for second, row in enumerate(header["differences"]):
+        assert len(row) == second
+        for first, found in enumerate(row):
+            expected = sums[second].minus(sums[first])
+            np.testing.assert_allclose(found, [100 * expected.low, 100 * expected.high], rtol=1e-9)
 
 
 def test_packed_arrays_are_where_the_header_says(data):
@@ -125,6 +151,18 @@ def test_packed_arrays_are_where_the_header_says(data):
         read = np.frombuffer(parts[part], entry["type"], entry["length"], entry["offset"])
         np.testing.assert_array_equal(read, array.ravel())
         assert entry["offset"] % 4 == 0
+
+
+def test_shared_models_hold_those_selected_the_best_embedding_and_the_best_baseline(run):
+    board = leaderboard(run, "fine", "seen")
+    baseline = board["model"].str.startswith("baseline/")
+    best = {board["model"][~baseline].iloc[0], board["model"][baseline].iloc[0]}
+    names = list(board["model"])
+    for selected in ([], names[-1:], names[-2:], names[:2]):
+        found = shared_models(run, selected)
+        assert len(found) == len(set(found)) <= SHARED_MODELS
+        assert best | set(selected) <= set(found)
+    assert shared_models(run, names[:2]) == shared_models(run, names[1::-1]), "whichever is on which map"
 
 
 def test_models_that_learned_come_first(run):

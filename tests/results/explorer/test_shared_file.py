@@ -13,7 +13,7 @@ import pytest
 from lab.devtools.browser import IN_BROWSER, complaints_of, lasso
 from probing_core.errors import UnknownName
 from probing_core.results import Run, leaderboard
-from probing_core.results.explorer import explorer_data, shared_file, write_shared_file
+from probing_core.results.explorer import explorer_data, shared_file, with_selection, write_shared_file
 from probing_core.results.explorer.shared_file import leaving
 from probing_core.results.ranking import standing
 from tests.contrast import contrast
@@ -34,12 +34,14 @@ def shared(made_run, tmp_path_factory):
     return run, written, written.path.read_text(), said
 
 
-def test_the_licenses_are_said_before_the_file_is_there(shared):
+def test_shared_file_announces_photographs_and_their_licenses(shared):
     run, written, _, said = shared
     used = run.images[run.images["used"]]
-    assert sum(written.licenses.values()) == written.photographs == used["base_id"].nunique() < len(used)
-    assert all(f"{count:,} under {name}" in said[0] for name, count in written.licenses.items())
-    assert "No photograph" in leaving({}, "they were left out")
+    assert written.crops == len(used)
+    assert sum(written.licenses.values()) == written.photographs == used["base_id"].nunique()
+    assert f"{written.photographs} photographs" in said[0]
+    assert all(name in said[0] for name in written.licenses)
+    assert "contains no photographs" in leaving(explorer_data(run, MODELS), {}, "they were left out")
 
 
 def test_its_table_says_of_every_model_what_the_leaderboard_says(shared):
@@ -66,23 +68,38 @@ def test_it_loads_nothing_and_runs_its_own_script_alone(shared):
 def test_it_names_neither_folder_nor_user(made_run, tmp_path):
     run = Run.open(made_run)
     data = explorer_data(run, MODELS)
-    path = f"onnx:/home/{getpass.getuser()}-x/secret/encoder.onnx@weights=/mnt/secret/w.pt"
+    path = f"onnx:/home/{getpass.getuser()} Doe/my secret/encoder.onnx@weights=C:\\my secret\\w.pt"
     named = replace(data, models=(replace(data.models[0], name=path, title=path), *data.models[1:]))
+
+    def renamed(make):
+        def table(*arguments, **options):
+            found = make(*arguments, **options)
+            return found.assign(model=found["model"].replace(MODELS[0], path))
+
+        return table
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared_file, "explorer_data", lambda *_, **__: named)
-        text = write_shared_file(run, tmp_path / "x.html", MODELS, pictures="none").path.read_text()
-    assert "onnx:encoder.onnx@weights=w.pt" in text
-    for private in ("secret", "/home/", str(made_run), str(tmp_path), f"{getpass.getuser()}-x"):
+        for name in ("leaderboard", "scores_of"):
+            patch.setattr(shared_file, name, renamed(getattr(shared_file, name)))
+        # The reason why there are no images would name the folder of the corpus.
+        elsewhere = Run(run.store, replace(run.recipe, corpus=f"folder:{tmp_path}/my secret/photographs"))
+        assert "my secret" in elsewhere.pictures.why_not
+        written = write_shared_file(elsewhere, tmp_path / "x.html", MODELS)
+    text = written.path.read_text()
+    assert text.count("onnx:encoder.onnx@weights=w.pt") == 2  # in the explorer, and in the table
+    assert written.photographs == 0
+    for private in ("secret", "/home/", str(made_run), str(tmp_path), "Doe"):
         assert private not in text
 
 
 def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     run, written, text, _ = shared
     assert written.bytes <= shared_file.MOST_BYTES
-    assert written.large == run.images["used"].sum()  # sixteen crops fit
+    assert written.large == written.crops  # sixteen crops fit
     header = json.loads(re.search(r"data-header>(.*?)</script>", text, re.S)[1])
     sheets = re.search(r"data-bytes>(.*?)</script>", text, re.S)[1]
-    for offset, length in [*header["pictures"]["small"], *header["pictures"]["large"].values()]:
+    for offset, length in [*header["images"]["small"], *header["images"]["large"].values()]:
         sheet = base64.b64decode(sheets[offset : offset + length])
         assert sheet[:4] == b"RIFF"
         assert b"EXIF" not in sheet
@@ -93,7 +110,7 @@ def test_pictures_have_no_metadata_and_stay_within_the_limit(shared, tmp_path):
     assert less.large < written.large
     none = write_shared_file(run, tmp_path / "none.html", MODELS, pictures="none")
     assert (none.photographs, none.licenses) == (0, {})
-    assert '"pictures":null' in none.path.read_text()
+    assert '"images":null' in none.path.read_text()
     tight = write_shared_file(run, tmp_path / "tight.html", MODELS, most_bytes=none.bytes + 10_000)
     assert (tight.photographs, tight.why_not) == (0, "they do not fit into the file")
     assert tight.bytes <= none.bytes + 10_000
@@ -108,7 +125,7 @@ def test_an_unknown_model_leaves_no_file(made_run, tmp_path):
 def first_visit(page, written):
     page.goto("about:blank")
     page.goto(written.path.as_uri())
-    page.wait_for_selector(".px-chip")
+    page.wait_for_selector(".px-example")
     return page
 
 
@@ -123,7 +140,7 @@ class TestInABrowser:
 
     @pytest.fixture
     def opened(self, shared, page):
-        """The file, at whose first visit a cell is chosen."""
+        """The file, with nothing selected."""
         return first_visit(page, shared[1])
 
     def test_counts_of_random_selections_are_those_of_pandas(self, shared, page):
@@ -149,7 +166,6 @@ class TestInABrowser:
 
     def test_from_the_first_screen_to_a_picture_by_lasso_cell_and_keys(self, opened):
         page = opened
-        page.keyboard.press("Escape")
         assert page.locator(".px-chip").count() == 0
         everything = page.evaluate("() => explorer.counts().n")
         lasso(page, "a")
@@ -174,39 +190,55 @@ class TestInABrowser:
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
 
-    def test_the_cell_of_the_first_visit_gives_way_to_the_first_own_choice(self, shared, opened):
-        page = opened
-        first = page.evaluate("() => explorer.selection()")
-        assert first["what"]["unasked"]
-        page.get_by_role("tab", name="Largest confusions").click()  # nothing chosen by that
-        page.reload()
-        page.wait_for_selector(".px-chip")
-        assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
-        lasso(page, "a", release=False)
-        page.wait_for_function("() => explorer.selection().where")
-        page.keyboard.press("Escape")  # what was there before the lasso is there again
-        assert page.evaluate("() => explorer.selection()") == first | {"panel": "list"}
-        page.mouse.up()
-        for clause in ({"where": {"slot": 0, "polygon": EVERYWHERE}}, {"out": 4}, {"how": [0, 5]}):
-            first_visit(page, shared[1])
-            page.evaluate("(clause) => explorer.set(clause)", clause)
-            chosen = page.evaluate("() => explorer.selection()")
-            assert ("what" in chosen) == ("where" not in chosen)  # others are chosen from the numbers of the cell
-            assert "unasked" not in chosen.get("what", {})
-            assert page.evaluate("() => explorer.counts().n") > 0
+    def test_first_visit_states_the_difference_and_offers_an_example(self, shared, opened):
+        page, run = opened, shared[0]
+        data = explorer_data(run, MODELS)
+        assert page.evaluate("() => explorer.counting.isEmpty")
+        difference = counts(data, points(run, data), dict(zip("ab", MODELS, strict=False)))["difference"][0]
+        sentence = page.locator(".px-sentence").inner_text()
+        assert f"{abs(difference):.1f} percentage points" in sentence
+        assert "95% CI" in sentence
+        page.locator(".px-example").click()
+        row, column = (data.classes[cls].name for cls in data.example)
+        assert page.evaluate("() => explorer.selection().what") == {"rows": [row], "columns": [column], "by": "a"}
+        assert page.evaluate("() => explorer.counts().n") > 0
 
-    def test_of_a_cell_pictures_are_mixed_as_in_the_bar_and_what_cannot_be_is_left_out(self, opened):
+    def test_file_opens_with_the_models_and_the_selection_of_its_sender(self, shared, page, tmp_path):
+        run, written, _, _ = shared
+        path = tmp_path / "selected.html"
+        sent = {"a": MODELS[2], "b": MODELS[0], "what": {"rows": ["fog"], "by": "b"}, "how": [2, 7], "panel": "list"}
+        path.write_bytes(with_selection(run, written.path.read_bytes(), sent))
+        page.goto(path.as_uri())
+        page.wait_for_function("() => window.explorer")
+        assert page.evaluate("() => explorer.selection()") == sent
+        page.locator(".px-map-a select").select_option(MODELS[1])
+        page.reload()  # what its reader selects replaces that
+        page.wait_for_function("() => window.explorer")
+        assert page.evaluate("() => explorer.selection()") == sent | {"a": MODELS[1]}
+
+    def test_hostile_selection_is_data(self, shared, page, tmp_path):
+        run, written, _, _ = shared
+        path = tmp_path / "hostile.html"
+        path.write_bytes(with_selection(run, written.path.read_bytes(), {"a": HOSTILE, "what": {"rows": [HOSTILE]}}))
+        assert b"<img src" not in path.read_bytes()
+        complaints = complaints_of(page)
+        page.goto(path.as_uri())
+        page.wait_for_selector(".px-example")
+        assert page.title() == shared_file.TITLE
+        assert complaints == []
+
+    def test_images_of_a_selection_have_the_proportions_of_the_bar(self, opened):
         page = opened
         page.evaluate("() => explorer.select({what: {rows: explorer.data.classes.map((one) => one.name).slice(1, 9),"
                       "columns: explorer.data.classes.map((one) => one.name).slice(9), by: 'a'}})")  # fmt: skip
         assert page.locator(".px-whos button:visible").count() == 2  # A is never right
-        outcomes = page.evaluate("() => explorer.pictures.ranked(1000).map((i) => explorer.counting.outcome[i])")
+        outcomes = page.evaluate("() => explorer.images.ranked(1000).points.map((i) => explorer.counting.outcome[i])")
         share = page.evaluate("() => explorer.counting.counts.outcomes[2] / explorer.counting.n")
         assert 0 < share < 1
         assert set(outcomes[: max(2, round(1.5 / min(share, 1 - share)))]) == {0, 2}
         page.evaluate("(polygon) => explorer.select({where: {map: 'a', polygon}})", EVERYWHERE)
-        first, sizes = page.evaluate("() => [explorer.pictures.ranked(1).map((i) => explorer.counting.outcome[i])[0],"
-                                     "Array.from(explorer.counting.counts.outcomes)]")  # fmt: skip
+        first = page.evaluate("() => explorer.counting.outcome[explorer.images.ranked(1).points[0]]")
+        sizes = page.evaluate("() => Array.from(explorer.counting.counts.outcomes)")
         assert first == np.argmax(sizes) != 0
 
     def test_every_row_has_its_number_on_the_diagonal_in_an_ink_that_can_be_read(self, opened):
@@ -237,7 +269,6 @@ class TestInABrowser:
 
     def test_the_list_of_confusions_stays_whole_and_marks_the_one_that_is_chosen(self, opened):
         page = opened
-        page.keyboard.press("Escape")
         page.get_by_role("tab", name="Largest confusions").click()
         lines = page.locator(".px-line")
         before = lines.all_text_contents()
@@ -257,12 +288,11 @@ class TestInABrowser:
         page.evaluate("([m, at]) => explorer.update({own: {title: 'x', places: {[m]: at}}})", [model, [0, 0]])
         assert page.locator(".px-map-a .px-star:visible").count() == 1
         assert not page.locator(".px-map-b .px-star:visible").count()
-        assert page.evaluate("() => [explorer.state.reading, explorer.state.what]") == ["everything", None]
+        assert page.evaluate("() => [explorer.state.projection, explorer.state.what]") == ["everything", None]
 
     def test_a_rectangle_encloses_by_keys(self, shared, opened):
         page, run = opened, shared[0]
         data = explorer_data(run, MODELS)
-        page.keyboard.press("Escape")
         page.locator(".px-map-b .px-enclose").focus()
         page.keyboard.press("Enter")
         page.wait_for_function("() => explorer.selection().where")
@@ -279,7 +309,7 @@ class TestInABrowser:
         page.wait_for_function(
             "(n) => document.querySelector('[aria-live]').textContent.startsWith(n)", arg=str(expected)
         )
-        assert chosen != page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
+        assert page.evaluate("() => location.hash") == ""
         page.keyboard.press("Enter")
         assert chosen == page.evaluate("() => JSON.parse(decodeURIComponent(location.hash.slice(1)))")
         page.keyboard.press("e")
@@ -291,6 +321,8 @@ class TestInABrowser:
         context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, offline=True)
         page = first_visit(context.new_page(), written)
         before = page.evaluate("() => explorer.selection()")
+        page.locator(".px-map-a .px-plane").scroll_into_view_if_needed()
+        scrolled = page.evaluate("() => scrollY")
         box = page.locator(".px-map-a .px-plane").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         touch = context.new_cdp_session(page)
@@ -308,7 +340,7 @@ class TestInABrowser:
         assert zoom["factor"] == pytest.approx(140 / 60, rel=0.02)
         middle = page.evaluate("() => explorer.maps[0].toPage()(0, 0)")
         assert middle == pytest.approx([box["width"] / 2, box["height"] / 2 + 20], abs=2)
-        assert page.evaluate("() => scrollY") == 0
+        assert page.evaluate("() => scrollY") == scrolled
         assert page.evaluate("() => explorer.selection()") == before
         context.close()
 
@@ -320,7 +352,7 @@ class TestInABrowser:
               explorer.theme.diverging = [explorer.theme.muted, explorer.theme.ground, explorer.theme.muted];
               explorer.theme.wrong = explorer.theme.ink;
               const {matrix, counting} = explorer, {counts} = counting;
-              counts.rows = counts.rows.map((n) => 100 * n);  // rows of few pictures have no difference
+              counts.rows = counts.rows.map((n) => 100 * n);  // rows of few samples have no difference
               counts.matrix = counts.matrix.map((one) => one.map((n) => 100 * n));
               matrix.draw();
               const [width, height] = matrix.cell.map((one) => one * devicePixelRatio);
@@ -329,7 +361,8 @@ class TestInABrowser:
                 Math.ceil(column * width) + 1, Math.ceil(row * height) + 1, width - 3, height - 3).data);
               counts.matrix[0].forEach((a, cell) => {
                 const points = Math.round((100 * (counts.matrix[1][cell] - a)) / counts.rows[Math.floor(cell / k)]);
-                if (points) seen[points > 0 ? "more" : "less"].push(pixels(Math.floor(cell / k), cell % k));
+                if (Math.abs(points) < 5) return;
+                seen[points > 0 ? "more" : "less"].push(pixels(Math.floor(cell / k), cell % k));
               });
               return [seen.more.length, seen.less.length, seen.less.filter((one) => seen.more.includes(one)).length];
             }"""
@@ -337,6 +370,85 @@ class TestInABrowser:
         assert alike[0] > 0
         assert alike[1] > 0
         assert alike[2] == 0
+
+    def test_list_states_what_it_leaves_out(self, opened):
+        """What is listed and what the line below it states are all predictions of a class, and all confusions."""
+        page = opened
+        totals = page.evaluate(
+            """async () => {
+              const k = explorer.data.classes.length, seen = [];
+              const number = (text) => Number(text.replace(/[,%]/g, ""));
+              for (const rows of [["rotate"], undefined]) {
+                await explorer.select({panel: "list", what: rows && {rows}});
+                const {matrix, rows: n} = explorer.counting.counts;
+                const cls = explorer.data.classes.findIndex((one) => one.name === "rotate");
+                const lines = [...document.querySelectorAll(".px-line")];
+                const note = document.querySelector(".px-list > p:last-child").textContent;
+                const found = /Not listed: ([\\d,]+) .* A ([\\d,]+)%?, B ([\\d,]+)%?/.exec(note);
+                const left = found ? found.slice(1).map(number) : [0, 0, 0];
+                const cells = (slot) => [...matrix[slot]].map((count, cell) => [count, Math.floor(cell / k), cell % k])
+                  .filter(([, row, column]) => rows ? row === cls : row !== column);
+                const listed = (slot) => lines.reduce(
+                  (sum, one) => sum + number(one.querySelectorAll("small")[slot].textContent), 0);
+                const both = [0, 1].map((slot) => cells(slot).map(([count]) => count));
+                seen.push({
+                  unlisted: left[0],
+                  lines: lines.length + left[0],
+                  cells: both[0].filter((count, i) => count || both[1][i]).length,
+                  stated: [0, 1].map((slot) => listed(slot) + left[1 + slot]),
+                  counted: [0, 1].map((slot) => rows ? 100 : both[slot].reduce((sum, one) => sum + one, 0)),
+                });
+              }
+              return seen;
+            }"""
+        )
+        for one, tolerance in zip(totals, (10, 0), strict=True):  # percentages of a class are rounded
+            assert one["lines"] == one["cells"] > 1
+            assert np.abs(np.subtract(one["stated"], one["counted"])).max() <= tolerance
+        assert totals[1]["unlisted"] > 10
+
+    def test_every_sample_of_a_small_selection_is_a_dot_and_an_image(self, repeated_run, page, tmp_path):
+        """Versions of one crop are at nearly the same place, and the gallery prefers different crops."""
+        run = Run.open(repeated_run)
+        written = write_shared_file(run, tmp_path / "repeated.html", MODELS)
+        page.goto(written.path.as_uri())
+        page.wait_for_function("() => window.explorer")
+        found = page.evaluate(
+            """async () => {
+              const {data, models} = explorer, k = data.classes.length, best = {};
+              for (let i = 0; i < data.tested; i++) (best[data.truth[i] * k + models[0].predicted[i]] ??= []).push(i);
+              const isRepeated = (all) => new Set(all.map((i) => data.crop[i])).size < all.length;
+              const cell = Object.keys(best).find((one) => one % k !== Math.floor(one / k) && best[one].length > 4
+                && best[one].length < 60 && isRepeated(best[one]));
+              const names = [Math.floor(cell / k), cell % k].map((cls) => [data.classes[cls].name]);
+              await explorer.select({what: {rows: names[0], columns: names[1], by: "a"}});
+              explorer.images.draw(100);
+              const dots = [...explorer.maps[0].separated.values()];
+              const apart = Math.min(...dots.flatMap(([x, y], i) =>
+                dots.slice(0, i).map(([left, top]) => Math.hypot(x - left, y - top))));
+              return {
+                n: explorer.counting.n, dots: dots.length, apart, diameter: 2 * explorer.maps[0].radius,
+                ofFirst: best[cell].filter((i) => data.repetition[i] === 0).length,
+                images: document.querySelectorAll(".px-open").length,
+                missing: document.querySelectorAll(".px-open .px-missing").length,
+                title: document.querySelector(".px-images h2").textContent,
+              };
+            }"""
+        )
+        assert found["dots"] == found["n"] > 4
+        assert found["apart"] >= found["diameter"] - 0.1
+        assert found["images"] == found["ofFirst"]
+        assert found["missing"] == 0
+        assert f"{found['ofFirst']} of {found['ofFirst']} " in found["title"]
+        assert "1 of 3 repetitions" in found["title"]
+
+    def test_file_counts_what_the_run_has_in_all_repetitions(self, repeated_run, page, tmp_path):
+        run = Run.open(repeated_run)
+        data = explorer_data(run, MODELS)
+        page.goto(write_shared_file(run, tmp_path / "x.html", MODELS, pictures="none").path.as_uri())
+        page.wait_for_function("() => window.explorer")
+        chosen = {"a": MODELS[0], "b": MODELS[1]}
+        assert_same(page.evaluate("() => explorer.counts()"), counts(data, points(run, data), chosen))
 
     def test_a_hostile_label_is_text(self, made_run, page, tmp_path):
         run = Run.open(made_run)
@@ -347,7 +459,7 @@ class TestInABrowser:
             classes=(*data.classes[:7], first, *data.classes[8:]),
             labels=(HOSTILE,) * len(data.labels),
             licenses=(HOSTILE,) * len(data.licenses),
-            models=(replace(data.models[0], title=HOSTILE), *data.models[1:]),
+            models=(replace(data.models[0], name=HOSTILE), *data.models[1:]),
         )
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(shared_file, "explorer_data", lambda *_, **__: hostile)
@@ -360,4 +472,4 @@ class TestInABrowser:
         page.wait_for_timeout(100)
         assert page.title() == shared_file.TITLE
         assert page.locator("img").count() == 0
-        assert page.locator("option").first.inner_text() == HOSTILE
+        assert page.locator("option").first.get_attribute("value") == HOSTILE

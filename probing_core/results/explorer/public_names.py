@@ -1,0 +1,48 @@
+"""Model names without the folders of this machine, for files that are sent to others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_OPTION = re.compile(r"@(?=\w+=)")  # as in `probing_core.models.names`
+_LOCAL = re.compile(r"[~./\\]|[A-Za-z]:[/\\]")
+"""Beginning of a path on this machine: absolute, relative to here or to the home folder, or on a Windows drive."""
+
+
+def public_names(models: Iterable[str]) -> dict[str, str]:
+    """Return for each model its name with file names in place of paths; names remain distinct.
+
+    Example:
+        >>> public_names(["timm:resnet18@weights=/home/jane/runs/best.pt"])
+        {'timm:resnet18@weights=/home/jane/runs/best.pt': 'timm:resnet18@weights=best.pt'}
+    """
+    found: dict[str, str] = {}
+    for model in dict.fromkeys(models):
+        name = wanted = _public(model)
+        number = 1
+        while name in found.values():
+            number += 1
+            name = f"{wanted} ({number})"
+        found[model] = name
+    return found
+
+
+def _public(model: str) -> str:
+    base, *options = _OPTION.split(model)
+    pairs = (option.partition("=") for option in options)
+    return _base(base) + "".join(f"@{key}={_file_name(text) if key == 'weights' else text}" for key, _, text in pairs)
+
+
+def _base(base: str) -> str:
+    provider, colon, rest = base.partition(":")
+    is_file = _LOCAL.match(base) or (colon and re.search(r"[/\\]", provider))  # also FILE.py:function
+    if is_file:
+        return _file_name(base)
+    is_local = provider == "onnx" or _LOCAL.match(rest) or ("/" in rest and Path(rest).is_dir())
+    return provider + colon + _file_name(rest) if is_local else base
+
+
+def _file_name(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
