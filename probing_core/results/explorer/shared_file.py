@@ -305,7 +305,9 @@ class _Sheets:
     full: dict[str, list[float]]
 
 
-def _fitting_sheets(run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]) -> list[_Sheets]:
+def _fitting_sheets(
+    run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
+) -> list[_Sheets]:
     """Return the sheets of each crop, with as many large ones as fit into ``room`` bytes of base64; none if the small
     ones do not fit, or an image is missing.
 
