@@ -161,6 +161,8 @@ def rank(
     """
     opened = open_run(base)
     names = tuple(parse(name).full for name in expand((model,)))
+    if set(opened.scores["model"]) <= set(names):
+        raise BadRun(f"The run '{opened.path}' has no other model with scores to rank '{model}' against.")
     out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
     progress = terminal(out) if progress is None else progress
     asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)

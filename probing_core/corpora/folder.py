@@ -72,6 +72,9 @@ class PictureFiles(DigestedCorpus):
     The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
     the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
     ``skipped``. Nothing is decoded: only `load` refuses a picture with damaged pixels.
+
+    Every file is read when the folder is opened: rows depend on its bytes (copies share their base image), and a run
+    continues over unchanged images alone. Sizes and dates would not show a change, since copying preserves both.
     """
 
     def __init__(self, name: str) -> None:

@@ -68,6 +68,12 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
 
 
+def test_rank_refuses_a_base_without_another_model(few_run, tmp_path, capsys):
+    base, _ = few_run
+    assert main(["rank", "baseline/handcrafted", "--base", str(base)]) == 2
+    assert "no other model with scores to rank 'baseline/handcrafted' against" in capsys.readouterr().err
+
+
 def test_ranking_escapes_names_in_notebooks(tmp_path):
     names = ["<b>mine</b>", "<i>theirs</i>"]
     numbers = dict.fromkeys(("value", "low", "high", "difference", "difference_low", "difference_high", "p"), 0.5)
