@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.crops import Crops
+from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
+from probing_core.answers.scores import score_of
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
 from probing_core.detector.features import features
 from probing_core.detector.learning import make_views, plan_views
-from probing_core.detector.scoring import AS_IT_IS, TURNED_GRAY
-from probing_core.detector.verdicts import score_of
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve
@@ -78,7 +78,7 @@ def scored(detector: Detector) -> pd.DataFrame:
             rows.append((image_id, f"{image_id}-{draw}-blurred", "report", "bank", blur.name, blur.group, image))
     table = pd.DataFrame(rows, columns=["image_id", "base_id", "role", "maker", "transform", "group", "image"])
     table["no_color"] = [has_no_color(image) for image in table["image"]]
-    predictions = detect(detector, [PictureCrops(image) for image in table["image"]])
+    predictions = detect(detector, [Crops(image) for image in table["image"]])
     gray = table["no_color"]
-    table["score"] = [score_of(one, no_color, fused=False) for one, no_color in zip(predictions, gray, strict=True)]
+    table["score"] = [score_of(one, no_color, whole_only=True) for one, no_color in zip(predictions, gray, strict=True)]
     return table.drop(columns="image").assign(corpus=1, size="view")

@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from dashboard.widgets import answers
 from probing_core import Predictor
+from probing_core.answers.words import answer_word
 from probing_core.api.scan import scan
 from probing_core.cli import main
-from probing_core.compute.live import ALTERED, RATHER_ALTERED, word
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.images import read_image
@@ -24,7 +24,6 @@ from probing_core.paths import reference_run
 pytestmark = pytest.mark.slow
 
 MODELS = (DETECTOR, "baseline/handcrafted", "zoo/mae")
-FOUND = (ALTERED, RATHER_ALTERED)
 NO_PICTURE = "text.jpg"
 
 
@@ -81,31 +80,36 @@ def test_no_answer_contradicts_itself(rows):
     for row in rows:
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
         assert "identity" not in {one["class"] for one in row["classes"]}
-        assert row["answer"] == word(row["altered"])
+        assert row["answer"] == answer_word(row["edited"])
         if row["model"] != DETECTOR:
             continue
-        verdict = row["verdict"]
-        assert verdict["alarms"] == (row["answer"] in FOUND) == (verdict["p"] <= verdict["level"])
-        assert (verdict["group"] is not None) == verdict["alarms"]
-        line = answers.answer(row, (), 0.0)
-        assert line.lower().startswith(f"**{row['answer']}")
-        assert answers.line_of(row, "", 0.0).verdict == row["answer"]
+        assert 0 < row["verdict"]["p"] <= 1
+        assert answers.line_of(row, "", 0.0).answer.startswith(row["answer"])
+
+
+def test_the_card_says_what_python_says(rows, files):
+    predictor = Predictor()
+    for row in rows:
+        if row["model"] == DETECTOR:
+            image = read_image(files[0].parent / row["image"])
+            (answer,) = predictor.ask(DETECTOR, predictor.cut([image]))
+            assert answers.headline(answer).lower().startswith(f"**{row['answer']}")
 
 
 def test_the_scan_says_what_the_card_says(rows, files, tmp_path):
     found = scan(files[0].parent, tmp_path / "scan", reference_run())
     table = pd.read_csv(tmp_path / "scan" / "verdicts.csv").set_index("path")
-    assert table["verdict"].drop(NO_PICTURE).to_dict() == {
+    assert table["answer"].drop(NO_PICTURE).to_dict() == {
         row["image"]: row["answer"] for row in rows if row["model"] == DETECTOR
     } | {"screenshot.png": PERHAPS_NO_PHOTOGRAPH}
-    assert table.at[NO_PICTURE, "verdict"] == "unreadable"
+    assert table.at[NO_PICTURE, "answer"] == "unreadable"
     assert {name for name, flags in table["flags"].dropna().items() if PERHAPS_NO_PHOTOGRAPH in flags} == {
         "screenshot.png"
     }
     assert "looks blurred" in table.at["blurred.png", "flags"]
     assert len(found.errors) == 1
     page = (tmp_path / "scan" / "index.html").read_text()
-    assert all(f">{answer}<" in page for answer in set(table["verdict"]))
+    assert all(f">{answer}" in page for answer in set(table["answer"]))
 
 
 def test_the_command_says_what_python_says_and_goes_on_past_a_text(rows, files, capsys):
@@ -119,4 +123,4 @@ def test_the_command_says_what_python_says_and_goes_on_past_a_text(rows, files, 
         if row["model"] != DETECTOR:
             mine = told[row["image"], row["model"]]
             assert mine["answer"] == row["answer"]
-            assert mine["altered"] == pytest.approx(row["altered"], abs=1e-3)
+            assert mine["edited"] == pytest.approx(row["edited"], abs=1e-3)

@@ -17,7 +17,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from probing_core.api.trust import Noticed, elsewhere, held_out, noticed, reliability
+from probing_core.answers.quality import Quality, quality, reliability
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
 from probing_core.corpora import open_corpus
@@ -25,6 +25,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs, leaderboard
+from probing_core.results.model_answers import held_out, outside
 from probing_core.results.ranking import RANKING_FACTS
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
@@ -114,12 +115,12 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
-def trust(run: Run) -> dict[str, dict[str, tuple[Noticed, pd.DataFrame]]]:
+def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
     """Return set of pictures -> model -> the quality of its answers about them, and the bins of their reliability; no
     sets where nothing was answered."""
-    sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: elsewhere(run)}
+    sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
-        name: {str(model): (noticed(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
+        name: {str(model): (quality(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
         for name, rows in sets.items()
         if len(rows)
     }

@@ -12,7 +12,7 @@ from probing_core.transforms import resolve
 from probing_core.transforms.base import generator
 
 CHANGED = {
-    "untouched": ("china/15", "identity", 0.0),
+    "clean": ("china/15", "identity", 0.0),
     "blur": ("chelsea/15", "gaussian-blur", 0.5),
     "JPEG": ("coffee/10", "jpeg", 1.0),
     "sepia": ("flower/14", "sepia", 1.0),

@@ -1,4 +1,4 @@
-"""The game of you against the models: its pictures, the answers of the models, and the score."""
+"""The game of you against the models: its images, the answers of the models, and the score."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pandas as pd
 
 from dashboard.data import cache
 from dashboard.text import strength_in_words
-from probing_core.api.trust import as_asked
+from probing_core.answers.posterior import answers_for
+from probing_core.answers.words import FOUND, INCONCLUSIVE
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run
+from probing_core.results.model_answers import live_posterior, tested_scores
 
 ROUNDS = 10
 GAMES = 10**6
@@ -21,9 +23,14 @@ YOU = "you"
 
 
 def players(run: Run) -> list[str]:
-    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model; no further
-    trainings of others."""
-    return [model for model in with_place(run.models["name"]) if not cache.predictions(run, model, "fine").empty]
+    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model; no additional
+    seeds, and none that never decides whether an image was edited."""
+    return [model for model in with_place(run.models["name"]) if _plays(run, model)]
+
+
+def _plays(run: Run, model: str) -> bool:
+    tested = cache.predictions(run, model, "fine")
+    return not tested.empty and ("altered" not in tested or live_posterior(run, model).decides)
 
 
 def groups_of(run: Run) -> dict[str, str]:
@@ -53,28 +60,34 @@ def asked(run: Run, game: int) -> list[int]:
 
 
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
-    """Return what every model takes each of ``samples`` for, by probes that had not seen their photographs: untouched
-    where that is more probable, else what was done if it was altered.
+    """Return what every model answers for each of ``samples``, by probes that had not seen their photographs: the same
+    answer as for an upload, with the most probable transformation where that is edited or probably edited.
 
     Returns:
-        ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation), ``probability``, ``group`` (of the
-        answer), ``right`` (whether that is the group of what was done).
+        ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation, ``identity``, or empty where it is
+        inconclusive), ``probability``, ``group`` (of the answer), ``right`` (whether that is the group of the sample).
     """
     groups = groups_of(run)
     parts = []
     for model in players(run):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)].reset_index()
-        answer, sure = rows["predicted"].astype(str), rows["p_predicted"]
-        if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about pictures
-            altered = pd.Series(as_asked(run, model, rows["altered"]))
-            untouched = altered <= 0.5
-            answer = rows["named"].astype(str).mask(untouched, "identity")
-            sure = altered.mask(untouched, 1 - altered)
+        answer, probability = rows["predicted"].astype(str), rows["p_predicted"]
+        if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about images
+            answer, probability = _live_answers(run, model, rows)
         found = pd.DataFrame({"round": rows.index, "sample": samples, "player": model, "answer": answer})
         group = answer.map(groups)
-        parts.append(found.assign(probability=sure, group=group, right=group == rows["group"].astype(str)))
+        parts.append(found.assign(probability=probability, group=group, right=group == rows["group"].astype(str)))
     return pd.concat(parts, ignore_index=True)
+
+
+def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    scores = tested_scores(run, model, rows["altered"])
+    edited, words = answers_for(scores, live_posterior(run, model))
+    word, p = pd.Series(words, rows.index), pd.Series(edited, rows.index, np.float64)
+    is_edited, is_open = word.isin(FOUND), word == INCONCLUSIVE
+    answer = rows["named"].astype(str).where(is_edited, "identity").mask(is_open, "")
+    return answer, p.where(is_edited | is_open, 1 - p)
 
 
 def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
@@ -83,7 +96,7 @@ def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[in
 
     Args:
         given: a table of `answers`.
-        guesses: round -> the group that you chose.
+        guesses: round -> the group that you selected.
         truths: round -> the group of what was done.
 
     Returns:

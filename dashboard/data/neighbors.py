@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard.data import cache, predictions
 from dashboard.data.previews import versions
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.live import PictureCrops
 from probing_core.results import Run, retrieval
 from probing_core.transforms import Transform, prepare_source, resolve
 
@@ -35,7 +34,7 @@ class Gallery:
     def __init__(self, run: Run, samples: np.ndarray) -> None:
         self.run, self.samples = run, samples
         self._turn = threading.Lock()
-        self._crops: list[PictureCrops] = []
+        self._crops: list[Crops] = []
         self._blocks: dict[str, list[np.ndarray]] = {}
 
     def steps(self, model: str) -> Iterator[tuple[int, int]]:
@@ -50,7 +49,7 @@ class Gallery:
                 start = self._embedded(model)  # another visitor may have made some meanwhile
                 stop = start + EMBEDDED_AT_ONCE
                 for sample in self.samples[len(self._crops) : stop]:
-                    self._crops.append(PictureCrops(self.run.picture(int(sample))[1]))
+                    self._crops.append(Crops(self.run.picture(int(sample))[1]))
                 if some := self._crops[start:stop]:
                     found = predictions.predictor_of(self.run).ask(model, some)
                     self._blocks[model].append(np.stack([each.prediction.embedding for each in found]))
@@ -102,7 +101,7 @@ EXAMPLES = 12
 def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str, original: str) -> list[int]:
     """Return the rank of the original for each of the images ``after`` by ``model``, from 1; see `search_gallery`."""
     rows = embeddings(run, model, gallery(run))
-    *queries, clean = predictions.embed(run, model, [PictureCrops(image) for image in (*after, before)])
+    *queries, clean = predictions.embed(run, model, [Crops(image) for image in (*after, before)])
     wanted = _place_of(run, original) if original else clean
     return [retrieval.search(rows, query, 1, wanted).place for query in queries]
 
@@ -126,7 +125,7 @@ def _telling_example(run: Run, models: Sequence[str], transform: Transform, ids:
     places = []
     for model in models:
         rows = embeddings(run, model, gallery(run))
-        queries = predictions.embed(run, model, [PictureCrops(after) for _, after in pairs])
+        queries = predictions.embed(run, model, [Crops(after) for _, after in pairs])
         found = zip(queries, ids, strict=True)
         places.append([retrieval.search(rows, query, 1, _place_of(run, one)).place for query, one in found])
     first, second = np.log(places)
@@ -148,5 +147,5 @@ def search_gallery(
             joins the gallery.
     """
     rows = embeddings(run, model, gallery(run))
-    query, clean = predictions.embed(run, model, [PictureCrops(image) for image in (after, before)])
+    query, clean = predictions.embed(run, model, [Crops(image) for image in (after, before)])
     return retrieval.search(rows, query, count, _place_of(run, original) if original else clean)

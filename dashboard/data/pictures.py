@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from probing_core.api.scan import thumbnails_of
+from probing_core.api.scan_results import thumbnails_of
 from probing_core.images import encode_jpeg, encode_png
 from probing_core.images.quality import flatness
 

@@ -19,15 +19,17 @@ from cachetools import LRUCache
 from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
-from probing_core.api.predictor import Answer, Predictor
-from probing_core.api.trust import accuracy, elsewhere, held_out
-from probing_core.compute import live
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.answer import Answer
+from probing_core.answers.crops import Crops, cut
+from probing_core.answers.quality import accuracy
+from probing_core.answers.reference_sets import ReferenceSet
+from probing_core.api.predictor import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import BASELINE
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
+from probing_core.results.model_answers import held_out, outside
 
 MAX_CACHED_ANSWERS = 512
 """Largest number of answers in memory for one visitor, each of one model about one picture."""
@@ -50,7 +52,7 @@ class Answers:
     def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
-    def of(self, run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+    def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
         """Return what `Predictor.ask` does; all new pictures of a call are one batch."""
         keys = [(run.digest, model, _digest(each)) for each in crops]
         found = {key: self._known[key] for key in keys if key in self._known}
@@ -61,11 +63,11 @@ class Answers:
         return [found[key] for key in keys]
 
 
-def _digest(crops: PictureCrops) -> bytes:
+def _digest(crops: Crops) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for picture in crops.pictures:
-        digest.update(repr(picture.shape).encode())
-        digest.update(picture.tobytes())
+    for image in crops.images:
+        digest.update(repr(image.shape).encode())
+        digest.update(image.tobytes())
     return digest.digest()
 
 
@@ -79,7 +81,7 @@ def predictor_of(run: Run) -> Predictor:
     return Predictor(run)
 
 
-def ask(run: Run, model: str, crops: Sequence[PictureCrops]) -> list[Answer]:
+def ask(run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
     """Return the answers of ``model``, a name or `DETECTOR`, about each picture, the same on every page.
 
     For a visitor without rights no model is downloaded.
@@ -95,7 +97,7 @@ def _answers() -> Answers:
     return st.session_state.setdefault("_answers", Answers())
 
 
-def embed(run: Run, model: str, crops: Sequence[PictureCrops]) -> np.ndarray:
+def embed(run: Run, model: str, crops: Sequence[Crops]) -> np.ndarray:
     """Return the embeddings (N, D) of pictures, seen whole; errors as of `ask`."""
     return np.stack([found.prediction.embedding for found in ask(run, model, crops)])
 
@@ -109,50 +111,47 @@ def models_of(run: Run) -> tuple[str, ...]:
     return run.live_models or predictor_of(run).models
 
 
-def hardly_detected(run: Run, large: bool, no_color: bool) -> tuple[str, ...]:
-    power = predictor_of(run).judge.power_at(large, no_color)
-    return () if power is None else power.hardly_detected
+def reference_set(run: Run, kind: str) -> ReferenceSet | None:
+    """Return the clean photographs that the detector compares images of a kind with."""
+    return predictor_of(run).reference_sets.sets.get(kind)
 
 
 class Measured(NamedTuple):
-    """How right the answers of models are, altered or not, by Methods; without the interval, for which a
-    visitor would wait.
+    """Accuracy of the answers of models, edited or not, as on Methods; without the interval, for which a visitor would
+    wait.
 
     Attributes:
-        about: the pictures that were asked about, in words.
+        about: the images, in words.
         accuracies: model -> its balanced accuracy.
-        found: group -> model -> share of the pictures altered by the group that it calls altered.
     """
 
     about: str
     accuracies: dict[str, float]
-    found: dict[str, dict[str, float]]
 
 
 def measured(run: Run) -> list[Measured]:
-    """Return what was measured on pictures that ``run`` tested, and then on those of others, as far as it was."""
+    """Return the accuracies on images that ``run`` tested, and then on outside images, as far as they were measured."""
     return cache.computed(run, _measured)
 
 
 def _measured(run: Run) -> list[Measured]:
     return [
-        Measured(
-            about,
-            {str(model): accuracy(mine).value for model, mine in rows.groupby("model")},
-            {
-                str(group): {str(model): float((mine > 0.5).mean()) for model, mine in some.groupby("model")["altered"]}
-                for group, some in rows.groupby("group")
-            },
-        )
-        for about, rows in ((cache.HELD_OUT, held_out(run, run.live_models)), (cache.OTHERS, elsewhere(run)))
+        Measured(about, {str(model): accuracy(mine).value for model, mine in rows.groupby("model")})
+        for about, rows in ((cache.HELD_OUT, held_out(run, run.live_models)), (cache.OTHERS, outside(run)))
         if len(rows)
     ]
 
 
+def accuracies(run: Run) -> dict[str, float]:
+    """Return model -> its balanced accuracy, on outside images where these were measured: a visitor's images are others
+    than those that the run tested."""
+    return measured(run)[-1].accuracies if measured(run) else {}
+
+
 def most_accurate_first(run: Run) -> list[str]:
-    """Return the models that can predict: the encoders before the baselines, each the most accurate first."""
-    accuracies = next((found.accuracies for found in measured(run)), {})
-    return sorted(models_of(run), key=lambda m: (m.startswith(BASELINE), -accuracies.get(m, 0.0)))
+    """Return the models that can predict, sorted by accuracy, most accurate first."""
+    known = accuracies(run)
+    return sorted(models_of(run), key=lambda model: -known.get(model, 0.0))
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
@@ -196,21 +195,21 @@ def _begin_to_load(predictor: Predictor, models: Sequence[str], downloads: bool)
     return thread
 
 
-def crops_of(run: Run, picture: VisitorPicture) -> PictureCrops:
+def crops_of(run: Run, picture: VisitorPicture) -> Crops:
     """Return what the models of ``run`` receive for ``picture``, which is cut once per visit."""
     return _crops_of(picture.key, run.recipe.view, picture.image)
 
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
-def _crops_of(key: str, view: int, _image: np.ndarray) -> PictureCrops:
+def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
     """Cut a picture; its pixels leave the memory with the visitor who brought it."""
-    return live.cut(_image, view)
+    return cut(_image, view)
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return a table of all classes of each of the ``rows`` of `Predictor.predict`, most probable first by image and
     model."""
-    columns = ("image", "model", "crops", "altered", "answer")
+    columns = ("image", "model", "crops", "edited", "answer")
     return pd.DataFrame(
         [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
         columns=[*columns, "class", "group", "probability"],

@@ -1,4 +1,4 @@
-"""Scan: a verdict on every picture of a folder of this computer, computed in a background process."""
+"""Scan: an answer for every image of a folder of this computer, computed in a background process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dashboard.data.pictures import scan_thumbnails
 from dashboard.jobs import processes, scans
 from dashboard.text import plain
 from dashboard.widgets import access, answers, computations, messages, pickers, tables
-from probing_core.api.scan import (
-    ABOUT_P,
+from probing_core.answers.sentences import ABOUT_P
+from probing_core.api.scan_results import (
+    ABOUT_GRAY,
+    ABOUT_LIST,
+    FILE_ANSWERS,
     TABLE,
-    VERDICTS,
-    discoveries_in_words,
+    cells_of,
+    listed,
     promise_of,
-    remark_of,
-    said_of_row,
-    verdicts_in_words,
 )
 from probing_core.errors import BadConfig, ProbingError, one_line
 from probing_core.paths import runs_dir, user_path
@@ -33,22 +33,25 @@ from probing_core.run.progress import Report
 
 MAX_LETTERS = 50
 SHOWN = 100
-"""Most pictures that the table of a scan shows; the files that it offers have all."""
+"""Maximum number of images that a table of a scan shows; the downloads have all."""
 
 WHOLE = 12
-"""Most pictures that are shown without scrolling."""
+"""Maximum number of images that are shown without scrolling."""
 
 HEIGHT = 800
 """Height in pixels of a table that scrolls."""
 
-READ = ["path", "verdict", "group", "group_probability", "class", "class_probability", "p", "n", "q", "flags", "error"]
+READ = [
+    *("path", "edited", "answer", "group", "group_probability", "class", "class_probability"),
+    *("p", "q", "n", "no_color", "flags", "error"),
+]
 """Columns of a scan's table that are read and downloaded."""
 
 
 def show() -> None:
     st.markdown(
-        "Which pictures of a folder were altered, and how: every picture gets a verdict, the most conspicuous come "
-        "first. The folder is one of the computer that runs the dashboard, and nothing in it is changed."
+        "Which images of a folder were edited, and how. The folder must be on the machine that runs the dashboard; "
+        "nothing in it is changed."
     )
     if not access.ask("Scanning a folder"):
         return
@@ -59,7 +62,7 @@ def show() -> None:
         if able:
             _form(able)
         else:
-            messages.empty("No run here has a detector of alterations; runs made with `--calibrate-on` have one.")
+            messages.empty("No run has a detector of edits. A run that was made with `--calibrate-on` has one.")
     with found:
         _scans()
 
@@ -73,11 +76,11 @@ def _form(able: list[RunPlace]) -> None:
     left, right = st.columns(2)
     folder = left.text_input("Folder", key="scan-folder", placeholder="/home/me/pictures").strip()
     clean = right.text_input(
-        "Pictures that you trust (optional)",
+        "Clean images (optional)",
         key="scan-clean",
-        placeholder="a folder of untouched pictures of the same source",
-        help="They calibrate the verdicts: 100 or more for a rate of false alarms of 5 %, 500 or more for a false "
-        "discovery rate. Without them the rate of false alarms is not known.",
+        placeholder="a folder of unedited images from the same source",
+        help="They calibrate the answers: 100 or more for a false-positive rate of 5%, 500 for a false discovery rate. "
+        "Without them, the false-positive rate is not known.",
     ).strip()
     runs = {place.name: place.path for place in able}
     run = runs[pickers.select("Detector of the run", "scan-run", list(runs), where=left)]
@@ -95,7 +98,7 @@ def _existing(folder: str) -> Path:
     """
     rights.require("Naming a folder")
     if not folder:
-        raise BadConfig("Enter the folder whose pictures are to be scanned.")
+        raise BadConfig("Enter the folder to scan.")
     path = user_path(folder).absolute()
     if not path.is_dir():
         raise BadConfig(f"There is no folder '{folder}' on this computer; check the path.")
@@ -147,8 +150,7 @@ def _scan(out: Path, report: Report | None) -> None:
                 report,
                 None if ended or not scans.read_request(out) else lambda: scans.resume(out),
                 lambda: scans.remove(out),
-                loss=f"What the scan **{plain(out.name)}** found is removed. The pictures that it read stay where they "
-                "are.",
+                loss=f"The results of **{plain(out.name)}** are removed. Its images stay.",
             )
         if ended:
             _results(out)
@@ -172,16 +174,21 @@ def _results(out: Path) -> None:
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
                 f"'{out}', and scan again."
             ) from error
-        table["verdict"] = verdicts_in_words(table)
-        table["verdict"] = pd.Categorical(table["verdict"], VERDICTS)
-        counts = table["verdict"].value_counts(sort=False)
-        st.markdown(", ".join(f"{count:,} {verdict}" for verdict, count in counts.items() if count))
-        st.caption(plain(promise), help=ABOUT_P)
-        table = table.sort_values(["verdict", "p"], na_position="last")
-        with st.container(height="content" if len(table) <= WHOLE else HEIGHT, border=len(table) > WHOLE):
-            st.html(answers.pictures_table(_lines(out, table.head(SHOWN))))
-        if len(table) > SHOWN:
-            st.caption(f"The first {SHOWN}, from altered to untouched; the files below have all {len(table):,}.")
+        counts = table["answer"].value_counts().reindex(FILE_ANSWERS).dropna()
+        st.markdown(", ".join(f"{count:,.0f} {answer}" for answer, count in counts.items()))
+        st.caption(f"{plain(promise)} {ABOUT_LIST}", help=ABOUT_P)
+        table = listed(table)
+        gray = table["no_color"].astype(bool) & (table["p"].notna())
+        for name, note, rows in (("", "", table[~gray]), ("Images without color", ABOUT_GRAY, table[gray])):
+            if rows.empty:
+                continue
+            if name:
+                st.subheader(name)
+                st.caption(note)
+            with st.container(height="content" if len(rows) <= WHOLE else HEIGHT, border=len(rows) > WHOLE):
+                st.html(answers.images_table(_lines(out, rows.head(SHOWN))))
+            if len(rows) > SHOWN:
+                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below have all.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"
@@ -193,8 +200,7 @@ def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
     found = scan_thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
     return [
-        answers.Line(thumbnail, row["path"], remark_of(row), *said, discoveries_in_words(row["q"], said))
-        for thumbnail, row, said in zip(found, rows, map(said_of_row, rows), strict=True)
+        answers.Line(thumbnail, name=row["path"], **cells_of(row)) for thumbnail, row in zip(found, rows, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""You against the models: a changed picture, your guess, and then what every model says of it."""
+"""You against the models: an image, your guess, and then the answer of every model."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ SIDE = 384
 ANSWER_WIDTH = 140
 """Width of a button in pixels: two fit side by side on a phone, three next to the picture."""
 
-NAMES = {"identity": "untouched"}
+NAMES = {"identity": "clean"}
+OPEN = "inconclusive"
 
 KINDS = (
     "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on "
     "it. Artistic: turned into a drawing. Style: repainted by a network."
 )
 ABOUT = (
-    "An answer is right if it names the right group, or untouched. The models expect every second picture to be "
-    "untouched; on Explore untouched is one of {classes} classes, so it is recognized far more rarely there. They "
-    "learned from other photographs."
+    "An answer is right if its group is right, or no edit was found in a clean image. The models answer as for an "
+    "upload, assuming that half of all images are clean; on Explore, clean is one of {classes} classes."
 )
 
 
 @fragment
 def show(run: Run) -> None:
     if not game.players(run):
-        messages.empty("No model of this run has predictions to play with; `probing run --out DIR` makes them.")
+        messages.empty("No model of this run can play: none decides whether an image was edited.")
         return
     if run.pictures.why_not:
         messages.no_pictures(run.pictures.why_not)
@@ -66,12 +66,12 @@ def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     is_open = number not in guesses
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.caption(f"Picture {number + 1} of {game.ROUNDS}")
-        caption = "What was done to this photograph?" if is_open else "What you and the models saw"
+        st.caption(f"Image {number + 1} of {game.ROUNDS}")
+        caption = "How was this photograph edited?" if is_open else "What you and the models saw"
         with st.container(width=SIDE):
             st.image(cache.picture(run, sample), caption=caption, width="stretch", alt=caption)
         if not is_open:
-            caption = "The same view untouched"
+            caption = "The same crop, clean"
             st.image(cache.picture(run, sample, before=True), caption=caption, width=SIDE // 2, alt=caption)
     with right:
         if is_open:
@@ -85,21 +85,21 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
         guesses[number] = group
         st.session_state["_shown"] = number
 
-    st.header("What was done to it?")
+    st.header("Which edit is it?")
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))
     with st.container(horizontal=True):  # on a phone, columns would be shown one after the other
         for group, names in members.items():
             label = NAMES.get(group, group)
-            about = "Nothing at all." if group == "identity" else f"{', '.join(names)}."
+            about = "Not edited." if group == "identity" else f"{', '.join(names)}."
             st.button(label, key=f"guess-{group}", help=about, width=ANSWER_WIDTH, on_click=guess, args=(group,))
-    st.caption(f"{KINDS} Some changes are faint. The models see what you see, at this size.")
+    st.caption(f"{KINDS} Some edits are weak. The models see the same crop.")
 
 
 def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
     transform, group, strength = game.alteration_of(run, asked[number])
-    guess, what = guesses[number], "nothing was done to it" if group == "identity" else f"it was **{named(transform)}**"
+    guess, what = guesses[number], "it is clean" if group == "identity" else f"it was **{named(transform)}**"
     if strength:
         what += f", {strength}"
     if group != "identity":
@@ -107,16 +107,16 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     box = st.success if guess == group else st.warning
     box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {what}.")
     if len(guesses) < game.ROUNDS:
-        st.button("Next picture", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
+        st.button("Next image", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
         another = "game", secrets.randbelow(game.GAMES)
         st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
     here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
-    what = "call it untouched" if group == "identity" else "name the group"
+    what = "find no edit" if group == "identity" else "predict the group"
     st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models {what}.")
     shown = here.assign(
         player=here["player"].map(model_title),
-        answer=here["answer"].map(named),
+        answer=[named(answer) if answer else OPEN for answer in here["answer"]],
         right=["✓" if right else "" for right in here["right"]],
     )
     tables.show_table(
@@ -124,10 +124,10 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
         "answers",
         column_config={
             "player": st.column_config.TextColumn("model"),
-            "answer": st.column_config.TextColumn("says"),
-            "right": st.column_config.TextColumn("right", width="small", help="Whether it names the group."),
+            "answer": st.column_config.TextColumn("answer"),
+            "right": st.column_config.TextColumn("right", width="small", help="Whether the group is right."),
         },
-        percent={"probability": ("probability (%)", "How sure the model is of untouched or altered.")},
+        percent={"probability": ("probability (%)", "Of the answer, edited or clean.")},
     )
 
 
@@ -138,8 +138,8 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
     better = int((table["right"] > mine).sum())
     st.header("So far" if len(guesses) < game.ROUNDS else "The result")
     st.markdown(
-        f"You were right **{mine} of {len(guesses)}** times; right more often: {better} of {len(table) - 1} models."
-        f"{' The address of this page has the same ten pictures for somebody else.' if len(guesses) > 1 else ''}"
+        f"You: **{mine} of {len(guesses)}** correct. {better} of {len(table) - 1} models do better."
+        f"{' Share the address of this page to play the same ten images.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:
         tables.show_table(
@@ -152,5 +152,5 @@ def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int
                 ),
             },
         )
-    guessing = f"Guessing gives {in_percent(1 / len(set(game.groups_of(run).values())))}."
+    guessing = f"Chance: {in_percent(1 / len(set(game.groups_of(run).values())))}."
     st.caption(f"{guessing} {ABOUT.format(classes=len(run.classes('fine')))}")

@@ -1,9 +1,11 @@
-"""Try your images: whether a picture was altered, and what every model answers."""
+"""Try your images: whether an image was edited, and what every model predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import cv2
+import numpy as np
 import streamlit as st
 
 from dashboard import state
@@ -12,30 +14,36 @@ from dashboard.data import cache, examples, own_picture, predictions
 from dashboard.data.pictures import VisitorPicture, data_url, reduced
 from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
-from dashboard.text import hint, plain, unbroken, with_strength
+from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
-from probing_core.api.scan import ABOUT_P
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.answer import Answer
+from probing_core.answers.crops import Crops, tile_corners
+from probing_core.answers.scores import scores_of_crops
+from probing_core.answers.words import FOUND, INCONCLUSIVE
+from probing_core.charts import evidence_strip
 from probing_core.compute.names import DETECTOR
+from probing_core.errors import ProbingError
 from probing_core.images.quality import FLAT
 from probing_core.results import Run
 from probing_core.transforms import resolve
 
-CHANGE_ASKS = 3
-"""Models that answer about the picture while it is changed."""
+FIRST_MODELS = 6
+"""Number of models that are asked and shown at first."""
 
-SEEN = {"direct": "seen whole", "combined": "seen whole and in tiles"}
-"""How the detector and the models look at a picture -> the same for people."""
+CHANGE_ASKS = 3
+"""Number of models that answer while the image is transformed."""
+
+SEEN = {"direct": "whole image", "combined": "whole image and tiles"}
+"""Kind of crops -> what models see."""
 
 EXAMPLE = "example"
-
 EXAMPLE_WIDTH = 96
 
-PARTS = {"pictures": "Pictures", "folder": "A folder", "game": "You against the models"}
+PARTS = {"pictures": "Images", "folder": "A folder", "game": "You against the models"}
 
 
-@page("Try your images", "Was a picture altered, and which models notice?")
+@page("Try your images", "Was an image edited, and what do the models predict?")
 def show() -> None:
     run = cache.current_run()
     part, place = pickers.tab(PARTS)
@@ -45,56 +53,56 @@ def show() -> None:
         elif part == "game":
             try_game.show(run)
         else:
-            _pictures(run)
+            _images(run)
 
 
-def _pictures(run: Run) -> None:
-    st.markdown(
-        "Drop pictures in, or click an example: the detector of this run gives a verdict, and every model its own "
-        "answer."
-    )
-    chosen = _choose_pictures()
+def _images(run: Run) -> None:
+    left, right = st.columns([1, 3], gap="medium")
+    with left:
+        chosen = _choose_images()
     models = _models(run)
-    with st.expander("How many pictures are expected to be altered"):
-        prior = answers.pick_prior()
-        st.caption("The probabilities depend on this share. Which pictures raise an alarm does not.")
-    if not chosen:
-        messages.empty("No picture yet: click an example, upload some, or choose packaged photographs.")
-        predictions.prepare(run, models)
-        return
-    pictures = _named(chosen)
+    with right:
+        if not chosen:
+            messages.empty("Upload an image or click an example: the detector answers first, then every model.")
+            predictions.prepare(run, models[:FIRST_MODELS])
+            return
+        _answers(run, _named(chosen), models)
+
+
+def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str]) -> None:
+    prior = answers.stored_prior()
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
     first = [*_detector(run), *models]
     rows = next(filter(None, (asking.rows(run, [model], crops, prior) for model in first)), [])
     if not rows:
-        messages.empty("None of the models could be asked; choose another run.")
+        messages.empty("None of the models could be asked. Choose another run.")
         return
-    opened = _table_of_pictures(pictures, rows, prior) if len(pictures) > 1 else next(iter(pictures))
-    picture, (row,) = pictures[opened], (row for row in rows if row["image"] == opened)
-    fill = _card(run, opened, picture, crops[opened], row, models, prior)
-    below = st.container()
-    with below:
-        _change(run, picture, models[:CHANGE_ASKS], prior)
-    found = fill()
+    opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
+    picture = pictures[opened]
+    _verdict(run, opened, picture, crops[opened], prior)
+    found = _show_models(run, opened, crops[opened], models, prior)
+    with st.expander("How many images are expected to be edited"):
+        answers.pick_prior()
+        st.caption("Probabilities depend on this fraction; p-values do not.")
+    _change(run, picture, models[:CHANGE_ASKS], prior)
     shown = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
-    with below:
-        tables.download(predictions.class_table([*shown, *found]), "predictions", "These predictions as CSV")
+    tables.download(predictions.class_table([*shown, *found]), "predictions", "These predictions as CSV")
 
 
 def _detector(run: Run) -> list[str]:
     return [DETECTOR] if predictions.predictor_of(run).has_detector else []
 
 
-def _choose_pictures() -> list[VisitorPicture]:
+def _choose_images() -> list[VisitorPicture]:
     found = []
-    left, right = st.container(key="pick-several").columns(2)
-    with left:
-        found += upload.upload("Your pictures", "try-upload", keep=True)
-    with right:
+    with st.container(key="pick-several"):
+        found += upload.upload("Your images", "try-upload", keep=True)
+    clicked = _choose_example()
+    with st.expander("More images"):
         ids = list(cache.packaged().rows["image_id"])
         names = state.choice(
             st.multiselect,
-            "Or packaged photographs",
+            "Bundled photographs",
             "samples",
             [],
             ids,
@@ -105,7 +113,6 @@ def _choose_pictures() -> list[VisitorPicture]:
         if st.toggle("Use the camera", key="use-camera"):
             shot = st.camera_input("Camera", key="camera")
             found += upload.read_uploads([shot] if shot else [])
-    clicked = _choose_example()
     return [*found, *([examples.example(clicked)] if clicked else [])]
 
 
@@ -113,7 +120,7 @@ def _choose_example() -> str:
     chosen = state.stored_choice(EXAMPLE)
     chosen = chosen if chosen in examples.NAMES else ""
     state.check(EXAMPLE, "the example", examples.NAMES, chosen)
-    st.caption("Or an example: packaged photographs, untouched and transformed, and a drawn screenshot.")
+    st.caption("Or an example")
     with st.container(horizontal=True, key="examples", gap="small"):
         for name in examples.NAMES:
             with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
@@ -135,100 +142,126 @@ def _choose_example() -> str:
 
 
 def _models(run: Run) -> list[str]:
-    """Return the models to ask: those chosen on other pages, then the most accurate."""
+    """Return the models to ask: those selected on other pages, then the most accurate."""
     able = predictions.most_accurate_first(run)
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
     return [*first, *(m for m in able if m not in first)]
 
 
-def _table_of_pictures(pictures: dict[str, VisitorPicture], rows: list[Row], prior: float) -> str:
-    """Show the first answer about each picture, and return the name of the picture whose card is open."""
+def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
+    """Show the first answer for each image, and return the name of the image that is open."""
+    stored = state.stored_choice("card")
+    opened = stored if stored in pictures else next(iter(pictures))
     lines = []
     for row in rows:
         picture = pictures[row["image"]]
         thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        lines.append(answers.line_of(row, thumbnail, picture.flatness, prior))
-    st.html(answers.pictures_table(lines))
-    st.caption("A verdict compares a picture with untouched photographs of its kind.", help=ABOUT_P)
-    return pickers.select("Card of", "card", list(pictures))
+        lines.append(answers.line_of(row, thumbnail, picture.flatness))
+    answers.pick_of_lines(lines, opened, lambda name: state.choose("card", name))
+    state.publish("card", opened)
+    return opened
 
 
-def _card(
-    run: Run,
-    name: str,
-    picture: VisitorPicture,
-    crops: PictureCrops,
-    row: Row,
-    models: Sequence[str],
-    prior: float,
-) -> Callable[[], list[Row]]:
-    """Show a picture and the verdict on it.
-
-    Args:
-        row: the first answer about it, of the detector if there is one.
-
-    Returns:
-        A function that asks the models and shows each answer as it comes; it returns all rows.
-    """
-    flat, theme = picture.flatness, cache.theme()
-    decided = row if answers.is_verdict(row) else None
-    with st.container(border=True, key="answer"):
-        left, right = st.columns([1, 4])
-        with left:
-            st.image(data_url(picture.shown, lossless=False), width="content", alt=name)  # never enlarged
-            height, width = picture.image.shape[:2]
-            st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
+def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
+    """Show an image and the detector's answer for it, with its evidence; without a detector, the image alone."""
+    answer = _answer_of_detector(run, crops)
+    left, right = st.columns([1, 3])
+    with left:
+        tile = None if answer is None else highest_tile(picture.image, answer, run.recipe.view, prior)
+        st.image(data_url(outlined(picture, tile), lossless=False), width="stretch", alt=name)
+        height, width = picture.image.shape[:2]
+        st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
+        if tile:
+            st.caption("Outlined: the tile with the highest edit score")
+        if answer is None:
             upload.flags(picture)
-            if st.button("Show it on the maps", icon=":material/star:", key="pin"):
-                own_picture.pin(picture)
-                st.switch_page("views/explore.py")
-        with right:
-            if decided:
-                hardly = predictions.hardly_detected(run, crops.kind == "combined", decided["verdict"]["no_color"])
-                answers.show_answer(decided, hardly, flat, prior, picture.notes)
-            sentence, bars, between = st.empty(), st.empty(), st.empty()
-            without = len(run.models) - len(models)
-            others = f" {without} more models of the run have no probe for new pictures." if without else ""
-            st.caption(f"{answers.ABOUT_ROWS}{others}")
+        if st.button("Show on the maps", icon=":material/star:", key="pin"):
+            own_picture.pin(picture)
+            st.switch_page("views/explore.py")
+    if answer is None or answer.verdict is None:
+        return
+    with right:
+        flat, reference = picture.flatness, predictions.reference_set(run, answer.verdict.kind)
+        answers.show_verdict(answer, flat, prior)
+        if reference is not None and flat <= FLAT and not np.isnan(answer.score):
+            edited = reference.edits.rows["score"].to_numpy()
+            title = answers.strip_title(answer)
+            figure = evidence_strip(answer.score, reference.clean, edited, cache.theme(), title)
+            st.plotly_chart(figure, theme=None, key="evidence", config=tables.CONFIG, alt=title)
+        st.caption(answers.evidence(answer, picture.notes, reference, prior))
+
+
+def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
+    if not _detector(run):
+        return None
+    try:
+        return predictions.ask(run, DETECTOR, [crops])[0]
+    except ProbingError:  # the page has shown why
+        return None
+
+
+def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> tuple[int, int] | None:
+    """Return the corner of the tile with the highest edit score; None where no edit is suspected, or the image has no
+    tiles."""
+    corners = tile_corners(image.shape[0], image.shape[1], view)
+    if not corners or answer.verdict is None or answer.answer(prior) not in (*FOUND, INCONCLUSIVE):
+        return None
+    scores = scores_of_crops(answer.prediction, answer.verdict.no_color)[1:]
+    return corners[int(np.argmax(scores))]
+
+
+def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int = 128) -> np.ndarray:
+    """Return an image at the size of the page, with the outline of a tile of ``view`` pixels."""
+    shown = picture.shown
+    if tile is None:
+        return shown
+    drawn, scale = shown.copy(), shown.shape[1] / picture.image.shape[1]
+    first = round(tile[0] * scale), round(tile[1] * scale)
+    last = round((tile[0] + view) * scale) - 1, round((tile[1] + view) * scale) - 1
+    thick = max(2, round(max(shown.shape[:2]) / 100))
+    cv2.rectangle(drawn, first, last, (255, 255, 255), 3 * thick)
+    cv2.rectangle(drawn, first, last, (213, 94, 0), thick)
+    return drawn
+
+
+def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
+    """Show what each model predicts, as the answers arrive, and return all rows."""
+    theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
+    everything = answers.show_all_models(len(models), FIRST_MODELS)
+    asked = models if everything else models[:FIRST_MODELS]
 
     def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
-        bars.html(answers.models_table({name: rows}, theme, waiting))
+        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting))
 
-    def fill() -> list[Row]:
-        found = asking.one_by_one(run, models, {name: crops}, prior, draw)
-        if found and (decided is None or flat <= FLAT):
-            sentence.markdown(answers.noticed(found))
-        if found and decided:
-            # A visitor's pictures are others than those that the run tested.
-            measured = next(reversed(predictions.measured(run)), None)
-            between.caption(unbroken(answers.which_to_believe(decided, found, flat, prior, measured)), help=ABOUT_P)
-        return found
-
-    draw([], models)
-    return fill
+    draw([], asked)
+    found = asking.one_by_one(run, asked, {name: crops}, prior, draw)
+    without = len(run.models) - len(models)
+    notes = ["Where a model disagrees, trust the detector: models were not trained to find edits."]
+    if without:
+        notes.append(f"{without} models cannot be applied to new images.")
+    st.caption(" ".join(notes))
+    return found
 
 
 @fragment
 def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: float) -> None:
-    if not (box := pickers.fold("Change this picture and watch", "show-change")):
+    if not (box := pickers.fold("Apply a transformation and compare", "show-change")):
         return
     with box:
         transform = resolve(pickers.pick_transform(run, help=hint("strength")))
         step = strength_slider(picture, run.recipe.view, transform)
-        crops = {"before": PictureCrops(step.before), "after": PictureCrops(step.after)}
+        crops = {"before": Crops(step.before), "after": Crops(step.after)}
         rows = asking.rows(run, [*_detector(run), *models], crops, prior)
         done = with_strength(transform.name, step.strength, 3)
-        st.markdown(f"Answers about the square shown above, **before** and **after {done}**:")
-        st.caption(
-            f"It is {run.recipe.view} pixels wide, from the middle of the picture. The card is about more of the "
-            "picture, so *before* may differ from it."
-        )
-        st.html(answers.models_table({"before": rows[::2], "after": rows[1::2]}, cache.theme()))
+        st.markdown(f"Answers for the square shown above, **before** and **after {done}**:")
+        st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
+        compared = {"before": rows[::2], "after": rows[1::2]}
+        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run)))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:
-    """Return the pictures by name; of two uploads that share one, the second is called ``name (2)``."""
+    """Return the images by name; of two uploads that share one, the second is called ``name (2)``."""
     named: dict[str, VisitorPicture] = {}
     for picture in pictures:
         name, number = picture.name, 1

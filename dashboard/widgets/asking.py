@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.data import neighbors, predictions
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.crops import Crops
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.results import Run
@@ -36,7 +36,7 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
     return found
 
 
-def rows(run: Run, models: Sequence[str], crops: Mapping[str, PictureCrops], prior: float) -> list[Row]:
+def rows(run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float) -> list[Row]:
     """Return the answer of each model about each picture, by model; errors as in `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
     return [answer.row(name, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)]
@@ -45,7 +45,7 @@ def rows(run: Run, models: Sequence[str], crops: Mapping[str, PictureCrops], pri
 def one_by_one(
     run: Run,
     models: Sequence[str],
-    crops: Mapping[str, PictureCrops],
+    crops: Mapping[str, Crops],
     prior: float,
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:

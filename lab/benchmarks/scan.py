@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY, make_run
-from probing_core.api.scan import flags_of, scan, small
-from probing_core.compute.live import cut
+from probing_core.answers.crops import cut
+from probing_core.api.scan import scan
+from probing_core.api.scan_files import flags_of, thumbnail
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.runtime.parallel import opencv_on_one_thread
 from probing_core.cores import cores
@@ -90,9 +91,9 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
             crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
             timed("flags", lambda picture=picture, crops=crops: flags_of(picture, (), crops, no_color=False))
-            X = timed("measure", lambda crops=crops: features(crops.pictures))
+            X = timed("measure", lambda crops=crops: features(crops.images))
             timed("judge", lambda X=X: detector.log_probabilities(X))
-            timed("thumbnail", lambda picture=picture: encode_webp(small(picture), 60))
+            timed("thumbnail", lambda picture=picture: encode_webp(thumbnail(picture), 60))
     return seconds
 
 
@@ -115,7 +116,7 @@ def _run(out: Path) -> Path:
     store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
     scores = np.random.default_rng(0).normal(size=200)
     untouched = {"role": "calibrate", "size": "view", "maker": "as it is", "transform": "identity", "no_color": False}
-    untouched |= {"group": "identity", "base_id": [str(i) for i in range(len(scores))]}
+    untouched |= {"group": "identity", "base_id": [str(i) for i in range(len(scores))], "corpus": 1}
     store.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": scores}).assign(**untouched), KEY)
     return out
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lab.devtools.commands import publish
 from probing_core import Predictor
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.crops import Crops
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores
 from probing_core.corpora.base import Corpus
@@ -48,7 +48,7 @@ def share(hits: np.ndarray, photographs: np.ndarray) -> Interval:
 def measured(
     corpus: Corpus,
     rows: pd.DataFrame,
-    views_of: Callable[[Image, dict], Sequence[tuple[PictureCrops, dict]]],
+    views_of: Callable[[Image, dict], Sequence[tuple[Crops, dict]]],
     cache: Path | None,
     settings: Sequence[object],
 ) -> Measured:
@@ -66,7 +66,7 @@ def measured(
         return np.load(cache / f"{name}.npy"), pd.read_parquet(cache / f"{name}.parquet")
 
     def measure(row: dict) -> list[tuple[np.ndarray, dict]]:
-        return [(features(crops.pictures), facts) for crops, facts in views_of(corpus.load(row["image_id"]), row)]
+        return [(features(crops.images), facts) for crops, facts in views_of(corpus.load(row["image_id"]), row)]
 
     records = rows.to_dict("records")
     chunks = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]

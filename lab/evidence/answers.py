@@ -6,8 +6,8 @@ in an environment of its own; every model of RUN (the reference run if none is g
 source that RUN calibrates on is answered by numbers that are fitted without it, so that every photograph is of a source
 that calibrated nothing.
 
-Prints, as Markdown, how far the answers can be trusted (`probing_core.api.trust`); the same for the photographs that
-RUN tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
+Prints, as Markdown, how far the answers can be trusted (`probing_core.answers.quality`); the same for the photographs
+that RUN tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
 docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods reads.
 
 ``--keep FOLDER`` keeps the altered pictures and the answers of each model: a command that was stopped goes on there.
@@ -30,29 +30,24 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.api.trust import BINS, ELSEWHERE, held_out, noticed, reliability
+from probing_core.answers.crops import Crops, cut
+from probing_core.answers.posterior import BINS, model_posteriors, posterior_for
+from probing_core.answers.quality import quality, reliability
 from probing_core.charts import Theme
-from probing_core.compute.live import (
-    PictureCrops,
-    alteration_score,
-    cut,
-    log_of,
-    noticing_at,
-    noticing_of,
-)
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import PhotosCorpus
 from probing_core.measures.notation import decimal, in_percent
+from probing_core.results.model_answers import OUTSIDE, held_out
 from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
-from probing_core.run.live import has_scored_views, read_noticing
+from probing_core.run.live import has_scored_views, read_posteriors
 from probing_core.run.store import digest
 from probing_core.transforms.base import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "answers.svg"
-DATA = ROOT / "data" / ELSEWHERE
+DATA = ROOT / "data" / OUTSIDE
 BATCH = 256
 PACKAGED = "packaged"
 
@@ -92,13 +87,11 @@ def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path |
     names, rows = list(made), []
     for start in range(0, len(names), BATCH):
         mine = names[start : start + BATCH]
-        answers = predictor.ask(model, [PictureCrops(made[name]) for name in mine])
-        logs = log_of(np.stack([answer.prediction.probabilities for answer in answers]))
-        scores = alteration_score(logs, answers[0].prediction.groups)
-        for name, answer, score in zip(mine, answers, scores, strict=True):
+        answers = predictor.ask(model, [Crops(made[name]) for name in mine])
+        for name, answer in zip(mine, answers, strict=True):
             photograph, operation, group = name.split("|")
             named = str(pd.DataFrame(answer.classes()).groupby("group")["probability"].sum().idxmax())
-            rows.append((model, photograph, photograph.partition("/")[0], operation, group, score, named))
+            rows.append((model, photograph, photograph.partition("/")[0], operation, group, answer.score, named))
     print(f"{model} has answered", file=sys.stderr, flush=True)
     table = pd.DataFrame(rows, columns=["model", "photograph", "source", "operation", "group", "score", "named"])
     if path is not None:
@@ -112,16 +105,16 @@ def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame
     views = store.read_table(scored_views_path(model)) if has_scored_views(store, model) else None
     parts = []
     for source, mine in rows.groupby("source", sort=False):
-        numbers = read_noticing(store, model)
+        posteriors = read_posteriors(store, model)
         if views is not None:
-            numbers = noticing_of(views[views["image_id"].str.partition("/")[0] != source])
-        parts.append(mine.assign(altered=noticing_at(numbers, "direct").altered(mine["score"].to_numpy())))
+            posteriors = model_posteriors(views[views["image_id"].str.partition("/")[0] != source])
+        parts.append(mine.assign(altered=posterior_for(posteriors, "direct").edited(mine["score"].to_numpy())))
     return pd.concat(parts).sort_index()
 
 
 COLUMNS = (
-    "untouched called so",
-    "altered found",
+    "clean kept",
+    "edits found",
     "sum",
     "balanced accuracy",
     "group right",
@@ -133,15 +126,15 @@ def markdown(answers: pd.DataFrame) -> str:
     """Return the two tables as Markdown."""
     judged, bins = [], []
     for model, rows in answers.groupby("model", sort=False):
-        one = noticed(rows)
+        one = quality(rows)
         both = one.accuracy
         cells = [f"`{model}`", in_percent(one.kept), in_percent(one.found), decimal(one.kept + one.found)]
         cells += [f"{in_percent(both.value)} ({in_percent(both.low)} to {in_percent(both.high)})"]
         judged.append([*cells, in_percent(one.named), decimal(one.error, 2)])
-        shares = reliability(rows).set_index("bin")["share"]
+        shares = reliability(rows).set_index("bin")["fraction"]
         bins.append([f"`{model}`", *(in_percent(shares[i]) if i in shares else "" for i in range(BINS))])
     names = [f"{100 * i // BINS} to {100 * (i + 1) // BINS} %" for i in range(BINS)]
-    words = "Of what a model calls altered with a probability, the share that is:"
+    words = "Of images with a stated probability, the fraction that is edited:"
     tables = markdown_table(["model", *COLUMNS], judged), markdown_table(["model", *names], bins)
     return f"{tables[0]}\n\n{words}\n\n{tables[1]}"
 
@@ -159,11 +152,11 @@ def picture(parts: dict[str, pd.DataFrame]) -> str:
             mine = rows[rows["model"] == model]
             if len(mine):
                 bins = reliability(mine)
-                called, share = 100 * bins["called"], 100 * bins["share"]
+                called, share = 100 * bins["stated"], 100 * bins["fraction"]
                 axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
-        axis.set(title=title, xlabel="called altered, %", xlim=(0, 100), ylim=(0, 100))
+        axis.set(title=title, xlabel="stated probability, %", xlim=(0, 100), ylim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylabel("are altered, %")
+    axes[0, 0].set_ylabel("edited, %")
     axes[0, -1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return svg_of(figure, "answers")
 

@@ -20,9 +20,9 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, uv_run
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
+from probing_core.answers.words import FOUND
 from probing_core.api.scan import scan
 from probing_core.corpora import open_corpus
-from probing_core.detector.verdicts import ALARMS
 from probing_core.images import encode_png
 from probing_core.measures.notation import in_percent
 from probing_core.transforms.base import Image
@@ -78,15 +78,15 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     parts = verdicts["path"].str.split("-", expand=True)
     rows = verdicts.assign(way=parts[0], strength=parts[1], issues=verdicts["path"].map(issues))
     untouched = rows[rows["way"] == "untouched"]
-    flagged, altered = untouched["issues"].map(len) > 0, untouched["verdict"].isin(ALARMS)
+    flagged, altered = untouched["issues"].map(len) > 0, untouched["answer"].isin(FOUND)
     lines = [["none", "", f"{in_percent(flagged.mean())} (any of the four)", in_percent(altered.mean()), ""]]
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
             mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
             found = mine["issues"].map(lambda names, issue=issue: issue in names)
-            named = mine[mine["verdict"].isin(ALARMS)]
+            named = mine[mine["answer"].isin(FOUND)]
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
-            share = mine["verdict"].isin(ALARMS).mean()
+            share = mine["answer"].isin(FOUND).mean()
             lines.append([way, unit.format(strength), in_percent(found.mean()), in_percent(share), right])
     head = ["alteration", "strength", "CleanVision: that issue", "detector: altered", "of these, group right"]
     return markdown_table(head, lines)

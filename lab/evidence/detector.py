@@ -1,8 +1,8 @@
 """Evidence on a run's detector from its own photographs: ``python -m lab.evidence.detector RUN``, as Markdown.
 
-Realized against meant error on untouched photographs that nothing was learned from, chosen on or calibrated on, by
-source (the first part of their ids), at the view's size and at their own, calibrated on all sources together and on
-each source alone; and the power by group. Sources of fewer than 90 photographs are pooled.
+Realized against nominal false-positive rate on clean photographs that taught, chose and calibrated nothing, by source
+(the first part of their ids), at the view's size and at their own, calibrated on all sources together and on each
+source alone; and the detection rate by group. Sources of fewer than 90 photographs are pooled.
 """
 
 from __future__ import annotations
@@ -15,17 +15,8 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from probing_core import Predictor
+from probing_core.answers.reference_sets import AS_IT_IS, GRAY, LARGE, VIEW, ReferenceSets, is_enough, p_values
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.scoring import AS_IT_IS
-from probing_core.detector.verdicts import (
-    Calibration,
-    alarms,
-    calibration_of,
-    is_enough,
-    p_values,
-    power_of,
-    with_p_values,
-)
 from probing_core.measures.notation import in_percent
 from probing_core.measures.statistics import Interval
 from probing_core.run.layout import scored_views_path
@@ -42,17 +33,19 @@ POOLED = "other sources"
 Line = list[str]
 
 
-def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[Line]:
-    """Return the lines of the table of realized errors."""
-    untouched = _as_they_are(rows[rows["role"] == "report"], size)
-    if untouched.empty:
+def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
+    """Return the lines of the table of realized false-positive rates."""
+    clean = _as_they_are(rows[rows["role"] == "report"], size)
+    if clean.empty:
         return []
-    untouched = with_p_values(untouched, calibration)
-    color = untouched[~untouched["no_color"]]
-    sets = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
-    sets.append(("all, without color", untouched[untouched["no_color"]]))
+    whole = clean["whole_score"] if "whole_score" in clean else clean["score"]
+    judged = sets.judge(clean.assign(large=size == "large", whole=whole, joined=clean["score"]))
+    clean = clean.assign(p=judged["p"].fillna(1.0))
+    color = clean[~clean["no_color"]]
+    parts = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
+    parts.append(("all, without color", clean[clean["no_color"]]))
     lines = []
-    for name, mine in sets:
+    for name, mine in parts:
         if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
             continue
         lines.append(
@@ -62,8 +55,8 @@ def errors(rows: pd.DataFrame, calibration: Calibration, size: str) -> list[Line
 
 
 def errors_by_own(rows: pd.DataFrame) -> list[Line]:
-    """Return the lines of the table of realized errors at 5 % where a source's own photographs calibrate, as with
-    ``--clean``."""
+    """Return the lines of the table of realized false-positive rates at 5% where a source's own photographs calibrate,
+    as with ``--clean``."""
     color = _as_they_are(rows[~rows["no_color"]], "view")
     lines = []
     for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
@@ -86,16 +79,16 @@ def _sources(rows: pd.DataFrame) -> pd.Series:
 
 def _realized(rows: pd.DataFrame) -> list[str]:
     photographs = rows["base_id"].to_numpy()
-    return [_percent(share(alarms(rows["p"].to_numpy(), level), photographs)) for level in LEVELS]
+    return [_percent(share(rows["p"].to_numpy() <= level, photographs)) for level in LEVELS]
 
 
-def powers(rows: pd.DataFrame, calibration: Calibration) -> str:
-    """Return the table of power by group."""
-    by_size = {size: power_of(rows, calibration, LEVELS[0], size) for size in ("view", "large")}
-    shown = {size: power for size, power in by_size.items() if power is not None}
-    groups = list(dict.fromkeys(group for power in shown.values() for group in power.by_group))
-    lines = [[group, *(_percent(power.by_group[group]) for power in shown.values())] for group in groups]
-    lines.append(["**all groups**", *(_percent(power.overall) for power in shown.values())])
+def detection_rates(sets: ReferenceSets) -> str:
+    """Return the table of detection rates by group."""
+    by_size = {kind: sets.sets[kind].detection_rate for kind in (VIEW, LARGE) if kind in sets.sets}
+    shown = {kind: rate for kind, rate in by_size.items() if rate is not None}
+    groups = list(dict.fromkeys(group for rate in shown.values() for group in rate.by_group))
+    lines = [[group, *(_percent(rate.by_group[group]) for rate in shown.values())] for group in groups]
+    lines.append(["**all groups**", *(_percent(rate.overall) for rate in shown.values())])
     titles = {"view": "at the view's size", "large": "at their own size"}
     return markdown_table(["group", *(titles[size] for size in shown)], lines)
 
@@ -115,17 +108,18 @@ def main() -> None:
 
 
 def tables(rows: pd.DataFrame) -> str:
-    calibration = calibration_of(rows)
-    counts = {kind: len(calibration.scores(kind)) for kind in ("view", "gray", "large")}
-    by_tiles = f"{counts['large']:,} large ones, by whole and tiles"
-    large = by_tiles if counts["large"] else "large ones are judged by their whole alone"
-    calibrated = f"Calibrated on {counts['view']:,} photographs; on {counts['gray']:,} turned gray; {large}."
-    meant = [f"{in_percent(level)} meant" for level in LEVELS]
-    by_size = [line for size in ("view", "large") for line in errors(rows, calibration, size)]
+    sets = ReferenceSets.from_rows(rows)
+    counts = {kind: len(one.clean) for kind, one in sets.sets.items()}
+    large = "large ones are judged by their whole alone"
+    if LARGE in counts:
+        large = f"{counts[LARGE]:,} large ones, by whole and tiles"
+    calibrated = f"Calibrated on {counts[VIEW]:,} photographs; on {counts[GRAY]:,} turned gray; {large}."
+    meant = [f"{in_percent(level)} nominal" for level in LEVELS]
+    by_size = [line for size in ("view", "large") for line in errors(rows, sets, size)]
     realized = markdown_table(["photographs", "size", "number", *meant], by_size)
     own = markdown_table(["source", "calibrated on", "reported on", meant[0]], errors_by_own(rows))
     words = "The same, where each source's own photographs calibrate:"
-    return "\n\n".join([calibrated, realized, words, own, powers(rows, calibration)])
+    return "\n\n".join([calibrated, realized, words, own, detection_rates(sets)])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
-from probing_core.compute.live import cut
+from probing_core.answers.crops import cut
+from probing_core.answers.sentences import edit_of
+from probing_core.answers.words import FOUND
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores
@@ -50,10 +52,9 @@ def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.D
 
     def look(mine: list[str]) -> list[tuple]:
         crops = [cut(made[name], predictor.recipe.view) for name in mine]
-        verdicts = [answer.verdict for answer in predictor.ask(DETECTOR, crops) if answer.verdict]
         return [
-            (*name.split("|"), size, verdict.alarms, verdict.group, has_no_color(picture.whole))
-            for name, verdict, picture in zip(mine, verdicts, crops, strict=True)
+            (*name.split("|"), size, answer.answer() in FOUND, edit_of(answer.classes()).group, has_no_color(one.whole))
+            for name, answer, one in zip(mine, predictor.ask(DETECTOR, crops), crops, strict=True)
         ]
 
     chunks = [[names[i : i + PICTURES] for i in range(0, len(names), PICTURES)]]

@@ -20,13 +20,14 @@ from scipy.stats import false_discovery_control
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import measured, publish_about
 from probing_core import Predictor
-from probing_core.compute.live import PictureCrops, alteration_score, cut
+from probing_core.answers.crops import Crops, cut
+from probing_core.answers.reference_sets import p_values
+from probing_core.answers.scores import edit_score
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector, has_no_color
 from probing_core.detector.learning import make_views
 from probing_core.detector.scoring import plan_alterations
-from probing_core.detector.verdicts import p_values
 from probing_core.measures.notation import in_percent
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.transforms.base import Image, Transform
@@ -48,16 +49,16 @@ def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | 
     rows = rows[rows["split"].isin(("test", "calibrate")) & rows["color"] & rows["geometry"]]
     rows = rows.sample(frac=1, random_state=0).assign(altered=lambda r: np.arange(len(r)) < MAX_ALTERED)
 
-    def views_of(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
+    def views_of(picture: Image, row: dict) -> list[tuple[Crops, dict]]:
         return _views(picture, row, transforms, recipe)
 
     X, table = measured(corpus, rows, views_of, cache, ["false discoveries", recipe.view, recipe.seed])
-    score = alteration_score(detector.log_probabilities(X), detector.groups)
+    score = edit_score(detector.log_probabilities(X), detector.groups)
     table = table.assign(score=np.where(table["no_color"], -np.inf, score))
     return table[~table["no_color"] | (table["group"] != "identity")]
 
 
-def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recipe) -> list[tuple[PictureCrops, dict]]:
+def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recipe) -> list[tuple[Crops, dict]]:
     whole = cut(picture, recipe.view).whole
     made = [("identity", whole)]
     if row["altered"] and min(picture.shape[:2]) >= recipe.view:
@@ -68,7 +69,7 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
         made += [(by_name[one.transform].group, view) for one, view in zip(planned, views, strict=True)]
     return [
         (
-            PictureCrops(view),
+            Crops(view),
             {"base_id": row["base_id"], "group": group, "no_color": has_no_color(view)},
         )
         for group, view in made

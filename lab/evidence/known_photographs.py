@@ -19,8 +19,10 @@ from PIL import Image as Pillow
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
+from probing_core.answers.answer import Answer
+from probing_core.answers.reference_sets import LEVEL
+from probing_core.answers.sentences import edit_of
 from probing_core.compute.names import DETECTOR
-from probing_core.detector.verdicts import Verdict
 from probing_core.images import read_image
 from probing_core.transforms.base import Image
 
@@ -39,21 +41,25 @@ def main() -> None:
 
 
 def table(predictor: Predictor) -> str:
-    """Return a table of p, and of what is named where a picture alarms, as Markdown."""
+    """Return a table of p, and of the edit where an image is flagged, as Markdown."""
     head = ["photograph", "as it is", "tiles that name identity", f"JPEG of quality {QUALITY}", "half its size"]
     lines = []
     for name in FILES:
         image = read_image(FOLDER / name)
-        quarters = _verdicts(predictor, quarters_of(image))
-        alarms = sum(each.alarms for each in quarters)
-        cells = [_in_words(each) for each in _verdicts(predictor, [image, stored(image), halved(image)])]
+        quarters = _answers(predictor, quarters_of(image))
+        flagged = sum(_is_flagged(each) for each in quarters)
+        cells = [_in_words(each) for each in _answers(predictor, [image, stored(image), halved(image)])]
         cells.insert(1, _tiles_untouched(predictor, image))
-        lines.append([f"`{name}`", *cells, f"{alarms} of {len(quarters)}"])
-    return markdown_table([*head, "quarters that alarm"], lines)
+        lines.append([f"`{name}`", *cells, f"{flagged} of {len(quarters)}"])
+    return markdown_table([*head, "flagged quarters"], lines)
 
 
-def _verdicts(predictor: Predictor, images: list[Image]) -> list[Verdict]:
-    return [answer.verdict for answer in predictor.ask(DETECTOR, predictor.cut(images)) if answer.verdict]
+def _answers(predictor: Predictor, images: list[Image]) -> list[Answer]:
+    return predictor.ask(DETECTOR, predictor.cut(images))
+
+
+def _is_flagged(answer: Answer) -> bool:
+    return answer.verdict is not None and answer.verdict.p is not None and answer.verdict.p <= LEVEL
 
 
 def _tiles_untouched(predictor: Predictor, image: Image) -> str:
@@ -62,9 +68,10 @@ def _tiles_untouched(predictor: Predictor, image: Image) -> str:
     return f"{sum(found.groups[i] == 'identity' for i in named)} of {len(named)}"
 
 
-def _in_words(verdict: Verdict) -> str:
-    named = f", {verdict.group} ({verdict.transform})" if verdict.alarms else ""
-    return f"{verdict.p:.3f}{named}"
+def _in_words(answer: Answer) -> str:
+    edit = edit_of(answer.classes())
+    named = f", {edit.group} ({edit.transform})" if _is_flagged(answer) else ""
+    return "" if answer.verdict is None else f"{answer.verdict.p:.3f}{named}"
 
 
 def stored(image: Image) -> Image:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,14 @@ from sklearn.metrics import roc_auc_score
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import Measured, measured, publish_about
 from probing_core import Predictor
-from probing_core.compute.live import PictureCrops, join
+from probing_core.answers.crops import Crops, join
+from probing_core.answers.reference_sets import LEVEL, Edits, ReferenceSets, error_holds, p_values
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector
 from probing_core.detector.learning import ROLES
 from probing_core.detector.scoring import views_of
-from probing_core.detector.verdicts import LEVEL, alarms, calibration_of, error_holds, p_values, power_of
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms
@@ -43,7 +42,7 @@ def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
     rows = rows.assign(corpus=0, first=False, role=rows["split"].map(ROLES), altered=rows["split"] != "calibrate")
     transforms = [t for t in load_transforms(recipe) if not t.far]
 
-    def made(picture: Image, row: dict) -> list[tuple[PictureCrops, dict]]:
+    def made(picture: Image, row: dict) -> list[tuple[Crops, dict]]:
         views = views_of(picture, row, transforms, recipe.design)
         return [(view.crops, view.facts | {"split": row["split"]}) for view in views]
 
@@ -92,24 +91,24 @@ def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:
     """Return error on untouched pictures of ``test`` and power there: by ``way``, calibrated on ``calibrate``; and
     by the whole alone, calibrated on the run's photographs at the view's size."""
-    by_view = calibration_of(at_view)
+    by_view = ReferenceSets.from_rows(at_view).sets["view"].clean
     calibrating = ((table["split"] == "calibrate") & ~table["no_color"]).to_numpy()
     untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()
     lines = []
     for name, score, calibrated in (
-        ("whole alone, by pictures of the view's size", scores["whole alone"], by_view.view),
+        ("whole alone, by pictures of the view's size", scores["whole alone"], by_view),
         (f"{way}, by large pictures", scores[way], scores[way][calibrating]),
     ):
         p = p_values(score[untouched], calibrated)
         holds = "holds" if error_holds(p, LEVEL, len(calibrated)) else "does not hold"
-        calibration = replace(by_view, large=calibrated)
-        power = power_of(table.assign(score=score, whole_score=scores["whole alone"]), calibration, LEVEL, "large")
-        assert power is not None
-        groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in power.by_group.items())
-        value, low, high = (in_percent(x, 1) for x in (power.overall.value, power.overall.low, power.overall.high))
+        edited = (table["role"] == "report") & (table["transform"] != "identity") & ~table["no_color"]
+        rate = Edits(table.assign(score=score)[edited]).detection_rate(calibrated)
+        assert rate is not None
+        groups = ", ".join(f"{group} {in_percent(share.value)}" for group, share in rate.by_group.items())
+        value, low, high = (in_percent(x, 1) for x in (rate.overall.value, rate.overall.low, rate.overall.high))
         overall = f"{value} ({low} to {high})"
-        lines.append([name, f"{alarms(p).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups])
-    return markdown_table(["score", "untouched that alarm", "n", "error at 5 %", "detected", "by group"], lines)
+        lines.append([name, f"{(p <= LEVEL).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups])
+    return markdown_table(["score", "clean, flagged", "n", "error at 5%", "detected", "by group"], lines)
 
 
 @errors_in_a_line

@@ -12,10 +12,10 @@ from probing_core.charts.theme import SYMBOLS, Theme
 
 
 def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the share of altered pictures against the probability with which they were called so; the diagonal is right.
+    """Draw the fraction of edited images against the stated probability; on the diagonal, the two agree.
 
     Args:
-        bins: ``set`` (of pictures; a line each), ``called``, ``share``, ``weight`` (the area of a mark), as fractions.
+        bins: ``set`` (of images; a line each), ``stated``, ``fraction``, ``weight`` (the area of a mark), as fractions.
     """
     diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
     traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]
@@ -24,14 +24,14 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
         traces.append({
             "type": "scatter",
             "name": escape(str(name)),
-            "x": 100 * rows["called"].to_numpy(float),
-            "y": 100 * rows["share"].to_numpy(float),
+            "x": 100 * rows["stated"].to_numpy(float),
+            "y": 100 * rows["fraction"].to_numpy(float),
             "customdata": 100 * weight,
             "mode": "lines+markers",
             "line": {"color": theme.series(place), "width": 1.5},
             "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 5 + 30 * np.sqrt(weight), "opacity": 0.85},
-            "hovertemplate": "called altered with %{x:.0f} %: %{y:.0f} % are, %{customdata:.0f} % of the weight",
+            "hovertemplate": "stated %{x:.0f}%, edited %{y:.0f}%, %{customdata:.0f}% of the weight",
         })  # fmt: skip
-    axes = ("probability that was said (%)", "share that is altered (%)")
+    axes = ("stated probability (%)", "fraction edited (%)")
     horizontal, vertical = ({"title": title, "range": list(PERCENT)} for title in axes)
     return base_figure(theme, 420, traces, horizontal, vertical, legend=legend_below())

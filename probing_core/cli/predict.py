@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
     parser.add_argument(
-        "--prior", type=float, default=0.5, metavar="P", help="share of such pictures that are altered (default 0.5)"
+        "--prior", type=float, default=0.5, metavar="P", help="fraction of such images that is edited (default 0.5)"
     )
     add_shared(parser, "--json", "--device")
 
@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     short = []
     for row in rows:
-        classes = [f"{one['class']} {decimal(100 * one['probability'], 2)} %" for one in row["classes"][:SHOWN]]
-        altered = f"{decimal(100 * row['altered'], 2)} %"
-        about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "altered": altered}
-        short.append(about | {"if altered": ", ".join(classes)})
+        classes = [f"{one['class']} {decimal(100 * one['probability'], 2)}%" for one in row["classes"][:SHOWN]]
+        edited = "" if row["edited"] is None else f"{decimal(100 * row['edited'], 2)}%"
+        about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "edited": edited}
+        short.append(about | {"if edited": ", ".join(classes)})
     return short

@@ -1,7 +1,7 @@
 """The detector of alterations: two small networks over `features`, whose log-probabilities are averaged.
 
-Untouched views have half of the weight in training, so that it learns how they can look; `verdicts` turns its score
-into an answer, by untouched photographs that it never saw.
+Untouched views have half of the weight in training, so that it learns how they can look; `answers.reference_sets`
+compares its score with clean photographs that it never saw.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from probing_core.compute.live import PictureCrops, Prediction, predictions_of
+from probing_core.answers.crops import Crops, Prediction, predictions_of
 from probing_core.compute.names import DETECTOR
 from probing_core.detector.features import features
 from probing_core.images.quality import NEAR_GRAY
@@ -152,8 +152,8 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 
-def detect(detector: Detector, crops: Sequence[PictureCrops]) -> list[Prediction]:
+def detect(detector: Detector, crops: Sequence[Crops]) -> list[Prediction]:
     """Return one prediction a picture; all crops must have one size."""
-    X = features([crop for picture in crops for crop in picture.pictures])
+    X = features([crop for image in crops for crop in image.images])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
     return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live import DIRECT_UP_TO
+from probing_core.answers.crops import DIRECT_UP_TO
 from probing_core.compute.runtime.parallel import in_chunks, picture_pool
 from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.sampling.series import alter_elsewhere

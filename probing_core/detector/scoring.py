@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live import PictureCrops, Prediction, cut
+from probing_core.answers.crops import Crops, Prediction, cut
+from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
+from probing_core.answers.scores import score_of
 from probing_core.compute.runtime.parallel import in_chunks, picture_pool
 from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import drawn
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import has_no_color, turned_gray
 from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, square_of
-from probing_core.detector.verdicts import AS_IT_IS, TURNED_GRAY, score_of
 from probing_core.errors import BadImage
 from probing_core.transforms.base import GROUPS, Image, Transform, generator
 
@@ -45,7 +46,7 @@ LARGEST_ALTERED = 6
 
 @dataclass(frozen=True, eq=False)
 class ScoredView:
-    crops: PictureCrops
+    crops: Crops
     facts: dict[str, object]
 
 
@@ -90,7 +91,7 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
     """Yield the views of the photograph of a ``row`` (`scored_from`)."""
     about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
 
-    def view(crops: PictureCrops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
+    def view(crops: Crops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
         size = "large" if crops.tiles else "view"
         no_color = has_no_color(crops.whole)
         facts = {"maker": maker, "transform": transform, "group": group, "size": size, "no_color": no_color}
@@ -105,13 +106,13 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
             yield view(cut(image, design.view), one.maker, one.transform, by_name[one.transform].group)
     if not row["first"]:
         return
-    whole = PictureCrops(crops.whole)
+    whole = Crops(crops.whole)
     yield view(whole, AS_IT_IS)
-    yield view(PictureCrops(turned_gray(crops.whole)), TURNED_GRAY)
+    yield view(Crops(turned_gray(crops.whole)), TURNED_GRAY)
     if min(picture.shape[:2]) >= design.view:
         made = make_views(picture, design.view, planned, by_name, row["image_id"], design.seed)
         for one, image in zip(planned, made, strict=True):
-            yield view(PictureCrops(image), one.maker, one.transform, by_name[one.transform].group)
+            yield view(Crops(image), one.maker, one.transform, by_name[one.transform].group)
 
 
 def _altered_large(
@@ -157,7 +158,8 @@ def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd
         found = []
         for view, prediction in zip(views, predictions, strict=True):
             no_color = bool(view.facts["no_color"])
-            found.append(score_of(prediction, no_color, fused=tiles and bool(view.crops.tiles) and not no_color))
+            joined = tiles and bool(view.crops.tiles) and not no_color
+            found.append(score_of(prediction, no_color, whole_only=not joined))
         return np.array(found, np.float64)
 
     return table.assign(score=scores(tiles=True), whole_score=scores(tiles=False))

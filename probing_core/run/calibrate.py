@@ -8,7 +8,7 @@ from functools import partial
 
 import pandas as pd
 
-from probing_core.compute.live import PictureCrops, Prediction, predictions_of
+from probing_core.answers.crops import Crops, Prediction, predictions_of
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect
 from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
@@ -115,14 +115,14 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         resources.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
 
 
-def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[list[PictureCrops]], list[Prediction]]:
+def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[list[Crops]], list[Prediction]]:
     if name == DETECTOR:
         return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
     probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
     groups = tuple(resolve(one).group for one in probe.classes)
 
-    def predict(crops: list[PictureCrops]) -> list[Prediction]:
-        X = models.embed(entry, [crop for each in crops for crop in each.pictures])
+    def predict(crops: list[Crops]) -> list[Prediction]:
+        X = models.embed(entry, [crop for each in crops for crop in each.images])
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict

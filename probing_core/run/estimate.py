@@ -635,7 +635,7 @@ def _measured_verdicts(
             made = list(pool.map(make, some))
             rates[kind, ""] = (time.perf_counter() - began) / len(some)
             if kind != LEARNED:
-                found = [crop for views in made for view in views for crop in view.crops.pictures]
+                found = [crop for views in made for view in views for crop in view.crops.images]
                 counts[kind], crops = len(found) / len(some), [*crops, *found]
     if crops:
         features(crops[:1])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.compute.live import Noticing, noticing_of
+from probing_core.answers.posterior import Posterior, model_posteriors
+from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.compute.runtime import parallel
 from probing_core.errors import BadRun
@@ -36,22 +37,30 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
-def read_noticing(store: Files, model: str) -> Mapping[str, Noticing]:
-    """Return kind of a picture -> the numbers that turn scores of ``model`` into probabilities of an alteration.
+def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
+    """Return kind of an image -> how edit scores of ``model`` become probabilities.
 
     They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
     training. With neither, every answer is the prior.
     """
-    fitted = read_fitted_noticing(store, model)
-    found = {} if fitted is None else {"direct": fitted}
-    return found | (noticing_of(store.read_table(scored_views_path(model))) if has_scored_views(store, model) else {})
+    fitted = read_fitted_posterior(store, model)
+    posteriors = {} if fitted is None else {"direct": fitted}
+    if has_scored_views(store, model):
+        posteriors |= model_posteriors(store.read_table(scored_views_path(model)))
+    return posteriors
 
 
-def read_fitted_noticing(store: Files, model: str) -> Noticing | None:
-    """Return the numbers that were fitted in training, with which the answers in the table of predictions were
-    computed; None where the run has not kept them (a second training of the zoo, as the reference run ships it)."""
+def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
+    """Return the posterior that was fitted in training, with which the answers in the table of predictions were
+    computed; None where the run has not kept it (additional seeds of the zoo, as the reference run ships them)."""
     name = probe_path(model, NOTICING)
-    return Noticing.from_bytes(store.read_bytes(name)) if store.has(name) else None
+    return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
+
+
+def read_reference_sets(store: Files) -> ReferenceSets:
+    """Return the clean photographs that the detector of a run compares images with; none where it has none."""
+    has = has_scored_views(store, DETECTOR)
+    return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 
 
 def has_scored_views(store: Files, model: str) -> bool:

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 import probing_core
+from probing_core.answers.crops import Crops, cut, join
+from probing_core.answers.scores import edit_score, given_edited, log_of
+from probing_core.answers.words import answer_word
 from probing_core.api import predictor as predicting
 from probing_core.api.predictor import Predictor
-from probing_core.compute.live import PictureCrops, alteration_score, cut, if_altered, join, log_of, word
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
@@ -19,7 +21,7 @@ from probing_core.probes.base import LinearProbe
 from probing_core.results import Run
 from probing_core.run import live as loaded
 from probing_core.run.layout import probe_path
-from probing_core.run.live import LoadedModels, read_noticing
+from probing_core.run.live import LoadedModels, read_posteriors
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.compute.test_samples import make_all
@@ -41,28 +43,28 @@ def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_
     embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
     probe = LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment")))
     groups = [resolve(name).group for name in probe.classes]
-    noticing = read_noticing(store, MODEL)["direct"]
+    posterior = read_posteriors(store, MODEL)["direct"]
     for prior in (0.5, 0.05):
         rows = predictor.predict(pictures[:3], models=[MODEL], prior=prior)
         for i, row in enumerate(rows):
             p = probe.probabilities(embeddings[i : i + 1])
             mine = {one["class"]: one["probability"] for one in row["classes"]}
-            theirs = dict(zip(probe.classes, if_altered(p, groups)[0], strict=True))
+            theirs = dict(zip(probe.classes, given_edited(p, groups)[0], strict=True))
             del theirs["identity"]
             assert mine == pytest.approx(theirs, abs=1e-4)
-            altered = noticing.altered(alteration_score(log_of(p), groups), prior)[0]
-            assert row["altered"] == pytest.approx(altered, abs=1e-3)
-            assert row["answer"] == word(row["altered"])
+            edited = posterior.edited(edit_score(log_of(p), groups), prior)[0]
+            assert row["edited"] == pytest.approx(edited, abs=1e-3)
+            assert row["answer"] == answer_word(row["edited"])
             assert (row["image"], row["crops"]) == (str(i), "direct")
 
 
 def test_another_prior_takes_no_other_look(predictor, monkeypatch):
     (answer,) = predictor.ask(MODEL, [cut(scene(0, 32), 32)])
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("the picture was embedded again"))
-    altered = {prior: answer.altered(prior) for prior in (0.1, 0.5, 0.9)}
-    odds = [p / (1 - p) / prior * (1 - prior) for prior, p in altered.items()]
+    edited = {prior: answer.edited(prior) for prior in (0.1, 0.5, 0.9)}
+    odds = [p / (1 - p) / prior * (1 - prior) for prior, p in edited.items()]
     assert odds == pytest.approx([odds[1]] * 3)
-    assert answer.row("a", prior=0.9)["altered"] >= answer.row("a", prior=0.1)["altered"]
+    assert answer.row("a", prior=0.9)["edited"] >= answer.row("a", prior=0.1)["edited"]
     with pytest.raises(BadConfig, match="between 0 and 1"):
         predictor.predict([scene(0, 32)], prior=1.0)
 
@@ -91,7 +93,7 @@ def test_a_model_that_is_being_loaded_holds_up_no_other(predictor, monkeypatch):
 def test_an_answer_is_made_of_what_is_said_of_whole_and_tiles(predictor):
     large = cut(scene(3, 700)[:420], predictor.recipe.view)
     told = predictor.ask(MODEL, [large])[0].prediction
-    alone = [one.prediction for one in predictor.ask(MODEL, [PictureCrops(picture) for picture in large.pictures])]
+    alone = [one.prediction for one in predictor.ask(MODEL, [Crops(image) for image in large.images])]
     np.testing.assert_allclose(told.crop_probabilities, [crop.probabilities for crop in alone], atol=1e-6)
     np.testing.assert_allclose(told.probabilities, join(told.crop_probabilities, told.groups), atol=1e-9)
     np.testing.assert_allclose(alone[0].crop_probabilities, [alone[0].probabilities])
@@ -124,8 +126,8 @@ def test_the_order_and_company_of_pictures_do_not_matter(predictor):
     together = predictor.predict(images, names=["a", "b", "c"])
     alone = [row for name, image in zip("abc", images, strict=True) for row in predictor.predict([image], names=[name])]
     for row, other in zip(together, alone, strict=True):
-        assert row["altered"] == pytest.approx(other["altered"], abs=1e-4)
-        assert row | {"classes": [], "altered": 0} == other | {"classes": [], "altered": 0}
+        assert row["edited"] == pytest.approx(other["edited"], abs=1e-4)
+        assert row | {"classes": [], "edited": 0} == other | {"classes": [], "edited": 0}
         for one, its in zip(row["classes"], other["classes"], strict=True):
             assert one | {"probability": 0} == its | {"probability": 0}
             assert one["probability"] == pytest.approx(its["probability"], abs=1e-5)
@@ -205,7 +207,7 @@ def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
         row = probing_core.predict(one, Run.open(predictor.store.root), models=MODEL).iloc[0]
         assert row["image"] == name
         assert [one["class"] for one in row["classes"]] == [one["class"] for one in table["classes"][0]]
-        assert row["altered"] == pytest.approx(table["altered"][0], abs=1e-5)  # in company, last bits differ
+        assert row["edited"] == pytest.approx(table["edited"][0], abs=1e-5)  # in company, last bits differ
     with pytest.raises(BadRun, match="holds no run"):
         probing_core.predict(images, tmp_path)
     with pytest.raises(BadImage, match=r"no-file.png"):

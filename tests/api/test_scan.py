@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from collections import Counter
@@ -12,11 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probing_core.answers.crops import cut
+from probing_core.answers.words import ANSWERS
 from probing_core.api import scan as scanning
+from probing_core.api import scan_files
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan import Chunks, find_files, promise_of, scan, thumbnails_of, write_page
+from probing_core.api.scan import scan
+from probing_core.api.scan_files import Chunks, File, find_files
+from probing_core.api.scan_results import false_discovery_rates, listed, promise_of, thumbnails_of
 from probing_core.cli import main
-from probing_core.compute.live import ANSWERS, cut
 from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun
 from probing_core.images import encode_jpeg, encode_png, read_image
@@ -45,7 +50,7 @@ def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
 def test_a_file_that_is_removed_while_the_folder_is_listed_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "1.png").touch()
     (tmp_path / "2.png").touch()
-    monkeypatch.setattr(scanning, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
+    monkeypatch.setattr(scan_files, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
     assert [file.name for file in find_files(tmp_path, apart=tmp_path / "out")] == ["2.png"]
 
 
@@ -56,21 +61,11 @@ def test_a_folder_that_cannot_be_listed_ends_the_scan_before_it_begins(tmp_path,
     with pytest.raises(BadConfig, match=r"b' cannot be listed \(Permission denied\)"):
         find_files(tmp_path / "a", apart=tmp_path / "out")
     (tmp_path / "itself").symlink_to("itself")
-    with pytest.raises(BadConfig, match="is no folder"):
+    with pytest.raises(BadConfig, match="is not a folder"):
         find_files(tmp_path / "itself", apart=tmp_path / "out")
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
-
-CHUNK = 16  # so that a hundred files make several
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_chunks():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scanning, "CHUNK", CHUNK)
-        yield
-
 
 RESULTS = ("verdicts.csv", "verdicts.parquet", "index.html")
 
@@ -125,69 +120,79 @@ def scanned(made, folder, tmp_path_factory) -> tuple[Path, scanning.Scan]:
     return out, scan(folder, out, made, threads=2)
 
 
-def test_every_file_has_its_verdict(scanned, folder, made):
+def test_scan_answers_for_every_file_as_the_predictor_does(scanned, folder, made):
     out, found = scanned
     table = pd.read_parquet(out / "verdicts.parquet")
     assert list(table["path"]) == sorted(table["path"], key=lambda p: p.split("/"))
     assert len(table) == 102
-    assert found.counts == dict(Counter(table["verdict"]))
+    assert found.counts == dict(Counter(table["answer"]))
     predictor = Predictor(made)
     for row in table[table["error"] == ""].iloc[::17].itertuples():
         (answer,) = predictor.ask("detector", [cut(read_image(folder / row.path), 32)])
         verdict = answer.verdict
-        assert (row.verdict, row.n, row.no_color) == (answer.answer(), verdict.n, verdict.no_color)
+        assert (row.answer, row.n, row.no_color) == (answer.answer(), verdict.n, verdict.no_color)
         assert row.p == pytest.approx(verdict.p)
-        assert row.group == (verdict.group or "")
+        assert row.edited == pytest.approx(np.nan if answer.edited() is None else answer.edited(), nan_ok=True)
+        assert (row.group != "") == (row.answer in ("edited", "probably edited"))
     assert table["q"].isna().all()
-    assert "no error rate is promised" in found.promise
+    assert "no error rate is guaranteed" in found.promise
     assert table.loc[table["path"].str.contains("/007|/057"), "flags"].str.startswith("large").all()
     assert table.loc[table["path"].str.contains("/012|/062"), "no_color"].all()
 
 
-def test_the_tables_and_the_page_agree_and_bad_files_get_one_sentence_each(scanned):
+def test_scan_writes_the_same_answers_into_tables_and_page(scanned):
     out, found = scanned
-    csv = pd.read_csv(out / "verdicts.csv", keep_default_na=False, na_values={"p": "", "q": ""})
+    csv = pd.read_csv(out / "verdicts.csv", keep_default_na=False, na_values={"p": "", "q": "", "edited": ""})
     table = pd.read_parquet(out / "verdicts.parquet")
     assert list(csv["path"]) == list(table["path"])
     np.testing.assert_allclose(csv["p"], table["p"])
-    assert list(csv["verdict"]) == list(table["verdict"])
-    page = re.findall('<td class="[a-z]+">(.*?)</td>', (out / "index.html").read_text())
-    assert Counter(page) == Counter(table["verdict"])
-    assert set(page) <= {*ANSWERS, "unreadable"}
+    assert list(csv["answer"]) == list(table["answer"])
+    page = re.findall('<td class="[a-z]+"[^>]*>([a-z ]*[a-z])', (out / "index.html").read_text())
+    page = [answer for answer in page if answer in {*ANSWERS, "unreadable"}]
+    assert Counter(page) == Counter(table["answer"])
     assert found.counts["unreadable"] == len(found.errors) == 2
-    bad = table[table["verdict"] == "unreadable"].set_index("path")["error"]
+    bad = table[table["answer"] == "unreadable"].set_index("path")["error"]
     assert set(bad.index) == {"a/broken.png", "a/cut.png"}
     assert all("\n" not in error and error for error in bad)
 
 
-def test_the_page_marks_alarms_and_nothing_else(tmp_path):
-    answers = (*ANSWERS, "unreadable")
-    rows = {
-        "path": answers,
-        "verdict": answers,
-        "class": "",
-        "group": "",
-        "group_probability": 1.0,
-        "class_probability": 1.0,
-        "error": "",
-        "flags": "",
-        "thumbnail": b"",
-    }
-    write_page(tmp_path, tmp_path, [pd.DataFrame(rows).assign(p=0.005, n=199, q=np.nan)], dict.fromkeys(answers, 1), [])
-    marks = re.findall('<td class="([a-z]+)">(.*?)</td>', (tmp_path / "index.html").read_text())
-    assert {answer for mark, answer in marks if mark == "found"} == {"altered", "rather altered"}
-    assert {answer for mark, answer in marks if mark == "bad"} == {"unreadable"}
-    assert len(marks) == len(answers)
-    assert (tmp_path / "index.html").read_text().count("0 of 199 (0.0%)") == len(answers)
+def test_scan_lists_files_without_color_apart(scanned):
+    out, _ = scanned
+    color, gray = (out / "index.html").read_text().split("<h2>Images without color</h2>")
+    assert all(name in gray for name in ("a/012.png", "a/062.png"))
+    assert not re.search("(012|062).png", color)
+    assert "not originals in gray" in gray
 
 
-def test_of_what_is_perhaps_no_photograph_the_tables_and_the_page_say_nothing_else(made, tmp_path):
+def test_listed_sorts_by_q_then_p_then_probability_and_files_without_an_answer_come_last():
+    rows = pd.DataFrame(
+        {
+            "path": list("abcdef"),
+            "q": [0.2, 0.1, 0.2, np.nan, 0.2, np.nan],
+            "p": [0.02, 0.5, 0.01, np.nan, 0.01, 0.001],
+            "edited": [0.9, 0.1, 0.6, np.nan, 0.7, 0.99],
+            "answer": ["edited"] * 5 + ["perhaps no photograph"],
+        }
+    )
+    assert "".join(listed(rows)["path"]) == "becadf"
+
+
+def test_false_discovery_rates_are_those_of_benjamini_and_hochberg():
+    p = np.random.default_rng(0).uniform(size=50) ** 2
+    order = np.argsort(p)
+    rate = p[order] * len(p) / np.arange(1, len(p) + 1)
+    expected = np.array([min(1, rate[i:].min()) for i in range(len(p))])
+    np.testing.assert_allclose(false_discovery_rates(p)[order], expected)
+    assert len(false_discovery_rates(p[:0])) == 0
+
+
+def test_scan_says_nothing_else_of_what_is_perhaps_no_photograph(made, tmp_path):
     folder, out = tmp_path / "mine", tmp_path / "scan"
     folder.mkdir()
     (folder / "white.png").write_bytes(encode_png(np.full((200, 200, 3), 250, np.uint8)))
     assert scan(folder, out, made).counts == {"perhaps no photograph": 1}
     (row,) = pd.read_csv(out / "verdicts.csv").to_dict("records")
-    assert row["verdict"] == "perhaps no photograph"
+    assert row["answer"] == "perhaps no photograph"
     assert row["n"] > 0, "the numbers stay"
     line = re.search("<tbody>(.*?)</tbody>", (out / "index.html").read_text(), re.DOTALL)[1]
     assert ">perhaps no photograph</td><td></td>" in line
@@ -197,7 +202,7 @@ def test_of_what_is_perhaps_no_photograph_the_tables_and_the_page_say_nothing_el
 def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     out, found = scanned
     text = (out / "index.html").read_text()
-    assert text.count("<tr") == 1 + 102
+    assert text.count("<tr") == 2 + 102
     assert text.count("Scan of mine") == 2
     assert promise_of(out) == found.promise in text
     assert "b &lt;i&gt;&amp;/099.png" in text
@@ -211,9 +216,10 @@ def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
 
 def test_thumbnails_are_found_by_their_rows(scanned, tmp_path):
     out, _ = scanned
-    chunks = pd.concat([pd.read_parquet(path) for path in sorted((out / "chunks").glob("*.parquet"))])
-    rows = [CHUNK, 3, 101, CHUNK - 1, 0]
-    assert thumbnails_of(out, [*rows, 102, 10_000]) == [*chunks["thumbnail"].iloc[rows], b"", b""]
+    chunks = pd.concat([pd.read_parquet(path) for path in (out / "chunks").glob("*.parquet")]).set_index("path")
+    paths = pd.read_parquet(out / "verdicts.parquet")["path"]
+    rows = [64, 3, 101, 63, 0]
+    assert thumbnails_of(out, [*rows, 102, 10_000]) == [*chunks.loc[paths.iloc[rows], "thumbnail"], b"", b""]
     assert thumbnails_of(tmp_path, [0]) == [b""]
 
 
@@ -221,12 +227,12 @@ def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
     out, found = scanned
     before = contents(out)
     assert {path.name for path in out.iterdir()} <= set(scanning.WRITTEN)
-    monkeypatch.setattr(scanning, "examine", lambda *a, **k: pytest.fail("measured again"))
+    monkeypatch.setattr(scanning, "measure", lambda *a, **k: pytest.fail("measured again"))
     assert scan(folder, out, made) == found
     assert contents(out) == before
 
 
-def test_killed_five_times_it_ends_with_the_same_bytes(scanned, folder, made, tmp_path, monkeypatch):
+def test_a_scan_that_is_killed_around_each_chunk_ends_with_the_same_bytes(scanned, folder, made, tmp_path, monkeypatch):
     out, _ = scanned
     other = tmp_path / "scan"
     plain, kills = Chunks.write, []
@@ -235,80 +241,144 @@ def test_killed_five_times_it_ends_with_the_same_bytes(scanned, folder, made, tm
         pass
 
     def dying(self, index, rows):
-        if len(kills) < 5 and len(kills) % 2 == 0:
-            kills.append(index)
-            raise Killed  # before it is written
-        plain(self, index, rows)
-        if len(kills) < 5:
-            kills.append(index)
-            raise Killed  # just after
+        kills.append(index)
+        if len(kills) % 2 == 0:
+            plain(self, index, rows)
+        raise Killed  # before it is written, or just after
 
-    monkeypatch.setattr(Chunks, "write", dying)
-    for _ in range(5):
-        with pytest.raises(Killed):
-            scan(folder, other, made, threads=2)
+    count = len(list((out / "chunks").glob("*.parquet")))
+    with monkeypatch.context() as patch:
+        patch.setattr(Chunks, "write", dying)
+        for _ in range(2 * count):
+            with pytest.raises(Killed):
+                scan(folder, other, made, threads=2)
     scan(folder, other, made, threads=2)
-    assert len(kills) == 5
     assert contents(other) == contents(out)
 
 
-def test_a_changed_file_is_scanned_again_and_others_are_not(made, folder, tmp_path, monkeypatch):
+def files_named(names: list[str]) -> list[File]:
+    return [File(f"/{name}", name, (1, 1)) for name in sorted(names)]
+
+
+@pytest.mark.parametrize("new", ["a.jpg", "img-0320b.jpg", "z.jpg"])
+def test_one_new_file_in_a_folder_of_640_costs_one_chunk(tmp_path, new):
+    names = [f"img-{i:04d}.jpg" for i in range(640)]
+    before = Chunks(tmp_path, files_named(names), "settings")
+    assert 4 <= len(before.files) <= 20
+    for i, chunk in enumerate(before.files):
+        before.write(i, pd.DataFrame({"path": [file.name for file in chunk]}))
+    after = Chunks(tmp_path, files_named([*names, new]), "settings")
+    missing = after.missing()
+    again = [file.name for i in missing for file in after.files[i]]
+    assert new in again
+    assert len(again) <= max(map(len, before.files)) + 1
+    for i in missing:
+        after.write(i, pd.DataFrame({"path": [file.name for file in after.files[i]]}))
+    after.remove_others()
+    assert [name for rows in after.read() for name in rows["path"]] == sorted([*names, new])
+    assert len(list(tmp_path.glob("*.parquet"))) == len(after.files)
+
+
+def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder, tmp_path, monkeypatch):
     mine = Path(shutil.copytree(folder, tmp_path / "mine"))
     out = tmp_path / "scan"
     scan(mine, out, made)
     seen: list[str] = []
-    plain = scanning.examine
+    plain = scanning.measure
 
     def watching(file, **keywords):
         seen.append(file.name)
         return plain(file, **keywords)
 
-    monkeypatch.setattr(scanning, "examine", watching)
+    monkeypatch.setattr(scanning, "measure", watching)
     (mine / "a" / "001.png").write_bytes(encode_png(scene(1, 50)))
     scan(mine, out, made)
     assert "a/001.png" in seen
-    assert len(seen) == CHUNK
+    assert len(seen) < 102
     assert pd.read_parquet(out / "verdicts.parquet").set_index("path").loc["a/001.png", "width"] == 50
     shutil.rmtree(mine / "b <i>&")
     scan(mine, out, made)
     assert len(pd.read_parquet(out / "verdicts.parquet")) == 72
 
 
-def test_trusted_pictures_calibrate(made, folder, tmp_path, monkeypatch):
-    clean = tmp_path / "clean"
-    clean.mkdir()
+def decode_that_ends(file, view):
+    """Decode as a decoder with a fault does: one file ends the process."""
+    if file.name == "a/002.png":
+        os._exit(11)
+    return scan_files.decode(file, view)
+
+
+def test_a_file_that_ends_its_process_is_one_unreadable_row(made, folder, tmp_path, monkeypatch):
+    mine, out = Path(shutil.copytree(folder, tmp_path / "mine")), tmp_path / "scan"
+    monkeypatch.setattr(scanning, "decode", decode_that_ends)
+    found = scan(mine, out, made, threads=2)
+    table = pd.read_parquet(out / "verdicts.parquet").set_index("path")
+    assert table.at["a/002.png", "answer"] == "unreadable"
+    assert "could not be decoded" in table.at["a/002.png", "error"]
+    assert found.counts["unreadable"] == 3
+    assert (table["answer"] != "unreadable").sum() == 99
+    (mine / "z.png").write_bytes(encode_png(scene(1, 50)))
+    assert scan(mine, out, made, threads=2).counts["unreadable"] == 3, "it is resumed"
+
+
+@pytest.fixture(scope="module")
+def clean_folder(tmp_path_factory) -> Path:
+    clean = tmp_path_factory.mktemp("clean")
     for i in range(120):
         (clean / f"{i}.png").write_bytes(encode_png(scene(7000 + i, 44)))
+    return clean
+
+
+def test_clean_images_calibrate(made, folder, clean_folder, tmp_path):
+    clean = Path(shutil.copytree(clean_folder, tmp_path / "clean"))
     found = scan(folder, tmp_path / "scan", made, clean=clean)
     table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
     assert set(table.loc[table["error"] == "", "n"]) == {120}
-    assert "120 pictures that you trust" in found.promise
+    assert "120 images that you trust" in found.promise
     assert table["q"].isna().all()  # fewer than 500
-    untouched = table["path"].str.extract(r"(\d+)\.")[0].astype(float) % 3 != 1
-    same_source = table[untouched & (table["error"] == "") & ~table["no_color"] & (table["width"] == 44)]
+    unedited = table["path"].str.extract(r"(\d+)\.")[0].astype(float) % 3 != 1
+    same_source = table[unedited & (table["error"] == "") & ~table["no_color"] & (table["width"] == 44)]
     assert (same_source["p"] <= 0.05).mean() < 0.15
-    monkeypatch.setattr(scanning, "MIN_FOR_Q", 120)
-    scan(folder, tmp_path / "scan", made, clean=clean)
-    table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
-    assert table.loc[table["error"] != "", "q"].isna().all()
-    table = table[table["error"] == ""].sort_values("p", kind="stable")
-    rate = table["p"] * len(table) / np.arange(1, len(table) + 1)  # Benjamini and Hochberg's, at each rank
-    np.testing.assert_allclose(table["q"], [min(1, rate[i:].min()) for i in range(len(table))])
     for path in list(clean.iterdir())[:30]:
         path.unlink()
-    with pytest.raises(BadConfig, match="give 100 or more"):
+    with pytest.raises(BadConfig, match="Give 100 or more"):
         scan(folder, tmp_path / "other", made, clean=clean)
 
 
+def test_scan_with_enough_clean_images_has_q_apart_for_images_without_color(
+    made, folder, clean_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(scanning, "MIN_FOR_Q", 120)
+    scan(folder, tmp_path / "scan", made, clean=clean_folder)
+    table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
+    assert table.loc[table["error"] != "", "q"].isna().all()
+    for _, mine in table[table["error"] == ""].groupby("no_color"):
+        np.testing.assert_allclose(mine["q"], false_discovery_rates(mine["p"].to_numpy()))
+
+
+def test_scan_writes_no_formula_of_a_file_name(made, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("=1+1.png", "@SUM(1).png", "+1.png", "-2.png", "cat.png"):
+        (mine / name).write_bytes(encode_png(scene(1, 44)))
+    (mine / '=HYPERLINK("x").png').write_bytes(b"no image")
+    scan(mine, tmp_path / "scan", made)
+    csv = pd.read_csv(tmp_path / "scan" / "verdicts.csv")
+    for column in csv.select_dtypes(exclude="number"):
+        assert not csv[column].astype(str).str.match(r"[=+@-]").any(), column
+    assert set(csv["path"]) >= {"'=1+1.png", "'-2.png", "cat.png"}
+    assert "=1+1.png" in set(pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")["path"])
+
+
 def test_folders_that_cannot_be_used_are_refused(made, folder, tmp_path, many_scenes):
-    with pytest.raises(BadConfig, match="no folder"):
+    with pytest.raises(BadConfig, match="not a folder"):
         scan(tmp_path / "nothing", tmp_path / "out", made)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(BadConfig, match="holds other files"):
         scan(folder, tmp_path / "full", made)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadConfig, match="holds no picture"):
+    with pytest.raises(BadConfig, match="contains no images"):
         scan(tmp_path / "empty", tmp_path / "out", made)
     with pytest.raises(BadConfig, match="between 0 and 1"):
         scan(folder, tmp_path / "out", made, level=5)

@@ -180,8 +180,8 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     rows = json.loads(out)
     assert len(rows) == 4, "one row a picture and model"
     for row in rows:
-        assert set(row) == {"image", "model", "crops", "altered", "answer", "classes"}
-        assert 0 <= row["altered"] <= 1
+        assert set(row) == {"image", "model", "crops", "edited", "answer", "classes"}
+        assert 0 <= row["edited"] <= 1
         probabilities = [one["probability"] for one in row["classes"]]
         assert abs(sum(probabilities) - 1) < 1e-5
         assert probabilities == sorted(probabilities, reverse=True)
@@ -197,7 +197,7 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
         json.loads(call(capsys, "predict", paths[0], "--run", trained, "--prior", prior, "--json")[1])
         for prior in ("0.01", "0.99")
     )
-    assert all(one["altered"] < other["altered"] for one, other in zip(rare, often, strict=True))
+    assert all(one["edited"] < other["edited"] for one, other in zip(rare, often, strict=True))
 
 
 def test_a_run_that_is_being_written_is_called_so(capsys, trained):

@@ -31,7 +31,7 @@ from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
 from probing_core.run.layout import predictions_path, probe_path
-from probing_core.run.live import read_noticing, read_probe
+from probing_core.run.live import read_posteriors, read_probe
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.stages import run
@@ -301,8 +301,8 @@ def test_what_is_stored_are_the_probe_its_calibration_and_the_answers_about_test
     np.testing.assert_allclose(stored.weight, made.probe.weight, atol=1e-5)
     assert stored.temperature == pytest.approx(made.probe.temperature)
     assert store.has(probe_path(MODEL, NOTICING))
-    found = read_noticing(store, MODEL)["direct"]
-    assert found.temperature == pytest.approx(made.noticing.temperature, rel=1e-3)
+    found = read_posteriors(store, MODEL)["direct"]
+    assert found.temperature == pytest.approx(made.posterior.temperature, rel=1e-3)
     table = store.read_table(predictions_path(MODEL, "fine"))
     np.testing.assert_allclose(table["altered"], made.altered[table["sample"]], atol=1e-3)
     classes = np.array(work.task("fine").classes)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from probing_core.compute.live import cut, join
+from probing_core.answers.crops import cut, join
 from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
 from probing_core.detector.features import MAPS, features, prepare
 from probing_core.errors import BadRun, ModelUnavailable

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.live import Prediction
+from probing_core.answers.answer import Answer
+from probing_core.answers.crops import Prediction
+from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.sampling.samples import Design
 from probing_core.detector import scoring
 from probing_core.detector.learning import CALIBRATE, CHOOSE, LEARN, REPORT
-from probing_core.detector.verdicts import Judge
 from probing_core.transforms import resolve
 from tests.conftest import scene
 
@@ -60,7 +61,7 @@ def test_scored_calibrates_a_run_of_color_transformations_alone():
     predictions = [Prediction("m", names, groups, one, one[None], np.zeros(3)) for one in p]
     table = scoring.scored(views, predictions)
     assert table.groupby("no_color")["score"].agg(lambda scores: scores.isna().mean()).to_dict() == {False: 0, True: 1}
-    judge = Judge.from_rows(table)
-    gray = judge.verdict(predictions[0], no_color=True)
-    assert (gray.p, gray.n, gray.alarms) == (None, 0, False)
-    assert judge.verdict(predictions[0], no_color=False).n == 120
+    sets = ReferenceSets.from_rows(table)
+    gray = Answer.of_detector(predictions[0], no_color=True, sets=sets)
+    assert (gray.verdict.p, gray.verdict.n, gray.answer()) == (None, 0, "inconclusive")
+    assert Answer.of_detector(predictions[0], no_color=False, sets=sets).verdict.n == 120

@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from lab.scripts.reference import ship
+from probing_core.answers.crops import cut
+from probing_core.answers.reference_sets import p_values
+from probing_core.answers.scores import edit_score, log_of
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
-from probing_core.compute.live import alteration_score, cut, log_of
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.learning import choose_photographs
-from probing_core.detector.verdicts import calibration_of, p_values
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
 from probing_core.run import calibrate
@@ -154,7 +155,7 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
         table = made.read_table(scored_views_path(model))
         table = table[(table["maker"] == "as it is") & (table["corpus"] == 1)]
         row = table[table["image_id"] == "003"]
-        expected = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)[0]
+        expected = edit_score(log_of(prediction.probabilities)[None], prediction.groups)[0]
         assert row["score"].iloc[0] == pytest.approx(expected, abs=1e-3)
 
 
@@ -167,10 +168,10 @@ def test_the_detectors_row_has_its_verdict_and_comes_first(made):
     first = {row["image"]: row["verdict"] for row in rows if row["model"] == DETECTOR}
     assert first["clean"]["n"] == first["dark"]["n"] == 110
     assert first["dark"]["p"] <= first["clean"]["p"]
-    calibration = calibration_of(made.read_table(scored_views_path(DETECTOR)))
+    clean = predictor.reference_sets.sets["view"].clean
     prediction = predictor.ask(DETECTOR, [cut(dark, 32)])[0].prediction
-    score = alteration_score(log_of(prediction.probabilities)[None], prediction.groups)
-    assert first["dark"]["p"] == pytest.approx(p_values(score, calibration.view)[0])
+    score = edit_score(log_of(prediction.probabilities)[None], prediction.groups)
+    assert first["dark"]["p"] == pytest.approx(p_values(score, clean)[0])
     for row in rows:
         assert len(row["classes"]) == 3
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
@@ -184,10 +185,9 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert main(["predict", str(file), "--run", str(made.root), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows] == [DETECTOR, MODEL]
-    assert set(rows[1]) == {"image", "model", "crops", "altered", "answer", "classes"}
+    assert set(rows[1]) == {"image", "model", "crops", "edited", "answer", "classes"}
     assert set(rows[0]) == set(rows[1]) | {"verdict"}
-    parts = {"group", "transform", "group_probability", "transform_probability"}
-    assert set(rows[0]["verdict"]) == parts | {"alarms", "p", "n", "level", "no_color", "power", "odds"}
+    assert set(rows[0]["verdict"]) == {"p", "n", "kind", "no_color", "detection_rate"}
     assert set(rows[0]["classes"][0]) == {"class", "group", "probability"}
 
 
@@ -265,7 +265,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     def watched(self, files, inputs=None):
         plain(self, files, inputs)
         written.extend(name for name, _ in files)
-        calibrated.append((written[-1], Predictor(copy.root).judge.calibration is not None))
+        calibrated.append((written[-1], bool(Predictor(copy.root).reference_sets.sets)))
 
     monkeypatch.setattr(Store, "enter", watched)
     run(copy.root, options, ("train",), graph=raised)

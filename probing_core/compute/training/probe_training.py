@@ -15,9 +15,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.posterior import Posterior, fit_posterior
+from probing_core.answers.scores import edit_score, given_edited, log_of
 from probing_core.compute.evaluation.score_rows import LINEAR, joined
 from probing_core.compute.lazy_rows import BLOCK, LazyRows
-from probing_core.compute.live import Noticing, alteration_score, fit_noticing, if_altered, log_of
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, Task, codes
 from probing_core.compute.sampling.samples import has_splits
@@ -202,14 +203,14 @@ class Deployment:
 
     Attributes:
         probe: learned from all photographs, at its temperature, with the same prior for each group.
-        noticing: how its score becomes the probability that a picture was altered.
+        posterior: turns its edit score into the probability that an image was edited.
         altered, named: (N,) for each sample by probes that did not learn from its photograph: this probability, and the
             position of the most probable class if it was altered; NaN and -1 for samples that take no part.
         facts: how the probe was fitted.
     """
 
     probe: LinearProbe
-    noticing: Noticing
+    posterior: Posterior
     altered: np.ndarray
     named: np.ndarray
     facts: FitFacts
@@ -221,7 +222,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
     So the penalty is the one that predicts the renderings of the val split best, by a probe that learned from the train
     split alone. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever
-    their split, and predict the others: these answers decide the temperature and the two numbers of `Noticing`. The
+    their split, and predict the others: these answers decide the temperature and the two numbers of `Posterior`. The
     probe that is kept learns from all photographs. All samples of a class weigh the same, and the bank's own are those
     of the first repetition: users bring pictures that the bank did not make. Embeddings without negative numbers may
     enter as square roots, where those predict the renderings better.
@@ -248,17 +249,17 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
             for some in np.split(rows, range(BLOCK, len(rows), BLOCK)):
                 expected = at_temperature(probe.probabilities(pictures.X[some]), temperature) * prior
                 expected /= expected.sum(1, keepdims=True)
-                scores[some] = alteration_score(log_of(expected), groups)
-                named[some] = if_altered(expected, groups).argmax(1)
+                scores[some] = edit_score(log_of(expected), groups)
+                named[some] = given_edited(expected, groups).argmax(1)
     known = pictures.first & ~np.isnan(scores)
-    noticing = fit_noticing(
+    posterior = fit_posterior(
         scores[known],
         np.array(groups)[pictures.truth[known]],
         np.where(pictures.rendered, "alternative", "bank")[known],
         pictures.photographs[known],
     )
     probe, samples = fitted.with_temperature(temperature).with_prior(prior), slice(len(data.samples))
-    return Deployment(probe, noticing, noticing.altered(scores[samples]), named[samples], fitted.facts)
+    return Deployment(probe, posterior, posterior.edited(scores[samples]), named[samples], fitted.facts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -403,7 +404,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     answers: dict[str, np.ndarray] = {}
     if name == "fine" and live:
         deployment = fit_deployment(data, task, folds, probes)
-        of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.noticing.to_bytes()}
+        of_fine |= {DEPLOYMENT: deployment.probe.to_bytes(), NOTICING: deployment.posterior.to_bytes()}
         answers = {"altered": deployment.altered.astype(np.float32), "named": np.array(task.classes)[deployment.named]}
         fits.append((LINEAR, DEPLOYMENT, deployment.facts))
     if name == "fine":

@@ -6,7 +6,7 @@ import pytest
 from dashboard.data import own_picture, predictions
 from dashboard.data.pictures import VisitorPicture
 from lab.devtools.made_run import LIVE
-from probing_core.compute.live import PictureCrops
+from probing_core.answers.crops import Crops
 from probing_core.compute.names import EVERYTHING
 from probing_core.results import Run
 from probing_core.results.explorer.data import default_models, explorer_data
@@ -43,7 +43,7 @@ def test_a_picture_of_the_run_comes_to_its_own_place(run, data, monkeypatch):
     monkeypatch.setattr(Run, "has_embeddings", lambda *_: False)
     monkeypatch.setattr(Run, "lazy_embeddings", lambda *_: None)
     # Crops are kept by visit, and here is none.
-    monkeypatch.setattr(predictions, "crops_of", lambda run, picture: PictureCrops(picture.image))
+    monkeypatch.setattr(predictions, "crops_of", lambda run, picture: Crops(picture.image))
     assert not own_picture.why_no_place(run, data, MODEL)
     assert "cannot embed" in own_picture.why_no_place(run, data, "zoo/mae")
     sample = int(own_picture.gallery_samples(data)[40])

@@ -6,13 +6,13 @@ import threading
 
 import numpy as np
 import pytest
+from probing_core.api.trust import held_out, noticed
 
 from dashboard import rights
 from dashboard.data import cache, predictions
 from dashboard.data.predictions import Answers
+from probing_core.answers.crops import Crops
 from probing_core.api.predictor import Predictor
-from probing_core.api.trust import held_out, noticed
-from probing_core.compute.live import PictureCrops
 from probing_core.models import hub
 from probing_core.results import Run
 from probing_core.run.live import LoadedModels
@@ -25,9 +25,9 @@ def crops():
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 255, (128, 128, 3), dtype=np.uint8) for _ in range(4)]
     return [
-        PictureCrops(pictures[0]),
-        PictureCrops(pictures[1]),
-        PictureCrops(pictures[0], (pictures[2],)),
+        Crops(pictures[0]),
+        Crops(pictures[1]),
+        Crops(pictures[0], (pictures[2],)),
     ]
 
 

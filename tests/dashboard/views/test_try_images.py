@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from probing_core.compute.live import Noticing
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
@@ -17,7 +18,6 @@ from dashboard.widgets import upload
 from probing_core import predict
 from probing_core.cli import main
 from probing_core.compute import live
-from probing_core.compute.live import Noticing
 from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png

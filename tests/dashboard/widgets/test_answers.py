@@ -7,6 +7,7 @@ import re
 from html import unescape
 
 import pytest
+from probing_core.compute.live import ANSWERS, PRIOR, word
 
 from dashboard.data.predictions import Measured
 from dashboard.widgets.answers import (
@@ -20,7 +21,6 @@ from dashboard.widgets.answers import (
     which_to_believe,
 )
 from probing_core.charts import Theme
-from probing_core.compute.live import ANSWERS, PRIOR, word
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent

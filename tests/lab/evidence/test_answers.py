@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lab.evidence import answers
-from probing_core.compute.live import Noticing
-from tests.api.test_trust import made
+from probing_core.answers.posterior import Posterior, model_posteriors
+from tests.results.test_model_answers import made
 
 
 def test_the_tables_have_a_row_a_model():
@@ -40,7 +40,7 @@ def scored_views() -> pd.DataFrame:
 def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
     views = scored_views()
     monkeypatch.setattr(answers, "has_scored_views", lambda store, model: True)
-    monkeypatch.setattr(answers, "read_noticing", lambda store, model: {"direct": Noticing(1.0, 100.0)})
+    monkeypatch.setattr(answers, "read_posteriors", lambda store, model: {"direct": Posterior(1.0, 100.0)})
 
     class Predictor:
         class store:
@@ -48,8 +48,8 @@ def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
 
     rows = pd.DataFrame({"source": ["a", "b", "c"], "score": 4.0, "group": "blur"})
     found = answers.judged(Predictor(), "m", rows)
-    of_a, of_b = (answers.noticing_of(views[views["image_id"].str.startswith(one)])["direct"] for one in "ab")
-    np.testing.assert_allclose(found["altered"][:2], [of_b.altered([4.0])[0], of_a.altered([4.0])[0]])
+    of_a, of_b = (model_posteriors(views[views["image_id"].str.startswith(one)])["direct"] for one in "ab")
+    np.testing.assert_allclose(found["altered"][:2], [of_b.edited([4.0])[0], of_a.edited([4.0])[0]])
     assert found["altered"][0] < 0.5 < found["altered"][1]
 
 

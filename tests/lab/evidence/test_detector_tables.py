@@ -8,7 +8,7 @@ import pytest
 
 from lab.evidence import beside_cleanvision, detector, detector_foreign, false_discoveries, scan_kills
 from lab.evidence._detector import share
-from probing_core.detector.verdicts import Calibration
+from probing_core.answers.reference_sets import Edits, ReferenceSet, ReferenceSets
 
 
 def cells(table: str) -> list[list[str]]:
@@ -40,8 +40,8 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
     table = pd.concat([rows("large", 100, 20), rows("a", 40, 4), rows("b", 40, 0)]).assign(
         role="report", transform="identity", group="identity", maker="as it is", size="view", no_color=False
     )
-    calibration = Calibration(np.linspace(-1, 1, 199), np.linspace(-1, 1, 199), np.array([]))
-    lines = detector.errors(table, calibration, "view")
+    reference = ReferenceSet(np.linspace(-1, 1, 199), None, Edits(table[:0]), None)
+    lines = detector.errors(table, ReferenceSets({"view": reference}), "view")
     found = {line[0]: (line[2], line[3].split(" (")[0]) for line in lines}
     assert found["large"] == ("100", "20.0%")
     assert found["other sources"] == ("80", "5.0%")
@@ -82,9 +82,11 @@ def test_operations_of_a_foreign_library_have_their_shares():
 
 def test_cleanvision_and_the_detector_stand_side_by_side():
     paths = ["untouched-0-000.png", "blur-0.7-000.png", "blur-3.0-000.png", "dark-0.15-000.png"]
-    verdicts = pd.DataFrame({"path": paths, "verdict": ["untouched", "untouched", "altered", "altered"]})
+    verdicts = pd.DataFrame(
+        {"path": paths, "answer": ["no edit detected", "inconclusive", "edited", "probably edited"]}
+    )
     verdicts["group"] = ["", "", "blur", "noise"]
-    unreadable = pd.DataFrame({"path": ["untouched-0-001.png"], "verdict": ["unreadable"], "group": [""]})
+    unreadable = pd.DataFrame({"path": ["untouched-0-001.png"], "answer": ["unreadable"], "group": [""]})
     verdicts = pd.concat([verdicts, unreadable], ignore_index=True)
     issues = {
         paths[0]: ["dark"],

@@ -1,4 +1,4 @@
-"""How far to trust the answers, on made answers and on a made run."""
+"""Quality of answers, on made answers and on a made run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.api import trust
-from probing_core.compute.live import Noticing, scores_behind
+from probing_core.answers.posterior import Posterior
+from probing_core.answers.quality import quality, reliability
 from probing_core.compute.names import NOTICING
 from probing_core.results import Run
+from probing_core.results.model_answers import held_out, outside
 from probing_core.run.layout import predictions_path, probe_path, scored_views_path
-from probing_core.run.live import read_noticing
+from probing_core.run.live import read_posteriors
 from probing_core.run.store import Store
 
 
@@ -30,12 +31,12 @@ def made(n: int = 6000) -> pd.DataFrame:
     return table.assign(model="m", operation="o", photograph=rng.integers(0, 40, len(table)).astype(str), named=named)
 
 
-def test_answers_that_are_right_as_often_as_they_say_lie_on_the_diagonal():
+def test_reliability_of_calibrated_answers_is_on_the_diagonal():
     rows = made()
-    bins = trust.reliability(rows)
+    bins = reliability(rows)
     assert bins["weight"].sum() == pytest.approx(1)
-    assert (bins["called"] - bins["share"]).abs().max() < 0.06
-    found = trust.noticed(rows)
+    assert (bins["stated"] - bins["fraction"]).abs().max() < 0.06
+    found = quality(rows)
     assert found.error < 0.03
     assert found.kept == pytest.approx(0.75, abs=0.03)
     assert found.found == pytest.approx(0.75, abs=0.03)
@@ -43,33 +44,27 @@ def test_answers_that_are_right_as_often_as_they_say_lie_on_the_diagonal():
     assert found.accuracy.low < found.accuracy.value < found.accuracy.high
 
 
-def test_answers_that_are_too_sure_are_off_by_as_much():
+def test_quality_measures_the_error_of_overconfident_answers():
     rows = made()
     sure = rows.assign(altered=np.where(rows["altered"] > 0.5, 0.95, 0.05))
-    assert trust.noticed(sure).error == pytest.approx(0.2, abs=0.03), "of 95 and 5 % said, 75 and 25 % are so"
+    assert quality(sure).error == pytest.approx(0.2, abs=0.03), "95% and 5% stated, 75% and 25% edited"
 
 
-def test_groups_weigh_the_same_however_many_pictures_they_have():
+def test_quality_weighs_groups_the_same():
     rows = made()
     more = pd.concat([rows, rows[rows["group"] == "blur"]], ignore_index=True)
-    assert trust.noticed(more).found == pytest.approx(trust.noticed(rows).found)
+    assert quality(more).found == pytest.approx(quality(rows).found)
 
 
-def test_scores_come_back_from_the_probabilities_that_were_made_of_them():
-    scores, numbers = np.array([-3.0, 0.0, 4.0]), Noticing(1.7, 0.4)
-    np.testing.assert_allclose(scores_behind(numbers.altered(scores), numbers), scores, atol=1e-12)
-    assert np.isnan(scores_behind(np.full(2, 0.5), Noticing())).all()
-
-
-def test_tested_photographs_are_answered_by_the_numbers_of_live_answers(made_run, tmp_path):
+def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
     shutil.copytree(made_run, tmp_path / "run")
     store = Store(tmp_path / "run")
     (model,) = Run.open(store.root).live_models
-    path, trained = predictions_path(model, "fine"), Noticing(2.0, 0.5)
+    path, trained = predictions_path(model, "fine"), Posterior(2.0, 0.5)
     table = store.read_table(path)
     scores = np.random.default_rng(0).normal(size=len(table))
     scores[:3] = np.nan  # they take no part in the task
-    table = table.assign(altered=trained.altered(scores).astype(np.float32), named="gamma")
+    table = table.assign(altered=trained.edited(scores).astype(np.float32), named="gamma")
     store.write_table(path, table, "made")
     store.write_bytes(probe_path(model, NOTICING), trained.to_bytes(), "made")
     views = pd.DataFrame({
@@ -81,13 +76,13 @@ def test_tested_photographs_are_answered_by_the_numbers_of_live_answers(made_run
     views = views.assign(base_id=views["image_id"], whole_score=views["score"])
     store.write_table(scored_views_path(model), views, "made")
     run = Run.open(store.root)
-    now = read_noticing(run.store, model)["direct"]
-    found = trust.held_out(run, [model])
+    now = read_posteriors(run.store, model)["direct"]
+    found = held_out(run, [model])
     assert len(found) == len(table) - 3
     assert now != trained
-    np.testing.assert_allclose(found["altered"], now.altered(scores[3:]), atol=1e-4)
+    np.testing.assert_allclose(found["altered"], now.edited(scores[3:]), atol=1e-4)
     assert set(found["named"]) == {"tone"}
 
 
-def test_what_was_asked_of_the_shipped_run_is_said_of_no_other(made_run):
-    assert trust.elsewhere(Run.open(made_run)).empty
+def test_outside_has_no_answers_for_other_runs(made_run):
+    assert outside(Run.open(made_run)).empty

@@ -1,0 +1,306 @@
+"""From an edit score to the probability that an image was edited.
+
+(score - offset) / temperature are the log odds under a prior of one half. The two numbers maximize the likelihood on
+images from which neither probe nor detector learned. Scores also differ between sources of images (cameras, web sites),
+and a new image is from a new source: so its offset is random, with the standard deviation that sources show that are
+left out one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import pandas as pd
+
+from probing_core.answers.words import PRIOR, answer_word
+from probing_core.measures.classification import MIN_SCORED_PROBABILITY
+from probing_core.probes import array_file
+
+MIN_TEMPERATURE = 0.05
+
+MIN_STANDARD_ERRORS = 2.0
+"""Standard errors above 0 that the gain in likelihood over the prior must have; with less, the answer is the prior."""
+
+MIN_PHOTOGRAPHS = 30
+"""Fewest clean and fewest edited photographs by which a kind of images is calibrated."""
+
+MIN_OF_SOURCE = 15
+"""Fewest clean photographs of a source whose offset is estimated."""
+
+MAX_TRANSFER_ERROR = 0.12
+"""Largest calibration error on sources left out at which a probability is stated."""
+
+BINS = 10
+
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Turns edit scores into the probability that an image was edited.
+
+    Attributes:
+        temperature: infinite for a model that is no better than the prior.
+        offset: mean over sources.
+        spread: standard deviation of the offset between sources.
+        sources: number of sources by which it was calibrated; with one, the spread is unknown.
+        transfer_error: calibration error on sources that were left out; None if there was none to leave out.
+    """
+
+    temperature: float = np.inf
+    offset: float = 0.0
+    spread: float = 0.0
+    sources: int = 1
+    transfer_error: float | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether answers differ from the prior, and its probabilities hold for images of other sources."""
+        return bool(np.isfinite(self.temperature)) and self.transfers
+
+    @property
+    def transfers(self) -> bool:
+        return self.transfer_error is None or self.transfer_error <= MAX_TRANSFER_ERROR
+
+    def edited(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
+        """Return (N,) probabilities that images were edited: the mean of sigmoid((score - o) / temperature) over
+        o ~ N(offset, spread^2), under ``prior``."""
+        odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
+        if not self.spread or not np.isfinite(self.temperature):
+            return _sigmoid(odds)
+        shifted = odds[:, None] - self.spread / self.temperature * NODES
+        return _sigmoid(shifted) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
+
+    def to_bytes(self) -> bytes:
+        """Return temperature and offset as a safetensors file; equal numbers give equal bytes."""
+        numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
+        return array_file.to_bytes(numbers, "noticing", {})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Posterior:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            BadRun: the bytes are damaged or something else.
+        """
+        with array_file.expected("A calibration (safetensors with temperature and offset)"):
+            numbers, _ = array_file.from_bytes(data, "noticing")
+            return cls(float(numbers["temperature"][0]), float(numbers["offset"][0]))
+
+
+def _sigmoid(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
+
+
+def answers_for(
+    scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR
+) -> tuple[list[float | None], list[str]]:
+    """Return the probability that each image was edited, and the answer that follows from it.
+
+    Every page, command and table calls this function. Without a calibration, or where that does not transfer to other
+    sources, there is no probability and the answer is open.
+    """
+    if posterior is None or not posterior.transfers:
+        edited: list[float | None] = [None] * len(scores)
+    else:
+        edited = posterior.edited(np.asarray(scores), prior).tolist()
+    return edited, [answer_word(one) for one in edited]
+
+
+def fit_posterior(
+    scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
+) -> Posterior:
+    """Fit temperature and offset by maximum likelihood under `weights`; the temperature is infinite where the gain over
+    the prior may be chance.
+
+    Args:
+        scores: (N,) of images from which the model's probe did not learn.
+        groups: (N,) of the transformation of each; ``identity`` if it is clean.
+        makers: (N,) implementation of the transformation: the bank, or an alternative.
+        photographs: (N,) ids; images of the same photograph are not independent evidence.
+    """
+    return _Scored.of(scores, groups, makers, photographs).fit(prior)
+
+
+def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
+    """Return (N,) weights that sum to 1, of which a fraction ``prior`` is on edited images; within these, groups weigh
+    the same, and within each group its makers."""
+    nothing = np.zeros(len(groups))
+    makers = np.full(len(groups), makers) if isinstance(makers, str) else makers
+    return _Scored.of(nothing, np.asarray(groups), makers, nothing).weights(prior)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Scored images, of which subsets are fitted; texts are numbers, since strings take a hundred times as long.
+
+    Attributes:
+        scores: (N,).
+        edited: (N,) bool.
+        groups, makers, photographs, sources: (N,) codes.
+    """
+
+    scores: np.ndarray
+    edited: np.ndarray
+    groups: np.ndarray
+    makers: np.ndarray
+    photographs: np.ndarray
+    sources: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        scores: np.ndarray,
+        groups: np.ndarray,
+        makers: np.ndarray,
+        photographs: np.ndarray,
+        sources: np.ndarray | None = None,
+    ) -> _Scored:
+        edited = np.asarray(groups) != "identity"
+        sources = np.zeros(len(edited)) if sources is None else sources
+        codes = (pd.factorize(np.asarray(one), sort=True)[0] for one in (groups, makers, photographs, sources))
+        return cls(np.asarray(scores, np.float64), edited, *codes)
+
+    def only(self, chosen: np.ndarray) -> _Scored:
+        return _Scored(*(getattr(self, each.name)[chosen] for each in fields(self)))
+
+    def weights(self, prior: float = PRIOR) -> np.ndarray:
+        makers = np.where(self.edited, self.makers, 0)
+        cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
+        in_cell = np.bincount(cell)[cell]
+        groups_of_cells = cells // (makers.max(initial=0) + 1)
+        makers_of_group = np.bincount(groups_of_cells, minlength=self.groups.max(initial=0) + 1)[self.groups]
+        count = max(1, len(np.unique(self.groups[self.edited])))
+        return np.where(self.edited, prior / (count * makers_of_group * in_cell), (1 - prior) / in_cell)
+
+    def fit(self, prior: float = PRIOR) -> Posterior:
+        """Return temperature and offset, see `fit_posterior`."""
+        from scipy.optimize import minimize
+
+        edited, scores = self.edited, self.scores
+        if edited.all() or not edited.any():
+            return Posterior()
+        weight = self.weights(prior)
+        middle, scale = np.average(scores, weights=weight), max(float(scores.std()), 1e-9)
+        x, base = (scores - middle) / scale, np.log(prior) - np.log1p(-prior)
+
+        def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+            odds = line[0] * x + line[1] + base
+            slope = weight * (_sigmoid(odds) - edited)
+            value = float((weight * (np.logaddexp(0, odds) - edited * odds)).sum())
+            return value, np.array([(slope * x).sum(), slope.sum()])
+
+        bounds = [(0, scale / MIN_TEMPERATURE), (None, None)]
+        steep, level = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+        if steep <= 0:
+            return Posterior()
+        posterior = Posterior(float(scale / steep), float(middle - level * scale / steep))
+        p = posterior.edited(scores, prior)
+        likelihood, before = np.where(edited, p, 1 - p), np.where(edited, prior, 1 - prior)
+        gain = weight * (np.log(np.maximum(likelihood, MIN_SCORED_PROBABILITY)) - np.log(before))
+        by_photograph = np.bincount(self.photographs, gain)[np.unique(self.photographs)]
+        error = by_photograph.std(ddof=1) * np.sqrt(len(by_photograph)) if len(by_photograph) > 1 else np.inf
+        return posterior if gain.sum() > MIN_STANDARD_ERRORS * error else Posterior()
+
+    def spread(self) -> tuple[float, int]:
+        """Return the standard deviation of the offset of a source from that of all others, less the sampling variance,
+        and the number of sources."""
+        clean = self.only(~self.edited)
+        counts = np.bincount(clean.sources)
+        known = np.flatnonzero(counts >= MIN_OF_SOURCE)
+        if len(known) < 2:
+            return 0.0, max(1, len(known))
+        total, size = np.bincount(clean.sources, clean.scores)[known], counts[known]
+        variance = np.array([clean.scores[clean.sources == source].var(ddof=1) for source in known])
+        others = (total.sum() - total) / (size.sum() - size)
+        excess = (total / size - others) ** 2 - variance / size
+        return float(np.sqrt(max(0.0, excess.mean()))), len(known)
+
+    def transfer_error(self) -> float | None:
+        """Return the calibration error on each source, by a posterior that is fitted without it."""
+        held, edited = [], []
+        for source in np.unique(self.sources):
+            inside, others = self.only(self.sources == source), self.only(self.sources != source)
+            if inside.count(clean=True) >= MIN_OF_SOURCE and inside.count(clean=False) and others.is_enough:
+                held.append(self.sources == source)
+                edited.append(replace(others.fit(), spread=others.spread()[0]).edited(inside.scores))
+        if not held:
+            return None
+        known = self.only(np.concatenate([np.flatnonzero(one) for one in held]))
+        return calibration_error(np.concatenate(edited), known.edited, known.weights())
+
+    def count(self, clean: bool) -> int:
+        return len(np.unique(self.photographs[self.edited != clean]))
+
+    @property
+    def is_enough(self) -> bool:
+        return min(self.count(clean=True), self.count(clean=False)) >= MIN_PHOTOGRAPHS
+
+
+def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
+    """Return kind of image (``direct``, ``combined``) -> its calibration, by a model's table of scored views
+    (docs/run-format.md).
+
+    Views of a run's own corpus are left out, since a probe may have learned from them, and those without color. A kind
+    needs `MIN_PHOTOGRAPHS` clean and as many edited photographs.
+    """
+    others = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
+    posteriors = {}
+    for kind, size, score in (("direct", "view", "whole_score"), ("combined", "large", "score")):
+        posterior = fit_between_sources(others[others["size"] == size], score)
+        if posterior is not None:
+            posteriors[kind] = posterior
+    return posteriors
+
+
+def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior | None:
+    """Fit the posterior for images of a source that is not among those of the scored views ``rows``, all of one size;
+    None where there are too few.
+
+    A source is the part of a ``base_id`` before a slash, or the corpus.
+    """
+    ids = zip(rows["base_id"], rows["corpus"], strict=True)
+    sources = np.array([base.partition("/")[0] if "/" in base else str(corpus) for base, corpus in ids])
+    scores, groups, makers, photographs = (rows[name].to_numpy() for name in (score, "group", "maker", "base_id"))
+    scored = _Scored.of(scores, groups, makers, photographs, sources)
+    if not scored.is_enough:
+        return None
+    posterior, (spread, count) = scored.fit(), scored.spread()
+    if count < 2 or not np.isfinite(posterior.temperature):
+        return replace(posterior, sources=count)
+    return replace(posterior, spread=spread, sources=count, transfer_error=scored.transfer_error())
+
+
+def reliability(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+    """Return one row per bin of ten percent: ``bin``, ``stated`` (mean probability), ``fraction`` (that is edited) and
+    ``weight``."""
+    table = pd.DataFrame({
+        "bin": np.minimum((np.asarray(edited) * BINS).astype(int), BINS - 1),
+        "weight": weight,
+        "stated": weight * edited,
+        "fraction": weight * truth,
+    })  # fmt: skip
+    sums = table.groupby("bin").sum()
+    return sums.assign(stated=sums["stated"] / sums["weight"], fraction=sums["fraction"] / sums["weight"]).reset_index()
+
+
+def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """Return the mean distance between the stated probability and the fraction that is edited."""
+    bins = reliability(edited, truth, weight)
+    return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())
+
+
+def posterior_for(posteriors: Mapping[str, Posterior], kind: str) -> Posterior:
+    """Return the calibration for images of a kind; large ones without any use that of views."""
+    return posteriors.get(kind) or posteriors.get("direct") or Posterior()
+
+
+def scores_behind(edited: np.ndarray, posterior: Posterior) -> np.ndarray:
+    """Return the scores (N,) that temperature and offset of ``posterior`` turned into probabilities ``edited`` (N,)
+    under a prior of one half; NaN for a model that gives the prior, whose answers do not show its scores."""
+    p = np.clip(np.asarray(edited, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
+    if not np.isfinite(posterior.temperature):
+        return np.full(len(p), np.nan)
+    return posterior.offset + posterior.temperature * (np.log(p) - np.log1p(-p))

@@ -1,0 +1,109 @@
+"""Answers in words, the same on pages, in tables and on the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from probing_core.answers.words import FOUND, LOWEST_PERCENT
+from probing_core.measures.notation import in_percent, transform_title
+
+NAMED, PERHAPS, MOST_LIKE = 50, 60, 90
+"""Percent, as shown: what is less probable than `NAMED` is not named, a group below `PERHAPS` is named with *perhaps*,
+and a transformation below `MOST_LIKE` with *most like*."""
+
+UNCLEAR = "edit unclear"
+"""The edit where no group is probable enough to be named."""
+
+P_TITLE, Q_TITLE = "p", "q"
+ABOUT_P = (
+    "Fraction of clean photographs of the same kind (size, color) that score at least as high as this image. Small "
+    "values are rare for unedited images."
+)
+ABOUT_Q = "False discovery rate: expected fraction of unedited images among all images with a q up to this one."
+ABOUT_ANSWER = (
+    "The answer follows from the probability that the image was edited: "
+    + ", ".join(f"{answer} from {lowest}%" for answer, lowest in LOWEST_PERCENT.items() if lowest)
+    + ". It assumes that half of all images are edited; the p-value does not."
+)
+
+
+class Edit(NamedTuple):
+    """The most probable edit of an image, given that it was edited; the class is of the group."""
+
+    group: str
+    transform: str
+    group_probability: float
+    transform_probability: float
+
+    @property
+    def is_named(self) -> bool:
+        return is_named(self.group_probability)
+
+    def in_words(self, numbers: bool = False) -> str:
+        """Return the edit as certain as it is, such as ``perhaps codec, most like JPEG``, or `UNCLEAR`.
+
+        Args:
+            numbers: whether the probabilities follow the names.
+        """
+        if not self.is_named:
+            return UNCLEAR
+        words = f"{'perhaps ' if _percent(self.group_probability) < PERHAPS else ''}{self.group}"
+        words = f"{words} ({in_percent(self.group_probability)})" if numbers else words
+        transform = transform_in_words(self.transform, self.transform_probability, numbers)
+        return f"{words}, {transform}" if transform else words
+
+
+def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
+    """Return the most probable edit of ``classes`` (`Answer.classes`)."""
+    groups: dict[str, float] = {}
+    for one in classes:
+        groups[one["group"]] = groups.get(one["group"], 0.0) + one["probability"]
+    group = max(groups, key=groups.__getitem__)
+    first = next(one for one in classes if one["group"] == group)
+    return Edit(group, first["class"], groups[group], first["probability"])
+
+
+def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
+    """Return the title of a transformation, ``most like Perspective (67%)``; empty below `NAMED`."""
+    if not is_named(probability):
+        return ""
+    words = f"{'most like ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
+    return f"{words} ({in_percent(probability)})" if numbers else words
+
+
+def is_named(probability: float) -> bool:
+    return _percent(probability) >= NAMED
+
+
+def _percent(probability: float) -> int:
+    return round(100 * probability)
+
+
+def probability_in_words(probability: float | None) -> str:
+    """Return a probability in percent, never as certainty: ``>99%`` for 0.998; empty for None or NaN."""
+    if probability is None or math.isnan(probability):
+        return ""
+    return {0: "<1%", 100: ">99%"}.get(_percent(probability), in_percent(probability))
+
+
+def answer_in_words(answer: str, edited: float | None) -> str:
+    """Return ``edited (93%)``, or the answer alone where there is no probability."""
+    probability = probability_in_words(edited)
+    return f"{answer} ({probability})" if probability else answer
+
+
+def edit_cell(answer: str, edit: Edit | None) -> str:
+    """Return the cell of a table for the edit: empty unless the image was found to be edited."""
+    if answer not in FOUND or edit is None:
+        return ""
+    words = edit.in_words()
+    return words[0].upper() + words[1:]  # not `capitalize`, which lowers the letters of JPEG
+
+
+def p_in_words(p: float | None, n: int) -> str:
+    """Return ``0.014 (2 of 147)``, how many clean photographs score at least as high; empty without a p-value."""
+    if p is None or math.isnan(p) or n <= 0:
+        return ""
+    return f"{p:.3f} ({round(p * (n + 1)) - 1:,} of {n:,})"

@@ -1,0 +1,229 @@
+"""The files of a scan: found, measured each in a process, and kept in chunks so that a scan can be resumed."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from probing_core.answers.answer import classes_of
+from probing_core.answers.crops import Crops, cut
+from probing_core.answers.scores import score_of
+from probing_core.answers.sentences import edit_of
+from probing_core.compute.runtime.workers import WorkerDied
+from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
+from probing_core.errors import BadConfig, BadImage
+from probing_core.images import Image, encode_webp, inspect
+from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
+from probing_core.paths import leads_out
+from probing_core.run.store import Store, digest
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
+"""Endings of files that are scanned; whether they are images is decided by their content."""
+
+THUMBNAIL = 72
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to scan, small: there may be a million.
+
+    Attributes:
+        path: absolute.
+        name: relative to the folder, with forward slashes; bytes that are not text are replaced.
+        stamp: size and time of the last change, by which a changed file is scanned again.
+    """
+
+    path: str
+    name: str
+    stamp: tuple[int, int]
+
+
+def find_files(folder: Path, apart: Path) -> list[File]:
+    """Find the files under ``folder`` in the order of their names, without hidden ones, links out of it and ``apart``.
+
+    Raises:
+        BadConfig: the folder is missing, has nothing to scan, or contains a folder that cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Allow reading it, or move it away.")
+
+    root, apart = (Path(os.path.realpath(path)) for path in (folder, apart))
+    if not root.is_dir():
+        raise BadConfig(f"'{folder}' is not a folder. Name a folder with images.")
+    found = []
+    for place, folders, names in os.walk(root, onerror=refuse):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart)
+        for name in sorted(names):
+            path = Path(place, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
+                continue
+            try:
+                status = path.stat() if path.exists() else path.lstat()  # of the target of a link, unless it is broken
+            except FileNotFoundError:
+                continue  # it was removed meanwhile
+            shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+            found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
+    if not found:
+        raise BadConfig(f"'{folder}' contains no images. Expected files that end in {', '.join(sorted(SUFFIXES))}.")
+    return found
+
+
+Row = dict[str, Any]
+
+NAN = float("nan")
+UNREAD: Row = {
+    "path": "",
+    "error": "",
+    "width": 0,
+    "height": 0,
+    "no_color": False,
+    "large": False,
+    "whole": NAN,
+    "joined": NAN,
+    "gray": NAN,
+    "group": "",
+    "class": "",
+    "group_probability": NAN,
+    "class_probability": NAN,
+    "flags": "",
+    "thumbnail": b"",
+}
+"""What is measured of a file, as it is of one that cannot be read; see `measure`."""
+
+
+def decode(file: File, view: int) -> tuple[Row, Crops | None]:
+    """Decode one file in a process of its own: its row so far, and its crops, None where it cannot be read."""
+    row = UNREAD | {"path": file.name}
+    try:
+        picture = inspect(Path(file.path), file.name)
+    except BadImage as error:
+        return row | {"error": str(error)}, None
+    crops = cut(picture.image, view)
+    no_color = has_no_color(crops.whole)
+    measured = {
+        "width": picture.width,
+        "height": picture.height,
+        "no_color": no_color,
+        "large": crops.kind == "combined",
+        "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
+        "thumbnail": encode_webp(thumbnail(picture.image), 60),
+    }
+    return row | measured, crops
+
+
+def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
+    """Return the flags of an image, as on the page Try your images, those that matter to its answer first."""
+    reduced = as_measured(image)
+    flawed = flaws(reduced)
+    kinds = {
+        PERHAPS_NO_PHOTOGRAPH: flatness(reduced) > FLAT,
+        "hardly any color": no_color and "has no color" not in flawed,
+        "large": crops.kind == "combined",
+    }
+    return [*(kind for kind, applies in kinds.items() if applies), *notes, *flawed]
+
+
+def thumbnail(image: Image) -> Image:
+    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
+    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
+    return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def measure(
+    file: File, decoding: Callable[[File], Future[tuple[Row, Crops | None]]], detector: Detector, as_gray: bool
+) -> Row:
+    """Have one file decoded, and score it.
+
+    Args:
+        decoding: starts `decode`. A file that ends its process is unreadable; the scan continues.
+        as_gray: whether it is also scored with its color removed, to calibrate images without color.
+
+    Returns:
+        The columns of `UNREAD`: ``whole``, ``joined`` and ``gray`` are edit scores; ``group``, ``class`` and their
+        probabilities are the most probable edit.
+    """
+    try:
+        row, crops = decoding(file).result()
+    except WorkerDied:
+        why = f"{file.name} could not be decoded: every process that tried ended, or memory ran out."
+        return UNREAD | {"path": file.name, "error": why}
+    if crops is None:
+        return row
+    gray = [Crops(turned_gray(crops.whole))] if as_gray else []
+    prediction, *turned = detect(detector, [crops, *gray])
+    no_color = row["no_color"]
+    classes = classes_of(prediction, no_color)
+    edit = edit_of(classes)._asdict() if classes else {}
+    return row | {
+        "whole": score_of(prediction, no_color, whole_only=True),
+        "joined": score_of(prediction, no_color),
+        "gray": score_of(turned[0], no_color=True) if turned else NAN,
+        "group": edit.get("group", ""),
+        "class": edit.get("transform", ""),
+        "group_probability": edit.get("group_probability", NAN),
+        "class_probability": edit.get("transform_probability", NAN),
+    }
+
+
+CHUNK = 64
+"""Mean number of files per chunk."""
+
+
+class Chunks:
+    """The measured files of one folder, in chunks of about `CHUNK`; each is a file of a `Store`.
+
+    A chunk begins at each file whose name has a digest that is divisible by `CHUNK`. So a new file changes the chunk
+    that it falls into, and no other. Chunks are named by a digest of their files and ``settings``.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
+        self._store = Store(folder)
+        self.files: list[list[File]] = []
+        for file in files:
+            if not self.files or _begins_chunk(file.name):
+                self.files.append([])
+            self.files[-1].append(file)
+        self.names = [chunk_path(digest([settings, [[f.name, *f.stamp] for f in chunk]])) for chunk in self.files]
+
+    def missing(self) -> list[int]:
+        return [i for i, name in enumerate(self.names) if not self._store.has(name)]
+
+    def write(self, index: int, rows: pd.DataFrame) -> None:
+        self._store.write_table(self.names[index], rows, digest([self.names[index]]))
+
+    def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        for name in self.names:
+            yield self._store.read_table(name, columns)
+
+    def remove_others(self) -> None:
+        """Remove chunks of files that are gone or have changed."""
+        expected = set(self.names)
+        self._store.remove(*(name for name in self._store.names() if name not in expected))
+        self._store.fold()
+
+
+def _begins_chunk(name: str) -> bool:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") % CHUNK == 0
+
+
+def chunk_path(key: str) -> str:
+    return f"chunk-{key}.parquet"
+
+
+def place_in_chunks(lengths: Sequence[int], row: int) -> tuple[int, int]:
+    """Return the chunk, and the position in it, of one of all rows."""
+    ends = list(accumulate(lengths))
+    chunk = bisect_right(ends, row)
+    return chunk, row - (ends[chunk - 1] if chunk else 0)

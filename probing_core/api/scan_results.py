@@ -1,0 +1,250 @@
+"""The results of a scan: answers for all its files, as CSV, Parquet and one page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from probing_core.answers.reference_sets import ReferenceSets
+from probing_core.answers.sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q, Edit, answer_in_words, edit_cell, p_in_words
+from probing_core.answers.words import ANSWERS, FOUND
+from probing_core.api.scan_files import Chunks, place_in_chunks
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
+from probing_core.measures.notation import in_percent
+from probing_core.results.csv_text import csv_text
+from probing_core.run.files import write_atomically, written_atomically
+
+UNREADABLE = "unreadable"
+"""In place of an answer, for files that are not images, or damaged."""
+
+FILE_ANSWERS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
+"""Answers for files, in the order in which counts are shown."""
+
+TABLE, CSV, PAGE, CHUNKS = "verdicts.parquet", "verdicts.csv", "index.html", "chunks"
+TEMPLATE = Path(__file__).with_name("scan.html")
+PROMISE, PLACES = b"promise", b"chunks"
+
+COLUMNS = {
+    "path": pa.string(),
+    "edited": pa.float64(),
+    "answer": pa.string(),
+    "group": pa.string(),
+    "class": pa.string(),
+    "p": pa.float64(),
+    "q": pa.float64(),
+    "n": pa.int64(),
+    "group_probability": pa.float64(),
+    "class_probability": pa.float64(),
+    "no_color": pa.bool_(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "flags": pa.string(),
+    "error": pa.string(),
+}
+"""Columns of the CSV and the Parquet file, one row per file."""
+
+MAX_ROWS = 5000
+"""Maximum number of images on the page; the tables have all."""
+
+ABOUT_LIST = "Files are listed by q, the false discovery rate, or by p if there is none."
+ABOUT_GRAY = (
+    "Images without color are compared with photographs turned gray, which are not originals in gray: their q is not "
+    "guaranteed. An edit of the color cannot be seen in them."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Answers for all files of a scan, in the order of their names.
+
+    Attributes:
+        chunks: what was measured.
+        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color`` of every file.
+        errors: one sentence for each file that cannot be read.
+    """
+
+    chunks: Chunks
+    judged: pd.DataFrame
+    errors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, chunks: Chunks, sets: ReferenceSets, with_q: bool) -> Results:
+        columns = ["large", "no_color", "whole", "joined", "flags", "error"]
+        rows = pd.concat(list(chunks.read(columns)), ignore_index=True)
+        judged = sets.judge(rows).assign(no_color=rows["no_color"], q=np.nan)
+        judged.loc[[PERHAPS_NO_PHOTOGRAPH in flags.split("; ") for flags in rows["flags"]], "answer"] = (
+            PERHAPS_NO_PHOTOGRAPH
+        )
+        judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
+        if with_q:
+            for no_color in (False, True):  # apart, since only the first have a guarantee
+                mine = (judged["no_color"] == no_color) & judged["p"].notna()
+                judged.loc[mine, "q"] = false_discovery_rates(judged.loc[mine, "p"].to_numpy())
+        return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        counts = Counter(self.judged["answer"])
+        return {answer: counts[answer] for answer in FILE_ANSWERS if answer in counts}
+
+    def flagged_in_words(self, level: float) -> str:
+        """Return how many images have a p up to ``level``."""
+        p = self.judged["p"].dropna()
+        return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
+
+    def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the rows of each chunk, as measured and judged; the edit is named only where one was found."""
+        start = 0
+        for measured in self.chunks.read(columns):
+            judged = self.judged.iloc[start : start + len(measured)]
+            start += len(measured)
+            rows = measured.assign(**{str(name): judged[name].to_numpy() for name in judged})
+            rows.loc[~rows["answer"].isin(FOUND), ["group", "class"]] = ""
+            rows.loc[~rows["answer"].isin(FOUND), ["group_probability", "class_probability"]] = np.nan
+            yield rows
+
+
+def false_discovery_rates(p: np.ndarray) -> np.ndarray:
+    """Return q (n,) of p-values (n,), by Benjamini & Hochberg 1995."""
+    from scipy.stats import false_discovery_control
+
+    return false_discovery_control(p) if len(p) else p
+
+
+def write_tables(out: Path, results: Results, promise: str) -> None:
+    """Write `CSV` and `TABLE`, with ``promise`` in the metadata of the latter.
+
+    Raises:
+        BadRun: the disk is full or not writable.
+    """
+    lengths = [len(files) for files in results.chunks.files]
+    places = json.dumps([results.chunks.names, lengths]).encode()
+    schema = pa.schema(list(COLUMNS.items()), metadata={PROMISE: promise.encode(), PLACES: places})
+    columns = [name for name in COLUMNS if name not in results.judged or name == "no_color"]
+    with (
+        written_atomically(out / TABLE) as parquet,
+        pq.ParquetWriter(parquet, schema) as file,
+        written_atomically(out / CSV) as csv,
+    ):
+        for i, rows in enumerate(results.rows(columns)):
+            ordered = rows[list(COLUMNS)]
+            csv.write(csv_text(ordered, header=i == 0).encode())
+            file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
+
+
+def promise_of(out: Path) -> str:
+    """Return a sentence on how far the error rates of the scan in ``out`` hold.
+
+    Raises:
+        OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
+    """
+    return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
+
+
+def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
+    """Return the thumbnails (WebP) of some rows of the table of the scan in ``out``; empty where there is none."""
+    try:
+        names, lengths = json.loads((pq.read_schema(out / TABLE).metadata or {})[PLACES])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return [b""] * len(rows)
+    chunks: dict[int, list[bytes | None]] = {}
+    thumbnails = []
+    for row in rows:
+        chunk, place = place_in_chunks(lengths, row)
+        if chunk < len(names) and chunk not in chunks:
+            chunks[chunk] = []
+            with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
+                read = pq.read_table(out / CHUNKS / names[chunk], columns=["thumbnail"], use_threads=False)
+                chunks[chunk] = read["thumbnail"].to_pylist()
+        known = chunks.get(chunk, [])
+        thumbnails.append((place < len(known) and known[place]) or b"")
+    return thumbnails
+
+
+def listed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return ``rows`` as they are listed: by q, or by p if there is none, then by probability; files without an answer
+    come last."""
+    order = rows.assign(_last=~rows["answer"].isin(ANSWERS), _edited=-rows["edited"].fillna(0.0))
+    return rows.loc[order.sort_values(["_last", "q", "p", "_edited", "path"], na_position="last").index]
+
+
+def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
+    """Return the edit of a row (`COLUMNS`); None where none was found."""
+    probabilities = float(row["group_probability"]), float(row["class_probability"])
+    return Edit(row["group"], row["class"], *probabilities) if row["group"] else None
+
+
+def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
+    """Return what tables show of a row: ``answer``, ``edit``, ``p``, ``q``, ``remark``. Of what is perhaps no
+    photograph, they show nothing else."""
+    remark = row["error"] or "; ".join(f for f in row["flags"].split("; ") if f not in (PERHAPS_NO_PHOTOGRAPH, "large"))
+    cells = {"answer": row["answer"], "edit": "", "p": "", "q": "", "remark": remark}
+    if row["answer"] not in ANSWERS:
+        return cells
+    q = "" if pd.isna(row["q"]) else in_percent(row["q"], 1)
+    return cells | {
+        "answer": answer_in_words(row["answer"], row["edited"]),
+        "edit": edit_cell(row["answer"], edit_of_row(row)),
+        "p": p_in_words(row["p"], int(row["n"])),
+        "q": q,
+    }
+
+
+def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> None:
+    """Write `PAGE`.
+
+    Args:
+        about: sentences at the top of the page.
+    """
+    from jinja2 import Environment
+
+    columns = [name for name in COLUMNS if name not in results.judged] + ["thumbnail"]
+    parts: list[pd.DataFrame] = []
+    for rows in results.rows(columns):  # the thumbnails of all files would not fit into memory
+        parts = [listed(pd.concat([*parts, rows], ignore_index=True)).head(MAX_ROWS)]
+    shown = parts[0]
+    total, counts = len(results.judged), results.counts
+    notes = [*about, ABOUT_LIST, ABOUT_ANSWER]
+    notes.append(f"{total:,} files: {', '.join(f'{count:,} {answer}' for answer, count in counts.items())}.")
+    if len(shown) < total:
+        notes.append(f"The page shows the first {len(shown):,}; the tables have all.")
+    gray = shown["no_color"] & shown["answer"].isin(ANSWERS)
+    tables = [("Images", "", shown[~gray]), ("Images without color", ABOUT_GRAY, shown[gray])]
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        title=f"Scan of {folder.name}",
+        notes=notes,
+        counts=counts,
+        about_p=ABOUT_P,
+        about_q=ABOUT_Q if results.judged["q"].notna().any() else "",
+        tables=[(name, note, [_shown(row) for row in rows.to_dict("records")]) for name, note, rows in tables],
+    )
+    write_atomically(out / PAGE, page.encode(errors="replace"))
+
+
+def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
+    cells = cells_of(row)
+    kinds = {**dict.fromkeys(FOUND, "found"), UNREADABLE: "bad"}
+    return cells | {
+        "path": row["path"],
+        "word": row["answer"],
+        "kind": kinds.get(row["answer"], "fine"),
+        "picture": base64.b64encode(row["thumbnail"]).decode() if row["thumbnail"] else "",
+        "numbers": [(_sort_key(row[name]), cells[name]) for name in ("p", "q")],
+        "edited": _sort_key(-row["edited"]),
+    }
+
+
+def _sort_key(number: float) -> str:
+    return "2.0" if np.isnan(number) else repr(float(number))

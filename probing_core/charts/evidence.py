@@ -1,0 +1,78 @@
+"""Where an image lies among clean and edited photographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from probing_core.charts.figure import Figure, base_figure
+from probing_core.charts.theme import Theme
+
+CLEAN, EDITED = "Clean photographs", "Edited photographs"
+
+HEIGHT = 190
+MAX_MARKS = 1500
+"""Maximum number of marks per row; of more scores, evenly spaced ranks are drawn."""
+
+MARGIN_OF_RANGE = 0.04
+
+
+def evidence_strip(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
+    """Draw the edit score of an image among those of photographs, as a strip of one tick each.
+
+    Args:
+        clean, edited: (n,) and (m,) scores of photographs; the second may be empty.
+    """
+    rows = {CLEAN: (clean, theme.text)} | ({EDITED: (edited, theme.warning)} if len(edited) else {})
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": _drawn(scores),
+            "y": [name] * min(len(scores), MAX_MARKS),
+            "marker": {
+                "symbol": "line-ns",
+                "size": 22,
+                "opacity": 0.35,
+                "line": {"width": 1, "color": color},
+            },
+            "hovertemplate": f"{name}: %{{x:.1f}}<extra></extra>",
+            "showlegend": False,
+        }
+        for name, (scores, color) in rows.items()
+    ]
+    low, high = min(score, clean.min(), *edited), max(score, clean.max(), *edited)
+    room = MARGIN_OF_RANGE * (high - low or 1.0)
+    right = score > (low + high) / 2
+    mark = {"xref": "x", "x0": score, "x1": score, "yref": "paper", "y0": 0, "y1": 1}
+    label = {
+        "x": score,
+        "y": 1,
+        "yref": "paper",
+        "yanchor": "bottom",
+        "xanchor": "right" if right else "left",
+        "text": "<b>this image</b>",
+        "showarrow": False,
+        "font": {"color": theme.accent, "size": 13},
+    }
+    return base_figure(
+        theme,
+        HEIGHT,
+        traces,
+        {"title": "edit score (higher: more likely edited)", "range": [low - room, high + room], "zeroline": False},
+        {"autorange": "reversed", "fixedrange": True, "showgrid": False},
+        title={"text": title, "font": {"size": 14, "color": theme.text}, "x": 0, "xanchor": "left", "y": 0.97},
+        margin={"l": 8, "r": 22, "t": 56, "b": 8},
+        shapes=[mark | {"type": "line", "line": {"color": theme.accent, "width": 3}}],
+        annotations=[label],
+        showlegend=False,
+    )
+
+
+def _drawn(scores: np.ndarray) -> np.ndarray:
+    ordered = np.sort(scores)
+    if len(ordered) <= MAX_MARKS:
+        return ordered
+    return ordered[np.linspace(0, len(ordered) - 1, MAX_MARKS).round().astype(int)]

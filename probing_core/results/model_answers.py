@@ -1,0 +1,67 @@
+"""Tables of answers of models: about the photographs that a run tested, and about outside images.
+
+The first are by probes that had not seen the photograph; the second ship (``python -m lab.evidence.answers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from probing_core.answers.posterior import Posterior, posterior_for, scores_behind
+from probing_core.paths import data_dir, reference_run
+from probing_core.results.run import Run
+from probing_core.run.live import read_fitted_posterior, read_posteriors
+from probing_core.transforms import resolve
+
+OUTSIDE = "answers.parquet"
+"""Answers of the reference run's models about outside images, in the shipped data."""
+
+
+def live_posterior(run: Run, model: str) -> Posterior:
+    """Return how ``model`` answers about images of about the view's size."""
+    return posterior_for(read_posteriors(run.store, model), "direct")
+
+
+def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
+    """Return the edit scores (N,) behind the column ``altered`` of a table of predictions; NaN where there are none."""
+    fitted = read_fitted_posterior(run.store, model) or Posterior()
+    p = altered.to_numpy(np.float64)
+    return np.where(np.isnan(p), np.nan, scores_behind(p, fitted))
+
+
+def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """Return the answers about tested samples of ``run``, by probes that had not seen their photographs: ``model``,
+    ``photograph``, ``operation``, ``group``, ``altered`` (the probability that a live answer would state), ``named``
+    (the group of the first answer if it was edited). Models without such answers are left out."""
+    parts = []
+    for model in models:
+        rows = run.predictions(model, "fine", ("base_id", "group", "transform"))
+        if "altered" not in rows:
+            continue
+        rows = rows[rows["altered"].notna()]  # the others are not part of the task
+        named = rows["named"].astype(str)
+        groups = {name: resolve(name).group for name in named.unique()}
+        columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
+        edited = as_asked(run, model, rows["altered"])
+        answers = {"model": model, "altered": edited, "named": named.map(groups)}
+        parts.append(pd.DataFrame({name: column.astype(str) for name, column in columns.items()} | answers))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
+    """Return the column ``altered`` (N,) of a table of predictions as live answers would state it: photographs of
+    ``--calibrate-on`` may have changed it since. NaN stays."""
+    scores = tested_scores(run, model, altered)
+    p = live_posterior(run, model).edited(scores)
+    return np.where(np.isnan(scores), altered.to_numpy(np.float64), p)
+
+
+def outside(run: Run) -> pd.DataFrame:
+    """Return the answers about outside images, as `held_out`, with ``source``; no rows unless ``run`` is the one that
+    gave them."""
+    path = data_dir() / OUTSIDE
+    asked = run.path.resolve() == reference_run().resolve()
+    return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()

@@ -1,0 +1,260 @@
+"""The detector's evidence: p-values, the posterior of each kind of image, and verdicts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probing_core.answers.answer import Answer
+from probing_core.answers.crops import Prediction
+from probing_core.answers.reference_sets import (
+    GRAY,
+    LARGE,
+    VIEW,
+    Edits,
+    ReferenceSet,
+    ReferenceSets,
+    error_holds,
+    is_enough,
+    p_values,
+)
+from probing_core.answers.scores import score_of
+from probing_core.answers.sentences import edit_of
+from probing_core.answers.words import FOUND, answer_word
+
+
+def test_p_values_are_ranks_among_clean_photographs():
+    clean = np.array([3.0, 1.0, 2.0, 2.0])
+    scores = np.array([0.0, 1.0, 1.5, 2.0, 3.0, 9.0])
+    by_hand = [(1 + (clean >= score).sum()) / 5 for score in scores]
+    np.testing.assert_allclose(p_values(scores, clean), by_hand)
+    assert p_values(scores, clean)[-1] == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+def test_p_values_of_clean_images_of_the_same_source_are_uniform(level):
+    rng = np.random.default_rng(0)
+    rates = [np.mean(p_values(rng.normal(size=50), rng.normal(size=199)) <= level) for _ in range(400)]
+    assert np.mean(rates) == pytest.approx(level, abs=0.01)
+
+
+def test_is_enough_needs_five_photographs_beyond_the_level():
+    assert [is_enough(n, 0.05) for n in (99, 100)] == [False, True]
+    assert [is_enough(n, 0.01) for n in (499, 500)] == [False, True]
+
+
+@pytest.mark.parametrize(("n", "calibrated_on"), [(100, 200), (40, 100)])
+def test_error_holds_follows_the_beta_binomial_distribution(n, calibrated_on):
+    from scipy.stats import betabinom
+
+    beyond = int(0.05 * (calibrated_on + 1))
+    chance = betabinom(n, beyond, calibrated_on + 1 - beyond)
+    most = max(k for k in range(n + 1) if chance.sf(k - 1) > 0.05)
+    p = np.linspace(0.06, 1, n)
+    for flagged, holds in ((most, True), (most + 1, False)):
+        p[:flagged] = 0.01
+        assert error_holds(p, 0.05, calibrated_on) is holds
+
+
+def views(
+    kind: str,
+    role: str,
+    scores: np.ndarray,
+    transform: str = "identity",
+    maker: str = "as it is",
+    no_color: bool = False,
+) -> pd.DataFrame:
+    """Scored views of as many photographs; blur if edited."""
+    group = "identity" if transform == "identity" else "blur"
+    facts = {"role": role, "size": kind, "maker": maker, "transform": transform, "group": group, "no_color": no_color}
+    ids = [f"{role}-{kind}/{i}" for i in range(len(scores))]
+    return pd.DataFrame(facts | {"score": scores, "base_id": ids, "corpus": 1})
+
+
+def table(seed: int = 0, edited: float = 4.0, gray_shift: float = 5.0, large: int = 110) -> pd.DataFrame:
+    """A run's scored views of three kinds of images; those without color score ``gray_shift`` higher."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for kind, shift, maker, no_color, count in (
+        ("view", 0.0, "as it is", False, 200),
+        ("view", gray_shift, "turned gray", True, 200),
+        ("large", -1.0, "as it is", False, large),
+    ):
+        for role in ("calibrate", "report"):
+            parts.append(views(kind, role, rng.normal(shift, 1, count), maker=maker, no_color=no_color))
+        parts.append(views(kind, "report", rng.normal(shift + edited, 1, 120), "gaussian-blur", "bank", no_color))
+    return pd.concat(parts, ignore_index=True)
+
+
+CLASSES = ("identity", "sepia", "gaussian-blur", "motion-blur")
+GROUPS = ("identity", "color", "blur", "blur")
+
+
+def prediction(*probabilities: float, whole: tuple[float, ...] = ()) -> Prediction:
+    p = np.array(probabilities)
+    each = np.array([whole or p, p])[: 2 if whole else 1]
+    return Prediction("m", CLASSES, GROUPS, p, each, np.zeros(3))
+
+
+BLURRED = prediction(0.005, 0.04, 0.5, 0.455)
+CLEAN = prediction(0.97, 0.01, 0.01, 0.01)
+
+
+def test_reference_sets_calibrate_each_kind_by_its_own_photographs():
+    sets = ReferenceSets.from_rows(table())
+    assert {kind: len(one.clean) for kind, one in sets.sets.items()} == {VIEW: 200, GRAY: 200, LARGE: 110}
+    middle = {VIEW: 2.0, GRAY: 7.0, LARGE: 1.0}  # half way between clean and edited scores
+    for kind, score in middle.items():
+        assert sets.posterior(kind).edited(np.array([score]))[0] == pytest.approx(0.5, abs=0.3)
+    clean_gray = sets.posterior(GRAY).edited(np.random.default_rng(5).normal(5, 1, 400))
+    assert np.mean(clean_gray > 0.5) < 0.05, "originals in gray are not called edited"
+
+
+def test_reference_sets_use_large_photographs_only_if_their_error_holds():
+    rows = table()
+    clean_large = (rows["size"] == "large") & (rows["role"] == "report") & (rows["transform"] == "identity")
+    assert LARGE not in ReferenceSets.from_rows(rows.assign(score=rows["score"] + 2.0 * clean_large)).sets
+    assert LARGE not in ReferenceSets.from_rows(rows[~clean_large]).sets
+    assert LARGE not in ReferenceSets.from_rows(table(large=90)).sets
+
+
+@pytest.mark.parametrize("edited", [0.0, -3.0])
+def test_reference_sets_of_a_useless_detector_state_no_probability(edited):
+    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(table(edited=edited)))
+    assert (answer.answer(), answer.edited()) == ("inconclusive", None)
+    assert answer.verdict.p is not None
+
+
+def test_answer_of_detector_follows_from_the_posterior_of_its_kind():
+    sets = ReferenceSets.from_rows(table())
+    for image, no_color in ((CLEAN, False), (BLURRED, False), (BLURRED, True)):
+        answer = Answer.of_detector(image, no_color, sets)
+        kind = GRAY if no_color else VIEW
+        score = score_of(image, no_color)
+        assert answer.edited(0.2) == pytest.approx(float(sets.posterior(kind).edited(np.array([score]), 0.2)[0]))
+        assert answer.answer(0.2) == answer_word(answer.edited(0.2))
+        expected = (1 + (sets.sets[kind].clean >= score).sum()) / 201
+        assert (answer.verdict.p, answer.verdict.n) == (pytest.approx(expected), 200)
+    assert Answer.of_detector(BLURRED, False, sets).answer() == "edited"
+
+
+@given(st.floats(-8, 12), st.floats(0.01, 0.99))
+def test_answer_never_contradicts_its_probability(score, prior):
+    """With a prior of 1%, a flagged image is not called edited: the word follows from the probability alone."""
+    sets = ReferenceSets.from_rows(SHARED)
+    answer = Answer(BLURRED, score, sets.posterior(VIEW), sets.verdict(score, VIEW, no_color=False))
+    assert answer.answer(prior) == answer_word(answer.edited(prior))
+    if answer.edited(prior) < 0.5:
+        assert answer.answer(prior) not in FOUND
+    lower = Answer(BLURRED, score - 0.5, sets.posterior(VIEW))
+    assert lower.edited(prior) <= answer.edited(prior)
+
+
+SHARED = table()
+
+
+def test_answer_of_detector_is_inconclusive_with_too_few_photographs():
+    rows = table()
+    number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
+    few = rows[(rows["transform"] != "identity") | (number < 99)]
+    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(few))
+    assert (answer.answer(), answer.edited(), answer.verdict.p, answer.verdict.n) == ("inconclusive", None, None, 99)
+    none = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(None))
+    assert (none.answer(0.99), none.edited(0.99), none.verdict.n) == ("inconclusive", None, 0)
+
+
+def test_answer_without_color_never_predicts_the_color_group():
+    sepia = prediction(0.1, 0.85, 0.03, 0.02)
+    sets = ReferenceSets.from_rows(table())
+    assert edit_of(Answer.of_detector(sepia, no_color=False, sets=sets).classes()).group == "color"
+    edit = edit_of(Answer.of_detector(sepia, no_color=True, sets=sets).classes())
+    assert (edit.group, edit.transform) == ("blur", "gaussian-blur")
+    assert edit.group_probability == pytest.approx(1)
+
+
+def test_answer_of_a_large_image_uses_tiles_only_where_large_photographs_calibrate():
+    large = prediction(0.005, 0.04, 0.5, 0.455, whole=(0.97, 0.01, 0.01, 0.01))
+    with_tiles = Answer.of_detector(large, no_color=False, sets=ReferenceSets.from_rows(table()))
+    assert (with_tiles.verdict.kind, with_tiles.answer()) == (LARGE, "edited")
+    rows = table()
+    whole_only = Answer.of_detector(large, no_color=False, sets=ReferenceSets.from_rows(rows[rows["size"] == "view"]))
+    assert (whole_only.verdict.kind, whole_only.answer()) == (VIEW, "no edit detected")
+
+
+def test_judge_answers_as_for_single_images():
+    sets = ReferenceSets.from_rows(table())
+    images = [
+        (CLEAN, False),
+        (BLURRED, False),
+        (BLURRED, True),
+        (prediction(0.3, 0.1, 0.3, 0.3, whole=(0.9, 0.0, 0.1, 0.0)), False),
+    ]
+    rows = pd.DataFrame(
+        {
+            "large": [one.kind == "combined" for one, _ in images],
+            "no_color": [no_color for _, no_color in images],
+            "whole": [score_of(one, no_color, whole_only=True) for one, no_color in images],
+            "joined": [score_of(one, no_color) for one, no_color in images],
+        }
+    )
+    judged = sets.judge(rows)
+    for (one, no_color), row in zip(images, judged.itertuples(), strict=True):
+        answer = Answer.of_detector(one, no_color, sets)
+        assert (row.answer, row.n) == (answer.answer(), answer.verdict.n)
+        assert (row.p, row.edited) == (pytest.approx(answer.verdict.p), pytest.approx(answer.edited()))
+
+
+@pytest.mark.parametrize("shift", [-2.0, 2.0])
+def test_with_clean_moves_p_and_posterior_together(shift):
+    """Clean images of a source that scores higher make an edit less probable, and one that scores lower more."""
+    sets = ReferenceSets.from_rows(table())
+    clean = np.random.default_rng(3).normal(shift, 1, 300)
+    moved = sets.with_clean({VIEW: clean})
+    score = np.array([2.0])
+    p, q = (one.sets[VIEW].p_values(score)[0] for one in (sets, moved))
+    before, after = (one.posterior(VIEW).edited(score)[0] for one in (sets, moved))
+    assert (q - p) * shift > 0
+    assert (after - before) * shift < 0
+    assert set(moved.sets) == {VIEW}
+    assert sets.with_clean({VIEW: clean[:99]}).sets == {}
+
+
+def edits(rates: dict[str, float], photographs: int = 60) -> pd.DataFrame:
+    """Edited views of which the given fraction of each group scores above all clean photographs."""
+    return pd.DataFrame(
+        [
+            {"base_id": f"r{i}", "maker": maker, "group": group, "no_color": False, "score": 1.0 if hit else -2.0}
+            for i in range(photographs)
+            for group, rate in rates.items()
+            for hit in [(i + 0.5) / photographs < rate]
+            for maker in ("bank", "alternative")
+        ]
+    )
+
+
+CLEAN_SCORES = np.random.default_rng(0).uniform(-1, 0, 200)
+
+
+def test_detection_rate_weighs_groups_the_same_and_names_those_hardly_detected():
+    rates = {"blur": 0.9, "geometry": 0.2, "tone": 0.7}
+    rate = Edits(edits(rates)).detection_rate(CLEAN_SCORES)
+    assert rate.overall.value == pytest.approx(0.6)
+    assert rate.overall.low < 0.6 < rate.overall.high
+    assert {group: share.value for group, share in rate.by_group.items()} == pytest.approx(rates)
+    assert rate.hardly_detected == ("geometry",)
+
+
+def test_detection_rate_weighs_bank_and_alternatives_the_same():
+    rows = edits({"blur": 1.0})
+    rows.loc[rows["maker"] == "alternative", "score"] = -2.0
+    more = pd.concat([rows, rows[rows["maker"] == "bank"]])  # twice as many by the bank
+    assert Edits(more).detection_rate(CLEAN_SCORES).overall.value == pytest.approx(0.5)
+
+
+def test_p_values_of_a_set_are_nan_without_a_score():
+    one = ReferenceSet(CLEAN_SCORES, None, Edits(edits({})), None)
+    assert np.isnan(one.p_values(np.array([np.nan]))).all()
+    assert one.p_values(np.array([0.5]))[0] == pytest.approx(1 / 201)
