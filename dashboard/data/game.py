@@ -11,9 +11,9 @@ from dashboard.data import cache
 from dashboard.text import strength_in_words
 from probing_core.answers.posterior import answers_for
 from probing_core.answers.words import FOUND, INCONCLUSIVE
+from probing_core.api.model_answers import live_posterior, tested_scores
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run
-from probing_core.results.model_answers import live_posterior, tested_scores
 
 ROUNDS = 10
 GAMES = 10**6

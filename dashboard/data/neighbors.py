@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.data import cache, predictions
 from dashboard.data.previews import versions
+from probing_core.answers.crops import Crops
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval
 from probing_core.transforms import Transform, prepare_source, resolve

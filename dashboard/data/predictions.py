@@ -23,13 +23,12 @@ from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Crops, cut
 from probing_core.answers.quality import accuracy
 from probing_core.answers.reference_sets import ReferenceSet
+from probing_core.api.model_answers import held_out, outside
 from probing_core.api.predictor import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
-from probing_core.measures.notation import BASELINE
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
-from probing_core.results.model_answers import held_out, outside
 
 MAX_CACHED_ANSWERS = 512
 """Largest number of answers in memory for one visitor, each of one model about one picture."""

@@ -33,12 +33,12 @@ from probing_core import Predictor
 from probing_core.answers.crops import Crops, cut
 from probing_core.answers.posterior import BINS, model_posteriors, posterior_for
 from probing_core.answers.quality import quality, reliability
+from probing_core.api.model_answers import OUTSIDE, held_out
 from probing_core.charts import Theme
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import PhotosCorpus
 from probing_core.measures.notation import decimal, in_percent
-from probing_core.results.model_answers import OUTSIDE, held_out
 from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
 from probing_core.run.live import has_scored_views, read_posteriors

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lab.evidence import answers
 from probing_core.answers.posterior import Posterior, model_posteriors
-from tests.results.test_model_answers import made
+from tests.api.test_model_answers import made
 
 
 def test_the_tables_have_a_row_a_model():

@@ -10,9 +10,9 @@ import pytest
 
 from probing_core.answers.posterior import Posterior
 from probing_core.answers.quality import quality, reliability
+from probing_core.api.model_answers import held_out, outside
 from probing_core.compute.names import NOTICING
 from probing_core.results import Run
-from probing_core.results.model_answers import held_out, outside
 from probing_core.run.layout import predictions_path, probe_path, scored_views_path
 from probing_core.run.live import read_posteriors
 from probing_core.run.store import Store
