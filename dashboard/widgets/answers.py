@@ -63,8 +63,8 @@ def pick_prior() -> float:
 
 def stored_prior() -> float:
     """Return the prior of `pick_prior`, which is shown below the answers that depend on it."""
-    stored = state.stored_choice("prior")
-    return next((prior for prior in PRIORS if str(prior) == stored), PRIOR)
+    stored = st.session_state.get("prior", state.stored_choice("prior"))
+    return next((prior for prior in PRIORS if str(prior) == str(stored)), PRIOR)
 
 
 def show_verdict(answer: Answer, flat: float, prior: float) -> None:

@@ -27,7 +27,7 @@ def label(app: Any, kind: str, name: str):
 
 
 def first_answers(app: Any) -> list[dict[str, list[str]]]:
-    """The tables of answers of a page: model -> ``63% rather altered`` of each picture that is compared."""
+    """The tables of answers of a page: model -> ``63% probably edited`` of each image that is compared."""
     tables = [html for e in app.get("html") if '<table class="answers"' in (html := e.proto.body)[:200]]
     return [
         {
@@ -39,6 +39,11 @@ def first_answers(app: Any) -> list[dict[str, list[str]]]:
         }
         for table in tables
     ]
+
+
+def images_listed(app: Any) -> list[str]:
+    """The names in the table of several images; none for one image, which has no table."""
+    return next((list(table.value["name"]) for table in app.dataframe if "thumbnail" in table.value), [])
 
 
 def lines_of_pictures(app: Any) -> list[list[str]]:

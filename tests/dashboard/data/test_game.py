@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from dashboard.data import game
+from probing_core.answers.posterior import Posterior
+from probing_core.answers.words import answer_word
+from probing_core.compute.names import NOTICING
 from probing_core.measures.notation import decimal
 from probing_core.results import Run
+from probing_core.run.layout import predictions_path, probe_path
+from probing_core.run.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +75,35 @@ def test_what_was_done_is_told_with_its_strength(run):
     assert strength == f"sigma {decimal(blurred['strength'], 2)} px"
     clean = rows[rows["transform"] == "identity"].iloc[0]
     assert game.alteration_of(run, int(clean["sample"])) == ("identity", "identity", "")
+
+
+@pytest.fixture
+def answering(made_run, tmp_path) -> Run:
+    """The made run with answers about its tested samples: scores around the offset."""
+    store = Store(shutil.copytree(made_run, tmp_path / "run"))
+    for model, posterior in (("baseline/pixels", Posterior(2.0, 0.5)), ("baseline/handcrafted", Posterior())):
+        table = store.read_table(predictions_path(model, "fine"))
+        scores = np.random.default_rng(0).normal(0.5, 4, len(table))
+        columns = {"altered": posterior.edited(scores).astype(np.float32), "named": "gamma"}
+        store.write_table(predictions_path(model, "fine"), table.assign(**columns), "made")
+        store.write_bytes(probe_path(model, NOTICING), posterior.to_bytes(), "made")
+    return Run.open(store.root)
+
+
+def test_players_leave_out_models_that_never_decide(answering):
+    assert "baseline/pixels" in game.players(answering)
+    assert "baseline/handcrafted" not in game.players(answering)
+
+
+def test_answers_of_the_game_are_those_of_an_upload(answering):
+    asked = game.asked(answering, 3)
+    given = game.answers(answering, asked).query("player == 'baseline/pixels'").set_index("sample")
+    rows = answering.predictions("baseline/pixels", "fine").set_index("sample")
+    for sample in asked:
+        edited = float(rows.loc[sample, "altered"])
+        word = answer_word(edited)
+        expected = {"edited": "gamma", "probably edited": "gamma", "inconclusive": ""}.get(word, "identity")
+        one = given.loc[[sample]].iloc[0]
+        assert one["answer"] == expected
+        assert one["probability"] == pytest.approx(1 - edited if expected == "identity" else edited, abs=1e-4)
+        assert not (one["right"] and word == "inconclusive")

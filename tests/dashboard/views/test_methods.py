@@ -11,6 +11,7 @@ import pytest
 
 from dashboard.data import cache
 from dashboard.text import GLOSSARY, TERMS
+from probing_core.answers.quality import quality
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data
@@ -18,8 +19,9 @@ from probing_core.results.explorer.data import default_models
 from probing_core.run import layout
 from probing_core.run.store import Store
 from probing_core.transforms import bank
-from tests.api.test_trust import made
 from tests.dashboard.app_reading import figures, label, texts
+from tests.api.test_model_answers import made
+from tests.dashboard.app_reading import label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
@@ -99,14 +101,14 @@ def test_what_was_recorded_of_a_model_is_a_table(open_app):
 def test_calibration_is_what_the_tables_say(open_app, made_run, monkeypatch):
     rows = made()
     monkeypatch.setattr(cache, "held_out", lambda run, models: rows)
-    monkeypatch.setattr(cache, "elsewhere", lambda run: rows[rows["group"] != "tone"].assign(altered=0.4))
+    monkeypatch.setattr(cache, "outside", lambda run: rows[rows["group"] != "tone"].assign(altered=0.4))
     cache.trust.clear()
     app = open_app("Methods", run=made_run)
     cache.trust.clear()
     assert not app.exception
     table = next(t.value for t in app.dataframe if "kept" in t.value)
     assert table["pictures"].tolist() == [cache.HELD_OUT, cache.OTHERS]
-    first = noticed(rows)
+    first = quality(rows)
     assert table.loc[0, ["kept", "found", "error"]].tolist() == [
         100 * share for share in (first.kept, first.found, first.error)
     ]

@@ -15,10 +15,16 @@ import pytest
 from dashboard.data.pictures import address_of
 from dashboard.jobs import scans
 from dashboard.views import try_folder
-from probing_core.api.scan import COLUMNS, MARK, PROMISE, TABLE
+from probing_core.api.scan import MARK
+from probing_core.api.scan_results import COLUMNS, PLACES, PROMISE, TABLE
 from probing_core.errors import BadRun
 from probing_core.run.layout import DETECTOR_FILE, RECIPE
 from tests.dashboard.app_reading import label, lines_of_pictures, texts, unescaped
+
+
+def write(out: Path, rows: pd.DataFrame, places: bytes = b"[[], []]") -> None:
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised", PLACES: places}), out / TABLE)
 
 
 @pytest.fixture
@@ -29,11 +35,10 @@ def holiday(data_folder: Path) -> Path:
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
     rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99)
-    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""]}
+    found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""], "edited": [0.05, 0.95, 0.02]}
     found |= {name: [None, 0.9, None] for name in ("group_probability", "class_probability")}
-    rows = rows.assign(verdict=["untouched", "altered", "untouched"], **found)
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), out / TABLE)
+    answers = ["no edit detected", "edited", "no edit detected"]
+    write(out, rows.assign(answer=answers, no_color=False, q=float("nan"), **found))
     (out / "index.html").write_text("the page")
     return out
 
@@ -49,41 +54,39 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert not app.exception
     assert "**holiday** — complete" in unescaped(app)
-    assert "1 altered, 2 untouched" in unescaped(app)
+    assert "1 edited, 2 no edit detected" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
     assert [line[1:] for line in lines_of_pictures(app)] == [
-        ["b.png", "", "altered", "Blur, Gaussian blur", "0 of 99 (0.0%)"],
-        ["a.png", "", "untouched", "", "49 of 99 (49.5%)"],
-        ["c.png", "", "untouched", "", "69 of 99 (69.7%)"],
+        ["b.png", "", "edited (95%)", "Blur, Gaussian blur", "0.010 (0 of 99)"],
+        ["a.png", "", "no edit detected (5%)", "", "0.500 (49 of 99)"],
+        ["c.png", "", "no edit detected (2%)", "", "0.700 (69 of 99)"],
     ]
 
 
 def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday):
     flags = ["", "perhaps no photograph; looks blurred", ""]
-    rows = pd.read_parquet(holiday / TABLE).assign(flags=flags, q=0.03)
-    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), holiday / TABLE)
+    answers = ["no edit detected", "perhaps no photograph", "no edit detected"]
+    write(holiday, pd.read_parquet(holiday / TABLE).assign(flags=flags, q=0.03, answer=answers))
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
-    assert "2 untouched, 1 perhaps no photograph" in unescaped(app)
+    assert "2 no edit detected, 1 perhaps no photograph" in unescaped(app)
     first, *_, last = lines_of_pictures(app)
-    assert first[3:] == ["untouched", "", "49 of 99 (49.5%)", "3.0%"]
+    assert first[3:] == ["no edit detected (5%)", "", "0.500 (49 of 99)", "3.0%"]
     assert last[2:] == ["looks blurred", "perhaps no photograph", "", "", ""]
 
 
 def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_app, holiday):
     rows = pd.read_parquet(holiday / TABLE)
     many = pd.concat([rows] * (try_folder.SHOWN // 3 + 1))
-    pq.write_table(pa.Table.from_pandas(many, preserve_index=False), holiday / TABLE)
+    write(holiday, many)
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert len(lines_of_pictures(app)) == try_folder.SHOWN
-    assert f"have all {len(many):,}" in texts(app)
+    assert f"The first {try_folder.SHOWN} of {len(many):,}" in texts(app)
 
 
 def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
     rows = pd.read_parquet(holiday / TABLE)
     rows = rows.assign(p=[0.5, None, 0.7], error=["", "b.png is text", ""], flags=["looks blurred", "", ""])
-    rows["verdict"] = ["untouched", "unreadable", "untouched"]
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised"}), holiday / TABLE)
+    write(holiday, rows.assign(answer=["no edit detected", "unreadable", "no edit detected"]))
     shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
     assert [remark for _, _, remark, *_ in shown] == ["looks blurred", "", "b.png is text"]
     assert shown[2][-1] == ""
@@ -105,7 +108,9 @@ def test_rows_have_their_thumbnails_whatever_their_order(open_app, holiday):
     assert [address for address, *_ in shown] == [""] * 3, "it has no chunks"
     chunks = holiday / "chunks"
     chunks.mkdir()
-    pq.write_table(pa.table({"thumbnail": [b"a", b"b", None]}), chunks / "chunk-000000.parquet")
+    pq.write_table(pa.table({"thumbnail": [b"a", b"b"]}), chunks / "one.parquet")
+    pq.write_table(pa.table({"thumbnail": pa.array([None], pa.binary())}), chunks / "two.parquet")
+    write(holiday, pd.read_parquet(holiday / TABLE), b'[["one.parquet", "two.parquet"], [2, 1]]')
     os.utime(holiday / TABLE, ns=(1, 1))
     shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
     assert [name for _, name, *_ in shown] == ["b.png", "a.png", "c.png"]
@@ -175,7 +180,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
     app = open_app("Try your images", part="folder")
-    assert "What the scan **holiday** found is removed. The pictures that it read stay" in texts(app)
+    assert "The results of **holiday** are removed. Its images stay." in texts(app)
     label(app, "button", "Remove it").click().run()
     assert not app.exception
     assert not holiday.exists()
@@ -225,3 +230,11 @@ def test_a_scan_under_way_is_not_removed(holiday):
     with pytest.raises(BadRun, match="is under way"):
         scans.remove(holiday)
     assert holiday.is_dir()
+
+
+def test_files_without_color_are_listed_apart(open_app, holiday):
+    write(holiday, pd.read_parquet(holiday / TABLE).assign(no_color=[False, True, False]))
+    app = open_app("Try your images", part="folder", show_scan_holiday="True")
+    assert not app.exception
+    assert [name for _, name, *_ in lines_of_pictures(app)] == ["a.png", "c.png", "b.png"]
+    assert "not originals in gray" in unescaped(app)

@@ -21,8 +21,8 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     run = Run.open(made_run)
     asked = game.asked(run, 3)
     transform, group, _ = game.alteration_of(run, asked[0])
-    assert "Picture 1 of 10" in texts(app)
-    press(app, "untouched" if group == "identity" else group)
+    assert "Image 1 of 10" in texts(app)
+    press(app, "clean" if group == "identity" else group)
     assert not app.exception
     assert any(("Right: " in box.value) for box in app.success)
     assert transform == "identity" or named(transform) in app.success[0].value
@@ -32,20 +32,20 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     assert dict(zip(shown["player"], shown["answer"], strict=True)) == {
         model_title(player): named(answer) for player, answer in expected["answer"].items()
     }, "names are for people, in the download, too"
-    assert "You were right **1 of 1** times" in texts(app)
+    assert "You: **1 of 1** correct" in texts(app)
 
 
 def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run):
     app = open_app("Try your images", part="game", run=made_run, game="3")
     for number in range(game.ROUNDS):
-        assert f"Picture {number + 1} of 10" in texts(app)
+        assert f"Image {number + 1} of 10" in texts(app)
         press(app, "noise")
         if number + 1 < game.ROUNDS:
-            press(app, "Next picture")
+            press(app, "Next image")
     assert not app.exception
-    assert "of 10** times" in texts(app)
+    assert "of 10** correct" in texts(app)
     press(app, "Play again")
-    assert "Picture 1 of 10" in texts(app)
+    assert "Image 1 of 10" in texts(app)
     assert app.query_params["game"] != ["3"]
 
 
@@ -53,11 +53,11 @@ def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run)
 def test_an_address_that_names_no_game_gets_a_new_one(open_app, text):
     app = open_app("Try your images", part="game", game=text)
     assert not app.exception
-    assert "Picture 1 of 10" in texts(app)
+    assert "Image 1 of 10" in texts(app)
 
 
 def test_a_run_without_pictures_says_why(open_app, shipped_run):
     app = open_app("Try your images", part="game", run=shipped_run)
     assert not app.exception
     assert plain(Run.open(shipped_run).pictures.why_not) in texts(app)
-    assert not [button for button in app.button if button.label == "untouched"]
+    assert not [button for button in app.button if button.label == "clean"]

@@ -6,18 +6,26 @@ import io
 import json
 import shutil
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
+import streamlit as st
 from PIL import Image
-from probing_core.compute.live import Noticing
 from streamlit.runtime.caching.cache_resource_api import clear_session_cache
 
 from dashboard.data import predictions
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import preview
+from dashboard.views import try_images
 from dashboard.widgets import upload
 from probing_core import predict
+from probing_core.answers.answer import Answer
+from probing_core.answers.crops import Prediction, tile_corners
+from probing_core.answers.posterior import Posterior
+from probing_core.answers.reference_sets import Verdict
+from probing_core.answers.sentences import probability_in_words
 from probing_core.cli import main
-from probing_core.compute import live
 from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
@@ -29,16 +37,11 @@ from probing_core.run.live import LoadedModels
 from probing_core.run.store import Store
 from probing_core.transforms import resolve
 from tests.conftest import scene
-from tests.dashboard.app_reading import address, first_answers, lines_of_pictures, texts, unescaped
+from tests.dashboard.app_reading import address, figures, first_answers, images_listed, texts, unescaped
 from tests.dashboard.conftest import PAGES
 from tests.images.test_images import BAD
 
 PIXELS = model_title("baseline/pixels")
-
-
-def pictures_of(app) -> list[str]:
-    """The names in the table of several pictures; none for one picture, which has no table."""
-    return [name for _, name, *_ in lines_of_pictures(app)]
 
 
 @pytest.mark.parametrize("half", [0, 1])  # a visit takes twenty files
@@ -61,22 +64,25 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
         assert name in sentence
         assert expected in sentence
         assert "\n" not in sentence
-    assert pictures_of(app) == list(right)
+    assert images_listed(app) == list(right)
     assert "150 pixels" in texts(app)
     for name in right:
-        app.selectbox(key="card").select(name).run()
-        assert f"{name}, " in unescaped(app)
-        assert texts(app).count("looks noisy") == 1
+        shown = open_app("Try your images", card=name)
+        for other, content in right.items():
+            shown.file_uploader(key="try-upload").upload(other, content, "image/png")
+        shown.run()
+        assert f"{name}, " in unescaped(shown)
+        assert texts(shown).count("looks noisy") == 1
 
 
 def test_try_packaged_photographs_at_any_strength(open_app):
     chosen = {"samples": "coffee/00,chelsea/01", "show_change": "True", "transform": "jpeg"}
     app = open_app("Try your images", **chosen)
     assert not app.exception
-    assert pictures_of(app) == ["Coffee, cut 1", "Chelsea, cut 2"]
+    assert images_listed(app) == ["Coffee, crop 1", "Chelsea, crop 2"]
     card, change = first_answers(app)
     assert list(card) == [PIXELS]
-    assert card[PIXELS] == ["50% cannot tell"], "its random probe is no better than the prior"
+    assert card[PIXELS] == ["50% inconclusive"], "its random probe is no better than the prior"
     assert len(change[PIXELS]) == 2
     assert "after JPEG" in texts(app)
 
@@ -93,29 +99,25 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     assert not app.exception
     assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
-    app = open_app("Explore", part="strength", run=run, models="baseline/pixels,baseline/handcrafted", transform="fog")
-    assert not app.exception
-    assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
-    assert list(first_answers(app)[0]) == [PIXELS]
 
 
 @pytest.fixture
 def wide_run(made_run, tmp_path, monkeypatch):
-    """The made run with five models that predict, all from the embedding of the first."""
+    """The made run with eight models that predict, all from the embedding of the first."""
     run, embed = tmp_path / "wide", LoadedModels.embed
     first = {"name": "baseline/pixels"}
     monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
     shutil.copytree(made_run, run)
     store = Store(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
-    for position in range(1, 5):
+    for position in range(1, 8):
         name = f"baseline/pixels@side={position}"
         store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": 9 + position}, "made")
         store.write_bytes(probe_path(name, DEPLOYMENT), probe, "made")
     return run
 
 
-def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wide_run, monkeypatch):
+def test_models_that_were_selected_elsewhere_answer_first(open_app, wide_run, monkeypatch):
     asked, ask = [], predictions.ask
 
     def counting(run, model, crops):
@@ -127,7 +129,7 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
     assert not app.exception
     order = list(first_answers(app)[0])
     assert order[0] == model_title("baseline/pixels@side=4")
-    assert sorted(order) == sorted(model_title(m) for m in Run.open(wide_run).live_models)
+    assert len(order) == try_images.FIRST_MODELS == 6
     assert (asked[0][0], model_title(asked[0][1])) == (2, order[0]), "without a detector it answers about all pictures"
     assert [(n, model_title(m)) for n, m in asked[1:]] == [(1, model) for model in order], "all answer about the card"
 
@@ -135,7 +137,7 @@ def test_every_model_answers_and_those_chosen_elsewhere_come_first(open_app, wid
 def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, 0.5).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(2.0, 0.5).to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
     before = first_answers(app)[0][PIXELS][0]
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
@@ -153,14 +155,13 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
 ):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Noticing(2.0, -1.0).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(2.0, -1.0).to_bytes(), "made")
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     faint = {"samples": "coffee/00", "strength": "-4", "show_change": "True"}
     card, change = first_answers(open_app("Try your images", **faint, **chosen))
-    (slider,) = first_answers(open_app("Explore", part="strength", picture="coffee/00", strength="-4", **chosen))
     before, after = change[PIXELS]
-    assert [before] == [after] == slider[PIXELS], "at no strength"
-    assert card[PIXELS] != ["50% cannot tell"]
+    assert before == after, "at no strength"
+    assert card[PIXELS] != ["50% inconclusive"]
     square = preview(upload.packaged("coffee/00"), Run.open(run).recipe.view, resolve("fog")).step(0).before
     shown = {"coffee.png": (open_corpus("photos").load("coffee/00"), card[PIXELS][0]), "square.png": (square, before)}
     for name, (picture, words) in shown.items():
@@ -169,26 +170,26 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
         (row,) = json.loads(capsys.readouterr().out)
         (same,) = predict(tmp_path / name, run).to_dict("records")
         for one in (row, same):
-            assert words == f"{100 * one['altered']:.0f}% {one['answer']}"
+            assert words == f"{probability_in_words(one['edited'])} {one['answer']}"
 
 
 def test_an_example_is_shown_at_a_click_and_taken_away_at_the_next(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run)
-    assert "No picture yet" in texts(app)
+    assert "Upload an image or click an example" in texts(app)
     app.button(key="example-blur").click().run()
     assert not app.exception
     assert address(app, "example") == "blur"
     assert "example: blur, " in unescaped(app)
-    assert "**Altered: blur (" in unescaped(app)
+    assert "**Edited** (" in unescaped(app)
+    assert ": blur (" in unescaped(app)
     app.button(key="example-blur").click().run()
-    assert "No picture yet" in texts(app)
+    assert "Upload an image or click an example" in texts(app)
     assert "example" not in app.query_params
     app = open_app("Try your images", run=detecting_run, example="no such")
-    assert "No picture yet" in texts(app)
+    assert "Upload an image or click an example" in texts(app)
 
 
-def test_a_screenshot_is_never_called_untouched_in_green(open_app, detecting_run):
-    """The detector of the tests finds little: it does not alarm at the drawn window."""
+def test_a_screenshot_has_no_answer(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run, example="screenshot")
     assert not app.exception
     assert not app.success
@@ -203,7 +204,7 @@ def _upload_two(open_app) -> tuple[int, list[str]]:
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert not app.exception
-    return len(pictures_of(app)) or len(first_answers(app)), [error.value.replace("\\", "") for error in app.error]
+    return len(images_listed(app)) or len(first_answers(app)), [error.value.replace("\\", "") for error in app.error]
 
 
 def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
@@ -212,24 +213,24 @@ def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
     for seed in (0, 1):
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
-    assert pictures_of(app) == ["0.png", "1.png"]
+    assert images_listed(app) == ["0.png", "1.png"]
     assert "From before" not in texts(app)
     for page in ("Methods", "Try your images"):
         app.switch_page(PAGES[page]).run()
     assert not app.exception
     assert "From before: 0.png, 1.png" in unescaped(app)
-    assert pictures_of(app) == ["0.png", "1.png"]
+    assert images_listed(app) == ["0.png", "1.png"]
     app.file_uploader(key="try-upload").upload("2.png", encode_png(scene(2, 96)), "image/png").run()
-    assert pictures_of(app) == ["0.png", "1.png", "2.png"]
+    assert images_listed(app) == ["0.png", "1.png", "2.png"]
     app.button(key="remove-try-upload").click().run()
     assert "2.png, " in unescaped(app), "its card is alone"
-    assert pictures_of(app) == []
+    assert images_listed(app) == []
 
 
 def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
     """Two pictures have the same pixels in another order of rows, and one is dropped twice."""
-    shapes, cut = [], live.cut
-    monkeypatch.setattr(live, "cut", lambda image, view: shapes.append(image.shape) or cut(image, view))
+    shapes, cut = [], predictions.cut
+    monkeypatch.setattr(predictions, "cut", lambda image, view: shapes.append(image.shape) or cut(image, view))
     app = open_app("Try your images", models="baseline/pixels")
     black = np.zeros((300, 200, 3), np.uint8)
     files = app.file_uploader(key="try-upload")
@@ -238,7 +239,7 @@ def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
     files.run()
     app.select_slider(key="prior").set_value(0.01).run()
     assert not app.exception
-    assert pictures_of(app) == ["a.png", "again.png", "wide.png"]
+    assert images_listed(app) == ["a.png", "again.png", "wide.png"]
     assert shapes == [(300, 200, 3), (200, 300, 3)]
     clear_session_cache("test session id")  # as where a visitor leaves
     app.run()
@@ -264,3 +265,69 @@ def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
     assert answered == 0
     assert errors == [f"{i}.png waits for the pictures of other visitors; try again in a minute." for i in (0, 1)]
     assert _upload_two(open_app) == (2, [])
+
+
+def test_a_verdict_stands_next_to_its_evidence(open_app, detecting_run):
+    app = open_app("Try your images", run=detecting_run)
+    blurred = cv2.GaussianBlur(open_corpus("photos").load("chelsea/15"), (0, 0), 4)
+    app.file_uploader(key="try-upload").upload("mine.png", encode_png(blurred), "image/png").run()
+    (strip,) = [figure for figure in figures(app) if "this image" in str(figure["layout"])]
+    clean = Run.open(detecting_run).table("verdicts/detector.parquet").query("transform == 'identity'")
+    clean = clean[(clean["maker"] == "as it is") & (clean["role"] == "calibrate")]["score"]
+    first = strip["data"][0]
+    assert sorted(first["x"]) == pytest.approx(sorted(clean), abs=1e-6)
+    (line,) = strip["layout"]["shapes"]
+    count = int(strip["layout"]["title"]["text"].split(" of ")[0])
+    assert count == (np.array(first["x"]) >= line["x0"]).sum()
+    assert "looks blurred" in unescaped(app)
+
+
+@pytest.mark.parametrize("side", [128, 600])
+def test_highest_tile_is_the_one_with_the_largest_score(side):
+    view, classes = 128, ("identity", "gaussian-blur")
+    corners = tile_corners(side, side, view)
+    p = np.tile([0.9, 0.1], (1 + len(corners), 1))
+    if corners:
+        p[3] = 0.1, 0.9
+    prediction = Prediction("m", classes, ("identity", "blur"), np.array([0.2, 0.8]), p, np.zeros(1))
+    verdict = Verdict(0.01, 100, "large", no_color=False, detection_rate=None)
+    image = np.zeros((side, side, 3), np.uint8)
+    answer = Answer(prediction, 2.0, Posterior(1.0, 0.0), verdict)
+    assert try_images.highest_tile(image, answer, view, 0.5) == (corners[2] if corners else None)
+    clean = Answer(prediction, -9.0, Posterior(1.0, 0.0), verdict)
+    assert try_images.highest_tile(image, clean, view, 0.5) is None, "nothing is suspected"
+
+
+def test_outlined_draws_on_a_copy():
+    picture = VisitorPicture.from_array("a", np.zeros((1600, 1600, 3), np.uint8))
+    drawn = try_images.outlined(picture, (800, 0), view=400)
+    changed = np.argwhere((drawn != picture.shown).any(axis=2))
+    assert picture.shown.max() == 0
+    (top, left), (bottom, right) = changed.min(0), changed.max(0)
+    assert (left, right) == (pytest.approx(400, abs=30), pytest.approx(600, abs=30))
+    assert (top, bottom) == (0, pytest.approx(200, abs=30))
+
+
+def test_six_models_answer_and_the_others_on_request(open_app, wide_run):
+    app = open_app("Try your images", run=wide_run, samples="coffee/00")
+    assert len(first_answers(app)[0]) == 6
+    app.toggle(key="all-models").set_value(True).run()
+    names = first_answers(app)[0]
+    assert sorted(names) == sorted(model_title(model) for model in Run.open(wide_run).live_models)
+
+
+def test_every_table_of_predictions_is_downloaded_without_formulas(open_app, made_run, monkeypatch):
+    offered = {}
+    button = st.download_button
+
+    def spied(label, data, **settings):
+        offered[label] = data
+        return button(label, data, **settings)
+
+    monkeypatch.setattr(st, "download_button", spied)
+    app = open_app("Try your images", models="baseline/pixels")
+    files = app.file_uploader(key="try-upload")
+    files.upload('=HYPERLINK("http://x").png', encode_png(scene(0, 96)), "image/png").run()
+    assert not app.exception
+    table = pd.read_csv(io.StringIO(offered["These predictions as CSV"]()))
+    assert table["image"].str.startswith("'=").all()
