@@ -19,9 +19,8 @@ from probing_core.results.explorer.data import default_models
 from probing_core.run import layout
 from probing_core.run.store import Store
 from probing_core.transforms import bank
-from tests.dashboard.app_reading import figures, label, texts
 from tests.api.test_model_answers import made
-from tests.dashboard.app_reading import label, texts
+from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
