@@ -82,15 +82,14 @@ def _unseen(run: Run) -> None:
 def _styles(run: Run) -> None:
     rates = cache.computed(run, generalization.generalization_rates)
     rows = rates[rates["subset"].isin([STYLES_SEEN, STYLES_UNSEEN, CLEAN])]
-    unseen = _encoders(rows[rows["subset"] == STYLES_UNSEEN])
-    if unseen.empty:
+    chance = _chance(run)
+    below, count = generalization.below_chance(rates, chance)
+    if not count:
         messages.empty("This run has no unseen styles. The reference run has them.")
         return
-    chance = _chance(run)
-    below = int((unseen["value"] < chance).sum())
-    kind = "models" if is_baseline(unseen["model"]).all() else "encoders"
+    kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
-        f"**{below} of {len(unseen)} {kind}** are below chance on unseen styles: they predict style for fewer than "
+        f"**{below} of {count} {kind}** are below chance on unseen styles: they predict style for fewer than "
         f"{in_percent(chance, 1)} of these images."
     )
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images predicted as style (%)", STYLES_UNSEEN)

@@ -15,7 +15,7 @@ from dashboard.data import cache
 from dashboard.data.links import open_transformation
 from dashboard.data.strip import RIGHT, strip_of
 from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
+from dashboard.text import bound_sign, hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
@@ -332,7 +332,7 @@ def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
         )
     values = by_transform.matrix(rows, "relative", transforms, models)
     words = [
-        {"above": "> ", "below": "< "}.get(row["censored"], "") + strength_number(row["transform"], row["value"])
+        bound_sign(row["transform"], row["censored"]) + strength_number(row["transform"], row["value"])
         for row in rows.to_dict("records")
     ]
     texts = by_transform.matrix(rows.assign(words=words), "words", transforms, models)
@@ -349,7 +349,7 @@ def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
 def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
     axis = strength_axis(row["transform"])
     if row["censored"] == "above":
-        return f"not detected up to {axis} {number.removeprefix('> ')}"
+        return f"not detected up to {axis} {number.lstrip('<> ')}"
     if row["censored"] == "below":
         return f"detected at every tested strength ({axis} {number})"
     low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))

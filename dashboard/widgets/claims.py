@@ -12,9 +12,10 @@ import streamlit as st
 from dashboard.data import cache
 from dashboard.text import plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import dots_chart
+from probing_core.charts import PERCENT, dots_chart
+from probing_core.compute.evaluation.claim_tests import DOZENS
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.results.claim_sentences import (
@@ -24,13 +25,13 @@ from probing_core.results.claim_sentences import (
     DIFFERENT,
     NOT_DISTINGUISHED,
     PAPER,
-    accuracies_in_words,
     claim_in_words,
     differences,
     encoders_by_role,
     evidence_in_words,
     with_numbers,
 )
+from probing_core.results.generalization import below_chance, generalization_rates
 from probing_core.run import layout
 
 BADGES = {
@@ -40,8 +41,14 @@ BADGES = {
 }
 """Result -> the beginning of its badge, in Streamlit's Markdown."""
 
+COUNTED_CLAIM = 1
+"""Number of the claim that counts transformations."""
+
+STYLES_CLAIM = 3
+"""Number of the claim about unseen styles."""
+
 RANKED_CLAIM = 5
-"""Number of the claim that correlates the accuracies of roles."""
+"""Number of the claim that correlates two accuracies."""
 
 
 def show_claims(run: Run) -> None:
@@ -52,8 +59,8 @@ def show_claims(run: Run) -> None:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
-            "This run does not test the claims: that takes many photographs, and encoders that have a role in them, "
-            "the zoo's or published ones; the reference run has both."
+            "This run does not test the claims. That takes many photographs, and the encoders of the zoo or the "
+            "published ones. The reference run has both."
         )
         return
     sets = claims_by_set(claims)
@@ -62,43 +69,85 @@ def show_claims(run: Run) -> None:
             st.markdown(f"**{plain(title)}**")
         role_set = str(tested["set"].iloc[0])
         encoders = encoders_in_words(encoders_by_role(role_set, roles, contrasts))
-        st.caption(f"The encoders of each kind: {plain(encoders)}.")
+        st.caption(f"Encoders of each kind. {plain(encoders)}.")
         for row in tested.to_dict("records"):
-            _line(row, contrasts, roles[roles["set"] == role_set] if len(roles) else roles)
+            _line(run, row, contrasts, roles[roles["set"] == role_set] if len(roles) else roles)
     tables.download(claims, "claims", "Data as CSV")
 
 
 def encoders_in_words(encoders: Mapping[str, Sequence[str]]) -> str:
-    """Return the encoders of each role by their names for people; repeated trainings are counted."""
+    """Return the encoders of each role by their display names, with the number of seeds."""
     found = []
     for role, models in encoders.items():
-        trainings = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
-        titles = (model_title(name) + (f" in {n} trainings" if n > 1 else "") for name, n in trainings.items())
+        seeds = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
+        titles = (model_title(name) + (f" ({n} seeds)" if n > 1 else "") for name, n in seeds.items())
         found.append(f"{role}: {', '.join(titles)}")
     return "; ".join(found)
 
 
-def _line(row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.DataFrame) -> None:
+def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.DataFrame) -> None:
     number = int(row["claim"])
     words, key = result_in_words(row).removesuffix("."), f"claim-{row['set']}-{number}"
     box = pickers.fold(f"{number}. {plain(claim_in_words(row))} :{BADGES[row['result']]} {words}]", f"show-{key}")
     if box is None:
         return
-    mine = summaries.pick(contrasts, set=row["set"], claim=number)
+    of_claim = summaries.pick(contrasts, set=row["set"], claim=number)
     with box:
-        st.caption(plain(evidence_in_words(row)))
-        if number == RANKED_CLAIM:
-            st.caption(plain(accuracies_in_words(roles)))
-        if len(mine):
-            _differences(mine, key)
+        st.markdown(plain(evidence_in_words(row)))
+        if number == STYLES_CLAIM and (words := _below_chance(run)):
+            st.markdown(words)
+        if len(of_claim):
+            _differences(of_claim, key)
+        elif number == COUNTED_CLAIM and len(roles):
+            _identified(roles, int(row["transformations"]), key)
+        elif number == RANKED_CLAIM and len(roles):
+            _accuracies(roles, key)
+        else:
+            messages.empty("This run has no numbers by kind of encoder for this claim. Evaluate it again to get them.")
+
+
+def _below_chance(run: Run) -> str:
+    """Return a sentence on encoders that are below chance on unseen styles; empty for a run without unseen styles."""
+    chance = 1 / len(run.classes("group"))
+    below, count = below_chance(cache.computed(run, generalization_rates), chance)
+    if not count:
+        return ""
+    return f"On unseen styles, {below} of {count} encoders are below chance ({in_percent(chance, 1)})."
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
     rows, over = differences(contrasts)
-    series = (DIFFERENT, NOT_DISTINGUISHED, ALONE)
-    figure = dots_chart(rows, cache.theme(), "difference in points", marks={"": 0.0}, unit="points", series=series)
-    tables.chart(figure, key, contrasts, f"Differences between encoders with their 95 % intervals over {over}.")
-    st.caption(
-        f"Bars are 95\N{NO-BREAK SPACE}% intervals over {over}. Significant: p < 0.05 with Holm correction over all "
-        "contrasts of this set of encoders, which were named before any result was seen. Intervals are not corrected."
+    figure = dots_chart(
+        rows,
+        cache.theme(),
+        f"difference (percentage points), 95% CI over {over}",
+        marks={"": 0.0},
+        unit="percentage points",
+        series=(DIFFERENT, NOT_DISTINGUISHED, ALONE),
     )
+    tables.chart(figure, key, contrasts, f"Differences between kinds of encoder with their 95% CI over {over}.")
+    st.caption("Significant: p < 0.05 after Holm correction over the contrasts of this set. Intervals are uncorrected.")
+
+
+def _identified(roles: pd.DataFrame, transformations: int, key: str) -> None:
+    rows = pd.DataFrame({"name": roles["role"], "series": "identified", "value": roles["identified"]})
+    figure = dots_chart(
+        rows.dropna(),
+        cache.theme(),
+        f"identified transformations (of {transformations})",
+        marks={"claim:": float(DOZENS)},
+        unit="transformations",
+        ends=(0.0, transformations + 1.0),
+    )
+    tables.chart(figure, key, roles, "Number of transformations that each kind of encoder identifies.")
+
+
+def _accuracies(roles: pd.DataFrame, key: str) -> None:
+    rows = pd.concat(
+        [
+            pd.DataFrame({"name": roles["role"], "series": series, "value": 100 * roles[column]})
+            for column, series in (("fine", "transformation"), ("content", "content"))
+        ]
+    ).dropna()
+    figure = dots_chart(rows, cache.theme(), "accuracy (%)", ends=PERCENT, series=("transformation", "content"))
+    tables.chart(figure, key, roles, "Transformation accuracy and content accuracy of each kind of encoder.")

@@ -98,7 +98,7 @@ def _unit(unit: str) -> str:
 
 def _label(text: str, value: float, unit: str, theme: Theme) -> dict[str, Any]:
     """Return the label of a dotted line, above the plot."""
-    words = f"{escape(text)} {value:.1f}{_unit(unit)}"
+    words = f"{escape(text)} {decimal(round(value, 1))}{_unit(unit)}"
     place = {"x": value, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
     return place | {"text": words, "font": {"size": 11, "color": theme.text}}
 

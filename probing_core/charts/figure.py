@@ -116,7 +116,7 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
     return {
         "type": "scatter",
         "mode": "markers",
-        "name": "other seeds",
+        "name": "additional seed",
         "x": x,
         "y": y,
         "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2, "color": theme.text}},

@@ -25,9 +25,9 @@ CLAIMS = (
 
 ABOUT_CLAIMS = (
     "The abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610) makes five claims. "
-    "Each is tested here by comparisons of encoders that were named before any result was seen. Not supported: a part "
-    "of the claim is significantly the other way round. Undecided: the data do not decide. The protocol is a "
-    "reconstruction. A kind of model is the mean of its encoders, and a result is about these encoders."
+    "Each is tested here by comparisons of encoders that were specified before any result was seen. Not supported: at "
+    "least one comparison is significant in the opposite direction. The protocol is a reconstruction, and the results "
+    "hold only for these encoders."
 )
 
 TITLES = {
@@ -174,7 +174,7 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
     Returns:
         One row a contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
-        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "trainings" where there are several of each kind, as the test
+        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "seeds" where there are several of each kind, as the test
         decides, else "photographs".
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
@@ -184,4 +184,4 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
     apart = (rows["low"] > 0) | (rows["high"] < 0)
     rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
-    return rows, "trainings" if seeds else "photographs"
+    return rows, "seeds" if seeds else "photographs"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.statistics import interval, mean, with_place
-from probing_core.results.ranking import AccuracySums, accuracy_of, of_subset
+from probing_core.results.ranking import AccuracySums, accuracy_of, is_baseline, of_subset
 from probing_core.results.run_tables import RunTables
 
 SEEN, UNSEEN = "seen in training", "unseen"
@@ -76,3 +76,17 @@ def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
     both = AccuracySums(bases, tuple(probe for fold in folds for probe in fold.over(bases).probes))
     found = interval(both.sums, low=0.0, high=1.0)
     return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
+    """Return how many encoders predict style for unseen styles less often than chance, and how many there are.
+
+    Without encoders, baselines are counted.
+
+    Args:
+        rates: of `generalization_rates`.
+    """
+    rows = rates[rates["subset"] == STYLES_UNSEEN]
+    learned = rows[~is_baseline(rows["model"])]
+    counted = learned if len(learned) else rows
+    return int((counted["value"] < chance).sum()), len(counted)

@@ -230,7 +230,7 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert list(seen.y) == [1, 0]
     assert list(seen.marker.color) == [THEMES[0].group("blur"), THEMES[0].text]
     assert [shape.x0 for shape in figure.layout.shapes] == [9]
-    assert [note.text for note in figure.layout.annotations] == ["chance 9.0%"]
+    assert [note.text for note in figure.layout.annotations] == ["chance 9%"]
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
     assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from probing_core.compute.names import UNDECIDED
 from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, by_transform, summaries, tasks, two_models
+from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
+from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, unescaped
 from tests.dashboard.conftest import REFERENCE
@@ -113,3 +116,35 @@ def test_claims_open_with_the_differences_that_they_rest_on(open_app):
     opened = open_app("Models", run=REFERENCE, part="claims", **{f"show-claim-{name}-2": "True"})
     assert not opened.exception
     assert len(figures(opened)) == len(figures(app)) + 1
+
+
+def test_claims_without_contrasts_open_with_the_numbers_of_each_kind(open_app, made_run, tmp_path):
+    run = shutil.copytree(made_run, tmp_path / "claims")
+    store = Store(run)
+    empty = dict.fromkeys(("contrasts", "tested", "above", "below"), np.nan)
+    claims = [
+        {"set": "zoo", "claim": 1, "result": UNDECIDED, "missing": "", "transformations": 30, "identified": 29} | empty,
+        {"set": "zoo", "claim": 5, "result": UNDECIDED, "missing": "", "roles": 2, "rho": 0.5, "p": 0.3} | empty,
+    ]
+    store.write_table(layout.CLAIMS, pd.DataFrame(claims), "made")
+    roles = pd.DataFrame({"set": "zoo", "role": ["MAE", "CLIP"], "encoders": ["zoo/mae", "zoo/clip"]})
+    roles = roles.assign(identified=[29, 30], fine=[0.6, 0.7], content=[0.3, 0.2])
+    store.write_table(layout.ROLES, roles, "made")
+    contrasts = pd.DataFrame(columns=["set", "claim", "bases", "first", "second", "first_role", "second_role"])
+    store.write_table(layout.CONTRASTS, contrasts, "made")
+    opened = {"show-claim-zoo-1": "True", "show-claim-zoo-5": "True"}
+    app = open_app("Models", run=run, part="claims", **opened)
+    assert not app.exception
+    identified, accuracies = figures(app)
+    marks = next(trace for trace in identified["data"] if trace.get("name") == "identified")
+    assert dict(zip(marks["customdata"], marks["x"], strict=True)) == {"MAE": 29, "CLIP": 30}
+    content = next(trace for trace in accuracies["data"] if trace.get("name") == "content")
+    assert dict(zip(content["customdata"], content["x"], strict=True)) == pytest.approx({"MAE": 30, "CLIP": 20})
+
+
+def test_the_claim_about_unseen_styles_says_how_many_encoders_are_below_chance(open_app):
+    app = open_app("Models", run=REFERENCE, part="claims", **{"show-claim-zoo-3": "True"})
+    assert not app.exception
+    rates = generalization.generalization_rates(Run.open(REFERENCE))
+    below, count = generalization.below_chance(rates, 1 / len(Run.open(REFERENCE).classes("group")))
+    assert f"{below} of {count} encoders are below chance" in unescaped(app)
