@@ -47,6 +47,38 @@ def show() -> None:
                 f"{title} accuracy of each layer minus that of the last layer, in percentage points, by network.",
             )
     st.caption(_caption(rows, drawn))
+    _chosen_layers(rows)
+
+
+def _chosen_layers(rows: pd.DataFrame) -> None:
+    """Show the layer of every network that was chosen on validation, and its difference to the last layer."""
+    st.markdown("**Layer chosen on validation**: accuracy minus that of the last layer, in percentage points")
+    fine, content = (rows[rows["task"] == task].set_index(["base", "layer"]) for task in ("fine", "content"))
+    chosen = fine[fine["chosen"]]
+    last = fine.reset_index().groupby("base")["layer"].max()
+    table = pd.DataFrame({
+        "model": list(chosen.index.get_level_values("base")),
+        "layer": [f"{layer} of {last[base]}" for base, layer in chosen.index],
+        "transformation": 100 * chosen["difference"].to_numpy(float),
+        "low": 100 * chosen["difference_low"].to_numpy(float),
+        "high": 100 * chosen["difference_high"].to_numpy(float),
+        "content": 100 * content["difference"].reindex(chosen.index).to_numpy(float),
+    })  # fmt: skip
+    table = table[table["model"].isin(with_place(table["model"]))].dropna(axis=1, how="all")
+    columns = {
+        "model": st.column_config.TextColumn("Network"),
+        "layer": st.column_config.TextColumn("Layer"),
+        **{
+            name: st.column_config.NumberColumn(title, format="%+.1f")
+            for name, title in {
+                "transformation": "Transformation",
+                "low": "95% CI low",
+                "high": "95% CI high",
+                "content": "Content",
+            }.items()
+        },
+    }
+    tables.show_table(table, "chosen-layers", columns, written={"model": model_title})
 
 
 def _caption(rows: pd.DataFrame, drawn: pd.DataFrame) -> str:

@@ -299,7 +299,7 @@ def _select_model(picked: list[str]) -> None:
 
 def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
     images = int(curve["images"].max())
-    st.markdown(f"**Accuracy by strength** ({images} test images; lines: all models)", help=hint("recall"))
+    st.markdown(f"**Accuracy by strength** ({images} test crops; gray: all other models)", help=hint("recall"))
     percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
     written = curve.assign(strength=scale.factor * curve["strength"], **percent)
     figure = accuracy_by_strength_chart(

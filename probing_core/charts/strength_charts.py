@@ -57,8 +57,11 @@ class StrengthAxis:
         return upright_band(*self.trained) | shade
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
-        middle = (self.trained[0] + self.trained[1]) / 2
-        return _label_above(middle, "range in training", theme)
+        """Return the label of the band, which ends where the band does: a phone has no room to its right."""
+        return {
+            "x": self.trained[1], "xanchor": "right", "yref": "paper", "y": 1, "yanchor": "bottom",
+            "text": "range in training", "showarrow": False, "font": {"color": theme.text, "size": 12},
+        }  # fmt: skip
 
 
 def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str) -> Figure:
@@ -204,13 +207,6 @@ def _chance_label(chance: float, theme: Theme) -> dict[str, Any]:
     return {
         "xref": "paper", "x": 1, "y": chance, "text": f"chance {chance:.1f}%", "showarrow": False,
         "xanchor": "right", "yanchor": "bottom", "font": {"color": theme.text},
-    }  # fmt: skip
-
-
-def _label_above(x: float, text: str, theme: Theme) -> dict[str, Any]:
-    return {
-        "x": x, "yref": "paper", "y": 1, "yanchor": "bottom", "text": text, "showarrow": False,
-        "font": {"color": theme.text, "size": 12},
     }  # fmt: skip
 
 

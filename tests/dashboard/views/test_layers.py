@@ -64,3 +64,17 @@ def test_layers_page_of_a_run_without_layers_says_so(open_app):
     app = open_app("Layers")
     assert not app.exception
     assert "Only neural networks have layers" in app.info[0].value
+
+
+def test_layers_page_lists_the_chosen_layer_of_every_network(open_app):
+    app = open_app("Layers", run=REFERENCE)
+    rows = Run.open(REFERENCE).table("tables/layers.parquet")
+    table = app.dataframe[0].value.set_index("model")
+    networks_of_run = {name for name in rows["model"] if "@seed" not in name}
+    assert set(table.index) == networks_of_run
+    for name in ("zoo/clip-plain", "timm:tf_efficientnet_lite0"):
+        own = rows[(rows["model"] == name) & (rows["task"] == "fine")].set_index("layer")
+        (chosen,) = own.index[own["chosen"]]
+        assert table.loc[name, "layer"] == f"{chosen} of {own.index.max()}"
+        expected = 100 * (own.loc[chosen, "value"] - own.loc[own.index.max(), "value"])
+        assert table.loc[name, "transformation"] == pytest.approx(expected)
