@@ -25,7 +25,9 @@ def by_open_clip(name: str, picture: PIL.Image.Image) -> np.ndarray:
     import open_clip
 
     architecture, tag = name.removeprefix("open_clip:").split("/")
-    model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=tag)
+    # The library warns that these weights were trained with QuickGELU, and does not use it unless it is asked to.
+    quick = bool(open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu"))
+    model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=tag, force_quick_gelu=quick)
     return call(model.eval().to(memory_format=torch.channels_last).encode_image, transform(picture)[None])
 
 
