@@ -14,6 +14,7 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
+    chance_line,
     error_bar,
     escape,
     model_label,
@@ -139,7 +140,7 @@ def accuracy_by_strength_chart(
         axis.settings,
         {"title": "accuracy (%)", "range": PERCENT},
         showlegend=False,
-        shapes=[axis.training_band(theme), _chance_line(chance, theme)],
+        shapes=[axis.training_band(theme), chance_line(chance, theme, {"xaxis": "x", "yaxis": "y"})],
         annotations=annotations,
         margin=MARGIN | {"t": 44},
     )
@@ -196,11 +197,6 @@ def _name_of_line(rows: pd.DataFrame, model: str, color: str) -> dict[str, Any]:
         "x": x[at], "y": y[at], "text": f"<b>{model_label(model)}</b>", "font": {"color": color},
         "showarrow": False, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4,
     }  # fmt: skip
-
-
-def _chance_line(chance: float, theme: Theme) -> dict[str, Any]:
-    ends = {"xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}
-    return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
 
 
 def _chance_label(chance: float, theme: Theme) -> dict[str, Any]:

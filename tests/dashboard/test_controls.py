@@ -173,3 +173,34 @@ def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server): 
     assert finished.images["used"].sum() == IMAGES
     assert list(finished.models["name"]) == ["baseline/handcrafted"]
     assert not finished.scores.empty
+
+
+def test_a_card_opens_its_transformation_and_the_magnifier_follows_pointer_and_keys(page, server):
+    visit(page, f"{server}/transformations")
+    card = page.locator(".st-key-card-fog img")
+    card.click(position={"x": 20, "y": 20}, force=True)  # the button of the card covers the image
+    views = page.locator(".views")
+    views.wait_for()
+    rest(page)
+    assert "transform=fog" in page.url
+
+    def region() -> tuple[float, ...]:
+        return tuple(page.locator(".region").first.evaluate("e => [parseFloat(e.style.left), parseFloat(e.style.top)]"))
+
+    box = page.locator(".view").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert region() == pytest.approx((37.5, 37.5), abs=1)
+    views.press("ArrowRight")
+    assert region() == pytest.approx((40.5, 37.5), abs=1)
+    lens = page.locator(".lens img").first
+    shown = lens.evaluate(
+        "e => [e.offsetLeft / e.parentElement.offsetWidth, e.offsetWidth / e.parentElement.offsetWidth]"
+    )
+    assert shown == pytest.approx([-4 * 0.405, 4], abs=0.05), "the lens shows the region, four times as large"
+    slider = page.get_by_role("slider", name="Strength: thickness")
+    transformed = page.locator(".view img.transformed")
+    before = transformed.get_attribute("src")
+    slider.press("End")
+    page.wait_for_function("before => document.querySelector('.view img.transformed')?.src !== before", arg=before)
+    rest(page)
+    assert "strength=12" in page.url
