@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probing_core.errors import UnknownName
@@ -162,13 +161,6 @@ def named(transform: str) -> str:
 
 def hint(term: str) -> str:
     return TERMS[term] if term in TERMS else GLOSSARY[term]
-
-
-def about_zoo(models: Iterable[str]) -> str:
-    """Return what "(zoo)" in names of models means, in one sentence; empty where none of ``models`` has it."""
-    words = hint("zoo")
-    own = any(model.startswith("zoo/") for model in models)
-    return f"Models marked (zoo) are {words[:1].lower()}{words[1:]}" if own else ""
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:

@@ -27,14 +27,13 @@ MOST_MODELS = 9
 
 def show_tasks(run: Run) -> None:
     """Show for each task its best models."""
-    found = {task: cache.computed(run, tasks.task_scores, task) for task in TASKS}
-    if all(rows.empty for rows in found.values()):
+    if cache.study(run, "uses").empty:
         messages.empty("No task is measured in this run. That takes at least 30 photographs, and their embeddings.")
         return
     for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
         with column:
             st.markdown(f"**{title}**")
-            rows = found[task]
+            rows = cache.computed(run, tasks.task_scores, task)
             if rows.empty:
                 messages.empty("Not measured in this run.")
                 continue

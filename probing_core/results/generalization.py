@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import reduce
 
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.statistics import interval, mean, with_place
-from probing_core.results.ranking import AccuracySums, accuracy_of, is_baseline, of_subset
+from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.statistics import ClusterSums, interval, mean, with_place
+from probing_core.results.ranking import UNTESTED, AccuracySums, is_baseline
 from probing_core.results.run_tables import RunTables
+from probing_core.transforms import FAR_CONTROL
 
 SEEN, UNSEEN = "seen in training", "unseen"
 """Transformations of which the group is recognized."""
@@ -19,7 +22,7 @@ STYLES_SEEN, STYLES_UNSEEN, CLEAN = "styles in training", "unseen styles", "clea
 
 STYLE = "style"
 
-FACTS = ("base_id", "transform", "group", "visible")
+FACTS = ("base_id", "transform")
 
 
 def fold_tasks(run: RunTables) -> list[str]:
@@ -37,34 +40,47 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
     rows = []
     for model in with_place(run.models["name"]) if len(run.models) else []:
         folds = [run.predictions(model, task, FACTS) for task in fold_tasks(run)]
-        folds = [fold for fold in folds if len(fold)]
-        parts = {
-            SEEN: [accuracy_of(_transformed(of_subset(fold, "seen"))) for fold in folds],
-            UNSEEN: [accuracy_of(of_subset(fold, "unseen", run.far)) for fold in folds],
-            STYLES_SEEN: [_predicted_as_style(_styles(fold[fold["seen"]])) for fold in folds],
-            STYLES_UNSEEN: [_predicted_as_style(of_subset(fold, "far", run.far)) for fold in folds],
-            CLEAN: [_predicted_as_style(fold[fold["transform"] == "identity"]) for fold in folds],
-        }
-        for subset, sums in parts.items():
-            if (found := _mean_over_folds(sums)) is not None:
+        by_fold = [_fold_sums(fold, run.far) for fold in folds if len(fold)]
+        for subset in (SEEN, UNSEEN, STYLES_SEEN, STYLES_UNSEEN, CLEAN):
+            if (found := _mean_over_folds([fold[subset] for fold in by_fold])) is not None:
                 rows.append({"model": model, "subset": subset, **found})
     return pd.DataFrame(rows, columns=["model", "subset", "value", "low", "high"])
 
 
-def _transformed(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["transform"] != "identity"]
+def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySums]:
+    """Return the sums by photograph of each subset of one fold."""
+    base, names = _codes(fold["base_id"])
+    truth, classes = _codes(fold["truth"])
+    predicted, _ = _codes(fold["predicted"])  # its categories are those of the truth
+    transform, transforms = _codes(fold["transform"])
+    seen, is_clean, is_control, is_far = (
+        fold["seen"].to_numpy(bool),
+        *(np.isin(transforms, chosen)[transform] for chosen in (["identity"], [FAR_CONTROL], list(far))),
+    )
+    style = np.flatnonzero(classes == STYLE)
+    is_style, as_style = np.isin(truth, style), np.isin(predicted, style).astype(float)
+
+    def over(which: np.ndarray, score: Callable[[np.ndarray], ClusterSums]) -> AccuracySums:
+        return AccuracySums(names[np.unique(base[which])], (score(which),)) if which.any() else UNTESTED
+
+    def accuracy(which: np.ndarray) -> ClusterSums:
+        return balanced_accuracy(truth[which], predicted[which], base[which])
+
+    def style_rate(which: np.ndarray) -> ClusterSums:
+        return mean(as_style[which], base[which])
+
+    return {
+        SEEN: over(seen & ~is_clean, accuracy),
+        UNSEEN: over(~seen & ~is_far, accuracy),
+        STYLES_SEEN: over(seen & is_style, style_rate),
+        STYLES_UNSEEN: over(is_far & ~is_control, style_rate),
+        CLEAN: over(is_clean, style_rate),
+    }
 
 
-def _styles(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["group"] == STYLE]
-
-
-def _predicted_as_style(rows: pd.DataFrame) -> AccuracySums:
-    """Return the sums by photograph of the fraction of ``rows`` that is predicted as style."""
-    if rows.empty:
-        return AccuracySums(np.empty(0, str))
-    base, bases = pd.factorize(rows["base_id"], sort=True)
-    return AccuracySums(np.asarray(bases, str), (mean((rows["predicted"] == STYLE).to_numpy(float), base),))
+def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes (N,) of a categorical column and its categories."""
+    return column.cat.codes.to_numpy(), column.cat.categories.to_numpy().astype(str)
 
 
 def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
