@@ -1,7 +1,7 @@
 """The strength slider with its preview, used wherever a page needs it.
 
-The page waits for the picture at the selected strength. The browser fetches all others when it is idle, so that the
-pictures follow the slider without asking the server; Python receives the strength when the slider is released.
+The page waits for the image at the selected strength. The browser fetches the other images when it is idle, so they
+follow the slider without the server. Python receives the strength when the slider is released.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dashboard.text import hint
 from probing_core.transforms import Transform
 
 STRENGTH = "strength"
-"""Name of the choice that holds the step."""
+"""Name of the selected step in addresses."""
 
 HINTS = {
     "SSIM": hint("ssim"),
@@ -114,15 +114,15 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     are negative. The slider starts in the middle of the range in training.
     """
     shown = preview(picture, view, transform)
-    faint = shown.first_learned
+    weaker = shown.first_trained
     # A new key after the visitor went back, since the component's own state would override the address.
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
     steps = len(shown.strengths)
-    first = faint + (steps - faint - 1) // 2
+    first = weaker + (steps - weaker - 1) // 2
     stored = state.stored_choice(STRENGTH)
-    index = _step_of(stored, faint, steps, first) if moved is None else _step_of(moved, 0, steps, first)
-    state.check(STRENGTH, "the step of strength", range(-faint, steps - faint), index - faint)
+    index = _step_of(stored, weaker, steps, first) if moved is None else _step_of(moved, 0, steps, first)
+    state.check(STRENGTH, "the step of strength", range(-weaker, steps - weaker), index - weaker)
     _slider(
         key=slider,
         data={
@@ -132,8 +132,8 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
             "labels": shown.labels,
             "first": shown.message([index]),
             "hints": HINTS,
-            "trained": faint / max(1, len(shown.strengths) - 1),
-            "legend": f"Shaded: range in training.{' To the left: weaker.' if faint else ''}",
+            "trained": weaker / max(1, len(shown.strengths) - 1),
+            "legend": f"Shaded: range in training.{' To the left: weaker.' if weaker else ''}",
             "mark": mark and {"at": shown.position_of(mark.strength), "text": mark.text},
             "zoom": ZOOM,
             "focus": shown.step(index).focus(1 / ZOOM),
@@ -142,23 +142,23 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
         height="content",
     )
     if stored or moved is not None:  # else each page starts with its own step
-        state.publish(STRENGTH, index - faint)
+        state.publish(STRENGTH, index - weaker)
     return shown.step(index)
 
 
 def strength_title(transform: Transform) -> str:
-    """Return what the strength of a transform is, with the unit in which it is written: ``blend (%)``."""
+    """Return the parameter of a transformation with its unit: ``blend (%)``."""
     unit = transform.unit
     return f"{transform.parameter} ({'%' + unit.removeprefix('share') if unit.startswith('share') else unit})"
 
 
 def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
-    """Return the number, from 0, of the step that a browser or an address asks for.
+    """Return the index of the step that a browser or an address asks for.
 
     Args:
-        wanted: its place after the first ``before`` steps, as anything that may be a number.
+        wanted: index relative to the first ``before`` steps; may be anything.
         steps: number of all steps.
-        first: step where ``wanted`` is no number.
+        first: index to return if ``wanted`` is not a number.
     """
     try:
         return max(0, min(before + int(wanted), steps - 1))
@@ -170,7 +170,7 @@ def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
         shown = in_memory.get(request.path_params["name"])
         if shown is None:
-            return Response("This preview is not in memory any more.", 404)
+            return Response("This preview is no longer in memory.", 404)
         steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
         # It may be an upload, so it must not be stored on any disk, not even the browser's.
         return JSONResponse(steps, headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""A picture under one transform along its range, for the strength slider, and under all of them."""
+"""An image under one transformation at several strengths, for the strength slider, and under all transformations."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ STRENGTHS = (0.0, 0.5, 1.0)
 """Fractions of the documented range: weakest, middle, strongest."""
 
 VIEW, GAP = 128, 4
-"""Side of a picture of the contact sheet and space between two, in pixels."""
+"""Side of an image of the contact sheet and space between two images, in pixels."""
 
 THREADS = 2
-"""Threads that draw a preview; most of their work is done outside of Python."""
+"""Number of threads for a preview; most of their work is done outside of Python."""
 
 STEPS = 13
 """Number of strengths along the documented range, including both ends."""
 
-FAINTER = (0.0, 0.25, 0.5, 0.75)
-"""Fainter strengths, which no probe learns from, as shares of the way from no change to the weakest one."""
+WEAKER = (0.0, 0.25, 0.5, 0.75)
+"""Strengths weaker than in training, as fractions of the way from no change to the weakest strength in training."""
 
 SHARED_SPLIT = "test"
-"""Split whose overlays are drawn on single pictures."""
+"""Split whose overlays are drawn on single images."""
 
 FOLDER = "previews"
 
@@ -46,7 +46,7 @@ in_memory: WeakValueDictionary[str, Preview] = WeakValueDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A picture at one strength of a transform: the view without and with it."""
+    """An image at one strength of a transformation: the view without and with it."""
 
     strength: float
     before: np.ndarray
@@ -73,27 +73,29 @@ class Step:
 
 
 class Preview:
-    """A picture under one transform at every step of its range, each step made when it is first needed.
+    """An image under one transformation at every step of its range. A step is computed when it is first needed.
 
     Attributes:
-        strengths: in the transform's unit, faintest first.
-        first_learned: number of the step with the weakest strength that probes learn from.
+        strengths: in the unit of the transformation, weakest first.
+        first_trained: index of the step with the weakest strength in training.
     """
 
     def __init__(self, picture: VisitorPicture, view: int, transform: Transform) -> None:
         self.transform = transform
-        learned = dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS))
-        faint = [transform.fainter(share) for share in FAINTER] if transform.neutral is not None else []
-        faint = [strength for strength in dict.fromkeys(faint) if strength not in learned]
-        self.strengths, self.first_learned = (*faint, *learned), len(faint)
-        self._source, self._view = prepare_source(picture.image, view), view  # the picture itself may be large
+        trained = dict.fromkeys(transform.strength_at(i / (STEPS - 1)) for i in range(STEPS))
+        weaker = [transform.fainter(fraction) for fraction in WEAKER] if transform.neutral is not None else []
+        weaker = [strength for strength in dict.fromkeys(weaker) if strength not in trained]
+        self.strengths = (*weaker, *trained)
+        self.first_trained = len(weaker)
+        self._source = prepare_source(picture.image, view)  # the image itself may be large
+        self._view = view
         self._steps: dict[int, Step] = {}
         self._name = secrets.token_urlsafe(16)
         in_memory[self._name] = self
 
     @property
     def address(self) -> str:
-        """Return the address of the preview, which nobody can guess, as the picture may be an upload."""
+        """Return the address of the preview, which nobody can guess, because the image may be an upload."""
         return f"{FOLDER}/{self._name}"
 
     def position_of(self, strength: float) -> float:
@@ -114,7 +116,7 @@ class Preview:
         return self._steps[index]
 
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Return some steps for the browser, with each clean picture once, since most strengths share it."""
+        """Return some steps for the browser. Each original view is included once, because most strengths share it."""
         with ThreadPoolExecutor(THREADS) as threads:
             frames = list(threads.map(lambda index: {"step": index, **self.step(index).frame}, indices))
         clean = list(dict.fromkeys(frame["before"] for frame in frames))
@@ -122,7 +124,7 @@ class Preview:
 
 
 def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the view of a source without and with ``transform``, with the same random draws at every strength.
+    """Return the view of a source without and with ``transform``, with the same random numbers at every strength.
 
     Args:
         source: result of `prepare_source`.

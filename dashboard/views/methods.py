@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.data.downloads import MAX_CSV_ROWS, fits_into_a_zip, zip_of
-from dashboard.data.strip import RIGHT, strip_of
+from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import page
 from dashboard.text import GLOSSARY, named, plain, unbroken
 from dashboard.widgets import messages, pickers, tables
@@ -149,7 +149,7 @@ def _figure(run: Run) -> None:
     with fourth:
         st.markdown("**4. Probe** predicts the transformation")
         lines = zip(applied, predicted, strict=True)
-        st.markdown("  \n".join(f"{plain(it)}: {RIGHT if it == name else plain(name)}" for it, name in lines))
+        st.markdown("  \n".join(f"{plain(it)}: {CORRECT if it == name else plain(name)}" for it, name in lines))
         st.markdown(f"Accuracy over all test samples: {unbroken(in_percent(float(board['value'].iloc[0]), 1))}.")
 
 

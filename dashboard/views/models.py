@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data import cache
 from dashboard.data.links import open_transformation
-from dashboard.data.strip import RIGHT, strip_of
+from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import fragment, page
 from dashboard.text import bound_sign, hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
@@ -226,7 +226,7 @@ def _strip(run: Run, models: list[str]) -> None:
                 st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
                 named_by = {number: by_model[model][sample] for number, model in letters.items()}
                 lines = [
-                    f"{number} {RIGHT if name == truth else plain(transform_title(name))}"
+                    f"{number} {CORRECT if name == truth else plain(transform_title(name))}"
                     for number, name in named_by.items()
                 ]
                 st.caption("  \n".join([f"**{plain(transform_title(truth))}**", *lines]))

@@ -129,7 +129,7 @@ def headline(run: Store) -> str:
     return (
         f"Of {len(objectives)} small encoders that differ only in their training objective, `{first}` encodes the most "
         f"about transformations: a linear probe on its embedding predicts the transformation with an accuracy of "
-        f"{with_interval(best)}, on that of `{last}` with {with_interval(least)}. "
+        f"{with_interval(best)}, compared with {with_interval(least)} for `{last}`. "
         f"Chance is {in_percent(best['chance'])}. The untrained network reaches {with_interval(untrained)}, "
         f"a published EfficientNet-Lite0 {with_interval(published)}, and handcrafted pixel statistics "
         f"{with_interval(statistics)}. `probing compare {first} {last}` recomputes the difference."

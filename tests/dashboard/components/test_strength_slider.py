@@ -79,7 +79,7 @@ def test_the_slider_begins_with_no_change_where_there_is_such_a_strength():
     picture = VisitorPicture.from_array("mine", np.ascontiguousarray(photograph()[:VIEW, :VIEW]))
     for transform in bank()[1:]:
         shown = Preview(picture, VIEW, transform)
-        learned = shown.strengths[shown.first_learned :]
+        learned = shown.strengths[shown.first_trained :]
         assert (learned[0], learned[-1]) == (pytest.approx(transform.weakest), pytest.approx(transform.strongest))
         assert list(shown.strengths) == sorted(shown.strengths, reverse=transform.falling)
         assert (shown.strengths[0] == transform.neutral) == (transform.neutral is not None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dashboard.data import links
-from dashboard.data.previews import FAINTER, STEPS
+from dashboard.data.previews import STEPS, WEAKER
 from dashboard.widgets import upload
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title, transform_title
@@ -66,7 +66,7 @@ def test_gallery_opens_a_transformation_and_leads_back(open_app):
     assert not app.exception
     assert address(app, "transform") == "sepia"
     assert label(app, "selectbox", "Transformation").value == "sepia"
-    assert slider_of(app)["index"] == len(FAINTER) + STEPS // 2
+    assert slider_of(app)["index"] == len(WEAKER) + STEPS // 2
     label(app, "selectbox", "Transformation").set_value("").run()
     assert "transform" not in app.query_params
     assert app.button(key="open-sepia")
@@ -150,5 +150,5 @@ def test_transformation_opens_without_a_run(open_app):
 def test_strength_of_the_address_is_selected(open_app):
     assert "strength" not in open_app("Transformations", transform="fog").query_params, "nobody has selected it"
     app = open_app("Transformations", transform="fog", strength="3")
-    assert slider_of(app)["index"] == len(FAINTER) + 3
+    assert slider_of(app)["index"] == len(WEAKER) + 3
     assert address(app, "strength") == "3"
