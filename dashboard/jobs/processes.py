@@ -64,6 +64,21 @@ def start(run: Path, arguments: Sequence[str]) -> None:
     begin("Starting a run", run, ["run", "--out", str(run), *arguments])
 
 
+def suggested_models() -> dict[str, list[str]]:
+    """Return the names of models by whether they are ``on_disk`` or ``published``, listed by a separate process, which
+    imports their libraries.
+
+    Raises:
+        BadRun: they cannot be listed.
+    """
+    rights.require("Starting a run")
+    command = [sys.executable, "-m", "probing_core.models.suggestions"]
+    found = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise BadRun(f"The models of the installed libraries could not be listed: {found.stderr.strip()[-200:]}")
+    return json.loads(found.stdout.splitlines()[-1])
+
+
 def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object]) -> str:
     """Return what ``probing run --out run ARGUMENTS --estimate`` prints, measured in another process.
 
@@ -89,7 +104,8 @@ def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object])
         try:
             for line in filter(None, map(str.strip, process.stderr or ())):
                 last = line
-                said(line)
+                if not line.startswith("error: "):  # which is raised
+                    said(line)
         except BaseException:  # the visitor left the page
             process.terminate()
             raise

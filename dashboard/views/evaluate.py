@@ -1,4 +1,4 @@
-"""Evaluate your model: place a model, or measure models on pictures of one's own; start, watch, cancel, resume, open.
+"""Evaluate your model: rank a model, or compare models on your own images; progress, cancel, resume, delete, open.
 
 The work happens in a background process. Nothing that a link names or a visitor types is read or looked up before a
 button is pressed; then all of it is checked before anything is written.
@@ -19,16 +19,22 @@ import streamlit as st
 
 from dashboard import rights, state
 from dashboard.data import cache
+from dashboard.data.model_names import model_names
 from dashboard.jobs import processes
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import access, banner, computations, messages
+from dashboard.widgets import access, banner, computations, messages, tables
 from probing_core import models as known_models
+from probing_core.charts import Figure, ranking_chart
+from probing_core.charts.ranking_chart import ROW_PX
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
+from probing_core.measures import MEASURES
 from probing_core.measures.notation import model_title, model_titles
+from probing_core.measures.statistics import with_place
 from probing_core.paths import runs_dir, user_path
-from probing_core.results import RunPlace, unused_name
+from probing_core.results import Run, RunPlace, unused_name
+from probing_core.results.ranking import measure_of
 from probing_core.run import layout
 from probing_core.run.options import Options, last_options
 from probing_core.run.progress import Report
@@ -43,6 +49,12 @@ SETS = {
 
 MAX_IMAGES = 1_000_000
 
+STAYED = "_stayed"
+"""Name in the session of the sentence on files that stayed when a run was deleted."""
+
+MOST_NAMED = 3
+"""Maximum number of such files that are named."""
+
 MAX_LETTERS = 40
 """Most letters of a model's name in the name of the run that places it."""
 
@@ -50,17 +62,12 @@ PUBLISHED = "timm:resnet50.a1_in1k"
 """Name of a published model that can be typed as it is."""
 
 FORMS = (
-    "A model of the libraries timm, torchvision or open_clip: the name of the library, a colon and the name that the "
-    "library gives to the model. A model of Hugging Face: `hf:` and its repository, as `hf:facebook/dinov2-small`. An "
-    "ONNX file: `onnx:` and its path. A checkpoint of yours: `timm:resnet18@weights=/home/me/resnet18.pth`, the "
-    "weights of that file in the network that timm calls resnet18. Naming a published model is consent to download it."
+    "Libraries: `timm:NAME`, `torchvision:NAME`, `open_clip:NAME/TAG`, `hf:OWNER/REPOSITORY`. Files: `onnx:PATH`, or "
+    "your checkpoint `timm:resnet18@weights=PATH`. Selecting a published model downloads it."
 )
 
-GUIDE = (
-    "As a guide: 60 images under all transformations, about 1,900 samples for each of three small models, took 65 s on "
-    "two cores."
-)
-"""The demo run, as docs/how-to/large.md has it."""
+YOURS = "Your model"
+"""Name of the row for a model that is not ranked yet."""
 
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
 """Fields that are cleared after a run was started."""
@@ -68,63 +75,88 @@ CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "n
 
 @page("Evaluate your model")
 def show() -> None:
-    st.markdown(
-        "Your own model, or your own pictures. Either way a new run is made, a folder in "
-        f"`{_from_here(runs_dir())}` that all pages open; no other run is changed. A process of its own computes it: "
-        "this page may be closed meanwhile."
-    )
     # The list is drawn again at its place every two seconds, however many elements the forms have by then.
-    forms, runs = st.container(), st.container()
-    with forms:
-        if access.ask("Starting a run"):
-            model, pictures = st.columns(2, border=True)
-            with model:
-                st.header("Place my model")
-                _place_a_model()
-            with pictures:
-                st.header("My pictures")
-                _pictures()
+    model, runs, images = st.container(), st.container(), st.container()
+    allowed = rights.allowed()
+    with model:
+        _rank_a_model(allowed)
     with runs:
         _runs()
+    if allowed:
+        with images:
+            st.header("Your own images")
+            _images()
 
 
-def _place_a_model() -> None:
+def _rank_a_model(allowed: bool) -> None:
     if not any(place.complete for place in cache.places()):
-        messages.empty("No run is complete yet whose models yours could be placed among; `probing demo` makes one.")
+        messages.empty("No run is complete yet in which your model could be ranked.")
+        access.ask("Starting a run")
         return
     base = cache.current_run()
-    st.markdown(
-        f"Your model is measured on the photographs of **{plain(base.name)}**, and joins its {len(base.models)} models "
-        "on every page: its place on the page Models, its maps, its confusions."
+    board = cache.board(base)
+    used = base.images[base.images["used"]]
+    tested = used[used["split"] == "test"] if (used["split"] == "test").any() else used
+    messages.finding(
+        f"Your model is ranked among **{len(with_place(base.models['name']))} models** by the same "
+        f"{tested['base_id'].nunique():,} test photographs, and joins them on every page."
     )
-    st.caption(
-        f"It embeds {base.sample_count:,} samples. *Measure how long it takes* tries your model and says how long that "
-        "takes on this computer."
-    )
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        if access.ask("Starting a run"):
+            _model_form(base)
+    with right:
+        if len(board):
+            st.markdown(f"**What you get**: the ranking of {plain(base.name)} with a row for your model")
+            tables.chart(_preview(board), "preview", board, "The ranking, with an empty row for your model.")
+
+
+def _preview(board: pd.DataFrame) -> Figure:
+    """Return the ranking with an empty row on top."""
+    ranked = board[board["seed_of"] == ""]
+    figure = ranking_chart(ranked, cache.theme(), f"{MEASURES.get(measure_of('seen')).title} (%)")
+    layout_of = figure["layout"]
+    row = f"<b>{YOURS}</b>"
+    middle = sum(layout_of["xaxis"]["range"]) / 2
+    layout_of["yaxis"]["categoryarray"] = [*layout_of["yaxis"]["categoryarray"], row]
+    layout_of["height"] += ROW_PX
+    mark = {"type": "scatter", "mode": "text", "x": [middle], "y": [row], "text": ["<b>?</b>"], "hoverinfo": "skip"}
+    figure["data"].append(mark | {"textfont": {"size": 18, "color": cache.theme().accent}, "showlegend": False})
+    return figure
+
+
+def _model_form(base: Run) -> None:
+    names = model_names()
+    typed = state.stored_choice("rank-model")
+    options = list(dict.fromkeys(["", *([typed] if typed else []), *names.on_disk, *names.published]))
+    here = set(names.on_disk)
     model = state.choice(
-        st.text_input,
-        "A name, a file or a checkpoint",
+        partial(st.selectbox, options=options, accept_new_options=True),
+        "Model",
         "rank-model",
         "",
-        placeholder=f"for example: {PUBLISHED}",
+        format_func=lambda name: (f"{name} (on this computer)" if name in here else name) or f"Such as {PUBLISHED}",
         help=FORMS,
-    ).strip()
+    )
+    model = (model or "").strip()
     st.caption(
-        "A model of timm, torchvision, open_clip or Hugging Face, an ONNX file, or a checkpoint of yours: "
-        "`timm:resnet18@weights=/home/me/resnet18.pth`"
+        f"{len(here)} models are on this computer; {len(names.published):,} can be downloaded."
+        if here
+        else "Type a name, or select one when the list is loaded."
     )
     name, problem = _full_name(model)
     out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
     if not problem and not name:
-        problem = "Name a model to place it."
+        problem = "Select or type a model."
     elif not problem and out.exists():
-        problem = f"There is a run '{out.name}' already; it is listed below."
+        problem = f"The run '{out.name}' exists already. See the list of runs."
     elif not problem and name in set(base.models["name"]):
-        problem = f"{model_title(name)} is in this run already: the page Models shows its place."
+        problem = f"{model_title(name)} is already in this run. See the page Models."
     problem = base.pictures.why_not or problem
-    options = Options(models=(name,), base=base.path)
+    options_of_run = Options(models=(name,), base=base.path)
     command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)]
-    _start("Place it", out, options, command, problem)
+    _start("Rank my model", out, options_of_run, command, problem)
+    st.caption(f"Embeds {base.sample_count:,} samples in the background. You may close this page.")
 
 
 def _from_here(path: Path) -> str:
@@ -140,30 +172,26 @@ def _full_name(model: str) -> tuple[str, str]:
         return "", str(error)
 
 
-def _pictures() -> None:
-    st.markdown("Models are compared on pictures of yours: every page then shows them in place of ours.")
-    st.caption(GUIDE)
-    name = state.choice(
-        st.text_input, "Name of the run", "new-name", "", placeholder="for example: my-photos", max_chars=60
-    )
-    corpus = state.choice(
-        st.text_input,
-        "Pictures",
-        "new-corpus",
-        cache.PACKAGED,
-        help="`folder:s3://...`: a folder in object storage. `parquet:FILE`: a table with pictures. "
-        "`hub:OWNER/NAME`: a data set of Hugging Face, which is downloaded.",
-    ).strip()
-    st.caption(
-        "The path of a folder, as /home/me/pictures, whose subfolders are the labels of its pictures; `photos` are the "
-        "photographs that come with this program."
-    )
+def _images() -> None:
+    st.markdown("Compare models on your own images. All pages can then show the new run.")
+    left, right = st.columns(2)
+    with left:
+        name = state.choice(st.text_input, "Name of the run", "new-name", "", placeholder="my-photos", max_chars=60)
+    with right:
+        corpus = state.choice(
+            st.text_input,
+            "Images",
+            "new-corpus",
+            cache.PACKAGED,
+            help="A folder path such as /home/me/pictures, with one subfolder per label; `parquet:FILE`; "
+            "`hub:OWNER/NAME`, which is downloaded; or `photos`, the bundled photographs.",
+        ).strip()
     corpus, refused = _corpus(corpus)
     models, problem = _models()
     left, right = st.columns(2)
     state.remember("new-limit", range(MAX_IMAGES + 1), 0)
-    hint = "Before transformations, spread over photographs."
-    limit = left.number_input("Images at most (0: all)", 0, MAX_IMAGES, key="new-limit", help=hint)
+    hint = "Number of source images, sampled across photographs."
+    limit = left.number_input("Maximum number of images (0 = all)", 0, MAX_IMAGES, key="new-limit", help=hint)
     state.publish("new-limit", limit)
     changing = [group for group in GROUPS if group != "identity"]
     groups = state.choice(
@@ -179,7 +207,7 @@ def _pictures() -> None:
     )
     out = runs_dir() / name
     command = ["run", "--out", _from_here(out), *options.arguments()]
-    _start("Start", out, options, command, _problem(name, models) or problem or refused)
+    _start("Start run", out, options, command, _problem(name, models) or problem or refused)
 
 
 def _corpus(text: str) -> tuple[str, str]:
@@ -194,7 +222,7 @@ def _corpus(text: str) -> tuple[str, str]:
     if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
         return text, ""
     forms = ", ".join(one.usage for one in kinds.values())
-    return text, f"'{text}' is no corpus; expected is the path of a folder, or one of: {forms}."
+    return text, f"'{text}' is not a corpus. Give the path of a folder, or one of: {forms}."
 
 
 def _models() -> tuple[list[str], str]:
@@ -208,8 +236,7 @@ def _models() -> tuple[list[str], str]:
         list(known_models.bundled()),
         format_func=lambda name: titles.get(name, name),
         wrap=True,
-        help="Those on this machine, sets of them, and others that you type. `probing models` lists all. To choose "
-        f"the published encoders is consent to download them. {FORMS}",
+        help=f"Models on this computer, sets of models, or names that you type. {FORMS}",
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
@@ -223,10 +250,10 @@ def _problem(name: str, models: list[str]) -> str:
     if not name:
         return "Give the run a name."
     if not processes.NAME.fullmatch(name):
-        return "A name has letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
+        return "A name has letters, digits, dots, dashes and underscores, and starts with a letter or a digit."
     if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
-        return f"There is a run '{name}' already; choose another name, or resume or remove that one below."
-    return "" if models else "Choose at least one model."
+        return f"The run '{name}' exists already. Choose a different name."
+    return "" if models else "Select at least one model."
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
@@ -240,13 +267,7 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
     arguments, measured = options.arguments(), f"_measured-{label}"
     with st.container(horizontal=True, vertical_alignment="center"):
         started = st.button(label, type="primary", icon=":material/play_arrow:")
-        asked = st.button(
-            "Measure how long it takes",
-            key=f"measure-{label}",
-            icon=":material/timer:",
-            help="Tries every model on some of the pictures, which takes about a minute, and says how long the whole "
-            "takes, and which images will be left out.",
-        )
+        asked = st.button("Estimate time", key=f"measure-{label}", icon=":material/timer:")
     if started or asked:
         try:
             _refuse(problem, options)
@@ -266,8 +287,8 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
             head, *phases = (re.split(" {2,}", line) for line in lines.splitlines())
             rows = [dict(zip_longest(head, phase, fillvalue="")) for phase in phases]
             st.table(pd.DataFrame(rows).set_index(head[0]), border="horizontal")
-    st.caption(f"Makes `{_from_here(out)}`. The same from a terminal, in the folder where this dashboard was started:")
-    st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
+    with st.popover("Command", type="tertiary", icon=":material/terminal:"):
+        st.code(shlex.join(["probing", *command]), language=None, wrap_lines=True)
 
 
 def _refuse(problem: str, options: Options) -> None:
@@ -281,21 +302,22 @@ def _refuse(problem: str, options: Options) -> None:
     """
     if problem:
         raise BadConfig(problem)
-    with st.spinner("Looking for the models and pictures"):
+    with st.spinner("Checking models and images"):
         for name in options.models or ():
             if name not in known_models.MODEL_SETS:
                 known_models.refuse_absent(name)
     kind, _, path = (options.corpus or "").partition(":")
     if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"There is nothing at '{path}', where the pictures should be; check the path.")
+        raise BadCorpus(f"The folder or file '{path}' does not exist. Check the path.")
 
 
 def _measure(out: Path, arguments: Sequence[str]) -> str:
-    with st.spinner("Measuring some of each kind of work", show_time=True):
-        line = st.empty()
-        words = processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+    line = st.empty()
+    try:
+        with st.spinner("Measuring", show_time=True):
+            return processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+    finally:
         line.empty()
-    return words
 
 
 def _started(name: str) -> NoReturn:
@@ -310,28 +332,30 @@ def _started(name: str) -> NoReturn:
 @st.fragment(run_every=2.0)
 @messages.guarded
 def _runs() -> None:
-    st.header("Runs on this computer")
+    st.header("Runs")
+    if stayed := st.session_state.pop(STAYED, ""):
+        st.info(plain(stayed))
     places = cache.places()
     places = [*places, *_only_begun({place.name for place in places})]
     if not places:
-        messages.empty("There is none yet: fill in one of the forms above and press its button.")
+        messages.empty("There are no runs yet.")
     for place in places:
         report = processes.report_of(place.path)
-        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
             if report and computations.is_running(report):
                 st.progress(report.share, text=plain(f"{place.name}: {report.so_far}"))
             else:
-                otherwise = "complete" if place.complete else "begun, not complete"
-                st.markdown(f"**{plain(place.name)}** — {computations.status(report, otherwise)}", width="stretch")
+                otherwise = "complete" if place.complete else "incomplete"
+                st.markdown(f"**{plain(place.name)}**: {computations.status(report, otherwise)}", width="stretch")
             if rights.allowed():
                 _controls(place, report)
             if place.complete and st.button("Open", key=f"open-run-{place.name}"):
                 state.choose("run", place.name)
-                st.switch_page("views/explore.py")
+                st.switch_page("views/models.py")
 
 
 def _controls(place: RunPlace, report: Report | None) -> None:
-    begun = (place.path / layout.RECIPE).is_file()
+    is_begun = (place.path / layout.RECIPE).is_file()
     # Studies and maps come after the scores that make a run complete.
     unfinished = not place.complete or (report is not None and report.state in ("cancelled", "failed"))
     had = " ".join(last_options(place.path).arguments())
@@ -340,15 +364,27 @@ def _controls(place: RunPlace, report: Report | None) -> None:
         processes.resume(place.path)
         banner.watch(place.name)
 
+    def delete() -> None:
+        if stayed := processes.remove(place.path):
+            some = ", ".join(stayed[:MOST_NAMED]) + (", ..." if len(stayed) > MOST_NAMED else "")
+            st.session_state[STAYED] = f"'{place.path}' still holds files that do not belong to the run: {some}"
+
     computations.controls(
         place.name,
         place.path,
         report,
-        resume if begun and unfinished else None,
-        None if begun else lambda: processes.remove(place.path),
-        loss=f"The run **{plain(place.name)}** is removed. Nothing of it was computed.",
-        hint=f"As before: {plain(had)}" if had else None,
+        resume if is_begun and unfinished else None,
+        delete if place.path.resolve().parent == runs_dir().resolve() else None,
+        loss=_loss(place),
+        hint=f"Options: {plain(had)}" if had else None,
     )
+
+
+def _loss(place: RunPlace) -> str:
+    """Return what is lost if a run is deleted."""
+    models = len(list((place.path / layout.MODELS).glob("*/")))
+    what = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
+    return f"Delete the run **{plain(place.name)}**? {what or 'It has no results.'}"
 
 
 def _only_begun(taken: Container[str]) -> list[RunPlace]:

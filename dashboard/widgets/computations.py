@@ -52,8 +52,8 @@ def controls(
     if resume and st.button("Resume", key=f"resume-{key}", help=hint):
         resume()
     if remove:
-        with st.popover("Remove", key=f"remove-{key}"):
+        with st.popover("Delete", key=f"remove-{key}"):
             st.markdown(loss)
-            if st.button("Remove it", key=f"remove-now-{key}", type="primary"):
+            if st.button("Delete", key=f"remove-now-{key}", type="primary"):
                 remove()
                 st.rerun()

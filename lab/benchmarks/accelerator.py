@@ -22,7 +22,7 @@ import torch
 from probing_core.models.base import LoadedEmbedder, Preprocessing
 from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import DEVICE_BATCH, BatchThreads, Pass
-from probing_core.run import embed as embedding
+from probing_core.run import embedding_worker
 from probing_core.run.options import EMBED, Options
 from probing_core.run.stages import run as make_run
 from probing_core.transforms.base import Image
@@ -135,5 +135,5 @@ def _run(size: Size, seconds_a_picture: float) -> tuple[Device, float]:
 
 @contextmanager
 def _sleeping(device: Device) -> Iterator[None]:
-    with mock.patch.object(embedding, "load_embedder", lambda name, **_: Sleeping(name, device)):
+    with mock.patch.object(embedding_worker, "load_embedder", lambda name, **_: Sleeping(name, device)):
         yield

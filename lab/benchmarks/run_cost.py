@@ -32,7 +32,7 @@ from probing_core.images import encode_png
 from probing_core.models import bundled, load_embedder
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.network import NetworkEmbedder
-from probing_core.run import embed as embedding
+from probing_core.run import embedding_worker
 from probing_core.run.layout import IMAGES, RECIPE
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
@@ -129,7 +129,7 @@ def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: in
 def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
     """Let a run use models that are in memory, and keep them there."""
     with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(embedding, "load_embedder", lambda name, **_: loaded[name]))
+        patches.enter_context(mock.patch.object(embedding_worker, "load_embedder", lambda name, **_: loaded[name]))
         for embedder in loaded.values():
             patches.enter_context(mock.patch.object(embedder, "close"))
         yield

@@ -67,7 +67,7 @@ class Size:
     ray: tuple[int, int] = (10_000, 30_000)
     files: tuple[int, int] = (1_000, 100_000)
     entered: int = 200
-    blocks: int = 5
+    blocks: int = 3
 
 
 WHOLE = replace(Size(), many=1_000_000)
@@ -75,7 +75,7 @@ SMALL = Size(PER_IMAGE * 2, PER_IMAGE * 3, (0, 0), (2, 4), 2, 1)
 
 
 def run(size: Size) -> dict[str, float]:
-    """Ratios of medians of five interleaved blocks, of processor seconds (user and system, all threads):
+    """Ratios of medians of three interleaved blocks, of processor seconds (user and system, all threads):
 
     - ``scale_store_entry_ratio``: writing and entering a file of one kilobyte where 100,000 are entered, over where
       1,000 are; at most 1.2 is the aim.

@@ -38,7 +38,7 @@ def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
     locked = "is not open to visitors" in words
-    assert locked != ("Start" in visitor.widgets)
+    assert locked != ("Start run" in visitor.widgets)
     return locked
 
 
@@ -115,7 +115,7 @@ def test_a_server_that_listens_elsewhere(by):
 def test_a_forged_click(address):
     with visiting(address) as owner:
         owner.visit("evaluate")
-    messages = [typed(owner.widgets["Name of the run"], "forged"), clicked(owner.widgets["Start"])]
+    messages = [typed(owner.widgets["Name of the run"], "forged"), clicked(owner.widgets["Start run"])]
     before = set(runs_dir().iterdir()) if runs_dir().is_dir() else set()
     with visiting(address, PROXIED) as visitor:
         words = visitor.visit("evaluate", *messages)
@@ -159,7 +159,9 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
 def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
         owner.visit("evaluate")
-        words = owner.visit("evaluate", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start"]))
+        words = owner.visit(
+            "evaluate", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start run"])
+        )
         assert "A name has letters, digits, dots, dashes and underscores" in words
         assert "has been started" not in words
 
@@ -177,7 +179,7 @@ def test_clearing_the_caches(address):
     with visiting(address, None, None, *FOLDER) as owner:
         owner.visit("try")
         typed_in = "There is no folder '/none' on this computer"
-        start = clicked(owner.widgets["Start"])
+        start = clicked(owner.widgets["Start run"])
         assert typed_in in owner.visit("try", typed(owner.widgets["Folder"], "/none"), start).replace("\\", "")
         owner.socket.send(BackMsg(clear_cache=True).SerializeToString())
         assert typed_in in owner.visit("try", start).replace("\\", ""), "the session goes on"

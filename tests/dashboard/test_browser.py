@@ -139,7 +139,7 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
             page.goto(f"{shared}/{address}")
             page.get_by_text(f"{what} is not open to visitors").wait_for()
             rest(page)
-            for control in ("Start", "Resume", "Cancel", "Remove"):
+            for control in ("Rank my model", "Start run", "Resume", "Cancel", "Delete"):
                 assert not page.get_by_role("button", name=control, exact=True).count()
             assert not violations_of(page)
         assert not complaints

@@ -9,15 +9,17 @@ from dataclasses import asdict
 
 import pytest
 
+from dashboard.data.model_names import model_names
 from dashboard.jobs import processes
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.errors import BadRun
+from probing_core.results import Run, leaderboard
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options, note_options
 from probing_core.run.progress import Report
 from tests.conftest import few_transforms
-from tests.dashboard.app_reading import address, label, texts, unescaped
+from tests.dashboard.app_reading import address, figures, label, texts, unescaped
 
 
 def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkeypatch, made_run, data_folder):
@@ -25,12 +27,12 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
     app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
     shown = texts(app)
-    places = [shown.index(words) for words in ("Place my model", "My pictures", "Runs on this computer")]
+    places = [shown.index(words) for words in ("What you get", "Runs", "Your own images")]
     assert places == sorted(places), "what most come for is offered first"
     command = next(code.value for code in app.code if "rank" in code.value)
     assert parse(shlex.split(command)[1:]).model == "timm:resnet18"
     assert started == [], "a link alone starts nothing"
-    label(app, "button", "Place it").click().run()
+    label(app, "button", "Rank my model").click().run()
     ((run, arguments),) = started
     assert run.name == "rank-timm_resnet18"
     asked = run_options(parse(["run", "--out", str(run), *arguments]))
@@ -43,11 +45,11 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     [
         ("timm:x@nothing=1", "is not an option of a model name"),
         ("asdf qwer!!", "asdf qwer!!"),
-        ("", "Name a model to place it."),
-        ("baseline/pixels", "Pixels is in this run already"),
+        ("", "Select or type a model."),
+        ("baseline/pixels", "Pixels is already in this run"),
     ],
 )
-@pytest.mark.parametrize("button", ["Place it", "Measure how long it takes"])
+@pytest.mark.parametrize("button", ["Rank my model", "Estimate time"])
 def test_what_cannot_be_placed_is_said_at_the_press(open_app, monkeypatch, made_run, model, why, button):
     for name in ("start", "measured"):
         monkeypatch.setattr(f"dashboard.jobs.processes.{name}", lambda *asked: pytest.fail("it was begun"))
@@ -71,7 +73,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
     app = open_app("Evaluate your model", new_name="mine", new_models="baseline/pixels")
     assert asked == []
-    app.button(key="measure-Start").click().run()
+    app.button(key="measure-Start run").click().run()
     assert "Together 42 s, 7 left out" in unescaped(app)
     assert app.table[0].value.reset_index().to_dict("records") == [
         {"phase": "Reading", "time": "2 s", "models": ""},
@@ -81,7 +83,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     app.number_input(key="new-limit").set_value(12).run()
     assert "Together" not in unescaped(app)
     assert not app.table
-    app.button(key="measure-Start").click().run()
+    app.button(key="measure-Start run").click().run()
     assert not app.exception
     assert [error.value for error in app.error] == ["The folder 'x' has no pictures."]
 
@@ -89,12 +91,12 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
 @pytest.mark.parametrize(
     ("asked", "button", "missing"),
     [
-        ({"rank_model": "onnx:/no/such/file.onnx"}, "Place it", "no file '/no/such/file.onnx'"),
-        ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Place it", "no file or folder '/no/such.pt'"),
-        ({"rank_model": "timm:resnet99"}, "Place it", "no model 'resnet99'"),
-        ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start", "nothing at '/no/such/folder'"),
-        ({"new_name": "mine", "new_corpus": "photoes"}, "Start", "expected is the path of a folder"),
-        ({"new_name": "mine", "new_models": "onnx:/no/x.onnx"}, "Start", "no file '/no/x.onnx'"),
+        ({"rank_model": "onnx:/no/such/file.onnx"}, "Rank my model", "no file '/no/such/file.onnx'"),
+        ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Rank my model", "no file or folder '/no/such.pt'"),
+        ({"rank_model": "timm:resnet99"}, "Rank my model", "no model 'resnet99'"),
+        ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start run", "'/no/such/folder' does not exist"),
+        ({"new_name": "mine", "new_corpus": "photoes"}, "Start run", "Give the path of a folder"),
+        ({"new_name": "mine", "new_models": "onnx:/no/x.onnx"}, "Start run", "no file '/no/x.onnx'"),
     ],
 )
 def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypatch, made_run, asked, button, missing):
@@ -107,16 +109,85 @@ def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypa
     assert missing in unescaped(app)
 
 
+@pytest.fixture(autouse=True)
+def names(monkeypatch):
+    """The libraries are not imported by a process of each test."""
+    known = {"on_disk": ["zoo/mae"], "published": ["timm:resnet18", "torchvision:resnet50"]}
+    monkeypatch.setattr("dashboard.jobs.processes.suggested_models", lambda: known)
+    model_names.clear()
+    yield known
+    model_names.clear()
+
+
+def test_model_field_suggests_what_is_on_disk_first(open_app, made_run):
+    model_names()._thread.join()
+    app = open_app("Evaluate your model", run=made_run)
+    assert not app.exception
+    shown = label(app, "selectbox", "Model").options
+    assert [name.partition(" ")[0] for name in shown[1:]] == ["zoo/mae", "timm:resnet18", "torchvision:resnet50"]
+    assert "on this computer" in shown[1]
+    assert "on this computer" not in shown[2]
+
+
+def test_a_name_can_be_typed_where_the_libraries_cannot_be_listed(open_app, made_run, monkeypatch):
+    def fail():
+        raise BadRun("They could not be listed.")
+
+    monkeypatch.setattr("dashboard.jobs.processes.suggested_models", fail)
+    model_names.clear()
+    model_names()._thread.join()
+    app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
+    assert not app.exception
+    assert label(app, "selectbox", "Model").value == "timm:resnet18"
+
+
+def test_preview_has_an_empty_row_for_the_model(open_app, made_run):
+    app = open_app("Evaluate your model", run=made_run)
+    (figure,) = figures(app)
+    rows = figure["layout"]["yaxis"]["categoryarray"]
+    board = leaderboard(Run.open(made_run), "fine", "seen", baselines=False)
+    assert len(rows) == (board["seed_of"] == "").sum() + 1
+    (empty,) = [trace for trace in figure["data"] if trace.get("mode") == "text" and trace["text"] == ["<b>?</b>"]]
+    assert empty["y"] == [rows[-1]], "on top"
+
+
+def test_error_of_an_estimate_is_shown_once(open_app, monkeypatch, made_run):
+    def measured(run, arguments, said):
+        said("Loading")
+        raise BadRun("The weights are missing.")
+
+    monkeypatch.setattr("dashboard.jobs.processes.measured", measured)
+    monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
+    app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
+    app.button(key="measure-Rank my model").click().run()
+    assert [error.value for error in app.error] == ["The weights are missing."]
+    assert "The weights are missing." not in texts(app).replace(app.error[0].value, "", 1)
+    assert "Loading" not in texts(app)
+
+
+def test_a_complete_run_can_be_deleted_and_foreign_files_stay(open_app, data_folder, made_run):
+    run = data_folder / "runs" / "mine"
+    shutil.copytree(made_run, run)
+    (run / "notes.txt").write_text("mine")
+    app = open_app("Evaluate your model", run=made_run)
+    assert "Embeddings, probes and scores of" in texts(app), "it says first what is lost"
+    app.button(key="remove-now-mine").click().run()
+    assert not app.exception
+    assert [path.name for path in run.rglob("*")] == ["notes.txt"]
+    assert "notes.txt" in unescaped(app)
+    assert "remove-now-made" not in [b.key for b in app.button], "a run elsewhere is not this page's to delete"
+
+
 def test_a_name_that_a_listed_run_has_is_refused_wherever_that_run_is(open_app, made_run):
     app = open_app("Evaluate your model", run=made_run, new_name=made_run.name)
-    label(app, "button", "Start").click().run()
-    assert f"There is a run '{made_run.name}' already" in unescaped(app)
+    label(app, "button", "Start run").click().run()
+    assert f"The run '{made_run.name}' exists already" in unescaped(app)
 
 
 def test_a_path_alone_is_a_folder_or_a_table(open_app):
     for text, command in (("/some/pictures", "folder:/some/pictures"), ("mine/a.parquet", "parquet:mine/a.parquet")):
         app = open_app("Evaluate your model", new_name="mine", new_corpus=text)
-        assert command in app.code[0].value
+        assert any(command in code.value for code in app.code)
 
 
 def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
@@ -138,7 +209,7 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     app = open_app("Evaluate your model", run=made_run)
     assert not app.exception
     assert "stopped: No such folder." in unescaped(app)
-    assert "Nothing of it was computed." in texts(app), "it says first what is lost"
+    assert "It has no results." in texts(app), "it says first what is lost"
     app.button(key=f"remove-now-{lost.name}{'-2' * shared}").click().run()
     assert not lost.exists()
     assert made_run.exists()
@@ -174,11 +245,13 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     assert not app.exception
     assert "hf:kakaobrain/align-base 690 MB" in unescaped(app)
     assert "MB in all." in unescaped(app)
-    label(app, "button", "Start").click().run()
+    label(app, "button", "Start run").click().run()
     (arguments,) = started
     assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"
     assert arguments[arguments.index("--view") + 1] == "224"
-    assert "--view" not in open_app("Evaluate your model", new_models="zoo", new_name="mine").code[0].value
+    commands = [code.value for code in open_app("Evaluate your model", new_models="zoo", new_name="mine").code]
+    assert commands
+    assert not any("--view" in command for command in commands)
 
 
 @pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
@@ -204,12 +277,12 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
     app = open_app("Evaluate your model")
     for name, expected in (("../up", "A name has"), ("", "Give the run a name")):
         app.text_input(key="new-name").input(name).run()
-        label(app, "button", "Start").click().run()
+        label(app, "button", "Start run").click().run()
         assert expected in texts(app)
         assert started == []
     app.text_input(key="new-name").input("mine").run()
     app.number_input(key="new-limit").set_value(12).run()
-    label(app, "button", "Start").click().run()
+    label(app, "button", "Start run").click().run()
     assert not app.exception
     assert started == ["mine"]
     assert (app.session_state["new-name"], app.session_state["new-limit"]) == ("", 0)

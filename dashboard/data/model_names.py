@@ -1,0 +1,41 @@
+"""Names of models that a form suggests, listed once by a background process."""
+
+from __future__ import annotations
+
+import threading
+
+import streamlit as st
+
+from dashboard.jobs import processes
+from probing_core.errors import ProbingError
+
+
+class ModelNames:
+    """Names of models that the installed libraries know.
+
+    Attributes:
+        on_disk: models whose weights are available locally.
+        published: other models, which are downloaded when they are used.
+    """
+
+    def __init__(self) -> None:
+        self.on_disk: list[str] = []
+        self.published: list[str] = []
+        self._thread = threading.Thread(target=self._list, daemon=True)
+        self._thread.start()
+
+    @property
+    def is_being_listed(self) -> bool:
+        return self._thread.is_alive()
+
+    def _list(self) -> None:
+        try:
+            found = processes.suggested_models()
+        except (ProbingError, OSError, ValueError):
+            return  # a name can be typed all the same
+        self.on_disk, self.published = found["on_disk"], found["published"]
+
+
+@st.cache_resource(show_spinner=False)
+def model_names() -> ModelNames:
+    return ModelNames()

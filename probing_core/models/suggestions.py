@@ -1,0 +1,75 @@
+"""Names of models that the installed libraries know: ``python -m probing_core.models.suggestions`` prints them as JSON.
+
+Listing them imports the libraries, which takes seconds, so the dashboard asks a separate process.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from probing_core.models import CATALOG, hub
+
+
+class Suggestions(NamedTuple):
+    """Names of models.
+
+    Attributes:
+        on_disk: models whose weights are available locally.
+        published: other models that the libraries can download.
+    """
+
+    on_disk: tuple[str, ...]
+    published: tuple[str, ...]
+
+
+def suggestions() -> Suggestions:
+    """Return the models of the catalog and of timm, torchvision and open_clip; libraries that are missing are left
+    out."""
+    sources: dict[str, str] = {}
+    for library in (_timm, _torchvision, _open_clip):
+        with suppress(ImportError):
+            sources |= dict(library())
+    in_catalog = {spec.name: spec.check() for spec in CATALOG}
+    is_here = {name: hub.on_disk(source).available for name, source in sources.items() if source}
+    is_here |= {name: found.available for name, found in in_catalog.items() if found.available or found.download_from}
+    return Suggestions(
+        tuple(name for name, here in sorted(is_here.items()) if here),
+        tuple(name for name, here in sorted(is_here.items()) if not here),
+    )
+
+
+def _timm() -> Iterator[tuple[str, str]]:
+    import timm
+
+    for name in timm.list_pretrained():
+        config = timm.get_pretrained_cfg(name)
+        if config is not None:
+            yield f"timm:{name}", str(config.hf_hub_id or config.url or "")
+
+
+def _torchvision() -> Iterator[tuple[str, str]]:
+    from torchvision import models
+
+    for name in models.list_models(module=models):
+        yield f"torchvision:{name}", models.get_model_weights(name).DEFAULT.url  # type: ignore[attr-defined]
+
+
+def _open_clip() -> Iterator[tuple[str, str]]:
+    import open_clip
+
+    for architecture, tag in open_clip.list_pretrained():
+        config = open_clip.get_pretrained_cfg(architecture, tag)
+        yield f"open_clip:{architecture}/{tag}", config.get("hf_hub", "").strip("/") or config.get("url", "")
+
+
+def main() -> int:
+    print(json.dumps(suggestions()._asdict()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
