@@ -19,8 +19,8 @@ import streamlit as st
 
 from dashboard import rights, state
 from dashboard.data import cache
-from dashboard.data.model_names import model_names
 from dashboard.jobs import processes
+from dashboard.jobs.model_names import model_names
 from dashboard.page import page
 from dashboard.text import plain
 from dashboard.widgets import access, banner, computations, messages, tables

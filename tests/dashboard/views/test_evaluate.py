@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 import pytest
 
-from dashboard.data.model_names import model_names
 from dashboard.jobs import processes
+from dashboard.jobs.model_names import model_names
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.errors import BadRun
