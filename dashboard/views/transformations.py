@@ -179,8 +179,9 @@ def _one(run: Run | None, picture: VisitorPicture, transform: Transform, model: 
     if len(curve):
         with left:
             _accuracy(run, curve, scale, model)
-    with right:
-        _predictions(run, transform, model)
+    if model:
+        with right:
+            _predictions(run, transform, model)
     if len(curve) and len(thresholds):
         _table(thresholds, curve, scale)
 

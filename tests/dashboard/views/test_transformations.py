@@ -15,6 +15,7 @@ from probing_core.images import encode_png
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.results import Run
 from probing_core.results.by_strength import median_recall, most_sensitive_first
+from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 
@@ -152,3 +153,16 @@ def test_strength_of_the_address_is_selected(open_app):
     app = open_app("Transformations", transform="fog", strength="3")
     assert slider_of(app)["index"] == len(WEAKER) + 3
     assert address(app, "strength") == "3"
+
+
+@pytest.mark.parametrize("has_scores", [False, True])
+def test_transformation_opens_in_a_run_that_has_no_results_yet(open_app, made_run, tmp_path, has_scores):
+    store, whole = Store(tmp_path / "bare"), Store(made_run)
+    store.write_toml("run.toml", whole.read_toml("run.toml"), "key")
+    for name in whole.names() if has_scores else []:
+        if name in ("images.parquet", "samples.parquet", "tables/scores.parquet") or name.endswith("model.toml"):
+            store.write_bytes(name, whole.read_bytes(name), "key")
+    app = open_app("Transformations", run=store.root, transform="fog")
+    assert not app.exception
+    assert not app.error
+    assert slider_of(app)["labels"]
