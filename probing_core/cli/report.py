@@ -12,7 +12,10 @@ EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
     parser.add_argument(
-        "--models", type=name_list, metavar="a,b", help="of the explorer; default: the best of each objective, six"
+        "--models",
+        type=name_list,
+        metavar="a,b",
+        help="up to six models of the explorer; default: the best embedding, the best baseline and others",
     )
     parser.add_argument(
         "--pictures", choices=("all", "none"), default="all", help="none: no photograph leaves this machine"
