@@ -27,7 +27,7 @@ class Run(RunTables):
         """Show in a notebook what `probing report` writes: the explorer, the leaderboard and the claims.
 
         Args:
-            models: up to six models of the explorer; by default the best of each objective first.
+            models: up to six models of the explorer; by default the best embedding, the best baseline, and others.
             pictures: ``none`` leaves the photographs out of the notebook.
 
         Raises:
