@@ -114,7 +114,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
                 "field": "kind",
                 "type": "nominal",
                 "scale": {"domain": ["layer", "chosen on validation"], "range": ["circle", "diamond"]},
-                "legend": {"title": None, "orient": "bottom", "symbolFillColor": theme.text},
+                "legend": {"title": None, "orient": "top", "symbolFillColor": theme.text},
             },
             "size": {"condition": {"test": "datum.kind === 'chosen on validation'", "value": 190}, "value": 50},
             "opacity": {"condition": lit | {"value": 1}, "value": FAINT},
