@@ -327,9 +327,9 @@ def test_a_training_is_drawn_over_its_steps_in_panels(theme):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_answers_that_are_right_as_often_as_they_say_are_drawn_on_the_diagonal(theme):
-    bins = pd.DataFrame({"called": [0.2, 0.7], "share": [0.2, 0.7], "weight": [0.75, 0.25]})
-    bins = pd.concat([bins.assign(set="one"), bins.assign(set="two", share=0.5)])
+def test_reliability_chart_draws_calibrated_answers_on_the_diagonal(theme):
+    bins = pd.DataFrame({"stated": [0.2, 0.7], "fraction": [0.2, 0.7], "weight": [0.75, 0.25]})
+    bins = pd.concat([bins.assign(set="one"), bins.assign(set="two", fraction=0.5)])
     diagonal, one, two = drawn.reliability_chart(bins, theme).data
     assert list(diagonal.x) == list(diagonal.y) == [0, 100]
     np.testing.assert_allclose(one.x, one.y)
