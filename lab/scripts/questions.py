@@ -22,6 +22,7 @@ from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
+from probing_core.results.claim_sentences import claim_in_words, result_in_words, with_numbers
 
 T = TypeVar("T")
 
@@ -36,13 +37,6 @@ CLEAR_LEAD = 0.02
 """Fewest percentage points, as a fraction, between the answer of a question for the largest value and the next one."""
 
 FALSE_POSITIVE_RATES = (0.01, 0.001)
-
-CLAIM_RESULTS = {
-    "holds here": "supported",
-    "does not hold here": "not supported",
-    "cannot be told": "undecided",
-}
-"""Results of claims as older runs write them -> the words on the pages."""
 
 
 @dataclass(frozen=True)
@@ -314,9 +308,9 @@ def shift(tables: Tables, rng: np.random.Generator) -> Question:
 
 
 def claim(tables: Tables, rng: np.random.Generator) -> Question:
-    row = tables.table("claims").iloc[int(rng.integers(len(tables.table("claims"))))]
-    result = str(row["result"])
-    return Question(f"Is the claim '{row['claim']}' supported here?", CLAIM_RESULTS.get(result, result))
+    rows = with_numbers(tables.table("claims"), tables.table("contrasts"))
+    row = rows[rows["set"] == rows["set"].iloc[0]].iloc[int(rng.integers(rows["claim"].nunique()))]
+    return Question(f"Is the claim '{claim_in_words(row)}' supported here?", result_in_words(row))
 
 
 def counted(tables: Tables, rng: np.random.Generator) -> Question:

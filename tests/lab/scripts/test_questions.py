@@ -15,6 +15,7 @@ from lab.scripts.questions import TEMPLATES, Tables, Unclear, questions
 from probing_core.measures.notation import model_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
+from probing_core.results.claim_sentences import CLAIMS
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +132,13 @@ def test_script_prints_questions_and_key_separately(monkeypatch, capsys):
     assert all(line.endswith(("?", ".)", "?)")) or "?" in line for line in asked)
     assert not set(asked) & set(key)
     assert sum("±" in line for line in key) >= 12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_claim_has_the_result_of_its_row(tables, seed):
+    found = script.claim(tables, np.random.default_rng(seed))
+    (number,) = [i for i, words in enumerate(CLAIMS, 1) if words in found.text]
+    results = tables.table("claims")["result"].astype(str)
+    kind = {"holds here": "Supported", "does not hold here": "Not supported", "cannot be told": "Undecided"}
+    result = results.iloc[number - 1]
+    assert found.answer.startswith(kind.get(result, result.capitalize()))
