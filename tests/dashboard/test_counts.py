@@ -24,11 +24,11 @@ def test_no_page_takes_crops_for_photographs(open_app, page):
     run = Run.open(REFERENCE)
     photographs, crops = counts_of(run, "base_id"), counts_of(run, "image_id")
     assert photographs.isdisjoint(crops - photographs), "the reference run tells them apart"
-    words = (
-        leaving(*licenses_of(run, explorer_data(run)))
-        if page == "the file"
-        else unescaped(open_app(page, run=REFERENCE))
-    )
+    if page == "the file":
+        data = explorer_data(run)
+        words = leaving(data, *licenses_of(run, data))
+    else:
+        words = unescaped(open_app(page, run=REFERENCE))
     found = re.findall(r"(\d[\d,]*) (?:\w+ )?(photograph|crop|sample|image)s?\b", words)
     numbers = {noun: {int(n.replace(",", "")) for n, kind in found if kind == noun} for _, noun in found}
     assert numbers.get("photograph", set()).isdisjoint(crops - photographs)
