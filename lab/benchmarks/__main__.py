@@ -1,5 +1,6 @@
 """``make bench``: every benchmark, one JSON object on stdout; each part's own goes to stderr when it is measured.
 
+The sizes of the parts are such that on two cores none takes more than five minutes, and all take less than twenty.
 ``python -m lab.benchmarks scan score`` measures these parts alone. A part that fails is named, the others go on, and
 the exit code is 1.
 """

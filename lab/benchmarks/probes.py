@@ -1,4 +1,4 @@
-"""The linear probe and scikit-learn's: 50,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
+"""The linear probe and scikit-learn's: 20,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSES = 31
 class Size:
     """Rows and dimensions of the embeddings."""
 
-    rows: int = 50_000
+    rows: int = 20_000
     dims: int = 768
 
 

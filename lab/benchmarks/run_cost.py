@@ -57,10 +57,10 @@ class Size:
     """
 
     vit: str = VIT
-    vit_images: int = 6
+    vit_images: int = 4
     models: tuple[str, ...] = ()
-    images: int = 96
-    rounds: int = 3
+    images: int = 64
+    rounds: int = 2
 
 
 SMALL = Size("test_vit", 1, ("baseline/pixels",), 1, 1)
