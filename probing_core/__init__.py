@@ -27,6 +27,7 @@ __all__ = [
     "open",
     "parity",
     "predict",
+    "rank",
     "register",
     "samples",
     "score",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from probing_core.api.online_probe import OnlineProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
+    from probing_core.api.rank import rank
     from probing_core.api.score import samples, score
     from probing_core.errors import ProbingError
     from probing_core.models import load_embedder
@@ -58,6 +60,7 @@ _HOMES = {
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",
     "predict": "probing_core.api.predictor",
+    "rank": "probing_core.api.rank",
     "register": "probing_core.run.setup",
     "samples": "probing_core.api.score",
     "score": "probing_core.api.score",

@@ -154,7 +154,7 @@ def _model_form(base: Run) -> None:
         problem = f"{model_title(name)} is already in this run. See the page Models."
     problem = base.pictures.why_not or problem
     options_of_run = Options(models=(name,), base=base.path)
-    command = ["rank", name, "--base", _from_here(base.path), "--out", _from_here(out)]
+    command = ["rank", name, "--full", "--base", _from_here(base.path), "--out", _from_here(out)]
     _start("Rank my model", out, options_of_run, command, problem)
     st.caption(f"Embeds {base.sample_count:,} samples in the background. You may close this page.")
 

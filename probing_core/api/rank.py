@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from probing_core import paths
+from probing_core.api.score import (
+    ANY,
+    MY_ENCODER,
+    Samples,
+    computed,
+    function_of,
+    is_unsteady,
+    recipes_of,
+    spec_of,
+)
+from probing_core.compute.training.quick_protocol import choose_quick_images
+from probing_core.cores import cores
 from probing_core.corpora import open_corpus
-from probing_core.errors import BadRun
+from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus_part import CorpusPart
+from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.models import CATALOG as MODELS
 from probing_core.models import expand, parse
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
+from probing_core.results.quick_ranking import QuickRanking, quick_ranking
 from probing_core.results.ranking import BELOW, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
+from probing_core.run import definitions, embed, evaluate
+from probing_core.run.definitions import GRAPH
 from probing_core.run.estimate import estimate
-from probing_core.run.layout import RECIPE, slug
+from probing_core.run.layout import QUICK, RECIPE, quick_path, slug
 from probing_core.run.options import Options
-from probing_core.run.progress import Progress, final_report, terminal
+from probing_core.run.progress import Progress, final_report, in_one_line, terminal
 from probing_core.run.setup import open_same_corpus
 from probing_core.run.stages import run
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EXPLAINED = (
     "Difference: points of this model less the other, by the same photographs; p: paired sign flips, adjusted for the "
@@ -133,34 +156,123 @@ class Ranking:
 
 
 def rank(
-    model: str,
+    model: str | Callable[[Sequence[np.ndarray]], np.ndarray] | nn.Module,
     base: Path | Run | None = None,
     *,
+    full: bool = False,
+    name: str = MY_ENCODER,
     corpus: str | None = None,
     out: Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
-) -> list[Ranking]:
-    """Place a model among those of a run, which is only read; another call continues, or computes nothing.
+) -> list[QuickRanking] | list[Ranking]:
+    """Rank a model among those of a run, which is only read.
+
+    By default the quick protocol decides: some of the photographs, in one repetition. Another call continues, or
+    computes nothing.
+
+        >>> rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
+        >>> rank(lambda images: np.stack([image.mean(axis=(0, 1)) for image in images]))  # doctest: +SKIP
 
     Args:
-        model: as in ``probing run --models``; a pattern stands for several checkpoints.
+        model: as in ``probing run --models``, where a pattern stands for several checkpoints; or a function or module,
+            as in `score`.
         base: by default the reference run.
+        full: whether all samples of the run are embedded, in a new run that every page opens.
+        name: of a function or module.
         corpus: the photographs of the base, if they have moved.
-        out: folder for the new run; by default ``rank-MODEL`` among the user's runs.
+        out: folder for the new run of ``full``; by default ``rank-MODEL`` among the user's runs.
         device: as in `load_embedder`.
-        precision: likewise.
+        precision: likewise, for ``full``.
         progress: receives the progress; by default it is shown in the terminal.
 
     Returns:
-        One for each model, and for each of its layers where all were asked for.
+        One for each model, and with ``full`` for each of its layers where all were asked for.
 
     Raises:
         ProbingError: the model, the base or its photographs cannot be used.
     """
     opened = open_run(base)
-    names = tuple(parse(name).full for name in expand((model,)))
+    if not full:
+        if out is not None:
+            raise BadConfig("The quick protocol makes no run. Use out together with full.")
+        return _ranked_quickly(model, opened, name, corpus, device, progress)
+    if not isinstance(model, str):
+        raise BadConfig("A function is ranked by the quick protocol only. Register it as a model to make a full run.")
+    return _ranked_fully(model, opened, corpus, out, device, precision, progress)
+
+
+def _ranked_quickly(
+    model: Any, base: Run, name: str, corpus: str | None, device: str, progress: Progress | None
+) -> list[QuickRanking]:
+    scored = quick_samples(base, corpus)
+    if isinstance(model, str):
+        names = [parse(one).full for one in expand((model,))]
+        return [found for one in names for found in _quick_rankings(base, scored, one, device, progress)]
+    with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
+        return _quick_rankings(base, scored, name, device, progress)
+
+
+def quick_samples(base: Run, corpus: str | None = None) -> Samples:
+    """Return the samples of a run that the quick protocol uses.
+
+    Raises:
+        BadRun: the run has no results by the quick protocol, or its photographs are missing or have changed.
+    """
+    if base.table(QUICK).empty:
+        raise BadRun(
+            f"The run '{base.path}' has no results by the quick protocol, so a model can only be ranked fully. "
+            f"Use --full (in Python full=True)."
+        )
+    whole = _require_photographs(base, corpus)
+    part = CorpusPart(whole, choose_quick_images(base.images))
+    recipe = replace(
+        base.recipe,
+        corpus=part.name,
+        fingerprint=part.fingerprint,
+        transforms=tuple(one for one in base.recipe.transforms if one not in base.far),
+        models=(ANY,),
+        limit=None,
+        repetitions=1,
+        threads=cores(),
+        calibrate_on=(),
+        calibrate_fingerprints=(),
+    )
+    return Samples(part, recipe)
+
+
+QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, embed.embeddings, evaluate.quick_rows)
+"""Assets of the quick protocol for one model."""
+
+
+def _quick_rankings(
+    base: Run, scored: Samples, model: str, device: str, progress: Progress | None
+) -> list[QuickRanking]:
+    """Return the ranking of a model, or of each of its layers where all were asked for."""
+    recipes = recipes_of(model, device)
+    graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
+    shown = in_one_line(None) if progress is None else progress
+    tables = computed(scored, model, recipes, graph, device, not is_unsteady(recipes), shown, _read_quick)
+    groups = {transform.name: transform.group for transform in base.recipe.design.transforms}
+    quick, full = base.table(QUICK), base.sample_count
+    return [quick_ranking(name, own, quick, groups, len(scored), full) for name, own in tables.items()]
+
+
+def _read_quick(run: Run, folder: Path | None) -> dict[str, pd.DataFrame]:
+    return {name: run.table(quick_path(name)) for name in run.models["name"]}
+
+
+def _ranked_fully(
+    model: str,
+    opened: Run,
+    corpus: str | None,
+    out: Path | None,
+    device: str,
+    precision: str,
+    progress: Progress | None,
+) -> list[Ranking]:
+    names = tuple(parse(one).full for one in expand((model,)))
     if set(opened.scores["model"]) <= set(names):
         raise BadRun(f"The run '{opened.path}' has no other model with scores to rank '{model}' against.")
     out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
@@ -175,15 +287,19 @@ def rank(
     made = Run.open(out)
     ranked = ranked_on(opened.path, out)
     rankings = []
-    for name in made.models.loc[made.models["request"].isin(names), "name"]:
-        board = place_among(made, name)
-        best = str(board.loc[has_place(board) & (board["model"] != name), "model"].iloc[0])
-        rankings.append(Ranking(name, board, best, recall_beside(made, name, best), ranked, out))
+    for one in made.models.loc[made.models["request"].isin(names), "name"]:
+        board = place_among(made, one)
+        best = str(board.loc[has_place(board) & (board["model"] != one), "model"].iloc[0])
+        rankings.append(Ranking(one, board, best, recall_beside(made, one, best), ranked, out))
     return rankings
 
 
-def _require_photographs(base: Run, name: str | None) -> None:
-    """Raise `BadRun` if the photographs of a run, a corpus ``name`` if it has moved, are not here or have changed."""
+def _require_photographs(base: Run, name: str | None) -> Corpus:
+    """Return the photographs of a run, from the corpus ``name`` if they have moved.
+
+    Raises:
+        BadRun: they are missing or have changed.
+    """
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
             f"The run '{base.path}' was made over {base.recipe.corpus}, which do not ship; name a run of yours with "
@@ -194,3 +310,4 @@ def _require_photographs(base: Run, name: str | None) -> None:
         raise BadRun(
             f"'{corpus.name}' is not the corpus of the run '{base.path}'; name the one that it was with --corpus."
         )
+    return corpus

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -255,18 +255,18 @@ def score(
         raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
     scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
     if callable(encoder):
-        encoder = _function_of(encoder, preprocess, scored.recipe.view, device)
+        encoder = function_of(encoder, preprocess, scored.recipe.view, device)
     if isinstance(encoder, str):
         return _scores_of_model(parse(encoder).full, scored, studies, maps, device, cache, progress)
-    with MODELS.temporarily(_spec_of(encoder, name, scored, batch_size)):
+    with MODELS.temporarily(spec_of(encoder, name, scored, batch_size)):
         return _scores_of_model(name, scored, studies, maps, device, cache, progress)
 
 
 def _scores_of_model(
     model: str, scored: Samples, studies: bool, maps: bool, device: str, cache: bool, progress: bool | Progress | None
 ) -> Scores:
-    recipes = _recipes_of(model, device) if cache else {}
-    if any(recipe.get("answers") == UNSTEADY for recipe in recipes.values()):
+    recipes = recipes_of(model, device) if cache else {}
+    if cache and is_unsteady(recipes):
         if studies or maps:
             raise BadConfig(
                 f"'{model}' gives different embeddings of the same images when it is called again, so its scores "
@@ -275,10 +275,16 @@ def _scores_of_model(
         print(f"'{model}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
     shown = progress if isinstance(progress, Progress) else in_one_line(progress)
-    return _scores(scored, model, recipes, _graph(studies, maps), device, cache, shown)
+    read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
+    return computed(scored, model, recipes, _graph(studies, maps), device, cache, shown, read)
 
 
-def _recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
+def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
+    """Return whether a model gives different embeddings of the same images when it is called again."""
+    return any(recipe.get("answers") == UNSTEADY for recipe in recipes.values())
+
+
+def recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
     """Return everything that changes the embeddings of a model: weights, preprocessing, versions of libraries."""
     embedder = load_embedder(model, device=device)
     recipes = embedder.recipes()
@@ -292,7 +298,10 @@ def _versions() -> dict[str, str]:
     return {module.__name__: module.__version__ for module in modules} | {"probing_core": VERSION}
 
 
-def _scores(
+Result = TypeVar("Result")
+
+
+def computed(
     scored: Samples,
     model: str,
     recipes: Mapping[str, dict[str, Any]],
@@ -300,11 +309,19 @@ def _scores(
     device: str,
     cache: bool,
     progress: Progress,
-) -> Scores:
-    """Return the scores of a run that is cached by its inputs, or made once and dropped.
+    read: Callable[[Run, Path | None], Result],
+) -> Result:
+    """Return what ``read`` finds in a run that is cached by its inputs, or computed once and removed.
 
     Args:
+        scored: the samples that the model embeds.
+        model: name of the model.
         recipes: of the model (`LoadedEmbedder.recipes`), which are part of the key.
+        graph: the assets that are materialized.
+        device: as in `load_embedder`.
+        cache: whether the run is kept.
+        progress: receives the progress, and is closed.
+        read: (the run, its folder if it is kept) -> result.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -312,14 +329,14 @@ def _scores(
         if not cache:
             with TemporaryDirectory(prefix="probing-score-", ignore_cleanup_errors=True) as once:
                 materialize(Store(Path(once)), recipe, scored.corpus, graph, options, progress)
-                return scores_of_model(Run.open(Path(once)), model, None)
+                return read(Run.open(Path(once)), None)
         place = user_cache_path("probing-core", appauthor=False) / "scores"
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
                 print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
             materialize(Store(root), recipe, scored.corpus, graph, options, progress)
-            found = scores_of_model(Run.open(root), model, root)
+            found = read(Run.open(root), root)
             with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)
             return found
@@ -380,7 +397,8 @@ def without_oracles(graph: AssetGraph) -> AssetGraph:
     )
 
 
-def _spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
+def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
+    """Return the model ``name`` of a function, or of embeddings of the samples."""
     if parse(name).options:
         raise BadConfig(f"The name of an encoder has no options; got '{name}'.")
     if callable(encoder):
@@ -393,7 +411,8 @@ def _spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -
     )
 
 
-def _function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
+def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
+    """Return a function or module as a function of images."""
     torch = sys.modules.get("torch")  # whoever has a module has imported it
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)

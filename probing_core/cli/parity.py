@@ -1,20 +1,13 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from probing_core.catalog import run_file
-from probing_core.cli.shared import add_shared, print_json
+from probing_core.cli.shared import add_shared, function_or_name, print_json
 from probing_core.errors import BadConfig
-from probing_core.paths import user_path
 
 DIFFERS, FAILED = 1, 3
 """Exit codes, in addition to 0 and 2."""
-
-IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
@@ -58,20 +51,3 @@ def run(options: argparse.Namespace) -> int:
         found = parity(a, b, progress=progress, **asked)
     print_json(found.pictures.to_dict("records")) if options.json else print(found)
     return 0 if found.alike else DIFFERS
-
-
-def function_or_name(text: str) -> str | Callable[..., Any]:
-    """Return the function that ``FILE.py:NAME`` names, whose file is run; any other text unchanged.
-
-    Raises:
-        BadConfig: there is no such file or function, or the file fails.
-    """
-    found = IN_A_FILE.fullmatch(text)
-    if found is None:
-        return text
-    path = user_path(found["place"])
-    # A name that hides no module.
-    function = getattr(run_file(path, f"probing_function_{path.stem}"), found["name"], None)
-    if not callable(function):
-        raise BadConfig(f"'{path}' has no function '{found['name']}'.")
-    return function

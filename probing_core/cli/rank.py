@@ -4,27 +4,29 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.shared import add_shared, print_json
+from probing_core.cli.shared import add_shared, function_or_name, print_json
 
-EXAMPLE = "probing rank timm:resnet50.a1_in1k --out data/runs/resnet50"
+EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="as in `probing run --models`")
+    parser.add_argument("model", metavar="MODEL", help="as in `probing run --models`, or FILE.py:FUNCTION")
+    parser.add_argument("--full", action="store_true", help="embed all samples, in a new run that every page opens")
     parser.add_argument("--base", type=Path, metavar="RUN", help="default: the reference run, which ships")
-    parser.add_argument("--corpus", metavar="C", help="the photographs of the base, where they lie elsewhere now")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: rank-MODEL beside your other runs")
+    parser.add_argument("--corpus", metavar="C", help="the photographs of the base, if they have moved")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="with --full; default: rank-MODEL next to other runs")
     add_shared(parser, "--device", "--precision", "--json")
 
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.rank import rank
+    from probing_core.api.rank import Ranking, rank
 
-    asked = {name: getattr(options, name) for name in ("base", "corpus", "out", "device", "precision")}
-    found = rank(options.model, **asked)
+    asked = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
+    found = rank(function_or_name(options.model), **asked)
     if options.json:
         print_json([one.row for one in found])
     else:
         print("\n\n".join(map(str, found)))
-    print(f"All pages show it beside the others: probing demo --run {found[0].path}", file=sys.stderr)
+    if isinstance(found[0], Ranking):
+        print(f"All pages show it with the others: probing demo --run {found[0].path}", file=sys.stderr)
     return 0

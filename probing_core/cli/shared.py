@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from probing_core.errors import ProbingError, one_line
+from probing_core.catalog import run_file
+from probing_core.errors import BadConfig, ProbingError, one_line
+from probing_core.paths import user_path
+
+IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,3 +85,20 @@ def _safe(value: Any) -> Any:
 def fail(error: ProbingError) -> int:
     print(f"error: {one_line(error)}", file=sys.stderr)
     return 2
+
+
+def function_or_name(text: str) -> str | Callable[..., Any]:
+    """Return the function that ``FILE.py:NAME`` names, whose file is run; any other text unchanged.
+
+    Raises:
+        BadConfig: there is no such file or function, or the file fails.
+    """
+    found = IN_A_FILE.fullmatch(text)
+    if found is None:
+        return text
+    path = user_path(found["place"])
+    # A name that hides no module.
+    function = getattr(run_file(path, f"probing_function_{path.stem}"), found["name"], None)
+    if not callable(function):
+        raise BadConfig(f"'{path}' has no function '{found['name']}'.")
+    return function

@@ -10,19 +10,22 @@ import pandas as pd
 from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.evaluation.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.evaluation.score_rows import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
+from probing_core.compute.evaluation.score_rows import UNSCORED as UNSCORED_GROUPS
 from probing_core.compute.names import ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
+from probing_core.compute.training.model_samples import ModelSamples
+from probing_core.compute.training.quick_protocol import quick_table
 from probing_core.run import layout
-from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, UNSCORED
+from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, SEED, UNSCORED
 from probing_core.run.assets import UNPARTITIONED, Context, InputFiles, PartitionKey, Stage
 from probing_core.run.columns import SampleTable
-from probing_core.run.embed import images, samples
+from probing_core.run.embed import embeddings, images, samples
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, fits_path, predictions_path, probe_path
 from probing_core.run.options import EVALUATE
 from probing_core.run.partitions import embedded_models, once_if_embedded
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Content, Files
-from probing_core.run.train import content, fine, group, other_probes
+from probing_core.run.train import content, fine, group, model_inputs, models_with_splits, other_probes
 from probing_core.transforms import FAR_CONTROL
 
 stage = Stage(EVALUATE)
@@ -91,6 +94,33 @@ def fits(files: InputFiles, context: Context) -> pd.DataFrame:
     """Join the fits of all models: one row for each fitted probe."""
     names = (*TASKS, OTHER_PROBES)
     return concatenated(files, (fits_path(model, name) for model in context.options["models"] for name in names))
+
+
+def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
+    """Return the models of the quick protocol; a model that learned some of the classes has no score over them."""
+    return [key for key in models_with_splits(run) if run.models[key["model"]]["objective"] not in UNSCORED_GROUPS]
+
+
+@stage.asset(
+    layout.quick_path(ANY_MODEL),
+    partitions=_quick_models,
+    dependencies=(samples, images, embeddings),
+    options=(CLASSES, SEED),
+    message="Quick protocol of {model}",
+)
+def quick_rows(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Count the correct predictions of a model by the quick protocol, by test photograph and transformation."""
+    return quick_table(ModelSamples(**model_inputs(files, context)))
+
+
+def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
+    return UNPARTITIONED if _quick_models(run) else ()
+
+
+@stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
+def quick(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Join the counts of all models by the quick protocol."""
+    return join(files, context)
 
 
 claims_stage = Stage(EVALUATE)

@@ -87,6 +87,7 @@ CLAIMS = table_path("claims")
 ROLES = table_path("roles")
 CONTRASTS = table_path("contrasts")
 ABLATIONS = table_path("ablations")
+QUICK = table_path("quick")
 
 
 def series_table(name: str) -> str:
@@ -143,6 +144,10 @@ def predictions_path(model: str, task: str) -> str:
 
 def fits_path(model: str, task: str) -> str:
     return f"{model_folder(model)}fits/{task}{PARQUET}"
+
+
+def quick_path(model: str) -> str:
+    return f"{model_folder(model)}quick{PARQUET}"
 
 
 def scores_path(model: str) -> str:

@@ -128,14 +128,15 @@ def content_without_oracles(files: InputFiles, context: Context) -> Mapping[str,
     return _by_path(train_content(model_samples(files, context), oracles=False), CONTENT)
 
 
-def _models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
+def models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
+    """Return the embedded models of a run with splits."""
     return [key for key in embedded_models(run) if run.has_splits]
 
 
 @stage.asset(
     predictions_path(ANY_MODEL, OTHER_PROBES),
     also_writes=(fits_path(ANY_MODEL, OTHER_PROBES),),
-    partitions=_models_with_splits,
+    partitions=models_with_splits,
     dependencies=(samples, images, embeddings),
     options=LEARNING,
     code_version=CODE_VERSION,

@@ -33,7 +33,7 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
     shipped = Store(shutil.copytree(base, tmp_path / "shipped"))
     write_recipe(shipped, replace(read_recipe(shipped), corpus="photographs of elsewhere"))
     shipped.fold()
-    assert main(["rank", "baseline/dhash", "--base", str(shipped.root)]) == 2
+    assert main(["rank", "baseline/dhash", "--full", "--base", str(shipped.root)]) == 2
     told = capsys.readouterr().err
     assert "made over photographs of elsewhere, which do not ship; name a run of yours with --base" in told
 
@@ -41,7 +41,7 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
-    command = ["rank", "baseline/dhash", "--base", str(base), "--device", "cpu"]
+    command = ["rank", "baseline/dhash", "--full", "--base", str(base), "--device", "cpu"]
     assert main(command) == 0
     printed, told = capsys.readouterr()
     assert "48 samples of" in told
@@ -63,7 +63,20 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert sorted(Store(out).names()) == made, "a second call computes nothing"
 
     assert (
-        main(["rank", "baseline/phash", "--base", str(base), "--out", str(tmp_path / "else"), "--device", "cpu"]) == 0
+        main(
+            [
+                "rank",
+                "baseline/phash",
+                "--full",
+                "--base",
+                str(base),
+                "--out",
+                str(tmp_path / "else"),
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
     )
     assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
 
@@ -95,7 +108,21 @@ def test_checkpoints_that_a_pattern_names_are_ranked_each(base, tmp_path, monkey
         )
     pattern = f"timm:test_resnet@weights={tmp_path}/step-*.safetensors"
     assert (
-        main(["rank", pattern, "--base", str(base), "--out", str(tmp_path / "out"), "--device", "cpu", "--json"]) == 0
+        main(
+            [
+                "rank",
+                pattern,
+                "--full",
+                "--base",
+                str(base),
+                "--out",
+                str(tmp_path / "out"),
+                "--device",
+                "cpu",
+                "--json",
+            ]
+        )
+        == 0
     )
     found = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in found] == [pattern.replace("*", step) for step in ("2", "10")]
@@ -108,6 +135,6 @@ def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkey
         (["no/such", "--base", base], "no/such"),
         (["baseline/dhash", "--base", tmp_path / "nowhere"], "holds no run: a run directory has a run.toml"),
     ):
-        assert main(["rank", *map(str, arguments)]) == 2
+        assert main(["rank", "--full", *map(str, arguments)]) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/run.toml"))

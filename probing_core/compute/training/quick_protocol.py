@@ -1,0 +1,85 @@
+"""The quick protocol: which photographs it uses, and the accuracy of a model on them by photograph and transformation.
+
+It is a fixed part of a run's samples: some photographs of each split, in one repetition, without unseen styles. A probe
+of its own learns from them, so a model that was never in the run is compared with those in it after embedding a small
+part of the samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.training.model_samples import ModelSamples
+from probing_core.compute.training.probe_training import train_linear
+
+FINE = "fine"
+
+QUICK_PHOTOGRAPHS = {"train": 240, "val": 60, "test": 160}
+"""Most photographs of each split; of a smaller split, all are used."""
+
+QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
+
+
+def choose_quick_images(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of ``images.parquet`` that the quick protocol uses: one image of each chosen photograph.
+
+    Photographs are chosen in proportion to the labels of their split, in the order of a hash of their names, so the
+    choice depends on nothing else, and the same photographs are chosen among the chosen ones.
+    """
+    used = images[images["used"]]
+    chosen = []
+    for split, count in QUICK_PHOTOGRAPHS.items():
+        rows = used[used["split"] == split].sort_values("image_id").drop_duplicates("base_id")
+        rows = rows.assign(order=[_hash(name) for name in rows["base_id"]]).sort_values("order")
+        within = rows.groupby("label").cumcount() + 0.5
+        share = within / rows.groupby("label")["label"].transform("size")
+        chosen += list(rows.assign(share=share).sort_values(["share", "order"]).index[:count])
+    return images.loc[sorted(chosen)]
+
+
+def _hash(name: object) -> str:
+    return hashlib.blake2b(str(name).encode(), digest_size=8).hexdigest()
+
+
+def quick_part(data: ModelSamples) -> ModelSamples:
+    """Return the samples of the quick protocol among those of a run."""
+    images = choose_quick_images(data.images)
+    transforms = tuple(transform for transform in data.transforms if not transform.far)
+    samples = data.samples
+    takes_part = (
+        samples["image_id"].isin(images["image_id"])
+        & (samples["repetition"] == 0)
+        & samples["transform"].isin([transform.name for transform in transforms])
+    )
+    rows = np.flatnonzero(takes_part)
+    return replace(
+        data,
+        X=data.X.at(rows),
+        samples=samples.iloc[rows].reset_index(drop=True),
+        images=images.reset_index(drop=True),
+        transforms=transforms,
+        rendered=None,
+    )
+
+
+def quick_table(data: ModelSamples) -> pd.DataFrame:
+    """Train a probe by the quick protocol, and count its correct predictions.
+
+    Args:
+        data: a model of a run with splits, with all samples.
+
+    Returns:
+        ``model``, ``base_id`` (test photographs), ``transform``, ``correct`` and ``samples`` (numbers of samples).
+    """
+    part = quick_part(data)
+    predictions = train_linear(part, FINE, live=False).predictions[FINE]
+    base = part.samples.set_index("sample")["base_id"].loc[predictions["sample"]].to_numpy()
+    correct = (predictions["truth"] == predictions["predicted"]).to_numpy()
+    rows = pd.DataFrame({"base_id": base, "transform": predictions["truth"].astype(str), "correct": correct})
+    table = rows.groupby(["base_id", "transform"])["correct"].agg(["sum", "size"]).reset_index()
+    table = table.rename(columns={"sum": "correct", "size": "samples"}).assign(model=data.model)
+    return table.astype({"correct": np.int16, "samples": np.int16})[QUICK_COLUMNS]

@@ -1,0 +1,35 @@
+"""Some images of a corpus, in the splits of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pandas as pd
+
+from probing_core.corpora.base import Corpus
+from probing_core.images import Image
+
+
+class CorpusPart(Corpus):
+    """Those images of a corpus that a run chose.
+
+    Args:
+        whole: the corpus.
+        images: rows of the run's ``images.parquet``.
+    """
+
+    def __init__(self, whole: Corpus, images: pd.DataFrame) -> None:
+        self.whole, self.name, self.description = whole, whole.name, whole.description
+        self.has_global_ids, self.stays_in_process = whole.has_global_ids, whole.stays_in_process
+        splits = dict(zip(images["image_id"], images["split"], strict=True))
+        rows = whole.rows[whole.rows["image_id"].isin(splits)].reset_index(drop=True)
+        self.rows = rows.assign(split=rows["image_id"].map(splits))
+
+    @property
+    def fingerprint(self) -> str:
+        chosen = self.rows[["image_id", "split"]].to_numpy(str).tolist()
+        return hashlib.blake2b(json.dumps([self.whole.fingerprint, chosen]).encode(), digest_size=16).hexdigest()
+
+    def load(self, image_id: str) -> Image:
+        return self.whole.load(image_id)

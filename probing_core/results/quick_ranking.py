@@ -1,0 +1,223 @@
+"""The place of a model by the quick protocol, among the models of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.measures.statistics import ClusterSums, interval, mean_ratio
+from probing_core.results.ranking import (
+    BELOW,
+    SIGNIFICANCE,
+    AccuracySums,
+    has_place,
+    in_order,
+    is_baseline,
+    marked,
+    paired_p,
+)
+
+NAMED_GROUPS = 3
+"""Number of strongest and of weakest groups that are named."""
+
+
+def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
+    """Return the balanced accuracy of a model by the quick protocol.
+
+    Args:
+        rows: of the table ``quick``, of one model and at least one transformation.
+    """
+    correct, samples = (
+        rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
+        for column in ("correct", "samples")
+    )
+    sums = np.hstack([correct.to_numpy(np.float64), samples.to_numpy(np.float64)])
+    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, _balanced),))
+
+
+def _balanced(totals: np.ndarray) -> np.ndarray:
+    correct, samples = np.split(totals, 2, axis=-1)
+    return mean_ratio(correct, samples)
+
+
+@dataclass(frozen=True, eq=False)
+class QuickRanking:
+    """The place of a model by the quick protocol; it has a readable `repr`.
+
+    Attributes:
+        model: name of the model.
+        board: every model, best first: ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (quick accuracy) with
+            ``low`` and ``high``; of the quick accuracy of ``model`` minus its own ``difference`` with
+            ``difference_low``, ``difference_high`` (95% CI over photographs) and ``p`` (paired sign flips by
+            photograph, adjusted for all comparisons). NaN in the row of ``model``.
+        groups: ``group``, ``recall`` of the model, ``others`` (mean recall of the other encoders) and their
+            ``difference``, largest first.
+        photographs: number of test photographs.
+        samples: number of samples that were embedded.
+        full_samples: number of samples that ``--full`` embeds.
+    """
+
+    model: str
+    board: pd.DataFrame = field(repr=False)
+    groups: pd.DataFrame = field(repr=False)
+    photographs: int
+    samples: int
+    full_samples: int
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """First and last place that the comparisons leave open.
+
+        The model is behind all models that are significantly better, and ahead of all that are significantly worse.
+        """
+        others = self._others[has_place(self._others)]
+        sure = others["p"] < SIGNIFICANCE
+        better, worse = (int((sure & side).sum()) for side in (others["difference"] < 0, others["difference"] > 0))
+        return 1 + better, 1 + len(others) - worse
+
+    @property
+    def quick_accuracy(self) -> float:
+        return float(self._mine["value"])
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The result in JSON types."""
+        first, last = self.places
+        others = self._others.astype(object).where(self._others.notna(), None)
+        return {
+            "model": self.model,
+            "protocol": "quick",
+            "place_low": first,
+            "place_high": last,
+            "models": int(has_place(self.board).sum()),
+            "quick_accuracy": self.quick_accuracy,
+            "low": float(self._mine["low"]),
+            "high": float(self._mine["high"]),
+            "photographs": self.photographs,
+            "groups": self.groups.to_dict("records"),
+            "others": others.to_dict("records"),
+        }
+
+    @cached_property
+    def _mine(self) -> pd.Series:
+        return self.board[self.board["model"] == self.model].iloc[0]
+
+    @cached_property
+    def _others(self) -> pd.DataFrame:
+        return self.board[self.board["model"] != self.model]
+
+    @property
+    def _title(self) -> str:
+        first, last = self.places
+        place = f"place {first}" if first == last else f"a place from {first} to {last}"
+        span = f"{100 * self._mine['low']:.1f}–{100 * self._mine['high']:.1f}"
+        return (
+            f"{self.model} has {place} of {int(has_place(self.board).sum())}. Its quick accuracy is "
+            f"{in_percent(self.quick_accuracy, 1)} (95% CI {span}, {self.photographs} test photographs)."
+        )
+
+    @property
+    def _shown(self) -> pd.DataFrame:
+        rows = self._others
+        spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
+        return pd.DataFrame(
+            {
+                "model": marked(rows),
+                "quick accuracy": rows["value"].map(partial(in_percent, places=1)),
+                "difference": rows["difference"].map(in_points),
+                "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
+                "p": ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in rows["p"]],
+            }
+        )
+
+    @property
+    def _notes(self) -> list[str]:
+        notes = []
+        if not has_place(self._others).all():
+            notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
+        rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
+        strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in rows[:NAMED_GROUPS])
+        weak = ", ".join(f"{group} ({in_points(gap)})" for group, gap in rows[::-1][:NAMED_GROUPS])
+        if rows:
+            notes.append(f"Compared with the mean recall of the other encoders, strongest: {strong}; weakest: {weak}.")
+        return [
+            *notes,
+            "Difference: quick accuracy of this model minus that of the other, in percentage points, over the same "
+            "photographs. p: paired sign-flip test, adjusted for all comparisons.",
+            "Quick accuracy is not comparable with the accuracies on the page Models: its probes learn from fewer "
+            "photographs.",
+            f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the places, adds "
+            "unseen transformations and styles, content, retrieval, layers and maps, and makes a run that every page "
+            "opens.",
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join((self._title, text_table(self._shown), *self._notes))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        table = self._shown.to_html(index=False, border=0, na_rep="")
+        return f"<p>{escape(self._title)}</p>{table}{'<br>'.join(map(escape, self._notes))}"
+
+
+def quick_ranking(
+    model: str, own: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str], samples: int, full_samples: int
+) -> QuickRanking:
+    """Compare a model with the models of a run by the quick protocol.
+
+    Args:
+        model: name of the model; a model of this name in the run is left out.
+        own: rows of the table ``quick`` of the model.
+        quick: the table ``quick`` of the run.
+        groups: transformation -> its group.
+        samples: number of samples that were embedded.
+        full_samples: number of samples of the run.
+    """
+    others = quick[quick["model"] != model]
+    tables = {model: own} | {str(name): rows for name, rows in others.groupby("model", sort=False)}
+    sums = {name: quick_accuracy(rows) for name, rows in tables.items()}
+    found = {name: interval(one.sums, low=0, high=1) for name, one in sums.items()}
+    rows = [{"model": name, "value": one.value, "low": one.low, "high": one.high} for name, one in found.items()]
+    board = in_order(pd.DataFrame(rows), alone=(model,))
+    mine = int((board["model"] == model).argmax())
+    ordered = [sums[name] for name in board["model"]]
+    apart = pd.DataFrame([ordered[mine].minus(one).columns for one in ordered])
+    apart.loc[mine, ["value", "low", "high"]] = np.nan
+    board = board.assign(
+        difference=apart["value"], difference_low=apart["low"], difference_high=apart["high"], p=np.nan
+    )
+    placed = [int(at) for at in np.flatnonzero(has_place(board)) if at != mine]
+    board.loc[placed, "p"] = paired_p(ordered, [(mine, at) for at in placed])
+    return QuickRanking(
+        model=model,
+        board=board,
+        groups=group_recall(model, tables, groups),
+        photographs=own["base_id"].nunique(),
+        samples=samples,
+        full_samples=full_samples,
+    )
+
+
+def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping[str, str]) -> pd.DataFrame:
+    """Return ``group``, ``recall`` of ``model`` (the mean over its transformations), ``others`` (the mean of the other
+    encoders; of all other models where there is no encoder) and ``difference``, the largest first."""
+    recall = {}
+    for name, rows in tables.items():
+        counts = rows.groupby("transform")[["correct", "samples"]].sum()
+        of_transforms = counts["correct"] / counts["samples"]
+        recall[name] = of_transforms.groupby(of_transforms.index.map(groups)).mean()
+    table = pd.DataFrame(recall)
+    others = table.drop(columns=model)
+    encoders = others.loc[:, ~is_baseline(others.columns.to_series())]
+    means = (encoders if encoders.shape[1] else others).mean(axis=1)
+    found = pd.DataFrame({"group": table.index, "recall": table[model].to_numpy(), "others": means.to_numpy()})
+    found["difference"] = found["recall"] - found["others"]
+    return found.sort_values("difference", ascending=False, ignore_index=True)

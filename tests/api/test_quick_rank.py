@@ -1,0 +1,68 @@
+"""`rank` by the quick protocol: a model that is in no run is tested on the photographs of those in one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import probing_core
+from probing_core.api.rank import quick_samples
+from probing_core.cli import main
+from probing_core.compute.training.quick_protocol import choose_quick_images
+from probing_core.errors import BadConfig, BadRun
+from probing_core.models.providers.handcrafted import statistics
+from probing_core.results.run import Run
+from probing_core.run import layout
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr("probing_core.api.score.user_cache_path", lambda *names, **options: tmp_path / "cache")
+
+
+def test_rank_gives_a_model_of_the_run_the_counts_that_the_run_holds(trained_run):
+    """Only the chosen images are embedded, and yet every number is that of the run."""
+    run = Run.open(trained_run)
+    in_run = run.table(layout.QUICK)
+    assert set(in_run["model"]) == {"baseline/handcrafted"}
+    (found,) = probing_core.rank(statistics, run, name="my/statistics", device="cpu")
+    board = found.board.set_index("model")
+    assert found.samples == len(quick_samples(run)) < run.sample_count / 2
+    assert board.loc["my/statistics", "value"] == pytest.approx(board.loc["baseline/handcrafted", "value"])
+    assert board.loc["baseline/handcrafted", ["difference", "p"]].tolist() == [0, 1]
+    assert found.places == (1, 2)
+
+
+def test_quick_samples_are_those_of_the_first_repetition_of_the_run(trained_run):
+    run = Run.open(trained_run)
+    mine = quick_samples(run).table
+    images = choose_quick_images(run.images)
+    theirs = run.samples[run.samples["image_id"].isin(images["image_id"]) & (run.samples["repetition"] == 0)]
+    names = ["image_id", "split", "transform", "repetition", "draw"]
+    pd.testing.assert_frame_equal(
+        mine[names].astype(str).sort_values(names, ignore_index=True),
+        theirs[names].astype(str).sort_values(names, ignore_index=True),
+    )
+
+
+def test_rank_places_a_function_in_a_file_as_a_named_model(trained_run, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text("import numpy as np\ndef embed(images):\n    return np.stack([i.mean((0, 1)) for i in images])\n")
+    assert main(["rank", f"{file}:embed", "--base", str(trained_run), "--device", "cpu", "--json"]) == 0
+    (by_file,) = json.loads(capsys.readouterr().out)
+    (by_call,) = probing_core.rank(lambda images: np.stack([i.mean((0, 1)) for i in images]), trained_run, device="cpu")
+    assert by_file == json.loads(json.dumps(by_call.row))
+    assert main(["rank", "baseline/dhash", "--base", str(trained_run), "--device", "cpu"]) == 0
+    assert "baseline/dhash" in capsys.readouterr().out
+
+
+def test_rank_says_what_it_needs(trained_run, few_run, tmp_path):
+    with pytest.raises(BadRun, match="--full"):
+        probing_core.rank("baseline/dhash", few_run[0])
+    with pytest.raises(BadConfig):
+        probing_core.rank(statistics, trained_run, full=True)
+    with pytest.raises(BadConfig):
+        probing_core.rank("baseline/dhash", trained_run, out=tmp_path / "out")
