@@ -1,0 +1,137 @@
+"""How well the quick protocol places models: ``python -m lab.evidence.quick_places [RUN] [--time MODELS] [--write]``.
+
+Each model of the run (by default the reference run) that has a place is left out and ranked by the quick protocol among
+the others. Prints its place by all samples and the places that the quick protocol leaves open, how often these contain
+that place, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs. ``--time`` ranks the models that
+it names anew, without the cache, and adds the seconds that this takes here.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from scipy.stats import kendalltau
+
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
+from probing_core.api.rank import QUICK_GRAPH, quick_samples
+from probing_core.api.score import computed, recipes_of
+from probing_core.errors import BadRun
+from probing_core.measures.notation import in_percent
+from probing_core.results.quick_ranking import QuickRanking, quick_ranking
+from probing_core.results.ranking import has_place, in_order, is_baseline, scores_of
+from probing_core.results.run import Run, open_run
+from probing_core.run.definitions import GRAPH
+from probing_core.run.layout import QUICK
+from probing_core.run.progress import SILENT
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+MARK = "<!-- generated: python -m lab.evidence.quick_places -->"
+
+
+def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """Rank each model by the quick protocol among the others.
+
+    Args:
+        board: ``model``, ``value`` (full accuracy) and ``seed_of``, best first.
+        quick: the table ``quick`` of the run.
+        groups: transformation -> its group.
+
+    Returns:
+        One row for each model that has a place: ``model``, ``place`` and ``value`` by all samples, ``first`` and
+        ``last``, the places that the quick protocol leaves open, whether these contain ``place``, the
+        ``quick_value``, and the half-widths of its 95% CI and, on average, of the differences to others.
+    """
+    placed = board[has_place(board) & board["model"].isin(quick["model"])].reset_index(drop=True)
+    rows = []
+    for place, row in enumerate(placed.itertuples(), 1):
+        model = str(row.model)
+        found = quick_ranking(model, quick[quick["model"] == model], quick, groups, 0, 0)
+        first, last = found.places
+        rows.append(
+            {
+                "model": model,
+                "place": place,
+                "value": row.value,
+                "first": first,
+                "last": last,
+                "contains": first <= place <= last,
+                "quick_value": found.quick_accuracy,
+                **_half_widths(found),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _half_widths(found: QuickRanking) -> dict[str, float]:
+    board = found.board.set_index("model")
+    mine, others = board.loc[found.model], board.drop(found.model)
+    return {
+        "half_width": float(mine["high"] - mine["low"]) / 2,
+        "half_width_difference": float((others["difference_high"] - others["difference_low"]).mean()) / 2,
+    }
+
+
+def agreement(found: pd.DataFrame) -> float:
+    """Return Kendall's tau between quick and full accuracy."""
+    return float(kendalltau(found["value"], found["quick_value"]).statistic)
+
+
+def summary(found: pd.DataFrame) -> str:
+    """Return the results over all models in Markdown."""
+    zoo = found[found["model"].str.startswith("zoo/")]
+    encoders = found[~is_baseline(found["model"])]
+    lines = [
+        ["models", str(len(found))],
+        ["the places contain the full place", f"{int(found['contains'].sum())} of {len(found)}"],
+        ["places left open, mean", f"{(found['last'] - found['first'] + 1).mean():.1f}"],
+        ["Kendall's tau, all models", f"{agreement(found):.2f}"],
+        ["Kendall's tau, encoders", f"{agreement(encoders):.2f}"],
+        ["Kendall's tau, zoo", f"{agreement(zoo):.2f}"],
+        ["half-width of the 95% CI of quick accuracy, mean (points)", f"{100 * found['half_width'].mean():.1f}"],
+        ["half-width of a difference, mean (points)", f"{100 * found['half_width_difference'].mean():.1f}"],
+    ]
+    return markdown_table(["quick protocol", ""], lines)
+
+
+def seconds(base: Run, model: str) -> float:
+    """Return how long the quick protocol takes here, including the start of processes and the weights."""
+    begin = time.perf_counter()
+    scored, recipes = quick_samples(base), recipes_of(model, "cpu")
+    graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
+    computed(scored, model, recipes, graph, "cpu", False, SILENT, lambda run, folder: None)
+    return time.perf_counter() - begin
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = parser_of(__doc__, write="docs/results.md")
+    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("--time", default="", metavar="MODELS", help="separated by commas")
+    options = parser.parse_args()
+    run = open_run(options.run)
+    if run.table(QUICK).empty:
+        raise BadRun(f"The run '{run.path}' has no results by the quick protocol. Evaluate it anew.")
+    groups = {transform.name: transform.group for transform in run.recipe.design.transforms}
+    found = leave_one_out(in_order(scores_of(run, "fine", "all")), run.table(QUICK), groups)
+    taken = {model: seconds(run, model) for model in options.time.split(",") if model}
+    lines = [
+        [
+            f"`{row.model}`",
+            str(row.place),
+            f"{row.first} to {row.last}",
+            in_percent(float(row.value), 1),
+            in_percent(float(row.quick_value), 1),
+            f"{taken[row.model]:.0f}" if row.model in taken else "",
+        ]
+        for row in found.itertuples()
+    ]
+    head = ["model", "place", "places by the quick protocol", "accuracy", "quick accuracy", "seconds"]
+    publish(PAGE, MARK, f"{summary(found)}\n\n{markdown_table(head, lines)}", options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
