@@ -33,6 +33,7 @@ from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.studies.study_data import FIT_IMAGES, STUDY_IMAGES
 from probing_core.compute.training.probe_training import MAX_TO_LEARN
+from probing_core.compute.training.quick_protocol import QUICK_PHOTOGRAPHS
 from probing_core.detector.features import features
 from probing_core.detector.learning import (
     BY_ALTERNATIVES,
@@ -340,6 +341,9 @@ class Calculations:
         if "model" not in partition.key:
             return 0.02
         dim = int(self._snapshot.models[partition.key["model"]]["dim"])
+        if partition.asset.path == layout.quick_path(ANY_MODEL):
+            rows = min(self._train, QUICK_PHOTOGRAPHS["train"]) * self._classes
+            return fits_s(rows, dim, self._classes, penalties=ALONG)
         return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
 
     def _study(self, name: str, dim: int) -> float:

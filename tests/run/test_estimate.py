@@ -26,7 +26,14 @@ from probing_core.run.estimate import (
     photographs_left,
     steps_left,
 )
-from probing_core.run.layout import IMAGES, VERDICT_PHOTOGRAPHS, scored_views_path
+from probing_core.run.layout import (
+    ANY_MODEL,
+    IMAGES,
+    VERDICT_PHOTOGRAPHS,
+    predictions_path,
+    quick_path,
+    scored_views_path,
+)
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN, Options
 from probing_core.run.progress import Progress
 from probing_core.run.recipe import read_recipe
@@ -207,3 +214,14 @@ def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypa
     some = estimate(options, None, (EMBED,))
     assert (some.whole, whole.whole) == (False, True)
     assert some.samples == pytest.approx(whole.samples, rel=0.3)
+
+
+def test_calculations_of_the_quick_protocol_learn_from_one_repetition(trained_run):
+    store = Store(trained_run)
+    plan = plan_of(store)
+    work = module.Calculations(plan.snapshot)
+    fine, quick = (
+        next(one for one in plan.partitions.values() if one.asset.path == path)
+        for path in (predictions_path(ANY_MODEL, "fine"), quick_path(ANY_MODEL))
+    )
+    assert 0 < work.seconds(quick) < work.seconds(fine)
