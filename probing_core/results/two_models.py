@@ -20,7 +20,7 @@ from probing_core.measures.statistics import (
     with_place,
 )
 from probing_core.results.ranking import RANKING_FACTS, accuracy, of_subset, paired_p, scores_of
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 
 TASK = "fine"
 SUBSET = "seen"
@@ -42,12 +42,12 @@ class SeedSpread:
         return self.highest - self.lowest
 
 
-def accuracy_difference(run: Run, first: str, second: str) -> Interval:
+def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
     """Return the accuracy of ``first`` minus that of ``second`` with its 95% interval, paired by photograph."""
     return accuracy(run, first, TASK, SUBSET).minus(accuracy(run, second, TASK, SUBSET))
 
 
-def pairwise_p(run: Run) -> pd.DataFrame:
+def pairwise_p(run: RunTables) -> pd.DataFrame:
     """Return ``first``, ``second`` and the two-sided ``p`` of the difference in accuracy for all pairs of models.
 
     The p-values are adjusted for testing all pairs (see `probing_core.results.ranking.paired_p`). Additional seeds are
@@ -68,7 +68,7 @@ def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
     return float(found.iloc[0]) if len(found) and len(wanted) == 2 else np.nan
 
 
-def seed_spread(run: Run, model: str) -> SeedSpread:
+def seed_spread(run: RunTables, model: str) -> SeedSpread:
     """Return the range of accuracy over all seeds of ``model`` in the run."""
     scores = scores_of(run, TASK, SUBSET).set_index("model")["value"]
     family = {name: first or name for name, first in zip(scores.index, seed_of(list(scores.index)), strict=True)}
@@ -76,7 +76,7 @@ def seed_spread(run: Run, model: str) -> SeedSpread:
     return SeedSpread(len(values), float(min(values)), float(max(values)))
 
 
-def recall_differences(run: Run, first: str, second: str, flips: int = CLASS_FLIPS) -> pd.DataFrame:
+def recall_differences(run: RunTables, first: str, second: str, flips: int = CLASS_FLIPS) -> pd.DataFrame:
     """Return the recall of each transformation by two models, paired by photograph, the largest difference first.
 
     Columns: ``transform``, ``group``, ``first`` and ``second`` (recall of each model), ``difference`` with its 95%
@@ -113,7 +113,7 @@ def recall_differences(run: Run, first: str, second: str, flips: int = CLASS_FLI
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable", ignore_index=True)
 
 
-def _hits(run: Run, model: str) -> pd.DataFrame:
+def _hits(run: RunTables, model: str) -> pd.DataFrame:
     """Return ``hits`` and ``samples`` by ``truth`` and ``base_id``."""
     predictions = run.predictions(model, TASK, RANKING_FACTS)
     if predictions.empty:

@@ -117,7 +117,7 @@ function twoSided(t, clusters) {
 /** Return the interval of model `second` minus model `first`, from a table that has each later minus each earlier. */
 function differenceOf(table, first, second) {
   const found = table[Math.max(first, second)]?.[Math.min(first, second)];
-  return found && first > second ? [-found[1], -found[0]] : found;
+  return found && first > second ? [-found[1], -found[0], found[2]] : found;
 }
 
 /**
@@ -250,7 +250,7 @@ class Counting {
   /**
    * Return the difference in accuracy B minus A over the selected samples, in percentage points, as `value` with its
    * 95 % CI from `low` to `high`, and its two-sided `p`, clustered by photograph; NaN for fewer than six photographs.
-   * Of all samples, the interval is the one that Python computed.
+   * Over all samples, Python computed the interval and p, which is adjusted for testing all pairs of models.
    */
   difference() {
     const { photographs, crop, differences, models } = this.data;
@@ -268,8 +268,8 @@ class Counting {
     for (const [sum, count] of sums.values()) squares += (sum - mean * count) ** 2;
     const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n, half = quantile(clusters) * error;
     const [first, second] = this.state.models.map((model) => models.indexOf(model));
-    const [low, high] = (this.isEmpty && differenceOf(differences, first, second))
+    const [low, high, p] = (this.isEmpty && differenceOf(differences, first, second))
       || [100 * (mean - half), 100 * (mean + half)];
-    return { value: 100 * mean, low, high, p: twoSided(mean / error, clusters) };
+    return { value: 100 * mean, low, high, p: p ?? twoSided(mean / error, clusters) };
   }
 }

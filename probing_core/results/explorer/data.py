@@ -24,6 +24,7 @@ from probing_core.measures.statistics import (
 )
 from probing_core.results.ranking import is_baseline, leaderboard
 from probing_core.results.run_tables import RunTables
+from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.transforms import Transform, resolve
 
 HERE = Path(__file__).parent
@@ -114,6 +115,8 @@ class ExplorerData:
         photographs: (crops,) number of the photograph that each crop was cut from.
         labels: (crops,) content labels.
         licenses: (crops,) licenses.
+        p_values: of each model, the p-value of its difference in accuracy from each earlier model, as on the page
+            Models: adjusted for testing all pairs of the run. NaN for a pair that was not tested.
     """
 
     classes: tuple[Class, ...]
@@ -129,6 +132,7 @@ class ExplorerData:
     photographs: np.ndarray
     labels: tuple[str, ...]
     licenses: tuple[str, ...]
+    p_values: tuple[tuple[float, ...], ...]
 
     @property
     def tested(self) -> int:
@@ -209,7 +213,13 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
         photographs=_small(np.unique(first["base_id"].to_numpy(str), return_inverse=True)[1]),
         labels=tuple(first["label"].astype(str)),
         licenses=tuple(str(licenses.get(crop, "") or "") for crop in crops),
+        p_values=_p_values(run, names),
     )
+
+
+def _p_values(run: RunTables, models: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    pairs = pairwise_p(run)
+    return tuple(tuple(p_of_pair(pairs, model, other) for other in models[:i]) for i, model in enumerate(models))
 
 
 def default_models(run: RunTables, most: int = SHARED_MODELS) -> list[str]:
@@ -255,7 +265,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
     The part ``points`` is for all models; ``model/0`` and ``neighbors/0`` belong to the first one. In the header an
     array is ``{"type", "offset", "length"}`` within its part. ``differences`` has the 95% CI of each later model minus
-    each earlier one, ``[low, high]`` in percentage points or null.
+    each earlier one in percentage points and its p-value: ``[low, high, p]``, where p may be null, or null.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 
@@ -295,20 +305,21 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
     return header, parts
 
 
-def _differences(data: ExplorerData) -> list[list[list[float] | None]]:
-    """Return the 95% CI of the difference in accuracy of each model to each earlier one, as the ranking computes it."""
+def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
+    """Return 95% CI and p-value of the difference in accuracy of each model to each earlier one, as on Models."""
     cluster = data.photographs[data.crop].astype(np.int64)
     sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
     is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP
     draws = [bootstrap(one) for one in sums] if is_drawn else []  # once for each model instead of once for each pair
 
-    def of_pair(first: int, second: int) -> list[float] | None:
+    def of_pair(first: int, second: int) -> list[float | None] | None:
         if is_drawn:
             low, high = np.quantile(draws[second] - draws[first], [0.025, 0.975])
         else:
             found = interval(difference(sums[second], sums[first]))
             low, high = found.low, found.high
-        return None if np.isnan(low) else [100 * float(low), 100 * float(high)]
+        p = data.p_values[second][first]
+        return None if np.isnan(low) else [100 * float(low), 100 * float(high), None if np.isnan(p) else p]
 
     return [[of_pair(first, second) for first in range(second)] for second in range(len(data.models))]
 

@@ -20,6 +20,7 @@ from probing_core.results.explorer.data import (
     shared_models,
 )
 from probing_core.results.ranking import accuracy, leaderboard
+from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.run.layout import neighbors_path
 from probing_core.run.store import Store
 
@@ -130,7 +131,8 @@ def test_packed_differences_are_those_of_the_ranking(made_run):
         assert len(row) == second
         for first, found in enumerate(row):
             expected = sums[second].minus(sums[first])
-            np.testing.assert_allclose(found, [100 * expected.low, 100 * expected.high], rtol=1e-9)
+            p = p_of_pair(pairwise_p(run), data.models[first].name, data.models[second].name)
+            np.testing.assert_allclose(found, [100 * expected.low, 100 * expected.high, p], rtol=1e-9)
 
 
 def test_packed_arrays_are_where_the_header_says(data):
