@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock
@@ -88,13 +89,29 @@ def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object])
     Raises:
         BadRun: it cannot be measured; the sentence is that of the command.
     """
+    return _printed(["run", "--out", str(run), *arguments, "--estimate"], said)
+
+
+def ranked_quickly(model: str, base: Path, said: Callable[[str], object]) -> list[dict[str, Any]]:
+    """Return what ``probing rank model --base base --json`` prints, computed in another process.
+
+    Args:
+        said: called with each line of progress.
+
+    Raises:
+        BadRun: the model cannot be ranked; the sentence is that of the command.
+    """
+    return json.loads(_printed(["rank", model, "--base", str(base), "--json"], said))
+
+
+def _printed(command: Sequence[str], said: Callable[[str], object]) -> str:
+    """Return what a command prints, and pass on its lines of progress."""
     rights.require("Starting a run")
-    command = [*_plugins(), "run", "--out", str(run), *arguments, "--estimate"]
     last = "It ended without a word."
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
         subprocess.Popen(
-            [sys.executable, "-m", "probing_core.cli", *command],
+            [sys.executable, "-m", "probing_core.cli", *_plugins(), *command],
             stdout=printed,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

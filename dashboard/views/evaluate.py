@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 import streamlit as st
@@ -22,7 +22,7 @@ from dashboard.data import cache
 from dashboard.jobs import processes
 from dashboard.jobs.model_names import model_names
 from dashboard.page import page
-from dashboard.text import plain
+from dashboard.text import in_bold, plain
 from dashboard.widgets import access, banner, computations, messages, tables
 from probing_core import models as known_models
 from probing_core.charts import Figure, ranking_chart
@@ -30,11 +30,11 @@ from probing_core.charts.ranking_chart import ROW_PX
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import model_title, model_titles
+from probing_core.measures.notation import in_percent, model_title, model_titles
 from probing_core.measures.statistics import with_place
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import Run, RunPlace, unused_name
-from probing_core.results.ranking import measure_of
+from probing_core.results.ranking import SIGNIFICANCE, measure_of
 from probing_core.run import layout
 from probing_core.run.options import Options, last_options
 from probing_core.run.progress import Report
@@ -48,6 +48,12 @@ SETS = {
 }
 
 MAX_IMAGES = 1_000_000
+
+FULL = "Rank my model"
+"""Label of the button of the full evaluation."""
+
+RANKED = "_ranked"
+"""Name in the session of the rankings by the quick protocol, by digest of the run."""
 
 STAYED = "_stayed"
 """Name in the session of the sentence on files that stayed when a run was deleted."""
@@ -106,7 +112,9 @@ def _rank_a_model(allowed: bool) -> None:
         if access.ask("Starting a run"):
             _model_form(base)
     with right:
-        if len(board):
+        if found := st.session_state.get(RANKED, {}).get(base.digest):
+            _quick_ranking(base, found)
+        elif len(board):
             st.markdown(f"**What you get**: the ranking of {plain(base.name)} with a row for your model")
             tables.chart(_preview(board), "preview", board, "The ranking, with an empty row for your model.")
 
@@ -155,8 +163,69 @@ def _model_form(base: Run) -> None:
     problem = base.pictures.why_not or problem
     options_of_run = Options(models=(name,), base=base.path)
     command = ["rank", name, "--full", "--base", _from_here(base.path), "--out", _from_here(out)]
-    _start("Rank my model", out, options_of_run, command, problem)
+    if not base.table(layout.QUICK).empty:
+        _quick_button(base, name, problem, options_of_run)
+        st.markdown("**Full evaluation**")
+    _start(FULL, out, options_of_run, command, problem)
     st.caption(f"Embeds {base.sample_count:,} samples in the background. You may close this page.")
+
+
+def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
+    """Show the button that ranks a model by the quick protocol, while the visitor waits."""
+    asked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
+    st.caption("Embeds part of the samples and takes some minutes. Keep this page open.")
+    if not asked:
+        return
+    line = st.empty()
+    try:
+        _refuse(problem, options)
+        with st.spinner("Ranking", show_time=True):
+            found = processes.ranked_quickly(name, base.path, lambda said: line.caption(plain(said)))
+    except ProbingError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    finally:
+        line.empty()
+    st.session_state.setdefault(RANKED, {})[base.digest] = found[0]
+    st.rerun(scope="app")
+
+
+def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
+    """Show a ranking by the quick protocol, as `QuickRanking.row` has it."""
+    low, high, models = found["place_low"], found["place_high"], found["models"]
+    place = f"place {low}" if low == high else f"a place from {low} to {high}"
+    ci = f"95% CI {100 * found['low']:.1f}\N{EN DASH}{100 * found['high']:.1f}"
+    st.markdown(
+        f"{in_bold(found['model'])} has **{place}** of {models}: quick accuracy "
+        f"{in_percent(found['quick_accuracy'], 1)} ({ci}, {found['photographs']} test photographs)."
+    )
+    rows = pd.DataFrame(found["others"])
+    mine = {"model": found["model"], "seed_of": "", "value": found["quick_accuracy"]}
+    board = pd.concat([pd.DataFrame([mine | {"low": found["low"], "high": found["high"]}]), rows], ignore_index=True)
+    board = board.assign(
+        chance=1 / len(base.classes("fine")),
+        p=board["p"].astype(float),
+        apart=board["p"].astype(float) < SIGNIFICANCE,
+        note="",
+    ).sort_values("value", ascending=False, ignore_index=True)
+    tables.chart(
+        ranking_chart(board, cache.theme(), "quick accuracy (%)"), "quick-ranking", board, "Ranking by quick accuracy."
+    )
+    gaps = rows.loc[rows["seed_of"] == "", ["model", "difference", "difference_low", "difference_high", "p"]]
+    points = {
+        column: 100 * gaps[column].astype(float) for column in ("difference", "difference_low", "difference_high")
+    }
+    titles = {"difference": "Difference (points)", "difference_low": "CI low", "difference_high": "CI high"}
+    columns = {name: st.column_config.NumberColumn(title, format="%.1f") for name, title in titles.items()}
+    st.markdown(
+        f"**Difference to each model**: {plain(model_title(found['model']))} minus the model, 95% CI, p adjusted"
+    )
+    tables.show_table(
+        gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
+    )
+    st.caption(
+        "Quick accuracy is not comparable with the page Models. The full evaluation adds the model to all pages."
+    )
 
 
 def _from_here(path: Path) -> str:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from dataclasses import asdict
 
+import pandas as pd
 import pytest
 
 from dashboard.jobs import processes
@@ -15,9 +16,11 @@ from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.errors import BadRun
 from probing_core.results import Run, leaderboard
+from probing_core.run import layout
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options, note_options
 from probing_core.run.progress import Report
+from probing_core.run.store import Store
 from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped
 
@@ -149,6 +152,42 @@ def test_preview_has_an_empty_row_for_the_model(open_app, made_run):
     assert len(rows) == (board["seed_of"] == "").sum() + 1
     (empty,) = [trace for trace in figure["data"] if trace.get("mode") == "text" and trace["text"] == ["<b>?</b>"]]
     assert empty["y"] == [rows[-1]], "on top"
+
+
+@pytest.fixture
+def quick_base(made_run, tmp_path):
+    """The made run with results by the quick protocol."""
+    copy = tmp_path / "quick"
+    shutil.copytree(made_run, copy)
+    Store(copy).write_table(layout.QUICK, pd.DataFrame({"model": ["zoo/mae"]}), "made")
+    return copy
+
+
+def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_base):
+    board = leaderboard(Run.open(quick_base), "fine", "seen", baselines=False)
+    others = board[["model", "seed_of", "value", "low", "high"]].assign(
+        difference=-0.1, difference_low=-0.2, difference_high=0.0, p=0.01, place=1
+    )
+    row = {"model": "timm:resnet18", "protocol": "quick", "place_low": 2, "place_high": 3, "models": 3, "groups": []}
+    row |= {"quick_accuracy": 0.5, "low": 0.45, "high": 0.55, "photographs": 150, "others": others.to_dict("records")}
+    asked = []
+    monkeypatch.setattr("dashboard.jobs.processes.ranked_quickly", lambda *found: asked.append(found[:2]) or [row])
+    monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
+    app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
+    label(app, "button", "Rank quickly").click().run()
+    assert not app.exception
+    assert asked == [("timm:resnet18", quick_base)]
+    assert "**a place from 2 to 3** of 3: quick accuracy 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
+    (figure,) = figures(app)
+    assert len(figure["layout"]["yaxis"]["categoryarray"]) == (board["seed_of"] == "").sum() + 1
+    table = next(t.value for t in app.dataframe if "difference" in t.value)
+    assert table["difference"].tolist() == [-10.0] * int((others["seed_of"] == "").sum())
+
+
+def test_quick_ranking_is_offered_where_the_run_has_its_results(open_app, made_run, quick_base):
+    labels = [[b.label for b in open_app("Evaluate your model", run=run).button] for run in (made_run, quick_base)]
+    assert ["Rank quickly" in found for found in labels] == [False, True]
+    assert all("Rank my model" in found for found in labels)
 
 
 def test_error_of_an_estimate_is_shown_once(open_app, monkeypatch, made_run):
