@@ -1,0 +1,133 @@
+"""The detector's answers about outside images: ``python -m lab.evidence.outside_images RUN --view CORPUS --large CORPUS
+--gray CORPUS [--write]``.
+
+Originals and edits by imgaug, a library that was not looked at when the detector was made, in an environment of its
+own. Of --view and --large the photographs of the split ``test`` with color, of --gray photographs that were stored
+without color. Each source (the first part of an id) is answered by p-values and posteriors that are calibrated without
+it. Prints, as Markdown, for each kind of image how many originals and edits are called edited by p up to 0.05, and by
+the answer, which follows from the posterior.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
+from lab.evidence._detector import publish_about
+from lab.evidence.foreign import altered
+from probing_core import Predictor
+from probing_core.answers.crops import cut
+from probing_core.answers.reference_sets import LEVEL, ReferenceSets
+from probing_core.answers.scores import score_of
+from probing_core.answers.words import FOUND
+from probing_core.compute.names import DETECTOR
+from probing_core.corpora import open_corpus
+from probing_core.corpora.base import Corpus
+from probing_core.detector.detector import detect, has_no_color
+from probing_core.images.quality import FLAT, flatness
+from probing_core.measures.notation import in_percent
+from probing_core.run.layout import scored_views_path
+from probing_core.transforms.base import Image
+
+KINDS = {"view": "view size", "large": "large", "gray": "grayscale"}
+ORIGINALS, EDITED, BATCH = 200, 60, 20
+"""Originals of a kind, those that are also edited, and images that one call of the library edits."""
+
+COLORLESS = 1.0
+"""Mean difference between the channels below which a photograph was stored without color."""
+
+REPEATED = "voc2007"
+"""Source that is left out: many shots of one green board."""
+
+
+def originals(corpus: Corpus, kind: str) -> Iterator[tuple[str, Image]]:
+    """Yield id and image of the originals of a kind, in random order."""
+    rows = corpus.rows[~corpus.rows["image_id"].str.startswith(REPEATED)]
+    rows = rows[rows["why_not"] == "near gray"] if kind == "gray" else rows[(rows["split"] == "test") & rows["color"]]
+    count = 0
+    for image_id in np.random.default_rng(0).permutation(rows["image_id"]):
+        image = corpus.load(image_id)
+        spread = float((image.max(2).astype(int) - image.min(2)).mean())
+        if flatness(image) > FLAT or (kind == "gray" and spread >= COLORLESS):
+            continue
+        yield image_id, image
+        count += 1
+        if count == ORIGINALS:
+            return
+
+
+def scored(predictor: Predictor, named: dict[str, Image]) -> pd.DataFrame:
+    """Return the edit scores of images called ``photograph|operation|group``."""
+    rows, names = [], list(named)
+    for start in range(0, len(names), BATCH):
+        mine = names[start : start + BATCH]
+        crops = [cut(named[name], predictor.recipe.view) for name in mine]
+        for name, one, prediction in zip(mine, crops, detect(predictor.detector, crops), strict=True):
+            no_color = has_no_color(one.whole)
+            whole, joined = score_of(prediction, no_color, whole_only=True), score_of(prediction, no_color)
+            rows.append((*name.split("|"), one.kind == "combined", no_color, whole, joined))
+    columns = ["photograph", "operation", "group", "large", "no_color", "whole", "joined"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def measured(predictor: Predictor, corpus: Corpus, kind: str) -> pd.DataFrame:
+    """Return the scores of originals and edits of a kind."""
+    images = dict(originals(corpus, kind))
+    if kind != "large":
+        images = {name: cut(image, predictor.recipe.view).whole for name, image in images.items()}
+    parts = [scored(predictor, {f"{name}|original|identity": image for name, image in images.items()})]
+    some = list(images)[:EDITED]
+    for start in range(0, len(some), BATCH):
+        made = altered("imgaug", {name: images[name] for name in some[start : start + BATCH]})
+        parts.append(scored(predictor, {name: image for name, image in made.items() if "|untouched|" not in name}))
+        print(f"{kind}: {start + BATCH} of {len(some)} edited", file=sys.stderr, flush=True)
+    rows = pd.concat(parts, ignore_index=True)
+    # Of images without color, an edit of the color cannot be seen; others that lose it change their kind.
+    return rows[(rows["no_color"] == (kind == "gray")) & ~((kind == "gray") & (rows["group"] == "color"))]
+
+
+def judged(rows: pd.DataFrame, views: pd.DataFrame) -> pd.DataFrame:
+    """Return ``rows`` with ``p`` and ``answer``, each source by the scored ``views`` of the others."""
+    sources, own = (frame.str.partition("/")[0] for frame in (rows["photograph"], views["image_id"]))
+    parts = []
+    for source, mine in rows.groupby(sources):
+        sets = ReferenceSets.from_rows(views[own != source])
+        if mine["large"].any() and "large" not in sets.sets:
+            continue  # too few large photographs are left
+        parts.append(mine.join(sets.judge(mine)))
+    return pd.concat(parts)
+
+
+def line(kind: str, rows: pd.DataFrame) -> list[str]:
+    original = rows["group"] == "identity"
+    cells = [KINDS[kind], f"{original.sum():,}"]
+    flags = {"p": rows["p"] <= LEVEL, "answer": rows["answer"].isin(FOUND)}
+    cells += [in_percent(1 - flag[original].mean(), 1) for flag in flags.values()]
+    by_operation = [flag[~original].groupby(rows.loc[~original, "operation"]).mean().mean() for flag in flags.values()]
+    return [*cells, f"{(~original).sum():,}", *(in_percent(share, 1) for share in by_operation)]
+
+
+@errors_in_a_line
+def main() -> None:
+    parser = parser_of(__doc__, write="docs/detector.md")
+    parser.add_argument("run", type=Path)
+    for kind in KINDS:
+        parser.add_argument(f"--{kind}", metavar="CORPUS", required=True)
+    options = parser.parse_args()
+    predictor = Predictor(options.run)
+    views = predictor.store.read_table(scored_views_path(DETECTOR))
+    lines = []
+    for kind in KINDS:
+        rows = measured(predictor, open_corpus(getattr(options, kind)), kind)
+        lines.append(line(kind, judged(rows, views)))
+    head = ["kind", "originals", "kept by p", "kept by the answer", "edits", "found by p", "found by the answer"]
+    publish_about(predictor, "outside_images", markdown_table(head, lines), options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
