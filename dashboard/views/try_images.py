@@ -21,7 +21,7 @@ from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Crops, tile_corners
 from probing_core.answers.scores import scores_of_crops
 from probing_core.answers.words import FOUND, INCONCLUSIVE
-from probing_core.charts import evidence_strip
+from probing_core.charts import evidence_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import FLAT
@@ -187,7 +187,7 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
         if reference is not None and flat <= FLAT and not np.isnan(answer.score):
             edited = reference.edits.rows["score"].to_numpy()
             title = answers.strip_title(answer)
-            figure = evidence_strip(answer.score, reference.clean, edited, cache.theme(), title)
+            figure = evidence_chart(answer.score, reference.clean, edited, cache.theme(), title)
             st.plotly_chart(figure, theme=None, key="evidence", config=tables.CONFIG, alt=title)
         st.caption(answers.evidence(answer, picture.notes, reference, prior))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probing_core.charts.difference_chart import difference_chart
 from probing_core.charts.dots import dots_chart
-from probing_core.charts.evidence import evidence_strip
+from probing_core.charts.evidence import evidence_chart
 from probing_core.charts.figure import PERCENT, Figure, escape
 from probing_core.charts.heat_map import HeatScale, heat_map
 from probing_core.charts.layer_chart import layer_chart
@@ -40,7 +40,7 @@ __all__ = [
     "difference_chart",
     "dots_chart",
     "escape",
-    "evidence_strip",
+    "evidence_chart",
     "heat_map",
     "layer_chart",
     "predictions_chart",

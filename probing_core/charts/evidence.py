@@ -18,7 +18,7 @@ MAX_MARKS = 1500
 MARGIN_OF_RANGE = 0.04
 
 
-def evidence_strip(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
+def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
     """Draw the edit score of an image among those of photographs, as a strip of one tick each.
 
     Args:

@@ -353,3 +353,18 @@ def test_parts_of_the_variance_are_stacked_from_the_first_bar_on_top(parts):
     assert list(figure.data[0].y) == [model_title(model) for model in models[::-1]]
     np.testing.assert_allclose(np.sum([t.x for t in figure.data], axis=0), 100)
     assert len({t.marker.color for t in figure.data}) == len(figure.data)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_evidence_chart_draws_every_score_and_the_image_among_them(theme):
+    clean, edited = np.linspace(-5, 1, 40), np.linspace(-1, 9, 3000)
+    figure = drawn.evidence_chart(2.0, clean, edited, theme, "title")
+    first, second = figure.data
+    np.testing.assert_allclose(sorted(first.x), clean)
+    assert len(second.x) < len(edited), "of many scores, evenly spaced ranks"
+    np.testing.assert_allclose(np.median(second.x), np.median(edited), atol=0.05)
+    assert figure.layout.shapes[0].x0 == figure.layout.shapes[0].x1 == 2.0
+    low, high = figure.layout.xaxis.range
+    assert low < -5
+    assert high > 9
+    assert len(drawn.evidence_chart(20.0, clean, edited[:0], theme, "title").data) == 1
