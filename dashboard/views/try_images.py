@@ -19,6 +19,7 @@ from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Crops, tile_corners
+from probing_core.answers.reference_sets import LARGE
 from probing_core.answers.scores import scores_of_crops
 from probing_core.answers.words import FOUND, INCONCLUSIVE
 from probing_core.charts import evidence_chart
@@ -185,7 +186,7 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
         flat, reference = picture.flatness, predictions.reference_set(run, answer.verdict.kind)
         answers.show_verdict(answer, flat, prior)
         if reference is not None and flat <= FLAT and not np.isnan(answer.score):
-            edited = reference.edits.rows["score"].to_numpy()
+            edited = reference.edits.visible["score"].to_numpy()
             title = answers.strip_title(answer)
             figure = evidence_chart(answer.score, reference.clean, edited, cache.theme(), title)
             st.plotly_chart(figure, theme=None, key="evidence", config=tables.CONFIG, alt=title)
@@ -202,10 +203,11 @@ def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
 
 
 def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> tuple[int, int] | None:
-    """Return the corner of the tile with the highest edit score; None where no edit is suspected, or the image has no
-    tiles."""
+    """Return the corner of the tile with the highest edit score; None where no edit is suspected, or tiles have no part
+    in the answer."""
     corners = tile_corners(image.shape[0], image.shape[1], view)
-    if not corners or answer.verdict is None or answer.answer(prior) not in (*FOUND, INCONCLUSIVE):
+    suspected = answer.answer(prior) in (*FOUND, INCONCLUSIVE)
+    if not corners or not suspected or answer.verdict is None or answer.verdict.kind != LARGE:
         return None
     scores = scores_of_crops(answer.prediction, answer.verdict.no_color)[1:]
     return corners[int(np.argmax(scores))]

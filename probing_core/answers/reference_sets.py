@@ -117,7 +117,7 @@ class Edits:
     def posterior(self, clean: np.ndarray, photographs: np.ndarray) -> Posterior | None:
         """Fit the posterior by ``clean`` scores (n,) of ``photographs`` (n,); None where there are too few of either,
         or scores do not separate clean from edited images."""
-        rows = self.rows[self.rows["group"] != "color"] if self.without_color else self.rows
+        rows = self.visible
         if not is_enough(len(clean)) or rows["base_id"].nunique() < MIN_PHOTOGRAPHS:
             return None
         scores = np.concatenate([clean, rows["score"].to_numpy()])
@@ -127,9 +127,9 @@ class Edits:
         return posterior if posterior.decides else None
 
     @property
-    def without_color(self) -> bool:
-        """Whether these are images without color, of which an edit of the color cannot be seen."""
-        return bool(len(self.rows)) and bool(self.rows["no_color"].all())
+    def visible(self) -> pd.DataFrame:
+        """The edits that can be seen: of images without color, all but edits of the color."""
+        return self.rows[~(self.rows["no_color"] & (self.rows["group"] == "color"))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -154,7 +154,7 @@ def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting
     names = page.locator(".answers tbody th").all_inner_texts()
     assert sorted(names) == sorted(model_title(model) for model in Run.open(detecting_run).live_models)
     assert page.get_by_test_id("stAlert").filter(has_text=BROKEN).count() == 1
-    table = page.locator(".st-key-images-of-visitor [data-testid=stDataFrame] canvas").first
+    table = page.locator(".st-key-images-of-visitor .dvn-scroller").first
     table.click(position={"x": 160, "y": 36 + 36 + 18})  # a cell of the second row
     page.get_by_text(f"{BLURRED}, 150").wait_for()
     rest(page)
