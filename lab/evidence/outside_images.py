@@ -22,7 +22,8 @@ from lab.evidence._detector import publish_about
 from lab.evidence.foreign import altered
 from probing_core import Predictor
 from probing_core.answers.crops import cut
-from probing_core.answers.reference_sets import LEVEL, ReferenceSets
+from probing_core.answers.posterior import answers_for, fit_posterior
+from probing_core.answers.reference_sets import LEVEL, p_values
 from probing_core.answers.scores import score_of
 from probing_core.answers.words import FOUND
 from probing_core.compute.names import DETECTOR
@@ -91,15 +92,24 @@ def measured(predictor: Predictor, corpus: Corpus, kind: str) -> pd.DataFrame:
     return rows[(rows["no_color"] == (kind == "gray")) & ~((kind == "gray") & (rows["group"] == "color"))]
 
 
-def judged(rows: pd.DataFrame, views: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` with ``p`` and ``answer``, each source by the scored ``views`` of the others."""
+def judged(rows: pd.DataFrame, views: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return ``rows`` with ``p`` and ``answer``, each source by the scored ``views`` of the others.
+
+    Without one of its sources, fewer large photographs are left than the product asks for: all of them are used.
+    """
+    views = views[(views["size"] == ("large" if kind == "large" else "view")) & (views["no_color"] == (kind == "gray"))]
+    views = views[~((kind == "gray") & (views["group"] == "color"))]
     sources, own = (frame.str.partition("/")[0] for frame in (rows["photograph"], views["image_id"]))
     parts = []
     for source, mine in rows.groupby(sources):
-        sets = ReferenceSets.from_rows(views[own != source])
-        if mine["large"].any() and "large" not in sets.sets:
-            continue  # too few large photographs are left
-        parts.append(mine.join(sets.judge(mine)))
+        others = views[own != source]
+        clean = others[(others["group"] == "identity") & (others["role"] == "calibrate")]
+        groups = np.where(others["group"] == "identity", "identity", "edit")
+        makers = np.full(len(others), "")
+        posterior = fit_posterior(others["score"].to_numpy(), groups, makers, others["base_id"].to_numpy())
+        scores = mine["joined" if kind == "large" else "whole"].to_numpy()
+        p = p_values(scores, clean["score"].to_numpy())
+        parts.append(mine.assign(p=p, answer=answers_for(scores, posterior)[1]))
     return pd.concat(parts)
 
 
@@ -116,6 +126,7 @@ def line(kind: str, rows: pd.DataFrame) -> list[str]:
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where scores are stored, and read from")
     for kind in KINDS:
         parser.add_argument(f"--{kind}", metavar="CORPUS", required=True)
     options = parser.parse_args()
@@ -123,8 +134,15 @@ def main() -> None:
     views = predictor.store.read_table(scored_views_path(DETECTOR))
     lines = []
     for kind in KINDS:
-        rows = measured(predictor, open_corpus(getattr(options, kind)), kind)
-        lines.append(line(kind, judged(rows, views)))
+        kept = options.keep / f"outside-{kind}.parquet" if options.keep else None
+        if kept is not None and kept.exists():
+            rows = pd.read_parquet(kept)
+        else:
+            rows = measured(predictor, open_corpus(getattr(options, kind)), kind)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            rows.to_parquet(kept, index=False)
+        lines.append(line(kind, judged(rows, views, kind)))
     head = ["kind", "originals", "kept by p", "kept by the answer", "edits", "found by p", "found by the answer"]
     publish_about(predictor, "outside_images", markdown_table(head, lines), options.write)
 
