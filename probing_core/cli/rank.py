@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from probing_core.cli.shared import add_shared, function_or_name, print_json
+from probing_core.errors import BadConfig
 
 EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 
@@ -12,6 +14,7 @@ EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="as in `probing run --models`, or FILE.py:FUNCTION")
     parser.add_argument("--full", action="store_true", help="embed all samples, in a new run that every page opens")
+    parser.add_argument("--estimate", action="store_true", help="say how long the quick protocol takes here, and end")
     parser.add_argument("--base", type=Path, metavar="RUN", help="default: the reference run, which ships")
     parser.add_argument("--corpus", metavar="C", help="the photographs of the base, if they have moved")
     parser.add_argument("--out", type=Path, metavar="DIR", help="with --full; default: rank-MODEL next to other runs")
@@ -21,6 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from probing_core.api.rank import Ranking, rank
 
+    if options.estimate:
+        return _estimate(options)
     asked = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
     found = rank(function_or_name(options.model), **asked)
     if options.json:
@@ -29,4 +34,17 @@ def run(options: argparse.Namespace) -> int:
         print("\n\n".join(map(str, found)))
     if isinstance(found[0], Ranking):
         print(f"All pages show it with the others: probing demo --run {found[0].path}", file=sys.stderr)
+    return 0
+
+
+def _estimate(options: argparse.Namespace) -> int:
+    from probing_core.api.rank_estimate import estimate_rank
+
+    if options.full:
+        raise BadConfig("--estimate is for the quick protocol. Without it, --full says how long it takes as it starts.")
+    found = estimate_rank(options.model, options.base, corpus=options.corpus, device=options.device)
+    if options.json:
+        print_json([asdict(found)])
+    else:
+        print(found)
     return 0

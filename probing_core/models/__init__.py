@@ -39,6 +39,7 @@ __all__ = [
     "from_callable",
     "from_module",
     "load_embedder",
+    "locate",
     "module_function",
     "parse",
     "refuse_absent",
@@ -144,7 +145,7 @@ def parse_known(name: str) -> ModelName:
 def refuse_absent(name: str) -> None:
     """Refuse a model whose file, folder or library is missing, unless it can be downloaded; no host is asked."""
     for one in checkpoints(name):
-        _locate(one)
+        locate(one)
         weights = parse(one).options.get("weights")
         if weights and not user_path(weights).exists():
             raise ModelUnavailable(f"'{one}' cannot be used: there is no file or folder '{weights}'.")
@@ -158,13 +159,13 @@ def find_spec(name: str) -> EmbedderSpec:
         UnknownName: there is no such model.
         ModelUnavailable: it cannot be used here and now.
     """
-    spec, download_from = _locate(name)
+    spec, download_from = locate(name)
     if download_from:
         hub.require_host(download_from, spec.name)
     return spec
 
 
-def _locate(name: str) -> tuple[EmbedderSpec, str]:
+def locate(name: str) -> tuple[EmbedderSpec, str]:
     """Return the spec of a model that can be used, and the server of what has to be downloaded first, if anything."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)

@@ -1,0 +1,109 @@
+"""How long the quick protocol takes for a model here, before anything is downloaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from probing_core.api.rank import quick_samples
+from probing_core.api.score import Samples
+from probing_core.cores import cores
+from probing_core.models import load_embedder, locate, parse
+from probing_core.models.base import LoadedEmbedder
+from probing_core.models.untrained import load_untrained
+from probing_core.results.run import Run, open_run
+from probing_core.run.estimate import ALONG, fits_s
+
+Result = TypeVar("Result")
+
+MEASURED_SAMPLES = 64
+"""Number of samples that are made and embedded to measure."""
+
+
+@dataclass(frozen=True)
+class QuickEstimate:
+    """The time that the quick protocol takes for a model here; it has a readable `repr`.
+
+    Attributes:
+        model: name of the model.
+        seconds: that the samples and the probe take.
+        samples: number of samples.
+        download_mb: size of what has to be downloaded first; 0 where nothing is.
+        disk_mb: size of the embeddings.
+        has_random_weights: whether the network was measured with random weights, since its own are not here.
+    """
+
+    model: str
+    seconds: float
+    samples: int
+    download_mb: float
+    disk_mb: float
+    has_random_weights: bool
+
+    def __str__(self) -> str:
+        download = f"a download of about {self.download_mb:,.0f} MB and " if self.download_mb else ""
+        return (
+            f"Ranking {self.model} takes about {max(1, round(self.seconds / 60))} min here ({self.samples:,} samples), "
+            f"{download}{max(1, round(self.disk_mb)):,} MB of disk space."
+        )
+
+    __repr__ = __str__
+
+
+def estimate_rank(
+    model: str, base: Path | Run | None = None, *, corpus: str | None = None, device: str = "auto"
+) -> QuickEstimate:
+    """Measure how long `rank` takes by the quick protocol.
+
+    Args:
+        model: name of one model.
+        base: as in `rank`.
+        corpus: likewise.
+        device: likewise.
+
+    Raises:
+        ProbingError: as in `rank`, or the model cannot be measured before its files are downloaded.
+    """
+    name = parse(model).full
+    spec, download_from = locate(name)
+    scored = quick_samples(open_run(base), corpus)
+    load = load_untrained if download_from else _load
+    with closing(load(name, device, "auto")) as embedder:
+        seconds, dim = _seconds(scored, embedder)
+    return QuickEstimate(
+        model=name,
+        seconds=seconds,
+        samples=len(scored),
+        download_mb=spec.download_mb if download_from else 0,
+        disk_mb=4 * dim * len(scored) / 1e6,
+        has_random_weights=bool(download_from),
+    )
+
+
+def _load(name: str, device: str, precision: str) -> LoadedEmbedder:
+    return load_embedder(name, device=device, precision=precision)
+
+
+def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
+    """Return the seconds that all samples take, from some of them, and the number of dimensions."""
+    places = np.linspace(0, len(scored) - 1, MEASURED_SAMPLES).astype(int)
+    scored[0]  # reads the table of the corpus
+    images, making = _timed(lambda: [scored[int(place)] for place in places])
+    embedder.embed(images[:2])  # the first call prepares the engine
+    X, embedding = _timed(lambda: embedder.embed(images))
+    classes = scored.table["transform"].nunique()
+    learned = int((scored.table["split"] == "train").sum())
+    each = (making / cores() + embedding) / len(images)
+    return each * len(scored) + fits_s(learned, X.shape[1], classes, penalties=ALONG), X.shape[1]
+
+
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began
