@@ -96,7 +96,7 @@ def show() -> None:
 
 def _rank_a_model(allowed: bool) -> None:
     if not any(place.complete for place in cache.places()):
-        messages.empty("No run is complete yet in which your model could be ranked.")
+        messages.empty("No run is complete yet in which your model could be ranked. Click Resume or Start run below.")
         access.ask("Starting a run")
         return
     base = cache.current_run()
@@ -407,7 +407,7 @@ def _runs() -> None:
     places = cache.places()
     places = [*places, *_only_begun({place.name for place in places})]
     if not places:
-        messages.empty("There are no runs yet.")
+        messages.empty("There are no runs yet. Click Start run below to compare models on your own images.")
     for place in places:
         report = processes.report_of(place.path)
         with st.container(horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
