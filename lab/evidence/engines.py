@@ -78,7 +78,7 @@ def _row(name: str, precision: str, count: int) -> str:
         passes["ONNX"] = _onnx_runtime(eager, small)
     best = dict(zip(passes, fastest(ROUNDS, *passes.values(), clock=time.process_time), strict=True))
     cells = [
-        f"{decimal(CORES * count / best[name])} ({best['eager'] / best[name]:.2f})" if name in best else "not in it"
+        f"{decimal(CORES * count / best[name])} ({best['eager'] / best[name]:.2f})" if name in best else "not supported"
         for name in ("eager", "OpenVINO", "ONNX", "compile")
     ]
     return " | ".join(cells)

@@ -27,7 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "maps.md"
 BEGIN = "<!-- generated: python -m lab.evidence.maps --run DIR --write -->"
 
 QUERIES = 2000
-NAMES = {DONE: "what was done", EVERYTHING: "everything"}
+NAMES = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
 LABELS = {"transform": "transformation", "group": "group", "base_id": "photograph"}
 
 
@@ -51,10 +51,10 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
     photographs = samples["base_id"].nunique()
     words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
     lines = [
-        f"Over {len(chosen):,} of the {len(samples):,} tested samples of {photographs:,} photographs; by guessing: "
-        f"{words}. In brackets: of the 15 nearest on the map, where it was drawn.",
+        f"Nearest neighbors of {len(chosen):,} of the {len(samples):,} test samples, of {photographs:,} photographs. "
+        f"Chance: {words}. In parentheses: of the 15 nearest on the map, where there is one.",
         "",
-        f"| model | reading | {' | '.join(f'same {what}' for what in LABELS.values())} |",
+        f"| model | projection | {' | '.join(f'same {what}' for what in LABELS.values())} |",
         f"| --- | --- | {' | '.join('---:' for _ in LABELS)} |",
     ]
     for model, reading, near, on_map in _shares(run, samples, chosen, labels):

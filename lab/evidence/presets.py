@@ -78,7 +78,7 @@ def table() -> str:
             apart.append(np.mean([difference(other[name], mine[name]) for name in pictures]))
         distance = "–" if transform.draws else f"{np.mean(apart):.1f}"
         lines.append([transform.name.removeprefix("imagenet-c/"), *cells, distance])
-    return markdown_table(["operation", "severity 1", "2", "3", "4", "5", "apart"], lines)
+    return markdown_table(["operation", "severity 1", "2", "3", "4", "5", "difference between the two"], lines)
 
 
 @errors_in_a_line

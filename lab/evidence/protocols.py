@@ -22,6 +22,7 @@ from lab.evidence._detector import share
 from lab.protocols import imagenet_c, traces
 from lab.protocols.traces import PARTS
 from probing_core import Predictor
+from probing_core.answers.reference_sets import LEVEL
 from probing_core.catalog import load_plugin
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
@@ -83,8 +84,8 @@ def by_severity(opened: Run) -> pd.DataFrame:
 
 
 def detected() -> pd.DataFrame:
-    """Return one row an operation and severity: the share of photographs that the reference run's detector calls
-    altered, with its interval. Severity 0 is the same view untouched.
+    """Return one row per operation and severity: the fraction of photographs that the detector of the reference run
+    flags, with its interval. Severity 0 is the clean crop.
     """
     predictor = Predictor()
     corpus = open_corpus("reference")
@@ -94,7 +95,7 @@ def detected() -> pd.DataFrame:
     for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
         pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
         verdicts = [
-            answer.verdict is not None and answer.verdict.alarms
+            answer.verdict is not None and answer.verdict.p is not None and answer.verdict.p <= LEVEL
             for start in range(0, len(pictures), BATCH)
             for answer in predictor.ask(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
@@ -135,7 +136,7 @@ def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
 
 
 def table_of_detected(shares: pd.DataFrame) -> str:
-    """Return the share of pictures called altered, in percent, as Markdown."""
+    """Return the fraction of images that are flagged, in percent, as Markdown."""
     untouched = shares[shares["severity"] == 0].iloc[0]
     changed = shares[shares["severity"] > 0].pivot_table(index="operation", columns="severity", values="share")
     lines = [
@@ -145,7 +146,7 @@ def table_of_detected(shares: pd.DataFrame) -> str:
     lines.append(["**mean**", *(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)])
     wrong = _cell(untouched["share"], untouched["low"], untouched["high"])
     table = markdown_table(["operation", "severity 1", *map(str, SEVERITIES[1:])], lines)
-    return f"{table}\n\nOf the same views untouched it calls {wrong} altered."
+    return f"{table}\n\nThe same crops without a corruption are flagged in {wrong}."
 
 
 def _cell(value: float, low: float, high: float) -> str:

@@ -31,7 +31,10 @@ SAME = 1e-10
 KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transform", "strength", "k", "gallery")
 """Columns of tables that name a score."""
 
-HEAD = ("model", "scores", "how many", "the same", "largest difference (points)", f"beyond {LIMIT} points")
+HEAD = (
+    *("model", "scores", "number", "equal", "largest difference (percentage points)"),
+    f"above {LIMIT} percentage points",
+)
 
 
 def differences(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
@@ -65,9 +68,9 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     }
     found = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
     studies = {
-        "linear probes of each block": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
-        "parts of the variance in each block": variance_of_layers,
-        "originals found": lambda each: each.table(table_path("retrieval")),
+        "linear probes of each layer": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
+        "fractions of variance of each layer": variance_of_layers,
+        "originals retrieved": lambda each: each.table(table_path("retrieval")),
     }
     return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
 

@@ -30,7 +30,7 @@ HEAD = (
 
 
 def main() -> None:
-    tables = f"{_table(bank())}\n\n### Far styles\n\n{_table(far_style())}"
+    tables = f"{_table(bank())}\n\n### Unseen styles\n\n{_table(far_style())}"
     PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), BEGIN, tables), encoding="utf-8")
 
 

@@ -36,7 +36,7 @@ def test_recall_by_severity_is_the_mean_over_operations():
     assert text.splitlines()[-1] == "| m | 60.0% (58.0 to 62.0) | 15% | 20% | 25% | 30% | 35% |"
 
 
-def test_what_the_detector_finds_stands_beside_its_false_alarms():
+def test_table_of_detected_states_the_rate_of_clean_crops():
     rows = [("identity", 0, 0.06, 0.03, 0.1, 50)]
     rows += [(f"imagenet-c/{name}", s, s / 10, 0.0, 1.0, 50) for name in ("snow", "fog") for s in protocols.SEVERITIES]
     text = protocols.table_of_detected(
@@ -44,4 +44,4 @@ def test_what_the_detector_finds_stands_beside_its_false_alarms():
     )
     assert "| snow | 10% | 20% | 30% | 40% | 50% |" in text
     assert "| **mean** | **10%** |" in text
-    assert text.endswith("it calls 6.0% (3.0 to 10.0) altered.")
+    assert text.endswith(" 6.0% (3.0 to 10.0).")
