@@ -29,7 +29,7 @@ from probing_core.transforms.base import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 
-DOES = {"learn": "", "choose": "chose on", "calibrate": "was calibrated on", "report": "and is reported on"}
+DOES = {"choose": "selected", "calibrate": "calibrated", "report": "reported"}
 
 PHOTOGRAPHS = 16
 
@@ -96,7 +96,8 @@ def about(predictor: Predictor) -> str:
     """Return a sentence on whose detector the numbers are of."""
     photographs = predictor.store.read_table(VERDICT_PHOTOGRAPHS)
     counts = photographs[photographs["first"]].groupby("role")["base_id"].nunique()
-    parts = [f"{does} {counts.get(role, 0):,}".strip() for role, does in DOES.items()]
+    parts = [f"trained on {counts.get('learn', 0):,} photographs"]
+    parts += [f"{does} on {counts.get(role, 0):,}" for role, does in DOES.items()]
     is_reference = predictor.store.root.resolve() == reference_run().resolve()
-    run = "the reference run," if is_reference else f"a run (recipe {digest(predictor.recipe.to_toml())[:8]})"
-    return f"Of {run} whose detector learned from {', '.join(parts)} photographs."
+    run = "the reference run" if is_reference else f"a run (recipe {digest(predictor.recipe.to_toml())[:8]})"
+    return f"Detector of {run}: {', '.join(parts)}."

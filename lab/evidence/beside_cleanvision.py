@@ -88,7 +88,7 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
             share = mine["answer"].isin(FOUND).mean()
             lines.append([way, unit.format(strength), in_percent(found.mean()), in_percent(share), right])
-    head = ["alteration", "strength", "CleanVision: that issue", "detector: altered", "of these, group right"]
+    head = ["edit", "strength", "CleanVision: that issue", "detector: edited", "group correct among those"]
     return markdown_table(head, lines)
 
 

@@ -49,7 +49,12 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
         if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
             continue
         lines.append(
-            [name, "view" if size == "view" else "own size", f"{mine['base_id'].nunique():,}", *_realized(mine)]
+            [
+                name,
+                "size of the view" if size == "view" else "original size",
+                f"{mine['base_id'].nunique():,}",
+                *_realized(mine),
+            ]
         )
     return lines
 
@@ -89,7 +94,7 @@ def detection_rates(sets: ReferenceSets) -> str:
     groups = list(dict.fromkeys(group for rate in shown.values() for group in rate.by_group))
     lines = [[group, *(_percent(rate.by_group[group]) for rate in shown.values())] for group in groups]
     lines.append(["**all groups**", *(_percent(rate.overall) for rate in shown.values())])
-    titles = {"view": "at the view's size", "large": "at their own size"}
+    titles = {"view": "at the size of the view", "large": "at their original size"}
     return markdown_table(["group", *(titles[size] for size in shown)], lines)
 
 
@@ -110,16 +115,20 @@ def main() -> None:
 def tables(rows: pd.DataFrame) -> str:
     sets = ReferenceSets.from_rows(rows)
     counts = {kind: len(one.clean) for kind, one in sets.sets.items()}
-    large = "large ones are judged by their whole alone"
+    large = "large ones by their full image alone"
     if LARGE in counts:
-        large = f"{counts[LARGE]:,} large ones, by whole and tiles"
-    calibrated = f"Calibrated on {counts[VIEW]:,} photographs; on {counts[GRAY]:,} turned gray; {large}."
+        large = f"{counts[LARGE]:,} large ones (full image and tiles)"
+    calibrated = f"Calibrated on {counts[VIEW]:,} photographs, {counts[GRAY]:,} converted to grayscale, and {large}."
     meant = [f"{in_percent(level)} nominal" for level in LEVELS]
     by_size = [line for size in ("view", "large") for line in errors(rows, sets, size)]
     realized = markdown_table(["photographs", "size", "number", *meant], by_size)
     own = markdown_table(["source", "calibrated on", "reported on", meant[0]], errors_by_own(rows))
-    words = "The same, where each source's own photographs calibrate:"
-    return "\n\n".join([calibrated, realized, words, own, detection_rates(sets)])
+    parts = {
+        "False-positive rate on clean photographs:": realized,
+        "The same, calibrated with photographs of the same source:": own,
+        "Detection rate (true positive rate at 5% false positives) on images with color:": detection_rates(sets),
+    }
+    return "\n\n".join([calibrated, *(f"{title}\n\n{table}" for title, table in parts.items())])
 
 
 if __name__ == "__main__":

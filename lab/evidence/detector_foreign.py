@@ -106,8 +106,8 @@ def table(rows: pd.DataFrame) -> str:
         without = np.mean([value for operation, value in shares.items() if operation != GRAY])
         lines.append([f"**mean without {GRAY}**", "", f"**{in_percent(without)}**", ""])
     interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
-    head = f"Untouched called untouched: {right.sum()} of {len(right)}, {interval}."
-    columns = ["operation", "group", "called altered", "group right among those"]
+    head = f"Clean images not called edited: {right.sum()} of {len(right)}, {interval}."
+    columns = ["operation", "group", "called edited", "group correct among those"]
     return f"{head}\n\n{markdown_table(columns, lines)}"
 
 
@@ -130,7 +130,7 @@ def main() -> None:
             view = predictor.recipe.view if size == "view" else None
             batches = photographs(name, view, options.photographs)
             rows = pd.concat([judged(predictor, library, batch, size, options.keep) for batch in batches])
-            at = f"at {view} px" if view else "at their own size"
+            at = f"at {view} px" if view else "at their original size"
             parts.append(f"#### {library}, photographs {at}\n\n{table(rows)}")
             print(parts[-1], file=sys.stderr, flush=True)
     publish_about(predictor, "detector_foreign", "\n\n".join(parts), options.write)

@@ -113,7 +113,13 @@ def main() -> None:
         low, high = drawn["power"].quantile([0.05, 0.95])
         cells = [f"`{Path(name).name}`", f"{photographs:,}", in_percent(drawn["rate"].mean(), 1)]
         lines.append([*cells, in_percent(drawn["power"].mean(), 1), f"{in_percent(low)} to {in_percent(high)}"])
-    head = ["photographs", "untouched ones", "false among finds, mean", "altered found, mean", "5th to 95th"]
+    head = [
+        "photographs",
+        "clean images",
+        "false discovery rate, mean",
+        "edited detected, mean",
+        "5th to 95th percentile",
+    ]
     publish_about(predictor, "false_discoveries", markdown_table(head, lines), options.write)
 
 

@@ -42,7 +42,7 @@ def main() -> None:
 
 def table(predictor: Predictor) -> str:
     """Return a table of p, and of the edit where an image is flagged, as Markdown."""
-    head = ["photograph", "as it is", "tiles that name identity", f"JPEG of quality {QUALITY}", "half its size"]
+    head = ["photograph", "original", "tiles predicted as identity", f"JPEG of quality {QUALITY}", "half its size"]
     lines = []
     for name in FILES:
         image = read_image(FOLDER / name)

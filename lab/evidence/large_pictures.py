@@ -67,11 +67,11 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
     whole, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
     joined = each(lambda a, b: np.log(join(np.exp(logs[a:b]), detector.groups)))
     yield "fused by group", largest(joined - joined[:, [identity]])
-    yield "whole alone", largest(whole)
+    yield "full image alone", largest(whole)
     yield "tiles alone", largest(tiles)
     yield "median tile", largest(each(lambda a, b: np.median(odds[a + 1 : b], axis=0)))
-    yield "the larger of whole and tiles", largest(np.maximum(whole, tiles))
-    yield "whole and tiles, added", largest(whole + tiles)
+    yield "larger of full image and tiles", largest(np.maximum(whole, tiles))
+    yield "full image and tiles, added", largest(whole + tiles)
 
 
 def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
@@ -96,8 +96,8 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
     untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()
     lines = []
     for name, score, calibrated in (
-        ("whole alone, by pictures of the view's size", scores["whole alone"], by_view),
-        (f"{way}, by large pictures", scores[way], scores[way][calibrating]),
+        ("full image alone, calibrated at the size of the view", scores["full image alone"], by_view),
+        (f"{way}, calibrated on large images", scores[way], scores[way][calibrating]),
     ):
         p = p_values(score[untouched], calibrated)
         holds = "holds" if error_holds(p, LEVEL, len(calibrated)) else "does not hold"
@@ -108,7 +108,7 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
         value, low, high = (in_percent(x, 1) for x in (rate.overall.value, rate.overall.low, rate.overall.high))
         overall = f"{value} ({low} to {high})"
         lines.append([name, f"{(p <= LEVEL).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups])
-    return markdown_table(["score", "clean, flagged", "n", "error at 5%", "detected", "by group"], lines)
+    return markdown_table(["score", "clean, flagged", "n", "false positives at 5%", "detected", "by group"], lines)
 
 
 @errors_in_a_line
@@ -128,7 +128,7 @@ def main() -> None:
     val = val.sort_values("mean", ascending=False)
     lines = [[str(way), *(f"{area:.3f}" for area in areas)] for way, areas in val.iterrows()]
     areas = markdown_table(["score", *val], lines)
-    text = f"Area under the curve, by {(table['split'] == 'val').sum()} pictures of val:\n\n{areas}"
+    text = f"Area under the ROC curve, on {(table['split'] == 'val').sum()} images of val:\n\n{areas}"
     if options.report:
         text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
     publish_about(predictor, "large_pictures", text, options.write)

@@ -127,8 +127,8 @@ def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where scores are stored, and read from")
-    for kind in KINDS:
-        parser.add_argument(f"--{kind}", metavar="CORPUS", required=True)
+    for option in ("--view", "--large", "--gray"):
+        parser.add_argument(option, metavar="CORPUS", required=True)
     options = parser.parse_args()
     predictor = Predictor(options.run)
     views = predictor.store.read_table(scored_views_path(DETECTOR))
