@@ -12,11 +12,11 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
-from dashboard.data.links import open_transformation
 from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import fragment, page
 from dashboard.text import bound_sign, hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
+from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import BASELINE, in_percent, in_points, model_title, transform_title

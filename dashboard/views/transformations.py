@@ -12,12 +12,12 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.strength_slider import Mark, strength_slider
 from dashboard.data import cache
-from dashboard.data.links import TRANSFORM
 from dashboard.data.pictures import VisitorPicture, address_of, data_url
 from dashboard.data.previews import VIEW, contact_sheet, original
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken
 from dashboard.widgets import messages, pickers, tables, upload
+from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import ABOVE, BELOW

@@ -23,6 +23,7 @@ from probing_core.measures.notation import model_title, transform_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
 from probing_core.results.claim_sentences import claim_in_words, result_in_words, with_numbers
+from probing_core.run.layout import table_path
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class Tables:
             raise BadRun(f"The run '{run.path}' has no encoder to ask about.")
 
     def table(self, name: str) -> pd.DataFrame:
-        rows = self.run.table(f"tables/{name}.parquet")
+        rows = self.run.table(table_path(name))
         if rows.empty:
             raise BadRun(f"The run '{self.run.path}' has no table '{name}', from which a question is answered.")
         return rows

@@ -8,9 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from dashboard.data import links
 from dashboard.data.previews import STEPS, WEAKER
-from dashboard.widgets import upload
+from dashboard.widgets import links, upload
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.results import Run

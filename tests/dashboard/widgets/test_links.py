@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
-from dashboard.data import links
 from dashboard.text import PAGES
+from dashboard.widgets import links
 
 
 def test_transformation_address_names_page_and_transformation():
