@@ -160,13 +160,13 @@ def strength(data: SeriesData) -> pd.DataFrame:
 
 @study("thresholds", code_version=4, series=STRENGTH, reads_probe=True)
 def thresholds(data: SeriesData) -> pd.DataFrame:
-    """Find the strength from which on a transformation is detected."""
+    """Find the lowest strength at which a transformation is detected."""
     return tables.threshold_table(data.main.model, data.sweep, data.main.transforms)
 
 
 @study("uses", code_version=5)
 def uses(data: StudiedModel) -> pd.DataFrame:
-    """Compute for each photograph what models are compared by, for several uses."""
+    """Compute the scores that compare models, by photograph, for several tasks."""
     return tables.uses_table(data)
 
 
