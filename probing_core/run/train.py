@@ -119,7 +119,7 @@ def _models_with_content(run: RunSnapshot) -> Sequence[PartitionKey]:
     message=MESSAGE,
 )
 def content(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train probes that predict the content from clean images, or (oracles) from images with the same transformation."""
+    """Train probes that predict the content from clean images, and (oracles) from images with one transformation."""
     return _by_path(train_content(model_samples(files, context)), CONTENT)
 
 
