@@ -56,7 +56,10 @@ def _unseen(run: Run) -> None:
     rates = cache.computed(run, generalization.generalization_rates)
     both = rates[rates["subset"].isin([SEEN, UNSEEN])]
     if not (both["subset"] == UNSEEN).any():
-        messages.empty("This run has no held-out transformations. They need groups of at least two transformations.")
+        messages.empty(
+            "This run has no held-out transformations. They need groups of at least two transformations. The reference "
+            "run has them."
+        )
         return
     means = _encoders(both).groupby("subset")["value"].mean()
     messages.finding(

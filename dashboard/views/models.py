@@ -398,7 +398,7 @@ def _open_cell(cell: Any) -> None:
 def _content(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
-        messages.empty("This run has no content scores. They need photographs with labels.")
+        messages.empty("This run has no content scores. They need photographs with labels. The reference run has them.")
         return
     shown = points[points["model"].isin(with_place(points["model"]))]
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()

@@ -28,7 +28,9 @@ MOST_MODELS = 9
 def show_tasks(run: Run) -> None:
     """Show for each task its best models."""
     if cache.study(run, "uses").empty:
-        messages.empty("No task is measured in this run. That takes at least 30 photographs, and their embeddings.")
+        messages.empty(
+            "No task is measured in this run. That takes 30 photographs and their embeddings. The reference run has both."
+        )
         return
     for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
         with column:

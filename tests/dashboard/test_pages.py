@@ -79,7 +79,7 @@ def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
     app = open_app("Retrieval", part="search", model="baseline/handcrafted")
     assert label(app, "multiselect", "Models").value[0] == "baseline/handcrafted"
     label(app, "multiselect", "Models").set_value(["baseline/pixels", "zoo/mae"]).run()
-    app.switch_page(PAGES["Models"]).run()
+    app.switch_page(PAGES["Generalization"]).run()
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
 
 
@@ -87,9 +87,9 @@ def test_what_a_page_begins_with_stays_its_own(open_app):
     app = open_app("Retrieval", run=REFERENCE)
     first = label(app, "selectbox", "Model").value
     assert "model" not in app.query_params
-    app.switch_page(PAGES["Models"]).run()
+    app.switch_page(PAGES["Generalization"]).run()
     shown = label(app, "selectbox", "Model")
-    assert shown.value == label(open_app("Models", run=REFERENCE), "selectbox", "Model").value != first
+    assert shown.value == label(open_app("Generalization", run=REFERENCE), "selectbox", "Model").value != first
     shown.select(first).run()
     assert address(app, "model") == first
     app.switch_page(PAGES["Retrieval"]).run()
@@ -97,7 +97,7 @@ def test_what_a_page_begins_with_stays_its_own(open_app):
 
 
 def test_an_address_opens_what_it_holds_and_nonsense_in_it_does_no_harm(open_app):
-    app = open_app("Models", model="baseline/pixels", run_="made")
+    app = open_app("Generalization", model="baseline/pixels", run_="made")
     assert label(app, "selectbox", "Model").value == "baseline/pixels"
     for page in PAGES:
         app = open_app(
@@ -112,14 +112,14 @@ def test_a_link_to_a_run_that_is_not_here_is_answered(open_app):
 
 
 def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
-    app = open_app("Models", model="nonsense")
+    app = open_app("Generalization", model="nonsense")
     (warned,) = [warning.value.replace("\\", "") for warning in app.warning]
     shown = label(app, "selectbox", "Model").value
     assert warned == f"The link asks for Model 'nonsense', which is not here. The page opened with '{shown}'."
     app.selectbox(key="model").set_value("baseline/pixels").run()
     assert app.warning, "as long as the page is open"
     assert not app.switch_page(PAGES["Methods"]).run().warning, "another page does not speak of it"
-    assert not open_app("Models", model="baseline/pixels").warning
+    assert not open_app("Generalization", model="baseline/pixels").warning
 
 
 @pytest.mark.parametrize(
