@@ -29,7 +29,7 @@ def show_tasks(run: Run) -> None:
     """Show for each task its best models."""
     if cache.study(run, "uses").empty:
         messages.empty(
-            "No task is measured in this run. That takes 30 photographs and their embeddings. The reference run has both."
+            "No task is measured in this run. It takes 30 photographs and their embeddings. The reference run has them."
         )
         return
     for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
