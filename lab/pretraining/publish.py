@@ -33,17 +33,17 @@ from probing_core.run.files import write_atomically
 POINTS = 12
 BARS = "▁▂▃▄▅▆▇█"
 
-FROM_LABELS = "Its captions are made of labels, in the style of CLIP and ALIGN but with far less language than theirs."
+FROM_LABELS = "Its captions are built from labels, in the style of CLIP and ALIGN but with far less language."
 
 LIMITS = {
-    "simclr": "Its views change color, sharpness and gray, which the bank of transformations also changes, so it was "
-    "trained to ignore some of what is probed; `zoo/simclr-matched` was not.",
-    "can": "Its views change color, sharpness and gray, and its noise is among the bank's: some of what is probed "
-    "is part of its training, to be ignored or to be predicted. Its noise term is not quite the paper's: it asks the "
-    "tokens themselves for one band of the noise, and noise is up to five times as strong.",
-    "clip": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "simclr": "Its views change color, sharpness and gray, as does the bank of transformations, so it was "
+    "trained to ignore part of what is probed; `zoo/simclr-matched` was not.",
+    "can": "Its views change color, sharpness and gray, and its noise is in the bank: part of what is probed "
+    "was in its training, to be ignored or to be predicted. Its noise term differs from the paper's: it predicts one "
+    "band of the noise from the tokens themselves, and noise is up to five times as strong.",
+    "clip": f"{FROM_LABELS} They name the style, which teaches style directly; claims about image-text models are "
     "tested on `zoo/clip-plain`.",
-    "align": f"{FROM_LABELS} They name the style, which teaches style outright; claims about image-text models are "
+    "align": f"{FROM_LABELS} They name the style, which teaches style directly; claims about image-text models are "
     "tested on `zoo/align-plain`.",
     "clip-plain": FROM_LABELS,
     "align-plain": FROM_LABELS,
@@ -78,7 +78,7 @@ def model_card(
     options = ", ".join(f"{name} {_text(value)}" for name, value in recipe["options"].items())
     reserved = ("loss", "step", "gradient_norm", "rate")
     terms = [name for name in log[-1] if name not in reserved]
-    last = f" Last values of its terms: {', '.join(f'{n} {log[-1][n]:.3f}' for n in terms)}." if terms else ""
+    last = f" Final values of its terms: {', '.join(f'{n} {log[-1][n]:.3f}' for n in terms)}." if terms else ""
     return (
         f"""# zoo/{recipe["name"]}{f"@seed={facts.seed}" if facts.seed else ""}
 
@@ -87,11 +87,11 @@ def model_card(
 | | |
 | --- | --- |
 | network | {network}; mean of the patch tokens (192 numbers) |
-| pictures | {facts.pictures:,}, of Caltech-101 and PACS (the split `pretrain`; no probe ever sees them) |
-| steps | {facts.steps:,} of {facts.batch} pictures: {facts.images_seen:,} pictures seen, \
+| images | {facts.pictures:,}, of Caltech-101 and PACS (the split `pretrain`, which no probe uses) |
+| steps | {facts.steps:,} of {facts.batch} images: {facts.images_seen:,} images seen, \
 {facts.images_seen / facts.pictures:.0f} times each |
 | operations | {facts.steps * facts.flops_per_step:.2e} FLOP, forward and backward \
-({facts.flops_per_step / facts.batch / 1e9:.2f} GFLOP a picture; the zoo's budget is {FLOP_BUDGET:.1e}) |
+({facts.flops_per_step / facts.batch / 1e9:.2f} GFLOP per image; the zoo's budget is {FLOP_BUDGET:.1e}) |
 | objective | {options} |
 | views | {views} |
 | optimizer | AdamW, rate {recipe["learning_rate"]:g} (warm-up {in_percent(recipe["warm_up"])}, then cosine to 0), \
@@ -103,16 +103,16 @@ gradient clipped at {recipe["clip"]:g} |
 
 ## Gate
 
-Linear content accuracy, probe `train` ({gate.train:,} pictures) to `val` ({gate.val:,}), {gate.classes} labels \
-that pretraining saw:
+Linear content accuracy, probe `train` ({gate.train:,} images) to `val` ({gate.val:,}), {gate.classes} labels \
+that were in pretraining:
 
 | | this encoder | the same network, untrained | difference |
 | --- | --- | --- | --- |
-| linear probe | {gate.linear:.1f} % | {gate.linear_untrained:.1f} % | {gate.margin:+.1f} points |
-| {NEIGHBORS} nearest neighbors | {gate.knn:.1f} % | {gate.knn_untrained:.1f} % | \
-{gate.knn - gate.knn_untrained:+.1f} points |
+| linear probe | {gate.linear:.1f}% | {gate.linear_untrained:.1f}% | {gate.margin:+.1f} percentage points |
+| {NEIGHBORS} nearest neighbors | {gate.knn:.1f}% | {gate.knn_untrained:.1f}% | \
+{gate.knn - gate.knn_untrained:+.1f} percentage points |
 
-The gate asks for {gate.needed:g} points in the linear probe: **{_passed(gate.content_passed)}**.
+The gate requires {gate.needed:g} percentage points with the linear probe: **{_passed(gate.content_passed)}**.
 
 {_fine(gate)}
 
@@ -122,13 +122,13 @@ The gate asks for {gate.needed:g} points in the linear probe: **{_passed(gate.co
 
 | step | {" | ".join(str(int(edge)) for edge in _edges(len(losses))[1:])} |
 | --- |{" --- |" * (len(_edges(len(losses))) - 1)}
-| mean loss since the last | {" | ".join(f"{value:.3f}" for value in _means(losses))} |
+| mean loss since the previous column | {" | ".join(f"{value:.3f}" for value in _means(losses))} |
 
 ## Limits
 
-A small network and thirteen thousand pictures: it is for comparing objectives under equal conditions, not for use as
-a general encoder. One training, one seed: a difference between two encoders is one between these two files, not yet
-between their objectives. {LIMITS.get(recipe["name"], "")}{_noise(log)}
+A small network trained on thirteen thousand images, for comparing objectives under equal conditions, not for use as a
+general encoder. There is one training with one seed: a difference between two encoders is a difference between two
+weight files, not necessarily between their objectives. {LIMITS.get(recipe["name"], "")}{_noise(log)}
 """.rstrip()
         + "\n"
     )
@@ -140,8 +140,8 @@ def _fine(gate: Gate) -> str:
     return (
         f"Fine task ({fine.classes} classes), balanced accuracy on {fine.trained.clusters} photographs of `val`: "
         f"{in_percent(fine.trained.value, 1)} ({100 * fine.trained.low:.1f} to {100 * fine.trained.high:.1f}); the "
-        f"same network untrained, {len(fine.untrained)} seeds: {seeds} %. The gate asks for the whole interval above "
-        f"their mean, {in_percent(fine.reference, 1)}: **{_passed(fine.passed)}**."
+        f"same network untrained, {len(fine.untrained)} seeds: {seeds}%. The gate requires the whole interval to be "
+        f"above their mean, {in_percent(fine.reference, 1)}: **{_passed(fine.passed)}**."
     )
 
 
@@ -154,7 +154,7 @@ def _noise(log: list[dict[str, float]]) -> str:
     if "noise" not in log[-1]:
         return ""
     last = float(np.mean([line["noise"] for line in log[-POINTS:]]))
-    learned = "was learned in part" if last < LEARNED_NOISE else "was not learned"
+    learned = "was partly learned" if last < LEARNED_NOISE else "was not learned"
     return f" Its noise term ended at {last:.3f}, where predicting no noise gives 1: it {learned}."
 
 

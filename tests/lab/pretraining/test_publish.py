@@ -55,7 +55,7 @@ def test_published_files_are_of_the_training_and_the_same_again(drawn, tmp_path:
         assert f"{100 * gate.fine.trained.value:.1f}% ({100 * gate.fine.trained.low:.1f}" in cards[name]
         assert cards[name].count("**passed**") == gate.content_passed + gate.fine.passed
         assert DESCRIPTION in cards[name]
-        assert "16 pictures seen, 2 times each" in cards[name]
+        assert "16 images seen, 2 times each" in cards[name]
     assert "noise term ended at" in cards["can"]
     assert "noise term" not in cards["clip"]
     assert publish(trainings[:1], eight) == {"clip": gates["clip"]}
