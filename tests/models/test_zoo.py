@@ -139,7 +139,7 @@ def test_what_ships_is_whole(spec) -> None:
     assert len(content) <= (MAX_BYTES_WITH_TEXT if name in WITH_TEXT else MAX_BYTES)
     card = weights_path(name).with_suffix(".md").read_text()
     assert hashlib.sha256(content).hexdigest() in card
-    assert "The gate asks for" in card
+    assert "The gate requires" in card
     with safe_open(weights_path(name), "pt") as file:
         dtypes = {file.get_tensor(key).dtype for key in file.keys()}  # noqa: SIM118, not a dict
     assert dtypes == {torch.float16}
