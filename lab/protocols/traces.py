@@ -56,12 +56,12 @@ def resample(
 
 
 FACTS: dict[Callable[..., Image], tuple[str, str, str]] = {
-    jpeg: ("codec", "OpenCV (libjpeg-turbo)", "Stored as JPEG and read again."),
-    sharpen: ("blur", "OpenCV", "Moved away from its own smoothed copy, then stored as JPEG."),
+    jpeg: ("codec", "OpenCV (libjpeg-turbo)", "Compresses the image as JPEG."),
+    sharpen: ("blur", "OpenCV", "Moves the image away from a smoothed copy, then compresses it as JPEG."),
     resample: (
         "blur",
         "Pillow, OpenCV",
-        "Resized (by a random factor, if the largest is not the smallest), stored as JPEG, and resized back.",
+        "Resizes the image by a factor from smallest to largest, compresses it as JPEG, and resizes it back.",
     ),
 }
 """Function -> group, library and definition."""
