@@ -192,4 +192,4 @@ def _table(one: Study) -> Asset:
     return define(join)
 
 
-TABLES = [_table(one) for one in STUDIES]
+TABLES = [_table(one) for one in STUDIES]  # must stay below the last study
