@@ -93,7 +93,7 @@ def counts(data: ExplorerData, table: pd.DataFrame, chosen: dict[str, Any]) -> d
         "photographs": table["base_id"][all_of_it].nunique(),
         "difference": difference(better, table["base_id"][all_of_it])
         if {"where", "what", "out", "how"} & set(chosen)
-        else overall_difference(table, chosen["a"], chosen["b"]),
+        else overall_difference(data, table, chosen["a"], chosen["b"]),
     }
 
 
@@ -123,13 +123,15 @@ def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
     return [100 * mean, 100 * (mean - half), 100 * (mean + half), p]
 
 
-def overall_difference(table: pd.DataFrame, a: str, b: str) -> list[float | None]:
-    """Return the difference over all samples, with the interval that the ranking has for it."""
+def overall_difference(data: ExplorerData, table: pd.DataFrame, a: str, b: str) -> list[float | None]:
+    """Return the difference over all samples, with the interval and the p-value that the ranking has for it."""
     rows = table.rename(columns={"transform": "truth"})
     found = [accuracy_of(rows.assign(predicted=rows[model])) for model in (a, b)]
     interval = found[1].minus(found[0])
-    value, _, _, p = difference((rows[b] == rows["truth"]) * 1.0 - (rows[a] == rows["truth"]), rows["base_id"])
-    return [value, 100 * interval.low, 100 * interval.high, p]
+    value, *_, p = difference((rows[b] == rows["truth"]) * 1.0 - (rows[a] == rows["truth"]), rows["base_id"])
+    earlier, later = sorted([model.name for model in data.models].index(name) for name in (a, b))
+    ranked = data.p_values[later][earlier]
+    return [value, 100 * interval.low, 100 * interval.high, p if np.isnan(ranked) else ranked]
 
 
 def random_selection(data: ExplorerData, rng: np.random.Generator) -> dict[str, Any]:
