@@ -37,7 +37,7 @@ ABOUT = (
 @fragment
 def show(run: Run) -> None:
     if not game.players(run):
-        messages.empty("No model of this run can play: none decides whether an image was edited.")
+        messages.empty("No model of this run decides whether an image was edited. Select the reference run to play.")
         return
     if run.pictures.why_not:
         messages.no_pictures(run.pictures.why_not)
