@@ -51,7 +51,7 @@ def cells(transform: Transform) -> list[str]:
         transform.parameter,
         f"{transform.weakest:g}",
         f"{transform.strongest:g}",
-        transform.unit,
+        transform.unit.replace("share", "fraction"),
         transform.distribution,
         transform.library,
         transform.source,
