@@ -99,21 +99,20 @@ def _choose_images() -> list[VisitorPicture]:
     with st.container(key="pick-several"):
         found += upload.upload("Your images", "try-upload", keep=True)
     clicked = _choose_example()
-    with st.expander("More images"):
-        ids = list(cache.packaged().rows["image_id"])
-        names = state.choice(
-            st.multiselect,
-            "Bundled photographs",
-            "samples",
-            [],
-            ids,
-            max_selections=upload.MAX_UPLOADS,
-            format_func=upload.title_of,
-        )
-        found += [upload.packaged(name) for name in names]
-        if st.toggle("Use the camera", key="use-camera"):
-            shot = st.camera_input("Camera", key="camera")
-            found += upload.read_uploads([shot] if shot else [])
+    ids = list(cache.packaged().rows["image_id"])
+    names = state.choice(
+        st.multiselect,
+        "Or bundled photographs",
+        "samples",
+        [],
+        ids,
+        max_selections=upload.MAX_UPLOADS,
+        format_func=upload.title_of,
+    )
+    found += [upload.packaged(name) for name in names]
+    if st.toggle("Use the camera", key="use-camera"):
+        shot = st.camera_input("Camera", key="camera")
+        found += upload.read_uploads([shot] if shot else [])
     return [*found, *([examples.example(clicked)] if clicked else [])]
 
 

@@ -127,10 +127,9 @@ def test_a_picture_of_the_camera_is_answered_by_every_model(page, server, made_r
     page.get_by_text("Use the camera").click()
     width, height = page.wait_for_function(CAMERA_SHOWS, polling=POLL_MS, timeout=WAIT_MS).json_value()
     page.get_by_role("button", name="Take Photo").click()
-    card = page.locator(".st-key-answer")
-    card.get_by_text(f"{width:,} × {height:,} pixels").wait_for()
+    page.get_by_text(f"{width:,} × {height:,} pixels").wait_for()
     rest(page)
-    names = card.locator(".answers tbody th").all_inner_texts()
+    names = page.locator(".answers tbody th").all_inner_texts()
     assert sorted(names) == sorted(model_title(model) for model in Run.open(made_run).live_models)
 
 
