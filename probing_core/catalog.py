@@ -1,7 +1,7 @@
-"""Catalogs: name -> entry. They refuse duplicates and suggest close names.
+"""Catalogs: entries by name. They reject duplicates and suggest close names.
 
-Third parties join through an entry point group, which is read when a catalog first lacks a name, or through
-`Catalog.add`, for this process alone. Threads may share a catalog.
+Other packages add entries through an entry point group, which is loaded when a name is first missing. `Catalog.add`
+adds an entry to the current process only. Catalogs are thread-safe.
 """
 
 from __future__ import annotations
@@ -30,19 +30,22 @@ E = TypeVar("E", bound=Named)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest of ``known``, else for the first that contains ``name``, else
-    ``""``."""
+    """Return ``" Did you mean 'x'?"`` for the closest known name, or ``""`` if none is close.
+
+    If no name is close, the first one that contains ``name`` is suggested.
+    """
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [one for one in names if name and name in one]
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
 class Catalog(Generic[E]):
-    """Entries by name, in the order in which they were listed.
+    """Entries by name, in insertion order.
 
     Args:
         kind: singular noun for messages ("transformation").
-        entry_point_group: of third parties; each entry point resolves to one entry or to an iterable of entries.
+        entry_point_group: entry point group for other packages. Each entry point resolves to one entry or to an
+            iterable of entries.
     """
 
     def __init__(self, kind: str, entries: Iterable[E], entry_point_group: str | None = None) -> None:
@@ -64,12 +67,12 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """The project's own entries, then those of third parties, then those of this process."""
+        """Return all entries: built-in ones, then entries of other packages, then entries added in this process."""
         added = {**self._added, **self._temporary.get()}
         return (*self._entries.values(), *self._plugins().values(), *added.values())
 
     def add(self, entry: E) -> None:
-        """Add an entry to this process; it replaces one of the same name that was added before.
+        """Add an entry in this process, replacing a previously added entry with the same name.
 
         Raises:
             BadConfig: an entry of this name exists that was not added.
@@ -79,7 +82,9 @@ class Catalog(Generic[E]):
 
     @contextmanager
     def temporarily(self, entry: E) -> Iterator[None]:
-        """Add an entry while the context lasts, for this thread alone; others may use the same name for another entry.
+        """Add an entry within the context, in the current thread only.
+
+        Other threads may use the same name for a different entry.
 
         Raises:
             BadConfig: an entry of this name exists that was not added.
@@ -93,7 +98,7 @@ class Catalog(Generic[E]):
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._entries or name in self._plugins():
-            raise BadConfig(f"The catalog has a {self.kind} '{name}' already; register yours under another name.")
+            raise BadConfig(f"A {self.kind} called '{name}' already exists. Register yours under a different name.")
 
     @property
     def added(self) -> tuple[E, ...]:
@@ -118,7 +123,7 @@ class Catalog(Generic[E]):
             " ".join(
                 (
                     f"There is no {self.kind} called '{name}'.{suggest(name, self.names)}",
-                    f"There are: {', '.join(self.names)}.",
+                    f"Available: {', '.join(self.names)}.",
                     *self.problems,
                 )
             )
@@ -136,12 +141,12 @@ class Catalog(Generic[E]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Errors of third parties' entries, one sentence each; such entries are left out."""
+        """Return one sentence for each entry of another package that could not be loaded."""
         self._plugins()
         return tuple(self._problems)
 
     def _plugins(self) -> dict[str, E]:
-        with self._loading:  # other threads wait until all have joined; code that is loaded sees those before it
+        with self._loading:  # other threads wait until all entry points are loaded
             if not self._third_party_begun:
                 self._third_party_begun = True
                 self._load_third_party()
@@ -151,7 +156,7 @@ class Catalog(Generic[E]):
         for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
             try:
                 self._join(self._third_party, _load(point), point)
-            except Exception as error:  # a third party's code may fail in any way
+            except Exception as error:  # code of other packages may raise anything
                 self._problems.append(
                     f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
                     f"{one_line(error).rstrip('.')}."
@@ -162,7 +167,7 @@ class Catalog(Generic[E]):
             if entry.name in self._entries or entry.name in third_party:
                 self._problems.append(
                     f"The entry point '{point.name}' of group '{point.group}' lists a {self.kind} '{entry.name}', "
-                    f"but there is one of that name already; rename it there."
+                    f"but that name is already in use. Rename the entry in its package."
                 )
             else:
                 third_party[entry.name] = entry
@@ -170,7 +175,7 @@ class Catalog(Generic[E]):
 
 def _add(entries: dict[str, E], entry: E, kind: str) -> None:
     if entry.name in entries:
-        raise ProbingError(f"Two entries of the {kind} catalog are called '{entry.name}'; names must differ.")
+        raise ProbingError(f"Two entries of the {kind} catalog are called '{entry.name}'. Names must be unique.")
     entries[entry.name] = entry
 
 
@@ -185,7 +190,7 @@ _LOADED: dict[Path, ModuleType] = {}
 
 
 def load_plugin(path: Path) -> None:
-    """Run a Python file that registers entries (`probing_core.register`), once in a process.
+    """Run a Python file that registers entries (`probing_core.register`), once per process.
 
     Raises:
         BadConfig: there is no such file, or it cannot be run.
@@ -202,15 +207,15 @@ def run_file(path: Path, name: str) -> ModuleType:
         BadConfig: there is no such file, or it cannot be run.
     """
     if not path.is_file():
-        raise BadConfig(f"There is no file '{path}'; give a Python file.")
+        raise BadConfig(f"The file '{path}' does not exist. Pass a Python file.")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise BadConfig(f"'{path}' is no Python file; its name ends with .py.")
+        raise BadConfig(f"'{path}' is not a Python file. Its name must end with .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's code may fail in any way
+    except Exception as error:  # user code may raise anything
         del sys.modules[spec.name]
         raise BadConfig(f"'{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}.") from error
     return module

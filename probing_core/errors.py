@@ -1,34 +1,34 @@
-"""One family of errors, so that a caller can separate bad input from a bug.
+"""Exceptions for invalid input and missing resources, with a common base class.
 
-Every message is one sentence: what was expected, what arrived and how to mend it. The CLI prints it after ``error:``
-and exits with 2; a page shows it unchanged.
+Every message says what went wrong and how to fix it. The command line prints it after ``error:`` and exits with 2. The
+dashboard shows it unchanged.
 """
 
 from __future__ import annotations
 
 
 class ProbingError(Exception):
-    """Something the user can mend. Its text is one plain sentence."""
+    """Base class of errors that the user can fix."""
 
 
 class UnknownName(ProbingError):
-    """A name that no catalog entry has."""
+    """A name that is not in the catalog."""
 
 
 class BadConfig(ProbingError):
-    """A recipe or an option whose value cannot be used."""
+    """A recipe or an option with an invalid value."""
 
 
 class BadImage(ProbingError):
-    """A picture that cannot be read or is over a limit."""
+    """An image that cannot be read or exceeds a size limit."""
 
 
 class BadCorpus(ProbingError):
-    """A corpus that cannot be read, or holds too little for what was asked."""
+    """A corpus that cannot be read or has too few images."""
 
 
 class BadArray(ProbingError):
-    """Arrays whose shapes do not fit together, or that hold what a probe or a measure cannot use."""
+    """Arrays with inconsistent shapes or invalid values."""
 
 
 class ModelUnavailable(ProbingError):
@@ -36,7 +36,7 @@ class ModelUnavailable(ProbingError):
 
 
 class BadRun(ProbingError):
-    """A run directory that is missing, damaged, in use, or made by another recipe."""
+    """A run directory that is missing, corrupted, in use, or from a different recipe."""
 
 
 class RunBusy(BadRun):
@@ -44,5 +44,5 @@ class RunBusy(BadRun):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the text of ``error`` on one line, for messages that wrap another library's exception."""
+    """Return the message of ``error`` on one line, for errors that wrap an exception of another library."""
     return " ".join(str(error).split()) or type(error).__name__

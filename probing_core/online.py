@@ -1,4 +1,4 @@
-"""Test whether a server on the internet answers, within seconds: libraries that download keep trying for long."""
+"""Fast connectivity checks: download libraries retry for a long time before they fail."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ TIMEOUT_S = 3.0
 
 
 def hub_address() -> str:
-    """Return the address of the Hugging Face hub, or of the mirror that the environment names."""
+    """Return the URL of the Hugging Face Hub, or of the mirror set in the environment."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 
 def hub_is_forbidden() -> bool:
-    """Return whether the environment forbids the network to Hugging Face's libraries."""
+    """Return whether the environment sets the Hugging Face libraries to offline mode."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def answers(url: str, seconds: float = TIMEOUT_S) -> bool:
-    """Return whether anything answers at ``url`` in time; through the proxy, if one is set."""
+    """Return whether ``url`` responds within ``seconds``, through the proxy if one is set."""
     answered = threading.Event()
 
     def ask() -> None:
         try:
             urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=seconds).close()
         except urllib.error.HTTPError:
-            pass  # a refusal is an answer
+            pass  # an HTTP error is also a response
         except (OSError, ValueError, HTTPException):
             return
         answered.set()
 
-    # In a thread, since looking up a name has no time limit of its own.
+    # In a thread, because DNS lookups have no timeout.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)

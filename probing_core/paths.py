@@ -1,4 +1,4 @@
-"""Paths of the shipped data and of a user's runs, and paths that a user names."""
+"""Paths of the shipped data and of user runs, and validation of user-supplied paths."""
 
 from __future__ import annotations
 
@@ -14,42 +14,40 @@ PACKAGE = Path(__file__).resolve().parent
 
 PHOTOGRAPHS = "photographs.parquet"
 PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
-"""The license of the photographs that ship, in the folder of the reference run."""
+"""File name of the license of the shipped photographs, in the folder of the reference run."""
 
 
 def data_dir() -> Path:
-    """Return the folder of the shipped files (weights of the zoo, reference run): in the package, or in the
-    checkout."""
+    """Return the folder of the shipped files (zoo weights, reference run), in the package or in the checkout."""
     installed = PACKAGE / "data"
     return installed if installed.is_dir() else PACKAGE.parent / "data"
 
 
 def reference_run() -> Path:
-    """Return the path of the run that ships with the project, even if it does not exist."""
+    """Return the path of the reference run, even if it does not exist."""
     return data_dir() / "reference"
 
 
 def runs_dir() -> Path:
-    """Return the default folder for runs: ``data/runs`` of a checkout; of an installed package, the system's folder for
-    a user's data."""
+    """Return the default folder for runs: ``data/runs`` in a checkout, otherwise the user data directory."""
     data = data_dir()
     return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""Beginning of the address of a storage, also after it was turned into a path; no Windows drive matches."""
+"""Pattern of a URL scheme, also after conversion to a path. Windows drive letters do not match."""
 
 
 def refuse_address(path: str | Path) -> None:
-    """Refuse an address where a folder of this machine is needed.
+    """Raise if ``path`` is a URL instead of a local folder.
 
     Raises:
-        BadConfig: ``path`` is an address, such as ``s3://bucket/run``.
+        BadConfig: ``path`` is a URL, such as ``s3://bucket/run``.
     """
     if ADDRESS.match(str(path)):
         raise BadConfig(
-            "Runs at addresses of object storage are left for later: a run is written into a folder of this machine, "
-            "or one that it mounts; name that, and copy the run when it is complete."
+            "Object storage URLs are not supported. Write the run to a local or mounted folder, and copy it to the "
+            "object storage when it is complete."
         )
 
 
@@ -57,7 +55,7 @@ def user_path(text: str | Path) -> Path:
     """Return ``text`` as a path, which need not exist; ``~`` is resolved.
 
     Raises:
-        BadConfig: it cannot be a path on this machine, or may not be read.
+        BadConfig: ``text`` is not a valid path on this machine, or permission is denied.
     """
     try:
         path = Path(text).expanduser()
@@ -69,6 +67,8 @@ def user_path(text: str | Path) -> Path:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Return whether ``path`` is a link out of ``folder``, which must be resolved. A link to itself does not lead
-    out."""
+    """Return whether ``path`` is a link to a target outside ``folder``.
+
+    ``folder`` must be resolved. A link to itself does not count.
+    """
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)

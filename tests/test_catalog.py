@@ -33,7 +33,7 @@ def test_it_refuses_duplicates():
 
 def test_an_unknown_name_is_told_what_exists_and_what_is_close():
     catalog = Catalog("thing", [Entry("gaussian-blur"), Entry("fog")])
-    with pytest.raises(UnknownName, match=r"Did you mean 'gaussian-blur'\? There are: gaussian-blur, fog\."):
+    with pytest.raises(UnknownName, match=r"Did you mean 'gaussian-blur'\? Available: gaussian-blur, fog\."):
         catalog.get("gausian-blur")
     assert suggest("blur", catalog.names) == " Did you mean 'gaussian-blur'?"
     assert suggest("zzz", catalog.names) == ""

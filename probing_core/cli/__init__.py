@@ -1,8 +1,8 @@
-"""The command line: thirteen commands, each a file of this folder that is loaded when the command is called.
+"""The command line: one module per command, imported when the command is called.
 
-A command's file has ``EXAMPLE``, ``add(parser)``, which adds its arguments, and ``run(options)``, which calls one
-public function, prints its result and returns the exit code: 0 success; 2 bad input or found damage, with one
-``error:`` line each; 1 any other failure, or ``FAILED`` of a command for which 1 is an answer.
+Each module has ``EXAMPLE``; ``add(parser)``, which adds the arguments; and ``run(options)``, which calls one public
+function, prints its result and returns the exit code. Exit codes are 0 for success, 2 for invalid input or corrupted
+files (one ``error:`` line each), and 1 for any other failure. Commands for which 1 is a result use ``FAILED`` instead.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ from probing_core.cli.shared import Parser, add_plugin, fail
 from probing_core.errors import ProbingError, one_line
 
 COMMANDS = {
-    "models": "list the models: what is here, what needs the network, and why",
+    "models": "list the models and whether they are available locally",
     "transforms": "list the transformations with their strengths",
     "corpora": "list the kinds of corpora",
-    "transform": "apply a transformation to one picture, or make the contact sheet of all transformations",
-    "run": "make a run: embed, train, evaluate and draw maps; a second call does only what is missing",
-    "predict": "predict with every model what was done to pictures",
-    "scan": "find the altered pictures of a folder: CSV, Parquet and a page with thumbnails; a second call goes on",
-    "rank": "place a model among those of a run, by default those that ship; that run is read and not written",
-    "compare": "compare two models of a run, two runs, or two files of scores; with --max-drop: whether B got worse",
-    "parity": "tell whether two pipelines give the same embeddings, and how far they are apart",
-    "report": "write one file to send, with the leaderboard, the claims and the explorer of a run; it needs no network",
-    "verify": "check that every file of a run is there with its checksum, and no other",
-    "demo": "serve the dashboard over the reference run, and compute the demo run meanwhile",
+    "transform": "apply a transformation to an image, or create a contact sheet of all transformations",
+    "run": "create or resume a run: embed, train probes, evaluate and compute embedding maps",
+    "predict": "predict the transformation of images with every model of a run",
+    "scan": "find edited images in a folder; writes CSV, Parquet and an HTML page, and resumes if interrupted",
+    "rank": "rank a model among the models of a run (default: the reference run), without changing that run",
+    "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is worse than A",
+    "parity": "check whether two pipelines compute the same embeddings",
+    "report": "write a self-contained HTML report of a run: leaderboard, claims and explorer",
+    "verify": "check the files of a run against their checksums",
+    "demo": "serve the dashboard with the reference run, and compute the demo run in the background",
 }
-"""Name of a command and of its file -> its line of help."""
+"""Help text by command name, which is also the module name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    # Before torch is loaded: threads that spin while they wait would take cores from those that make pictures.
+    # Must be set before torch is imported. Spinning threads would compete with the threads that transform images.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     options = parse(arguments)
     try:
         load_plugins(options)
         code = options.command(options)
-        sys.stdout.flush()  # here, while a full disk can still be reported
+        sys.stdout.flush()  # a full disk can still be reported here
         return code
     except ProbingError as error:
         return fail(error)
     except KeyboardInterrupt:
-        print("error: stopped; what was complete stays, and the same command goes on from there.", file=sys.stderr)
+        print("error: interrupted. Completed steps are kept. Run the same command again to resume.", file=sys.stderr)
         return options.failure
     except OSError as error:
         return _output_failed(error, options)
-    except Exception as error:  # the boundary: a bug is one line, with its traceback only on request
+    except Exception as error:  # print one line for a bug, with its traceback only on request
         return _report_bug(error, options)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the arguments after ``probing``; only the command that is called is loaded.
+    """Parse the arguments after ``probing``, importing only the module of the command.
 
     Returns:
-        The arguments of the command; ``called``, its name; ``command``, its function ``run``; and ``failure``, its exit
-        code for failures that are neither bad input nor damage.
+        The arguments of the command. In addition, ``called`` is its name, ``command`` its ``run`` function, and
+        ``failure`` its exit code for failures other than invalid input or corrupted files.
     """
     outer = _outer_parser().parse_args(arguments)
     options = parser_of(outer.called).parse_args(outer.arguments)
@@ -80,12 +80,12 @@ def _outer_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="probing",
         usage="probing [-h] [--version] [--traceback] [--plugin FILE.py] COMMAND ...",
-        description="What does your image embedding know besides what is in the picture?",
+        description="What does an image embedding encode besides content?",
         epilog=f"commands (each has --help):\n{listed}",
     )
     parser.add_argument("--version", action="version", version=f"probing {__version__}")
-    parser.add_argument("--traceback", action="store_true", help="show where an unexpected error came from")
-    add_plugin(parser, "run this file first: what it registers (probing_core.register) is known to the command")
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of unexpected errors")
+    add_plugin(parser, "run this file first, to register models, transformations or corpora (probing_core.register)")
     parser.add_argument("called", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
@@ -96,13 +96,17 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     help = COMMANDS[name]
     parser = Parser(prog=f"probing {name}", description=help, epilog=f"example:\n  {module.EXAMPLE}")
     module.add(parser)
-    add_plugin(parser, argparse.SUPPRESS)  # after the command as well, where people write it
+    add_plugin(parser, argparse.SUPPRESS)  # also accepted after the command
     parser.set_defaults(command=module.run, failure=getattr(module, "FAILED", 1))
     return parser
 
 
 def load_plugins(options: argparse.Namespace) -> None:
-    """Run the files that ``--plugin`` names; `BadConfig` where one of them cannot be run."""
+    """Run the files passed as ``--plugin``.
+
+    Raises:
+        BadConfig: one of the files cannot be run.
+    """
     for path in options.plugin:
         load_plugin(path)
 
@@ -114,9 +118,9 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if theirs:
         place = f"'{theirs[-1].filename}', line {theirs[-1].lineno}"
         failed = f"{place}, failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
-        return fail(ProbingError(f"{failed}; `probing --traceback ...` shows where it was called."))
+        return fail(ProbingError(f"{failed}. Run `probing --traceback ...` to see the traceback."))
     print(
-        f"error: {type(error).__name__}: {one_line(error)} (a bug; `probing --traceback ...` shows where)",
+        f"error: {type(error).__name__}: {one_line(error)} (a bug; run `probing --traceback ...` to see the traceback)",
         file=sys.stderr,
     )
     return options.failure
@@ -128,11 +132,11 @@ def _output_failed(error: OSError, options: argparse.Namespace) -> int:
     _write_no_more()
     if error.errno == errno.EPIPE:
         return 0
-    print("error: The disk is full; make room, or write elsewhere.", file=sys.stderr)
+    print("error: The disk is full. Free some space, or write to a different disk.", file=sys.stderr)
     return 2
 
 
 def _write_no_more() -> None:
-    """Discard what is left in the buffer of the output: Python would try again at its end, and fail."""
+    """Discard buffered output, which Python would otherwise try to write at exit and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,10 +1,9 @@
-"""A process that works on a run and outlives the page that started it.
+"""Background process that computes a run or a scan after the page that started it is closed.
 
-``python -m probing_core.cli.background [--plugin FILE.py]`` takes the arguments of ``probing run``, which makes or
-completes a run, or of ``probing scan``.
+``python -m probing_core.cli.background [--plugin FILE.py]`` takes the arguments of ``probing run`` or ``probing scan``.
 
-It reports to ``log/progress.json`` of the run (see `probing_core.run.progress.Report`); its output goes to
-``log/worker.txt``. Terminating the process cancels; starting it again resumes.
+It reports progress to ``log/progress.json`` in the run (see `probing_core.run.progress.Report`) and writes its output
+to ``log/worker.txt``. To cancel, terminate the process. To resume, start it again.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.finish("cancelled")
             _kill_children()
         finally:
-            os._exit(1)  # as if killed, which every file survives: an exception could be caught on its way
+            os._exit(1)  # not an exception, which other code could catch; all files survive a kill
 
     def finish(state: str, error: str = "") -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to cancel
@@ -54,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run(out, run_options(options), stages_of(options), progress)
     except RunBusy:
-        print(f"{out} is in use by another process.", file=sys.stderr)  # its report belongs to that process
+        print(f"{out} is in use by another process.", file=sys.stderr)  # that process owns the progress file
         return 2
     except ProbingError as error:
         finish("failed", one_line(error))
         return 2
-    except Exception as error:  # the boundary: whoever watches the file must learn of it; the log has the traceback
+    except Exception as error:  # the page reads the failure from the progress file; the log has the traceback
         finish("failed", f"{type(error).__name__}: {one_line(error)}")
         raise
     finish("done")
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kill_children() -> None:
-    """Kill a Ray cluster that this process started, some of whose processes would live on for a minute."""
+    """Kill the Ray cluster that this process started; otherwise some of its processes would run for another minute."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

@@ -1,4 +1,4 @@
-"""``compare``: two models of a run, two runs, or two files of scores, by the same photographs."""
+"""``compare``: compare two models, two runs or two score files on the same photographs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 from probing_core.cli.shared import add_shared, print_json
 
 WORSE, GATE_FAILED = 1, 3
-"""Exit codes of a gate, in addition to 0 and 2."""
+"""Exit codes with ``--max-drop``, in addition to 0 and 2."""
 
 EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", metavar="A", help="a model of the run, the directory of a run, or a file of Scores.save")
+    parser.add_argument("a", metavar="A", help="model name, run directory, or file written by Scores.save")
     parser.add_argument("b", metavar="B", help="likewise")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="of the models; default: the reference run")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run of the models (default: the reference run)")
     parser.add_argument(
         "--max-drop",
         type=float,
         metavar="P",
-        help="exit 1 where the whole interval of a drop from A to B, on photographs of val, is above P (0.01: a point)",
+        help="exit with 1 if the whole confidence interval of the drop from A to B on validation photographs is "
+        "above P (0.01 is one percentage point)",
     )
     add_shared(parser, "--json")
 

@@ -1,4 +1,4 @@
-"""``demo``: the dashboard over the reference run, while the demo run is computed."""
+"""``demo``: serve the dashboard with the reference run and compute the demo run in the background."""
 
 from __future__ import annotations
 
@@ -17,28 +17,24 @@ EXAMPLE = "probing demo --port 8502"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="open this run first; the reference run stays beside it"
-    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run to open in addition to the reference run")
     parser.add_argument("--port", type=natural, default=8501, metavar="N", help="default 8501")
-    parser.add_argument(
-        "--host", metavar="H", help=f"the address to listen on (default {THIS_MACHINE}: this machine alone)"
-    )
+    parser.add_argument("--host", metavar="H", help=f"address to listen on (default {THIS_MACHINE}: this machine only)")
     parser.add_argument(
         "--share",
         action="store_true",
-        help="listen on every address of this machine; visitors may look and drop pictures in",
+        help="listen on all addresses of this machine; visitors can view results and upload images",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Prepare the demo run, then serve until Ctrl+C."""
     if options.share and options.host:
-        raise BadConfig("--share listens on every address and --host on one; give one of them.")
+        raise BadConfig("Use either --share (all addresses) or --host (one address).")
     if options.run:
         from probing_core.results import Run
 
-        Run.open(options.run)  # now, while a wrong name can be corrected
+        Run.open(options.run)  # report an invalid run before the server starts
     app = _app()
     code = _run("dashboard.jobs.demo")
     if code:
@@ -46,8 +42,8 @@ def run(options: argparse.Namespace) -> int:
     address = EVERY_ADDRESS if options.share else options.host or THIS_MACHINE
     if address not in (THIS_MACHINE, "localhost", "::1"):
         print(
-            "Everybody may look and drop pictures in, and nobody starts runs and scans; without --share and --host "
-            "they are open to a browser on this machine, and through an SSH tunnel to it.",
+            "Visitors can view results and upload images, but cannot start runs or scans. To start runs and scans, "
+            "omit --share and --host, and use a browser on this machine or an SSH tunnel.",
             file=sys.stderr,
         )
     shown = ("--", "--run", str(options.run.absolute())) if options.run else ()
@@ -65,10 +61,8 @@ def _run(module: str, *arguments: str) -> int:
 
 
 def _app() -> Path:
-    """Return the dashboard's script, found without importing: the core does not depend on the dashboard."""
+    """Return the path of the dashboard script without importing it: the core does not depend on the dashboard."""
     package = find_spec("dashboard")
     if package is None or package.origin is None:
-        raise BadConfig(
-            "The dashboard is not installed; `pip install .` in a clone, or of a wheel, installs it with the command."
-        )
+        raise BadConfig("The dashboard is not installed. Run `pip install .` in a clone, or install the wheel.")
     return Path(package.origin).parent / "app.py"

@@ -13,21 +13,21 @@ EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    what = "name of a model, onnx:PATH, FILE.py:FUNCTION, or a file of vectors"
+    what = "model name, onnx:PATH, FILE.py:FUNCTION, or a file with embeddings"
     parser.add_argument("a", metavar="A", nargs="?", help=what)
     parser.add_argument("b", metavar="B", nargs="?", help="likewise")
-    parser.add_argument("--write", type=Path, metavar="DIR", help="write the golden pictures, to embed them elsewhere")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write the golden images, to embed them elsewhere")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=0.01,
         metavar="T",
-        help="the largest shift of pipelines that are alike, in units of the mean distance between two photographs "
+        help="largest embedding shift that counts as equal, in units of the mean distance between two photographs "
         "(default 0.01)",
     )
     add_shared(parser, "--device")
     parser.add_argument(
-        "--precision", default="float32", help="of named models: float32 (default), bfloat16, auto, ..."
+        "--precision", default="float32", help="precision of named models: float32 (default), bfloat16, auto, ..."
     )
     add_shared(parser, "--json")
 
@@ -38,12 +38,12 @@ def run(options: argparse.Namespace) -> int:
 
     if options.write is not None:
         if options.a is not None:
-            raise BadConfig("`--write DIR` writes the golden pictures alone; name the pipelines in a second call.")
+            raise BadConfig("`--write DIR` only writes the golden images. Compare the pipelines in a separate call.")
         count = write_golden(options.write)
-        print(f"{count} golden pictures and their list are in {options.write}; embed them in the order of the list.")
+        print(f"Wrote {count} golden images and their list to {options.write}. Embed them in the order of the list.")
         return 0
     if options.b is None:
-        raise BadConfig("Two pipelines are compared: `probing parity A B`; `--write DIR` writes the golden pictures.")
+        raise BadConfig("Pass two pipelines: `probing parity A B`. To write the golden images, use `--write DIR`.")
     a, b = (function_or_name(text) for text in (options.a, options.b))
     asked = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}
     progress = terminal()

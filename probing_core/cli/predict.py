@@ -10,17 +10,17 @@ from probing_core.errors import ProbingError
 from probing_core.measures.notation import decimal, text_table
 
 SHOWN = 3
-"""Number of classes that are printed for each picture and model, most probable first."""
+"""Number of classes printed for each image and model, most probable first."""
 
 EXAMPLE = "probing predict cat.jpg dog.png --json"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
-    parser.add_argument("--models", type=name_list, metavar="a,b", help="default: all of the run")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run (default: the reference run)")
+    parser.add_argument("--models", type=name_list, metavar="a,b", help="models (default: all models of the run)")
     parser.add_argument(
-        "--prior", type=float, default=0.5, metavar="P", help="fraction of such images that is edited (default 0.5)"
+        "--prior", type=float, default=0.5, metavar="P", help="prior probability that an image is edited (default 0.5)"
     )
     add_shared(parser, "--json", "--device")
 

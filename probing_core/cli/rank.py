@@ -12,12 +12,12 @@ EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="as in `probing run --models`, or FILE.py:FUNCTION")
-    parser.add_argument("--full", action="store_true", help="embed all samples, in a new run that every page opens")
-    parser.add_argument("--estimate", action="store_true", help="say how long the quick protocol takes here, and end")
-    parser.add_argument("--base", type=Path, metavar="RUN", help="default: the reference run, which ships")
-    parser.add_argument("--corpus", metavar="C", help="the photographs of the base, if they have moved")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="with --full; default: rank-MODEL next to other runs")
+    parser.add_argument("model", metavar="MODEL", help="model name, as in `probing run --models`, or FILE.py:FUNCTION")
+    parser.add_argument("--full", action="store_true", help="embed all samples, in a new run for the dashboard")
+    parser.add_argument("--estimate", action="store_true", help="only estimate the time of the quick protocol on this machine")
+    parser.add_argument("--base", type=Path, metavar="RUN", help="run to rank in (default: the reference run)")
+    parser.add_argument("--corpus", metavar="C", help="photographs of the base run, if they have moved")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output run (default: rank-MODEL)")
     add_shared(parser, "--device", "--precision", "--json")
 
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(map(str, found)))
     if isinstance(found[0], Ranking):
-        print(f"All pages show it with the others: probing demo --run {found[0].path}", file=sys.stderr)
+        print(f"To see it on all pages next to the other models: probing demo --run {found[0].path}", file=sys.stderr)
     return 0
 
 
@@ -41,7 +41,7 @@ def _estimate(options: argparse.Namespace) -> int:
     from probing_core.api.rank_estimate import estimate_rank
 
     if options.full:
-        raise BadConfig("--estimate is for the quick protocol. Without it, --full says how long it takes as it starts.")
+        raise BadConfig("Use --estimate without --full. A full run prints an estimate when it starts.")
     found = estimate_rank(options.model, options.base, corpus=options.corpus, device=options.device)
     if options.json:
         print_json([asdict(found)])

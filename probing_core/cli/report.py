@@ -10,16 +10,14 @@ EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, metavar="DIR", help="default: the reference run, which ships")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run to report (default: the reference run)")
     parser.add_argument(
         "--models",
         type=name_list,
         metavar="a,b",
-        help="up to six models of the explorer; default: the best embedding, the best baseline and others",
+        help="up to six models for the explorer (default: a selection with the best embedding and the best baseline)",
     )
-    parser.add_argument(
-        "--pictures", choices=("all", "none"), default="all", help="none: no photograph leaves this machine"
-    )
+    parser.add_argument("--pictures", choices=("all", "none"), default="all", help="none: include no photographs")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
 
 
@@ -30,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
 
     out, progress = options.out, terminal()
     if out.suffix.lower() not in {".html", ".htm"}:
-        raise BadConfig(f"A report is an HTML page, but '{out}' ends in '{out.suffix}'; call it {out.stem}.html.")
+        raise BadConfig(f"A report must be an HTML file, but '{out}' ends in '{out.suffix}'. Use {out.stem}.html.")
 
     def made(done: int, total: int) -> None:
         progress.update("report", done, total, "Pictures")

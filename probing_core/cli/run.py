@@ -26,11 +26,11 @@ def add(parser: argparse.ArgumentParser) -> None:
             metavar=about["metavar"],
             help=about["help"],
         )
-    parser.add_argument("--until", choices=STAGES[:-1], help="the last stage that is done (default: all, then maps)")
+    parser.add_argument("--until", choices=STAGES[:-1], help="last stage to run (default: all stages, including maps)")
     parser.add_argument(
         "--estimate",
         action="store_true",
-        help="only measure how long what is left will take here, by phase, and what will be left out",
+        help="only estimate the remaining time on this machine by phase, and list what will be omitted",
     )
 
 

@@ -13,20 +13,20 @@ EXAMPLE = "probing scan photos --out found --clean photos-that-i-trust"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--run", type=Path, metavar="RUN", help="whose detector is used (default: the reference run)")
+    parser.add_argument("--run", type=Path, metavar="RUN", help="run with the detector (default: the reference run)")
     parser.add_argument(
         "--clean",
         type=Path,
         metavar="FOLDER",
-        help="untouched pictures of the same source, which calibrate: from 100 on at 5 %%; with 500, q controls the "
-        "false discovery rate",
+        help="clean images from the same source for calibration: at least 100 for a rate of 5%%; with 500, q controls "
+        "the false discovery rate",
     )
     parser.add_argument(
         "--level",
         type=float,
         default=0.05,
         metavar="P",
-        help="share of untouched pictures that may be called altered (default 0.05)",
+        help="allowed fraction of clean images that are flagged (default 0.05)",
     )
 
 

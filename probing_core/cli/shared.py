@@ -1,4 +1,4 @@
-"""What the commands share: the parser, types of arguments, tables and errors as they are printed."""
+"""Shared parts of the commands: parser, argument types, and printing of tables and errors."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows each command's example as it was written."""
+    """Argument parser that keeps the line breaks of examples."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **keywords)
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        print(f"error: {message}; `{self.prog} --help` shows an example.", file=sys.stderr)
+        print(f"error: {message}. Run `{self.prog} --help` to see an example.", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -38,7 +38,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "--device": {"default": "auto", "help": "auto (default), cpu, cuda, cuda:1, mps"},
     "--precision": {"default": "auto", "help": "auto (default), float32, bfloat16, float16"},
 }
-"""Arguments that several commands take alike."""
+"""Arguments that several commands share."""
 
 
 def add_shared(parser: argparse.ArgumentParser, *flags: str) -> None:
@@ -49,13 +49,13 @@ def add_shared(parser: argparse.ArgumentParser, *flags: str) -> None:
 def name_list(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise argparse.ArgumentTypeError("names are separated by commas, and at least one is needed")
+        raise argparse.ArgumentTypeError("expected one or more names, separated by commas")
     return names
 
 
 def natural(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"a whole number, 0 or more, was expected; got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got '{text}'")
     return int(text)
 
 
@@ -64,7 +64,7 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
 
 
 def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
-    """Print the list, and as warnings the problems with entries of other packages; return the exit code."""
+    """Print the list and warnings about entries of other packages, and return the exit code."""
     from probing_core.measures.notation import text_table
 
     for problem in problems:
@@ -74,7 +74,7 @@ def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: boo
 
 
 def _safe(value: Any) -> Any:
-    """Replace numbers that are not finite, which JSON cannot hold, by None."""
+    """Replace non-finite numbers, which JSON does not support, with None."""
     if isinstance(value, dict):
         return {key: _safe(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -12,10 +12,15 @@ EXAMPLE = "probing transform cat.jpg --name fog --strength 1.2 --out foggy.png"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE")
-    parser.add_argument("--name", required=True, metavar="X", help="which transformation (see `probing transforms`)")
-    parser.add_argument("--strength", type=float, metavar="S", help="in its own unit; default: the middle of its range")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="of what it draws (default 0)")
-    parser.add_argument("--out", required=True, metavar="FILE", help="where the picture is written (.png, .jpg, .webp)")
+    parser.add_argument("--name", required=True, metavar="X", help="transformation (see `probing transforms`)")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        metavar="S",
+        help="strength (default: the middle of the range)",
+    )
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="random seed (default 0)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="output file (.png, .jpg, .webp)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,5 +37,5 @@ def _write_picture(path: Path, image: Any) -> None:
     encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".webp": encode_webp}
     encode = encoders.get(path.suffix.lower())
     if encode is None:
-        raise BadConfig(f"'{path}' ends in '{path.suffix}'; a picture is written as {', '.join(encoders)}.")
+        raise BadConfig(f"'{path}' ends in '{path.suffix}'. Supported image formats: {', '.join(encoders)}.")
     write_atomically(path, encode(image))

@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="say why a file of the run is made again; without FILE, of each that the next `probing run` makes",
+        help="explain why a file is recomputed (default: every file that the next `probing run` recomputes)",
     )
 
 
@@ -34,14 +34,14 @@ def run(options: argparse.Namespace) -> int:
     damaged, foreign = store.damaged(), store.foreign()
     damage = damage_sentences(damaged, foreign)
     if written or (damage and store.is_being_written()):
-        print(f"{options.run} is being written: it can be verified when that has ended.")
+        print(f"{options.run} is being written. Verify it again when the run is complete.")
         return 0
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
     if damaged:
-        print(f"`probing run --out {options.run}` makes again what is damaged or missing.")
+        print(f"Run `probing run --out {options.run}` to recompute corrupted and missing files.")
     if not damage:
-        print(f"{options.run}: {len(store.names())} files, all whole.")
+        print(f"{options.run}: {len(store.names())} files, all valid.")
     return 2 if damage else 0
 
 
@@ -55,7 +55,7 @@ def _why(store: Any, path: str) -> int:
     for partition in partitions:
         print("\n".join(why(plan, partition.path)))
     for name in () if path else plan.snapshot.unloaded:
-        print(f"'{name}' is to be loaded; what it lacks of embeddings, probes and tables is made then.")
+        print(f"'{name}' will be loaded to compute its missing embeddings, probes and tables.")
     if not path and not partitions and not plan.snapshot.unloaded:
-        print(f"Nothing of {store.root} is made again.")
+        print(f"No file in {store.root} needs to be recomputed.")
     return 0

@@ -116,7 +116,7 @@ def test_one_picture_is_transformed(capsys, tmp_path):
         (["compare", "a.json", "b.json"], "a.json"),
         (["compare", "zoo/mae", "zoo/can", "--max-drop", "2"], "2.0"),
         (["parity", "zoo/mae"], "Two"),
-        (["demo", "--share", "--host", "localhost"], "give one of them"),
+        (["demo", "--share", "--host", "localhost"], "either --share"),
         (["demo", "--port", "http"], "http"),
         (["embed", "--run", "R"], "embed"),
         (["nonsense"], "nonsense"),
@@ -300,7 +300,9 @@ def test_a_full_disk_and_a_reader_that_went_away_are_told_or_are_none(tmp_path):
         pytest.skip("there is no /dev/full")
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
-    assert (done.returncode, done.stderr) == (2, "error: The disk is full; make room, or write elsewhere.\n")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: The disk is full.")
+    assert done.stderr.count("\n") == 1
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False)

@@ -53,12 +53,12 @@ def test_a_pipeline_that_lives_elsewhere(file, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["baseline/pixels"], "Two pipelines"),
+        (["baseline/pixels"], "two pipelines"),
         (["baseline/pixels", "no/such"], "no/such"),
         (["baseline/pixels", "{file}:none"], "no function"),
         (["baseline/pixels", "no_such_module:embed"], "no_such_module"),
-        (["baseline/pixels", "nowhere.py:embed"], "no file"),
-        (["baseline/pixels", "x.npy", "--write", "here"], "second call"),
+        (["baseline/pixels", "nowhere.py:embed"], "does not exist"),
+        (["baseline/pixels", "x.npy", "--write", "here"], "separate call"),
     ],
 )
 def test_bad_input_exits_2(arguments, word, file, capsys):

@@ -175,16 +175,16 @@ def _raise(kind):
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/run", Path("s3://bucket/run"), "gs://x", "hdfs://host:1/x"])
-def test_runs_at_addresses_are_left_for_later(path, capsys):
+def test_runs_at_addresses_are_refused(path, capsys):
     from probing_core import Run
     from probing_core.cli import main
 
-    with pytest.raises(BadConfig, match="left for later"):
+    with pytest.raises(BadConfig, match="not supported"):
         refuse_address(path)
-    with pytest.raises(BadConfig, match="left for later"):
+    with pytest.raises(BadConfig, match="not supported"):
         Run.open(path)
     assert main(["run", "--out", str(path)]) == 2
-    assert capsys.readouterr().err.count("left for later") == 1
+    assert capsys.readouterr().err.count("not supported") == 1
     assert not Path(str(Path(path)).split(":")[0] + ":").exists()
     for fine in ("run", "/a/b:c/d", r"C:\runs", "C:/runs"):
         refuse_address(fine)

@@ -63,7 +63,7 @@ def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
     assert content(copy) == before
     capsys.readouterr()
     assert main(["verify", "--run", str(copy)]) == 0
-    assert "all whole" in capsys.readouterr().out
+    assert "all valid" in capsys.readouterr().out
 
 
 def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):

@@ -63,7 +63,7 @@ def test_a_name_may_be_registered_anew_and_no_name_of_the_project():
     probing_core.register(again)
     assert resolve("invert") is again
     for entry in (made_transform("fog"), from_callable("zoo/mae", len, 3), from_callable("a@pool=cls", len, 3)):
-        with pytest.raises(BadConfig, match="under another name|without options"):
+        with pytest.raises(BadConfig, match="already exists|without options"):
             probing_core.register(entry)
     with pytest.raises(BadConfig, match="a Transform, a CorpusKind or a Corpus is registered; got int"):
         probing_core.register(3)
@@ -92,7 +92,7 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "There is no file"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
+    [(None, "does not exist"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
 )
 def test_a_plugin_that_cannot_be_run_is_told_in_one_line(content, message, tmp_path, capsys):
     path = tmp_path / "mine.py"
