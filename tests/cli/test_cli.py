@@ -115,7 +115,7 @@ def test_one_picture_is_transformed(capsys, tmp_path):
         (["compare", "zoo/mae", "zoo/none"], "zoo/none"),
         (["compare", "a.json", "b.json"], "a.json"),
         (["compare", "zoo/mae", "zoo/can", "--max-drop", "2"], "2.0"),
-        (["parity", "zoo/mae"], "Two"),
+        (["parity", "zoo/mae"], "two pipelines"),
         (["demo", "--share", "--host", "localhost"], "either --share"),
         (["demo", "--port", "http"], "http"),
         (["embed", "--run", "R"], "embed"),
