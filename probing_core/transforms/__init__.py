@@ -1,4 +1,4 @@
-"""The bank: thirty transforms and identity in ten groups of three, and the far-unseen style tier."""
+"""The transformation bank: identity, thirty transformations in ten groups of three, and the unseen styles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 SMALLEST = 8
-"""Fewest pixels along a side: in smaller pictures, nothing can be recognized after a transformation."""
+"""Minimum side length of an image in pixels."""
 
 # fmt: off
 IDENTITY = of_bank(
@@ -53,25 +53,29 @@ _BANK = (
 )
 
 CATALOG: Catalog[Transform] = Catalog("transformation", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
-"""The bank, the far tier, and entries of other packages."""
+"""Catalog of the bank, the unseen styles, and transformations of other packages."""
 
 
 def bank() -> tuple[Transform, ...]:
-    """Return identity and the thirty transforms, in the order of `GROUPS`, members A, B, C."""
+    """Return identity and the thirty transformations, ordered by `GROUPS` and member (A, B, C).
+
+    >>> len(bank())
+    31
+    """
     return _BANK
 
 
 FAR_CONTROL = style.CONTROL.name
-"""The one of the far tier that has no style but its network's own: reported next to the tier."""
+"""Name of the control among the unseen styles: the style network without a style image. It is reported separately."""
 
 
 def far_style() -> tuple[Transform, ...]:
-    """Return the far-unseen style tier: no probe is trained on it."""
+    """Return the unseen styles, on which no probe is trained."""
     return style.FAR
 
 
 TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styles": far_style}
-"""Names that select several transforms."""
+"""Names that select several transformations."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
@@ -86,16 +90,16 @@ def _selected(name: str) -> list[str]:
 
 
 def resolve(name: str) -> Transform:
-    """Return the catalog's entry of that name.
+    """Return the catalog entry called ``name``.
 
     Raises:
-        UnknownName: there is no such transform.
+        UnknownName: the transformation does not exist.
     """
     return CATALOG.get(name)
 
 
 def _reduced(entry: Transform) -> str | tuple[Any, ...]:
-    """Reduce an entry of the catalog to its name for pickling: some of its functions cannot be pickled."""
+    """Pickle a catalog entry by name, because some of its functions cannot be pickled."""
     if entry.name in CATALOG and CATALOG.get(entry.name) is entry and all(one is not entry for one in CATALOG.added):
         return resolve, (entry.name,)
     return object.__reduce_ex__(entry, pickle.HIGHEST_PROTOCOL)
@@ -105,24 +109,27 @@ copyreg.pickle(Transform, _reduced)
 
 
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
-    """Return a transformed picture (H, W, 3) ``uint8``, of the size of ``image``.
+    """Return a transformed image, (H, W, 3) ``uint8``, of the same size as ``image``.
+
+    >>> transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
+    (32, 32, 3)
 
     Args:
-        image: an array (H, W, 3) or (H, W) ``uint8``, a picture of Pillow, a tensor (C, H, W), or the path of a file.
-        name: of the transformation, as in ``probing transforms``.
-        strength: in the transformation's own unit; by default the middle of its range.
-        seed: of what it draws; the draws do not depend on the strength.
+        image: an array (H, W, 3) or (H, W) ``uint8``, a Pillow image, a tensor (C, H, W), or a file path.
+        name: transformation name, as listed by ``probing transforms``.
+        strength: strength in the unit of the transformation; by default the middle of its range.
+        seed: random seed. Random draws do not depend on the strength.
 
     Raises:
-        UnknownName: there is no such transformation.
-        BadConfig: the strength is outside of its range.
-        BadImage: the picture cannot be read, or has less than 8 pixels along a side.
+        UnknownName: the transformation does not exist.
+        BadConfig: the strength is outside the documented range.
+        BadImage: the image cannot be read, or a side is shorter than 8 pixels.
     """
     entry, picture = resolve(name), to_image(image)
     if min(picture.shape[:2]) < SMALLEST:
         raise BadImage(
-            f"A picture needs {SMALLEST} pixels along each side to be transformed; got {picture.shape[1]} x "
-            f"{picture.shape[0]}."
+            f"An image must have at least {SMALLEST} pixels along each side to be transformed; got "
+            f"{picture.shape[1]} x {picture.shape[0]}."
         )
     # The strength is not in the key, so that all strengths share one draw.
     rng = generator(seed, "picture", entry.name)

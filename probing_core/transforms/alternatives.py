@@ -1,14 +1,14 @@
-"""Alternative implementations of the bank's transforms, as in other programs, and more alterations for the detector.
+"""Alternative implementations of the bank's transformations, and additional edits for training the detector.
 
-A probe that learned one implementation of fog may not find another's. Evaluation uses the bank alone; deployment
-probes learn from these as well. An alternative (`Transform.alternative`) draws its own strength, and its lengths are
-fractions of the side.
+A probe trained on one implementation of fog may miss a different one. Evaluation uses only the bank. Deployment probes
+are also trained on these alternatives. An alternative (`Transform.alternative`) draws its own strength, and its lengths
+are fractions of the image side.
 
-All start from an untouched picture as other programs store it (`clean`), the alternative of identity: cut out of a
-larger picture, reduced by another filter, sharpened a little by a camera, stored at high quality. None of that is a
-transformation, and a deployment probe must not report one. Older cameras and web sites change more (`wider_clean`), and
-a detector of alterations must not call that altered either. `WIDER_ALTERED` are alterations that the bank lacks: they
-teach the detector alone, since probes are asked which transform of the bank was applied.
+All alternatives start from a clean image as other programs store it (`clean`, the alternative of identity): cropped
+from a larger image, resized with a different filter, slightly sharpened, and saved at high quality. Deployment probes
+must classify such images as clean. Older cameras and websites change images more (`wider_clean`), and the
+detector must not flag these images either. `WIDER_ALTERED` are edits that are not in the bank. Only the detector is
+trained on them, because probes predict transformations of the bank.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from probing_core.transforms.base import Image, grid
 from probing_core.transforms.pixel_ops import scale_of
 
 NATIVE = 0.2
-"""Share of the pictures that are cut out at the source's own scale, like tiles of large pictures."""
+"""Fraction of crops taken at the original scale of the source, like tiles of large images."""
 
 SMALLEST_SHARE = 0.65
-"""Smallest share of the source's shorter side in those that are reduced."""
+"""Minimum side of the other crops, as a fraction of the shorter side of the source."""
 
 OPENCV = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 PILLOW = (
@@ -41,14 +41,14 @@ PILLOW = (
 
 
 def stored(image: Image, format: str, **options: int) -> Image:
-    """Write ``image`` by Pillow's encoder of ``format`` and read it again."""
+    """Encode ``image`` as ``format`` with Pillow, and decode it."""
     buffer = io.BytesIO()
     Pillow.fromarray(image).save(buffer, format, **options)
     return np.asarray(Pillow.open(buffer).convert("RGB"))
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Cut an untouched square of ``view`` pixels, possibly mirrored, out of a picture that is at least as large."""
+    """Cut a clean square of ``view`` pixels, possibly mirrored, from an image that is at least as large."""
     side = min(picture.shape[:2])
     cut = view if rng.random() < NATIVE else max(view, round(side * rng.uniform(SMALLEST_SHARE, 1)))
     top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
@@ -78,19 +78,19 @@ def _finished(image: Image, rng: np.random.Generator) -> Image:
 
 
 QUALITY = (65, 92)
-"""JPEG quality of the whole picture before it was reduced."""
+"""Range of the JPEG quality of the full image before downsampling."""
 
 EXPOSURE = 0.25
-"""Largest change, in stops."""
+"""Maximum exposure change in stops."""
 
 WHITE_BALANCE = 0.06
-"""Largest relative change of a channel."""
+"""Maximum relative change of a channel."""
 
 SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Apply `clean`, each half of the time after and before what older cameras do."""
+    """Apply `clean`, with the processing of older cameras before it or after it, each with probability 0.5."""
     if rng.random() < 0.5:
         picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)
@@ -123,7 +123,7 @@ def either_sign(rng: np.random.Generator) -> int:
 
 
 def pick(rng: np.random.Generator, shares: Sequence[float]) -> int:
-    """Draw a position in ``shares`` with these probabilities, which sum to 1."""
+    """Draw an index of ``shares``, which are probabilities with sum 1."""
     return int(rng.choice(len(shares), p=shares))
 
 
@@ -132,12 +132,12 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur by a Gaussian of ``sigma`` pixels, mirrored at the border."""
+    """Apply a Gaussian blur of ``sigma`` pixels with mirrored borders."""
     return cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
 
 
 def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
-    """Draw a line through the middle, as augmentation libraries do for motion blur: (side, side) ``float32``, sum 1."""
+    """Return the motion-blur kernel of augmentation libraries, a line through the center: (side, side), sum 1."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)
     kernel = np.zeros((side, side), np.float32)
@@ -147,7 +147,7 @@ def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
 
 
 def desaturate(image: Image, rng: np.random.Generator) -> Image:
-    """Move colors towards Pillow's gray, or the mean of the channels."""
+    """Blend colors with Pillow's grayscale or with the channel mean."""
     amount = rng.uniform(0.5, 1)
     if rng.random() < 0.6:
         return np.asarray(ImageEnhance.Color(Pillow.fromarray(image)).enhance(1 - amount))
@@ -156,15 +156,15 @@ def desaturate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def hue_shift(image: Image, rng: np.random.Generator) -> Image:
-    """Turn the hue in HSV, where the bank turns another space."""
+    """Rotate the hue in 8-bit HSV, unlike the bank."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    turn = int(rng.uniform(14, 50)) * either_sign(rng)  # OpenCV counts 180 a turn
+    turn = int(rng.uniform(14, 50)) * either_sign(rng)  # OpenCV hues range from 0 to 180
     hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
 
 def sepia(image: Image, rng: np.random.Generator) -> Image:
-    """Apply the usual matrix, or tint a gray picture."""
+    """Apply the standard sepia matrix, or tint a grayscale image."""
     pixels = to_float(image)
     if rng.random() < 0.4:
         tint = [rng.uniform(1.05, 1.25), rng.uniform(0.9, 1.02), rng.uniform(0.6, 0.8)]
@@ -176,27 +176,27 @@ def sepia(image: Image, rng: np.random.Generator) -> Image:
 
 
 def brighten(image: Image, rng: np.random.Generator) -> Image:
-    """Add an offset, where the bank multiplies; or use Pillow's enhancer."""
+    """Add an offset (the bank multiplies), or use Pillow's brightness enhancer."""
     if rng.random() < 0.5:
         return to_image(to_float(image) + rng.uniform(0.15, 0.4))
     return np.asarray(ImageEnhance.Brightness(Pillow.fromarray(image)).enhance(rng.uniform(1.4, 2.2)))
 
 
 def contrast(image: Image, rng: np.random.Generator) -> Image:
-    """Move values towards mid-gray, the picture's mean, or black."""
+    """Blend values with mid-gray, the image mean, or black."""
     pixels = to_float(image)
     center = (0.5, float(pixels.mean()), 0.0)[pick(rng, (0.4, 0.3, 0.3))]
     return to_image(center + rng.uniform(0.2, 0.6) * (pixels - center))
 
 
 def gamma(image: Image, rng: np.random.Generator) -> Image:
-    """Darken as the bank does, sometimes lighten."""
+    """Darken as in the bank, or sometimes lighten."""
     power = rng.uniform(1.7, 3.6) if rng.random() < 0.8 else rng.uniform(0.3, 0.6)
     return to_image(to_float(image) ** power)
 
 
 def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
-    """Blur with Pillow's, a box, or a median."""
+    """Apply Pillow's Gaussian blur, a box blur, or a median filter."""
     scale, kind = scale_of(image), pick(rng, (0.45, 0.4, 0.15))
     if kind == 0:
         return np.asarray(Pillow.fromarray(image).filter(ImageFilter.GaussianBlur(rng.uniform(1, 3) * scale)))
@@ -205,13 +205,13 @@ def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def motion_blur(image: Image, rng: np.random.Generator) -> Image:
-    """Blur with a drawn line as kernel, as in augmentation libraries."""
+    """Blur with a line kernel, as in augmentation libraries."""
     kernel = drawn_line_kernel(round(rng.uniform(5, 15) * scale_of(image)) | 1, rng.uniform(0, math.pi))
     return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
 def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
-    """Blur with a disc, sometimes over linear light."""
+    """Blur with a disc, sometimes in linear light."""
     radius = rng.uniform(2, 5) * scale_of(image)
     reach = math.ceil(radius)
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -221,8 +221,7 @@ def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
-    """Add gray noise, colored noise, noise with longer tails, or colored and soft noise as of a camera after
-    demosaicing."""
+    """Add gray, colored or heavy-tailed noise, or blurred colored noise as after demosaicing in a camera."""
     pixels, kind, sigma = to_float(image), pick(rng, (0.25, 0.35, 0.15, 0.25)), rng.uniform(0.04, 0.2)
     shape = (*pixels.shape[:2], 1 if kind == 0 else 3)
     noise = rng.laplace(0, sigma / np.sqrt(2), shape) if kind == 2 else rng.normal(0, sigma, shape)
@@ -232,7 +231,7 @@ def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
 
 
 def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
-    """Add salt and pepper to whole pixels, or to channels alone; sometimes only salt or only pepper."""
+    """Add salt and pepper to pixels or to single channels, or sometimes only salt or only pepper."""
     share, kind = rng.uniform(0.01, 0.15), pick(rng, (0.8, 0.1, 0.1))
     salt, pepper = ((share / 2, share / 2), (share, 0.0), (0.0, share))[kind]
     draw = rng.random((*image.shape[:2], 3 if rng.random() < 0.5 else 1))
@@ -240,7 +239,7 @@ def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
 
 
 def speckle(image: Image, rng: np.random.Generator) -> Image:
-    """Add multiplicative noise, photon counts, or high-sensitivity sensor noise: counts in lightness, shifts in hue."""
+    """Add multiplicative noise, Poisson noise, or high-ISO sensor noise (in lightness and hue)."""
     pixels, kind = to_float(image), rng.integers(3)
     if kind == 0:
         return to_image(pixels * (1 + rng.normal(0, rng.uniform(0.12, 0.38), pixels.shape)))
@@ -255,7 +254,7 @@ def speckle(image: Image, rng: np.random.Generator) -> Image:
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
-    """Store by Pillow's encoder, at any chroma subsampling; sometimes as WebP."""
+    """Compress with Pillow's JPEG encoder at a random chroma subsampling, or sometimes as WebP."""
     if rng.random() < 0.1:
         return stored(image, "WEBP", quality=int(rng.integers(1, 25)))
     return stored(image, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
@@ -270,7 +269,7 @@ def pixelate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def posterize(image: Image, rng: np.random.Generator) -> Image:
-    """Remove low bits, round to a few levels, draw each level in its middle, or use a palette of few colors."""
+    """Remove low bits, round to a few levels or to their midpoints, or quantize to a small palette."""
     kind = pick(rng, (0.45, 0.25, 0.15, 0.15))
     if kind == 0:
         return np.asarray(ImageOps.posterize(Pillow.fromarray(image), 2 + pick(rng, (0.35, 0.4, 0.25))))
@@ -285,11 +284,11 @@ def posterize(image: Image, rng: np.random.Generator) -> Image:
 
 
 Fill = tuple[int, tuple[int, int, int]]
-"""OpenCV's border mode, and the color of a constant one."""
+"""OpenCV border mode, and the fill color for a constant border."""
 
 
 def rotate(image: Image, rng: np.random.Generator) -> Image:
-    """Rotate about the center; some magnify until no corner is empty."""
+    """Rotate about the center, and sometimes magnify to avoid empty corners."""
     height, width = image.shape[:2]
     degrees = rng.uniform(8, 35) * either_sign(rng)
     zoom = 1.0
@@ -301,7 +300,7 @@ def rotate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def perspective(image: Image, rng: np.random.Generator) -> Image:
-    """Move corners one by one, or shear."""
+    """Move the corners independently, or shear."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     if rng.random() < 0.7:
@@ -315,7 +314,7 @@ def perspective(image: Image, rng: np.random.Generator) -> Image:
 
 
 def swirl(image: Image, rng: np.random.Generator) -> Image:
-    """Swirl within a circle of any size, whose center may be off the middle."""
+    """Swirl within a circle of random size and center."""
     height, width = image.shape[:2]
     x, y = grid((height, width))
     aside = rng.uniform(-0.15, 0.15, 2) * (width, height)
@@ -348,13 +347,13 @@ def _fill(rng: np.random.Generator) -> Fill:
 
 
 RELIEF = np.array([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]], np.float32)
-"""Slope from the top left to the bottom right."""
+"""Kernel for the brightness slope from top left to bottom right."""
 
 HERE = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 
 
 def emboss(image: Image, rng: np.random.Generator) -> Image:
-    """Make a colored relief that keeps the picture, one on gray, a gray one, or Pillow's; lit from any side."""
+    """Apply a relief filter (on the image, on gray, grayscale, or Pillow's) with a random light direction."""
     pixels, kind = to_float(image), pick(rng, (0.6, 0.12, 0.18, 0.1))
     if kind == 3:
         relief = to_float(np.asarray(Pillow.fromarray(image).filter(ImageFilter.EMBOSS)))
@@ -372,11 +371,11 @@ def emboss(image: Image, rng: np.random.Generator) -> Image:
 
 
 EIGHTHS = 3
-"""OpenCV draws in units of an eighth of a pixel."""
+"""Number of fractional bits in OpenCV drawing coordinates (units of 1/8 pixel)."""
 
 
 def fog(image: Image, rng: np.random.Generator) -> Image:
-    """Draw a veil, thin or thick, sometimes over a soft picture."""
+    """Draw a veil of random thickness, sometimes over a blurred image."""
     density = log_uniform(rng, 0.08, 0.75)
     veil = (_even, _deep, _patchy, _puffs)[pick(rng, (0.15, 0.15, 0.3, 0.4))](image.shape[:2], rng)
     pixels = to_float(image)
@@ -386,13 +385,13 @@ def fog(image: Image, rng: np.random.Generator) -> Image:
 
 
 def rain(image: Image, rng: np.random.Generator) -> Image:
-    """Draw streaks one by one or all at once; in front of the blur of wet air, or within it; in dull light."""
+    """Draw rain streaks over a dull image, before or after blurring it."""
     scale = scale_of(image)
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)
     dull, opacity = rng.uniform(0.55, 1), rng.uniform(0.5, 1)
     where = pick(rng, (0.65, 0.1, 0.25))
-    if where == 1:  # the picture is blurred, the streaks are not
+    if where == 1:  # blur the image but not the streaks
         pixels = soft(pixels, rng.uniform(0.5, 2) * scale)
     pixels = pixels + (color - pixels) * (opacity * streaks)[..., None]
     if where == 0:
@@ -402,7 +401,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Draw flakes, still or falling, over a picture that may be bleached; or settled snow on what is not bright."""
+    """Draw still or falling flakes over an image that may be brightened, or draw snow on the ground."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:
@@ -446,7 +445,7 @@ def _puffs(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw streaks of one slant, or of slightly different slants: (height, width), 0 to 1."""
+    """Draw streaks with equal or slightly different slants: (height, width), 0 to 1."""
     height, width = shape
     scale = min(shape) / 128
     streaks: np.ndarray = np.zeros(shape, np.float32)
@@ -463,7 +462,7 @@ def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw dots stretched by motion, as photo editors make rain: (height, width), 0 to 1."""
+    """Draw motion-blurred dots, as photo editors simulate rain: (height, width), 0 to 1."""
     dots = (rng.random(shape) < rng.uniform(0.005, 0.04)).astype(np.float32)
     side = max(5, round(rng.uniform(8, 24) * min(shape) / 128) | 1)
     streaks = cv2.filter2D(soft(dots, 0.5), -1, drawn_line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
@@ -471,7 +470,7 @@ def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
 
 
 def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Draw round spots of ``radii`` pixels of a view of 128: (height, width), 0 to 1."""
+    """Draw discs with ``radii`` in pixels of a 128 px view: (height, width), 0 to 1."""
     height, width = shape
     spots: np.ndarray = np.zeros(shape, np.float32)
     scale = 2**EIGHTHS
@@ -483,7 +482,7 @@ def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: 
 
 
 def ground_glass(image: Image, rng: np.random.Generator) -> Image:
-    """Replace every pixel by a neighbor, once or twice, between two slight blurs."""
+    """Replace every pixel with a random neighbor, once or twice, between two slight blurs."""
     scale = scale_of(image)
     sigma, reach = rng.uniform(0.4, 1) * scale, max(1, round(rng.uniform(1, 3) * scale))
     pixels = soft(to_float(image), sigma)
@@ -495,7 +494,7 @@ def ground_glass(image: Image, rng: np.random.Generator) -> Image:
 
 
 def darken(image: Image, rng: np.random.Generator) -> Image:
-    """Darken by an offset or a factor."""
+    """Darken with an offset or a factor."""
     if rng.random() < 0.5:
         return to_image(to_float(image) - rng.uniform(0.15, 0.5))
     return to_image(to_float(image) * rng.uniform(0.35, 0.7))
@@ -505,4 +504,4 @@ WIDER_ALTERED: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "gaussian-blur": ground_glass,
     "gamma": darken,
 }
-"""By the nearest transform of the bank, whose class they are learned as."""
+"""Additional edits by the most similar transformation of the bank, whose class is their label."""

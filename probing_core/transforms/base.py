@@ -1,7 +1,7 @@
-"""Transforms: frozen data, one strength parameter, and a pure function.
+"""Transformations: immutable descriptions with one strength parameter and a pure function.
 
-A *pixel* transform changes the values of a picture and keeps its geometry; a *geometric* one is a coordinate map. In a
-run both reach the view through exactly one warp, so that the number of resamplings identifies no class.
+A *pixel* transformation changes pixel values and preserves geometry. A *geometric* transformation is a coordinate map.
+In a run, every view is computed with exactly one warp, so the number of resampling steps does not reveal the class.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from probing_core.errors import BadConfig
 from probing_core.images import Image, as_image
 
 MARGIN = 1.375
-"""A source's side over the view's (176 px for 128): room to rotate by 30 degrees without any fill."""
+"""Ratio of the source side to the view side (176 px for 128 px), which allows rotation by 30° without fill."""
 
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
-"""(image, strength, rng) -> image of the same size and dtype; never writes into its input."""
+"""Function (image, strength, rng) -> image of the same size and dtype. It does not modify its input."""
 
 Alternative: TypeAlias = Callable[[Image, np.random.Generator], Image]
-"""(image, rng) -> image of the same size: an effect as another program makes it, its strength drawn from ``rng``."""
+"""Function (image, rng) -> image of the same size: the effect in a different program, with a random strength."""
 
 Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""(x, y), each ``float32`` (height, width): where an output pixel is read, in output pixels from the center."""
+"""Input coordinates (x, y) of each output pixel, ``float32`` (height, width), in output pixels from the center."""
 
 CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], Coordinates]
-"""((height, width) of the output, strength, rng) -> `Coordinates`."""
+"""Function (output shape (height, width), strength, rng) -> `Coordinates`."""
 
 GROUPS = (
     "identity",
@@ -47,43 +47,43 @@ GROUPS = (
     "weather",
     "style",
 )
-"""The eleven classes of the group task, in the order of every page."""
+"""Classes of the group task, in display order."""
 
 ERASED_BY_REDUCTION = ("blur", "noise", "codec")
-"""Groups whose traces are at a picture's own scale: in tiles of a large picture, rather than in the whole."""
+"""Groups whose traces disappear when a large image is downsampled: they are visible in tiles, not in the full image."""
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
-"""The rotation in which a group's member is held out of training."""
+"""Fold in which a member of a group is held out of training."""
 
 SPLITS = ("train", "val", "test")
 
 ALTERNATIVE_DRAWS = 8
-"""Draws for the key of an alternative without a revision, since it draws its strength itself."""
+"""Number of draws in the key of an alternative without a revision, which draws its own strength."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
-    """One entry of the bank.
+    """A transformation of images.
 
     Attributes:
-        member: its place in the group, which decides the rotation that holds it out; None outside of the bank.
-        parameter, unit: of the strength, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
-        weakest, strongest: the documented range, weakest first; weakest may be the larger number.
-        neutral: strength beyond the weakest at which a picture does not change, or hardly; None where none exists.
-        distribution: of strengths between them: ``linear`` (uniform), ``log`` (uniform in the logarithm) or
-            ``integer`` (uniform over whole numbers).
-        revision: raise it when the function changes, so that samples are made again. Without one (in other packages)
-            the key is a digest of the function's results for fixed pictures.
-        library: that does the pixel work.
-        source: of the definition.
-        draws: whether the result depends on ``rng`` beyond the strength.
-        far: whether it belongs to the far-unseen tier, which no probe learns from.
-        pixels: the function of a pixel transform.
-        warp: the coordinate map of a geometric one.
-        pixels_of_split: of an overlay, split -> pixel function; splits share no font, word or icon.
-        is_length: whether the strength is a length in pixels of a 128 px view, so that it scales with the picture.
-        alternative: the same effect as other programs make it (`probing_core.transforms.alternatives`).
+        member: member of the group (A, B or C), which determines the fold that holds it out; None outside the bank.
+        parameter, unit: name and unit of the strength, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
+        weakest, strongest: documented strength range. ``weakest`` may be the larger number.
+        neutral: strength at which the image does not (or hardly) change, beyond ``weakest``; None if there is none.
+        distribution: distribution of strengths: ``linear`` (uniform), ``log`` (log-uniform) or ``integer`` (uniform
+            over integers).
+        revision: number to increase when the function changes, so that samples are recomputed. If it is missing (in
+            other packages), the key is a digest of the results for fixed images.
+        library: library that computes the pixels.
+        source: source of the definition.
+        draws: whether the result depends on ``rng`` in addition to the strength.
+        far: whether it is an unseen style, on which no probe is trained.
+        pixels: function of a pixel transformation.
+        warp: coordinate map of a geometric transformation.
+        pixels_of_split: for overlays, split -> pixel function; splits share no fonts, words or icons.
+        is_length: whether the strength is a length in pixels of a 128 px view, which scales with the image.
+        alternative: the same effect as implemented in other programs (`probing_core.transforms.alternatives`).
     """
 
     name: str
@@ -110,23 +110,23 @@ class Transform:
 
     @property
     def falling(self) -> bool:
-        """Whether smaller numbers are stronger, as for a quality."""
+        """Whether smaller strengths have a stronger effect, as for JPEG quality."""
         return self.strongest < self.weakest
 
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
-            raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}; got '{self.group}'")
+            raise ValueError(f"{self.name}: 'group' must be one of {', '.join(GROUPS)}, but got '{self.group}'")
         if (self.pixels is None) == (self.warp is None):
-            raise ValueError(f"{self.name}: give either `pixels` or `warp`, not both and not neither")
+            raise ValueError(f"{self.name}: exactly one of `pixels` and `warp` is required")
         if self.neutral is not None and (self.neutral - self.weakest) * (self.strongest - self.weakest) >= 0:
             raise ValueError(
-                f"{self.name}: `neutral` lies beyond the weakest strength, away from the strongest, but got "
-                f"{self.neutral} for a range from {self.weakest} to {self.strongest}"
+                f"{self.name}: `neutral` must be weaker than the weakest strength, but got {self.neutral} for a range "
+                f"from {self.weakest} to {self.strongest}"
             )
 
     @property
     def key(self) -> list[Any]:
-        """All that decides the transform's samples, in JSON types; code by its revision or its answers."""
+        """Cache key of the samples, in JSON types. It identifies code by its revision or by its results."""
         return [
             self.name,
             self.group,
@@ -140,24 +140,24 @@ class Transform:
 
     @property
     def alternative_key(self) -> list[Any]:
-        """All that decides the alternative's results, like `key`; the key of the transform itself where it has none."""
+        """Cache key of the alternative, or `key` if there is no alternative."""
         if self.alternative is None:
             return self.key
         return [self.name, self.group, _alternative_revision(self)]
 
     @property
     def unseen_in(self) -> int | None:
-        """The rotation whose probes never see this transform; None for identity and all outside of the bank."""
+        """Fold that holds out this transformation; None for identity and for transformations outside the bank."""
         return UNSEEN_IN[self.member] if self.member else None
 
     def strength_at(self, fraction: float) -> float:
-        """Return the strength at ``fraction`` of the documented range: 0 is the weakest, 1 the strongest."""
+        """Return the strength at ``fraction`` of the documented range, from weakest (0) to strongest (1)."""
         if self.distribution == "log":
             return float(self.weakest * (self.strongest / self.weakest) ** fraction)
         return self._as_drawn(self.weakest + (self.strongest - self.weakest) * fraction)
 
     def fainter(self, share: float) -> float:
-        """Return the strength at ``share`` of the way from `neutral` (0), where there is one, to the weakest (1)."""
+        """Interpolate between `neutral`, if there is one (0), and the weakest strength (1)."""
         assert self.neutral is not None
         return self._as_drawn(self.neutral + (self.weakest - self.neutral) * share)
 
@@ -165,45 +165,45 @@ class Transform:
         return float(round(strength)) if self.distribution == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:
-        """Draw a strength from the documented range, by its distribution."""
+        """Draw a strength from the documented range and distribution."""
         if self.distribution == "integer":
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
         return self.strength_at(rng.random())
 
     def apply(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Return ``image``, (H, W, 3) or (H, W) ``uint8`` of any size, transformed.
+        """Transform ``image``, (H, W, 3) or (H, W) ``uint8``, of any size.
 
         Raises:
-            BadConfig: the strength is not from `weakest` to `strongest`.
-            BadImage: the image is of another type or shape.
+            BadConfig: the strength is outside the range from `weakest` to `strongest`.
+            BadImage: the image has a different type or shape.
         """
         low, high = sorted((self.weakest, self.strongest))
-        slack = 1e-9 * max(abs(low), abs(high))  # `strength_at(1)` is rounded
+        slack = 1e-9 * max(abs(low), abs(high))  # tolerate the rounding of `strength_at(1)`
         number = isinstance(strength, Real)
         if self.group != "identity" and not (number and low - slack <= strength <= high + slack):
             raise BadConfig(
-                f"The {self.parameter} of '{self.name}' is {self.weakest:g} (weakest) to {self.strongest:g} "
+                f"The {self.parameter} of '{self.name}' must be {self.weakest:g} (weakest) to {self.strongest:g} "
                 f"(strongest) {self.unit}; got {format(strength, 'g') if number else repr(strength)}."
             )
         return self.apply_unchecked(as_image(image), strength, rng)
 
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Apply as `apply` does, at any strength.
+        """Transform ``image`` at any strength.
 
-        A geometric transform cannot read beyond the edges of a picture, so it magnifies the picture by `MARGIN`, or by
-        more where the map reaches farther (long pictures), in the same warp.
+        A geometric transformation magnifies the image by at least `MARGIN` in the same warp, so that the map does not
+        read beyond the image edges. Elongated images may need more magnification.
         """
         if self.pixels is not None:
             return self.pixels(image, strength, rng)
-        assert self.warp is not None  # a transform has one of the two
+        assert self.warp is not None  # either `pixels` or `warp` is set
         height, width = image.shape[:2]
         x, y = self.warp((height, width), strength, rng)
         reach = max(float(np.abs(x).max()) * 2 / (width - 1), float(np.abs(y).max()) * 2 / (height - 1))
         return warped(image, (x, y), 1 / max(MARGIN, reach))
 
     def for_split(self, split: str) -> Transform:
-        """Return this transform with the fonts, words or icons of one split; itself where it has none."""
+        """Return the transformation with the fonts, words or icons of ``split``, or itself if it has none."""
         return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
 
 
@@ -219,7 +219,7 @@ def of_bank(
     source: str,
     **more: Any,
 ) -> Transform:
-    """Return an entry of the catalog with common defaults: made by OpenCV, neutral at 0, revision 1."""
+    """Return a catalog entry with common defaults: library OpenCV, neutral strength 0, revision 1."""
     usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
     usual["alternative_revision"] = 1 if "alternative" in more else None
     stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
@@ -252,10 +252,10 @@ def _alternative_revision(transform: Transform) -> int | str:
 
 
 def digest_answers(functions: Sequence[Alternative]) -> str:
-    """Return a digest of the results of ``functions`` for two fixed pictures, one of noise and one smooth.
+    """Return a digest of the results of ``functions`` for two fixed images, one of noise and one smooth.
 
-    It covers the mean and the deviation of blocks of 16 px, rounded to two levels of 255, since processors may round
-    pixels differently; flat blocks have whole levels, far from where the rounding changes.
+    The digest covers the mean and the standard deviation of 16 px blocks, rounded to two levels of 255, because
+    processors may round pixels differently. Flat blocks have integer levels, far from the rounding boundaries.
     """
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")
@@ -270,7 +270,7 @@ def digest_answers(functions: Sequence[Alternative]) -> str:
 
 
 def grid(shape: tuple[int, int]) -> Coordinates:
-    """Return the place of every pixel of a picture of (height, width): the coordinate map that changes nothing."""
+    """Return the identity coordinate map of an image of shape (height, width)."""
     height, width = shape
     x = np.arange(width, dtype=np.float32) - (width - 1) / 2
     y = np.arange(height, dtype=np.float32) - (height - 1) / 2
@@ -278,7 +278,7 @@ def grid(shape: tuple[int, int]) -> Coordinates:
 
 
 def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
-    """Read ``image`` at ``coordinates``, of which one pixel is ``scale`` pixels of the image."""
+    """Sample ``image`` at ``coordinates``, whose unit is ``scale`` pixels of the image."""
     height, width = image.shape[:2]
     x, y = (values * np.float32(scale) for values in coordinates)
     x, y = x + np.float32((width - 1) / 2), y + np.float32((height - 1) / 2)
@@ -286,9 +286,9 @@ def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
 
 
 def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:
-    """Return the random generator of one sample; the same for every model, never global state.
+    """Return the random generator of one sample, which is the same for every model.
 
-    Seeded by a hash, so that neither the order of images nor that of transforms matters.
+    The seed is a hash, so it does not depend on the order of images or transformations.
     """
     key = f"{seed}|{image_id}|{transform}|{repetition}|{draw}".encode()
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "little"))

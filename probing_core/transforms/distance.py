@@ -1,4 +1,4 @@
-"""Distance of a transformed picture from the original; it is measured of every sample of every run."""
+"""Distance between a transformed image and its original, computed for every sample of a run."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from probing_core.transforms.base import Image
 
 OCTAVES = 4
-"""Number of scales of the distance: the pictures' own, and reduced by 2, 4 and 8."""
+"""Number of scales of the distance: full size, and downsampled by 2, 4 and 8."""
 
 SAME_SSIM = 0.99
-"""Above this structural similarity a transform is invisible."""
+"""Structural similarity above which a transformation is invisible."""
 
 SAME_DIFFERENCE = 2.0
-"""Below this mean absolute difference (of 255) a transform is invisible."""
+"""Mean absolute difference (of 255) below which a transformation is invisible."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """How two pictures of one size differ.
+    """Difference between two images of the same size.
 
     Attributes:
-        ssim: structural similarity, mean of the three channels; 1 for equal pictures.
+        ssim: structural similarity, mean of the three channels; 1 for identical images.
         difference: mean absolute difference of the values, 0 to 255.
         distance: 1 - SSIM, averaged over `OCTAVES` octaves.
-        visible: whether the difference can be seen: by `SAME_SSIM` and `SAME_DIFFERENCE`.
+        visible: whether the difference is visible according to `SAME_SSIM` and `SAME_DIFFERENCE`.
     """
 
     ssim: float
@@ -37,17 +37,17 @@ class Description:
 
 
 def describe(reference: Image, image: Image) -> Description:
-    """Describe how ``image`` differs from ``reference``, both (H, W, 3) ``uint8``.
+    """Compare ``image`` with ``reference``, both (H, W, 3) ``uint8``.
 
-    The distance is that of multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales, over
-    red, green and blue, since luma alone would miss a turned hue.
+    The distance uses multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales. It averages
+    over red, green and blue, because luma would miss hue rotations.
     """
     difference = float(cv2.norm(reference, image, cv2.NORM_L1) / image.size)
     scales = np.array(_ssim_by_octave(reference.astype(np.float32), image.astype(np.float32)))
     return Description(
         ssim=float(scales[0]),
         difference=difference,
-        distance=max(0.0, float(1 - scales.mean())),  # rounding may give a tiny negative number
+        distance=max(0.0, float(1 - scales.mean())),  # rounding may yield a tiny negative number
         visible=bool(scales[0] <= SAME_SSIM and difference >= SAME_DIFFERENCE),
     )
 
@@ -62,11 +62,11 @@ def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """Return structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
+    """Return the structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
 
-    Gaussian window of 11 taps and sigma 1.5, borders mirrored, mean over all pixels and channels.
+    It uses a Gaussian window with 11 taps and sigma 1.5, mirrors the borders, and averages over pixels and channels.
     """
-    # In place, since at this size new arrays cost more than the arithmetic.
+    # Work in place, because allocating arrays costs more than the arithmetic.
     c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
     mean_x, mean_y = _window(x), _window(y)
     product = mean_x * mean_y
@@ -76,7 +76,7 @@ def ssim(x: np.ndarray, y: np.ndarray) -> float:
     covariance -= product
     power = np.square(x)
     power += y * y
-    variances = _window(power)  # only the sum of the two is needed: one blur less
+    variances = _window(power)  # only the sum of both variances is needed, which saves a blur
     variances -= squares
 
     product *= 2

@@ -1,4 +1,4 @@
-"""Shared by several groups: lengths in pixels of a 128 px view, blending, tables."""
+"""Operations shared by several groups: length scaling, blending and lookup tables."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from probing_core.transforms.base import Image
 
 REFERENCE_SIDE = 128
-"""Lengths are documented in pixels of a view of this side."""
+"""View side in pixels to which documented lengths refer."""
 
 VALUES = np.arange(256, dtype=np.float64)
-"""Every value of a channel, at which a curve is evaluated for `lookup`."""
+"""All channel values, for evaluating tone curves (see `lookup`)."""
 
 
 def scale_of(image: Image) -> float:
-    """Return how many pixels of ``image`` one pixel of a 128 px view is."""
+    """Return the size of one pixel of a 128 px view in pixels of ``image``."""
     return min(image.shape[:2]) / REFERENCE_SIDE
 
 
 def blend(image: Image, effect: Image, amount: float) -> Image:
-    """Return ``image`` at ``amount`` 0, ``effect`` at 1."""
+    """Interpolate between ``image`` (``amount`` 0) and ``effect`` (1)."""
     return cv2.addWeighted(image, 1 - amount, effect, amount, 0)
 
 
 def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
-    """Apply ``effect`` to ``image`` after reducing its shorter side to ``side``; the result is enlarged again.
+    """Apply ``effect`` to ``image`` with its shorter side downsampled to at most ``side``, and upsample the result.
 
-    For effects that leave no detail or cost too much on large pictures.
+    This saves time for effects that remove detail or are slow on large images.
     """
     height, width = image.shape[:2]
     reduction = min(height, width) / side
@@ -40,12 +40,12 @@ def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
 
 
 def lookup(image: Image, values: np.ndarray) -> Image:
-    """Replace every value ``v`` of ``image`` by ``values[v]`` (256 numbers), rounded and clipped to 0..255."""
+    """Replace every value ``v`` of ``image`` with ``values[v]`` (256 numbers), rounded and clipped to 0..255."""
     return cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
 def gray_of(image: Image) -> np.ndarray:
-    """Return luma (H, W) ``uint8``, Rec. 601: 0.299 R + 0.587 G + 0.114 B."""
+    """Return the Rec. 601 luma (H, W) ``uint8``: 0.299 R + 0.587 G + 0.114 B."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
@@ -54,5 +54,5 @@ def as_rgb(gray: np.ndarray) -> Image:
 
 
 def to_bytes(values: np.ndarray) -> Image:
-    """Round floats in 0..255 and clip them to ``uint8``."""
+    """Round floats and clip them to ``uint8``."""
     return cv2.convertScaleAbs(np.maximum(values, 0, dtype=np.float32))

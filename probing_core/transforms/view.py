@@ -1,4 +1,4 @@
-"""From a source picture to the view that embedders receive: square, `view` pixels, through exactly one warp."""
+"""Conversion of a source image to the square view that models receive, with exactly one warp."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import numpy as np
 from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid, warped
 
 DENSITY = 2
-"""Source samples per pixel: interpolation between pixels leaves traces, between twice as many none that the shortcut
-audit of the tests finds."""
+"""Source samples per pixel. At 1, interpolation leaves traces; at 2, the shortcut audit in the tests detects none."""
 
 
 def source_side(view: int) -> int:
-    """Return the shorter side in pixels from which views of ``view`` pixels need not be magnified."""
+    """Return the smallest source side in pixels that does not require upsampling for views of ``view`` pixels."""
     return math.ceil(view * MARGIN)
 
 
 def prepare_source(image: Image, view: int) -> Image:
-    """Cut the central square of ``image``, from which `cut_view` cuts every class.
+    """Prepare the central square of ``image``, from which `cut_view` cuts the views of every class.
 
-    Reduced to `source_side` where it is larger, so that old compression traces fade, then enlarged to `DENSITY`
-    samples per pixel; the same for every class, and done once per picture.
+    A larger square is downsampled to `source_side`, which weakens old compression artifacts, and then upsampled to
+    `DENSITY` samples per pixel. The result is the same for every class and is computed once per image.
 
     Returns:
         (S, S, 3) ``uint8``, S = `DENSITY` * `source_side`.
@@ -35,7 +34,7 @@ def prepare_source(image: Image, view: int) -> Image:
 
 
 def central_square(image: Image) -> Image:
-    """Return the largest square in the middle of ``image``, as a view of its memory."""
+    """Return the largest central square of ``image``, without copying."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -43,7 +42,7 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Resize ``image`` (square) to ``side`` pixels, always as a copy: a view would keep a large picture in memory."""
+    """Resize a square ``image`` to ``side`` pixels, always as a copy, so that large images can be freed."""
     if image.shape[0] == side:
         return np.array(image, order="C")
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
@@ -51,10 +50,11 @@ def resize(image: Image, side: int) -> Image:
 
 
 def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
-    """Return the warp that every class undergoes, geometric ones after their own map.
+    """Return a random sub-pixel warp, which is applied to every class.
 
-    It moves the sides by up to a pixel and shifts by up to half a pixel. Without it, wherever a map keeps the pixel
-    grid (identity, the border of a swirl), nothing would be interpolated, and sharpness would identify the class.
+    It moves the sides by up to one pixel and shifts the image by up to half a pixel. Without it, views whose map
+    preserves the pixel grid (identity, the border of a swirl) would not be interpolated, and sharpness would reveal the
+    class.
     """
     a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
@@ -62,17 +62,17 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """Cut the view of one class out of ``source``, from `prepare_source` for the same ``view``."""
+    """Cut the view of one class from ``source``, the result of `prepare_source` for the same ``view``."""
     return cut_pair(source, view, transform, strength, rng)[1]
 
 
 def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """Cut the same view without and with the transform, under the same sub-pixel warp."""
+    """Cut the same view without and with the transformation, with the same sub-pixel warp."""
     nudge = sub_pixel_warp(view, rng)
     before = warped(source, nudge(*grid((view, view))), DENSITY)
     if transform.warp is not None:
         return before, warped(source, nudge(*transform.warp((view, view), strength, rng)), DENSITY)
-    assert transform.pixels is not None  # a transform has one of the two
+    assert transform.pixels is not None  # either `pixels` or `warp` is set
     return before, transform.pixels(before, strength, rng)

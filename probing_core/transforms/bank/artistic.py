@@ -1,4 +1,4 @@
-"""Artistic: classic filters that turn a photograph into something drawn or carved."""
+"""Artistic transformations: classic filters that make a photograph look drawn or carved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 
 LARGEST_SIDE = 1024
-"""Stylization takes seconds per megapixel: larger pictures are reduced to this side."""
+"""Maximum side for stylization, which takes seconds per megapixel. Larger images are downsampled."""
 
 
 def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:
@@ -22,7 +22,7 @@ def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:
 
 def pencil_sketch(image: Image, amount: float, rng: np.random.Generator) -> Image:
     gray = gray_of(image)
-    # Color dodge of the gray picture by its blurred negative: paper stays white, edges and texture become strokes.
+    # Color dodge of the grayscale image with its blurred negative: flat areas become white, edges become strokes.
     sketch = cv2.divide(gray, cv2.GaussianBlur(gray, (0, 0), 2.5 * scale_of(image)), scale=255)
     return blend(image, as_rgb(sketch), amount)
 

@@ -1,4 +1,4 @@
-"""Blur: the average over a Gaussian, a line, a disc."""
+"""Blur transformations: convolution with a Gaussian, a line or a disc."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import at_most, scale_of
 
 LARGEST_SIDE = 512
-"""Larger pictures are reduced to this side before an isotropic blur, which leaves no finer detail anyway."""
+"""Maximum side for isotropic blurs. Larger images are downsampled, because the blur removes finer detail anyway."""
 
 
 def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
@@ -28,7 +28,7 @@ def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
-    """Return weights (K, K) ``float32``, sum 1, of a line ``length`` px long at ``angle`` rad, one pixel wide."""
+    """Return the kernel (K, K) ``float32``, sum 1, of a one-pixel-wide line of ``length`` px at ``angle`` rad."""
     half = math.ceil((length - 1) / 2) + 1
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along = np.abs(x * math.cos(angle) + y * math.sin(angle))
@@ -38,7 +38,7 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def disc_kernel(radius: float) -> np.ndarray:
-    """Return weights (K, K) ``float32``, sum 1, of a disc of ``radius`` px whose edge is one pixel soft."""
+    """Return the kernel (K, K) ``float32``, sum 1, of a disc of ``radius`` px with a one-pixel soft edge."""
     half = math.ceil(radius)
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     weights = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
@@ -46,7 +46,7 @@ def disc_kernel(radius: float) -> np.ndarray:
 
 
 NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
-"""Narrower Gaussians or discs are within one pixel and blur nothing."""
+"""Smallest sigma and radius, in pixels, that have an effect: smaller kernels cover only one pixel."""
 
 # fmt: off
 TRANSFORMS = (

@@ -1,4 +1,4 @@
-"""Color: changes of hue and saturation that keep the lightness."""
+"""Color transformations: changes of hue and saturation that preserve lightness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, blend, gray_of
 
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
-"""RGB -> sepia, the usual matrix (W3C Filter Effects 1 has the same digits)."""
+"""Sepia matrix for RGB, with the coefficients of W3C Filter Effects 1."""
 
 
 def desaturate(image: Image, amount: float, rng: np.random.Generator) -> Image:
@@ -19,7 +19,7 @@ def desaturate(image: Image, amount: float, rng: np.random.Generator) -> Image:
 
 def hue_shift(image: Image, turn: float, rng: np.random.Generator) -> Image:
     degrees = 360 * turn * rng.choice((-1, 1))
-    # In float32: 8-bit HSV has 180 hues, and the gaps between them would be a trace of their own.
+    # Use float32: 8-bit HSV has only 180 hues, and the quantization would leave an additional trace.
     hsv = cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2HSV)
     hue = hsv[..., 0] + np.float32(degrees)
     hsv[..., 0] = np.where(hue < 0, hue + 360, np.where(hue >= 360, hue - 360, hue))

@@ -1,4 +1,7 @@
-"""Geometry: coordinate maps. A map gives where each output pixel is read; `probing_core.transforms.view` warps once."""
+"""Geometric transformations: maps from output pixels to input coordinates.
+
+`probing_core.transforms.view` applies each map in a single warp.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from probing_core.transforms import alternatives
 from probing_core.transforms.base import Coordinates, grid, of_bank
 
 SWIRL_SHRINK = 0.975
-"""A swirl reads from this share of the picture: where it shears, it compresses along one direction, and without some
-magnification its views would be sharper than identity's. Found by the shortcut audit at the weakest strength."""
+"""Fraction of the image that a swirl reads. A swirl compresses the image where it shears, so without magnification its
+views would be sharper than clean views. The value comes from the shortcut audit at the weakest strength."""
 
 FAINT_SWIRL = 1.0
-"""Radians of the weakest documented strength, below which there is less to compress, down to nothing at 0."""
+"""Weakest documented swirl in radians. Below it, the magnification decreases to none at 0."""
 
 
 def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
@@ -37,7 +40,7 @@ def perspective(shape: tuple[int, int], tilt: float, rng: np.random.Generator) -
 
 def swirl(shape: tuple[int, int], radians: float, rng: np.random.Generator) -> Coordinates:
     x, y = grid(shape)
-    # As in scikit-image, with a radius of three quarters of the side.
+    # Same formula as scikit-image, with a radius of three quarters of the side.
     fall = np.float32(math.log(2) * 0.75 * min(shape) / 5)
     angle = np.float32(radians * rng.choice((-1, 1))) * np.exp(-np.hypot(x, y) / fall)
     x, y = _level(*_turned((x, y), angle))
@@ -52,7 +55,7 @@ def _turned(coordinates: Coordinates, angle: np.ndarray | np.float32) -> Coordin
 
 
 def _level(x: np.ndarray, y: np.ndarray) -> Coordinates:
-    """Magnify the map as a whole so that its mean squared scale is one: on average as sharp as no map."""
+    """Scale the map to a mean squared scale of one, so that views are as sharp on average as clean views."""
     squares = [float(np.mean(np.square(np.diff(values, axis=axis)))) for values in (x, y) for axis in (0, 1)]
     scale = np.float32(math.sqrt(sum(squares) / 2))
     return x / scale, y / scale

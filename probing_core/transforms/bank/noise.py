@@ -1,4 +1,4 @@
-"""Noise: every value, or a few of them, disturbed independently."""
+"""Noise transformations: independent perturbation of all values or of a few pixels."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def speckle(image: Image, sigma: float, rng: np.random.Generator) -> Image:
 
 
 def uint16(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draw independent integers, uniform over 0..65535."""
+    """Draw independent uniform integers from 0 to 65535."""
     return np.frombuffer(rng.bytes(2 * int(np.prod(shape))), dtype="<u2").reshape(shape)
 
 
 def normal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Draw independent standard normal numbers, ``float32``, up to 4.2 standard deviations.
+    """Draw independent standard normal numbers, ``float32``, truncated at 4.2 standard deviations.
 
-    By a table of 65,536 quantiles: faster than ``rng.standard_normal``, and finer than eight bits need.
+    A table of 65,536 quantiles is faster than ``rng.standard_normal`` and precise enough for 8-bit images.
     """
     return quantiles()[uint16(shape, rng)]
 

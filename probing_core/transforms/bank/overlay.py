@@ -1,7 +1,7 @@
-"""Overlay: what people put on top of pictures. Fonts, words and icons differ between the splits.
+"""Overlay transformations: text, icons and borders. Fonts, words and icons differ between splits.
 
-An icon is a tuple of closed contours, drawn by code, each (n, 2) ``float64`` in -1..1 with y pointing down. A point is
-inside when it is inside an odd number of contours, so a contour within another is a hole.
+An icon is a tuple of closed contours, each (n, 2) ``float64`` in -1..1 with y pointing down. A point is inside the icon
+if it is inside an odd number of contours, so nested contours are holes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """Draw a star of ``points`` rays, whose notches are at ``inner`` of the radius."""
+    """Return a star with ``points`` rays and an inner radius of ``inner``."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -46,7 +46,7 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 
 def cross(arm: float) -> np.ndarray:
-    """Draw an upright cross whose arms extend ``arm`` to either side."""
+    """Return an upright cross with arms of half width ``arm``."""
     quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])
     turn = np.array([(0, 1), (-1, 0)])
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])
@@ -90,7 +90,7 @@ def drop() -> np.ndarray:
 
 @cache
 def icons(split: str) -> tuple[Icon, ...]:
-    """Return eight icons that only ``split`` ("train", "val" or "test") has."""
+    """Return the eight icons that are used only in ``split`` ("train", "val" or "test")."""
     return {
         "train": (
             (star(5, 0.42),),
@@ -130,7 +130,7 @@ FONTS = {
     "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
     "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
 }
-"""Type designs by split, from the fonts that matplotlib ships; no design is in two splits."""
+"""Font families by split, from the fonts included in matplotlib. No family is in two splits."""
 
 WORDS = {
     "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
@@ -161,7 +161,7 @@ def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = 
         contours = icons(split)[rng.integers(len(icons(split)))]
         fill = random_color(rng)
         edge = max(1, round(side / 20))
-        # 16 steps per pixel, so that a small icon keeps its shape.
+        # Subpixel precision of 1/16 preserves the shape of small icons.
         corners = [np.rint(((c + 1) / 2 * (side - 2 * edge - 1) + edge) * 16).astype(np.int32) for c in contours]
         drawn = np.full((side, side, 3), contrasting(fill), np.uint8)
         cv2.fillPoly(drawn, corners, fill, cv2.LINE_AA, 4)
@@ -178,7 +178,7 @@ def border(image: Image, width: float, rng: np.random.Generator) -> Image:
     framed = np.empty_like(image)
     framed[:] = random_color(rng)
     framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
-    return framed if pixels >= 1 else blend(image, framed, pixels)  # narrower than a pixel: it covers a share of it
+    return framed if pixels >= 1 else blend(image, framed, pixels)  # a border narrower than a pixel covers it partly
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -190,12 +190,12 @@ def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black or white, whichever contrasts with ``color``: such an outline is visible on any background."""
+    """Return black or white, whichever contrasts more with ``color``, for an outline visible on any background."""
     return (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
-    """Paste ``drawn`` (h, w, 3) over ``image`` with opacity ``alpha`` (h, w), at a random place, cut to fit."""
+    """Paste ``drawn`` (h, w, 3) over ``image`` with opacity ``alpha`` (h, w) at a random position, cropped to fit."""
     height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
     top = rng.integers(image.shape[0] - height + 1)
     left = rng.integers(image.shape[1] - width + 1)
@@ -214,7 +214,7 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
-    """Return split -> ``draw`` with that split's fonts, words or icons."""
+    """Return a function from a split to ``draw`` with the fonts, words or icons of that split."""
     return lambda split: partial(draw, split=split)
 
 

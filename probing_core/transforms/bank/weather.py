@@ -1,4 +1,4 @@
-"""Weather: fog, rain and snow in front of the scene, implemented here after the cited sources."""
+"""Weather transformations: fog, rain and snow, implemented here from the cited sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOG_DECAY = 2.0
 FOG_SIDE = 256
 
 RAINY, SNOWY = 60, 80
-"""Numbers of streaks and flakes from which on the scene is darkened, or bleached, fully; with fewer it is less so."""
+"""Numbers of rain streaks and snowflakes at which the scene is fully darkened or bleached."""
 
 
 def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
@@ -28,7 +28,7 @@ def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float =
 
 
 def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
-    """Draw a cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm; ``side`` is a power of two.
+    """Draw a cloud (side, side) ``float32`` in 0..1 with the diamond-square algorithm; ``side`` is a power of two.
 
     ``decay`` is the factor by which the disturbance shrinks at every halving of the step.
 
@@ -75,7 +75,7 @@ def rain(image: Image, amount: float, rng: np.random.Generator) -> Image:
 def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
     scale = scale_of(image)
-    # Drawn at twice the size, so that small flakes are round.
+    # Drawn at twice the size to keep small flakes round.
     flakes = np.zeros((2 * height, 2 * width), np.uint8)
     count = round(amount * height * width / scale**2 / 16384)
     places = rng.uniform((0, 0), (2 * width, 2 * height), (count, 2))
