@@ -115,7 +115,7 @@ class Transform:
 
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
-            raise ValueError(f"{self.name}: 'group' must be one of {', '.join(GROUPS)}, but got '{self.group}'")
+            raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}, but got '{self.group}'")
         if (self.pixels is None) == (self.warp is None):
             raise ValueError(f"{self.name}: exactly one of `pixels` and `warp` is required")
         if self.neutral is not None and (self.neutral - self.weakest) * (self.strongest - self.weakest) >= 0:

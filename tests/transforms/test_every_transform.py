@@ -104,7 +104,7 @@ def test_the_neutral_strength_changes_next_to_nothing(transform: Transform) -> N
 
 @pytest.mark.parametrize("neutral", [1.0, 0.6, 0.7])
 def test_a_neutral_strength_lies_beyond_the_weakest(neutral: float) -> None:
-    with pytest.raises(ValueError, match="away from the strongest"):
+    with pytest.raises(ValueError, match="must be weaker than"):
         replace(bank()[1], neutral=neutral)
 
 
@@ -162,7 +162,7 @@ def test_views_differ_between_draws() -> None:
 def test_a_strength_out_of_its_range_is_refused(transform: Transform) -> None:
     step = 0.01 * (transform.strongest - transform.weakest)
     for strength in (transform.weakest - step, transform.strongest + step, float("nan"), "strong"):
-        with pytest.raises(BadConfig, match=f"The {transform.parameter} of '{transform.name}' is .*; got"):
+        with pytest.raises(BadConfig, match=f"The {transform.parameter} of '{transform.name}' must be .*; got"):
             transform.apply(noise(32, 32), strength, generator(0, "x", transform.name))
 
 
