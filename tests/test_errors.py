@@ -28,10 +28,10 @@ LEVELS, HITS = np.linspace(0.1, 1, 8), np.ones((40, 8), bool)
 X, Y = np.eye(6, 3), np.arange(6) % 3
 
 DISCRIMINANT = (
-    (np.zeros((4, 2)), np.array([0, 1, 0, 0]), "each of them there"),
+    (np.zeros((4, 2)), np.array([0, 1, 0, 0]), "each at least once"),
     (np.zeros((4, 2)), np.array([0, 1, 2]), "N classes"),
     (np.full((6, 2), np.nan), Y, "not finite"),
-    (np.ones((6, 2)), Y, "the same"),
+    (np.ones((6, 2)), Y, "are equal"),
 )
 
 

@@ -14,7 +14,7 @@ EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="model name, as in `probing run --models`, or FILE.py:FUNCTION")
     parser.add_argument("--full", action="store_true", help="embed all samples, in a new run for the dashboard")
-    parser.add_argument("--estimate", action="store_true", help="only estimate the time of the quick protocol on this machine")
+    parser.add_argument("--estimate", action="store_true", help="estimate the time of the quick protocol")
     parser.add_argument("--base", type=Path, metavar="RUN", help="run to rank in (default: the reference run)")
     parser.add_argument("--corpus", metavar="C", help="photographs of the base run, if they have moved")
     parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output run (default: rank-MODEL)")

@@ -1,6 +1,6 @@
-"""Where images come from: ``photos``, ``reference``, ``folder:PATH``, ``parquet:FILE`` and ``hub:NAME``.
+"""Image sources: ``photos``, ``reference``, ``folder:PATH``, ``parquet:FILE`` and ``hub:NAME``.
 
-Third parties list a `CorpusKind` under the entry point group ``probing.corpora``.
+Other packages can add a `CorpusKind` with the entry point group ``probing.corpora``.
 """
 
 from __future__ import annotations
@@ -43,28 +43,28 @@ KINDS: Catalog[CorpusKind] = Catalog(
 
 
 def open_corpus(name: str) -> Corpus:
-    """Open the corpus called ``name``: a kind, and if the kind takes an argument, ``:`` and the argument.
+    """Open the corpus called ``name``: a kind, followed by ``:`` and an argument if the kind takes one.
 
     Raises:
-        UnknownName: there is no such kind, or a path is given without one.
-        BadCorpus: it cannot be read, or the argument is missing or not wanted.
+        UnknownName: the kind does not exist, or ``name`` is a path without a kind.
+        BadCorpus: the corpus cannot be read, or the argument is missing or not allowed.
     """
     kind_name, colon, argument = name.partition(":")
     if kind_name not in KINDS and ("/" in kind_name or os.sep in kind_name):
         raise UnknownName(
-            f"'{name}' is a path, and a corpus begins with its kind: write 'folder:{name}' for a folder of pictures, "
-            f"'parquet:{name}' for a table."
+            f"'{name}' is a path without a corpus kind. Use 'folder:{name}' for a folder of images, or "
+            f"'parquet:{name}' for a Parquet file."
         )
     kind = KINDS.get(kind_name)
     if kind.argument and not argument:
-        raise BadCorpus(f"The corpus '{name}' lacks its {kind.argument}; write '{kind.usage}'.")
+        raise BadCorpus(f"The corpus '{name}' requires a {kind.argument}. Use '{kind.usage}'.")
     if colon and not kind.argument:
-        raise BadCorpus(f"The corpus '{kind.name}' takes nothing after its name, got '{name}'; write '{kind.usage}'.")
+        raise BadCorpus(f"The corpus '{kind.name}' does not take an argument, but got '{name}'. Use '{kind.usage}'.")
     return kind.open(argument)
 
 
 def absolute_name(name: str) -> str:
-    """Return ``name`` with its path, if any, made absolute, so that it means the same in every working folder."""
+    """Return ``name`` with an absolute path, if it has a path, so that it does not depend on the working directory."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)

@@ -1,4 +1,4 @@
-"""Corpora: rows that describe images, and a way to load each of them; pictures are never all in memory."""
+"""Corpora: tables that describe images, and functions that load the images one by one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from probing_core.errors import BadConfig
 from probing_core.images import Image
 
 SPLITS = ("train", "val", "test", "pretrain", "calibrate")
-"""Names of splits; a corpus may have none."""
+"""Names of splits. A corpus may have no splits."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that no run takes probe images from; ``calibrate`` is for calibrating verdicts."""
+"""Splits that are not used for probes. The split ``calibrate`` is for calibrating verdicts."""
 
 COLUMNS = {
     "image_id": "string, unique",
@@ -36,14 +36,14 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusKind:
-    """A kind of source that can be opened, an entry of the catalog.
+    """A kind of corpus, as an entry of the catalog.
 
     Attributes:
         name: the part before the colon, e.g. ``"folder"``.
-        argument: the part after it, in one word (``"PATH"``); empty where there is none.
-        is_path: whether the argument may be a path on this machine.
-        license: of the pictures, in words.
-        open: the argument -> `Corpus`; raises `BadCorpus`.
+        argument: placeholder for the part after the colon (``"PATH"``); empty if there is none.
+        is_path: whether the argument may be a local path.
+        license: license of the images, as text.
+        open: function from the argument to a `Corpus`; raises `BadCorpus`.
     """
 
     name: str
@@ -55,26 +55,26 @@ class CorpusKind:
 
     @property
     def usage(self) -> str:
-        """The form of its names: ``folder:PATH``."""
+        """Name pattern, such as ``folder:PATH``."""
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
 MAX_NAMED = 3
-"""Largest number of skipped sources that a sentence names."""
+"""Maximum number of skipped sources named in a message."""
 
 
 class Corpus(ABC):
     """Images with ids, labels, splits and licenses.
 
     Attributes:
-        name: as in commands: ``photos``, ``folder:PATH``.
-        description: one sentence, free of paths.
-        rows: a table with `COLUMNS`, in a fixed order; a kind may append columns.
-        skipped: (name, reason) of every source that was left out.
-        recipe: default entries of a run's recipe over this corpus.
-        has_global_ids: whether a ``base_id`` names the same photograph in every corpus. Ids that are file names or
-            positions do not: two folders may both hold ``IMG_0001.jpg``.
-        stays_in_process: whether `Workers` may not copy it to other processes, since it may be as large as memory.
+        name: name as in commands: ``photos``, ``folder:PATH``.
+        description: one sentence without paths.
+        rows: table with `COLUMNS` in a fixed order; a kind may append columns.
+        skipped: (name, reason) of every skipped source.
+        recipe: default recipe entries for a run on this corpus.
+        has_global_ids: whether a ``base_id`` identifies the same photograph in every corpus. File names and positions
+            do not: two folders may both contain ``IMG_0001.jpg``.
+        stays_in_process: whether `Workers` must not copy the corpus to other processes, because it may be very large.
     """
 
     name: str
@@ -87,41 +87,41 @@ class Corpus(ABC):
 
     @property
     def skipped_summary(self) -> str:
-        """A sentence on how many sources were left out, with the reasons of the first; empty where none was."""
+        """Return a sentence with the number of skipped sources and the first reasons; empty if none was skipped."""
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
         more = "; ..." if len(self.skipped) > MAX_NAMED else "."
         count = f"{len(self.skipped)} files are" if len(self.skipped) > 1 else "1 file is"
-        return f"{count} left out. {first.rstrip('.')}{more}"
+        return f"{count} skipped. {first.rstrip('.')}{more}"
 
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A digest of every picture and of ``rows``, independent of where the files are."""
+        """Return a digest of all images and of ``rows``, independent of file locations."""
 
     @abstractmethod
     def load(self, image_id: str) -> Image:
-        """Read the picture, decoded by `probing_core.images`; any size.
+        """Load an image of any size, decoded by `probing_core.images`.
 
         Raises:
-            BadImage: it cannot be read.
+            BadImage: the image cannot be read.
         """
 
 
 FLAGS = ("color", "geometry")
 
 PROSE = ("license", "why_not", "source")
-"""Columns that no computation depends on, and that are no part of a fingerprint."""
+"""Columns that do not affect any computation and are not part of the fingerprint."""
 
 ROWS = 4096
-"""Rows that are digested together."""
+"""Number of rows per digest block."""
 
 
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
-    """Make a table with `COLUMNS` in order, then the other ``columns``.
+    """Return a table with `COLUMNS` in order, followed by the other ``columns``.
 
-    Missing columns are empty, except ``base_id``, which is ``image_id``, and flags, which are True.
+    Missing columns are empty, except ``base_id``, which defaults to ``image_id``, and flags, which default to True.
     """
     rows = pd.DataFrame(dict(columns))
     for column in COLUMNS:
@@ -132,16 +132,16 @@ def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
 
 
 def content_digest(content: bytes) -> bytes:
-    """Return the digest of one encoded picture."""
+    """Return the digest of an encoded image."""
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Return a hex digest of ``rows``, without `PROSE`, and of the `content_digest` of each."""
+    """Return a hex digest of ``rows`` without the columns `PROSE`, and of the `content_digest` of each row."""
     rows = rows.drop(columns=list(PROSE), errors="ignore")
     total = hashlib.blake2b(digest_size=16)
     total.update(f"[{json.dumps(list(rows.columns))}, [".encode())
-    for start in range(0, len(rows), ROWS):  # as objects, all of them would take a kilobyte each
+    for start in range(0, len(rows), ROWS):  # in blocks, because rows as Python objects take a kilobyte each
         text = json.dumps(rows.iloc[start : start + ROWS].astype(object).values.tolist())[1:-1]
         total.update(f"{', ' if start else ''}{text}".encode())
     total.update(b"]]")
@@ -151,10 +151,9 @@ def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
 
 
 class DigestedCorpus(Corpus):
-    """A corpus whose pictures are all read once, for rows and fingerprint.
+    """A corpus that reads every image once, to compute rows and fingerprint.
 
-    Copies of a picture (same bytes) share their base image. They must share their split, too, or the later one is
-    listed in ``skipped``.
+    Copies of an image (identical bytes) share a ``base_id``. A copy in a different split is listed in ``skipped``.
     """
 
     def __init__(self, name: str) -> None:
@@ -166,14 +165,14 @@ class DigestedCorpus(Corpus):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of every picture and of ``rows``."""
+        """Return a digest of all images and of ``rows``."""
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> None:
-        """Add a picture, or leave it out where it is a copy of one in another split."""
+        """Add an image, or skip it if it is a copy of an image in a different split."""
         base_id, base_split = self._first_with.setdefault(digest, (image_id, split))
         if split != base_split:
-            self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in another split"))
+            self.skipped.append((image_id, f"has the same bytes as {base_id}, which is in a different split"))
             return
         row = {"image_id": image_id, "base_id": base_id, "label": label, "split": split}
         for column, value in row.items():
@@ -186,13 +185,13 @@ class DigestedCorpus(Corpus):
 
 
 TRAIN, VAL = 0.6, 0.2
-"""Shares of base images in the splits; the rest is the test split."""
+"""Fractions of base images in the training and validation splits. All other base images are in the test split."""
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return (N,) splits, 60/20/20 over base images: all rows of a base image share one.
+    """Return splits (N,), 60/20/20 over base images. All rows of a base image are in the same split.
 
-    Base images are ordered by a hash of seed and name, so that the order of rows does not matter.
+    Base images are ordered by a hash of seed and name, so the order of rows does not matter.
     """
     ordered = _ordered(base_ids, seed)
     first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
@@ -201,9 +200,10 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 
 
 def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
-    """Return (N,) groups from 0 up, at most ``most``, for cross-validation: all rows of a base image share one.
+    """Return cross-validation groups (N,), numbered from 0, at most ``most``.
 
-    Base images are dealt in the order of `assign_splits`, so that the sizes of groups differ by one at most.
+    All rows of a base image are in the same group. Base images are assigned in the order of `assign_splits`, so group
+    sizes differ by at most one base image.
     """
     group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
     return np.array([group[base] for base in base_ids])
@@ -214,9 +214,10 @@ def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
 
 
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Return ``limit`` of ``rows`` (all, where there are no more), in their order.
+    """Return at most ``limit`` of ``rows``, in their original order.
 
-    Every split keeps its share (rounded by largest remainder); within a split rows are taken in the order of `drawn`.
+    Split proportions are preserved (with largest-remainder rounding). Within a split, rows are selected in the order of
+    `drawn`.
     """
     if limit is None:
         return rows
@@ -230,18 +231,18 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """Return how many of ``limit`` images each split of ``rows`` gets."""
+    """Return the number of images per split of ``rows`` for a total of ``limit``."""
     if limit < 1:
-        raise BadConfig(f"A limit of {limit} leaves no image; expected at least 1.")
+        raise BadConfig(f"The limit must be at least 1, got {limit}.")
     sizes = rows.groupby("split", sort=True).size()
     given = sizes.to_numpy() if limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
     return {str(name): int(share) for name, share in zip(sizes.index, given, strict=True)}
 
 
 def drawn(rows: pd.DataFrame) -> pd.Index:
-    """Return the index of ``rows`` in the order in which they are taken where not all are wanted.
+    """Return the index of ``rows`` in selection order, for limits below the number of rows.
 
-    Base images take turns, ordered by a hash of their names, since the order of a corpus may be by label.
+    The order cycles through base images, sorted by a hash of their names, because a corpus may be sorted by label.
     """
     turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
     bases = rows["base_id"].tolist()

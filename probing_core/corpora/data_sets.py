@@ -1,7 +1,7 @@
-"""Python objects as a corpus: a list, a data set of torch or of Hugging Face, and ``hub:NAME``.
+"""Corpora from Python objects (lists, PyTorch and Hugging Face datasets), and ``hub:NAME``.
 
-``hub:NAME`` is whatever ``datasets.load_dataset`` loads: a data set of the Hugging Face hub, downloaded once and mapped
-into memory, or a folder that holds one. The token for gated ones comes from the environment (``HF_TOKEN``).
+``hub:NAME`` is loaded with ``datasets.load_dataset``. It is a dataset of the Hugging Face Hub, downloaded once and
+memory-mapped, or a folder with a dataset. Set the environment variable ``HF_TOKEN`` for gated datasets.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
 SPARE = 4
-"""Items of a data set read for each image wanted: some are too small, or near gray."""
+"""Number of dataset items read per requested image, because some are too small or nearly gray."""
 
 
 class ArrayCorpus(DigestedCorpus):
-    """Pictures of a list or a data set, each a photograph; none is kept, since a data set may be larger than memory.
+    """Images of a list or a dataset, one photograph per item.
+
+    Images are read on demand, because a dataset may be larger than memory.
 
     Args:
-        items: anything with a length and numbered items: pictures (see `to_image`), pairs of a picture and its label,
-            or rows with a column of pictures.
-        labels: of their content; by default those of the items.
-        limit: number of images that are wanted; of more items, `SPARE` times as many are drawn with ``seed``.
+        items: sequence of images (see `to_image`), of pairs of image and label, or of rows with an image column.
+        labels: content labels; by default the labels of the items.
+        limit: number of requested images. From longer sequences, `SPARE` times as many items are drawn with ``seed``.
 
     Raises:
-        BadCorpus: there is no picture, another number of labels, or pictures that change between readings.
-        BadImage: one of them has another shape or type.
+        BadCorpus: there are no images, the number of labels differs, or images change between reads.
+        BadImage: an image has an unsupported shape or type.
     """
 
     stays_in_process = True
@@ -48,13 +49,11 @@ class ArrayCorpus(DigestedCorpus):
         super().__init__("arrays")
         self._items, self._count = items, _length(items)
         if not self._count:
-            raise BadCorpus(
-                "There is no picture to score; give a list of pictures, a data set or the name of a corpus."
-            )
+            raise BadCorpus("There are no images to score. Pass a list of images, a dataset or the name of a corpus.")
         if labels is not None and len(labels) != self._count:
-            raise BadCorpus(f"One label a picture is expected; got {len(labels)} for {self._count} pictures.")
+            raise BadCorpus(f"Expected one label per image, got {len(labels)} labels for {self._count} images.")
         self._column, self._label_column, self._names = _columns(items)
-        self._lock = threading.Lock()  # data sets are read by one thread
+        self._lock = threading.Lock()  # datasets may not be thread-safe
         for place in self._drawn(limit, seed):
             picture, label = self._read(place)
             text = _named(label if labels is None else labels[place], self._names)
@@ -65,12 +64,12 @@ class ArrayCorpus(DigestedCorpus):
         first = self.rows["image_id"].iloc[0]
         if not np.array_equal(self.load(first), self.load(first)):
             raise BadCorpus(
-                "The data set gives another picture at every reading; leave random transforms out of it, since the "
-                "pictures are transformed here."
+                "The dataset returns a different image at every read. Remove its random transforms: images are "
+                "transformed here."
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for another process, which gets a copy of the data set."""
+        """Return the state for a different process, which receives a copy of the dataset."""
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -96,7 +95,7 @@ class ArrayCorpus(DigestedCorpus):
         try:
             return to_image(item), label
         except BadImage as error:
-            raise BadImage(f"{str(error).rstrip('.')} (item {place} of the pictures).") from None
+            raise BadImage(f"{str(error).rstrip('.')} (item {place} of the images).") from None
 
 
 def _length(items: Any) -> int:
@@ -106,8 +105,8 @@ def _length(items: Any) -> int:
         or (isinstance(items, Mapping) and not hasattr(items, "features"))
     ):
         raise BadCorpus(
-            f"Pictures are a folder, the name of a corpus, a list, or a data set with a length and numbered items; got "
-            f"{type(items).__name__}."
+            f"Images must be a folder, the name of a corpus, a list, or a dataset with a length and integer indices, "
+            f"got {type(items).__name__}."
         )
     return len(items)
 
@@ -126,11 +125,11 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
         pictures = [name for name, kind in kinds.items() if name == "image" or kind == "Image"]
         labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
         if not pictures:
-            raise BadCorpus(f"The data set has no column of pictures; it has: {', '.join(features)}.")
+            raise BadCorpus(f"The dataset has no image column. Its columns are: {', '.join(features)}.")
         picture = "image" if "image" in pictures else pictures[0]
         label = next((name for name in ("label", *labels, "cls") if name in kinds), "")
         return picture, label, getattr(features.get(label), "names", None) or ()
-    while items is not None:  # a subset of a data set wraps it
+    while items is not None:  # a subset wraps its dataset
         if names := getattr(items, "classes", None):
             return "image", "label", names
         items = getattr(items, "dataset", None)
@@ -138,20 +137,20 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
 
 
 HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
-"""Splits of the hub -> ours, where a data set has all three."""
+"""Corpus splits by Hub split, for datasets with all three splits."""
 
 ROWS_AT_ONCE = 64
-"""Rows whose pictures are in memory together while all of them are digested."""
+"""Number of rows whose images are in memory at once during digest computation."""
 
 
 class HubCorpus(DigestedCorpus):
-    """The pictures of a data set that ``datasets`` has loaded, split by split; read by index, decoded by us.
+    """Images of a Hugging Face dataset, decoded by `probing_core.images`.
 
-    An image's id is its split and its number there.
+    Image ids consist of the split and the row number.
 
     Args:
-        splits: name of a split -> its ``datasets.Dataset``.
-        root: the folder, other than the library's own, that may contain files named by the rows.
+        splits: ``datasets.Dataset`` by split name.
+        root: folder, in addition to the cache of the library, that may contain files named in the rows.
     """
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
@@ -173,7 +172,7 @@ class HubCorpus(DigestedCorpus):
             digest = content_digest(self._bytes(row[self._picture], image_id))
             self._take(image_id, digest, _named(row.get(label), names), own.get(split, ""))
         if not self._columns["image_id"]:
-            raise BadCorpus(f"{name} holds no picture.")
+            raise BadCorpus(f"{name} contains no images.")
         self.description = f"{len(self._digests)} pictures of a data set, {self._finish()}"
 
     def load(self, image_id: str) -> Image:
@@ -193,23 +192,23 @@ class HubCorpus(DigestedCorpus):
             return cell.get("bytes") or b""
         path = Path(cell["path"]).resolve()
         if not any(path.is_relative_to(folder) for folder in self._roots):
-            raise BadCorpus(f"{self.name} names a file outside of it for {image_id}; use a data set that holds it.")
+            raise BadCorpus(f"{self.name} refers to a file outside the dataset for {image_id}, which is not allowed.")
         try:
             return read_bytes(path, image_id)
         except BadImage:
-            return b""  # `load` refuses it with the reason
+            return b""  # `load` raises the error with the reason
 
 
 def open_hub(argument: str) -> HubCorpus:
     """Open ``hub:NAME``: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
     if find_spec("datasets") is None:
-        raise BadCorpus(f"hub:{argument} needs the package datasets, which is not there: pip install 'datasets>=3'.")
+        raise BadCorpus(f"hub:{argument} requires the package datasets. Run pip install 'datasets>=3'.")
     folder = user_path(argument)
     here = folder.is_dir()
     parts = argument.split("/")
     if not here and (len(parts) > 3 or not all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)):
         raise BadCorpus(
-            f"'hub:{argument}' names no data set; write hub:OWNER/NAME or hub:OWNER/NAME/CONFIGURATION, or a folder."
+            f"'hub:{argument}' is not a dataset name. Use hub:OWNER/NAME, hub:OWNER/NAME/CONFIGURATION, or a folder."
         )
     import datasets
 
@@ -219,17 +218,17 @@ def open_hub(argument: str) -> HubCorpus:
                 splits = datasets.load_dataset(str(folder.resolve()))
             else:
                 splits = datasets.load_dataset("/".join(parts[:2]), *parts[2:])
-        except Exception as error:  # of the library, its readers or the network: each means that it is not there
+        except Exception as error:  # the library, its readers or the network may raise anything
             raise BadCorpus(
-                f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}); check its name, and without a "
-                f"network at {hub_address()} use one that was downloaded before, a folder or a Parquet file."
+                f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}). Check the name. If "
+                f"{hub_address()} is unreachable, use a downloaded dataset, a folder or a Parquet file."
             ) from None
     return HubCorpus(f"hub:{argument}", splits, folder.resolve() if here else None)
 
 
 @contextmanager
 def _offline_without_network(here: bool) -> Iterator[None]:
-    """Look on this machine alone where the hub does not answer: its libraries would keep trying for long."""
+    """Use only local files if the Hub is unreachable, because its libraries would retry for a long time."""
     import datasets
     import huggingface_hub.constants as hub
 

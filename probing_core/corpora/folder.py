@@ -1,8 +1,9 @@
-"""``folder:PATH``: the pictures in a folder, here or at an address; its subfolders are labels.
+"""``folder:PATH``: the images in a local or remote folder, with subfolders as labels.
 
-An address belongs to any file system of fsspec, such as ``s3://bucket/folder``, read with retries. Credentials come
-from the environment: an address that contains any is refused without being shown, since recipes, logs and pages show
-addresses. Messages give the kind of a library's error and not its text, which may quote what was sent.
+Remote folders can be on any file system of fsspec, such as ``s3://bucket/folder``, and are read with retries.
+Credentials come from the environment. URLs with credentials are rejected and not repeated in the message, because
+recipes, logs and pages show URLs. Messages contain the type of a library error but not its text, which may include
+request data.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from probing_core.images import Image, check, check_size, read_bytes, read_image
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between two tries, in addition to a library's own retries."""
+"""Delays between attempts in seconds, in addition to the retries of the library."""
 
 READERS = 16
 
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, ValueError)
-"""Errors for which another try is useless."""
+"""Errors that are not retried."""
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
-"""Names of botocore's errors where the environment has no credentials."""
+"""Names of botocore errors about missing credentials."""
 
 T = TypeVar("T")
 
@@ -39,27 +40,27 @@ T = TypeVar("T")
 def _sentence(address: str, what: str, error: Exception, took_s: float) -> str:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
-        return f"{address} cannot {what}: there is no such bucket, folder or file; check its spelling."
+        return f"{address} cannot {what}: there is no such bucket, folder or file. Check the spelling."
     if isinstance(error, PermissionError) or kind in NO_CREDENTIALS:
         return (
             f"{address} cannot {what}: the storage refuses ({kind}); set credentials that may read it in the "
-            f"environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)."
+            f"environment (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)."
         )
     return (
-        f"{address} cannot {what} ({kind}, after {took_s:.0f} seconds of trying); check the network and the server: "
-        f"what was complete stays, and the same command goes on from there."
+        f"{address} cannot {what} ({kind}, after {took_s:.0f} seconds of retries). Check the network and the server, "
+        f"then run the same command again to resume. Completed steps are kept."
     )
 
 
 def _refuse_credentials(address: str) -> None:
     try:
         parts = urlsplit(address)
-    except ValueError:  # whose text quotes the address
-        raise BadCorpus("An address was given that cannot be parsed; write one as s3://bucket/folder.") from None
+    except ValueError:  # do not chain: its message contains the URL
+        raise BadCorpus("The corpus URL cannot be parsed. Use a URL such as s3://bucket/folder.") from None
     if parts.scheme != "file" and ("@" in parts.netloc or parts.query):
         raise BadCorpus(
-            f"An address of '{parts.scheme}' with a user, password or query was given; addresses stand in recipes and "
-            f"pages, so leave these out and set credentials in the environment."
+            f"The '{parts.scheme}' URL contains a user, password or query. URLs are shown in recipes and on pages, so "
+            f"set credentials in the environment instead."
         )
 
 
@@ -67,14 +68,14 @@ SPLITS = {"train", "val", "test"}
 
 
 class PictureFiles(DigestedCorpus):
-    """Pictures that are files below one folder or address, in the order of their names.
+    """Image files below a local or remote folder, ordered by name.
 
-    The first subfolder is the label (none: no label). If the subfolders are exactly train, val and test, they are
-    the splits and the labels are below them. Hidden files are ignored; files that are no pictures are listed in
-    ``skipped``. Nothing is decoded: only `load` refuses a picture with damaged pixels.
+    The first subfolder is the label. If the subfolders are exactly train, val and test, they are the splits, and their
+    subfolders are the labels. Hidden files are ignored. Files that are not images are listed in ``skipped``. Opening
+    the folder decodes no pixels, so only `load` detects corrupted pixel data.
 
-    Every file is read when the folder is opened: rows depend on its bytes (copies share their base image), and a run
-    continues over unchanged images alone. Sizes and dates would not show a change, since copying preserves both.
+    Every file is read when the folder is opened: copies share a base image, and a run resumes only with unchanged
+    images. File sizes and dates are not sufficient to detect changes, because copying may preserve both.
     """
 
     def __init__(self, name: str) -> None:
@@ -82,10 +83,10 @@ class PictureFiles(DigestedCorpus):
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
         if self.rows.empty:
-            why = "It is empty; put pictures there, or name another folder."
+            why = "The folder is empty. Add images, or use a different folder."
             if self.skipped:
-                why = f"Of {len(self.skipped)} files that were skipped, the first: {self.skipped[0][1]}"
-            raise BadCorpus(f"{name} holds no picture that can be read. {why}")
+                why = f"{len(self.skipped)} files were skipped. First reason: {self.skipped[0][1]}"
+            raise BadCorpus(f"{name} contains no readable images. {why}")
         self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
@@ -93,11 +94,11 @@ class PictureFiles(DigestedCorpus):
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
-        """Return the relative paths of the files, without hidden ones."""
+        """Return the relative paths of all files except hidden files."""
 
     @abstractmethod
     def _bytes(self, image_id: str) -> bytes:
-        """Read a file; raise `BadImage` if it is no picture."""
+        """Read a file, and raise `BadImage` if it is not an image."""
 
     def _digests_of(self, image_ids: Iterable[str]) -> Iterable[bytes | BadImage]:
         return map(self._digest, image_ids)
@@ -106,7 +107,7 @@ class PictureFiles(DigestedCorpus):
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
             beside = [file for file in files if len(file.parts) == 1]
-            self.skipped += [(str(file), "lies beside the folders train, val and test") for file in beside]
+            self.skipped += [(str(file), "is not in one of the folders train, val and test") for file in beside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
         for file, digest in zip(files, self._digests_of(map(PurePosixPath.as_posix, files)), strict=True):
@@ -137,7 +138,7 @@ class FolderCorpus(PictureFiles):
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
-            raise BadCorpus(f"folder:{path} {what}; expected a folder with pictures, or with one subfolder a label.")
+            raise BadCorpus(f"folder:{path} {what}. Expected a folder with images, or with one subfolder per label.")
         self._root = path.resolve()
         super().__init__(f"folder:{path}")
 
@@ -155,13 +156,13 @@ class FolderCorpus(PictureFiles):
                 path = Path(folder, name)
                 relative = PurePosixPath(path.relative_to(self._root).as_posix())
                 if name in links or leads_out(path, self._root):
-                    self.skipped.append((str(relative), "is a link to a folder or to a file outside"))
+                    self.skipped.append((str(relative), "is a link to a folder or to a file outside the corpus"))
                 elif not name.startswith("."):
                     yield relative
 
 
 class StorageCorpus(PictureFiles):
-    """The pictures below an address of fsspec, with the rows and fingerprint of the same folder on disk."""
+    """Images below an fsspec URL, with the same rows and fingerprint as an equal local folder."""
 
     def __init__(self, address: str) -> None:
         _refuse_credentials(address)
@@ -170,22 +171,22 @@ class StorageCorpus(PictureFiles):
 
         try:
             self._storage, root = fsspec.core.url_to_fs(address)
-        except ImportError as error:  # fsspec's text names the library
-            raise BadCorpus(f"{address} needs a library that is not installed: {one_line(error)}.") from None
+        except ImportError as error:  # the message of fsspec names the library
+            raise BadCorpus(f"{address} requires a library that is not installed: {one_line(error)}.") from None
         except Exception as error:
             raise BadCorpus(
-                f"{address} cannot be opened ({type(error).__name__}); expected an address such as "
-                f"s3://bucket/folder, of a protocol that fsspec knows."
+                f"{address} cannot be opened ({type(error).__name__}). Expected a URL such as s3://bucket/folder, "
+                f"with a protocol that fsspec supports."
             ) from None
         self._root = str(root).rstrip("/")
         found = self._call(lambda: self._storage.find(self._root, detail=True), "be listed")
         if not found:
-            raise BadCorpus(f"{address} holds no file; check the bucket and the folder.")
+            raise BadCorpus(f"{address} contains no files. Check the bucket and the folder.")
         self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in found.items()}
         super().__init__(f"folder:{address}")
 
     def _size(self, path: str, facts: dict[str, Any]) -> int | None:
-        if facts.get("size") is None:  # web servers list no sizes, but state that of each file
+        if facts.get("size") is None:  # web servers do not list sizes, but report the size of each file
             facts = self._call(lambda: self._storage.info(path), f"describe '{path}'")
         return facts.get("size")
 
@@ -199,7 +200,7 @@ class StorageCorpus(PictureFiles):
     def _bytes(self, image_id: str) -> bytes:
         size = self._sizes[image_id]
         if size is None:
-            raise BadImage(f"{image_id} has a size that its server does not state; copy the folder to this machine.")
+            raise BadImage(f"The server does not report the size of {image_id}. Copy the folder to this machine.")
         check_size(size, image_id)
         return self._call(lambda: self._storage.cat_file(f"{self._root}/{image_id}"), f"give '{image_id}'")
 
@@ -210,7 +211,7 @@ class StorageCorpus(PictureFiles):
                 yield from readers.map(self._digest, some)
 
     def _call(self, attempt: Callable[[], T], what: str) -> T:
-        """Call ``attempt``, again after each of `WAITS_S` if it fails for a reason that may pass."""
+        """Call ``attempt``, and retry transient errors after each of `WAITS_S`."""
         began = time.monotonic()
         for wait in (*WAITS_S, None):
             try:
@@ -220,7 +221,7 @@ class StorageCorpus(PictureFiles):
                     raise BadCorpus(_sentence(self._address, what, error, time.monotonic() - began)) from None
                 self._storage.invalidate_cache()
                 time.sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
 
 def _open(argument: str) -> Corpus:

@@ -1,8 +1,7 @@
-"""Golden pictures: files for which pipelines that differ in a step give different embeddings.
+"""Golden images: test files that reveal differences between embedding pipelines.
 
-Photographs of odd sizes show how a picture is resized and cropped, and how its values are scaled; edges, text and noise
-show whether reduction is antialiased, colors the order of the channels; alpha, EXIF, gray, palette, CMYK and 16 bits
-show how a file is decoded.
+Photographs of odd sizes test resizing, cropping and value scaling. Edges, text and noise test antialiasing, and colors
+test the channel order. Files with alpha, EXIF, grayscale, palette, CMYK and 16 bits test decoding.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from probing_core.errors import BadImage
 from probing_core.images import Image, read_image
 
 PHOTOGRAPH = "photograph"
-"""The kind of lossless photographs: shifts are in units of their distances."""
+"""Kind of the lossless photographs, whose mean distance is the unit of embedding shifts."""
 
 SIZES = {
     # photograph: (height, width)
@@ -47,22 +46,22 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """A file, such as ``photograph-china.png``, and what it tests, in a word or two."""
+    """A file, such as ``photograph-china.png``, and the property that it tests."""
 
     name: str
     kind: str
     data: bytes
 
     def decode(self) -> Image:
-        """Decode it as the product decodes every picture."""
+        """Decode the file with `probing_core.images`."""
         return read_image(self.data, self.name)
 
 
 @cache
 def golden_pictures() -> tuple[GoldenPicture, ...]:
-    """Make the golden pictures, always the same ones.
+    """Return the golden images, which are deterministic.
 
-    The photographs are those that the dependencies package; one that an installed package lacks is left out.
+    The photographs come from dependencies. A photograph that is missing in an installed package is skipped.
     """
     known = _packaged()
     photographs = [
@@ -153,7 +152,7 @@ def _gray_or_color(values: np.ndarray) -> Image:
 
 
 def _fill(image: Image, height: int, width: int) -> Image:
-    """Return the largest central part of ``image`` with that aspect ratio, resized to the shape."""
+    """Return the largest central crop of ``image`` with this aspect ratio, resized to (height, width)."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     tall, wide = (max(1, round(side * scale)) for side in (height, width))
     top, left = (image.shape[0] - tall) // 2, (image.shape[1] - wide) // 2

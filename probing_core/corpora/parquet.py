@@ -1,4 +1,4 @@
-"""``parquet:FILE``: encoded pictures in a table, read one row group at a time; ``reference``: the file that ships."""
+"""``parquet:FILE``: a table of encoded images, read by row group; ``reference``: the shipped file."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ FLAGS = ("near_gray", "flat_corners", "held_out_class")
 SIZES = ("width", "height")
 
 CACHED_GROUPS = 2
-"""Row groups whose pictures stay in memory."""
+"""Number of cached row groups."""
 
 MAX_GROUP_BYTES = 1_000_000_000
-"""Largest row group that is opened: it must be read as a whole."""
+"""Maximum size of a row group in bytes. A row group is loaded as a unit."""
 
 
 class ParquetCorpus(Corpus):
-    """The rows of one Parquet file.
+    """Images of a Parquet file.
 
-    Columns: ``image`` (encoded bytes) and ``label``; where present ``image_id``, ``base_id``, ``split``,
-    ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width``, ``height``. Pictures of
-    a style other than ``photo`` and near-gray ones leave the color classes, those with flat corners geometry.
+    Required columns are ``image`` (encoded bytes) and ``label``. Optional columns are ``image_id``, ``base_id``,
+    ``split``, ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width`` and ``height``.
+    Nearly gray images and images with a style other than ``photo`` are excluded from color classes. Images with flat
+    corners are excluded from geometry classes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +46,7 @@ class ParquetCorpus(Corpus):
         self.has_global_ids = not {"image_id", "base_id"}.isdisjoint(self._file.schema_arrow.names)
         ids = np.array([image_id.encode() for image_id in self.rows["image_id"]])
         self._order = np.argsort(ids)
-        self._sorted = ids[self._order]  # a dictionary of the ids would take ten times the memory
+        self._sorted = ids[self._order]  # a dictionary of the ids would need ten times the memory
         sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
         self.description = f"{len(self.rows)} pictures of a Parquet file"
@@ -56,7 +57,7 @@ class ParquetCorpus(Corpus):
         self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state from which a copy, or another process, opens the same file."""
+        """Return the state, from which a copy or a different process opens the same file."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock", "_last_read")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -84,23 +85,23 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        with self._lock:  # one of several threads that ask at once reads
+        with self._lock:  # only one of several concurrent threads reads
             return self._last_read(group).column(0)
 
 
 def _open(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise BadCorpus(f"parquet:{path} {what}; expected a Parquet file.")
+        raise BadCorpus(f"parquet:{path} {what}. Expected a Parquet file.")
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        raise BadCorpus(f"{path.name} is no Parquet file that can be read ({one_line(error)}).") from None
+        raise BadCorpus(f"{path.name} is not a readable Parquet file ({one_line(error)}).") from None
     largest = max((file.metadata.row_group(g).total_byte_size for g in range(file.num_row_groups)), default=0)
     if largest > MAX_GROUP_BYTES:
         raise BadCorpus(
-            f"{path.name} has a row group of {largest / 1e9:.1f} GB, which would have to be in memory as a whole; "
-            f"write it again with row_group_size=1000."
+            f"{path.name} has a row group of {largest / 1e9:.1f} GB, which would have to fit in memory. "
+            f"Rewrite the file with row_group_size=1000."
         )
     return file
 
@@ -109,9 +110,9 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
-        return file.read(columns=columns, use_threads=False)  # threads would keep memory after the read
+        return file.read(columns=columns, use_threads=False)  # threads would hold on to memory after the read
     except (pa.ArrowException, OSError) as error:
-        raise BadCorpus(f"{name} is damaged ({one_line(error)}); fetch or write it again.") from None
+        raise BadCorpus(f"{name} is corrupted ({one_line(error)}). Download or write it again.") from None
 
 
 def _check_columns(file: pq.ParquetFile, path: Path) -> None:
@@ -128,7 +129,7 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
     expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZES]
     for name, what, accepts in expected:
         if name in schema.names and not accepts(schema.field(name).type):
-            raise BadCorpus(f"The column {name} of {path.name} holds {schema.field(name).type}; expected {what}.")
+            raise BadCorpus(f"The column {name} of {path.name} has the type {schema.field(name).type}, not {what}.")
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -145,7 +146,7 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
     present = [column for column in (*TEXT, *FLAGS, *SIZES) if column in file.schema_arrow.names]
     table = _read(file, name, present)
     if not len(table):
-        raise BadCorpus(f"{name} has no rows; expected at least one picture.")
+        raise BadCorpus(f"{name} has no rows. Expected at least one image.")
     text = {
         column: np.array([value or "" for value in table[column].to_pylist()], dtype=object)
         for column in TEXT
@@ -186,43 +187,42 @@ def _check_ids(image_id: np.ndarray, name: str) -> None:
     ids, counts = np.unique(image_id.astype(str), return_counts=True)
     if (counts > 1).any():
         raise BadCorpus(
-            f"{name} has {counts[counts > 1].sum()} rows that share an image_id, '{ids[counts > 1][0]}' for one; "
-            f"every row needs its own."
+            f"{name} has {counts[counts > 1].sum()} rows with a duplicate image_id, such as '{ids[counts > 1][0]}'. "
+            f"Values of image_id must be unique."
         )
     if "" in ids:
-        raise BadCorpus(f"{name} has a row without an image_id; fill it, or leave the column out.")
-    if any("\0" in one for one in image_id):  # NumPy would cut the text there
-        raise BadCorpus(f"{name} has an image_id with a NUL character; write it without.")
+        raise BadCorpus(f"{name} has a row without an image_id. Fill in the value, or remove the column.")
+    if any("\0" in one for one in image_id):  # NumPy would truncate the string there
+        raise BadCorpus(f"{name} has an image_id with a NUL character. Remove the character.")
 
 
 def _check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
     unknown = sorted(set(split) - {*SPLITS, ""})
     if unknown:
         raise BadCorpus(
-            f"{name} has the split '{unknown[0]}'; expected train, val, test, pretrain or calibrate, or no "
-            f"column at all."
+            f"{name} has the split '{unknown[0]}'. Use train, val, test, pretrain or calibrate, or remove the column."
         )
     splits = pd.Series(split).groupby(base_id).nunique()
     if (splits > 1).any():
         raise BadCorpus(
-            f"{name} has {(splits > 1).sum()} of its photographs in more than one split, '{splits.idxmax()}' for "
-            f"one; all rows of a base_id must share their split."
+            f"{name} has {(splits > 1).sum()} photographs in more than one split, such as '{splits.idxmax()}'. "
+            f"All rows of a base_id must be in the same split."
         )
 
 
 class ReferenceCorpus(ParquetCorpus):
     """The shipped photographs of Caltech-101.
 
-    A run over it has the transformations and repetitions of the run that ships, so that its scores are comparable.
-    ``rows`` has an additional column ``source``: who published the picture and where.
+    A run on this corpus uses the transformations and repetitions of the reference run, so its scores are comparable.
+    The additional column ``source`` of ``rows`` names the publisher of the photograph.
     """
 
     def __init__(self) -> None:
         path = reference_run() / PHOTOGRAPHS
         if not path.is_file():
             raise BadCorpus(
-                f"The photographs that ship are missing; expected the file {path}: install the package again, or "
-                f"fetch the file anew with git."
+                f"The file of the shipped photographs is missing: {path}. Reinstall the package, or restore the file "
+                f"with git."
             )
         super().__init__(path)
         self.name = "reference"

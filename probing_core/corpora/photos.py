@@ -1,6 +1,6 @@
-"""The packaged corpus: every color photograph in packages that the project depends on anyway.
+"""The ``photos`` corpus: all color photographs included in dependencies of the project.
 
-Each is cut into about twenty square views at several places and scales.
+Each photograph is cut into about twenty square crops at several positions and scales.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from probing_core.images import Image, read_image
 from probing_core.images.quality import NEAR_GRAY
 
 MIN_SQUARE_SIDE = 176
-"""Side in pixels of the smallest view: the default view of 128 with room for geometry."""
+"""Minimum side of a crop in pixels: the default view of 128 px plus the margin for geometric transformations."""
 
 VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
-"""Number of views at each size, largest first, between the shorter side and the smallest view; what one size cannot
-give, the next one does."""
+"""Number of crops at each size, from the shorter side of the photograph (first) down to the minimum side. If one size
+yields too few crops, the next size yields more."""
 
 MIN_CONTRAST = 7.0
-"""Standard deviation of gray values, 0 to 255, below which a quarter of a view is empty: sky, wall, black."""
+"""Standard deviation of gray values (0 to 255) below which a quarter of a crop counts as empty, such as sky."""
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One photograph and its owner.
+    """A photograph and its author.
 
     Attributes:
-        name: its base id.
-        split: fixed here, so that a missing photograph does not move the others.
-        package, path: the import name of the package that ships it, and the file in it.
+        name: base id.
+        split: split, fixed here so that it does not change if a different photograph is missing.
+        package, path: import name of the package that includes the photograph, and the file path in it.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Photograph:
     source: str
 
     def read_bytes(self) -> bytes:
-        spec = importlib.util.find_spec(self.package)  # finds the folder without importing the package
+        spec = importlib.util.find_spec(self.package)  # locate the folder without importing the package
         if spec is None or not spec.submodule_search_locations:
             raise FileNotFoundError(self.package)
         return Path(spec.submodule_search_locations[0], self.path).read_bytes()
@@ -83,7 +83,7 @@ PHOTOGRAPHS = (
 
 
 class PhotosCorpus(Corpus):
-    """Views of the packaged photographs; all of them stay decoded in memory."""
+    """Crops of the packaged photographs, which stay decoded in memory."""
 
     name = "photos"
 
@@ -98,7 +98,7 @@ class PhotosCorpus(Corpus):
                 data = photograph.read_bytes()
                 image = read_image(data, photograph.name)
             except (OSError, BadImage):
-                reason = f"the installed {photograph.package} does not ship {photograph.path}"
+                reason = f"the installed {photograph.package} does not include {photograph.path}"
                 self.skipped.append((photograph.name, reason))
                 continue
             self._bytes[photograph.name], self._images[photograph.name] = data, image
@@ -107,7 +107,7 @@ class PhotosCorpus(Corpus):
                 self._squares[found[-1][0]] = square
         if not found:
             raise BadCorpus(
-                "None of the packaged photographs was found; reinstall scikit-image, scikit-learn and matplotlib."
+                "The packaged photographs are missing. Reinstall scikit-image, scikit-learn and matplotlib."
             )
         self.rows = make_rows(
             {
@@ -137,10 +137,10 @@ class PhotosCorpus(Corpus):
 
 
 def spread_squares(image: Image) -> list[tuple[int, int, int]]:
-    """Return twenty squares (top, left, side) of ``image`` that overlap as little as possible; fewer if it shows less.
+    """Return up to twenty squares (top, left, side) of ``image`` with little overlap.
 
-    The candidates on a grid that are neither nearly uniform nor gray are taken one by one: the next is the one whose
-    largest overlap (intersection over union) with those already taken is smallest.
+    Candidates are on a grid. Nearly uniform and gray candidates are excluded. Squares are selected greedily by the
+    smallest maximum overlap (intersection over union) with the squares selected before.
     """
     height, width = image.shape[:2]
     largest = min(height, width)

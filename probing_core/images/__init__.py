@@ -1,8 +1,8 @@
-"""Bytes or a file -> image, safely. The only decoder of the project.
+"""Safe decoding of images from bytes or files. All images in the project are decoded here.
 
-Seven decoders are on, chosen by content and never by the file's name; bytes, pixels and frames are limited, and headers
-are checked before anything is decoded. The result is always 8-bit RGB in sRGB, upright and opaque; `Picture.notes`
-lists what was changed.
+Seven formats are enabled and detected by content, not by file name. The number of bytes, pixels and frames is limited,
+and headers are checked before decoding. The result is always 8-bit sRGB, upright and opaque. `Picture.notes` lists the
+conversions.
 """
 
 from __future__ import annotations
@@ -57,22 +57,22 @@ Image: TypeAlias = np.ndarray
 MAX_BYTES = 50_000_000
 
 COMPRESSED = "compression is already visible"
-"""In the note on a file that says of itself that it lost much."""
+"""Text of the note on files with a low JPEG quality."""
 
 SMALL_SIDE = 128
-"""Pictures whose shorter side is below this are called small: the default view has to magnify them."""
+"""Shorter side in pixels below which an image gets a note, because the default view requires upsampling."""
 
 LOW_QUALITY = 70
-"""JPEG qualities below this get a note."""
+"""JPEG quality below which an image gets a note."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded picture and its notes.
+    """A decoded image with notes.
 
     Attributes:
-        name: for messages; a file's name without its folder.
-        notes: one phrase for each change in reading, and for each flaw of the picture.
+        name: name for messages; for files, the name without the folder.
+        notes: one phrase for each conversion during decoding and for each flaw of the image.
     """
 
     name: str
@@ -89,20 +89,20 @@ class Picture:
 
 
 def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
-    """Read a picture as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+    """Read an image as (H, W, 3) ``uint8``, in sRGB, upright and opaque (on white).
 
     Args:
-        source: the encoded bytes, or the path of a file.
-        name: for messages; by default the file's name.
+        source: encoded bytes or a file path.
+        name: name for messages; by default the file name.
 
     Raises:
-        BadImage: it is no picture of `FORMATS`, is damaged, or is over a limit.
+        BadImage: the image is corrupted, exceeds a limit, or is not in one of `FORMATS`.
     """
     return inspect(source, name).image
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """Read a picture as `read_image` does, with the facts about it."""
+    """Read an image as `read_image` does, and return it with notes."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
     try:
@@ -111,7 +111,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
         image = np.array(to_rgb(opened, name, bits, notes))
     except BadImage:
         raise
-    except Exception as error:  # decoders of hostile bytes fail in many ways, which all mean the same here
+    except Exception as error:  # decoders may raise anything for malicious input
         raise BadImage(_damaged(opened, name, one_line(error))) from None
     if quality is not None and quality < LOW_QUALITY:
         notes.append(f"JPEG of about quality {quality}: {COMPRESSED}")
@@ -121,36 +121,36 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
 
 
 def as_image(array: object) -> Image:
-    """Return ``array`` unchanged, or in RGB if it is gray, (H, W) ``uint8``.
+    """Return ``array`` unchanged, or converted to RGB if it is grayscale, (H, W) ``uint8``.
 
     Raises:
-        BadImage: it has another shape or type.
+        BadImage: the array has an unsupported shape or type.
     """
     found = np.asarray(array)
     if found.dtype == np.uint8 and found.ndim == 2 and found.size:
         return np.repeat(found[..., None], 3, axis=2)
     if found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3 and found.size:
         return found
-    mend = "make it (height, width, 3)"
+    mend = "Reshape it to (height, width, 3)"
     if found.dtype.kind == "f":
-        mend = "where 1 is white, give (255 * image).round().clip(0, 255).astype('uint8')"
+        mend = "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')"
     elif found.ndim == 3 and found.shape[2] == 4:
-        mend = "leave out what is transparent: image[..., :3]"
+        mend = "Remove the alpha channel: image[..., :3]"
     raise BadImage(
-        f"A picture as an array is uint8 of the shape (height, width, 3), or (height, width) if it is gray; got "
-        f"{found.dtype} of the shape {found.shape}; {mend}."
+        f"An image array must be uint8 with the shape (height, width, 3), or (height, width) for grayscale; got "
+        f"{found.dtype} with the shape {found.shape}. {mend}."
     )
 
 
 def to_image(picture: Any) -> Image:
-    """Return ``picture`` as (H, W, 3) ``uint8``, RGB, sRGB, upright, opaque (on white).
+    """Return ``picture`` as (H, W, 3) ``uint8``, in sRGB, upright and opaque (on white).
 
     Args:
-        picture: an array (H, W, 3) or (H, W) ``uint8``; a picture of Pillow; a tensor (C, H, W), ``uint8`` or from 0
-            to 1; the path or the bytes of an encoded picture, or a mapping with ``path`` or ``bytes``.
+        picture: an array (H, W, 3) or (H, W) ``uint8``; a Pillow image; a tensor (C, H, W), ``uint8`` or from 0 to 1;
+            the path or the bytes of an encoded image; or a mapping with ``path`` or ``bytes``.
 
     Raises:
-        BadImage: it is none of these, or has another shape or type.
+        BadImage: ``picture`` has an unsupported type or shape.
     """
     if isinstance(picture, dict):
         picture = picture.get("bytes") or picture.get("path")
@@ -165,12 +165,12 @@ def to_image(picture: Any) -> Image:
 
 def _of_tensor(values: np.ndarray) -> Image:
     if values.ndim != 3 or values.shape[0] not in (1, 3):
-        raise BadImage(f"A picture as a tensor is of the shape (3, H, W); this one is {values.shape}.")
+        raise BadImage(f"An image tensor must have the shape (3, H, W), got {values.shape}.")
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):
             raise BadImage(
-                f"A picture as a tensor of {values.dtype} has values from 0 to 1; this one has some from "
-                f"{values.min():.3g} to {values.max():.3g}: leave the normalization to the encoder."
+                f"An image tensor of {values.dtype} must have values from 0 to 1, got {values.min():.3g} to "
+                f"{values.max():.3g}. Leave normalization to the model."
             )
         values = np.rint(values * 255).astype(np.uint8)
     pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
@@ -178,25 +178,25 @@ def _of_tensor(values: np.ndarray) -> Image:
 
 
 def check(data: bytes, name: str) -> None:
-    """Raise `BadImage`, as `read_image`, for what is wrong without decoding; the pixels may still be damaged."""
+    """Raise `BadImage` for problems that are detectable without decoding the pixels."""
     data, name = _read(data, name)
     _open_checked(data, name)
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """Read at most `MAX_BYTES` of a picture's file, without checking them."""
+    """Read at most `MAX_BYTES` of an image file, without validation."""
     name = printable(name or path.name or str(path))
     try:
         if path.is_dir():
-            raise BadImage(f"{name} is a folder; expected the file of a picture ({READABLE}).")
-        if path.exists() and not path.is_file():  # a pipe or a device could keep its reader waiting forever
-            raise BadImage(f"{name} is not a regular file; expected the file of a picture ({READABLE}).")
+            raise BadImage(f"{name} is a folder. Expected an image file ({READABLE}).")
+        if path.exists() and not path.is_file():  # reading a pipe or a device could block forever
+            raise BadImage(f"{name} is not a regular file. Expected an image file ({READABLE}).")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise BadImage(f"There is no file {name}; check the spelling and the folder.") from None
+        raise BadImage(f"The file {name} does not exist. Check the spelling and the folder.") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
-        raise BadImage(f"{name} cannot be opened ({one_line(error)}); check the file and its permissions.") from None
+        raise BadImage(f"{name} cannot be opened ({one_line(error)}). Check the file and its permissions.") from None
     check_size(len(data), name)
     return data
 
@@ -207,7 +207,7 @@ def encode_png(image: Image, level: int = 6) -> bytes:
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:
-    """Encode ``image`` as JPEG with colors at full resolution (4:4:4)."""
+    """Encode ``image`` as JPEG without chroma subsampling (4:4:4)."""
     return _encode(image, "JPEG", quality=quality, subsampling=0)
 
 
@@ -231,25 +231,25 @@ def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
 
 
 def check_size(size: int, name: str) -> None:
-    """Raise `BadImage` for the size of a file, in bytes, that is over the limit or 0."""
+    """Raise `BadImage` if a file size in bytes is 0 or over the limit."""
     if size > MAX_BYTES:
-        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB; send a smaller copy.")
+        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB. Use a smaller copy.")
     if not size:
-        raise BadImage(f"{name} is empty (0 bytes); expected a picture ({READABLE}).")
+        raise BadImage(f"{name} is empty (0 bytes). Expected an image ({READABLE}).")
 
 
 def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
     opened = open_header(data, name)
     notes = frame_notes(opened, data, name)
     if is_damaged(opened, data):
-        raise BadImage(_damaged(opened, name, "its end is missing or a checksum is wrong"))
+        raise BadImage(_damaged(opened, name, "the end is missing or a checksum is wrong"))
     return opened, notes
 
 
 def _damaged(opened: pillow.Image, name: str, how: str) -> str:
     return (
-        f"{name} is a {format_of(opened)} of {opened.width} x {opened.height} pixels whose data is damaged or cut off "
-        f"({how}); send the complete file, or {SAVE_AGAIN}."
+        f"{name} is a {format_of(opened)} of {opened.width} x {opened.height} pixels with corrupted or truncated data "
+        f"({how}). Use the complete file, or {SAVE_AGAIN}."
     )
 
 
@@ -262,18 +262,18 @@ TRANSPOSE = {
     7: pillow.Transpose.TRANSVERSE,
     8: pillow.Transpose.ROTATE_90,
 }
-"""EXIF orientation -> what makes the picture upright (EXIF 2.3, tag 274)."""
+"""Pillow operations that make an image upright, by EXIF orientation (EXIF 2.3, tag 274)."""
 
 
 def stored_bits(opened: pillow.Image) -> int:
-    """Return the bits of one sample in the file; of the formats read, only PNG and TIFF can hold more than 8."""
+    """Return the bits per channel in the file. Only PNG and TIFF support more than 8."""
     if opened.format == "PNG":
         return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
     return max(_tiff_tag(opened, 258, (8,)))
 
 
 def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pillow.Image:
-    """Convert a decoded picture to 8-bit RGB in sRGB, upright and opaque; add to ``notes`` what was changed."""
+    """Convert a decoded image to 8-bit sRGB, upright and opaque, and append the conversions to ``notes``."""
     colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
     if bits > 8:
         notes.append(f"{bits} bits a channel were reduced to 8")
@@ -294,8 +294,8 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
         return pillow.fromarray((samples >> (bits - 8)).astype(np.uint8))
     if mode in ("I", "F"):
         raise BadImage(
-            f"{name} holds {'32-bit whole' if mode == 'I' else 'floating-point'} numbers, whose black and white are "
-            f"not known; save it with 8 or 16 bits a channel."
+            f"{name} contains {'32-bit integer' if mode == 'I' else 'floating-point'} values with an unknown range. "
+            f"Save the image with 8 or 16 bits per channel."
         )
     if mode in ("1", "L", "LA", "La"):
         return opened.convert("L")
@@ -305,7 +305,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
 
 
 def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """Convert to sRGB; where the profile cannot be used, leave the colors unchanged and add a note."""
+    """Convert to sRGB. If the color profile is unusable, leave the colors unchanged and add a note."""
     if not profile:
         return _rgb(colors)
     try:
@@ -316,7 +316,7 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
         if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
             colors = _rgb(colors)
         converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except Exception:  # profiles are optional, and both they and the library that reads them may be broken in any way
+    except Exception:  # a broken optional profile may cause any error
         notes.append("its color profile cannot be used: colors were read as sRGB")
         return _rgb(colors)
     notes.append(f"colors were converted from the profile '{name}' to sRGB")
@@ -328,10 +328,10 @@ def _rgb(colors: pillow.Image) -> pillow.Image:
 
 
 def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
-    """Apply the orientation that the camera noted (Pillow itself applies that of TIFF)."""
+    """Apply the EXIF orientation (Pillow applies the orientation of TIFF files)."""
     try:
         orientation = opened.getexif().get(274, 1)
-    except Exception:  # damaged metadata does not concern the pixels
+    except Exception:  # corrupted metadata does not affect the pixels
         return colors
     if orientation not in TRANSPOSE:
         return colors

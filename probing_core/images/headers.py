@@ -1,4 +1,4 @@
-"""Checks of a picture's header and ends, and the quality of a JPEG, before anything is decoded."""
+"""Checks of image headers and file ends before decoding, and estimation of JPEG quality."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from PIL import Image as pillow
 from probing_core.errors import BadImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Formats that can be read, as Pillow names them."""
+"""Supported formats, with Pillow's names."""
 
 MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 
 MAX_PARTS = 100_000
-"""Chunks of a PNG, blocks of a GIF, or segments of a JPEG before its pixels; a large file could hold millions."""
+"""Maximum number of PNG chunks, GIF blocks, or JPEG segments before the pixels. Large files could contain millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""Beginnings of the segments of a JPEG. None occurs inside a scan, where 255 is followed by 0 or a restart (D0 to D7).
-"""
+"""Pattern of JPEG segment markers. It does not match in a scan, where 255 is followed by 0 or a restart (D0 to D7)."""
 
 START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
-"""Markers of a JPEG (ITU-T T.81, table B.1); the last two have no content."""
+"""JPEG markers (ITU-T T.81, table B.1). The last two have no content."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 SAVE_AGAIN = "save it as JPEG or PNG and try again"
 
-# Pillow warns of odd metadata and of sizes above its own limit; odd metadata is harmless here, and large sizes are
-# refused below. (Changing the filters around each call is not safe in threads.)
+# Pillow warns about unusual metadata, which is harmless, and about large sizes, which are rejected below. The filters
+# are global because changing them around each call is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def open_header(data: bytes, name: str) -> pillow.Image:
-    """Open a picture and check its header; its pixels are not yet decoded."""
+    """Open an image and check its header, without decoding pixels."""
     if next(islice(_parts(data), MAX_PARTS, None), None) is not None:
-        raise BadImage(f"{name} is made of more than {MAX_PARTS:,} parts; {SAVE_AGAIN}.")
+        raise BadImage(f"{name} consists of more than {MAX_PARTS:,} parts; {SAVE_AGAIN}.")
     try:
         opened = pillow.open(io.BytesIO(data), formats=FORMATS)
     except pillow.DecompressionBombError:
@@ -53,25 +52,25 @@ def open_header(data: bytes, name: str) -> pillow.Image:
     if width * height > MAX_PIXELS:
         raise BadImage(f"{name} states a size of {width} x {height} pixels, {_too_large()}")
     if width < 1 or height < 1:
-        raise BadImage(f"{name} states a size of {width} x {height} pixels; a picture has at least one pixel each way.")
+        raise BadImage(f"{name} states a size of {width} x {height} pixels, but an image needs at least 1 x 1.")
     return opened
 
 
 def format_of(opened: pillow.Image) -> str:
-    """Return one of `FORMATS`: Pillow calls a JPEG file that holds several pictures MPO."""
+    """Return one of `FORMATS`. Pillow reports JPEG files with several images as MPO."""
     return "JPEG" if opened.format == "MPO" else str(opened.format)
 
 
 def is_damaged(opened: pillow.Image, data: bytes) -> bool:
-    """Return whether a file is visibly cut off, or a PNG changed, without decoding it."""
+    """Return whether a file is truncated or a PNG checksum is wrong, without decoding pixels."""
     if format_of(opened) == "JPEG":
-        # The end must follow the start of the last scan; a film or other data may come after the picture.
+        # The end marker must follow the start of the last scan. A video or other data may follow the image.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") and END_OF_IMAGE not in _segments(data)
     return opened.format == "PNG" and not _checksums_hold(data)
 
 
 def _checksums_hold(png: bytes) -> bool:
-    """Return whether every chunk but the last has a correct CRC: Pillow does not check those of the pixels."""
+    """Return whether all chunks except the last have a correct CRC. Pillow does not check pixel chunks."""
     for chunk in _chunks(png):
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             return False
@@ -81,7 +80,7 @@ def _checksums_hold(png: bytes) -> bool:
 
 
 def _parts(data: bytes) -> Iterator[object]:
-    """Return the parts that Pillow reads one by one before it decodes."""
+    """Yield the parts of a file that Pillow reads one by one before decoding."""
     if data.startswith(b"\x89PNG"):
         return _chunks(data)
     if data.startswith(b"GIF8"):
@@ -90,7 +89,7 @@ def _parts(data: bytes) -> Iterator[object]:
 
 
 def _chunks(png: bytes) -> Iterator[memoryview]:
-    """Yield each chunk: length, kind, content, CRC (W3C PNG, section 5.3); the last may be cut off."""
+    """Yield each chunk: length, type, data, CRC (W3C PNG, section 5.3). The last one may be truncated."""
     rest = memoryview(png)[8:]
     while rest:
         yield rest[: (size := 12 + int.from_bytes(rest[:4]))]
@@ -124,19 +123,19 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
-"""What several pictures in one file are called; frames elsewhere."""
+"""Names for multiple images in a file by format. The default is frames."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return notes on a file with several pictures, of which only the first is read."""
+    """Return notes on a file with several images, of which only the first is read."""
     if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
-        raise BadImage(f"{name} has more than {MAX_FRAMES} pages; save the one that you mean.")
+        raise BadImage(f"{name} has more than {MAX_FRAMES} pages. Save the required page as a separate file.")
     try:
         frames = getattr(opened, "n_frames", 1)
     except Exception:  # a later frame is damaged; only the first is read
         return ["animated: the first frame; a later one is damaged"]
     if frames > MAX_FRAMES:
-        raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}; save the frame that you mean.")
+        raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}. Save one frame as a file.")
     if frames == 1:
         return []
     if opened.format in SEVERAL:
@@ -148,13 +147,13 @@ def _has_page(tiff: bytes, page: int) -> bool:
     # Pillow would read all pages to count them.
     try:
         pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
-    except Exception:  # EOFError, or whatever a damaged page raises
+    except Exception:  # EOFError, or any error of a corrupted page
         return False
     return True
 
 
 def _too_large() -> str:
-    return f"over the limit of {MAX_PIXELS // 1_000_000} million pixels; send a smaller copy."
+    return f"over the limit of {MAX_PIXELS // 1_000_000} million pixels. Use a smaller copy."
 
 
 READ_SIGNATURES = (
@@ -183,29 +182,29 @@ def _what_arrived(data: bytes) -> str:
     for offset, signature, kind in READ_SIGNATURES:
         if data.startswith(signature, offset):
             return (
-                f"begins like {kind}, but its header is damaged, cut off, states no size, or "
-                f"is of a variety that is not read; {SAVE_AGAIN}."
+                f"begins like {kind}, but its header is corrupted, truncated or of an unsupported variant; "
+                f"{SAVE_AGAIN}."
             )
     for offset, signature, kind in OTHER_SIGNATURES:
         if data.startswith(signature, offset):
-            return f"is {kind}, which is not read; expected {READABLE}; {SAVE_AGAIN}."
+            return f"is {kind}, which is not supported. Expected {READABLE}; {SAVE_AGAIN}."
     start = data[:4000].lower()
     if b"<svg" in start:
-        return "is an SVG drawing, which has no pixels; export it as PNG and try again."
-    what = "text, not a picture" if _is_text(start) else "not a picture of a kind that is known"
-    return f"is {what}, whatever its name says; expected {READABLE}."
+        return "is an SVG drawing, which has no pixels. Export it as PNG and try again."
+    what = "text, not an image" if _is_text(start) else "not an image in a known format"
+    return f"is {what}, regardless of its name. Expected {READABLE}."
 
 
 def _is_text(start: bytes) -> bool:
     try:
-        codecs.utf_8_decode(start)  # the last letter may be cut off
+        codecs.utf_8_decode(start)  # the last character may be truncated
     except UnicodeDecodeError:
         return False
     return b"\x00" not in start
 
 
 def printable(name: str) -> str:
-    """Return a file's name without control characters and line breaks, shortened if it is long."""
+    """Return a file name without control characters and line breaks, shortened if it is long."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in name)
     return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-30:]}"
 
@@ -222,14 +221,14 @@ LUMINANCE_TABLE = np.array([
     72, 92, 95, 98, 112, 100, 103,  99,
 ])
 # fmt: on
-"""ITU-T T.81, table K.1, which libjpeg scales by the quality."""
+"""Luminance quantization table (ITU-T T.81, table K.1), which libjpeg scales by the quality."""
 
 
 def jpeg_quality(opened: pillow.Image) -> int | None:
-    """Return the libjpeg quality, 1 to 100, whose luminance table is closest to that of a JPEG; None for other formats.
+    """Return the libjpeg quality, 1 to 100, with the closest luminance table; None for formats other than JPEG.
 
-    libjpeg's rule (jcparam.c): the standard table times ``5000 / q`` percent below 50, ``200 - 2 q`` from there.
-    Exact for libjpeg's own files, an estimate for those of other encoders.
+    libjpeg (jcparam.c) scales the standard table by ``5000 / q`` percent for a quality below 50, and by ``200 - 2 q``
+    percent otherwise. The result is exact for files written by libjpeg, and an estimate for other encoders.
     """
     tables = getattr(opened, "quantization", None) or {}
     if 0 not in tables:

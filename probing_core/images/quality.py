@@ -1,7 +1,7 @@
-"""Flaws of a picture before it is transformed, measured on its pixels alone.
+"""Flaws of an original image, measured from its pixels.
 
-The limits are such that about one color photograph in a hundred (of 1,500 of Caltech-101 and PACS) has each flaw,
-measured by ``python -m lab.evidence.flaws CORPUS``.
+With these thresholds, each flaw occurs in about 1% of color photographs (1,500 photographs of Caltech-101 and PACS,
+measured with ``python -m lab.evidence.flaws CORPUS``).
 """
 
 from __future__ import annotations
@@ -10,46 +10,46 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""Shorter side, in pixels, to which larger pictures are reduced before measuring, as models see them."""
+"""Shorter side in pixels to which larger images are downsampled for measurement, as for model input."""
 
 MAX_ASPECT = 8
-"""Largest ratio of the sides; a longer picture is measured in a middle part of this ratio."""
+"""Maximum aspect ratio. For longer images, a central part with this ratio is measured."""
 
 BLURRED = 0.5
-"""Perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
+"""Threshold of the perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
 
 NOISY = 14.0
-"""Standard deviation of the noise, in gray values of 255."""
+"""Threshold of the noise standard deviation, in gray values of 255."""
 
 FADED = 100.0
-"""Gray values, of 255, between the darkest and the brightest hundredth of the pixels."""
+"""Threshold of the gray-value range (of 255) between the 1st and 99th percentiles."""
 
 COLORLESS = 4.0
-"""Difference between the channels, in values of 255, that 99 % of the pixels stay below."""
+"""Threshold of the 99th percentile of channel differences, in values of 255."""
 
 NEAR_GRAY = 8.0
-"""Mean difference between the largest and the smallest channel, in values of 255, below which a picture has too little
-color for changes of color to show."""
+"""Mean difference between the largest and the smallest channel, in values of 255, below which an image is too gray to
+show color transformations."""
 
 BORDER = 0.04
-"""Share of the height or width taken by one color along both edges."""
+"""Threshold of the uniform border, as a fraction of the height or width."""
 
 FLAT = 0.5
-"""Share of squares of `SQUARE` pixels without detail above which a picture looks like a screenshot or a drawing
+"""Fraction of squares of `SQUARE` pixels without detail above which an image looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
-"""How pages and the flags of a scan describe such a picture."""
+"""Description of such an image on pages and in the flags of a scan."""
 
 SQUARE, EVEN = 4, 2
-"""Side of a square in pixels, and the largest difference of gray values (of 255) that is no detail."""
+"""Side of a square in pixels, and the maximum gray-value difference (of 255) without detail."""
 
 UNEVEN, SPECKS = 8, 0.05
-"""Largest change by compression (of 255) in a bar of one color, and share of its pixels that may change more."""
+"""Maximum change by compression (of 255) in a uniform border, and fraction of its pixels that may change more."""
 
 
 def flaws(image: np.ndarray) -> list[str]:
-    """Return one phrase for each flaw of a picture, (H, W, 3) ``uint8``."""
+    """Return one phrase for each flaw of an image, (H, W, 3) ``uint8``."""
     small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     found = []
@@ -67,7 +67,7 @@ def flaws(image: np.ndarray) -> list[str]:
 
 
 def as_measured(image: np.ndarray) -> np.ndarray:
-    """Return the picture at the size at which flaws are measured; applying it twice changes nothing more."""
+    """Return the image at the size at which flaws are measured. The function is idempotent."""
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
@@ -79,7 +79,7 @@ def as_measured(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Measure the perceptual blur of (H, W) ``uint8``: 0 sharp (or too small, or flat), 1 blurred."""
+    """Return the perceptual blur of (H, W) ``uint8``, from 0 (sharp, too small, or flat) to 1 (blurred)."""
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:
@@ -92,7 +92,8 @@ def blur(gray: np.ndarray) -> float:
 def noise(gray: np.ndarray) -> float:
     """Estimate the standard deviation of the noise in (H, W) ``uint8`` (Donoho & Johnstone 1994).
 
-    It is the median size of the finest diagonal Haar coefficients over that of a standard normal variable.
+    It is the median absolute value of the finest diagonal Haar coefficients, divided by the median absolute value of
+    the standard normal distribution.
     """
     even = gray[: gray.shape[0] // 2 * 2, : gray.shape[1] // 2 * 2].astype(np.float32)
     diagonal = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
@@ -100,7 +101,7 @@ def noise(gray: np.ndarray) -> float:
 
 
 def contrast(gray: np.ndarray) -> float:
-    """Return the difference of the 99th and 1st percentiles of (H, W) ``uint8``."""
+    """Return the difference between the 99th and 1st percentiles of (H, W) ``uint8``."""
     low, high = np.percentile(gray, [1, 99])
     return float(high - low)
 
@@ -111,7 +112,7 @@ def chroma(image: np.ndarray) -> float:
 
 
 def flatness(image: np.ndarray) -> float:
-    """Return the share of squares without detail in a picture, (H, W, 3) ``uint8``; 0 for one smaller than a square."""
+    """Return the fraction of squares without detail in (H, W, 3) ``uint8``; 0 for images smaller than a square."""
     small = as_measured(image)
     height, width = (side // SQUARE for side in small.shape[:2])
     squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
@@ -122,7 +123,7 @@ def flatness(image: np.ndarray) -> float:
 
 
 def border(image: np.ndarray) -> float:
-    """Return the share of the height or width of (H, W, 3) ``uint8`` that opposite edges of one color take."""
+    """Return the size of the uniform border of (H, W, 3) ``uint8`` as a fraction of its height or width."""
     return max(_bars(image), _bars(image.swapaxes(0, 1)))
 
 

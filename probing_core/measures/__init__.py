@@ -1,6 +1,6 @@
-"""Measures: pure functions on arrays, each with its unit, bounds, direction and definition.
+"""Measures: pure functions on arrays, each with a unit, bounds, a direction and a definition.
 
-Anyone may use them: nothing here knows of runs or models.
+They do not depend on runs or models.
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ __all__ = ["MEASURES", "Interval", "Measure", "Predictions", "interval"]
 MEASURES: Catalog[Measure] = Catalog(
     "measure", (*classification.MEASURES, *embedding_space.MEASURES, *neighbors.MEASURES)
 )
-"""The catalog of measures. Each family lists its entries in its own file."""
+"""Catalog of measures. Each module of this package defines its own entries."""

@@ -21,9 +21,9 @@ class Predictions:
     Attributes:
         truth, predicted: (N,) class indices.
         clusters: (N,) base photographs.
-        p_truth: (N,) probability of the right class.
-        p_predicted: (N,) probability of the predicted class; None where it was not stored.
-        p_calibrated: (N,) the same after temperature scaling; None where no temperature was fitted.
+        p_truth: (N,) probability of the true class.
+        p_predicted: (N,) probability of the predicted class; None if it was not stored.
+        p_calibrated: (N,) probability of the predicted class after temperature scaling; None without a temperature.
     """
 
     truth: np.ndarray
@@ -42,8 +42,8 @@ class Measure:
         name: as in tables, ``balanced-accuracy``.
         title: for people, ``balanced accuracy``.
         unit: ``fraction``, ``nats``, ``bits``, ...
-        low, high: bounds of its values; None where there is none.
-        higher_is_better: None where neither end is better.
+        low, high: bounds of the values; None if there is no bound.
+        higher_is_better: direction; None if neither direction is better.
         definition: one sentence.
         formula: the definition in symbols, as plain text.
         source: of the definition.
@@ -71,14 +71,14 @@ class Measure:
 
     @property
     def hint(self) -> str:
-        """The definition and the direction, as shown next to the measure."""
+        """Definition and direction, as displayed next to the measure."""
         if self.higher_is_better is None:
             return self.definition
         return f"{self.definition} {'Higher' if self.higher_is_better else 'Lower'} is better."
 
 
 fraction = partial(Measure, unit="fraction", low=0.0, high=1.0)
-"""A measure with values between 0 and 1."""
+"""Measure with values between 0 and 1."""
 
 gap = partial(Measure, unit="fraction", low=-1.0, high=1.0)
-"""A measure that is a difference of two fractions."""
+"""Measure that is the difference between two fractions."""

@@ -1,4 +1,4 @@
-"""Scores of a classifier's predictions: accuracy, calibration, selectivity and the thresholds of detection."""
+"""Classification scores: accuracy, calibration, selectivity and detection thresholds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from probing_core.measures.statistics import (
 )
 
 MIN_PROBABILITY = 1e-30
-"""Smallest probability in a loss or a fit, which keeps logarithms finite."""
+"""Lower bound of probabilities in losses and fits, which keeps logarithms finite."""
 
 MIN_SCORED_PROBABILITY = 1e-12
-"""Smallest probability in a score, which bounds the effect of one sample on a mean."""
+"""Lower bound of probabilities in scores, which limits the effect of one sample on a mean."""
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
     if len(truth) == 0:
-        raise BadArray("A temperature is fitted on held-out samples, but there are none; give some.")
+        raise BadArray("Fitting a temperature requires held-out samples, but got none.")
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY))
     right = logs[np.arange(len(truth)), truth]
 
@@ -73,9 +73,10 @@ ECE_BINS = 15
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean of the recall over classes (Brodersen et al. 2010).
+    """Return the mean recall over classes (Brodersen et al. 2010).
 
-    With one class it is that class's recall. Classes that are missing in a draw of clusters are left out of its mean.
+    With one class, it is the recall of the class. Classes that are missing in a bootstrap sample are excluded from its
+    mean.
 
     Args:
         truth, predicted: (N,) class indices; only classes of ``truth`` count.
@@ -88,16 +89,16 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean over the classes of ``truth`` of 2 TP / (2 TP + FP + FN)."""
+    """Return the macro-averaged F1 score, 2 TP / (2 TP + FP + FN), over the classes of ``truth``."""
     return _from_counts(
         truth, predicted, clusters, lambda hits, actual, claimed: mean_ratio(2 * hits, actual + claimed)
     )
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean over the classes of ``truth`` of true-positive rate minus false-positive rate (Powers 2011).
+    """Return the informedness, true positive rate minus false positive rate (Powers 2011), averaged over classes.
 
-    0 for guessing, whatever the guess; 1 for a perfect classifier.
+    It is 0 for random guessing and 1 for a perfect classifier.
     """
 
     def score(hits: np.ndarray, actual: np.ndarray, claimed: np.ndarray) -> np.ndarray:
@@ -108,9 +109,9 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the expected calibration error over `ECE_BINS` bins of equal mass (Nixon et al. 2019).
+    """Return the expected calibration error with `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
-    ``confidence`` is the probability (N,) of the predicted class, ``correct`` (N,) whether it was right.
+    ``confidence`` (N,) is the probability of the predicted class, ``correct`` (N,) whether the prediction is correct.
     """
     edges = np.quantile(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1])
     row = np.searchsorted(edges, confidence, side="right")
@@ -142,8 +143,10 @@ def _from_counts(
 def _hits_and_counts(
     truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, row: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two (C, K) arrays: correct predictions and samples of each class, where ``row`` (N,) is the class's
-    column."""
+    """Return the numbers of correct predictions and of samples by cluster and class, both (C, K).
+
+    ``row`` (N,) is the column of the class.
+    """
     return sums_by(clusters, row, classes, truth == predicted), sums_by(clusters, row, classes, np.ones(len(truth)))
 
 
@@ -154,36 +157,36 @@ def _calibration(predictions: Predictions, confidence: np.ndarray | None) -> Clu
 
 
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """Return the labels (N,) of a control task: each type has one random class (Hewitt & Liang 2019).
+    """Return control-task labels (N,): each type has one random class (Hewitt & Liang 2019).
 
-    A probe can only memorize them. Selectivity is the accuracy at the task minus that at the control task.
+    A probe can only memorize these labels. Selectivity is the task accuracy minus the control-task accuracy.
 
     Args:
-        types: (N,) ids that occur in every split (clusters of embeddings); nothing could be learned about a type that
-            is new in the test split.
+        types: (N,) ids that occur in every split (clusters of embeddings), because labels of new types in the test
+            split cannot be learned.
     """
     ids, row = np.unique(types, return_inverse=True)
-    # The numbers of types per class differ by one at most.
+    # The numbers of types per class differ by at most one.
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
 
 
 RESAMPLES = 1000
 SENSITIVITY = 1.0
-"""The d' at the threshold (Green & Swets 1966)."""
+"""Sensitivity d' at the detection threshold (Green & Swets 1966)."""
 
 BELOW, ABOVE = "below", "above"
-"""Censored thresholds: below all tested levels, or above them."""
+"""Labels of censored thresholds: below or above all tested levels."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Level at which a probe detects a transformation.
+    """Strength level at which a probe detects a transformation.
 
     Attributes:
-        value: the level at which d' = 1; the nearest tried one where censored.
-        low, high: its 95 % interval, bootstrapped over images; NaN with fewer than 20.
-        censored: ``below`` (seen at every level tried), ``above`` (seen at none), or empty.
-        false_alarms: share of untouched images that were called transformed.
+        value: level at which d' = 1; if censored, the nearest tested level.
+        low, high: 95% bootstrap interval over images; NaN for fewer than 20 images.
+        censored: ``below`` (detected at every tested level), ``above`` (detected at none), or empty.
+        false_alarms: false positive rate, the fraction of clean images classified as transformed.
     """
 
     value: float
@@ -194,27 +197,27 @@ class Threshold:
 
 
 def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, seed: int = 0) -> Threshold:
-    """Return the level at which d' = z(hit rate) - z(false-alarm rate) is 1.
+    """Return the level at which d' = z(recall) - z(false positive rate) is 1.
 
-    The hit rate is fitted by F + (1 - F - lapse) Phi((level - a) / b), with F the false-alarm rate, by maximum
-    likelihood on a grid: a over the levels and half their range beyond, b from a fiftieth of to twice the range,
-    lapse of 0, 0.03 or 0.1. Bootstrap draws take an image's hits and alarms together. The
-    intervals are too narrow where so few false alarms occur that single images decide (docs/run-format.md).
+    The psychometric function F + (1 - F - lapse) Phi((level - a) / b), with the false positive rate F, is fitted to the
+    recall by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between 1/50
+    and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples images with all their classifications.
+    Intervals are too narrow if the false positives are so few that single images dominate (docs/run-format.md).
 
     Args:
-        levels: (S,) increasing from weak to strong, in one unit (take log or position in the range as is natural).
-        hits: (N, S) bool, whether image n was called transformed at level s.
-        alarms: (N,) share of the image's untouched versions that were called transformed.
+        levels: (S,) in increasing order, in any unit (for example log strength, or position in the range).
+        hits: (N, S) bool, whether image n was classified as transformed at level s.
+        alarms: (N,) fraction of the clean versions of the image that were classified as transformed.
 
     Raises:
-        BadArray: fewer than three levels, levels that do not increase, or images that do not pair up.
+        BadArray: there are fewer than three levels, levels do not increase, or shapes do not match.
     """
     levels, hits = np.asarray(levels, np.float64), np.asarray(hits, np.float64)
     alarms = np.asarray(alarms, np.float64)
     if len(levels) < 3 or hits.shape != (len(alarms), len(levels)) or len(alarms) == 0 or (np.diff(levels) <= 0).any():
         raise BadArray(
-            f"A threshold needs at least three increasing levels, hits (images, levels) and alarms (images,), but got "
-            f"{len(levels)} levels, hits {hits.shape} and alarms {alarms.shape}."
+            f"A threshold requires at least three increasing levels, hits (images, levels) and alarms (images,), but "
+            f"got {len(levels)} levels, hits {hits.shape} and alarms {alarms.shape}."
         )
     n = len(hits)
     value = float(_fit(levels, hits.sum(0, keepdims=True), alarms.sum(keepdims=True), n)[0])
@@ -250,7 +253,7 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
     found = np.empty(len(hits))
     for count in np.unique(alarms):
         rows = alarms == count
-        # Half a count in either corner keeps z finite (Hautus 1995).
+        # Adding half a count keeps z finite (Hautus 1995).
         false = (count + 0.5) / (images + 1)
         room = np.maximum(1 - false - lapse, 1e-3)
         rate = np.clip(false + room * curve, 1e-6, 1 - 1e-6)

@@ -1,4 +1,4 @@
-"""Effects of transformations on the space of embeddings: shift, and the parts of the variance."""
+"""Effects of transformations on embeddings: shift and variance components."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_qua
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
-    """Return how far each embedding moves (N,): 1 - cos(z, z'), over the mean of 1 - cos between different images.
+    """Return the embedding shift (N,): the cosine distance, relative to the mean cosine distance between images.
 
-    1 means as far as another picture. The division is needed since cosines vary more in some spaces than in others.
+    A shift of 1 is the mean distance between different images. The normalization is required because the scale of
+    cosine distances differs between embedding spaces.
 
     Args:
         clean, transformed: (N, D) embeddings of the same images.
 
     Raises:
-        BadArray: shapes differ, or fewer than two images.
+        BadArray: shapes differ, or there are fewer than two images.
     """
     if clean.shape != transformed.shape or clean.ndim != 2 or len(clean) < 2:
         raise BadArray(
-            f"Untouched and transformed embeddings must pair up, (N, D) each with N of at least 2, but they are "
+            f"Clean and transformed embeddings must have the same shape (N, D) with N of at least 2, but got "
             f"{clean.shape} and {transformed.shape}."
         )
     z, moved = unit(clean), unit(transformed)
@@ -35,7 +36,7 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
 PARTS = ("content", "look", "both", "rest")
 
 MIN_PHOTOGRAPHS = 3
-"""Fewest photographs for the parts: the interval leaves one out, and a variance needs two."""
+"""Minimum number of photographs for variance components: the jackknife omits one, and a variance requires two."""
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
@@ -57,8 +58,8 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     """
     if X.ndim != 4 or X.shape[0] < MIN_PHOTOGRAPHS or X.shape[1] < 2:
         raise BadArray(
-            f"Parts of the variance need (photographs, transformations, repetitions, dimensions) with three "
-            f"photographs and two transformations at least, but got {X.shape}; give more."
+            f"Variance components require an array (photographs, transformations, repetitions, dimensions) with at "
+            f"least three photographs and two transformations, but got {X.shape}."
         )
     count, repetitions = X.shape[0], X.shape[2]
     whole, *without = _components(X, np.concatenate([np.ones((1, count)), 1 - np.eye(count)]))

@@ -1,6 +1,6 @@
-"""Neighbors by the cosine: exact search, retrieval of originals, unrelated pairs, content and look.
+"""Nearest neighbors by cosine similarity: exact search, retrieval of originals, unrelated pairs, and appearance.
 
-scikit-learn's brute search is slower and does not order equal neighbors.
+The brute-force search of scikit-learn is slower and has no fixed order for ties.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from probing_core.measures.statistics import (
 )
 
 BLOCK_NUMBERS = 2**23
-"""Similarities in memory at once, whatever the number of rows: 32 MB of ``float32``."""
+"""Number of similarities per block: 32 MB of ``float32``."""
 
 
 def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
-    """Scale the rows of ``X`` (..., D) to length 1; rows of zeros stay zero."""
+    """Scale the rows of ``X`` (..., D) to unit norm. Zero rows remain zero."""
     X = np.asarray(X, dtype)
     return X / np.maximum(np.linalg.norm(X, axis=-1, keepdims=True), 1e-12)
 
@@ -43,12 +43,12 @@ def nearest(
 
     Args:
         known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
-        k: all N, where there are fewer.
-        own: whether the queries are the known rows; then each is its own first neighbor, before any duplicate.
-        apart: (N,) and (Q,) group numbers; rows of a query's own group are not its neighbors.
+        k: number of neighbors; at most N are returned.
+        own: whether the queries are the known rows. Each row is then its own first neighbor, before any duplicate.
+        apart: (N,) and (Q,) group numbers. Rows in the group of a query are not its neighbors.
 
     Returns:
-        Indices (Q, k) and cosines (Q, k), -inf where there are fewer than ``k`` neighbors.
+        Indices (Q, k) and cosines (Q, k); -inf if there are fewer than ``k`` neighbors.
     """
     k = min(k, len(known))
     indices, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), queries.dtype)
@@ -67,10 +67,10 @@ def nearest(
 
 
 def largest(values: np.ndarray, k: int) -> np.ndarray:
-    """Return the positions (Q, k) of the ``k`` largest of each row of ``values`` (Q, N), largest first.
+    """Return the indices (Q, k) of the ``k`` largest values in each row of ``values`` (Q, N), largest first.
 
-    Ties are ordered by index, also where they are cut off at ``k``. `numpy.argpartition` alone selects any of them, and
-    other ones on other processors.
+    Ties are ordered by index, including ties at position ``k``. `numpy.argpartition` selects arbitrary ties, which
+    differ between processors.
     """
     near = np.argpartition(-values, k - 1, axis=1)[:, :k]
     found = np.take_along_axis(values, near, axis=1)
@@ -83,27 +83,26 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return the place of a row on a map: the mean of its neighbors' ``points`` (..., k, 2), weighted by nearness, of
-    which ``cosines`` (..., k) tell."""
+    """Return map positions: the mean of neighboring ``points`` (..., k, 2), weighted by ``cosines`` (..., k)."""
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
 
 SAME_COSINE = 2e-6
-"""Cosines that differ by no more are ties: rounding in ``float32`` must not separate pictures."""
+"""Maximum cosine difference of ties, which absorbs ``float32`` rounding."""
 
 
 def directions(X: np.ndarray) -> np.ndarray:
-    """Return embeddings (N, D) as ``float32`` of length 1, whose products are their cosines.
+    """Return embeddings (N, D) as ``float32`` with unit norm, so that inner products are cosines.
 
-    Hashes are compared by the Hamming distance h: as -1 and 1 (`signed`), their cosine is 1 - 2 h / D.
+    Hashes are compared by Hamming distance h. With values -1 and 1 (`signed`), their cosine is 1 - 2 h / D.
     """
     X = np.asarray(X, np.float32)
     return unit(signed(X) if is_hash(X) else X, np.float32)
 
 
 def is_hash(X: np.ndarray) -> bool:
-    """Return whether all values of embeddings are 0 or 1."""
+    """Return whether all embedding values are 0 or 1."""
     return bool(((X == 0) | (X == 1)).all())
 
 
@@ -118,10 +117,10 @@ def ranks(
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
 ) -> np.ndarray:
-    """Return (Q,) how many pictures of a gallery are at least as near to each query as its original.
+    """Return the number (Q,) of gallery images that are at least as close to each query as its original.
 
-    Other pictures of the query's photograph are left out: finding them is no error. Memory holds one block of the
-    gallery and `BLOCK_NUMBERS` cosines.
+    Other images of the query photograph are excluded, because retrieving them is not an error. At most one gallery
+    block and `BLOCK_NUMBERS` cosines are in memory.
 
     Args:
         queries: (Q, D) embeddings of length 1 (`directions`).
@@ -131,8 +130,8 @@ def ranks(
     """
     if queries.shape != originals.shape:
         raise BadArray(
-            f"Every query needs its original, but queries are {queries.shape} and originals {originals.shape}; "
-            "give one row of each."
+            f"Every query requires its original, but the shapes are {queries.shape} and {originals.shape}. "
+            "Pass arrays of the same shape."
         )
     own = np.einsum("ij,ij->i", queries, originals) - SAME_COSINE
     ahead = np.zeros(len(queries), np.int64)
@@ -150,24 +149,24 @@ def ranks(
 
 
 UNRELATED = 0.001
-"""Share of unrelated pairs that a finder of duplicates may take for copies, when models are compared."""
+"""False positive rate of duplicate detection on unrelated pairs, for the comparison of models."""
 
 KEPT = 4
-"""Number of kept pairs, as a multiple of those above a threshold: thresholds of resamples must be among them."""
+"""Ratio of stored pairs to pairs above the threshold, so that bootstrap thresholds are among the stored pairs."""
 
 CHUNK_NUMBERS = 2**22
-"""Weights of resampled pairs in memory at once."""
+"""Number of bootstrap weights of pairs per chunk."""
 
 
 @dataclass(frozen=True, eq=False)
 class UnrelatedPairs:
-    """The most similar pairs of pictures of different photographs.
+    """Most similar pairs of images of different photographs.
 
     Attributes:
         cosines: (M,) in decreasing order.
-        first, second: (M,) positions of their photographs.
-        pairs: number of all pairs.
-        images: (C,) number of pictures of each photograph.
+        first, second: (M,) indices of their photographs.
+        pairs: total number of pairs.
+        images: (C,) number of images per photograph.
     """
 
     cosines: np.ndarray
@@ -190,7 +189,7 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
     ids, photograph = numbered(photographs)
     images = np.bincount(photograph, minlength=len(ids))
     if len(ids) < 2:
-        raise BadArray(f"Unrelated pairs need at least two photographs, but there are {len(ids)}; give more.")
+        raise BadArray(f"Unrelated pairs require at least two photographs, but got {len(ids)}.")
     one, other = np.triu_indices(len(X), 1)
     apart = photograph[one] != photograph[other]
     one, other = one[apart], other[apart]
@@ -201,10 +200,10 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
 
 
 def threshold(found: UnrelatedPairs, share: float) -> Interval:
-    """Return the least cosine that at most ``share`` of unrelated pairs exceed.
+    """Return the smallest cosine that is exceeded by at most a fraction ``share`` of unrelated pairs.
 
-    The bootstrap draws photographs, with all pairs between them. Pairs of a photograph with its own copy in a draw are
-    left out, as in the estimate. There is no interval below 20 photographs.
+    The bootstrap resamples photographs with all pairs between them. Pairs of a photograph with its own duplicate are
+    excluded, as in the estimate. There is no interval for fewer than 20 photographs.
     """
     photographs = len(found.images)
     most = min(len(found.cosines), int(np.ceil(KEPT * share * found.pairs)) + 1)
@@ -227,10 +226,10 @@ def threshold(found: UnrelatedPairs, share: float) -> Interval:
 
 
 NEAREST = 10
-"""Number of neighbors, as in PathoROB and Ramos et al."""
+"""Default number of neighbors, as in PathoROB and Ramos et al."""
 
 RANDOM_DRAWS = 10
-"""Galleries of random look over which accuracy is averaged, as in Ramos et al."""
+"""Number of galleries with random appearance over which accuracy is averaged, as in Ramos et al."""
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:

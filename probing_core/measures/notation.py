@@ -1,4 +1,4 @@
-"""Numbers and names as people write them: 240, 0.012, 12,400, 17%, SimCLR (zoo), Gaussian blur."""
+"""Formatting of numbers and names for display: 240, 0.012, 12,400, 17%, SimCLR (zoo), Gaussian blur."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ZOO, BASELINE = "zoo/", "baseline/"
-"""Prefixes of the names of models."""
+"""Prefixes of model names."""
 
 MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
-"""Beyond these, most digits would be zeros: the number has an exponent."""
+"""Range of numbers without an exponent."""
 
 
 def decimal(value: float, digits: int = 3) -> str:
-    """Format ``value`` to ``digits`` significant digits, without trailing zeros; digits before the point are never
-    rounded.
+    """Format ``value`` with ``digits`` significant digits, without trailing zeros.
 
-    Thousands are separated by commas. NaN becomes ``""``.
+    Digits before the decimal point are never rounded. Thousands are separated by commas. NaN becomes ``""``.
     """
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}"
@@ -78,10 +77,12 @@ _LIBRARIES = {
 
 
 def model_title(model: str) -> str:
-    """Return the name of a model for people: ``SimCLR (zoo)`` for ``zoo/simclr``, ``EfficientNet-Lite0, block 4`` for
-    ``timm:tf_efficientnet_lite0@layer=4``.
+    """Return the display name of a model.
 
-    A name that no rule covers is returned without its folders.
+    >>> model_title("zoo/simclr")
+    'SimCLR (zoo)'
+
+    Names without a known prefix are returned without folders.
     """
     base, *options = model.split("@")
     if base in _KNOWN:
@@ -107,19 +108,19 @@ def _option_title(option: str) -> str:
 
 
 def transform_title(transform: str) -> str:
-    """Return the name of a transformation for people: ``Gaussian blur`` for ``gaussian-blur``."""
+    """Return the display name of a transformation: ``Gaussian blur`` for ``gaussian-blur``."""
     return _TRANSFORMS.get(transform, (transform[:1].upper() + transform[1:]).replace("-", " "))
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:
-    """Return the title of each model; where two have the same title, both keep their full name."""
+    """Return the display name of each model. Models with the same display name keep their full name."""
     titles = {model: model_title(model) for model in models}
     counts = Counter(titles.values())
     return {model: title if counts[title] == 1 else model for model, title in titles.items()}
 
 
 def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as lines of aligned columns under the columns' names; empty where there is no row."""
+    """Return rows as a text table with aligned columns and a header; empty if there are no rows."""
     if not isinstance(rows, Sequence):
         rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if not rows:

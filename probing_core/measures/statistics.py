@@ -1,7 +1,7 @@
-"""Scores as sums over base photographs, their intervals, and tests between models and between trainings.
+"""Scores as sums over base photographs, confidence intervals, and tests between models and between training seeds.
 
-A score is a function of totals. `ClusterSums` holds the summands of each cluster (base photograph), so that any draw of
-clusters gives its score by one matrix product: all versions of a photograph are drawn, or left out, together.
+A score is a function of totals. `ClusterSums` contains the summands of each cluster (base photograph), so the score of
+a bootstrap sample is one matrix product. All versions of a photograph are resampled together.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class ClusterSums:
-    """A score and the sums it is made of.
+    """A score and its summands.
 
     Attributes:
-        sums: (C, P) ``float64``, one row a cluster.
+        sums: (C, P) ``float64``, one row per cluster.
         score: totals (..., P) -> (...).
     """
 
@@ -38,9 +38,9 @@ class ClusterSums:
 
 
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct ``values`` in order, and the position of each of ``values`` (N,) among them.
+    """Return the sorted distinct ``values``, and the index of each of ``values`` (N,) among them.
 
-    Equal to `numpy.unique` with inverse, but sorts the distinct values only.
+    This is equal to `numpy.unique` with ``return_inverse``, but sorts only distinct values.
     """
     row, distinct = pd.factorize(np.asarray(values), sort=True)
     return distinct, row
@@ -82,31 +82,32 @@ def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.n
 
 
 def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis of part / whole, leaving out where ``whole`` is 0."""
+    """Return the mean of part / whole over the last axis, without entries whose ``whole`` is 0."""
     there = whole > 0
     ratio = np.where(there, part / np.where(there, whole, 1), 0)
     return ratio.sum(-1) / np.maximum(there.sum(-1), 1)
 
 
 MIN_CLUSTERS_FOR_BOOTSTRAP = 20
-"""Fewest clusters for a percentile bootstrap, whose intervals cover too little with few; below, a t interval is given.
-"""
+"""Minimum number of clusters for a percentile bootstrap, which has low coverage for few clusters. Otherwise, a t
+interval is used."""
 
 MIN_CLUSTERS_FOR_T = 6
-"""Fewest photographs for any interval."""
+"""Minimum number of photographs for a confidence interval."""
 
 MIN_CONTRADICTING_CLUSTERS = 5.0
-"""Where fewer photographs than this contradict a rate of 0 or 1, resamples vary too little for a bootstrap."""
+"""Minimum number of photographs that contradict a rate of 0 or 1 for a bootstrap. With fewer, resamples vary too
+little."""
 
 RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate and its 95 % interval.
+    """An estimate with its 95% confidence interval.
 
     Attributes:
-        low, high: NaN where no interval can be given.
+        low, high: interval bounds; NaN if there is no interval.
         method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
         clusters: number of base photographs.
     """
@@ -124,11 +125,11 @@ class Interval:
 
 
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
-    """Return the interval that the number of clusters allows.
+    """Return the 95% confidence interval of a score.
 
-    From 20 clusters up it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000); from 6 a t
-    interval over the clusters' own scores, around the score of all; below none. Both are too narrow near a bound of the
-    measure, and have no width at it: there it is Wilson's interval.
+    With at least 20 clusters, it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000). With at
+    least 6, it is a t interval from the scores of single clusters, centered at the overall score. With fewer, there is
+    no interval. Near a bound of the measure, both would be too narrow, so the Wilson interval is used.
 
     Args:
         low, high: bounds of the measure, to which the interval is clipped.
@@ -161,16 +162,18 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
-    """Return the number of independent observations at which a ``share`` has the standard error ``spread``.
+    """Return the number of independent observations for which a fraction ``share`` has the standard error ``spread``.
 
-    Photographs that all agree have no spread; then each counts as one observation.
+    If all photographs agree, the standard error is 0, and each photograph counts as one observation.
     """
     return share * (1 - share) / spread**2 if spread > 0 and 0 < share < 1 else clusters
 
 
 def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
-    """Return the score interval of a share (Wilson 1927) of ``size`` observations (clustered: Kish's 1965 effective
-    size)."""
+    """Return the Wilson (1927) interval of a fraction ``share`` of ``size`` observations.
+
+    For clustered data, ``size`` is the effective sample size (Kish 1965).
+    """
     center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
     half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
     return center - half, center + half
@@ -179,7 +182,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
     """Return the 97.5 % quantile of Student's t with ``freedom`` degrees of freedom."""
-    # Not scipy.stats: it is slow to import, and fails while another thread imports PyTorch.
+    # scipy.stats is slow to import, and its import fails while a different thread imports PyTorch.
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))
@@ -196,7 +199,7 @@ def bootstrap(sums: ClusterSums) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def _draws(clusters: int) -> np.ndarray:
-    """Return how often each cluster is drawn (B, C); cached, since every score of a run uses the same draws."""
+    """Return bootstrap counts (B, C), cached because all scores of a run use the same resamples."""
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False
@@ -205,28 +208,27 @@ def _draws(clusters: int) -> np.ndarray:
 
 FLIPS = 100_000
 EXACT = 16
-"""Up to this many clusters, every assignment is tried."""
+"""Maximum number of clusters for an exact permutation test."""
 
 CHUNK = 1024
 
 
 def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return the two-sided p-values (M,) of the differences between one model's score and those of ``others``, sums of
-    one score over the same clusters in the same order.
+    """Return two-sided p-values (M,) of the score differences between ``first`` and each of ``others``.
 
-    If two models were equal, their answers could be exchanged in every photograph. Each flip exchanges them in a
-    random half of the clusters and takes the difference again; for a mean over clusters that flips the signs of
-    their differences (Fisher 1935; Nichols & Holmes 2002). Up to 16 clusters all flips are tried. All models share the
-    flips, since drawing them takes longest.
+    All scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
+    are exchangeable within each photograph. Each flip exchanges them in a random half of the clusters and recomputes
+    the difference. For a mean over clusters, this flips signs (Fisher 1935; Nichols & Holmes 2002). With up to 16
+    clusters, all flips are enumerated. All models share the flips to save time.
 
     Raises:
-        BadArray: the clusters differ in number.
+        BadArray: the numbers of clusters differ.
     """
     for other in others:
         if first.sums.shape != other.sums.shape:
             raise BadArray(
-                f"A paired test needs the same photographs and classes for both models, but the sums are "
-                f"{first.sums.shape} and {other.sums.shape}; score both on the same samples."
+                f"A paired test requires the same photographs and classes for both models, but the sums are "
+                f"{first.sums.shape} and {other.sums.shape}. Score both models on the same samples."
             )
     clusters = len(first.sums)
     total = first.sums.sum(0)
@@ -264,11 +266,11 @@ class PairedScores:
 
 
 FLIPPED_AT_ONCE = 2**17
-"""Number of flipped differences in memory at once: few enough for the processor's cache."""
+"""Number of flipped differences per block, which fits into the processor cache."""
 
 
 def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return two-sided p-values of all pairs, adjusted for testing all of them.
+    """Return two-sided p-values of all pairs, adjusted for multiple testing.
 
     Each flip exchanges the scores of every two models in a random half of the clusters, so that one flip serves all
     pairs and keeps their correlations. The statistic of a pair is its squared difference divided by the sum of squared
@@ -277,8 +279,8 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
     claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips are tried.
 
     Args:
-        parts: pairs of models that were scored on the same clusters, one part for each set of clusters.
-        seed: of the flips.
+        parts: pairs of models scored on the same clusters, one part per set of clusters.
+        seed: random seed of the flips.
         flips: number of flips.
 
     Returns:
@@ -326,12 +328,12 @@ def _pair_squares(part: PairedScores) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
-    """Return adjusted p-values (M,) that bound the probability of any false claim on the list (Holm 1979).
+    """Return Holm-adjusted p-values (M,), which control the family-wise error rate (Holm 1979).
 
-    NaN, a comparison that could not be made, stays NaN and does not count.
+    NaN (a missing comparison) remains NaN and is not counted.
 
     Args:
-        among: number of possible comparisons, if these M were selected after looking; M by default.
+        among: number of possible comparisons, if the M comparisons were selected from the data; by default M.
     """
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
@@ -362,17 +364,17 @@ def _random_assignments(clusters: int, seed: int, flips: int) -> Iterator[np.nda
 
 
 MIN_SEEDS = 3
-"""Fewest trainings of one kind for an interval over them."""
+"""Minimum number of training seeds for a confidence interval over seeds."""
 
 MIN_FREEDOM = 4
-"""Fewest degrees of freedom for a test that uses the spread between trainings."""
+"""Minimum degrees of freedom for a test based on the variation between training seeds."""
 
 _SEED = re.compile(r"@seed=(\d+)(?=@|$)")
 _LAYER = re.compile(r"@layer=\d+(?=@|$)")
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % t interval (low, high) of the mean of ``scores``, one a training; NaN for fewer than three."""
+    """Return the 95% t interval (low, high) of the mean of ``scores``, one per seed; NaN for fewer than three."""
     if len(scores) < MIN_SEEDS:
         return float("nan"), float("nan")
     half = t_quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / np.sqrt(len(scores))
@@ -381,13 +383,13 @@ def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
 
 
 def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Return the standard deviation between trainings of one kind, pooled over ``kinds``, and its degrees of freedom.
+    """Return the standard deviation between seeds, pooled over ``kinds``, and its degrees of freedom.
 
-    All kinds are assumed to vary alike: the squared deviations from the mean of each kind are summed and divided by the
-    number of trainings minus the number of kinds (the error mean square of a one-way analysis of variance).
+    All kinds are assumed to have the same variance, so the result is the root of the error mean square in a one-way
+    analysis of variance.
 
     Returns:
-        (deviation, freedom); NaN and 0 where no kind has two trainings.
+        (standard deviation, degrees of freedom); NaN and 0 if no kind has two seeds.
     """
     freedom = sum(len(scores) - 1 for scores in kinds if len(scores))
     if freedom == 0:
@@ -399,13 +401,15 @@ def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
 def seeds_difference(
     first: Sequence[float], second: Sequence[float], deviation: float, freedom: int
 ) -> tuple[float, float, float]:
-    """Return the 95 % t interval of mean(``first``) - mean(``second``), scores of the trainings of two kinds, and the
-    two-sided p-value: (low, high, p); NaN for fewer than `MIN_FREEDOM` degrees of freedom (see `pooled_deviation`)."""
+    """Return the 95% t interval of mean(``first``) - mean(``second``) and the two-sided p-value: (low, high, p).
+
+    The values are NaN for fewer than `MIN_FREEDOM` degrees of freedom (see `pooled_deviation`).
+    """
     if freedom < MIN_FREEDOM or not (len(first) and len(second)):
         return float("nan"), float("nan"), float("nan")
     effect = float(np.mean(first) - np.mean(second))
     error = deviation * np.sqrt(1 / len(first) + 1 / len(second))
-    if error == 0:  # all trainings score alike
+    if error == 0:  # all seeds have equal scores
         return effect, effect, float(effect == 0)
     half = t_quantile(freedom) * error
     from scipy.special import stdtr  # as in `t_quantile`
@@ -414,8 +418,10 @@ def seeds_difference(
 
 
 def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
-    """Return for each of ``models`` the same model with the lowest seed; empty for that one itself and for those in
-    ``alone``."""
+    """Return the model with the lowest seed for each of ``models``.
+
+    The result is empty for the lowest seed itself and for models in ``alone``.
+    """
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
         first.setdefault(_SEED.sub("", model), model)
@@ -424,13 +430,13 @@ def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
 
 
 def with_place(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without repeated trainings with higher seeds."""
+    """Return the ``models`` without additional seeds."""
     names = list(dict.fromkeys(models))
     return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
 
 
 def networks(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without repeated trainings, and without blocks of another model."""
+    """Return the ``models`` without additional seeds and without layers of other models."""
     names = with_place(models)
     return [name for name in names if (whole := _LAYER.sub("", name)) == name or whole not in names]
 

@@ -1,6 +1,6 @@
-"""Probes: small classifiers from an embedding to a class.
+"""Probes: small classifiers on embeddings.
 
-Reading and applying a linear probe (`LinearProbe`) needs NumPy alone; fitting imports PyTorch.
+Loading and applying a linear probe (`LinearProbe`) requires only NumPy. Fitting imports PyTorch.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ from probing_core.errors import BadArray, BadRun
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
-    """Serialize ``arrays`` and ``about``, as JSON under the name ``entry``; equal input gives equal bytes.
+    """Serialize ``arrays``, and ``about`` as JSON under the name ``entry``. Equal input gives equal bytes.
 
-    Numbers are written as ``float32``; arrays of ``uint8``, which are another file's bytes, unchanged.
+    Numbers are written as ``float32``. Arrays of ``uint8`` (the bytes of a file) are written unchanged.
     """
     from safetensors.numpy import save
 
-    # One metadata entry: safetensors writes several in no fixed order.
+    # Use a single metadata entry, because safetensors does not write several entries in a fixed order.
     metadata = {entry: json.dumps(about, sort_keys=True)}
     stored = {
         name: np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
@@ -39,9 +39,9 @@ def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str
 
 
 def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
-    """Return the header of a safetensors file, and the position at which its data begin.
+    """Return the header of a safetensors file, and the byte offset of its data.
 
-    The library returns neither the metadata of bytes in memory nor the place of an array in a file.
+    The library provides neither the metadata of bytes in memory nor the file offset of an array.
     """
     size = int.from_bytes(file.read(8), "little")
     return json.loads(file.read(size)), 8 + size
@@ -49,10 +49,10 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Guard reading ``what`` from bytes.
+    """Convert errors while ``what`` is read from bytes.
 
     Raises:
-        BadRun: they are damaged or something else.
+        BadRun: the bytes are corrupted or have a different format.
     """
     from safetensors import SafetensorError
 
@@ -60,5 +60,6 @@ def expected(what: str) -> Iterator[None]:
         yield
     except (BadArray, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BadRun(
-            f"{what} was expected, but the file is damaged or something else; `probing run` makes it again."
+            f"{what} was expected, but the file is corrupted or has a different format. Run `probing run` to "
+            f"recompute it."
         ) from error

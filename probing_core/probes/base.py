@@ -1,4 +1,4 @@
-"""Probes: small classifiers from an embedding to a class, and the linear one as plain data."""
+"""Probes: small classifiers on embeddings, stored as plain arrays."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from probing_core.probes import array_file
 
 @dataclass(frozen=True)
 class FitFacts:
-    """Facts about one fit that are reported with its scores.
+    """Fit statistics that are reported with the scores.
 
     Attributes:
-        penalty: the chosen setting: a linear probe's penalty, an MLP's weight decay, the k of kNN.
-        at_edge: whether it is the smallest or largest of its grid, so that a better one may be outside.
-        converged: whether the optimizer met its tolerance at that penalty.
-        iterations: of the optimizer, at that penalty.
-        validation_loss: mean negative log-likelihood in nats at that penalty, on the rows that chose it.
-        path: (penalty, validation loss) of all that were tried, in order; for an MLP (epoch, validation loss).
+        penalty: chosen hyperparameter: penalty of a linear probe, weight decay of an MLP, or k of kNN.
+        at_edge: whether the penalty is at the edge of its grid, so that a better value may be outside.
+        converged: whether the optimizer reached its tolerance with this penalty.
+        iterations: number of optimizer iterations with this penalty.
+        validation_loss: mean negative log-likelihood in nats on the validation rows.
+        path: all tried (penalty, validation loss) in order; for an MLP, (epoch, validation loss).
     """
 
     penalty: float
@@ -36,16 +36,16 @@ class FitFacts:
 
 @dataclass(frozen=True, eq=False)
 class LinearProbe:
-    """Softmax regression on standardized embeddings; predicting needs NumPy alone.
+    """Softmax regression on standardized embeddings. Prediction requires only NumPy.
 
     Attributes:
-        classes: K names, in the order of the rows of ``weight``.
+        classes: K class names, in the order of the rows of ``weight``.
         weight: (K, D) ``float32``, for standardized embeddings.
         bias: (K,) ``float32``.
         mean, scale: (D,) ``float32``; an embedding is standardized as ``(x - mean) / scale``.
-        temperature: divides the logits before the softmax.
-        root: whether the square root of an embedding, which must not be negative, is standardized instead of the
-            embedding.
+        temperature: divisor of the logits before the softmax.
+        root: whether embeddings, which must not be negative, are replaced with their square roots before
+            standardization.
     """
 
     classes: tuple[str, ...]
@@ -62,13 +62,13 @@ class LinearProbe:
         k, d = len(self.classes), self.mean.size
         if shapes != ((k, d), (k,), (d,), (d,)):
             raise BadArray(
-                f"A linear probe of {k} classes in {d} dimensions needs weight ({k}, {d}), bias ({k},), mean and "
-                f"scale ({d},), but they are {', '.join(map(str, shapes))}."
+                f"A linear probe of {k} classes in {d} dimensions requires weight ({k}, {d}), bias ({k},), mean and "
+                f"scale ({d},), but got {', '.join(map(str, shapes))}."
             )
 
     @property
     def penalty(self) -> float:
-        """Weight of the L2 regularization in the fit."""
+        """L2 penalty of the fit."""
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
@@ -76,8 +76,8 @@ class LinearProbe:
         X = np.asarray(X, np.float32)
         if X.ndim != 2 or X.shape[1] != self.mean.size:
             raise BadArray(
-                f"The probe was fitted on embeddings of {self.mean.size} dimensions and takes an array "
-                f"(N, {self.mean.size}), but got {X.shape}; embed with the same model and options."
+                f"The probe was fitted on embeddings with {self.mean.size} dimensions and expects an array "
+                f"(N, {self.mean.size}), but got {X.shape}. Embed with the same model and options."
             )
         if self.root:
             X = square_root(X)
@@ -88,18 +88,18 @@ class LinearProbe:
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """Return the same probe, calibrated (see `probing_core.measures.classification.fit_temperature`)."""
+        """Return the probe with a temperature (see `probing_core.measures.classification.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """Return the same probe for classes with the frequencies ``prior`` (K,) instead of equal ones.
+        """Return the probe for classes with the prior probabilities ``prior`` (K,) instead of a uniform prior.
 
-        Its probabilities are multiplied by the prior (Saerens et al. 2002); set the temperature first.
+        Probabilities are multiplied by the prior (Saerens et al. 2002). Set the temperature first.
         """
         return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
 
     def to_bytes(self) -> bytes:
-        """Return a safetensors file; equal probes give equal bytes."""
+        """Return the bytes of a safetensors file. Equal probes give equal bytes."""
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
         if self.root:
             about["root"] = True
@@ -110,7 +110,7 @@ class LinearProbe:
         """Read the probe that `to_bytes` wrote.
 
         Raises:
-            BadRun: the bytes are damaged or are no linear probe.
+            BadRun: the bytes are corrupted or are not a linear probe.
         """
         with array_file.expected("A linear probe (safetensors with weight, bias, mean, scale and metadata)"):
             arrays, about = array_file.from_bytes(data, "probe")
@@ -129,14 +129,15 @@ _ARRAYS = ("weight", "bias", "mean", "scale")
 
 
 def square_root(X: np.ndarray) -> np.ndarray:
-    """Return the square root of embeddings after a ReLU, whose long tails are mostly content (power normalization,
-    Perronnin et al. 2010)."""
+    """Return the square root of embeddings after a ReLU (power normalization, Perronnin et al. 2010).
+
+    It compresses long tails, which mostly encode content.
+    """
     return np.sqrt(np.maximum(X, 0), dtype=np.float32)
 
 
 def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return the outputs (N, K) of a network with ReLUs, whose ``layers`` are pairs of weight (in, out) and bias
-    (out,)."""
+    """Return the outputs (N, K) of a ReLU network with ``layers`` of (weight (in, out), bias (out,))."""
     for weight, bias in layers[:-1]:
         rows = np.maximum(rows @ weight + bias, 0)
     weight, bias = layers[-1]
@@ -145,13 +146,14 @@ def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -
 
 @dataclass(frozen=True, eq=False)
 class MLPProbe:
-    """A network with ReLUs as plain arrays; predicting needs NumPy alone.
+    """ReLU network as plain arrays. Prediction requires only NumPy.
 
     Attributes:
-        classes: K names.
+        classes: K class names.
         layers: three pairs of weight (in, out) and bias (out,), ``float32``.
-        mean, scale: (D,) of the standardization.
-        facts: ``penalty`` is the weight decay, ``iterations`` the chosen epoch; it converged if that is not the last.
+        mean, scale: (D,) parameters of the standardization.
+        facts: fit statistics. ``penalty`` is the weight decay, ``iterations`` the chosen epoch. The fit counts as
+            converged if this is not the last epoch.
     """
 
     classes: tuple[str, ...]
@@ -166,10 +168,10 @@ class MLPProbe:
 
 
 Probe: TypeAlias = LinearProbe | MLPProbe
-"""A fitted probe: its ``classes``, their ``probabilities`` for embeddings, and the ``facts`` of the fit."""
+"""Fitted probe with ``classes``, ``probabilities`` and the ``facts`` of the fit."""
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean of -log p(truth) in nats, for ``probabilities`` (N, K) and positions ``truth`` (N,)."""
+    """Return the mean negative log-likelihood in nats for ``probabilities`` (N, K) and class indices ``truth`` (N,)."""
     right = np.float64(probabilities[np.arange(len(truth)), truth])
     return float(-np.log(np.maximum(right, MIN_PROBABILITY)).mean())

@@ -1,4 +1,4 @@
-"""Votes of the nearest training embeddings by the cosine."""
+"""k-nearest-neighbors classification by cosine similarity."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NEIGHBORS = (5, 20, 50)
 def votes(
     X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """Return k -> the probabilities (Q, K) ``float32`` of ``queries`` (Q, D), from one search for all ``sizes``.
+    """Return the probabilities (Q, K) ``float32`` of ``queries`` (Q, D) by k, with one search for all ``sizes``.
 
     Args:
-        X, y: training embeddings (N, D), of any length, and their classes (N,).
-        sizes: none larger than N.
-        classes: K.
+        X, y: training embeddings (N, D), of any norm, and their classes (N,).
+        sizes: values of k, at most N.
+        classes: number of classes K.
     """
     near, _ = nearest(_unit(X), _unit(queries), max(sizes))
     rows = np.arange(len(queries))[:, None]

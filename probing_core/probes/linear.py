@@ -1,4 +1,4 @@
-"""Linear probes: softmax regression, its L2 penalty chosen on validation, and discriminant analysis in closed form."""
+"""Linear probes: softmax regression with an L2 penalty chosen on validation data, and discriminant analysis."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from probing_core.probes.optimizer import Solution
 
 GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
-"""Penalties on the squared weights, added to the mean loss: the loss is ``mean(-log p) + penalty / 2 * sum(W^2)``,
-which is scikit-learn's with ``C = 1 / (n * penalty)``. For thousands of photographs about 0.001 is chosen, and down
-to a hundredth of that for the probe of live predictions, which learns from most."""
+"""L2 penalties. The loss is ``mean(-log p) + penalty / 2 * sum(W^2)``, as in scikit-learn with
+``C = 1 / (n * penalty)``. For thousands of photographs, the chosen penalty is about 0.001. It can be 100 times smaller
+for the deployment probe, which has the most training data."""
 
 PENALTY_PER_DIMENSION = 5e-5
 
 WORSE = 1e-3
-"""Smallest relative increase of the validation loss that counts as worse: more than the optimizer's error."""
+"""Minimum relative increase of the validation loss that counts as worse, larger than the optimizer error."""
 
 PATH_TOLERANCE = 1e-5
-"""Tolerance of the optimizer (see `probing_core.probes.optimizer.TOLERANCE`) while it searches the penalty."""
+"""Optimizer tolerance (see `probing_core.probes.optimizer.TOLERANCE`) during the penalty search."""
 
 
 def fixed_penalty(dims: int) -> float:
-    """Return the penalty of probes that have too few photographs to choose one, on embeddings of ``dims`` dimensions.
+    """Return the fixed penalty of probes with too few photographs to choose one, for ``dims`` dimensions.
 
-    It is fixed beforehand, so that it does not depend on tested photographs. Standardized embeddings have
-    a mean squared length of ``dims``, so a penalty in proportion to it shrinks the logits of all models alike; one
-    constant for all would favor models of some width.
+    It does not depend on the tested photographs. Standardized embeddings have a mean squared norm of ``dims``, so a
+    penalty proportional to ``dims`` shrinks the logits of all models equally. A constant penalty would favor some
+    embedding widths.
     """
     return PENALTY_PER_DIMENSION * dims
 
@@ -45,7 +45,7 @@ def fixed_penalty(dims: int) -> float:
 METRIC_ROWS = 4096
 
 FINAL_TOLERANCE = 1e-7
-"""Tolerance for the probe of the chosen penalty."""
+"""Optimizer tolerance for the final fit with the chosen penalty."""
 
 
 def fit(
@@ -59,21 +59,21 @@ def fit(
     standardize: bool = True,
     root: bool = False,
 ) -> LinearProbe:
-    """Fit the probe of the penalty with the lowest loss on ``validation``.
+    """Fit a probe with the penalty that minimizes the loss on ``validation``.
 
     Args:
-        X: (N, D) embeddings; anything that can be sliced, including a memory-mapped file.
-        y: (N,) whole numbers, positions in ``classes``.
-        classes: K names.
-        validation: (Xv, yv) of the same kinds, of photographs that are not in ``X``.
-        weights: (N,) of rows in the mean loss and in standardization; by default 1.
-        penalties: the grid. It is searched from the strongest on, up to the first that is worse than the best before:
-            weaker ones take longest and would be worse still.
-        standardize: to mean 0 and deviation 1 on ``X``.
-        root: whether the probe takes the square root of embeddings, which must not be negative.
+        X: embeddings (N, D); any sliceable object, such as a memory-mapped file.
+        y: class indices (N,).
+        classes: K class names.
+        validation: (X, y) of photographs that are not in the training data.
+        weights: row weights (N,) for the mean loss and the standardization; by default 1.
+        penalties: penalty grid. The search starts at the strongest penalty and stops when the loss increases, because
+            weaker penalties take longer and would be worse.
+        standardize: whether to standardize to mean 0 and standard deviation 1 on ``X``.
+        root: whether to take the square root of embeddings, which must not be negative.
 
     Raises:
-        BadArray: shapes that do not fit, classes out of range, embeddings that are not finite.
+        BadArray: shapes do not match, classes are out of range, or embeddings are not finite.
     """
     import torch
 
@@ -99,7 +99,7 @@ def fit(
     sample_weight = torch.cat([block.weight[::stride] for block in blocks])
 
     def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
-        ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # none on the bias
+        ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # no penalty on the bias
         inverse = metric_inverse(sample, sample @ near, sample_weight, ridge)
         return minimize(blocks, start, ridge, inverse, tolerance=tolerance)
 
@@ -111,7 +111,7 @@ def fit(
     path: list[tuple[float, float, Solution]] = []
     for penalty in sorted(penalties, reverse=True):
         solution = solve(penalty, start, V, PATH_TOLERANCE)
-        # The next start extrapolates the last two solutions.
+        # Start from an extrapolation of the last two solutions.
         V, start = solution.V, 2 * solution.V - V
         path.append((penalty, loss(V, penalty), solution))
         if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
@@ -138,10 +138,9 @@ def fit_in_span(
     validation: tuple[Sliceable, np.ndarray],
     penalties: Sequence[float] = GRID,
 ) -> LinearProbe:
-    """Fit the probe that `fit` finds, in less time where rows are fewer than dimensions.
+    """Fit the same probe as `fit`, which is faster if there are fewer rows than dimensions.
 
-    The best weights are sums of training rows (the representer theorem), so they are sought in the span of the
-    standardized rows.
+    By the representer theorem, the optimal weights are in the span of the standardized training rows.
     """
     if len(y) >= X.shape[1]:
         return fit(X, y, classes=classes, validation=validation, penalties=penalties)
@@ -161,7 +160,7 @@ def fit_in_span(
 
 
 def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> float:
-    """Return the mean of -log p(truth) in nats, before the temperature; ``X`` is read in blocks."""
+    """Return the mean negative log-likelihood in nats, before the temperature. ``X`` is read in blocks."""
     total = 0.0
     for part in reading.slices(len(y)):
         logits = probe.logits(reading.read(X, part)).astype(np.float64)
@@ -174,7 +173,7 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 def as_probe(
     classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndarray, facts: FitFacts, root: bool = False
 ) -> LinearProbe:
-    """Return the probe of ``V`` (D + 1, K), whose last row is the bias."""
+    """Return the probe with the parameters ``V`` (D + 1, K), whose last row is the bias."""
     return LinearProbe(
         classes=tuple(classes),
         weight=V[:-1].T.contiguous().numpy(),
@@ -187,37 +186,37 @@ def as_probe(
 
 
 MIN_SCALE = 1e-6
-"""Deviation of a dimension, as a share of the largest, below which it counts as constant."""
+"""Standard deviation below which a dimension counts as constant, relative to the largest standard deviation."""
 
 
 def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) -> LinearProbe:
-    """Fit linear discriminant analysis (Fisher 1936) on standardized embeddings, the covariance within classes shrunk
-    towards a multiple of the identity by the formula of Ledoit & Wolf (2004): there is no penalty to choose.
+    """Fit linear discriminant analysis (Fisher 1936) on standardized embeddings.
 
-    Classes get equal priors, whatever their numbers of rows.
+    The within-class covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004), so there is no
+    penalty to choose. Classes have equal priors, regardless of their numbers of rows.
 
     Args:
-        X: (N, D) embeddings.
-        y: (N,) whole numbers, positions in ``classes``; each of them occurs.
-        classes: K names.
+        X: embeddings (N, D).
+        y: class indices (N,); each class must occur.
+        classes: K class names.
 
     Raises:
-        BadArray: shapes that do not fit, a class without a row, or embeddings that are not finite.
+        BadArray: shapes do not match, a class has no rows, or embeddings are not finite.
     """
     from sklearn.covariance import ledoit_wolf
 
     X, y, k = np.asarray(X, np.float64), np.asarray(y), len(classes)
     if X.ndim != 2 or y.shape != (len(X),) or not np.array_equal(np.unique(y), np.arange(k)):
         raise BadArray(
-            f"Discriminant analysis needs embeddings (N, D) and N classes from 0 to {k - 1}, each of them there; got "
-            f"{X.shape} and {y.shape} with {len(np.unique(y))} different ones."
+            f"Discriminant analysis requires embeddings (N, D) and N classes from 0 to {k - 1}, each at least once; "
+            f"got {X.shape} and {y.shape} with {len(np.unique(y))} distinct classes."
         )
     if not np.isfinite(X).all():
-        raise BadArray("The embeddings hold values that are not finite numbers; embed these pictures again.")
+        raise BadArray("The embeddings contain values that are not finite numbers. Embed these images again.")
     mean, scale = X.mean(0), X.std(0)
     scale[scale <= MIN_SCALE * scale.max()] = np.inf  # a constant dimension separates nothing
     if np.isinf(scale).all():
-        raise BadArray("All embeddings are the same, so that no class can be told from another; was the model loaded?")
+        raise BadArray("All embeddings are equal, so classes cannot be separated. Check that the model was loaded.")
     Z = (X - mean) / scale
     means = np.stack([Z[y == c].mean(0) for c in range(k)])
     covariance, shrinkage = ledoit_wolf(Z - means[y], assume_centered=True)

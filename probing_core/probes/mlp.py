@@ -1,4 +1,4 @@
-"""The MLP probe: two hidden layers of 512, weight decay fixed, the epoch chosen on validation."""
+"""MLP probe: two hidden layers of 512 units, fixed weight decay, and an epoch chosen on validation data."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def fit_seeds(
     weights: np.ndarray | None = None,
     validation_weights: np.ndarray | None = None,
 ) -> tuple[MLPProbe, ...]:
-    """Fit one probe for each seed, all at once.
+    """Fit one probe per seed, in parallel.
 
-    A seed draws the first weights, the order of the rows and the units that are dropped. AdamW (Loshchilov & Hutter
-    2019) with a cosine schedule to 0; of `EPOCHS` epochs each seed keeps the one with the lowest loss on
+    The seed determines the initial weights, the row order and the dropped units. The optimizer is AdamW (Loshchilov &
+    Hutter 2019) with a cosine schedule to 0. Each seed keeps the epoch, out of `EPOCHS`, with the lowest loss on
     ``validation``.
 
     Args:
-        width: of the hidden layers.
-        dropout: share of the hidden units that are dropped in each step (Srivastava et al. 2014).
-        smoothing: share of the truth that is spread over all classes in training (Szegedy et al. 2016).
-        weights, validation_weights: of the rows in both losses, with mean 1; by default equal.
+        width: number of units per hidden layer.
+        dropout: fraction of hidden units dropped in each step (Srivastava et al. 2014).
+        smoothing: label smoothing (Szegedy et al. 2016).
+        weights, validation_weights: row weights in the two losses, with mean 1; by default equal.
     """
     k = len(classes)
     reading.check(X, y, k)
@@ -92,7 +92,7 @@ def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -
 
 
 def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()) -> Tensor:
-    """Return the logits (S, n, K) of rows (S, n, D); hidden units are multiplied by ``kept``, if given."""
+    """Return the logits (S, n, K) of rows (S, n, D). Hidden units are multiplied by ``kept``, if present."""
     hidden = rows
     for depth, (weight, bias) in enumerate(zip(layers[:-2:2], layers[1:-2:2], strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight).relu()
@@ -104,8 +104,7 @@ def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()
 def _kept_units(
     layers: Sequence[Tensor], count: int, dropout: float, generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
-    """Draw, for each hidden layer (S, count, width), 0 for dropped units and, for the others, the factor that keeps the
-    mean."""
+    """Draw inverted dropout masks (S, count, width), one per hidden layer."""
     widths = [bias.shape[2] for bias in layers[1:-2:2]]
     draws = [torch.stack([torch.rand(count, width, generator=g) for g in generators]) for width in widths]
     return [(draw >= dropout) / (1 - dropout) for draw in draws]
@@ -122,7 +121,7 @@ def _tensors(
 def _batch_loss(
     layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor], smoothing: float
 ) -> Tensor:
-    """Return the weighted mean loss on rows (S, n, D), summed over the seeds, which share no weights."""
+    """Return the weighted mean loss on rows (S, n, D), summed over the seeds, which do not share weights."""
     logits = _forward(layers, rows, kept).flatten(0, 1)
     losses = F.cross_entropy(logits, truth.flatten(), reduction="none", label_smoothing=smoothing)
     return (losses * weight.flatten()).sum() / rows.shape[1]

@@ -1,6 +1,6 @@
-"""The optimizer of every linear probe: a penalized softmax regression.
+"""Optimizer of linear probes, for penalized softmax regression.
 
-It minimizes over V (D, K), where the last of the D columns of X is the constant 1 of the bias,
+The objective is minimized over V (D, K), where the last of the D columns of X is the constant 1 for the bias:
 
     sum over rows of w_n * (-log softmax(x_n V)[y_n]) / W  +  1/2 sum_dk ridge_d V_dk^2,   W = sum w_n.
 
@@ -23,42 +23,42 @@ from probing_core.errors import BadArray
 from probing_core.measures.classification import MIN_PROBABILITY
 
 TOLERANCE = 1e-6
-"""The optimizer has converged when the objective can still fall by this share of itself, by its Newton decrement in
-the metric that L-BFGS has learned. Validation losses are then those of an exact minimum to about 1e-4 of themselves."""
+"""Relative tolerance: the optimizer stops when the possible decrease, estimated by the Newton decrement, is below this
+fraction of the objective. Validation losses then differ from the exact minimum by about 1e-4 (relative)."""
 
 MAX_ITERATIONS = 300
-"""Most iterations with one metric for all classes."""
+"""Maximum number of iterations with one metric for all classes."""
 
 CLASS_METRIC_ITERATIONS = 60
-"""Iterations with a metric for each class before it is computed again."""
+"""Number of iterations with class metrics before they are recomputed."""
 
 MAX_CLASS_METRICS = 20
-"""Most times that the metrics of the classes are computed."""
+"""Maximum number of computations of the class metrics."""
 
 MAX_CLASS_METRIC_DIMS = 512
-"""Most dimensions for metrics of classes, which take K * D^2 numbers and as many operations for each row."""
+"""Maximum number of dimensions for class metrics, which need K * D^2 numbers and as many operations per row."""
 
 MEMORY = 5
-"""Pairs of steps and gradient changes that L-BFGS remembers; more save no iterations here."""
+"""L-BFGS history size. A longer history does not save iterations here."""
 
 MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
-"""A step is taken when the slope at its end, divided by the slope at its start, is between these two."""
+"""Range of the slope at the end of an accepted step, relative to the slope at its start."""
 
 MAX_TRIALS = 4
-"""Most steps that a line search tries."""
+"""Maximum number of trial steps in a line search."""
 
 MAX_LIFT_EXPONENT = 5
-"""Power of ten of the largest multiple of the identity that is added to the metric, relative to its mean diagonal."""
+"""Exponent (base 10) of the largest regularization added to the metric, relative to its mean diagonal."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows to learn from.
+    """A block of training rows.
 
     Attributes:
-        rows: () -> X (n, D) ``float32``, the last column 1; read anew at every pass, so it may come from disk.
+        rows: () -> X (n, D) ``float32``, with 1 in the last column; called in every pass, so it may read from disk.
         truth: (n,) ``int64`` classes.
-        weight: (n,) ``float32``; 0 for rows that train nothing.
+        weight: (n,) ``float32``; 0 for rows that are not used for training.
     """
 
     rows: Callable[[], Tensor]
@@ -107,13 +107,13 @@ def _inverse(metric: Tensor) -> Tensor:
 def minimize(
     blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, *, tolerance: float = TOLERANCE
 ) -> Solution:
-    """Return the minimum of the objective over the rows of ``blocks``.
+    """Minimize the objective over the rows of ``blocks``.
 
     Args:
-        start: (D, K), where the search begins.
-        ridge: (D,); 0 in the row of the bias.
-        inverse: (D, D), from `metric_inverse`. Where `MAX_ITERATIONS` do not suffice, the search continues with one
-            metric for each class (`class_metric_inverse`), which is computed again from time to time.
+        start: initial V (D, K).
+        ridge: penalty per row (D,); 0 for the bias.
+        inverse: (D, D), from `metric_inverse`. If `MAX_ITERATIONS` are not sufficient, the search continues with one
+            metric per class (`class_metric_inverse`), which is recomputed regularly.
         tolerance: see `TOLERANCE`.
     """
     state = _State(blocks, start, ridge, inverse)

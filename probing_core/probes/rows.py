@@ -1,7 +1,7 @@
-"""Embeddings as the optimizer reads them: blocks of standardized ``float32`` rows that end with a 1.
+"""Input of the optimizer: blocks of standardized ``float32`` rows that end with a 1.
 
-They come from anything that can be sliced (an array, a memory-mapped file, an HDF5 data set), read a block at a time
-and cached only where they are small.
+Embeddings can be any sliceable object (an array, a memory-mapped file, an HDF5 dataset). They are read block by block
+and cached only if they are small.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 2048
 
 MAX_CACHED_BYTES = 2**31
-"""Bytes of standardized rows that are cached; more are read again at every pass."""
+"""Maximum size of cached standardized rows in bytes. Larger data is read again in every pass."""
 
 
 class Sliceable(Protocol):
@@ -34,7 +34,7 @@ class Sliceable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """Square roots of rows (N, D), computed as they are read."""
+    """Square roots of rows (N, D), computed on read."""
 
     X: Sliceable
 
@@ -50,11 +50,11 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
     """Check that each row has exactly one class."""
     if len(X.shape) != 2 or np.shape(y) != (X.shape[0],):
         raise BadArray(
-            f"A probe needs embeddings (N, D) and one class for each, (N,), but got {tuple(X.shape)} and {np.shape(y)}."
+            f"A probe requires embeddings (N, D) and classes (N,), but got {tuple(X.shape)} and {np.shape(y)}."
         )
     if not np.issubdtype(np.asarray(y).dtype, np.integer) or len(y) == 0 or min(y) < 0 or max(y) >= classes:
         raise BadArray(
-            f"A probe of {classes} classes needs at least one row, and classes that are whole numbers from 0 to "
+            f"A probe of {classes} classes requires at least one row, and classes that are integers from 0 to "
             f"{classes - 1}, but got {len(y)} rows of {np.unique(y)[:5]}..."
         )
 
@@ -69,7 +69,7 @@ def read(X: Sliceable, part: slice) -> np.ndarray:
     if not np.isfinite(rows).all():
         bad = part.start + int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
         raise BadArray(
-            f"Embeddings must be finite, but row {bad} holds NaN or infinity; check the model and its precision."
+            f"Embeddings must be finite, but row {bad} contains NaN or infinity. Check the model and its precision."
         )
     return rows
 
@@ -105,7 +105,7 @@ def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray)
     if not np.isfinite(Z).all():
         bad = part.start + int(np.flatnonzero(~np.isfinite(Z).all(1))[0])
         raise BadArray(
-            f"The embedding of row {bad} is too large to standardize in float32; scale the embeddings down, or check "
+            f"The embedding of row {bad} is too large to standardize in float32. Scale the embeddings down, or check "
             f"the model and its precision."
         )
     rows[:, :-1] = torch.from_numpy(Z)

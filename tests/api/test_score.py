@@ -210,10 +210,10 @@ def changing():
         (np.ones(48), "list", r"got float64 of the shape \(48,\)"),
         (np.full((48, 2), np.inf), "list", "48 of 48 embeddings hold values that are not finite"),
         ("no/such", "list", "no/such"),
-        (colors, [], "no picture to score"),
+        (colors, [], "no images to score"),
         (colors, 5, "got int"),
         (colors, "nowhere-at-all", "'nowhere-at-all' is no folder here.*no corpus called"),
-        (colors, "EMPTY", "no picture"),
+        (colors, "EMPTY", "no images"),
         (colors, [scene(0, 60) / 255], "255"),
     ],
 )

@@ -33,14 +33,14 @@ def test_the_fingerprint_is_that_of_the_pictures_and_labels():
 
 
 def test_what_is_no_list_of_pictures_is_refused():
-    with pytest.raises(BadCorpus, match="no picture"):
+    with pytest.raises(BadCorpus, match="no images"):
         ArrayCorpus([])
-    with pytest.raises(BadCorpus, match="got 1 for 2 pictures"):
+    with pytest.raises(BadCorpus, match="got 1 labels for 2 images"):
         ArrayCorpus([scene(0, 40), scene(1, 40)], labels=["a"])
-    with pytest.raises(BadImage, match=r"uint8.*item 1 of the pictures"):
+    with pytest.raises(BadImage, match=r"uint8.*item 1 of the images"):
         ArrayCorpus([scene(0, 40), np.zeros((4, 4, 3))])
     for items in (iter([scene(0, 40)]), {"train": [scene(0, 40)]}, 7):
-        with pytest.raises(BadCorpus, match="a data set with a length and numbered items; got"):
+        with pytest.raises(BadCorpus, match="a dataset with a length and integer indices, got"):
             ArrayCorpus(items)
 
 
@@ -99,7 +99,7 @@ def test_a_data_set_with_random_transforms_is_refused():
         def __getitem__(self, index):
             return np.random.default_rng().integers(0, 256, (40, 40, 3), dtype=np.uint8), 0
 
-    with pytest.raises(BadCorpus, match="another picture at every reading"):
+    with pytest.raises(BadCorpus, match="a different image at every read"):
         ArrayCorpus(Random())
 
 
@@ -112,5 +112,5 @@ def test_a_data_set_of_hugging_face_is_read_by_its_features():
     corpus = ArrayCorpus(made)
     assert corpus.rows["label"].tolist() == ["cat", "dog", "dog", "cat"]
     assert np.array_equal(corpus.load(corpus.rows["image_id"][3]), scene(3, 40))
-    with pytest.raises(BadCorpus, match="no column of pictures; it has: kind"):
+    with pytest.raises(BadCorpus, match="no image column.*: kind"):
         ArrayCorpus(made.select_columns("kind"))

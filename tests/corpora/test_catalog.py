@@ -88,11 +88,11 @@ def test_listing_opens_nothing_and_imports_no_framework() -> None:
     ("name", "error", "message"),
     [
         ("phtos", UnknownName, "Did you mean 'photos'"),
-        ("/home/me/photos", UnknownName, "a corpus begins with its kind: write 'folder:/home/me/photos'"),
-        ("photos:x", BadCorpus, "takes nothing after its name"),
-        ("reference:x", BadCorpus, "takes nothing after its name"),
-        ("folder", BadCorpus, "write 'folder:PATH'"),
-        ("folder:", BadCorpus, "write 'folder:PATH'"),
+        ("/home/me/photos", UnknownName, "Use 'folder:/home/me/photos'"),
+        ("photos:x", BadCorpus, "does not take an argument"),
+        ("reference:x", BadCorpus, "does not take an argument"),
+        ("folder", BadCorpus, "Use 'folder:PATH'"),
+        ("folder:", BadCorpus, "Use 'folder:PATH'"),
         ("parquet:/nowhere.parquet", BadCorpus, "does not exist"),
     ],
 )

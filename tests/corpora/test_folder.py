@@ -49,8 +49,8 @@ def test_train_val_test_are_splits_if_exactly_they_are_there(tmp_path: Path) -> 
         ("train/dog/a.png", "dog", "train"),
         ("val/dog/b.png", "dog", "val"),
     ]
-    assert corpus.skipped == [("stray.png", "lies beside the folders train, val and test")]
-    assert corpus.skipped_summary == "1 file is left out. stray.png: lies beside the folders train, val and test."
+    assert corpus.skipped == [("stray.png", "is not in one of the folders train, val and test")]
+    assert corpus.skipped_summary == "1 file is left out. stray.png: is not in one of the folders train, val and test."
     fill(tmp_path, "other/a.png")
     assert set(FolderCorpus(tmp_path).rows["label"]) == {"train", "val", "test", "other", ""}
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     reasons = dict(corpus.skipped)
     assert len(reasons) == 5
     assert "is text" in reasons["notes.txt"]
-    assert "cut off" in reasons["cut.jpg"]
+    assert "truncated" in reasons["cut.jpg"]
     assert "is empty" in reasons["empty.png"]
     assert "not a regular file" in reasons["pipe"]
     assert "its name is not valid Unicode" in reasons.values()
@@ -78,7 +78,7 @@ def test_damage_inside_a_picture_is_refused_at_loading(tmp_path: Path) -> None:
     pillow.fromarray(made(7, 200)).save(tmp_path / "inside.bmp")
     os.truncate(tmp_path / "inside.bmp", 60_000)
     corpus = FolderCorpus(tmp_path)
-    with pytest.raises(BadImage, match=r"inside\.bmp is a BMP of 200 x 200 pixels whose data is damaged"):
+    with pytest.raises(BadImage, match=r"inside\.bmp is a BMP of 200 x 200 pixels with corrupted"):
         corpus.load("inside.bmp")
 
 
@@ -131,7 +131,7 @@ def test_clear_errors(tmp_path: Path) -> None:
     for name, message in (
         ("gone", "does not exist"),
         ("file", "is not a folder"),
-        ("empty", "It is empty"),
+        ("empty", "The folder is empty"),
         ("texts", "Of 1 files that were skipped, the first: a.txt is text"),
     ):
         with pytest.raises(BadCorpus, match=message):

@@ -52,7 +52,7 @@ def test_a_folder_of_pictures_is_a_data_set_and_is_decoded_by_us(tmp_path):
     corpus = open_corpus(f"hub:{tmp_path}/mine")
     assert corpus.rows["label"].tolist() == ["cat", "dog", "dog"]
     assert np.array_equal(corpus.load("train/0000001"), made(2))
-    with pytest.raises(BadImage, match="damaged or cut off"):
+    with pytest.raises(BadImage, match="corrupted or truncated"):
         corpus.load("train/0000002")
 
 
@@ -72,14 +72,14 @@ def test_a_file_outside_of_the_data_set_is_not_read(tmp_path):
     (tmp_path / "secret.png").write_bytes(made_png(1))
     outside = [{"bytes": None, "path": str(tmp_path / "secret.png")}]
     data = datasets.Dataset.from_dict({"image": outside}, features=datasets.Features({"image": datasets.Image()}))
-    with pytest.raises(BadCorpus, match="names a file outside of it"):
+    with pytest.raises(BadCorpus, match="file outside the dataset"):
         data_sets.HubCorpus("hub:x", {"train": data}, tmp_path / "mine")
 
 
 def test_what_holds_no_pictures_is_one_sentence(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/x.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BadCorpus, match="no column of pictures; it has: a, b"):
+    with pytest.raises(BadCorpus, match="no image column.*: a, b"):
         open_corpus(f"hub:{tmp_path}/mine")
     (tmp_path / "mine/x.csv").write_text("")
     with pytest.raises(BadCorpus, match="cannot be loaded") as told:
@@ -89,13 +89,13 @@ def test_what_holds_no_pictures_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize("name", ["me/mine/x/y", "me/../x", "me/mine@main", "/nowhere", "-rf"])
 def test_a_name_that_is_none_is_refused(name):
-    with pytest.raises(BadCorpus, match="names no data set"):
+    with pytest.raises(BadCorpus, match="is not a dataset name"):
         open_corpus(f"hub:{name}")
 
 
 def test_without_the_network_or_the_library_there_is_one_sentence_at_once(monkeypatch):
     monkeypatch.setattr(data_sets, "answers", lambda url: False)
-    with pytest.raises(BadCorpus, match="cannot be loaded .*without a network") as told:
+    with pytest.raises(BadCorpus, match="cannot be loaded .*is unreachable") as told:
         open_corpus("hub:me/mine")
     assert "\n" not in str(told.value)
     assert not datasets.config.HF_HUB_OFFLINE

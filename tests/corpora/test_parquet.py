@@ -70,7 +70,7 @@ def test_rows_may_serve_the_calibration_of_verdicts_alone(tmp_path: Path) -> Non
     columns = full() | {"split": ["train"] * 2 + ["calibrate"] * 4 + ["test"]}
     assert ParquetCorpus(written(tmp_path / "x.parquet", columns)).rows["split"].tolist() == columns["split"]
     columns["split"] = ["train", "calibrate", *columns["split"][2:]]
-    with pytest.raises(BadCorpus, match="of its photographs in more than one split"):
+    with pytest.raises(BadCorpus, match="photographs in more than one split"):
         ParquetCorpus(written(tmp_path / "y.parquet", columns))
 
 
@@ -118,15 +118,15 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
     [
         ({"image": None}, "lacks the column image; expected image"),
         ({"image": None, "label": None}, "lacks the columns image and label"),
-        ({"image": ["text"] * 7}, "column image of x.parquet holds string; expected encoded bytes"),
-        ({"label": list(range(7))}, "column label of x.parquet holds int64; expected text"),
-        ({"near_gray": ["yes"] * 7}, "column near_gray of x.parquet holds string; expected booleans"),
-        ({"width": [1.5] * 7}, "column width of x.parquet holds double; expected whole numbers"),
-        ({"image_id": ["same", "same", *"abcde"]}, "2 rows that share an image_id, 'same' for one"),
+        ({"image": ["text"] * 7}, "column image of x.parquet has the type string, not encoded bytes"),
+        ({"label": list(range(7))}, "column label of x.parquet has the type int64, not text"),
+        ({"near_gray": ["yes"] * 7}, "column near_gray of x.parquet has the type string, not booleans"),
+        ({"width": [1.5] * 7}, "column width of x.parquet has the type double, not whole numbers"),
+        ({"image_id": ["same", "same", *"abcde"]}, "2 rows with a duplicate image_id, such as 'same'"),
         ({"image_id": ["", *"abcdef"]}, "row without an image_id"),
         ({"image_id": ["a\0", *"bcdefg"]}, "image_id with a NUL character"),
-        ({"split": ["training"] * 7}, "split 'training'; expected train, val, test, pretrain or calibrate"),
-        ({"base_id": ["one"] * 7}, "1 of its photographs in more than one split, 'one' for one"),
+        ({"split": ["training"] * 7}, "split 'training'. Use train, val, test, pretrain or calibrate"),
+        ({"base_id": ["one"] * 7}, "1 photographs in more than one split, such as 'one'"),
     ],
 )
 def test_clear_errors_for_columns(change: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_clear_errors_for_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name, message in (
         ("gone.parquet", "does not exist"),
         (".", "is a folder"),
-        ("text.parquet", "no Parquet file that can be read"),
-        ("cut.parquet", "no Parquet file that can be read"),
+        ("text.parquet", "not a readable Parquet file"),
+        ("cut.parquet", "not a readable Parquet file"),
         ("none.parquet", "has no rows"),
     ):
         with pytest.raises(BadCorpus, match=message):
@@ -159,7 +159,7 @@ def test_damaged_pages_are_one_sentence(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4:1200] = bytes(1196)
     path.write_bytes(data)
-    with pytest.raises(BadCorpus, match="is damaged"):
+    with pytest.raises(BadCorpus, match="is corrupted"):
         ParquetCorpus(path).load("id-0")
 
 

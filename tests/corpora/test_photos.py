@@ -74,7 +74,7 @@ def test_a_photograph_that_is_not_shipped_is_left_out_and_said(corpus: PhotosCor
     kept = corpus.rows[corpus.rows["base_id"] != "astronaut"].reset_index(drop=True)
     assert without.rows.equals(kept)
     monkeypatch.setattr(photos, "PHOTOGRAPHS", (replace(PHOTOGRAPHS[0], package="no_such_package"),))
-    with pytest.raises(BadCorpus, match="reinstall"):
+    with pytest.raises(BadCorpus, match="Reinstall"):
         PhotosCorpus()
 
 

@@ -100,12 +100,12 @@ def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, mo
 
 def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("probing_core.corpora.parquet.reference_run", lambda: tmp_path)
-    with pytest.raises(BadCorpus, match=re.escape(f"expected the file {tmp_path / PHOTOGRAPHS}")):
+    with pytest.raises(BadCorpus, match=re.escape(f"{tmp_path / PHOTOGRAPHS}")):
         open_corpus("reference")
     assert main(["run", "--out", str(tmp_path / "run"), "--corpus", "reference", "--models", "baseline/pixels"]) == 2
     printed = capsys.readouterr().err
     assert [line for line in printed.splitlines() if line.startswith("error:")] == printed.splitlines()
-    assert "The photographs that ship are missing" in printed
+    assert "shipped photographs is missing" in printed
 
 
 def test_the_reference_run_is_whole_beside_them(capsys):

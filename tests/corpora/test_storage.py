@@ -55,7 +55,7 @@ def test_a_folder_at_an_address_is_the_folder_on_disk(server, folder, tmp_path):
     ("address", "expected"),
     [
         ("s3://no-such-bucket/mine", "there is no such bucket, folder or file"),
-        (f"s3://{BUCKET}/no-such-folder", "holds no file"),
+        (f"s3://{BUCKET}/no-such-folder", "contains no files"),
         ("nothing://x/y", "cannot be opened"),
     ],
 )
@@ -90,7 +90,7 @@ def test_pictures_are_read_where_a_storage_lists_no_sizes(folder, monkeypatch):
     assert there.rows.equals(here.rows)
     assert list(there.skipped) == list(here.skipped)
     monkeypatch.setattr(LocalFileSystem, "info", lambda *args, **options: described(*args, **options) | {"size": None})
-    with pytest.raises(BadCorpus, match="cat/deep/c.png has a size that its server does not state"):
+    with pytest.raises(BadCorpus, match="does not report the size of cat/deep/c.png"):
         open_corpus(f"folder:file://{folder}")
 
 
@@ -159,7 +159,7 @@ def test_a_server_that_stays_away_is_one_sentence_and_no_picture_is_blamed(serve
         raise ConnectionResetError("x")
 
     monkeypatch.setattr(corpus._storage, "cat_file", lost)
-    with pytest.raises(BadCorpus, match="goes on from there") as caught:
+    with pytest.raises(BadCorpus, match="again to resume") as caught:
         corpus.load("lone.png")
     assert not isinstance(caught.value, BadImage)
     monkeypatch.setattr(corpus._storage, "cat_file", _raise(FileNotFoundError))

@@ -42,7 +42,7 @@ def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scene
             return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
 
         monkeypatch.setattr(folder.StorageCorpus, "_bytes", failing)
-        with pytest.raises(BadCorpus, match="the same command goes on from there"):
+        with pytest.raises(BadCorpus, match="the same command again to resume"):
             run(tmp_path / "remote", remote, ("embed", "train", "evaluate"))
         broken = Store(tmp_path / "remote")
         assert broken.damage() == []

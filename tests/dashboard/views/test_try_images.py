@@ -52,7 +52,7 @@ def test_try_your_images_goes_on_past_bad_files(open_app, half):
     first, second = (Image.fromarray(frame) for frame in (picture, picture[::-1]))
     first.save(moving, "GIF", save_all=True, append_images=[second])
     right = {"mine.png": encode_png(picture), "wrong-ending.jpg": encode_png(picture), "moving.gif": moving.getvalue()}
-    bad = dict([*BAD.items(), ("<script>.png", (b"no picture", "not a picture"))][half::2])
+    bad = dict([*BAD.items(), ("<script>.png", (b"no picture", "not an image"))][half::2])
     files = app.file_uploader(key="try-upload")
     for name, content in {**{name: content for name, (content, _) in bad.items()}, **right}.items():
         files = files.upload(name, content, "image/png")
