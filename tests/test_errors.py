@@ -84,7 +84,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: shift(np.ones((5, 3)), np.ones((4, 3))), BadArray, "(4, 3)"),
     (lambda: learned(X, Y[:-1]), BadArray, "(5,)"),
     (lambda: learned(X, Y + 1), BadArray, "3"),
-    (lambda: learned(X, Y.astype(float)), BadArray, "whole numbers"),
+    (lambda: learned(X, Y.astype(float)), BadArray, "integers from 0"),
     (lambda: learned(X[:0], Y[:0]), BadArray, "0 rows"),
     (lambda: learned(X[0], Y), BadArray, "(3,)"),
     (lambda: learned(without(X, 4), Y), BadArray, "row 4"),

@@ -92,7 +92,7 @@ class Corpus(ABC):
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
         more = "; ..." if len(self.skipped) > MAX_NAMED else "."
-        count = f"{len(self.skipped)} files are" if len(self.skipped) > 1 else "1 file is"
+        count = f"{len(self.skipped)} files were" if len(self.skipped) > 1 else "1 file was"
         return f"{count} skipped. {first.rstrip('.')}{more}"
 
     @property

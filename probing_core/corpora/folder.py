@@ -85,7 +85,7 @@ class PictureFiles(DigestedCorpus):
         if self.rows.empty:
             why = "The folder is empty. Add images, or use a different folder."
             if self.skipped:
-                why = f"{len(self.skipped)} files were skipped. First reason: {self.skipped[0][1]}"
+                why = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
             raise BadCorpus(f"{name} contains no readable images. {why}")
         self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 

@@ -50,7 +50,7 @@ def test_train_val_test_are_splits_if_exactly_they_are_there(tmp_path: Path) -> 
         ("val/dog/b.png", "dog", "val"),
     ]
     assert corpus.skipped == [("stray.png", "is not in one of the folders train, val and test")]
-    assert corpus.skipped_summary == "1 file is left out. stray.png: is not in one of the folders train, val and test."
+    assert corpus.skipped_summary == "1 file was skipped. stray.png: is not in one of the folders train, val and test."
     fill(tmp_path, "other/a.png")
     assert set(FolderCorpus(tmp_path).rows["label"]) == {"train", "val", "test", "other", ""}
 
@@ -93,7 +93,7 @@ def test_links_are_followed_to_files_inside_alone(tmp_path: Path) -> None:
     corpus = FolderCorpus(root)
     assert corpus.rows["image_id"].tolist() == ["a/one.png", "inside.png"]
     assert sorted(name for name, _ in corpus.skipped) == ["broken.png", "folder", "itself.png", "loop", "outside.png"]
-    assert corpus.skipped_summary.startswith("5 files are left out. ")
+    assert corpus.skipped_summary.startswith("5 files were skipped. ")
     assert corpus.skipped_summary.endswith("; ...")
 
 
@@ -111,7 +111,7 @@ def test_copies_share_their_base_image_and_never_stand_in_two_splits(tmp_path: P
     fill(tmp_path / "split", "train/a.png", "val/b.png", "test/c.png")
     shutil.copy(tmp_path / "split" / "train" / "a.png", tmp_path / "split" / "val" / "copy.png")
     corpus = FolderCorpus(tmp_path / "split")
-    assert corpus.skipped == [("val/copy.png", "has the same bytes as train/a.png, which is in another split")]
+    assert corpus.skipped == [("val/copy.png", "has the same bytes as train/a.png, which is in a different split")]
 
 
 def test_the_fingerprint_is_of_contents_and_names_not_of_the_place(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_clear_errors(tmp_path: Path) -> None:
         ("gone", "does not exist"),
         ("file", "is not a folder"),
         ("empty", "The folder is empty"),
-        ("texts", "Of 1 files that were skipped, the first: a.txt is text"),
+        ("texts", "First reason: a.txt is text"),
     ):
         with pytest.raises(BadCorpus, match=message):
             open_corpus(f"folder:{tmp_path / name}")

@@ -37,7 +37,7 @@ def test_pictures_labels_and_splits_are_those_of_the_data_set(tmp_path):
     assert rows["split"].value_counts().to_dict() == {"train": 4, "val": 1, "test": 1}
     assert rows.at["train/0000001", "label"] == "dog"
     assert rows.at["train/0000003", "base_id"] == "train/0000000", "a copy"
-    assert corpus.skipped == [("test/0000001", "has the same bytes as train/0000001, which is in another split")]
+    assert corpus.skipped == [("test/0000001", "has the same bytes as train/0000001, which is in a different split")]
     with ThreadPoolExecutor(4) as threads:
         ids = ["train/0000002", "validation/0000000", "test/0000000"] * 8
         for found, number in zip(threads.map(corpus.load, ids), [2, 4, 5] * 8, strict=True):

@@ -254,7 +254,7 @@ def test_arrays_are_images_or_one_sentence_that_says_how_to_mend_them() -> None:
     assert np.array_equal(images.as_image(gray), np.dstack([gray] * 3))
     assert np.array_equal(images.as_image(pillow.fromarray(image)), image)
     for wrong, mend in (
-        (image / 255, r"float64 of the shape \(150, 200, 3\); .*astype\('uint8'\)"),
+        (image / 255, r"float64 with the shape \(150, 200, 3\)\. .*astype\('uint8'\)"),
         (gray.astype(np.float32), "astype"),
         (np.dstack([image, gray]), r"image\[..., :3\]"),
         (image.transpose(2, 0, 1), r"Reshape it to \(height, width, 3\)"),
@@ -295,8 +295,8 @@ SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9"
 
 BAD = {
     "empty.png": (b"", "empty (0 bytes)"),
-    "truncated.jpg": (images.encode_jpeg(smooth())[:2000], "JPEG of 200 x 150 pixels with corrupted or cut"),
-    "truncated.png": (images.encode_png(smooth())[:-200], "PNG of 200 x 150 pixels with corrupted or cut"),
+    "truncated.jpg": (images.encode_jpeg(smooth())[:2000], "JPEG of 200 x 150 pixels with corrupted or truncated"),
+    "truncated.png": (images.encode_png(smooth())[:-200], "PNG of 200 x 150 pixels with corrupted or truncated"),
     "truncated.webp": (images.encode_webp(smooth())[:500], "WebP"),
     "text.jpg": (b"These are not the pixels that you look for.\n" * 50, "text.jpg is text, not an image"),
     "utf8.jpg": ("Bilder, die keine sind: äöü – ".encode() * 50, "text, not an image"),
@@ -591,8 +591,8 @@ def test_gray_and_transparent_pictures_become_rgb():
 def test_what_is_no_picture_is_refused_in_one_sentence():
     torch = pytest.importorskip("torch")
     for form, message in (
-        (torch.zeros(40, 40), r"shape \(3, H, W\); this one is \(40, 40\)"),
-        (torch.full((3, 4, 4), -1.5), "from -1.5 to -1.5: leave the normalization to the encoder"),
+        (torch.zeros(40, 40), r"shape \(3, H, W\), got \(40, 40\)"),
+        (torch.full((3, 4, 4), -1.5), "got -1.5 to -1.5. Leave normalization to the model"),
         (torch.full((3, 4, 4), float("nan")), "values from 0 to 1"),
         (np.zeros((4, 4, 3)), "uint8"),
         (None, "uint8"),
