@@ -1,4 +1,4 @@
-"""Dots in rows: a few values of each of many things, with their intervals, joined by a line."""
+"""Dot plot: a few values per row with their confidence intervals, joined by a line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERIES = ("circle", "circle-open", "diamond-open")
 ROW = 24
 
 LONGEST = 31
-"""Letters of a name from which what it has in brackets is on a second line, so that a phone has room for the marks."""
+"""Length of a name from which the part in brackets is on a second line, to leave room for the marks on a phone."""
 
 
 def dots_chart(
@@ -69,7 +69,7 @@ def dots_chart(
     for symbol, one in zip(SERIES, series, strict=False):
         if len(mine := rows[rows["series"] == one]):
             traces.append(_dots(mine, place, colors, symbol, unit, theme))
-    if groups and len(series) > 1:  # a mark of the legend is of no group
+    if groups and len(series) > 1:  # legend marks have no group color
         traces = [trace | {"showlegend": False} for trace in traces]
         traces += [_key(one, symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
     if len(further):
@@ -108,7 +108,7 @@ def _in_lines(name: str) -> str:
 
 
 def _key(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
-    """Return a mark for the legend alone."""
+    """Return a mark that appears only in the legend."""
     marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
     return {"type": "scatter", "mode": "markers", "name": escape(name), "x": [None], "y": [None], "marker": marker}
 

@@ -1,4 +1,4 @@
-"""Where an image lies among clean and edited photographs."""
+"""Edit score of an image compared with clean and edited photographs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Figures as plain dictionaries in Plotly's JSON, and what all of ours share.
+"""Figures as plain dictionaries in the JSON format of Plotly, and their shared layout.
 
-The classes of the package `plotly` check and copy every value, which takes longer than the rest of a page. Our tests
-validate every chart with them instead.
+The classes of the `plotly` package validate and copy every value, which is slower than the rest of a page. Tests
+validate all charts with these classes instead.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Figure(dict[str, Any]):
 
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
-"""Pixels around a plot without labels; the last number of an axis sticks out to the right."""
+"""Margins in pixels without labels. The last number of an axis extends to the right."""
 
 MENU = 24
-"""Pixels of room above a chart, for its own menu."""
+"""Space above a chart for its menu in pixels."""
 
 PERCENT = (-5.0, 105.0)
-"""Range of an axis in percent: marks at 0 and 100 are drawn whole, even on a phone."""
+"""Range of an axis in percent, with space for complete marks at 0 and 100."""
 
 
 def base_figure(
@@ -56,7 +56,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of an axis. Figures have no template, so that they look alike wherever they are drawn."""
+    """Return the settings of an axis. Figures have no template, so they look the same everywhere."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -80,7 +80,7 @@ def legend_below() -> dict[str, Any]:
 def chance_line(height: float, theme: Theme, axes: Mapping[str, str]) -> dict[str, Any]:
     """Return a dotted line across the panel of ``axes`` at the score of guessing, as a shape."""
     ends = {"xref": f"{axes['xaxis']} domain", "x0": 0, "x1": 1, "yref": axes["yaxis"], "y0": height, "y1": height}
-    # In the color of the text: others are colors of models or of groups.
+    # Use the text color, because all other colors belong to models or groups.
     return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
 
 

@@ -1,4 +1,4 @@
-"""Names next to points, where there is room for them."""
+"""Placement of point labels without overlap."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 PLOT = (280, 250)
-"""Pixels of what the axes show on a phone, across and up. Labels are placed before anyone knows how wide the page is,
-and what does not overlap there does not on a wider one."""
+"""Width and height of the plot on a phone in pixels. The page width is unknown when labels are placed, and labels that
+do not overlap on a phone do not overlap on wider pages."""
 
 CHARACTER, LINE, GAP, EDGE, MARK = 6.0, 14.0, 9.0, 20.0, 6.5
-"""Pixels: of a letter, of a line, from a point to its label, from the right end of the axis to the plot's edge, and
-from the middle of a point to its edge."""
+"""Sizes in pixels: character width, line height, distance from a point to its label, distance from the right end of the
+axis to the edge of the plot, and radius of a point."""
 
 POSITIONS = {"middle right": (GAP, -LINE / 2), "top right": (0.0, GAP), "bottom right": (0.0, -GAP - LINE)}
 """Plotly's ``textposition``, the best first -> pixels from a point to the left and lower edge of its label."""
@@ -24,12 +24,12 @@ LEFT_POSITIONS = {"middle left": (GAP, -LINE / 2), "top left": (0.0, GAP), "bott
 def place_labels(
     x: np.ndarray, y: np.ndarray, texts: Sequence[str], plot: tuple[float, float] = PLOT, left: bool = False
 ) -> list[tuple[str, str]]:
-    """Return for each point its text and Plotly's ``textposition``; the text is empty where it would cover another.
+    """Return the text and the Plotly ``textposition`` of each point. The text is empty if it would overlap another.
 
-    Texts with the fewest free places are placed first.
+    Labels with the fewest free positions are placed first.
 
     Args:
-        x, y: of the points, as fractions of what the axes show.
+        x, y: coordinates of the points, as fractions of the axis ranges.
         texts: the label of each point.
         plot: width and height of the plot in pixels.
         left: whether labels may be to the left of their points.

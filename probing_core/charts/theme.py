@@ -1,6 +1,6 @@
-"""Colors and symbols, in light and in dark, that people with any color vision can distinguish.
+"""Colorblind-safe colors and symbols for the light and the dark theme.
 
-Each group has a color, and its members have shades of it. Nobody distinguishes eleven hues by color alone, so every
+Each group has a color, and its members have shades of it. Eleven hues cannot be distinguished by color alone, so every
 chart also has names or symbols, and hover text.
 """
 
@@ -58,11 +58,11 @@ VARIANT_SHADES = (0.0, 0.35, -0.35, 0.2, -0.2, 0.5, -0.5, 0.1, -0.1, -0.65)
 """Lightening (positive) or darkening of a color for the models that share its hue, for light backgrounds."""
 
 MIN_CONTRAST = 3.0
-"""Smallest contrast between a mark and the background (WCAG 2.2, 1.4.11)."""
+"""Minimum contrast between a mark and the background (WCAG 2.2, 1.4.11)."""
 
 _PLACES = {objective: place for place, objective in enumerate(_OBJECTIVES)}
 _FREE = len(_OBJECTIVES)
-"""Place of the first symbol that no objective has."""
+"""Index of the first symbol that is not used for an objective."""
 
 
 class ModelStyle(NamedTuple):
@@ -74,7 +74,7 @@ class ModelStyle(NamedTuple):
 
 
 class _Both(Generic[T]):
-    """What differs between light and dark."""
+    """A value for the light and for the dark theme."""
 
     def __init__(self, light: T, dark: T) -> None:
         self.both = light, dark
@@ -85,7 +85,7 @@ class _Both(Generic[T]):
 
 @dataclass(frozen=True)
 class Theme:
-    """Colors of a page, of whose ``models`` each has the same style in every chart."""
+    """Colors of a page. Each of its ``models`` has the same style in every chart."""
 
     dark: bool = False
     models: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What an encoder holds over the steps of its training."""
+"""Scores of an encoder by training step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUP_SUBSET = "group:"
 """Same as in `probing_core.compute.names`, which no chart imports."""
 
 MAX_TICKS = 8
-"""Largest number of steps that each have a tick on a logarithmic axis."""
+"""Maximum number of steps with a tick each on a logarithmic axis."""
 
 NAMES = {
     "fine": "transformation",
@@ -35,12 +35,11 @@ LOG_RATIO = 1.5
 
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the scores of one training by step, in panels: transformation and content; groups; and the shift of clean
-    images, where it was measured.
+    """Draw scores by training step in panels: transformation and content, groups, and the shift of clean images.
 
     Args:
         rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``clean-shift``), ``value``,
-            ``low``, ``high``, ``chance``; shares as fractions.
+            ``low``, ``high``, ``chance``, as fractions.
     """
     rows = rows.sort_values("step", kind="stable")
     panel_of = rows["name"].map(_panel)
@@ -96,7 +95,7 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
         "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
         "error_y": error_bar(value, low, high, color, thickness=1, width=2) | {"visible": panel != "groups"},
         "customdata": [
-            f"(95 % interval {a:.{digits}f} to {b:.{digits}f})" if np.isfinite(a) else "(no interval)"
+            f"(95% CI {a:.{digits}f} to {b:.{digits}f})" if np.isfinite(a) else "(no interval)"
             for a, b in zip(low, high, strict=True)
         ],
         "hovertemplate": f"step %{{x:,}}: %{{y:.{digits}f}}{unit} %{{customdata}}",

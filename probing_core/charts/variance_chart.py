@@ -1,4 +1,4 @@
-"""The parts of the variance of embeddings."""
+"""Variance components of embeddings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from probing_core.charts.theme import Theme
 
 PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
 UNSEPARATED = "interaction and residual"
-"""The rest of what was measured in one repetition, which does not tell the two apart."""
+"""Name of the residual with one repetition, which does not separate interaction and residual."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the parts of the variance of each model as one bar.
+    """Draw the variance components of each model as one bar.
 
     Args:
         rows: ``model``, from the top, ``part``, ``value``, ``low``, ``high`` (fractions).

@@ -1,1 +1,1 @@
-"""Detection of alterations: features of pixels, the detector that learns from them, and calibrated verdicts."""
+"""Edit detection: image features, the detector trained on them, and calibrated scores."""

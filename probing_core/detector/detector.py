@@ -1,7 +1,7 @@
-"""The detector of alterations: two small networks over `features`, whose log-probabilities are averaged.
+"""Edit detector: two small networks on `features`, whose log-probabilities are averaged.
 
-Untouched views have half of the weight in training, so that it learns how they can look; `answers.reference_sets`
-compares its score with clean photographs that it never saw.
+Clean views have half of the training weight, so that the detector learns their variation. `answers.reference_sets`
+compares its score with the scores of clean photographs that were not used for training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from probing_core.probes.base import forward
 from probing_core.transforms.base import Image
 
 GRAY_SIDE = 64
-"""Side in pixels at which the spread of the channels is measured: noise of single pixels has averaged out."""
+"""Side in pixels at which the channel spread is measured, which averages out pixel noise."""
 
 
 def has_no_color(image: Image) -> bool:
@@ -37,24 +37,24 @@ def turned_gray(image: Image) -> Image:
 
 WIDTH = 512
 DROPOUT = 0.4
-"""Without it, the networks overfit after a third of the epochs, and detect less."""
+"""Dropout rate. Without dropout, the networks overfit after a third of the epochs and detect fewer edits."""
 
 SMOOTHING = 0.05
-"""Of the labels: a weak alteration looks like an untouched picture, and a network that must be certain detects less."""
+"""Label smoothing. Weak edits look like clean images, and networks trained on hard labels detect fewer edits."""
 
 SEEDS = (0, 1)
 
 CLIP = 8.0
-"""Largest distance of a feature in standard deviations: pictures from outside have a few wild ones."""
+"""Maximum absolute value of a standardized feature, because unseen images have some extreme features."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """Networks that predict with NumPy alone.
+    """Networks for edit detection. Prediction requires only NumPy.
 
     Attributes:
-        classes, groups: (K,) names, and the group of each.
-        mean, scale: (D,) of the standardization.
+        classes, groups: (K,) class names, and the group of each class.
+        mean, scale: (D,) parameters of the standardization.
         layers: for each seed three pairs of weight (in, out) and bias (out,).
     """
 
@@ -73,7 +73,7 @@ class Detector:
         return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
 
     def to_bytes(self) -> bytes:
-        """Return a safetensors file; equal detectors give equal bytes."""
+        """Return the bytes of a safetensors file. Equal detectors give equal bytes."""
         arrays = {"mean": self.mean, "scale": self.scale}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
@@ -83,10 +83,10 @@ class Detector:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
-        """Read what `to_bytes` wrote.
+        """Read a detector that `to_bytes` wrote.
 
         Raises:
-            BadRun: the bytes are damaged or something else.
+            BadRun: the bytes are corrupted or have a different format.
         """
         with array_file.expected("A detector (safetensors with mean, scale and layers)"):
             arrays, about = array_file.from_bytes(data, DETECTOR)
@@ -105,8 +105,10 @@ def fit_detector(
     classes: Sequence[str],
     groups: Sequence[str],
 ) -> Detector:
-    """Learn from features ``X`` (n, D) of classes ``y`` (n,); the epoch is chosen by ``validation``, features and
-    classes of photographs held out."""
+    """Train a detector on features ``X`` (n, D) with classes ``y`` (n,).
+
+    The epoch is chosen on ``validation``, features and classes of held-out photographs.
+    """
     from probing_core.probes.mlp import fit_seeds
 
     held, held_y = validation
@@ -135,7 +137,7 @@ def fit_detector(
 
 
 def sample_weights(untouched: np.ndarray) -> np.ndarray:
-    """Return (n,) weights with mean 1, half of whose sum is on ``untouched`` (n,) views."""
+    """Return sample weights (n,) with mean 1, half of whose sum is on the clean views (``untouched``)."""
     share = untouched.mean()
     return np.where(untouched, 0.5 / share, 0.5 / (1 - share))
 
@@ -153,7 +155,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def detect(detector: Detector, crops: Sequence[Crops]) -> list[Prediction]:
-    """Return one prediction a picture; all crops must have one size."""
+    """Return one prediction per image. All crops must have the same size."""
     X = features([crop for image in crops for crop in image.images])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
     return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

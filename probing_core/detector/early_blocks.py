@@ -1,7 +1,7 @@
-"""The stem and the first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
+"""Stem and first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
-They equal timm's ``tf_efficientnet_lite0`` (a test compares them); importing timm would make the first picture on a
-page wait.
+They are equal to ``tf_efficientnet_lite0`` of timm, which a test checks. Importing timm would delay the first
+prediction on a page.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BLOCKS = ((1, 1), (2, 2), (2, 2), (3, 2))
-"""Layers of each block, and the stride of its first; the three later blocks know more of the content and less of
-alterations."""
+"""Number of layers and stride of the first layer of each block. The three later blocks of the network are not used,
+because they encode more content and fewer traces of edits."""
 
 EPSILON = 1e-3
-"""Of batch normalization in the training of TensorFlow's weights."""
+"""Epsilon of batch normalization in the TensorFlow weights."""
 
 
 class Convolution(nn.Module):
-    """A convolution with TensorFlow's padding, normalized, and clipped to 0 to 6 where ``active``.
+    """Convolution with TensorFlow padding and batch normalization, followed by ReLU6 if ``active``.
 
     Args:
         weight: (out, in / groups, k, k); one input channel means depthwise.
@@ -49,7 +49,7 @@ class Convolution(nn.Module):
 
 
 class Layer(nn.Module):
-    """Expansion (except in the first block), depthwise convolution, projection; added to its input if shapes match."""
+    """Inverted residual layer: expansion (except in the first block), depthwise convolution and projection."""
 
     def __init__(self, tensors: Iterator[Tensor], stride: int, expands: bool) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Layer(nn.Module):
 
 
 class EarlyBlocks(nn.Module):
-    """Batch (N, 3, H, W) -> maps of each of `BLOCKS`, by the tensors of the packaged checkpoint in their order."""
+    """Network from a batch (N, 3, H, W) to the feature maps of each of `BLOCKS`, with the packaged weights."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         super().__init__()

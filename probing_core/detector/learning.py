@@ -1,11 +1,12 @@
-"""The photographs that the detector learns from, the views that are made of each, and learning.
+"""Training of the detector: selection of photographs, computation of their views, and fitting.
 
-Photographs to learn from, to choose on, to calibrate verdicts and to report on share no base photograph. In the run's
-own corpus, photographs within the limit serve by their split; beyond it, those of the test split calibrate, and the
-others serve as within it. Corpora that were given to calibrate on have their own splits, or calibrate as a whole.
+The photographs for training, validation, calibration and reporting are disjoint. Within the image limit of the run, the
+split of a photograph determines its purpose. Beyond the limit, photographs of the test split are used for calibration,
+and all other photographs according to their split. Additional calibration corpora have their own splits, or are used
+only for calibration.
 
-Every photograph, whatever its corpus, appears untouched and altered in the same proportions, so that its source never
-predicts the class. Large photographs also teach what tiles show: a piece at its own scale.
+Clean and edited views have the same proportions for every photograph, so the source does not predict the class. For
+large photographs, training also includes crops at the original scale, which look like tiles.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from probing_core.transforms.view import cut_view, prepare_source, source_side
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
 BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
-"""Roles of photographs of the run's own corpus beyond its limit: nothing else is measured on them."""
+"""Purpose by split for photographs of the run's corpus beyond the image limit, which are not used otherwise."""
 
 MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 
@@ -43,28 +44,28 @@ COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 
 
 def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, others: Sequence[Corpus]) -> pd.DataFrame:
-    """Choose one row a photograph and role.
+    """Select one row per photograph and role.
 
     Returns:
-        ``corpus`` (0 the run's own, then those to calibrate on), ``image_id``, ``base_id``, ``split``, ``role``, and
-        ``first``: whether no earlier corpus has the same photograph. Another size of it serves for what its size is
-        for, and is not counted twice. Where ids are only unique within a corpus, as names of files in a folder,
-        ``base_id`` includes the fingerprint of the corpus.
+        A table with ``corpus`` (0 for the corpus of the run, followed by calibration corpora), ``image_id``,
+        ``base_id``, ``split``, ``role`` and ``first``, which is whether no earlier corpus has the same photograph. A
+        different size of a photograph is used according to its size, but not counted twice. If ids are unique only
+        within a corpus, such as file names, ``base_id`` includes the fingerprint of the corpus.
 
     Raises:
-        BadCorpus: no photograph could calibrate verdicts, or report on them.
+        BadCorpus: there are no photographs for calibration or for reporting.
     """
     tables = [_own(design, images, corpus), *(_given(other) for other in others)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
-            f"Verdicts need photographs without splits, or of the splits 'calibrate' or 'test', and --calibrate-on "
-            f"{','.join(other.name for other in others)} has none; name another corpus."
+            f"Calibration requires photographs without splits, or in the splits 'calibrate' or 'test', but "
+            f"--calibrate-on {','.join(other.name for other in others)} has none. Use a different corpus."
         )
     limited = []
     for role, most in MAX_PHOTOGRAPHS.items():
         for _, candidates in rows[rows["role"] == role].groupby("corpus"):
-            order = drawn(candidates.assign(split=""))  # base images take turns
+            order = drawn(candidates.assign(split=""))  # cycle through base images
             limited.append(candidates.loc[order[:most]])
     rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
     rows["first"] = ~rows.duplicated(["base_id", "role"])
@@ -74,7 +75,7 @@ def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, oth
 def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     columns = ["image_id", "base_id", "split"]
     if not has_splits(images):
-        return pd.DataFrame(columns=[*columns, "role"])  # every photograph serves the probes
+        return pd.DataFrame(columns=[*columns, "role"])  # all photographs are used for probes
     used = images[images["used"]]
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)
     if (rows["split"] == "").any():
@@ -100,20 +101,20 @@ DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
 
 CLEAN, WIDER_CLEAN = 3, 4
-"""Untouched views of each photograph, in addition to one identity of the bank."""
+"""Numbers of clean views per photograph, in addition to one identity view of the bank."""
 
 BY_BANK, BY_ALTERNATIVES = 9, 8
-"""Altered views of each photograph, in addition to one of `WIDER_ALTERED`."""
+"""Numbers of edited views per photograph, in addition to one of `WIDER_ALTERED`."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One view to make of a photograph.
+    """Specification of one view of a photograph.
 
     Attributes:
-        maker: ``bank``, ``clean``, ``wider`` or ``alternative``.
-        transform: ``identity`` for untouched views.
-        draw: separates views of one maker and transform.
+        maker: implementation: ``bank``, ``clean``, ``wider`` or ``alternative``.
+        transform: transformation; ``identity`` for clean views.
+        draw: index of the view among views with the same implementation and transformation.
     """
 
     maker: str
@@ -122,14 +123,16 @@ class View:
 
 
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
-    """Plan the views of one photograph: the transforms ``names``, identity not among them, are equally likely for the
-    bank and for alternatives."""
+    """Plan the views of one photograph.
+
+    The transformations ``names`` (without identity) are equally likely, both for the bank and for alternatives.
+    """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
     views += [View("clean", "identity", draw) for draw in range(CLEAN)]
     views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN)]
     for maker, count in (("bank", BY_BANK), ("alternative", BY_ALTERNATIVES)):
-        # Without repetition while names are left.
+        # Draw without replacement until all names are used.
         order = np.concatenate([rng.permutation(len(names)) for _ in range(-(-count // len(names)))])[:count]
         views += [View(maker, names[i], draw) for draw, i in enumerate(order)]
     if wider := [name for name in WIDER_ALTERED if name in names]:
@@ -146,12 +149,12 @@ def make_views(
     seed: int,
     own_scale: bool = False,
 ) -> Iterator[Image]:
-    """Yield the pictures of ``planned``.
+    """Yield the images of the ``planned`` views.
 
     Args:
-        picture: whose shorter side has at least ``view`` pixels.
-        transforms: by name, for the photograph's split (`Transform.for_split`).
-        own_scale: whether views show a piece of the picture at its own scale instead of the reduced picture.
+        picture: image with a shorter side of at least ``view`` pixels.
+        transforms: transformations by name, for the split of the photograph (`Transform.for_split`).
+        own_scale: whether to cut views at the original scale instead of downsampling the image.
     """
     source: Image | None = None
     piece = picture
@@ -174,7 +177,7 @@ def make_views(
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
-    """Cut a square of ``side`` pixels, or as large as possible: from a random place, or the middle."""
+    """Cut a square of at most ``side`` pixels at a random position, or at the center without ``rng``."""
     side = min(side, *picture.shape[:2])
     top, left = (
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
@@ -193,7 +196,7 @@ def can_learn(photographs: pd.DataFrame) -> bool:
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` that are learned from, in units; ``Index`` is their position among these."""
+    """Return the training rows of ``photographs`` in work units. ``Index`` is their position among training rows."""
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
     records = rows.assign(Index=np.arange(len(rows))).to_dict("records")
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
@@ -202,8 +205,11 @@ def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
 def measure_units(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield for each of ``units`` (`learned_from`) the features (n, 407) of every view of the training mix, positions
-    (n,) of their transforms (`learned_transforms`), and of their photographs among all rows."""
+    """Yield the training data of each of ``units`` (`learned_from`).
+
+    The arrays are features (n, 407), indices (n,) of the transformations (`learned_transforms`), and row indices of the
+    photographs.
+    """
     transforms = learned_transforms(design.transforms)
     with picture_pool(len(transforms) * sum(map(len, units))) as pool:
         for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), units):
@@ -217,14 +223,16 @@ def measure_units(
 def measure_photograph(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of the views of the photograph of a ``row`` (`learned_from`), and the positions of their
-    transforms among `learned_transforms`."""
+    """Return the features of all views of a photograph, and the indices of their transformations.
+
+    ``row`` is a row of `learned_from`. Indices refer to `learned_transforms`.
+    """
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
     views: list[Image] = []
     with suppress(BadImage):
         picture = corpora[row["corpus"]].load(row["image_id"])
-        # Another size of a photograph teaches what its tiles show; the photograph itself is learned once.
+        # A photograph is used once at view size. Its other sizes are used only for crops at the original scale.
         if min(picture.shape[:2]) >= (design.view if row["first"] else DIRECT_UP_TO * design.view):
             split = {t.name: t.for_split(row["split"]) for t in transforms}
             made = make_views(picture, design.view, planned, split, row["image_id"], design.seed, not row["first"])
@@ -235,7 +243,7 @@ def measure_photograph(
 def learn_detector(
     measured: Sequence[Mapping[str, np.ndarray]], photographs: pd.DataFrame, transforms: Sequence[Transform]
 ) -> Detector:
-    """Return the detector that learns from ``measured`` (`measure_units`), all units of ``photographs``."""
+    """Train the detector on ``measured`` (`measure_units`), which covers all units of ``photographs``."""
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
@@ -250,5 +258,5 @@ def learn_detector(
 
 
 def learned_transforms(transforms: Sequence[Transform]) -> list[Transform]:
-    """Return those of ``transforms`` that the detector learns, identity first."""
+    """Return the training transformations of the detector, identity first."""
     return sorted((t for t in transforms if not t.far), key=lambda t: t.name != "identity")

@@ -1,8 +1,9 @@
-"""Scores of every model, and of the detector, on the photographs that calibrate verdicts and report on them.
+"""Scores of models and of the detector on photographs for calibration and for reporting.
 
-A calibrating photograph is scored untouched, and turned gray; a reporting one also altered, by one transform of each
-group of the bank and by each group's alternative. Large photographs are scored as a whole with tiles (a reporting one
-also altered at its own size in a few of these ways), and also reduced to the view, like all others.
+Calibration photographs are scored clean and converted to grayscale. Reporting photographs are also scored edited, with
+one transformation of each group and its alternative. Large photographs are scored as a full image with tiles, and also
+downsampled to the view size like all other photographs. Large reporting photographs are also scored with a few edits at
+their original size.
 """
 
 from __future__ import annotations
@@ -35,13 +36,14 @@ DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 PHOTOGRAPHS = 10
 
 MAX_ALTERED = 150
-"""Reporting photographs of one corpus that are also altered, drawn at random; the others are scored untouched only."""
+"""Maximum number of reporting photographs per corpus that are also edited, drawn at random. All other photographs are
+scored only clean."""
 
 ALTERED_LARGE = 5
-"""Alterations of a large reporting photograph: each is embedded as whole and tiles."""
+"""Number of edits of a large reporting photograph, each embedded as full image and tiles."""
 
 LARGEST_ALTERED = 6
-"""Largest side, in views, of a picture that is altered: styles take seconds for larger ones."""
+"""Maximum side of an edited image, in view sides, because styles take seconds for larger images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +53,10 @@ class ScoredView:
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` that are scored, in units; those with ``altered`` are altered as well.
+    """Return the rows of ``photographs`` to score, in work units. Rows with ``altered`` are also scored edited.
 
-    They are drawn at random, since names often begin with the source: in the order of names, the source of a picture
-    would predict whether it was altered.
+    These rows are drawn at random. In the order of names, which often begin with the source, the source would predict
+    whether an image was edited.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     reporting = [mine.assign(split="") for _, mine in rows[rows["role"] == REPORT].groupby("corpus")]
@@ -64,7 +66,7 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
 
 
 VIEWS_OF_PHOTOGRAPH = 30
-"""Approximate number of views of a photograph."""
+"""Approximate number of views per photograph."""
 
 
 def made_views(
@@ -79,7 +81,7 @@ def made_views(
 def views_of_row(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[Any, Any]
 ) -> list[ScoredView]:
-    """Return the views of one photograph (`scored_from`); none where it cannot be read."""
+    """Return the views of one photograph (`scored_from`); none if it cannot be read."""
     try:
         picture = corpora[row["corpus"]].load(row["image_id"])
     except BadImage:
@@ -131,7 +133,7 @@ def _altered_large(
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``image``; lengths are in proportion to it, or half of the time as long as in a view."""
+    """Transform ``image`` with lengths in proportion to its size or, with probability 0.5, as in a view."""
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
@@ -139,7 +141,7 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
-    """Plan a transform of each group, by the bank and by an alternative, with draws that no training mix uses."""
+    """Plan one transformation per group, with the bank and with an alternative, and with draws not used in training."""
     rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
@@ -150,11 +152,11 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
 
 
 def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Return the table of scored ``views``: what is known of each, and its scores."""
+    """Return a table of ``views`` with their metadata and scores."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:
-        """Score as verdicts do: without color by the whole alone."""
+        """Return scores as in calibrated predictions; grayscale images use only the full image."""
         found = []
         for view, prediction in zip(views, predictions, strict=True):
             no_color = bool(view.facts["no_color"])

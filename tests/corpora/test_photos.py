@@ -67,7 +67,7 @@ def test_a_photograph_that_is_not_shipped_is_left_out_and_said(corpus: PhotosCor
     moved = replace(PHOTOGRAPHS[0], path="data/gone.png")
     monkeypatch.setattr(photos, "PHOTOGRAPHS", (moved, *PHOTOGRAPHS[1:]))
     without = PhotosCorpus()
-    assert without.skipped == [("astronaut", "the installed skimage does not ship data/gone.png")]
+    assert without.skipped == [("astronaut", "the installed skimage does not include data/gone.png")]
     assert "astronaut missing" in without.description
     assert len(without.rows) == len(corpus.rows) - 20
     assert without.fingerprint != corpus.fingerprint
