@@ -168,10 +168,10 @@ def test_the_detectors_row_has_its_verdict_and_comes_first(made):
     first = {row["image"]: row["verdict"] for row in rows if row["model"] == DETECTOR}
     assert first["clean"]["n"] == first["dark"]["n"] == 110
     assert first["dark"]["p"] <= first["clean"]["p"]
-    clean = predictor.reference_sets.sets["view"].clean
+    photographs = predictor.reference_sets.sets["view"].clean
     prediction = predictor.ask(DETECTOR, [cut(dark, 32)])[0].prediction
     score = edit_score(log_of(prediction.probabilities)[None], prediction.groups)
-    assert first["dark"]["p"] == pytest.approx(p_values(score, clean)[0])
+    assert first["dark"]["p"] == pytest.approx(p_values(score, photographs)[0])
     for row in rows:
         assert len(row["classes"]) == 3
         assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1)
