@@ -169,7 +169,7 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
     left, right = st.columns([1, 3])
     with left:
         tile = None if answer is None else highest_tile(picture.image, answer, run.recipe.view, prior)
-        st.image(data_url(outlined(picture, tile), lossless=False), width="stretch", alt=name)
+        st.image(data_url(outlined(picture, tile, run.recipe.view), lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
         st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
         if tile:
@@ -212,7 +212,7 @@ def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> 
     return corners[int(np.argmax(scores))]
 
 
-def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int = 128) -> np.ndarray:
+def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -> np.ndarray:
     """Return an image at the size of the page, with the outline of a tile of ``view`` pixels."""
     shown = picture.shown
     if tile is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,12 +23,12 @@ from dashboard.views import try_images
 from dashboard.widgets import upload
 from probing_core import predict
 from probing_core.answers.answer import Answer
-from probing_core.answers.crops import Prediction, tile_corners
+from probing_core.answers.crops import Prediction, cut, tile_corners
 from probing_core.answers.posterior import Posterior
-from probing_core.answers.reference_sets import Verdict
+from probing_core.answers.reference_sets import LARGE, Verdict
 from probing_core.answers.sentences import probability_in_words
 from probing_core.cli import main
-from probing_core.compute.names import DEPLOYMENT, NOTICING
+from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
@@ -306,6 +308,26 @@ def test_outlined_draws_on_a_copy():
     (top, left), (bottom, right) = changed.min(0), changed.max(0)
     assert (left, right) == (pytest.approx(400, abs=30), pytest.approx(600, abs=30))
     assert (top, bottom) == (0, pytest.approx(200, abs=30))
+
+
+def test_verdict_outlines_a_tile_of_the_view_of_the_run(monkeypatch):
+    run = SimpleNamespace(recipe=SimpleNamespace(view=64))
+    picture = VisitorPicture.from_array("mine.png", np.zeros((200, 200, 3), np.uint8))
+    crops, p = cut(picture.image, 64), np.tile([0.9, 0.1], (10, 1))
+    p[1] = 0.1, 0.9
+    prediction = Prediction(DETECTOR, ("identity", "gaussian-blur"), ("identity", "blur"), p[1], p, np.zeros(1))
+    verdict = Verdict(0.01, 100, LARGE, no_color=False, detection_rate=None)
+    answer = Answer(prediction, 9.0, Posterior(1.0, 0.0), verdict)
+    addresses = []
+    monkeypatch.setattr(try_images, "_answer_of_detector", lambda run, crops: answer)
+    monkeypatch.setattr(predictions, "reference_set", lambda run, kind: None)
+    monkeypatch.setattr(st, "image", lambda address, **settings: addresses.append(address))
+    try_images._verdict(run, "mine.png", picture, crops, 0.5)
+    (address,) = addresses
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    outline = np.argwhere(drawn.max(2) > 128)
+    assert outline.min(0).tolist() == [0, 0]
+    assert outline.max(0) == pytest.approx([64, 64], abs=6)
 
 
 def test_six_models_answer_and_the_others_on_request(open_app, wide_run):
