@@ -1,4 +1,4 @@
-"""Questions to models: what a visitor sees while they answer, and why one cannot."""
+"""Ask models: show the progress, and the reason if a model cannot be asked."""
 
 from __future__ import annotations
 
@@ -37,9 +37,14 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 
 
 def rows(run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float) -> list[Row]:
-    """Return the answer of each model about each picture, by model; errors as in `each`."""
+    """Return the answer of each model about each image, by model, with the reason if it has no probability
+    (``unavailable``); errors as in `each`."""
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
-    return [answer.row(name, prior) for answers in found.values() for name, answer in zip(crops, answers, strict=True)]
+    return [
+        answer.row(name, prior) | {"unavailable": answer.unavailable}
+        for answers in found.values()
+        for name, answer in zip(crops, answers, strict=True)
+    ]
 
 
 def one_by_one(

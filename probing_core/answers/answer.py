@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import Posterior, answers_for
+from probing_core.answers.posterior import Posterior, Unavailable, answers_for
 from probing_core.answers.reference_sets import ReferenceSets, Verdict
 from probing_core.answers.scores import given_edited, score_of
 from probing_core.answers.words import PRIOR
@@ -23,26 +23,30 @@ class Answer:
     Attributes:
         prediction: the probabilities behind the answer.
         score: the edit score.
-        posterior: turns the score into a probability; None where too few images calibrate it.
+        posterior: turns the score into a probability; None for the reason in ``unavailable``.
         verdict: of the detector alone.
+        unavailable: why there is no probability; None if there is one.
     """
 
     prediction: Prediction
     score: float
     posterior: Posterior | None
     verdict: Verdict | None = None
+    unavailable: Unavailable | None = None
 
     @classmethod
     def of_model(cls, prediction: Prediction, posterior: Posterior) -> Answer:
-        return cls(prediction, score_of(prediction), posterior)
+        unavailable = None if posterior.transfers else Unavailable.NOT_TRANSFERABLE
+        return cls(prediction, score_of(prediction), posterior, unavailable=unavailable)
 
     @classmethod
     def of_detector(cls, prediction: Prediction, no_color: bool, sets: ReferenceSets) -> Answer:
         score, kind = sets.score_and_kind(prediction, no_color)
-        return cls(prediction, score, sets.posterior(kind), sets.verdict(score, kind, no_color))
+        verdict = sets.verdict(score, kind, no_color)
+        return cls(prediction, score, sets.posterior(kind), verdict, sets.unavailable(kind))
 
     def edited(self, prior: float = PRIOR) -> float | None:
-        """Return the probability that the image was edited; None where it cannot be calibrated."""
+        """Return the probability that the image was edited; None where it is ``unavailable``."""
         return answers_for(np.array([self.score]), self.posterior, prior)[0][0]
 
     def answer(self, prior: float = PRIOR) -> str:

@@ -1,15 +1,21 @@
 """From an edit score to the probability that an image was edited.
 
-(score - offset) / temperature are the log odds under a prior of one half. The two numbers maximize the likelihood on
-images from which neither probe nor detector learned. Scores also differ between sources of images (cameras, web sites),
-and a new image is from a new source: so its offset is random, with the standard deviation that sources show that are
-left out one at a time.
+(score - offset) / temperature are the log odds under a prior of one half. Temperature and offset maximize the
+likelihood. There are two calibrations:
+
+- Models: `model_posteriors`, on scored views of ``--calibrate-on`` of the roles ``calibrate`` and ``report``. No probe
+  learned from these photographs. Scores differ between sources of images (cameras, web sites), and a new image comes
+  from a new source. The offset is therefore random, and its standard deviation is estimated by leaving out one source
+  at a time. Without enough such views, a model has the calibration of training, which has no spread.
+- The detector: `probing_core.answers.reference_sets.Edits.posterior`, for each kind of image, on clean photographs of
+  both roles and edited photographs of the role ``report``. It has no spread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
@@ -24,7 +30,8 @@ MIN_STANDARD_ERRORS = 2.0
 """Standard errors above 0 that the gain in likelihood over the prior must have; with less, the answer is the prior."""
 
 MIN_PHOTOGRAPHS = 30
-"""Fewest clean and fewest edited photographs by which a kind of images is calibrated."""
+"""Fewest clean and fewest edited photographs by which a model is calibrated, and fewest edited ones for the detector,
+whose p-values need more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
 
 MIN_OF_SOURCE = 15
 """Fewest clean photographs of a source whose offset is estimated."""
@@ -33,6 +40,15 @@ MAX_TRANSFER_ERROR = 0.12
 """Largest calibration error on sources left out at which a probability is stated."""
 
 BINS = 10
+
+
+class Unavailable(StrEnum):
+    """Why the probability that an image was edited is unavailable."""
+
+    TOO_FEW = "too few photographs"
+    NOT_SEPARATED = "scores do not separate clean from edited images"
+    NOT_TRANSFERABLE = "calibration does not transfer to new sources"
+
 
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 
@@ -223,7 +239,7 @@ class _Scored:
         held, edited = [], []
         for source in np.unique(self.sources):
             inside, others = self.only(self.sources == source), self.only(self.sources != source)
-            if inside.count(clean=True) >= MIN_OF_SOURCE and inside.count(clean=False) and others.is_enough:
+            if inside.count(clean=True) >= MIN_OF_SOURCE and inside.count(clean=False) and others.has_enough:
                 held.append(self.sources == source)
                 edited.append(replace(others.fit(), spread=others.spread()[0]).edited(inside.scores))
         if not held:
@@ -235,7 +251,7 @@ class _Scored:
         return len(np.unique(self.photographs[self.edited != clean]))
 
     @property
-    def is_enough(self) -> bool:
+    def has_enough(self) -> bool:
         return min(self.count(clean=True), self.count(clean=False)) >= MIN_PHOTOGRAPHS
 
 
@@ -265,7 +281,7 @@ def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior |
     sources = np.array([base.partition("/")[0] if "/" in base else str(corpus) for base, corpus in ids])
     scores, groups, makers, photographs = (rows[name].to_numpy() for name in (score, "group", "maker", "base_id"))
     scored = _Scored.of(scores, groups, makers, photographs, sources)
-    if not scored.is_enough:
+    if not scored.has_enough:
         return None
     posterior, (spread, count) = scored.fit(), scored.spread()
     if count < 2 or not np.isfinite(posterior.temperature):

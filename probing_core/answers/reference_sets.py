@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import MIN_PHOTOGRAPHS, Posterior, answers_for, fit_posterior
+from probing_core.answers.posterior import MIN_PHOTOGRAPHS, Posterior, Unavailable, answers_for, fit_posterior
 from probing_core.answers.scores import score_of
 from probing_core.answers.words import INCONCLUSIVE
 from probing_core.measures.classification import balanced_accuracy
@@ -76,7 +76,9 @@ def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """Fraction of edited images that are flagged, on photographs that were not used for learning or calibrating.
+    """Fraction of edited images that are flagged, on photographs that neither trained the detector nor gave p-values.
+
+    The detector's posterior is fitted on them, which does not affect the fraction: images are flagged by their p-value.
 
     Attributes:
         overall: groups weigh the same, and within each the bank and the alternatives.
@@ -118,13 +120,20 @@ class Edits:
         """Fit the posterior by ``clean`` scores (n,) of ``photographs`` (n,); None where there are too few of either,
         or scores do not separate clean from edited images."""
         rows = self.visible
-        if not is_enough(len(clean)) or rows["base_id"].nunique() < MIN_PHOTOGRAPHS:
+        if not is_enough(len(clean)) or not self.has_enough:
             return None
         scores = np.concatenate([clean, rows["score"].to_numpy()])
+        # Edited views weigh the same whatever their group: of images without color, some groups have very few views,
+        # which groups of equal weight would let decide.
         groups = np.repeat(["identity", "edit"], [len(clean), len(rows)])
         ids = np.concatenate([photographs, rows["base_id"].to_numpy()])
         posterior = fit_posterior(scores, groups, np.full(len(scores), ""), ids)
         return posterior if posterior.decides else None
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether enough edited photographs calibrate the posterior."""
+        return self.visible["base_id"].nunique() >= MIN_PHOTOGRAPHS
 
     @property
     def visible(self) -> pd.DataFrame:
@@ -138,7 +147,7 @@ class ReferenceSet:
 
     Attributes:
         clean: (n,) their scores.
-        posterior: None where too few images calibrate it.
+        posterior: None for the reason in `unavailable`.
         edits: by which the posterior was fitted, together with clean photographs.
         detection_rate: at `LEVEL`; None if it was not measured.
     """
@@ -147,6 +156,14 @@ class ReferenceSet:
     posterior: Posterior | None
     edits: Edits
     detection_rate: DetectionRate | None
+
+    @property
+    def unavailable(self) -> Unavailable | None:
+        """Why there is no posterior; None if there is one."""
+        if self.posterior is not None:
+            return None
+        enough = is_enough(len(self.clean)) and self.edits.has_enough
+        return Unavailable.NOT_SEPARATED if enough else Unavailable.TOO_FEW
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
         """Return (N,) p-values; NaN where too few photographs calibrate."""
@@ -225,6 +242,10 @@ class ReferenceSets:
 
     def posterior(self, kind: str) -> Posterior | None:
         return self.sets[kind].posterior if kind in self.sets else None
+
+    def unavailable(self, kind: str) -> Unavailable | None:
+        """Return why images of a kind have no probability of an edit; None if they have one."""
+        return self.sets[kind].unavailable if kind in self.sets else Unavailable.TOO_FEW
 
     def verdict(self, score: float, kind: str, no_color: bool) -> Verdict:
         if kind not in self.sets:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Prediction
+from probing_core.answers.posterior import Posterior, Unavailable
 from probing_core.answers.reference_sets import (
     GRAY,
     LARGE,
@@ -125,6 +126,7 @@ def test_reference_sets_use_large_photographs_only_if_their_error_holds():
 def test_reference_sets_of_a_useless_detector_state_no_probability(edited):
     answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(table(edited=edited)))
     assert (answer.answer(), answer.edited()) == ("inconclusive", None)
+    assert answer.unavailable == Unavailable.NOT_SEPARATED
     assert answer.verdict.p is not None
 
 
@@ -162,8 +164,25 @@ def test_answer_of_detector_is_inconclusive_with_too_few_photographs():
     few = rows[(rows["transform"] != "identity") | (number < 99)]
     answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(few))
     assert (answer.answer(), answer.edited(), answer.verdict.p, answer.verdict.n) == ("inconclusive", None, None, 99)
+    assert answer.unavailable == Unavailable.TOO_FEW
     none = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(None))
     assert (none.answer(0.99), none.edited(0.99), none.verdict.n) == ("inconclusive", None, 0)
+    assert none.unavailable == Unavailable.TOO_FEW
+
+
+@pytest.mark.parametrize(("photographs", "reason"), [(29, Unavailable.TOO_FEW), (30, None)])
+def test_answer_of_detector_is_unavailable_with_too_few_edited_photographs(photographs, reason):
+    rows = table()
+    number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
+    few = rows[(rows["transform"] == "identity") | (number < photographs)]
+    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(few))
+    assert (answer.unavailable, answer.edited() is None) == (reason, reason is not None)
+
+
+@pytest.mark.parametrize(("error", "reason"), [(0.5, Unavailable.NOT_TRANSFERABLE), (0.05, None), (None, None)])
+def test_answer_of_model_is_unavailable_where_its_calibration_does_not_transfer(error, reason):
+    answer = Answer.of_model(BLURRED, Posterior(1.0, 0.0, sources=3, transfer_error=error))
+    assert (answer.unavailable, answer.edited() is None) == (reason, reason is not None)
 
 
 def test_answer_without_color_never_predicts_the_color_group():

@@ -20,7 +20,7 @@ from dashboard.widgets.answers import (
 )
 from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import Posterior
+from probing_core.answers.posterior import Posterior, Unavailable
 from probing_core.answers.reference_sets import Edits, ReferenceSet, Verdict
 from probing_core.answers.words import FOUND, answer_word
 from probing_core.charts import Theme
@@ -65,9 +65,13 @@ def test_headline_of_a_screenshot_gives_no_answer():
 
 
 def test_headline_without_a_calibration_is_inconclusive():
-    answer = replace(answer_with(p=None, n=3), posterior=None)
+    answer = replace(answer_with(p=None, n=3), posterior=None, unavailable=Unavailable.TOO_FEW)
     assert headline(answer, prior=0.99).startswith("**Inconclusive**")
     assert "p = " not in strip_title(answer)
+    separated = headline(replace(answer, unavailable=Unavailable.NOT_SEPARATED))
+    assert separated.startswith("**Inconclusive**")
+    assert "too few" not in separated
+    assert "too few" in headline(answer)
 
 
 def test_strip_title_counts_the_photographs_behind_p():
@@ -100,9 +104,10 @@ def test_evidence_without_an_edit_states_what_the_detector_misses():
     assert "color was not judged" in evidence(answer_with(no_color=True, kind="gray"), [], None)
 
 
-def row(model: str, edited: float | None, first: str = "jpeg") -> dict:
-    classes = [{"class": first, "group": "codec", "probability": 0.7}]
-    return {"image": "a.png", "model": model, "edited": edited, "answer": answer_word(edited), "classes": classes}
+def row(model: str, edited: float | None, unavailable: Unavailable | None = None) -> dict:
+    classes = [{"class": "jpeg", "group": "codec", "probability": 0.7}]
+    about = {"image": "a.png", "model": model, "unavailable": unavailable}
+    return about | {"edited": edited, "answer": answer_word(edited), "classes": classes}
 
 
 def cells(table: str) -> list[list[str]]:
@@ -113,7 +118,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
-    rows = [row("zoo/mae", 0.93), row("baseline/pixels", 0.5), row("zoo/clip", None)]
+    rows = [row("zoo/mae", 0.93), row("baseline/pixels", 0.5), row("zoo/clip", None, Unavailable.NOT_TRANSFERABLE)]
     head, *lines = cells(models_table({"a.png": rows}, Theme(), {"zoo/mae": 0.723}, waiting=["x"]))
     assert [line[0] for line in lines] == ["MAE (zoo)", "Pixels", "CLIP (zoo)"]
     assert lines[0][1:] == ["93% edited", "JPEG: 70%", "72%"]
@@ -121,6 +126,14 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
     assert "%" not in lines[2][1], "no probability is stated that does not transfer"
     assert lines[2][2] == "JPEG: 70%"
     assert len(head) == 4
+
+
+def test_models_table_states_why_there_is_no_probability():
+    table = models_table({"a.png": [row(DETECTOR, None, reason) for reason in Unavailable]}, Theme(), {})
+    texts = [line[1] for line in cells(table)[1:]]
+    assert len(set(texts)) == len(Unavailable)
+    assert ["too few" in text for text in texts] == [reason == Unavailable.TOO_FEW for reason in Unavailable]
+    assert ["transfer" in text for text in texts] == [reason == Unavailable.NOT_TRANSFERABLE for reason in Unavailable]
 
 
 def test_models_table_escapes_names():
