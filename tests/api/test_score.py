@@ -213,7 +213,7 @@ def changing():
         (colors, [], "no images to score"),
         (colors, 5, "got int"),
         (colors, "nowhere-at-all", "'nowhere-at-all' is no folder here.*no corpus called"),
-        (colors, "EMPTY", "no images"),
+        (colors, "EMPTY", "no readable images"),
         (colors, [scene(0, 60) / 255], "255"),
     ],
 )

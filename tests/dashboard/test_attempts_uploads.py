@@ -189,8 +189,8 @@ def test_decompression_bombs(server):
         assert not a.exceptions
         words = words.replace("\\", "")
         assert "picture.png states a size over the limit of 64 million pixels" in words
-        assert "picture.png is a PNG of 7000 x 7000 pixels whose data is damaged" in words
-        assert words.count("picture.png begins like a PNG, but its header is damaged") == 2
+        assert "picture.png is a PNG of 7000 x 7000 pixels with corrupted" in words
+        assert words.count("picture.png begins like a PNG, but its header is corrupted") == 2
 
 
 @attempt("an image whose name is markup", "the name, as text")
