@@ -33,7 +33,7 @@ def test_what_is_refused_leaves_no_trace(few_scenes, tmp_path, asked, error, sen
 
 def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
-    with pytest.raises(ProbingError, match="at least 1"):
+    with pytest.raises(ProbingError, match="leaves no image"):
         run(tmp_path / "run", replace(options, view=256))
     run(tmp_path / "run", options, ("embed",))
     with pytest.raises(BadRun, match="a different recipe"):
