@@ -433,7 +433,8 @@ class Store(RunFiles):
                 f"make it writable, or choose another folder."
             ) from error
         with held:
-            write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
+            with suppress(BadRun):  # a full disk: a run can be deleted nevertheless, and the lock keeps others out
+                write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
                 self._manifest.read()
                 yield

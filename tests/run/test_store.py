@@ -425,6 +425,18 @@ def test_delete_removes_the_run_and_keeps_files_of_others(store):
     assert not store.root.exists()
 
 
+def test_delete_removes_a_run_from_a_full_disk(store, monkeypatch):
+    store.write_bytes("run.toml", b"1", "k")
+    store.fold()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert store.delete() == []
+    assert not store.root.exists()
+
+
 def test_nobody_elses_temporary_files_are_removed(tmp_path):
     mine = tmp_path / "sub" / "thesis.tmp"
     mine.parent.mkdir()
