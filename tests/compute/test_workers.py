@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from probing_core.compute.names import MAIN
-from probing_core.compute.runtime.workers import WorkerDied, Workers
+from probing_core.compute.runtime.workers import NoWorker, WorkerDied, Workers
 from probing_core.compute.sampling.samples import Design, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import open_corpus
@@ -157,6 +157,17 @@ def test_an_item_that_ends_every_worker_is_an_error():
     with Workers(1) as pool:
         with pytest.raises(WorkerDied, match="--jobs 1"):
             pool.submit(dies, 1).result()
+        assert pool.submit(fails, 3).result() == 3
+
+
+def test_workers_do_not_blame_an_item_where_no_process_can_be_started(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with Workers(1) as pool:
+        with monkeypatch.context() as patch, pytest.raises(NoWorker, match=os.strerror(errno.EAGAIN)):
+            patch.setattr(subprocess, "Popen", refuse)
+            pool.submit(fails, 3).result()
         assert pool.submit(fails, 3).result() == 3
 
 

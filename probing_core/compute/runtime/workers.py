@@ -29,7 +29,7 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from probing_core.errors import ProbingError
+from probing_core.errors import ProbingError, one_line
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,6 +55,10 @@ class WorkerDied(ProbingError):
     """Raised where the processes that work on an item end without an answer."""
 
 
+class NoWorker(ProbingError):
+    """Raised where no process can be started, which says nothing about the item."""
+
+
 class Workers(Executor):
     """An executor that computes items in ``count`` processes; functions take one item.
 
@@ -74,7 +78,8 @@ class Workers(Executor):
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
         """Begin to compute ``function(item)``.
 
-        Its future raises `WorkerDied` if the item ended several workers, for example because memory ran out.
+        Its future raises `WorkerDied` if the item ended several workers, for example because memory ran out, and
+        `NoWorker` if none could be started.
         """
         packed = self._packed(function)
         if packed is None or packed[0] in self._here:
@@ -110,10 +115,15 @@ class Workers(Executor):
                 worker = worker or _Worker()
                 kind, answer = worker.call(name, code, item)
             except (EOFError, OSError) as error:
-                code_of = worker.close() if worker else "not started"
-                worker = None
                 if self._closed.is_set():
                     raise
+                if worker is None:
+                    raise NoWorker(
+                        f"No worker process could be started ({one_line(error)}): the limit of processes, open files "
+                        "or memory is reached. End other programs, then start again."
+                    ) from error
+                code_of = worker.close()
+                worker = None
                 shown = reprlib.repr(item)
                 log.warning("A worker process ended (%s, %s); what it was at is begun again: %s", code_of, error, shown)
                 if attempt == TRIES - 1:
