@@ -36,7 +36,10 @@ MAX_CLASS_METRICS = 20
 """Maximum number of computations of the class metrics."""
 
 MAX_CLASS_METRIC_DIMS = 512
-"""Maximum number of dimensions for class metrics, which need K * D^2 numbers and as many operations per row."""
+"""Maximum number of dimensions for class metrics."""
+
+MAX_CLASS_METRIC_NUMBERS = 2**23
+"""Maximum number of entries, K * D^2, of all class metrics; a row takes as many operations."""
 
 MEMORY = 5
 """L-BFGS history size. A longer history does not save iterations here."""
@@ -118,7 +121,8 @@ def minimize(
     """
     state = _State(blocks, start, ridge, inverse)
     converged, iterations = _iterate(state, tolerance, MAX_ITERATIONS)
-    if len(start) > MAX_CLASS_METRIC_DIMS:
+    dims, classes = start.shape
+    if dims > MAX_CLASS_METRIC_DIMS or classes * dims**2 > MAX_CLASS_METRIC_NUMBERS:
         return Solution(state.V, converged, iterations)
     for _ in range(MAX_CLASS_METRICS):
         if converged:

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from probing_core.errors import BadArray
 from probing_core.probes import LinearProbe
 from probing_core.probes.linear import GRID, fit, fit_discriminant, fit_in_span
-from probing_core.probes.optimizer import metric_inverse
+from probing_core.probes.optimizer import MAX_ITERATIONS, Block, metric_inverse, minimize
 
 CLASSES = tuple("abcde")
 
@@ -75,6 +75,16 @@ def test_fit_converges_where_one_metric_for_all_classes_is_slow():
     probe = fit(X, y, classes=range(15), validation=(Xv, yv), penalties=(1e-6,))
     assert probe.facts.converged
     assert probe.facts.validation_loss == pytest.approx(sklearn_loss((X, y), (Xv, yv), 1e-6), rel=1e-3)
+
+
+@pytest.mark.parametrize(("classes", "continues"), [(4, True), (200, False)])
+def test_minimize_computes_no_metrics_of_classes_that_would_be_too_large(classes, continues):
+    rng, dims = np.random.default_rng(0), 250
+    rows, truth = torch.tensor(rng.normal(size=(300, dims)), dtype=torch.float32), torch.arange(300) % classes
+    weight, ridge, start = torch.ones(300), torch.full((dims,), 0.1), torch.zeros(dims, classes)
+    inverse = metric_inverse(rows, rows @ start, weight, ridge)
+    found = minimize([Block(lambda: rows, truth, weight)], start, ridge, inverse, tolerance=-1.0)  # never converges
+    assert (found.iterations > MAX_ITERATIONS) == continues
 
 
 def test_bytes_round_trip_and_repeat():
