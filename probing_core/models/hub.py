@@ -201,12 +201,12 @@ def fetch_url(url: str, model: str) -> Path:
 
 def _digest_in(url: str) -> str | None:
     """Return the SHA-256 in an address, or its beginning: ``.../<64 digits>/ViT-B-16.pt``, ``resnet50-11ad3fa6.pth``;
-    None where there is none."""
+    None where there is none. Eight digits that are a date (``dino-20210501.pth``) are not one."""
     *folders, name = url.split("/")
     if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
         return folders[-1]
     found = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
-    return found.group(1) if found else None
+    return found.group(1) if found and not re.fullmatch(r"(19|20)\d{6}", found.group(1)) else None
 
 
 def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:

@@ -144,6 +144,12 @@ def test_file_at_an_address_is_compared_with_the_sha256_in_its_name(form, served
     assert not hub.on_disk(wrong).available
 
 
+def test_date_in_the_name_of_a_file_is_not_its_sha256(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    (served.root / REPO / "vit-20210501.pth").write_bytes(b"weights")
+    assert hub.fetch_url(f"{served.url}/stored/{REPO}/vit-20210501.pth", "model").read_bytes() == b"weights"
+
+
 def small_repositories() -> Path:
     def write(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
