@@ -165,9 +165,10 @@ def test_workers_do_not_blame_an_item_where_no_process_can_be_started(monkeypatc
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     with Workers(1) as pool:
-        with monkeypatch.context() as patch, pytest.raises(NoWorker, match=os.strerror(errno.EAGAIN)):
+        with monkeypatch.context() as patch:
             patch.setattr(subprocess, "Popen", refuse)
-            pool.submit(fails, 3).result()
+            with pytest.raises(NoWorker, match=os.strerror(errno.EAGAIN)):
+                pool.submit(fails, 3).result()
         assert pool.submit(fails, 3).result() == 3
 
 
