@@ -107,20 +107,22 @@ def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
 MEASURES = (
     Measure(
         name="shift",
-        title="shift",
-        unit="of the distance between images",
+        title="embedding shift",
+        unit="mean distances between two photographs",
         low=0.0,
         high=None,
         higher_is_better=None,
-        definition="Cosine distance from untouched to transformed embedding, over the mean distance between images.",
+        definition="Cosine distance between clean and transformed embedding, divided by the mean distance between two "
+        "photographs.",
         formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
         source="protocol",
     ),
     fraction(
         name="variance-share",
-        title="share of the variance",
+        title="fraction of variance",
         higher_is_better=None,
-        definition="Share of an embedding's variance that content, look, both together, or the rest make.",
+        definition="Fraction of the variance of embeddings that content, appearance, their interaction or the residual "
+        "explains.",
         formula="σ²(part) / Σ σ², components of a two-way analysis of variance with random effects",
         source="Searle, Casella & McCulloch 1992",
     ),

@@ -44,7 +44,7 @@ def in_points(difference: float) -> str:
 
 def minus(number: str) -> str:
     """Return a formatted number with a minus sign instead of a hyphen, and without a sign for zero."""
-    return number.removeprefix("-") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
+    return number.lstrip("-+") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
 
 
 _ZOO = {

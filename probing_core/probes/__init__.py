@@ -10,10 +10,10 @@ from probing_core.probes.base import FitFacts, LinearProbe, Probe
 __all__ = ["DEFINITIONS", "FitFacts", "LinearProbe", "Probe"]
 
 DEFINITIONS = {
-    "linear probe": "Softmax regression on standardized embeddings, its L2 penalty chosen on validation.",
-    "MLP probe": "Two hidden layers of 512 units on standardized embeddings, weight decay 0.01, the epoch chosen on "
-    "validation.",
-    "nearest neighbors": "Votes of the k nearest training embeddings by the cosine; k of 5, 20 and 50 are each "
-    "reported.",
+    "linear probe": "Softmax regression on standardized embeddings, with the L2 penalty selected on validation photographs.",
+    "MLP probe": "Two hidden layers of 512 units on standardized embeddings, weight decay 0.01, and the epoch "
+    "selected on validation photographs.",
+    "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for k of 5, 20 and "
+    "50.",
 }
 """One sentence on each kind of probe, for the glossary."""

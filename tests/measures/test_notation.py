@@ -70,7 +70,7 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     assert minus("-1.2") == "\u22121.2"
     assert minus("+1.2") == "+1.2"
     assert [minus(f"{value:.0f}") for value in (-0.2, 0.2, -3.0)] == ["0", "0", "\u22123"]
-    assert [in_points(share) for share in (0.012, -0.004, -0.0001)] == ["+1.2", "\u22120.4", "0.0"]
+    assert [in_points(share) for share in (0.012, -0.004, -0.0001, 0.0001)] == ["+1.2", "\u22120.4", "0.0", "0.0"]
     assert decimal(-1e-9, 2) == "\u22121e-09"
     assert in_percent(-0.031, 1) == "\u22123.1%"
     assert in_percent(-0.0001) == "0%"
