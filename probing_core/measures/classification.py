@@ -278,8 +278,8 @@ MEASURES = (
         name="recall",
         title="recall",
         higher_is_better=True,
-        definition="Fraction of the samples of a class that the probe classifies correctly. For a group: the mean over its "
-        "transformations.",
+        definition="Fraction of the samples of a class that the probe classifies correctly. For a group: the mean over "
+        "its transformations.",
         formula="TP / (TP + FN)",
         source="definition",
     ),
@@ -356,7 +356,7 @@ MEASURES = (
         name="calibration-error-tempered",
         title="calibration error after temperature scaling",
         higher_is_better=False,
-        definition="Expected calibration error after the logits are divided by a temperature fitted on validation "
+        definition="Expected calibration error after the logits are divided by a temperature fitted on different "
         "photographs.",
         formula="expected calibration error with p = softmax(logits / T)",
         source="Guo et al. 2017",

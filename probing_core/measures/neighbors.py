@@ -294,7 +294,7 @@ MEASURES = (
         high=1.0,
         higher_is_better=None,
         definition="The cosine similarity that a stated fraction of pairs of different photographs exceeds.",
-        formula="the smallest t for which the fraction of pairs i, j of different photographs with cos(zᵢ, zⱼ) > t is ≤ α",
+        formula="the smallest t for which the fraction of pairs i, j of photographs with cos(zᵢ, zⱼ) > t is ≤ α",
         source="quantile of a two-sample U-statistic",
     ),
     fraction(

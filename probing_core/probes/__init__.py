@@ -10,10 +10,11 @@ from probing_core.probes.base import FitFacts, LinearProbe, Probe
 __all__ = ["DEFINITIONS", "FitFacts", "LinearProbe", "Probe"]
 
 DEFINITIONS = {
-    "linear probe": "Softmax regression on standardized embeddings, with the L2 penalty selected on validation photographs.",
+    "linear probe": "Softmax regression on standardized embeddings, with the L2 penalty selected on validation "
+    "photographs.",
     "MLP probe": "Two hidden layers of 512 units on standardized embeddings, weight decay 0.01, and the epoch "
     "selected on validation photographs.",
-    "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for k of 5, 20 and "
-    "50.",
+    "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for k of "
+    "5, 20 and 50.",
 }
 """One sentence on each kind of probe, for the glossary."""
