@@ -95,7 +95,7 @@ PAGES = {
             "views/models.py",
             "leaderboard",
             "models",
-            "Which model encodes most about transformations?",
+            "Which model encodes the most about transformations?",
         ),
         Page("Layers", "views/layers.py", "layers", "layers", "Where in the network are transformations encoded?"),
         Page(
@@ -107,7 +107,7 @@ PAGES = {
         ),
         Page("Retrieval", "views/retrieval.py", "search", "retrieval", "What do transformations break in retrieval?"),
     ),
-    "Your own": (
+    "Your data": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),
         Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate", "Where does my model stand?"),
     ),

@@ -1,4 +1,4 @@
-"""The game of you against the models: its images, the answers of the models, and the score."""
+"""The game of you vs. the models: its images, the answers of the models, and the score."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ def players(run: Run) -> list[str]:
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
 
+def first_player(run: Run) -> str:
+    """Return the first of `players` without checking the others, which takes seconds; empty if there is none."""
+    return next((model for model in with_place(run.models["name"]) if _plays(run, model)), "")
+
+
 def _plays(run: Run, model: str) -> bool:
     tested = cache.predictions(run, model, "fine")
-    return not tested.empty and ("altered" not in tested or live_posterior(run, model).decides)
+    return not tested.empty and ("altered" not in tested or cache.computed(run, live_posterior, model).decides)
 
 
 def groups_of(run: Run) -> dict[str, str]:
@@ -44,7 +49,7 @@ def asked(run: Run, game: int) -> list[int]:
 
     Groups are drawn, not transformations, so that always giving one answer is equally often right for every group.
     """
-    tested = cache.predictions(run, players(run)[0], "fine")
+    tested = cache.predictions(run, cache.computed(run, first_player), "fine")
     by_group = {
         group: tested[tested["group"] == group]
         for group in dict.fromkeys(groups_of(run).values())
@@ -69,7 +74,7 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
     """
     groups = groups_of(run)
     parts = []
-    for model in players(run):
+    for model in cache.computed(run, players):
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)].reset_index()
         answer, probability = rows["predicted"].astype(str), rows["p_predicted"]
@@ -83,7 +88,7 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
 
 def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     scores = tested_scores(run, model, rows["altered"])
-    edited, words = answers_for(scores, live_posterior(run, model))
+    edited, words = answers_for(scores, cache.computed(run, live_posterior, model))
     word, p = pd.Series(words, rows.index), pd.Series(edited, rows.index, np.float64)
     is_edited, is_open = word.isin(FOUND), word == INCONCLUSIVE
     answer = rows["named"].astype(str).where(is_edited, "identity").mask(is_open, "")

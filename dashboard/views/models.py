@@ -1,4 +1,4 @@
-"""Models: which model encodes most about transformations, whether a difference is real, and what follows from it."""
+"""Models: which model encodes the most about transformations, whether a difference is real, and what follows from it."""
 
 from __future__ import annotations
 

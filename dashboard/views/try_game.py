@@ -1,4 +1,4 @@
-"""You against the models: an image, your guess, and then the answer of every model."""
+"""You vs. the models: an image, your guess, and then the answer of every model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ ABOUT = (
 
 @fragment
 def show(run: Run) -> None:
-    if not game.players(run):
+    with st.spinner("Selecting the images"):
+        first = cache.computed(run, game.first_player)
+    if not first:
         messages.empty("No model of this run decides whether an image was edited. Select the reference run to play.")
         return
     if run.pictures.why_not:
@@ -44,13 +46,17 @@ def show(run: Run) -> None:
         return
     number = _number()
     asked = cache.computed(run, game.asked, number)
-    given = cache.computed(run, game.answers, tuple(asked))
     guesses: dict[int, str] = st.session_state.setdefault("_guesses", {}).setdefault((run.digest, number), {})
     following = min(len(guesses), game.ROUNDS - 1)
     shown = st.session_state.get("_shown", following)
-    _play(run, asked, given, guesses, shown if shown in guesses else following)
-    if guesses:
-        _standing(run, asked, given, guesses)
+    shown = shown if shown in guesses else following
+    if not guesses:  # the models answer after the first guess, so that the first image is shown at once
+        _play(run, asked, None, guesses, shown)
+        return
+    with st.spinner("Asking the models"):
+        given = cache.computed(run, game.answers, tuple(asked))
+    _play(run, asked, given, guesses, shown)
+    _standing(run, asked, given, guesses)
 
 
 def _number() -> int:
@@ -61,7 +67,7 @@ def _number() -> int:
     return number
 
 
-def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
+def _play(run: Run, asked: list[int], given: pd.DataFrame | None, guesses: dict[int, str], number: int) -> None:
     sample = asked[number]
     is_open = number not in guesses
     left, right = st.columns([2, 3], gap="large")
@@ -74,7 +80,7 @@ def _play(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
             caption = "The same crop, clean"
             st.image(cache.picture(run, sample, before=True), caption=caption, width=SIDE // 2, alt=caption)
     with right:
-        if is_open:
+        if is_open or given is None:
             _ask(run, guesses, number)
         else:
             _tell(run, asked, given, guesses, number)

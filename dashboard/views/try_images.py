@@ -41,7 +41,7 @@ SEEN = {"direct": "whole image", "combined": "whole image and tiles"}
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
 
-PARTS = {"pictures": "Images", "folder": "A folder", "game": "You against the models"}
+PARTS = {"pictures": "Images", "folder": "A folder", "game": "You vs. the models"}
 
 
 @page("Try your images", "Was an image edited, and what do the models predict?")
@@ -81,7 +81,7 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
     _verdict(run, opened, picture, crops[opened], prior)
-    found = _show_models(run, opened, crops[opened], models, prior)
+    found = _show_models(run, opened, picture.flatness, crops[opened], models, prior)
     with st.expander("How many images are expected to be edited"):
         answers.pick_prior()
         st.caption("Probabilities depend on this fraction; p-values do not.")
@@ -226,22 +226,34 @@ def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -
     return drawn
 
 
-def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
-    """Show what each model predicts, as the answers arrive, and return all rows."""
+def _show_models(
+    run: Run, name: str, flat: float, crops: Crops, models: Sequence[str], prior: float
+) -> list[Row]:
+    """Show what each model predicts, as the answers arrive, and return all rows.
+
+    Args:
+        flat: fraction of the image without texture; above `FLAT`, no probability is shown.
+    """
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
+    abstains = flat > FLAT
     everything = answers.show_all_models(len(models), FIRST_MODELS)
     asked = models if everything else models[:FIRST_MODELS]
 
     def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
-        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting))
+        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting, abstains=abstains))
 
     draw([], asked)
     found = asking.one_by_one(run, asked, {name: crops}, prior, draw)
     without = len(run.models) - len(models)
-    notes = ["Where a model disagrees, trust the detector: models were not trained to find edits."]
+    notes = []
+    if abstains:
+        notes.append("No probabilities are shown, since models were trained only on photographs, too.")
+    elif _detector(run):
+        notes.append("Where a model disagrees, trust the detector: models were not trained to find edits.")
     if without:
         notes.append(f"{without} models cannot be applied to new images.")
-    st.caption(" ".join(notes))
+    if notes:
+        st.caption(" ".join(notes))
     return found
 
 
@@ -258,7 +270,8 @@ def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: flo
         st.markdown(f"Answers for the square shown above, **before** and **after {done}**:")
         st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
         compared = {"before": rows[::2], "after": rows[1::2]}
-        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run)))
+        abstains = picture.flatness > FLAT
+        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run), abstains=abstains))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

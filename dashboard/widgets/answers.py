@@ -94,8 +94,8 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
     """
     if flat > FLAT:
         return (
-            f"**{PERHAPS_NO_PHOTOGRAPH.capitalize()}**: {in_percent(flat)} of it has no detail, as in screenshots and "
-            "drawings. The detector knows photographs only, so it gives no answer."
+            f"**This may not be a photograph**: {in_percent(flat)} of it has no texture, as in screenshots and drawings. "
+            "The detector was trained only on photographs and abstains here."
         )
     word, edited = answer.answer(prior), answer.edited(prior)
     if edited is None:
@@ -162,6 +162,8 @@ def models_table(
     theme: Theme,
     accuracies: Mapping[str, float],
     waiting: Sequence[str] = (),
+    *,
+    abstains: bool = False,
 ) -> str:
     """Return HTML: a row per model with a bar for the probability of an edit, the most probable edit, and the model's
     accuracy.
@@ -171,13 +173,14 @@ def models_table(
             the other.
         accuracies: model -> balanced accuracy, edited or not.
         waiting: models that have not answered yet.
+        abstains: whether no probability is stated, because the image may not be a photograph.
     """
     compared = list(answers) if len(answers) > 1 else [""]
     lines = []
     for rows in zip(*answers.values(), strict=True):
         model = rows[0]["model"]
-        bars = "".join(_bar(row, when) for when, row in zip(compared, rows, strict=True))
-        edits = "".join(_first(row, theme) for row in rows)
+        bars = "".join(_bar(row, when, abstains) for when, row in zip(compared, rows, strict=True))
+        edits = "".join(_first(row, theme, abstains) for row in rows)
         name = "Detector" if model == DETECTOR else escape(model_title(model))
         accuracy = in_percent(accuracies[model]) if model in accuracies else ""
         lines.append(f'<tr><th scope="row">{name}</th><td>{bars}</td><td>{edits}</td><td>{accuracy}</td></tr>')
@@ -186,7 +189,7 @@ def models_table(
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Edited?</span></div></th>'
-        '<th scope="col">If edited</th><th scope="col" title="Balanced accuracy, edited or not; chance: 50%">Accuracy'
+        '<th scope="col">If edited</th><th scope="col" title="Balanced accuracy of edited or not on tested samples; chance: 50%">Edited-or-not accuracy'
         f"</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     if not waiting:
@@ -195,8 +198,10 @@ def models_table(
     return f'{table}<p class="awaited">{several} being asked …</p>'
 
 
-def _bar(row: Row, when: str) -> str:
+def _bar(row: Row, when: str, abstains: bool) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
+    if abstains:
+        return f'<div class="line">{before}<span class="words sure">not a photograph?</span></div>'
     if row["edited"] is None:
         return f'<div class="line">{before}<span class="words sure">{escape(REASONS[row["unavailable"]])}</span></div>'
     track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
@@ -204,10 +209,12 @@ def _bar(row: Row, when: str) -> str:
     return f'<div class="line">{before}{track}{words}</div>'
 
 
-def _first(row: Row, theme: Theme) -> str:
+def _first(row: Row, theme: Theme, abstains: bool) -> str:
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
-    named = f"{escape(transform_title(first['class']))}: {unbroken(in_percent(first['probability']))}"
+    named = escape(transform_title(first["class"]))
+    if not abstains:
+        named += f": {unbroken(in_percent(first['probability']))}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 

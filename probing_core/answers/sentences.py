@@ -11,7 +11,7 @@ from probing_core.measures.notation import in_percent, transform_title
 
 NAMED, PERHAPS, MOST_LIKE = 50, 60, 90
 """Percent, as shown: what is less probable than `NAMED` is not named, a group below `PERHAPS` is named with *perhaps*,
-and a transformation below `MOST_LIKE` with *most like*."""
+and a transformation below `MOST_LIKE` with *most likely*."""
 
 UNCLEAR = "edit unclear"
 """The edit where no group is probable enough to be named."""
@@ -42,7 +42,7 @@ class Edit(NamedTuple):
         return is_named(self.group_probability)
 
     def in_words(self, numbers: bool = False) -> str:
-        """Return the edit as certain as it is, such as ``perhaps codec, most like JPEG``, or `UNCLEAR`.
+        """Return the edit as certain as it is, such as ``perhaps codec, most likely JPEG``, or `UNCLEAR`.
 
         Args:
             numbers: whether the probabilities follow the names.
@@ -66,10 +66,10 @@ def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
 
 
 def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
-    """Return the title of a transformation, ``most like Perspective (67%)``; empty below `NAMED`."""
+    """Return the title of a transformation, ``most likely Perspective (67%)``; empty below `NAMED`."""
     if not is_named(probability):
         return ""
-    words = f"{'most like ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
+    words = f"{'most likely ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
     return f"{words} ({in_percent(probability)})" if numbers else words
 
 

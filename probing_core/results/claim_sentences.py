@@ -19,7 +19,7 @@ CLAIMS = (
     "Masked models (MAE, CAN) are best at identifying the exact transformation.",
     "Image-text models (CLIP, ALIGN) generalize best to styles that no probe has seen.",
     "The five foundation objectives encode more non-semantic information than supervised training.",
-    "Encoding more about appearance does not cost encoding less about content.",
+    "Encoding more about appearance does not come at the expense of content.",
 )
 """What the abstract claims, in this project's words; the table of claims has their numbers, from 1."""
 

@@ -21,7 +21,7 @@ MAX_NAMED = 3
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
-    """Return one sentence on which model encodes most about transformations, or that this is undecided.
+    """Return one sentence on which model encodes the most about transformations, or that this is undecided.
 
     Args:
         board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
@@ -51,7 +51,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
             f"The best of {count} {kind} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
         )
     return (
-        f"{name} encodes most about transformations among {count} {kind}{_level(board, shown)}: its linear probe "
+        f"{name} encodes the most about transformations among {count} {kind}{_level(board, shown)}: its linear probe "
         f"classifies {score}."
     )
 

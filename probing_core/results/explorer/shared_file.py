@@ -400,7 +400,7 @@ def _leaderboard(run: RunTables) -> str:
         for row, name, words, pale in zip(every.itertuples(), names.values(), against, baseline.tolist(), strict=True)
     )
     return (
-        "<section><h2>Which model encodes most about transformations?</h2>"
+        "<section><h2>Which model encodes the most about transformations?</h2>"
         '<p class="quiet">Accuracy of a linear probe that predicts the transformation of test samples from the '
         "embedding (balanced over classes), with 95% CI over photographs. "
         f"Chance: {100 * float(board['chance'].iloc[0]):.1f}%. {tested}{zoo}</p>"

@@ -1,4 +1,4 @@
-"""The tab You against the models of Try your images."""
+"""The tab You vs. the models of Try your images."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
         model_title(player): named(answer) for player, answer in expected["answer"].items()
     }, "names are for people, in the download, too"
     assert "You: **1 of 1** correct" in texts(app)
+
+
+def test_the_first_image_is_shown_before_any_model_answers(open_app, made_run, monkeypatch):
+    def answers(run, samples):
+        raise AssertionError("answers of all models take seconds")
+
+    monkeypatch.setattr(game, "answers", answers)
+    app = open_app("Try your images", part="game", run=made_run, game="5")
+    assert not app.exception
+    assert "Image 1 of 10" in texts(app)
+
+
+def test_the_first_player_is_the_first_of_all(made_run):
+    run = Run.open(made_run)
+    assert game.first_player(run) == game.players(run)[0]
 
 
 def test_ten_pictures_are_a_game_and_another_one_asks_others(open_app, made_run):

@@ -195,7 +195,8 @@ def test_a_screenshot_has_no_answer(open_app, detecting_run):
     app = open_app("Try your images", run=detecting_run, example="screenshot")
     assert not app.exception
     assert not app.success
-    assert "no detail, as in screenshots and drawings" in texts(app)
+    assert "no texture, as in screenshots and drawings" in texts(app)
+    assert "trust the detector" not in texts(app)
 
 
 def _upload_two(open_app) -> tuple[int, list[str]]:

@@ -52,7 +52,7 @@ def test_headline_states_no_certainty():
 
 
 @pytest.mark.parametrize(
-    ("jpeg", "edit"), [(0.95, "codec (95%), JPEG (95%)"), (0.55, "perhaps codec (55%), most like")]
+    ("jpeg", "edit"), [(0.95, "codec (95%), JPEG (95%)"), (0.55, "perhaps codec (55%), most likely")]
 )
 def test_headline_names_the_edit_as_certain_as_it_is(jpeg, edit):
     assert edit in headline(answer_with(jpeg=jpeg)).replace("\\", "")
@@ -60,7 +60,7 @@ def test_headline_names_the_edit_as_certain_as_it_is(jpeg, edit):
 
 def test_headline_of_a_screenshot_gives_no_answer():
     words = headline(answer_with(), flat=0.9)
-    assert words.startswith("**Perhaps no photograph**")
+    assert words.startswith("**This may not be a photograph**")
     assert "edited" not in words.lower()
 
 
@@ -128,6 +128,11 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
     assert len(head) == 4
 
 
+def test_models_table_of_an_image_without_texture_shows_no_probability():
+    _, *lines = cells(models_table({"a.png": [row("zoo/mae", 0.91)]}, Theme(), {}, abstains=True))
+    assert lines == [["MAE (zoo)", "not a photograph?", "JPEG", ""]]
+
+
 def test_models_table_states_why_there_is_no_probability():
     table = models_table({"a.png": [row(DETECTOR, None, reason) for reason in Unavailable]}, Theme(), {})
     texts = [line[1] for line in cells(table)[1:]]
@@ -143,7 +148,7 @@ def test_models_table_escapes_names():
 
 def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
-    assert line_of(live, "", 0.0) == Line("", "a.png", "", "edited (93%)", "Codec, most like JPEG", "0.010 (1 of 199)")
+    assert line_of(live, "", 0.0) == Line("", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)")
     assert line_of(live, "", 0.9).answer == "perhaps no photograph"
     assert line_of(row("zoo/mae", 0.2), "", 0.0)[3:] == ("probably unedited (20%)", "", "", "")
 
