@@ -226,9 +226,7 @@ def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -
     return drawn
 
 
-def _show_models(
-    run: Run, name: str, flat: float, crops: Crops, models: Sequence[str], prior: float
-) -> list[Row]:
+def _show_models(run: Run, name: str, flat: float, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
     """Show what each model predicts, as the answers arrive, and return all rows.
 
     Args:

@@ -148,7 +148,9 @@ def test_models_table_escapes_names():
 
 def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
-    assert line_of(live, "", 0.0) == Line("", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)")
+    assert line_of(live, "", 0.0) == Line(
+        "", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)"
+    )
     assert line_of(live, "", 0.9).answer == "perhaps no photograph"
     assert line_of(row("zoo/mae", 0.2), "", 0.0)[3:] == ("probably unedited (20%)", "", "", "")
 
