@@ -1,4 +1,4 @@
-"""Models: which model encodes the most about transformations, whether a difference is real, and what follows from it."""
+"""Models: which one encodes the most about transformations, whether a difference is real, and what follows."""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
     """
     if flat > FLAT:
         return (
-            f"**This may not be a photograph**: {in_percent(flat)} of it has no texture, as in screenshots and drawings. "
-            "The detector was trained only on photographs and abstains here."
+            f"**This may not be a photograph**: {in_percent(flat)} of it has no texture, as in screenshots and "
+            "drawings. The detector was trained only on photographs and abstains here."
         )
     word, edited = answer.answer(prior), answer.edited(prior)
     if edited is None:
@@ -189,8 +189,8 @@ def models_table(
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Edited?</span></div></th>'
-        '<th scope="col">If edited</th><th scope="col" title="Balanced accuracy of edited or not on tested samples; chance: 50%">Edited-or-not accuracy'
-        f"</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        '<th scope="col">If edited</th><th scope="col" title="Balanced accuracy on tested samples; chance: 50%">'
+        f"Edited-or-not accuracy</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     if not waiting:
         return table
