@@ -1,7 +1,7 @@
-"""The catalog of models, and how a name becomes a model in memory.
+"""Catalog of models, and functions that load a model by name.
 
-Listing and checking names loads no deep-learning framework, except for names outside the catalog whose library alone
-knows its models (``timm:``, ``torchvision:``, ``open_clip:``).
+Listing and checking names does not import a deep-learning framework, except for names outside the catalog that only
+their library can check (``timm:``, ``torchvision:``, ``open_clip:``).
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "
 CATALOG: Catalog[EmbedderSpec] = Catalog(
     "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
 )
-"""Every model that is known by name, including registered ones and those of third parties."""
+"""Catalog of all models, including registered models and models of other packages."""
 
 
 def register(spec: EmbedderSpec) -> None:
-    """Add a model to this process; it replaces an earlier one of the same name."""
+    """Add a model in this process, replacing a previously added model with the same name."""
     if parse(spec.name).options:
-        raise BadConfig(f"A model is registered without options; got '{spec.name}'.")
+        raise BadConfig(f"A model must be registered without options, got '{spec.name}'.")
     CATALOG.add(spec)
 
 
 def bundled() -> tuple[str, ...]:
-    """Return the names of the models that a run takes by default, all of which work offline."""
+    """Return the names of the default models of a run, which all work offline."""
     zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
     return (
         *zoo,
@@ -74,11 +74,11 @@ def bundled() -> tuple[str, ...]:
 
 
 ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
-"""The sets of encoders within which the claims are tested, never across them."""
+"""Sets of encoders. Claims are tested within each set, never across sets."""
 
 
 def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
-    """Return role -> the encoders of the set ``role_set`` that have it; roles that none has are left out."""
+    """Return the encoders of the set ``role_set`` by role. Roles without an encoder are omitted."""
     specs = ROLE_SETS[role_set]
     encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in encoders.items() if names}
@@ -93,7 +93,7 @@ MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
 """Names that select several models. ``published`` are the encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
-"""Side in pixels of the views that published encoders were trained on."""
+"""View side in pixels for published encoders, as in their training."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence on what has to be downloaded for the models ``names``; empty if nothing."""
+    """Return a sentence about the required downloads for the models ``names``; empty if there are none."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -115,7 +115,7 @@ def download_summary(names: Iterable[str]) -> str:
 
 @cache
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
-    """Return prefix of a name -> the function that makes its spec.
+    """Return the functions that create specs, by name prefix.
 
     A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """
@@ -128,14 +128,14 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def parse_known(name: str) -> ModelName:
-    """Return the parts of ``name``, without reading files or asking a host."""
+    """Return the parts of ``name``, without file or network access."""
     parsed = parse(name)
     if parsed.base in CATALOG or parsed.provider in spec_makers():
         return parsed
     if parsed.provider:
         problem = (
             f"There is no provider '{parsed.provider}:'.{suggest(parsed.provider, spec_makers())} "
-            f"There are: {', '.join(f'{prefix}:' for prefix in spec_makers())}."
+            f"Available: {', '.join(f'{prefix}:' for prefix in spec_makers())}."
         )
     else:
         problem = not_in_catalog(parsed.base, CATALOG.names)
@@ -143,12 +143,12 @@ def parse_known(name: str) -> ModelName:
 
 
 def refuse_absent(name: str) -> None:
-    """Refuse a model whose file, folder or library is missing, unless it can be downloaded; no host is asked."""
+    """Raise if the file, folder or library of a model is missing and cannot be downloaded, without network access."""
     for one in checkpoints(name):
         locate(one)
         weights = parse(one).options.get("weights")
         if weights and not user_path(weights).exists():
-            raise ModelUnavailable(f"'{one}' cannot be used: there is no file or folder '{weights}'.")
+            raise ModelUnavailable(f"'{one}' cannot be used: the file or folder '{weights}' does not exist.")
 
 
 def find_spec(name: str) -> EmbedderSpec:
@@ -156,8 +156,8 @@ def find_spec(name: str) -> EmbedderSpec:
 
     Raises:
         BadConfig: an option is invalid.
-        UnknownName: there is no such model.
-        ModelUnavailable: it cannot be used here and now.
+        UnknownName: the model does not exist.
+        ModelUnavailable: the model is not available on this machine.
     """
     spec, download_from = locate(name)
     if download_from:
@@ -166,7 +166,7 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def locate(name: str) -> tuple[EmbedderSpec, str]:
-    """Return the spec of a model that can be used, and the server of what has to be downloaded first, if anything."""
+    """Return the spec of an available model, and the server for its download, if one is required."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
     found = spec.check()

@@ -1,6 +1,6 @@
-"""A spec that is cheap to list, and the loaded model that its loader makes.
+"""Model specs, which are cheap to list, and loaded models.
 
-Specs import no deep-learning framework; loaders do.
+Specs do not import a deep-learning framework. Loaders do.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
-"""Roles of encoders in the five claims: the objectives of the six embeddings of arXiv 2307.05610."""
+"""Roles of encoders in the five claims: the training objectives of the six embeddings in arXiv 2307.05610."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The checkpoint's own steps from a picture to the network, as data; part of the key of its embeddings.
+    """Preprocessing of a checkpoint, which is part of the cache key of its embeddings.
 
     Attributes:
-        size: (height, width) in pixels that the network receives.
+        size: input size of the network, (height, width) in pixels.
         resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
-            ``"squash"`` scales both sides likewise, ``"none"`` leaves the picture unchanged.
-        crop: fraction of the resized picture that the center crop keeps.
+            ``"squash"`` scales both sides likewise, ``"none"`` leaves the image unchanged.
+        crop: fraction of the resized image that the center crop keeps.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
-            but the last are antialiased.
+            except the last are antialiased.
         mean, std: per channel, in units of [0, 1].
     """
 
@@ -45,7 +45,7 @@ class Preprocessing:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in ("size", "mean", "std"):  # lists have no hash
+        for name in ("size", "mean", "std"):  # lists are not hashable
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def to_json(self) -> dict[str, Any]:
@@ -54,10 +54,10 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a model can be used here and now, and if not, why.
+    """Whether a model is available, and the reason if it is not.
 
     Attributes:
-        download_from: the address of the server of the weights (``https://host``), where only the network is missing.
+        download_from: URL of the server with the weights (``https://host``), if the model can be downloaded.
     """
 
     available: bool
@@ -67,20 +67,20 @@ class Availability:
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedderSpec:
-    """A model that can be named.
+    """Description of a model that can be loaded by name.
 
     Attributes:
-        name: as in commands, without options.
+        name: name as in commands, without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
-        weights: their source, in words.
-        objective: of its training ("supervised", "MAE", "CLIP", "none").
-        dim: length of an embedding; None if unknown before loading.
-        data: what it was trained on, in words.
-        input_size: side in pixels of its input; None if unknown before loading.
+        weights: source of the weights, as text.
+        objective: training objective ("supervised", "MAE", "CLIP", "none").
+        dim: embedding dimension; None if unknown before loading.
+        data: training data, as text.
+        input_size: side of the input in pixels; None if unknown before loading.
         download_mb: megabytes to download before first use.
         role: one of `ROLES` where the claims are tested on this encoder; else empty.
         loader: (`ModelName` with its options, device, precision) -> `LoadedEmbedder`.
-        check: () -> `Availability`, at once and without a deep-learning framework.
+        check: () -> `Availability`, fast and without importing a deep-learning framework.
     """
 
     name: str
@@ -103,10 +103,10 @@ class LoadedEmbedder(ABC):
     Attributes:
         name: the full name, including options.
         device, precision: where and in which precision it runs ("cpu", "bfloat16").
-        batch_size: images of one forward pass.
-        embeds_pictures: whether it embeds any picture; precomputed embeddings cover the samples of a run alone.
-        on_one_thread: whether it computes on the caller's thread alone, which may be another than the loader's.
-        known_preprocessing: steps before the network, where there are no others.
+        batch_size: number of images per forward pass.
+        embeds_pictures: whether it can embed arbitrary images; precomputed embeddings cover only the samples of a run.
+        on_one_thread: whether it computes only in the calling thread, which may differ from the loading thread.
+        known_preprocessing: preprocessing of the network, if it is complete.
     """
 
     name: str
@@ -120,50 +120,52 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) ``float32`` of ``images``, of any sizes.
+        """Return embeddings (N, D) ``float32`` of ``images`` of any size.
 
         Raises:
-            BadImage: one of them is neither (H, W, 3) nor (H, W) ``uint8``.
+            BadImage: an image is neither (H, W, 3) nor (H, W) ``uint8``.
         """
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """Return every input that changes the embeddings, in JSON types; it is hashed into their key."""
+        """Return all settings that affect the embeddings, in JSON types, for the cache key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return full model name -> embeddings, computed in one pass: one entry, or for ``@layer=all`` one for each
-        layer."""
+        """Return embeddings by full model name, computed in one pass.
+
+        There is one entry, or one per layer for ``@layer=all``.
+        """
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        """Return full model name -> `recipe`, for each entry of `embed_layers`."""
+        """Return the `recipe` of each entry of `embed_layers` by full model name."""
         return {self.name: self.recipe()}
 
     def dims(self) -> Mapping[str, int]:
-        """Return full model name -> length of its embedding, for each entry of `embed_layers`."""
+        """Return the embedding dimension of each entry of `embed_layers` by full model name."""
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
     def blocks(self) -> tuple[str, ...]:
         """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ...
 
-        Empty for models that are no network, that have ``@layer=``, or whose blocks cannot be pooled.
+        Empty for models that are not networks, that have ``@layer=``, or whose blocks cannot be pooled.
         """
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return (N, D) ``float32`` for each of `blocks`, from one pass."""
+        """Return the embeddings (N, D) ``float32`` of each of `blocks`, computed in one pass."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return the result of `embed_layers` for the pictures of the rows ``samples`` of a run.
+        """Return the result of `embed_layers` for the images of the rows ``samples`` of a run.
 
-        Only precomputed embeddings need the rows (image_id, transform, repetition, draw).
+        Only precomputed embeddings use the rows (image_id, transform, repetition, draw).
         """
         return self.embed_layers(images)
 
     def keep_embedding(self) -> None:  # noqa: B027 - most hold nothing else
-        """Release what `embed` and `embed_layers` do not need; after this, nothing else may be called."""
+        """Release resources that `embed` and `embed_layers` do not need. Call no other methods afterwards."""
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
         """Release the memory."""

@@ -1,7 +1,7 @@
-"""Weights that a user named: on disk, or downloaded; read without executing code, checked against the network, hashed.
+"""Local and downloaded weights, which are read without executing code, checked against the network, and hashed.
 
-The libraries keep retrying without a network. So they are given local paths alone, and a host must answer within three
-seconds before anything is downloaded.
+The libraries retry for a long time without a network. They therefore receive only local paths, and a host must respond
+within three seconds before a download starts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """Forbid downloads in this thread while the context lasts: a model that is not on disk is unavailable."""
+    """Forbid downloads in this thread within the context. Models that are not on disk are then unavailable."""
     token = _downloads.set(False)
     try:
         yield
@@ -152,11 +152,11 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
             (folder / name).resolve().unlink()  # what the link points to
             (folder / name).unlink(missing_ok=True)
     except Exception as error:
-        raise ModelUnavailable(f"'{model}' could not be fetched: {_hub_reason(error, repo)}") from error
+        raise ModelUnavailable(f"'{model}' could not be downloaded: {_hub_reason(error, repo)}") from error
     if altered:
         raise ModelUnavailable(
-            f"'{model}' could not be fetched: {', '.join(altered)} of {repo} arrived damaged (its SHA-256 differs from "
-            f"the one that {_host(hub_address())} states) and was removed; try again."
+            f"'{model}' could not be downloaded: {', '.join(altered)} of {repo} is corrupted (its SHA-256 differs from "
+            f"the digest at {_host(hub_address())}) and was removed. Try again."
         )
     return folder
 
@@ -284,9 +284,9 @@ def _hub_reason(error: Exception, repo: str) -> str:
     if refusal is not None:
         return _reason_of_refusal(refusal, repo, hub)
     if any("Timeout" in type(one).__name__ for one in errors):
-        return f"{hub} stopped answering; try again: files that are complete stay."
+        return f"{hub} stopped responding. Try again; complete files are kept."
     if any(type(one).__name__ in BROKEN_CONNECTIONS or "Consistency check failed" in str(one) for one in errors):
-        return f"a file of {repo} arrived incomplete from {hub}; try again: files that are complete stay."
+        return f"the download of a file of {repo} from {hub} is incomplete. Try again; complete files are kept."
     return f"{one_line(error)[:300].rstrip('.')}."
 
 
@@ -299,14 +299,14 @@ def _reason_of_refusal(error: HfHubHTTPError, repo: str, hub: str) -> str:
 
     status = getattr(error.response, "status_code", None)
     if isinstance(error, GatedRepoError):
-        return f"{repo} is gated; accept its license on Hugging Face and set HF_TOKEN."
+        return f"{repo} is gated. Accept its license on Hugging Face and set HF_TOKEN."
     if isinstance(error, RepositoryNotFoundError):
-        return f"Hugging Face has no public repository '{repo}'; check the name, or set HF_TOKEN if it is private."
+        return f"Hugging Face has no public repository '{repo}'. Check the name, or set HF_TOKEN if it is private."
     if status in (401, 403):
-        return f"{hub} refuses access to {repo} ({status}); set HF_TOKEN to a token that may read it."
+        return f"{hub} denies access to {repo} ({status}). Set HF_TOKEN to a token with read access."
     if status == 404:
-        return f"{hub} has no repository '{repo}', or lacks one of its files; check the name."
-    return f"{hub} answered {status} for {repo}; try again later."
+        return f"{hub} has no repository '{repo}', or one of its files is missing. Check the name."
+    return f"{hub} returned status {status} for {repo}. Try again later."
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -329,19 +329,19 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """
     path = user_path(path)
     if not path.is_file():
-        raise ModelUnavailable(f"There is no file of weights '{path}'; give the path of a .safetensors or .pth file.")
+        raise ModelUnavailable(f"The weights file '{path}' does not exist. Pass a .safetensors or .pth file.")
     try:
         content = _read(path)
-    except Exception as error:  # a corrupt file fails in as many ways as there are readers
+    except Exception as error:  # a corrupted file may raise anything
         reason = one_line(error).split(". ")[0][:200]  # torch continues with advice to execute the file
         raise ModelUnavailable(
-            f"'{path}' could not be read as weights without executing code ({reason}); "
-            f"save its state dict as .safetensors."
+            f"'{path}' could not be read as weights without executing code ({reason}). "
+            f"Save its state dict as .safetensors."
         ) from error
     tensors = _unwrap(content)
     if tensors is None:
         raise ModelUnavailable(
-            f"'{path}' holds no tensors by name; expected a state dict, or one under {', '.join(WRAPPERS)}."
+            f"'{path}' contains no named tensors. Expected a state dict, possibly under {', '.join(WRAPPERS)}."
         )
     return tensors
 

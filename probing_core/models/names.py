@@ -60,7 +60,7 @@ def parse(name: str) -> ModelName:
     """
     base, *parts = _OPTION.split(name.strip())
     if not base:
-        raise BadConfig(f"A model name was expected, such as 'timm:resnet50@pool=mean'; got '{name}'.")
+        raise BadConfig(f"Expected a model name such as 'timm:resnet50@pool=mean', got '{name}'.")
     options: dict[str, str] = {}
     for part in parts:
         key, value = part.split("=", 1)
@@ -70,7 +70,7 @@ def parse(name: str) -> ModelName:
                 f"There are: {', '.join(OPTIONS)}."
             )
         if key in options:
-            raise BadConfig(f"'{name}' gives '{key}' twice; give it once.")
+            raise BadConfig(f"'{name}' has the option '{key}' twice. Remove one of them.")
         options[key] = _check(key, value, name)
     if options.get("seed") == "0":
         del options["seed"]
@@ -93,7 +93,7 @@ def checkpoints(name: str) -> tuple[str, ...]:
         return (name,)
     found = glob(str(user_path(pattern)))
     if not found:
-        raise BadConfig(f"No file matches '{pattern}' in '{name}'; give a pattern such as ckpts/step-*.pt.")
+        raise BadConfig(f"No file matches '{pattern}' in '{name}'. Use a pattern such as ckpts/step-*.pt.")
     found.sort(key=lambda path: (int(numbers[-1]) if (numbers := re.findall(r"\d+", path)) else -1, path))
     return tuple(ModelName(parsed.base, {**parsed.options, "weights": path}).full for path in found)
 
@@ -126,7 +126,7 @@ def not_in_catalog(name: str, known: Collection[str]) -> str:
     if suggestion := suggest(name, own) or suggest(name, same):
         hint = suggestion.strip()
     elif path.suffix == ".onnx":
-        hint = f"A file of ONNX is written 'onnx:{name}'."
+        hint = f"For an ONNX file, use 'onnx:{name}'."
     elif "/" in name:
         hint = f"A model of a library begins with the library's name: 'hf:{name}', if Hugging Face has it."
     else:

@@ -62,7 +62,7 @@ class Readouts:
         self._network, self._pool = network, options.get("pool")
         layers = _asked_layers(name, options.get("layer"), len(network.blocks))
         if self._pool and network.features is None and not layers:
-            raise BadConfig(f"'{name}': this model gives its own embedding only; leave '@pool=' away.")
+            raise BadConfig(f"'{name}': this model does not support '@pool='. Remove the option.")
         if self._pool == "cls" and not network.class_token:
             raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
         with _captured(network.blocks) as outputs:
@@ -164,7 +164,7 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     if layer is None:
         return []
     if count == 0:
-        raise BadConfig(f"'{name}': this model gives no layers to choose from; leave '@layer=' away.")
+        raise BadConfig(f"'{name}': this model has no selectable layers. Remove '@layer='.")
     if layer == "all":
         return list(range(1, count + 1))
     if int(layer) > count:
@@ -251,7 +251,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         if self.name not in self._asked:
-            raise BadConfig(f"'{self.name}' has one embedding for each layer: call embed_layers, or name one layer.")
+            raise BadConfig(f"'{self.name}' has one embedding per layer. Call embed_layers, or select one layer.")
         return self.embed_layers([as_image(image) for image in images])[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
@@ -434,8 +434,8 @@ class NetworkEmbedder(LoadedEmbedder):
                     raise
                 if size == 1:
                     raise ModelUnavailable(
-                        f"'{self.name}' runs out of memory on {self.device} with a single image; "
-                        f"free some memory, or choose a different device or precision."
+                        f"'{self.name}' runs out of memory on {self.device} with a single image. "
+                        f"Free some memory, or use a different device or precision."
                     ) from error
                 size //= 2
                 self.batch_size = min(self.batch_size, size)  # for later calls; it does not change the recipe

@@ -36,7 +36,7 @@ def resolve_device(device: str = "auto") -> torch.device:
     if device == "auto":
         return torch.device(present[0])
     if device not in present:
-        raise BadConfig(f"There is no device '{device}' here; there are: {', '.join(present)}, or 'auto'.")
+        raise BadConfig(f"The device '{device}' is not available. Use 'auto' or one of: {', '.join(present)}.")
     return torch.device(device)
 
 
@@ -45,7 +45,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     import torch
 
     if precision not in PRECISIONS:
-        raise BadConfig(f"'{precision}' is not a precision; there are: {', '.join(PRECISIONS)}.")
+        raise BadConfig(f"'{precision}' is not a precision. Use one of: {', '.join(PRECISIONS)}.")
     if precision != "auto":
         return precision
     if device.type == "cuda":
