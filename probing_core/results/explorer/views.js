@@ -375,7 +375,7 @@ class Outcomes {
     const words = ["both correct", "only A correct", "only B correct", "neither correct"];
     OUTCOME_ORDER.forEach((code, i) => {
       const count = outcomes[code], selected = Boolean((state.out >> code) & 1), off = state.out !== 0 && !selected;
-      const overall = n < all ? ` of selection, ${percent(counting.total.outcomes[code], all)} overall` : "";
+      const overall = n < all ? ` (all: ${percent(counting.total.outcomes[code], all)})` : "";
       this.bars[i].style.width = `${n ? (100 * count) / n : 0}%`;
       fill(this.buttons[i], this.marks[i], el("b", number(count)), el("span", ` ${words[i]} `),
         n > 0 && el("small", percent(count, n) + overall));
