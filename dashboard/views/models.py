@@ -53,8 +53,11 @@ PARTS = {
     "uses": "Which model for which task",
 }
 
-RECALL, THRESHOLD = "recall", "threshold"
-CELLS = {RECALL: "Recall", THRESHOLD: "Detection threshold"}
+RECALL = "recall"
+GROUP_RECALL = "group"
+THRESHOLD = "threshold"
+RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
+CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
 
 OPENED = "_opened_cell"
 """Key of the clicked cell in the session, until its page opens."""
@@ -277,7 +280,9 @@ def _by_transformation(run: Run) -> None:
         open_transformation(transform)
     recall = cache.computed(run, by_transform.recall_by_model)
     thresholds = cache.computed(run, by_transform.thresholds_by_model)
-    there = {key: title for key, title in CELLS.items() if len({RECALL: recall, THRESHOLD: thresholds}[key])}
+    groups = cache.computed(run, by_transform.recall_by_group)
+    found = {RECALL: recall, GROUP_RECALL: groups, THRESHOLD: thresholds}
+    there = {key: title for key, title in CELLS.items() if len(found[key])}
     if not there:
         messages.empty(tables.why_none(run))
         return
@@ -285,6 +290,9 @@ def _by_transformation(run: Run) -> None:
         st.segmented_control, "Cells", "cells", RECALL, list(there), format_func=there.__getitem__, required=True
     )
     shown = kind if kind in there else next(iter(there))
+    if shown == GROUP_RECALL:
+        _group_map(run, groups)
+        return
     if shown == RECALL:
         _recall_map(run, recall)
     else:
@@ -315,8 +323,41 @@ def _recall_map(run: Run, rows: pd.DataFrame) -> None:
             f"{_cell_title(row)}<br>recall {100 * row['value']:.1f}%{_interval(row)}" for row in rows.to_dict("records")
         ]
     )
-    scale = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
-    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), scale, rows)
+    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), RECALL_SCALE, rows)
+
+
+def _group_map(run: Run, rows: pd.DataFrame) -> None:
+    models = _columns(run, rows)
+    encoders = [model for model in models if not model.startswith("baseline/")] or models
+    means = rows[rows["model"].isin(encoders)].groupby("group")["value"].mean().sort_values(kind="stable")
+    hardest = means.drop("identity", errors="ignore")
+    if len(hardest):
+        st.markdown(
+            f"**{plain(str(hardest.index[0]))}** is the hardest group: {in_percent(hardest.iloc[0])} of its samples "
+            f"are classified correctly on average over {len(encoders)} embeddings."
+        )
+    groups = [str(name) for name in means.index]
+    titles = {name: "Clean" if name == "identity" else name.capitalize() for name in groups}
+    values = by_transform.matrix(rows, "value", groups, models, index="group")
+    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
+    texts = texts.set_axis(list(titles.values()), axis=0).set_axis([model_title(m) for m in models], axis=1)
+    hover = rows.assign(
+        text=[
+            f"<b>{html.escape(model_title(row['model']))}</b><br>{html.escape(titles[row['group']])}<br>"
+            f"recall {100 * row['value']:.1f}%{_interval(row)}"
+            for row in rows.to_dict("records")
+        ]
+    )
+    theme = cache.theme()
+    figure = heat_map(
+        values,
+        texts,
+        by_transform.matrix(hover, "text", groups, models, index="group").fillna(""),
+        theme,
+        RECALL_SCALE,
+        [(theme.group(name), 1) for name in groups],
+    )
+    tables.chart(figure, "by-group", rows, "Recall of each group by model.")
 
 
 def _threshold_map(run: Run, rows: pd.DataFrame) -> None:

@@ -15,16 +15,27 @@ from probing_core.run import layout
 from probing_core.transforms.base import Transform
 
 PREFIX = "transform:"
+GROUP_PREFIX = "group:"
 
 
 def recall_by_model(run: Run) -> pd.DataFrame:
     """Return the recall of each class at the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
+    return _recall(run, PREFIX, "transform")
+
+
+def recall_by_group(run: Run) -> pd.DataFrame:
+    """Return the recall over the classes of each group at the task fine: ``group``, ``model``, ``value``, ``low``,
+    ``high``."""
+    return _recall(run, GROUP_PREFIX, "group")
+
+
+def _recall(run: Run, prefix: str, column: str) -> pd.DataFrame:
     rows = pick(run.scores, task="fine", measure="recall")
     if rows.empty:
         return rows
-    rows = rows[rows["subset"].str.startswith(PREFIX)]
-    rows = rows.assign(transform=rows["subset"].str.removeprefix(PREFIX))
-    return rows[["transform", "model", "value", "low", "high"]].reset_index(drop=True)
+    rows = rows[rows["subset"].str.startswith(prefix)]
+    rows = rows.assign(**{column: rows["subset"].str.removeprefix(prefix)})
+    return rows[[column, "model", "value", "low", "high"]].reset_index(drop=True)
 
 
 def thresholds_by_model(run: Run) -> pd.DataFrame:
@@ -77,7 +88,9 @@ def hardest_first(run: Run, rows: pd.DataFrame, column: str, descending: bool) -
     return list(table.sort_values(["of_group", "group", "value"], kind="stable").index)
 
 
-def matrix(rows: pd.DataFrame, column: str, transforms: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
-    """Return ``column`` with transformations as rows and models as columns."""
-    table = rows.pivot(index="transform", columns="model", values=column)
-    return table.reindex(index=list(transforms), columns=list(models))
+def matrix(
+    rows: pd.DataFrame, column: str, names: Sequence[str], models: Sequence[str], index: str = "transform"
+) -> pd.DataFrame:
+    """Return ``column`` with ``names`` of the column ``index`` (transformations or groups) as rows, models as columns."""
+    table = rows.pivot(index=index, columns="model", values=column)
+    return table.reindex(index=list(names), columns=list(models))

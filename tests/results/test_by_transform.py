@@ -18,6 +18,14 @@ def test_recall_by_model_is_that_of_the_predictions(made_run):
     np.testing.assert_allclose(rows["zoo/mae"][expected.index.astype(str)], expected)
 
 
+def test_recall_by_group_is_that_of_the_predictions(made_run):
+    run = Run.open(made_run)
+    rows = by_transform.recall_by_group(run).set_index(["model", "group"])["value"]
+    predictions = run.predictions("zoo/mae", "fine", ["group"])
+    expected = predictions[predictions["seen"]].groupby("group", observed=True)["correct"].mean()
+    np.testing.assert_allclose(rows["zoo/mae"][expected.index.astype(str)], expected)
+
+
 @pytest.mark.parametrize("transform", [one for one in bank() if one.group != "identity"], ids=lambda one: one.name)
 def test_relative_strength_is_one_at_the_strongest_and_grows(transform):
     strengths = np.linspace(transform.weakest, transform.strongest, 5)

@@ -12,6 +12,7 @@ from probing_core.compute.names import UNDECIDED
 from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
+from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, unescaped
@@ -52,6 +53,13 @@ def test_models_ranks_all_models_and_lists_them_in_a_table(open_app):
     ranked = figures(app)[0]["layout"]["yaxis"]["categoryarray"]
     assert set(ranked) == set(map(model_title, with_place(run.models["name"])))
     assert ranked[-1] == table["title"].iloc[0], "the best on top"
+
+
+def test_models_by_group_names_the_hardest_group(open_app):
+    app = open_app("Models", run=REFERENCE, part="transformations", cells="group")
+    rows = by_transform.recall_by_group(Run.open(REFERENCE))
+    means = rows[~is_baseline(rows["model"])].groupby("group")["value"].mean().drop("identity")
+    assert any(means.idxmin() in box.value for box in app.markdown)
 
 
 @pytest.mark.parametrize(("cells", "column"), [("recall", "value"), ("threshold", "relative")])
