@@ -91,6 +91,6 @@ def hardest_first(run: Run, rows: pd.DataFrame, column: str, descending: bool) -
 def matrix(
     rows: pd.DataFrame, column: str, names: Sequence[str], models: Sequence[str], index: str = "transform"
 ) -> pd.DataFrame:
-    """Return ``column`` with ``names`` of the column ``index`` (transformations or groups) as rows, models as columns."""
+    """Return ``column`` with ``names`` (transformations or groups, by ``index``) as rows and models as columns."""
     table = rows.pivot(index=index, columns="model", values=column)
     return table.reindex(index=list(names), columns=list(models))
