@@ -142,8 +142,8 @@ def _measured(run: Run) -> list[Measured]:
 
 
 def accuracies(run: Run) -> dict[str, float]:
-    """Return model -> its balanced accuracy, on outside images where these were measured: a visitor's images are others
-    than those that the run tested."""
+    """Return model -> its balanced accuracy: on outside images if they were measured, otherwise on the test images of
+    the run. Outside images are more like those that visitors upload."""
     return measured(run)[-1].accuracies if measured(run) else {}
 
 

@@ -18,7 +18,7 @@ from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
 from probing_core.answers.answer import Answer
-from probing_core.answers.crops import Crops, tile_corners
+from probing_core.answers.crops import COMBINED, DIRECT, Crops, tile_corners
 from probing_core.answers.reference_sets import LARGE
 from probing_core.answers.scores import scores_of_crops
 from probing_core.answers.words import FOUND, INCONCLUSIVE
@@ -35,7 +35,7 @@ FIRST_MODELS = 6
 CHANGE_ASKS = 3
 """Number of models that answer while the image is transformed."""
 
-SEEN = {"direct": "whole image", "combined": "whole image and tiles"}
+SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
 """Kind of crops -> what models see."""
 
 EXAMPLE = "example"

@@ -36,7 +36,7 @@ PHOTOGRAPHS = 16
 REVISION = calibrate.photographs.code_version
 
 Measured = tuple[np.ndarray, pd.DataFrame]
-"""(P, D) features of crops; and one row a picture, whose crops are ``start`` (the whole) to ``stop``."""
+"""(P, D) features of crops; and one row per image, whose crops are ``start`` (the whole) to ``stop``."""
 
 
 def share(hits: np.ndarray, photographs: np.ndarray) -> Interval:

@@ -30,7 +30,7 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
-from probing_core.answers.crops import Crops, cut
+from probing_core.answers.crops import DIRECT, Crops, cut
 from probing_core.answers.posterior import BINS, model_posteriors, posterior_for
 from probing_core.answers.quality import quality, reliability
 from probing_core.api.model_answers import OUTSIDE, held_out
@@ -77,7 +77,7 @@ def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> 
 
 
 def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
-    """Return one row a picture: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
+    """Return one row per image: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
     of an alteration) and ``named`` (the group of the first answer if there was one)."""
     probe = predictor.store.entry(probe_path(model, DEPLOYMENT))
     key = digest([model, probe, list(made), [int(x.sum()) for x in made.values()]])[:16]
@@ -108,7 +108,7 @@ def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame
         posteriors = read_posteriors(store, model)
         if views is not None:
             posteriors = model_posteriors(views[views["image_id"].str.partition("/")[0] != source])
-        parts.append(mine.assign(altered=posterior_for(posteriors, "direct").edited(mine["score"].to_numpy())))
+        parts.append(mine.assign(altered=posterior_for(posteriors, DIRECT).edited(mine["score"].to_numpy())))
     return pd.concat(parts).sort_index()
 
 

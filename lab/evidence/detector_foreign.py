@@ -46,7 +46,7 @@ PICTURES = 8
 
 
 def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
-    """Return one row per picture: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the
+    """Return one row per image: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the
     group)."""
     names = list(made)
 

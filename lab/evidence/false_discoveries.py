@@ -39,7 +39,7 @@ MAX_ALTERED = 150
 
 
 def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | None) -> pd.DataFrame:
-    """One row a view: ``base_id``, ``group``, ``score``.
+    """One row per view: ``base_id``, ``group``, ``score``.
 
     Untouched views without color are left out, and altered ones are never found: a scan compares such pictures with
     clean ones turned gray.

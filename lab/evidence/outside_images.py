@@ -21,7 +21,7 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about
 from lab.evidence.foreign import altered
 from probing_core import Predictor
-from probing_core.answers.crops import cut
+from probing_core.answers.crops import COMBINED, cut
 from probing_core.answers.posterior import answers_for, fit_posterior
 from probing_core.answers.reference_sets import LEVEL, p_values
 from probing_core.answers.scores import score_of
@@ -71,7 +71,7 @@ def scored(predictor: Predictor, named: dict[str, Image]) -> pd.DataFrame:
         for name, one, prediction in zip(mine, crops, detect(predictor.detector, crops), strict=True):
             no_color = has_no_color(one.whole)
             whole, joined = score_of(prediction, no_color, whole_only=True), score_of(prediction, no_color)
-            rows.append((*name.split("|"), one.kind == "combined", no_color, whole, joined))
+            rows.append((*name.split("|"), one.kind == COMBINED, no_color, whole, joined))
     columns = ["photograph", "operation", "group", "large", "no_color", "whole", "joined"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -66,7 +66,7 @@ def made(folder: Path, part: str) -> Run:
 
 
 def known(runs: dict[str, Run]) -> pd.DataFrame:
-    """Return one row a part and model: balanced accuracy of the fine task with its interval, and chance."""
+    """Return one row per part and model: balanced accuracy of the fine task with its interval, and chance."""
     tables = []
     for part, opened in runs.items():
         rows = opened.scores

@@ -28,7 +28,7 @@ class Pictures:
     """Pictures and rows that a training reads.
 
     Attributes:
-        rows: one row a picture, with ``image_id``, ``label`` and, where the corpus has it, ``style``.
+        rows: one row per image, with ``image_id``, ``label`` and, where the corpus has it, ``style``.
         pixels: (n, 3, 144, 144) ``uint8``, mapped from disk.
         digest: of ids, labels and styles.
     """

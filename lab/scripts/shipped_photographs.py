@@ -241,7 +241,7 @@ class Shipped:
     """What ships, and what was left out.
 
     Attributes:
-        table: one row a picture, in the order of the corpus.
+        table: one row per image, in the order of the corpus.
         chosen: number of pictures that the rules chose.
         excluded: reason -> number of those that were left out for it.
     """

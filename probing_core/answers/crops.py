@@ -1,8 +1,9 @@
 """Crops of one image, and the prediction of a model for them.
 
-An image whose shorter side is at most 1.5 times the view is embedded unchanged (``direct``). A larger one is embedded
-as a whole and as tiles (``combined``): reduced to the view, it shows color, tone, style, overlays and composition;
-tiles show the blur, noise and compression that reduction erases. `join` combines the two.
+If the shorter side of an image is at most 1.5 times the view, only its central square, resized to the view, is embedded
+(``direct``). A larger image is embedded as this square and as tiles (``combined``). The resized square shows color,
+tone, style, overlays and composition; tiles show the blur, noise and compression that resizing erases. `join` combines
+the two.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from probing_core.measures.classification import softmax
 from probing_core.transforms.base import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
 
+DIRECT, COMBINED = "direct", "combined"
+"""Kinds of crops: the central square alone, or with tiles."""
+
 DIRECT_UP_TO = 1.5
+"""Largest shorter side of a ``direct`` image, in views."""
+
 MAX_TILES = 9
 """Maximum number of tiles per image. With sixteen, no more edits were detected."""
 
@@ -33,7 +39,7 @@ class Crops:
 
     Attributes:
         whole: the central square at the view's size.
-        tiles: squares of the view's size at the image's own scale; none for an image that is embedded unchanged.
+        tiles: squares of the view's size at the image's own scale; none for an image of kind ``direct``.
     """
 
     whole: Image
@@ -41,8 +47,7 @@ class Crops:
 
     @property
     def kind(self) -> str:
-        """``direct`` for the whole alone, ``combined`` for whole and tiles."""
-        return "combined" if self.tiles else "direct"
+        return COMBINED if self.tiles else DIRECT
 
     @property
     def images(self) -> list[Image]:
@@ -50,7 +55,7 @@ class Crops:
 
 
 def cut(image: Image, view: int) -> Crops:
-    """Cut the whole and the tiles of ``image`` for probes of ``view`` pixels."""
+    """Return the central square of ``image``, resized to ``view`` pixels, and the tiles of a large image."""
     whole = resize(central_square(image), view)
     tiles = tuple(
         np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the image's own memory
@@ -60,8 +65,8 @@ def cut(image: Image, view: int) -> Crops:
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
-    """Return x and y of the upper left corner of each tile, row by row; none for an image that is embedded
-    unchanged."""
+    """Return x and y of the upper left corner of each tile, row by row; none for an image of kind
+    ``direct``."""
     if min(height, width) <= DIRECT_UP_TO * view:
         return []
     rows, columns = _grid(height, width, view)
@@ -121,7 +126,7 @@ class Prediction:
 
     @property
     def kind(self) -> str:
-        return "combined" if len(self.crop_probabilities) > 1 else "direct"
+        return COMBINED if len(self.crop_probabilities) > 1 else DIRECT
 
 
 def predictions_of(

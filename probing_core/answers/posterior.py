@@ -20,6 +20,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.crops import COMBINED, DIRECT
 from probing_core.answers.words import PRIOR, answer_word
 from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 from probing_core.probes import array_file
@@ -256,15 +257,15 @@ class _Scored:
 
 
 def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
-    """Return kind of image (``direct``, ``combined``) -> its calibration, by a model's table of scored views
+    """Fit a calibration for each kind of image (``direct``, ``combined``) on a model's table of scored views
     (docs/run-format.md).
 
-    Views of a run's own corpus are left out, since a probe may have learned from them, and those without color. A kind
-    needs `MIN_PHOTOGRAPHS` clean and as many edited photographs.
+    Views of the run's own corpus are left out, because probes may have learned from them, and so are views without
+    color. A kind needs `MIN_PHOTOGRAPHS` clean and `MIN_PHOTOGRAPHS` edited photographs.
     """
     others = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     posteriors = {}
-    for kind, size, score in (("direct", "view", "whole_score"), ("combined", "large", "score")):
+    for kind, size, score in ((DIRECT, "view", "whole_score"), (COMBINED, "large", "score")):
         posterior = fit_between_sources(others[others["size"] == size], score)
         if posterior is not None:
             posteriors[kind] = posterior
@@ -310,7 +311,7 @@ def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray)
 
 def posterior_for(posteriors: Mapping[str, Posterior], kind: str) -> Posterior:
     """Return the calibration for images of a kind; large ones without any use that of views."""
-    return posteriors.get(kind) or posteriors.get("direct") or Posterior()
+    return posteriors.get(kind) or posteriors.get(DIRECT) or Posterior()
 
 
 def scores_behind(edited: np.ndarray, posterior: Posterior) -> np.ndarray:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from probing_core.answers.crops import Prediction
+from probing_core.answers.crops import COMBINED, Prediction
 from probing_core.answers.posterior import MIN_PHOTOGRAPHS, Posterior, Unavailable, answers_for, fit_posterior
 from probing_core.answers.scores import score_of
 from probing_core.answers.words import INCONCLUSIVE
@@ -210,23 +210,23 @@ class ReferenceSets:
     def from_rows(cls, rows: pd.DataFrame | None) -> ReferenceSets:
         """Build the sets from a run's table of scored views (docs/run-format.md).
 
-        Large photographs count if, calibrated by those of role ``calibrate``, the error on those of role ``report`` is
-        not above `LEVEL` by more than chance; until then the whole alone decides.
+        The large kind gets a set only if p-values from its photographs of role ``calibrate`` hold on those of role
+        ``report`` (`error_holds`). Without this set, large images are judged by their central square alone.
         """
         if rows is None:
             return cls({})
         clean = rows[rows["transform"] == "identity"]
-        at_view = clean[clean["size"] == "view"]
+        at_view = clean[clean["size"] == VIEW]
         color = ~clean["no_color"]
-        large = clean[(clean["size"] == "large") & color]
+        large = clean[(clean["size"] == LARGE) & color]
         sets = {
-            VIEW: _set_of(rows, at_view[(at_view["maker"] == AS_IT_IS) & ~at_view["no_color"]], "view"),
-            GRAY: _set_of(rows, at_view[at_view["maker"] == TURNED_GRAY], "view", no_color=True),
+            VIEW: _set_of(rows, at_view[(at_view["maker"] == AS_IT_IS) & ~at_view["no_color"]], VIEW),
+            GRAY: _set_of(rows, at_view[at_view["maker"] == TURNED_GRAY], VIEW, no_color=True),
         }
         calibrating, reported = (large.loc[large["role"] == r, "score"].to_numpy() for r in ("calibrate", "report"))
         enough = is_enough(len(calibrating)) and len(reported) * LEVEL >= MIN_CHECKED - 1e-9
         if enough and error_holds(p_values(reported, calibrating), LEVEL, len(calibrating)):
-            sets[LARGE] = _set_of(rows, large, "large")
+            sets[LARGE] = _set_of(rows, large, LARGE)
         return cls(sets)
 
     def kind_of(self, large: bool, no_color: bool) -> str:
@@ -237,7 +237,7 @@ class ReferenceSets:
 
     def score_and_kind(self, prediction: Prediction, no_color: bool) -> tuple[float, str]:
         """Return the score of an image, by which it is compared with photographs of its kind."""
-        kind = self.kind_of(prediction.kind == "combined", no_color)
+        kind = self.kind_of(prediction.kind == COMBINED, no_color)
         return score_of(prediction, no_color, whole_only=kind != LARGE), kind
 
     def posterior(self, kind: str) -> Posterior | None:

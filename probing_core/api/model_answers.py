@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.crops import DIRECT
 from probing_core.answers.posterior import Posterior, posterior_for, scores_behind
 from probing_core.paths import data_dir, reference_run
 from probing_core.results.run import Run
@@ -22,7 +23,7 @@ OUTSIDE = "answers.parquet"
 
 def live_posterior(run: Run, model: str) -> Posterior:
     """Return how ``model`` answers about images of about the view's size."""
-    return posterior_for(read_posteriors(run.store, model), "direct")
+    return posterior_for(read_posteriors(run.store, model), DIRECT)
 
 
 def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:

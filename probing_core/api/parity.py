@@ -50,8 +50,8 @@ class Parity:
 
     Attributes:
         a, b: names of the two pipelines.
-        pictures: one row a golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units of
-            the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
+        pictures: one row per golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units
+            of the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
             (the faintest alteration that moves photographs as far; empty where none does).
         scale: ``alteration``, a transformation of the groups `FAINT` at its weakest, and ``shift``, how far it moves
             photographs on average, faintest first; empty where neither pipeline can be called.
@@ -154,7 +154,7 @@ def parity(
     first, second = sides
     if first.vectors.shape != second.vectors.shape:
         raise BadArray(
-            f"'{first.name}' gives {first.vectors.shape[1]} numbers a picture and '{second.name}' "
+            f"'{first.name}' gives {first.vectors.shape[1]} numbers per image and '{second.name}' "
             f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
         )
     kinds = np.array([picture.kind for picture in pictures])

@@ -77,9 +77,9 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """Return one row for each image and model, as ``probing predict --json`` prints them.
 
-        A row has ``image``, ``model``, ``crops`` (``direct``: the image unchanged; ``combined``: reduced, and as
-        tiles), ``edited`` (the probability that it was; None where the model's probabilities do not hold for images of
-        other sources, or too few images calibrate it), ``answer`` (edited, probably edited, inconclusive, probably
+        A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``:
+        this square and tiles), ``edited`` (the probability that it was; None for a reason in
+        `probing_core.answers.posterior.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
         unedited, no edit detected) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
         image was edited, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields of
         `Verdict`.
@@ -105,7 +105,7 @@ class Predictor:
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of ``model``, or of the detector, about each picture; all crops are embedded together.
+        """Return the answers of ``model``, or of the detector, about each image; all crops are embedded together.
 
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
@@ -168,12 +168,12 @@ def predict(
     prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Return the answers of every model of a run about pictures, one row for each picture and model.
+    """Return the answers of every model of a run about images, one row for each image and model.
 
     The models of the last run stay in memory for the next call.
 
     Args:
-        images: one picture or several: arrays (H, W, 3) ``uint8``, pictures of Pillow, tensors (C, H, W) or paths.
+        images: one image or several: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
         run: an opened run, or the directory of one; by default the reference run.
         models: names; by default the detector and all models of the run.
         names: of the images, in the column ``image``; by default paths, or positions.
@@ -184,7 +184,7 @@ def predict(
         The rows of `Predictor.predict`.
 
     Raises:
-        BadImage: a picture cannot be read.
+        BadImage: an image cannot be read.
         BadRun: there is no run, or it has no probes.
         UnknownName: it has no such model.
     """

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import classes_of
-from probing_core.answers.crops import Crops, cut
+from probing_core.answers.crops import COMBINED, Crops, cut
 from probing_core.answers.scores import score_of
 from probing_core.answers.sentences import edit_of
 from probing_core.compute.runtime.workers import WorkerDied
@@ -116,7 +116,7 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
         "width": picture.width,
         "height": picture.height,
         "no_color": no_color,
-        "large": crops.kind == "combined",
+        "large": crops.kind == COMBINED,
         "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(thumbnail(picture.image), 60),
     }
@@ -130,7 +130,7 @@ def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -
     kinds = {
         PERHAPS_NO_PHOTOGRAPH: flatness(reduced) > FLAT,
         "hardly any color": no_color and "has no color" not in flawed,
-        "large": crops.kind == "combined",
+        "large": crops.kind == COMBINED,
     }
     return [*(kind for kind, applies in kinds.items() if applies), *notes, *flawed]
 

@@ -95,8 +95,8 @@ class Samples(Sequence[Image]):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a sample: ``image_id``, ``base_id`` (the photograph), ``label``, ``split``, ``transform``, ``group``,
-        ``repetition``, ``draw``."""
+        """One row per sample: ``image_id``, ``base_id`` (the photograph), ``label``, ``split``, ``transform``,
+        ``group``, ``repetition``, ``draw``."""
         return self._plan.rows().drop(columns="sample")
 
     @cached_property
@@ -242,7 +242,7 @@ def score(
             progress.
 
     Returns:
-        `Scores`, which display themselves in a notebook; their ``table`` has one row a score.
+        `Scores`, which display themselves in a notebook; their ``table`` has one row per score.
 
     Raises:
         ProbingError: the encoder or the images cannot be used; the sentence says how to mend it.

@@ -12,8 +12,10 @@ VARIANCE = "variance-"
 """Prefix of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
 
 DEPLOYMENT = "deployment"
+"""The probe that predicts new images."""
+
 NOTICING = "noticing"
-"""The probe of live answers, and the two numbers that turn its score into a probability."""
+"""Temperature and offset that turn the score of the probe `DEPLOYMENT` into the probability of an edit."""
 
 CALIBRATED = "fine-calibrated"
 """The probe of the fine task at its temperature; live predictions have another one."""
@@ -26,7 +28,7 @@ OTHER_PROBES = "fine-mlp-knn"
 GROUP_SUBSET = "group:"
 
 DETECTOR = "detector"
-"""Name under which the detector of alterations answers, next to models."""
+"""Name under which the detector of edited images answers, next to models."""
 
 DONE, EVERYTHING = "done", "everything"
 READINGS = (DONE, EVERYTHING)

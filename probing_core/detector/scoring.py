@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.crops import Crops, Prediction, cut
-from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
+from probing_core.answers.reference_sets import AS_IT_IS, LARGE, TURNED_GRAY, VIEW
 from probing_core.answers.scores import score_of
 from probing_core.compute.runtime.parallel import in_chunks, picture_pool
 from probing_core.compute.sampling.samples import Design
@@ -94,7 +94,7 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
     about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
 
     def view(crops: Crops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
-        size = "large" if crops.tiles else "view"
+        size = LARGE if crops.tiles else VIEW
         no_color = has_no_color(crops.whole)
         facts = {"maker": maker, "transform": transform, "group": group, "size": size, "no_color": no_color}
         return ScoredView(crops, about | facts)

@@ -206,7 +206,8 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
 
     Args:
         levels: (S,) in increasing order, in any unit (for example log strength, or position in the range).
-        hits: (N, S) bool, whether image n was classified as transformed at level s.
+        hits: (N, S) whether image n was classified as transformed at level s, or the fraction of the images of
+            photograph n.
         alarms: (N,) fraction of the clean versions of the image that were classified as transformed.
 
     Raises:

@@ -173,7 +173,7 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         contrasts: rows of the table of contrasts, of one claim and one set of encoders.
 
     Returns:
-        One row a contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
+        One row per contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
         `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "seeds" where there are several of each kind, as the test
         decides, else "photographs".
     """

@@ -418,7 +418,7 @@ def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
     bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
     sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
     if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
-        raise ValueError(f"the sums of {', '.join(name)} are not one row a photograph, in order")
+        raise ValueError(f"the sums of {', '.join(name)} are not one row per photograph, in order")
     parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
     return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, _balanced) for part in parts))
 

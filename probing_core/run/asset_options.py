@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probing_core.compute.evaluation.claims import described
-from probing_core.compute.evaluation.score_rows import UNSCORED as UNSCORED_BY_OBJECTIVE
+from probing_core.compute.evaluation.score_rows import UNSCORED_BY_OBJECTIVE
 from probing_core.compute.maps import LANDMARKS, NEIGHBORS
 from probing_core.compute.sampling.samples import Design
 from probing_core.compute.sampling.series import strengths_of, swept
@@ -27,7 +27,7 @@ def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:
 
 
 def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
-    """Return how many samples a probe learns from, where memory holds fewer than there are."""
+    """Return the number of samples that train a probe; None if memory can hold all of them."""
     most = most_to_learn(run.models[key["model"]]["dim"])
     return most if most < len(run.sample_sets[""]) else None
 
@@ -66,7 +66,12 @@ ALTERNATIVES = Option("alternatives", lambda run, key: {t.name: t.alternative_ke
 CLASSES = Option(
     "classes", lambda run, key: [[t.name, t.group, t.far, t.unseen_in] for t in run.transforms], argument=_transforms
 )
-"""Names and groups of the transformations, by which samples are labeled."""
+"""The fields of the transformations by which samples are labeled.
+
+Functions get whole `Transform` objects, while the key has only these four fields. This is safe because the only other
+fields that they read, the range and the neutral strength in the study ``thresholds``, decide the strengths in
+``series/strength.parquet``, on which that study depends.
+"""
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
 """Strengths of the series ``strength``."""

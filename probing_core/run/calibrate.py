@@ -131,7 +131,7 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
 detector_views = stage.add(
     Asset(
         path=layout.scored_views_path(DETECTOR),
-        description="Scores of the detector on views that calibrate verdicts, and on views that they are reported on.",
+        description="Detector scores of the views that calibrate verdicts, and of the views that test them.",
         stage=TRAIN,
         partitions=once_if_calibrated,
         dependencies=(photographs, detector),

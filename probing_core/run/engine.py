@@ -42,8 +42,8 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class State(StrEnum):
     """State of a partition.
 
-    ``NOTHING`` means that its function had nothing to write, ``LEFT_OUT`` that it was materialized and did not ship,
-    ``UNAVAILABLE`` that it cannot be materialized since one of its dependencies was left out.
+    ``NOTHING``: its function had nothing to write. ``LEFT_OUT``: it was materialized, but this copy of the run does not
+    include it. ``UNAVAILABLE``: it cannot be materialized, because one of its dependencies was left out.
     """
 
     MATERIALIZED = "materialized"

@@ -9,8 +9,13 @@ import pandas as pd
 
 from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.evaluation.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
-from probing_core.compute.evaluation.score_rows import SCORED_COLUMNS, SCORING_FACTS, TASK_OF, score_rows
-from probing_core.compute.evaluation.score_rows import UNSCORED as UNSCORED_GROUPS
+from probing_core.compute.evaluation.score_rows import (
+    SCORED_COLUMNS,
+    SCORING_FACTS,
+    TASK_OF,
+    UNSCORED_BY_OBJECTIVE,
+    score_rows,
+)
 from probing_core.compute.names import ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.training.model_samples import ModelSamples
@@ -98,7 +103,8 @@ def fits(files: InputFiles, context: Context) -> pd.DataFrame:
 
 def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     """Return the models of the quick protocol; a model that learned some of the classes has no score over them."""
-    return [key for key in models_with_splits(run) if run.models[key["model"]]["objective"] not in UNSCORED_GROUPS]
+    keys = models_with_splits(run)
+    return [key for key in keys if run.models[key["model"]]["objective"] not in UNSCORED_BY_OBJECTIVE]
 
 
 @stage.asset(

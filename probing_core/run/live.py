@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from probing_core.answers.crops import DIRECT
 from probing_core.answers.posterior import Posterior, model_posteriors
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
@@ -40,11 +41,11 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
     """Return kind of an image -> how edit scores of ``model`` become probabilities.
 
-    They are fitted on the photographs of ``--calibrate-on``, where the run has enough scores of them, and else those of
-    training. With neither, every answer is the prior.
+    They are fitted on the photographs of ``--calibrate-on`` if the run has enough of their scores. Otherwise, the
+    posterior of training is used. Without either, every answer is the prior.
     """
     fitted = read_fitted_posterior(store, model)
-    posteriors = {} if fitted is None else {"direct": fitted}
+    posteriors = {} if fitted is None else {DIRECT: fitted}
     if has_scored_views(store, model):
         posteriors |= model_posteriors(store.read_table(scored_views_path(model)))
     return posteriors

@@ -130,8 +130,8 @@ class RunSnapshot:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
 
     def studied_models(self, series: str) -> list[str]:
-        """Return the models of which studies that read ``series`` are made: of a model with all its layers, the
-        last."""
+        """Return the models that studies of ``series`` include; if all layers of a model were requested, its last
+        layer."""
         if not self.has_splits or not can_study(self.images):
             return []
         last_layers = {entry["request"]: name for name, entry in self.models.items()}.values()

@@ -182,14 +182,18 @@ def _table(one: Study) -> Asset:
     def once_if_studied(run: RunSnapshot) -> Sequence[PartitionKey]:
         return UNPARTITIONED if run.studied_models(one.series) else ()
 
-    define = stage.asset(
-        layout.table_path(one.name),
-        partitions=once_if_studied,
-        dependencies=(one.rows,),
-        options=(MODELS,),
-        message=JOINING,
+    return stage.add(
+        Asset(
+            path=layout.table_path(one.name),
+            description=f"{one.rows.description.removesuffix('.')}, all models.",
+            stage=EVALUATE,
+            partitions=once_if_studied,
+            dependencies=(one.rows,),
+            options=(MODELS,),
+            function=join,
+            message=JOINING,
+        )
     )
-    return define(join)
 
 
 TABLES = [_table(one) for one in STUDIES]  # must stay below the last study

@@ -215,7 +215,7 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(probe)
 @pytest.mark.parametrize(
     ("encode", "words"),
     [
-        (lambda images: np.zeros((1, 4)), r"gave the shape \(1, 4\) for 64 images; return one row an image, \(64, D\)"),
+        (lambda images: np.zeros((1, 4)), r"the shape \(1, 4\) for 64 images; return one row per image, \(64, D\)"),
         (lambda images: np.zeros(len(images)), r"gave the shape \(64,\)"),
         (lambda images: np.full((len(images), 3), np.nan), "The encoder gave values that are not finite numbers"),
         (lambda images: np.ones((len(images), 3)), "All embeddings are equal"),

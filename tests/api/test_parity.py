@@ -115,7 +115,7 @@ def test_a_function_of_paths_decodes_the_files_itself():
 def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadArray, match=r"one row of numbers for each of 44 golden pictures, \(N, D\)"):
         compared("baseline/pixels", lambda images: np.ones(3))
-    with pytest.raises(BadArray, match="'baseline/pixels' gives 768 numbers a picture and 'baseline/dhash' 64"):
+    with pytest.raises(BadArray, match="'baseline/pixels' gives 768 numbers per image and 'baseline/dhash' 64"):
         compared("baseline/pixels", "baseline/dhash")
     with pytest.raises(BadConfig, match="A tolerance is a shift, 0 or more; got -1"):
         compared("baseline/pixels", "baseline/pixels", tolerance=-1)

@@ -196,7 +196,7 @@ def changing():
         (
             lambda images: np.ones((2, 3)),
             "list",
-            r"gave the shape \(2, 3\) for 1 image; return one row an image, \(1,",
+            r"gave the shape \(2, 3\) for 1 image; return one row per image, \(1,",
         ),
         (lambda images: np.ones(3), "list", r"gave the shape \(3,\)"),
         (changing(), "list", "gave rows of 4 numbers where 3 are expected"),

@@ -178,7 +178,7 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
     assert len(err.splitlines()) == 1
     assert "bad.jpg" in err
     rows = json.loads(out)
-    assert len(rows) == 4, "one row a picture and model"
+    assert len(rows) == 4, "one row per image and model"
     for row in rows:
         assert set(row) == {"image", "model", "crops", "edited", "answer", "classes"}
         assert 0 <= row["edited"] <= 1

@@ -1,4 +1,4 @@
-"""`probing parity`: exit codes, and one row a golden picture."""
+"""`probing parity`: exit codes, and one row per golden picture."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _components() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def detecting_run(made_run: Path) -> Path:
-    """The made run with a detector of alterations that was learned from the packaged photographs."""
+    """The made run with a detector of edited images that was trained on the packaged photographs."""
     return copy_of("detecting", lambda folder: with_detector(kept_made_run(), folder), made_run.parent / "detecting")
 
 

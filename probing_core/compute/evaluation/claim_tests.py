@@ -80,7 +80,7 @@ Scores = Mapping[str, Mapping[str, Trainings]]
 
 
 def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) -> pd.DataFrame:
-    """Return one row a contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p``
+    """Return one row per contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p``
     (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over the variance between
     trainings, pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.
 

@@ -169,7 +169,7 @@ def role_table(
     style: Mapping[str, Trainings],
     content: Mapping[str, Trainings],
 ) -> pd.DataFrame:
-    """Return one row a role: ``set``, ``role``, ``encoders`` (names by commas), ``identified``, ``not_below`` and
+    """Return one row per role: ``set``, ``role``, ``encoders`` (names by commas), ``identified``, ``not_below`` and
     ``informed`` (numbers of transformations, see `Identified`; NaN without predictions), ``identified_low`` and
     ``identified_high`` (over trainings), and the accuracies ``fine`` and ``content``."""
 

@@ -48,7 +48,7 @@ WITHOUT_STYLE = "without-style"
 """Subset of the fine task's samples whose transform is not of the group style, which networks for style transfer made:
 an encoder of such a network is compared on these. A run without style classes, or with these alone, has none."""
 
-UNSCORED = {"style transfer": ("style",)}
+UNSCORED_BY_OBJECTIVE = {"style transfer": ("style",)}
 """Objective of a model -> groups of transformations that networks of this objective make: it learned
 them in training, so it has no score over their samples."""
 

@@ -45,7 +45,7 @@ class Crossed:
     """Photographs crossed with transformations: one picture of each photograph under every transformation.
 
     Attributes:
-        images: one row a photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
+        images: one row per photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
         X: (P, T, R, D) embeddings under T transformations, identity first, in R repetitions.
     """
 
@@ -115,11 +115,11 @@ class Sweep:
     """The strength series as one model embeds it.
 
     Attributes:
-        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe named the transformation), ``detected``
-            (bool, it found the transformation more probable than identity) and ``shift``.
-        alarms: image_id x transform, the share of the image's untouched versions for which the probe found that
-            transformation more probable than identity.
-        note: what a reader must know of the probe's fit.
+        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
+            ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
+        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
+            more probable than identity.
+        note: remark on the fit of the probe.
     """
 
     rows: pd.DataFrame
@@ -130,7 +130,7 @@ class Sweep:
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same images untouched."""
+    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same clean images."""
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)

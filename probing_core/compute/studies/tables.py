@@ -108,10 +108,10 @@ def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -
 
 
 def level_of(transform: Transform, strength: float) -> float:
-    """Return how strong an effect is, on the scale of the fit.
+    """Return a strength on the scale of the fit.
 
-    The logarithm to base 2 of its distance from `Transform.neutral`, the weakest documented strength being 0; as is
-    usual for intensities, so that equal ratios count alike. Where no strength is neutral, the position in the range.
+    The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the weakest documented
+    strength. Without a neutral strength, it is the position in the documented range.
     """
     if transform.neutral is None:
         return position_of(transform, strength)
@@ -377,11 +377,12 @@ pictures."""
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the mean of each use over the versions of a photograph.
+    """Return the mean score of each photograph at each use.
 
-    ``original``: whether the original of an altered copy is the nearest; ``duplicates``: whether a copy exceeds the
-    threshold that 0.1 % of unrelated pairs exceed; ``content``: whether neighbors of random look have its label;
-    ``altered``: the share of the nearest pictures of other photographs under the same transformation.
+    ``original``: whether the nearest neighbor of an edited copy is its original. ``duplicates``: whether the similarity
+    to the original exceeds the threshold that 0.1% of unrelated pairs exceed. ``content``: whether neighbors of random
+    appearance have the same label. ``altered``: the fraction of the nearest images of different photographs that have
+    the same transformation.
     """
     originals = _by_photograph(ORIGINAL, data.retrieved.rows, data.retrieved.ahead < 1)
     parts = [originals, _copies(data), _content(data), _altered(data)]

@@ -95,7 +95,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != count or not found.shape[1]:
         raise BadArray(
             f"{who} gave {got} for {count} image{'s' * (count != 1)}; "
-            f"return one row an image, ({count}, {dim or 'D'}), of numbers."
+            f"return one row per image, ({count}, {dim or 'D'}), of numbers."
         )
     if dim and found.shape[1] != dim:
         raise BadArray(
@@ -244,7 +244,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
     """
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
-            f"Embeddings of samples are one row a sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
+            f"Embeddings of samples are one row per sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
             f"shape {matrix.shape}."
         )
     if not np.isfinite(matrix).all():

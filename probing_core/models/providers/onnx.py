@@ -89,8 +89,8 @@ class OnnxEmbedder(LoadedEmbedder):
             ) from error
         if output.size == 0 or output.shape[0] != len(batch) or sum(side > 1 for side in output.shape[1:]) > 1:
             raise ModelUnavailable(
-                f"The first output of '{self._path}' has the shape {output.shape} for {len(batch)} pictures; one row a "
-                f"picture, (N, D), is expected: export the pooled embedding."
+                f"The first output of '{self._path}' has the shape {output.shape} for {len(batch)} images; one row per "
+                f"image, (N, D), is expected: export the pooled embedding."
             )
         return output.reshape(len(output), -1)[:count].astype(np.float32)
 
