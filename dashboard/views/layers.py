@@ -10,7 +10,7 @@ from dashboard.page import page
 from dashboard.text import in_bold, plain
 from dashboard.widgets import messages, tables
 from probing_core.charts import layer_chart
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import sentences, summaries
 
@@ -30,6 +30,8 @@ def show() -> None:
         return
     messages.finding(sentences.layers_finding(rows, in_bold))
     drawn = rows[rows["base"].isin(_networks(rows))]
+    selected = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].set_index(["base", "layer"]).index
+    drawn = drawn.assign(chosen=pd.MultiIndex.from_frame(drawn[["base", "layer"]]).isin(selected))
     crops = cache.computed(run, summaries.training_crops)
     present = {task: title for task, title in TASKS.items() if (drawn["task"] == task).any()}
     for column, (task, title) in zip(st.columns(len(present)), present.items(), strict=True):
@@ -39,20 +41,22 @@ def show() -> None:
                 layer_chart(
                     drawn[drawn["task"] == task],
                     cache.theme(),
-                    f"{title}: accuracy minus that of the last layer",
+                    f"{title} accuracy: change from the last layer",
                     f"percentage points{trained}",
                 ),
                 f"layers-{task}",
                 rows[rows["task"] == task],
-                f"{title} accuracy of each layer minus that of the last layer, in percentage points, by network.",
+                f"{title} accuracy of each layer: change from the last layer in percentage points, by network.",
             )
-    st.caption(_caption(rows, drawn))
+    st.caption(_caption(rows, drawn, crops))
     _chosen_layers(rows)
 
 
 def _chosen_layers(rows: pd.DataFrame) -> None:
-    """Show the layer of every network that was chosen on validation, and its difference to the last layer."""
-    st.markdown("**Layer chosen on validation**: accuracy minus that of the last layer, in percentage points")
+    """Show the layer of every network that was selected for transformations, compared with its last layer."""
+    st.markdown(
+        "**Layer selected for transformations on the validation set**: change from the last layer in percentage points"
+    )
     fine, content = (rows[rows["task"] == task].set_index(["base", "layer"]) for task in ("fine", "content"))
     chosen = fine[fine["chosen"]]
     last = fine.reset_index().groupby("base")["layer"].max()
@@ -69,7 +73,7 @@ def _chosen_layers(rows: pd.DataFrame) -> None:
         "model": st.column_config.TextColumn("Network"),
         "layer": st.column_config.TextColumn("Layer"),
         **{
-            name: st.column_config.NumberColumn(title, format="%+.1f")
+            name: st.column_config.NumberColumn(title)
             for name, title in {
                 "transformation": "Transformation",
                 "low": "95% CI low",
@@ -78,10 +82,15 @@ def _chosen_layers(rows: pd.DataFrame) -> None:
             }.items()
         },
     }
-    tables.show_table(table, "chosen-layers", columns, written={"model": model_title})
+    signed = {name: _signed for name in ("transformation", "low", "high", "content") if name in table}
+    tables.show_table(table, "chosen-layers", columns, written={"model": model_title, **signed})
 
 
-def _caption(rows: pd.DataFrame, drawn: pd.DataFrame) -> str:
+def _signed(points: float) -> str:
+    return in_points(points / 100)
+
+
+def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> str:
     intervals = (
         "Hover over a line for its 95% CI, paired by photograph."
         if rows["difference_low"].notna().any()
@@ -89,8 +98,14 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame) -> str:
     )
     present = set(drawn["base"])
     out = [model_title(model) for model in sentences.networks_of(rows["base"]) if model not in present]
-    left_out = f" Not shown: {plain('; '.join(out))}." if out else ""
-    return f"{intervals}{left_out}"
+    left_out = f" Only in the table: {plain('; '.join(out))}." if out else ""
+    fewer = ""
+    if crops.get("fine", 0) < crops.get("content", 0):
+        fewer = (
+            f"Differences differ from those on Models, because probes of transformations learn from {crops['fine']:,} "
+            f"training crops here and from {crops['content']:,} on Models. "
+        )
+    return f"{fewer}{intervals}{left_out}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:

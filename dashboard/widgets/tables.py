@@ -120,7 +120,7 @@ def show_table(
         for column, (title, about) in percent.items()
     }
     st.dataframe(
-        table.style.format(dict(written), na_rep="None") if written else table,
+        table.style.format(dict(written), na_rep="\N{EN DASH}") if written else table,
         hide_index=True,
         key=key,
         column_config={**shares, **(column_config or {})},

@@ -16,16 +16,22 @@ FAINT = 0.18
 HEIGHT = 400
 """Height of the chart in pixels."""
 
+SELECTED = "layer selected for transformations"
+"""Legend of the diamonds."""
+
+SPREAD = 0.4
+"""Width in layers over which the models are spread at each layer."""
+
 
 def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict[str, Any]:
     """Draw a line for each network over its layers, in order; the last layer is at 0.
 
-    The line nearest to the mouse is highlighted, with the band of its 95% intervals. The layer chosen on validation
-    photographs is a filled diamond.
+    The line nearest to the mouse is highlighted, with the band of its 95% intervals. The selected layer is a diamond.
+    Models are drawn next to each other at each layer, since all of them have the same difference at the last layer.
 
     Args:
         rows: ``base`` (model without layer), ``layer``, ``difference``, ``difference_low``, ``difference_high`` (NaN
-            where a run has no intervals) and ``chosen``; differences are fractions.
+            where a run has no intervals) and ``chosen``, which marks the selected layer; differences are fractions.
         title: of the chart.
         axis: title of the vertical axis.
 
@@ -35,11 +41,13 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     names = list(dict.fromkeys(rows["base"]))
     styles = theme.model_styles(names)
     last = rows.groupby("base")["layer"].transform("max")
-    kind = pd.Series("layer", index=rows.index).mask(rows["chosen"].astype(bool), "chosen on validation")
+    kind = pd.Series("layer", index=rows.index).mask(rows["chosen"].astype(bool), SELECTED)
+    offset = {name: SPREAD * ((place + 0.5) / len(names) - 0.5) for place, name in enumerate(names)}
+    layers = sorted({int(layer) for layer in rows["layer"]})
     table = pd.DataFrame(
         {
             "model": rows["base"].map(model_title),
-            "layer": rows["layer"].astype(int),
+            "position": rows["layer"] + rows["base"].map(offset),
             "of": [f"{layer} of {count}" for layer, count in zip(rows["layer"], last, strict=True)],
             "difference": 100 * rows["difference"],
             "low": 100 * rows["difference_low"],
@@ -52,14 +60,15 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     tooltip = [
         {"field": "model", "title": "model"},
         {"field": "of", "title": "layer"},
-        {"field": "difference", "title": "difference (points)", "format": "+.1f"},
+        {"field": "difference", "title": "change (points)", "format": "+.1f"},
         *([{"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")] * has_intervals),
     ]
     x = {
-        "field": "layer",
-        "type": "ordinal",
+        "field": "position",
+        "type": "quantitative",
         "title": "layer, from input to output",
-        "axis": {"labelAngle": 0, "grid": False},
+        "axis": {"values": layers, "format": "d", "grid": False},
+        "scale": {"domain": [layers[0] - SPREAD, layers[-1] + SPREAD], "nice": False, "zero": False},
     }
     color = {
         "field": "model",
@@ -75,7 +84,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
         "field": "difference",
         "type": "quantitative",
         "title": axis,
-        "axis": {"format": "+d"},
+        "axis": {"labelExpr": "datum.value > 0 ? '+' + datum.label : datum.label"},
         "scale": {"domain": _ends(table), "nice": False},
     }
     band = {
@@ -113,10 +122,10 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
             "shape": {
                 "field": "kind",
                 "type": "nominal",
-                "scale": {"domain": ["layer", "chosen on validation"], "range": ["circle", "diamond"]},
+                "scale": {"domain": ["layer", SELECTED], "range": ["circle", "diamond"]},
                 "legend": {"title": None, "orient": "top", "symbolFillColor": theme.text},
             },
-            "size": {"condition": {"test": "datum.kind === 'chosen on validation'", "value": 190}, "value": 50},
+            "size": {"condition": {"test": f"datum.kind === '{SELECTED}'", "value": 190}, "value": 50},
             "opacity": {"condition": lit | {"value": 1}, "value": FAINT},
             "tooltip": tooltip,
         },

@@ -87,28 +87,27 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     count, by_difference = len(fine), fine.sort_values("difference", ascending=False, kind="stable")
     best = by_difference.to_dict("records")[0]
     name = str(best["base"])
-    where = f"layer {best['layer']:.0f} of {shown(name)}"
+    where = f"Layer {best['layer']:.0f} of {shown(name)}"
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
-            return f"In none of {_count(count)} does the layer chosen on validation exceed the last layer."
+            return f"In none of {_count(count)} is the layer selected on the validation set better than the last layer."
         return (
-            f"The last layer is not always the best: {where}, chosen on validation, exceeds it by "
-            f"{_points(best['difference'])} in transformation accuracy{_content_change(rows, name, best['layer'])}."
+            f"{where}, selected on the validation set, is more accurate than its last layer by "
+            f"{_points(best['difference'])} for transformations{_content_change(rows, name, best['layer'])}."
         )
     better = fine["difference_low"] > 0
     if not better.any():
         return (
-            f"In none of {_count(count)} does the layer chosen on validation encode transformations significantly "
-            "better than the last layer."
+            f"In none of {_count(count)} is the layer selected on the validation set significantly more accurate "
+            "for transformations than the last layer."
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
     interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
-    most = "most of all " if better.sum() > 1 else ""
     return (
-        f"In {int(better.sum())} of {_count(count)}, an intermediate layer chosen on validation encodes "
-        f"transformations better than the last one: {most}layer {best['layer']:.0f} of {shown(name)}, by "
-        f"{_points(best['difference'])} ({interval}){_content_change(rows, name, best['layer'])}."
+        f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, is more "
+        f"accurate for transformations than the last layer. The largest difference is {_points(best['difference'])} "
+        f"({interval}), at layer {best['layer']:.0f} of {shown(name)}{_content_change(rows, name, best['layer'])}."
     )
 
 
@@ -144,11 +143,11 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
     if len(points) < 3:
         return ""
     rho = float(points["value"].rank().corr(points["value_recall"].rank()))
-    more = "more often" if rho >= GOING_TOGETHER else "not more often"
-    return (
-        f"{model} recognizes transformations that shift its embeddings further {more}: the rank correlation is "
-        f"{minus(f'{rho:.2f}')} over {len(points)} transformations."
-    )
+    if rho >= GOING_TOGETHER:
+        result = f"The further a transformation shifts embeddings of {model}, the better the probe recognizes it"
+    else:
+        result = f"A larger shift of the embeddings of {model} does not mean better recognition"
+    return f"{result}: rank correlation {minus(f'{rho:.2f}')} over {len(points)} transformations."
 
 
 def _interval(row: pd.Series, digits: int = 0) -> str:

@@ -273,7 +273,10 @@ def test_layer_chart_holds_its_rows_and_highlights_the_hovered_line(theme):
     values = pd.DataFrame(spec["data"]["values"])
     np.testing.assert_allclose(values["difference"], 100 * layers()["difference"])
     assert values["of"].tolist() == ["1 of 3", "2 of 3", "3 of 3", "1 of 2", "2 of 2"]
-    assert (values["kind"] == "chosen on validation").tolist() == layers()["chosen"].tolist()
+    assert (values["kind"] != "layer").tolist() == layers()["chosen"].tolist()
+    at_zero = values[values["difference"] == 0]
+    assert at_zero.groupby(["position"]).size().max() == 1, "one model covers the others"
+    assert (values["position"].round().astype(int).tolist()) == layers()["layer"].tolist()
     band, _, line, points = spec["layer"]
     assert band["encoding"]["opacity"]["condition"]["param"] == points["params"][0]["name"]
     assert line["encoding"]["opacity"]["value"] < 1

@@ -52,6 +52,16 @@ def test_layers_page_states_no_absolute_accuracy_and_the_training_crops(open_app
         assert f"{crops[task]:,} training crops" in spec["layer"][-1]["encoding"]["y"]["title"]
 
 
+def test_both_charts_and_the_table_of_layers_mark_the_layer_selected_for_transformations(open_app):
+    app = open_app("Layers", run=REFERENCE)
+    marked = [
+        {row["model"]: row["of"] for row in spec["data"]["values"] if row["kind"] != "layer"} for spec in specs(app)
+    ]
+    table = app.dataframe[0].value.set_index("model")["layer"]
+    assert marked[0] == marked[1]
+    assert marked[0].items() <= {model_title(name): layer for name, layer in table.items()}.items()
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_layers_page_draws_intervals_where_the_run_has_them(open_app, studied_run, paired):
     app = open_app("Layers", run=studied_run if paired else REFERENCE)
