@@ -102,7 +102,7 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Differences differ from those on Models, because probes of transformations learn from {crops['fine']:,} "
+            f"Values differ from those on Models, because probes of transformations learn from {crops['fine']:,} "
             f"training crops here and from {crops['content']:,} on Models. "
         )
     return f"{fewer}{intervals}{left_out}"

@@ -123,7 +123,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
                 "field": "kind",
                 "type": "nominal",
                 "scale": {"domain": ["layer", SELECTED], "range": ["circle", "diamond"]},
-                "legend": {"title": None, "orient": "top", "symbolFillColor": theme.text},
+                "legend": {"title": None, "orient": "top", "symbolFillColor": theme.text, "labelLimit": 0},
             },
             "size": {"condition": {"test": f"datum.kind === '{SELECTED}'", "value": 190}, "value": 50},
             "opacity": {"condition": lit | {"value": 1}, "value": FAINT},

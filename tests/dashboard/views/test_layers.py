@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pyarrow as pa
 import pytest
 
 from probing_core.measures.notation import model_title
@@ -54,9 +55,8 @@ def test_layers_page_states_no_absolute_accuracy_and_the_training_crops(open_app
 
 def test_both_charts_and_the_table_of_layers_mark_the_layer_selected_for_transformations(open_app):
     app = open_app("Layers", run=REFERENCE)
-    marked = [
-        {row["model"]: row["of"] for row in spec["data"]["values"] if row["kind"] != "layer"} for spec in specs(app)
-    ]
+    charts = [pa.ipc.open_stream(chart.proto.data.data).read_pandas() for chart in app.get("vega_lite_chart")]
+    marked = [rows[rows["kind"] != "layer"].set_index("model")["of"].to_dict() for rows in charts]
     table = app.dataframe[0].value.set_index("model")["layer"]
     assert marked[0] == marked[1]
     assert marked[0].items() <= {model_title(name): layer for name, layer in table.items()}.items()
