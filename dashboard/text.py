@@ -219,22 +219,6 @@ def strength_number(transform: str, strength: float, digits: int = 2) -> str:
     return f"{decimal(100 * strength, digits)}%" if is_fraction else decimal(strength, digits)
 
 
-def bound_sign(transform: str, censored: str) -> str:
-    """Return the sign before a detection threshold that is outside the tested strengths; empty for one inside.
-
-    Args:
-        censored: ``above`` where no tested strength is detected, ``below`` where all are.
-    """
-    if not censored:
-        return ""
-    try:
-        entry = resolve(transform)
-        is_falling = entry.strongest < entry.weakest
-    except UnknownName:  # of a plug-in that is not loaded
-        is_falling = False
-    return "> " if (censored == "above") != is_falling else "< "
-
-
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:
     """Return a range of strengths with its unit once: ``sigma 1.5 to 3 px``, ``blend 60 to 100 %``."""
     first, last = (strength_in_words(transform, each, digits) for each in (low, high))

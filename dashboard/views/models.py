@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import fragment, page
-from dashboard.text import bound_sign, hint, in_bold, named, plain, strength_axis, strength_number
+from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
 from dashboard.widgets import claims, messages, pickers, tables, uses
 from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
@@ -31,7 +31,7 @@ from probing_core.results.ranking import (
     scores_of,
     standings,
 )
-from probing_core.results.sentences import beside_baselines, finding
+from probing_core.results.sentences import beside_baselines, finding, models_in_words
 
 MOST_ROWS = 18
 """Number of models that the chart shows; the table below shows all."""
@@ -58,6 +58,9 @@ GROUP_RECALL = "group"
 THRESHOLD = "threshold"
 RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
 CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
+
+OUTSIDE = {"above": "none", "below": "all"}
+"""Whether a detection threshold is outside the tested strengths -> the text of its cell."""
 
 OPENED = "_opened_cell"
 """Key of the clicked cell in the session, until its page opens."""
@@ -105,11 +108,9 @@ def _all_ranked(run: Run) -> pd.DataFrame:
 
 def _ranking(run: Run) -> None:
     _ranking_and_pair(run)
-    models = list(cache.board(run)["model"])
     if box := pickers.fold(f"All {len(scores_of(run, 'fine', 'seen'))} models as a table", "show-table"):
         with box:
             _table(run)
-    _strip(run, models)
 
 
 @fragment
@@ -136,6 +137,7 @@ def _ranking_and_pair(run: Run) -> None:
     if pair is not None:
         with right:
             _pair(run, *pair)
+    _strip(run, pair or models)
 
 
 def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
@@ -210,8 +212,9 @@ def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
     return text
 
 
-def _strip(run: Run, models: list[str]) -> None:
-    selected = cache.computed(run, strip_of, tuple(with_place(models)))
+def _strip(run: Run, models: Sequence[str]) -> None:
+    """Show one photograph with the predictions of two models: the selected A and B, if there are several models."""
+    selected = cache.computed(run, strip_of, tuple(models))
     if selected is None:
         return
     samples, by_model = selected
@@ -219,8 +222,8 @@ def _strip(run: Run, models: list[str]) -> None:
         pictures = cache.pictures(run, cache.described(run, samples))
     except PicturesMissing:
         return
-    letters = dict(zip(("1", "2"), by_model, strict=False))
-    st.subheader("One photograph, as two models classify it")
+    letters = dict(zip(("A", "B"), by_model, strict=False))
+    st.subheader("One photograph, as A and B classify it")
     st.caption("; ".join(f"{number}: {plain(model_title(model))}" for number, model in letters.items()))
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
     with st.container(horizontal=True, gap="xsmall", key="strip"):
@@ -313,7 +316,7 @@ def _recall_map(run: Run, rows: pd.DataFrame) -> None:
     means = rows[rows["model"].isin(encoders)].groupby("transform")["value"].mean().drop("identity", errors="ignore")
     hardest = str(means.idxmin())
     st.markdown(
-        f"**{plain(named(hardest))}** is hardest: {len(encoders)} encoders correctly classify "
+        f"**{plain(named(hardest))}** is hardest: {models_in_words(encoders)} correctly classify "
         f"{in_percent(means.min())} of its samples on average (chance {in_percent(1 / len(run.classes('fine')), 1)})."
     )
     values = by_transform.matrix(rows, "value", transforms, models)
@@ -368,29 +371,28 @@ def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
     if len(undetected):
         hardest = str(undetected.idxmax())
         st.markdown(
-            f"**{plain(named(hardest))}** is hardest: {undetected.max()} of {len(encoders)} encoders do not detect it "
-            "at any tested strength."
+            f"**{plain(named(hardest))}** is hardest: {undetected.max()} of {models_in_words(encoders)} do not detect "
+            "it at any tested strength."
         )
     values = by_transform.matrix(rows, "relative", transforms, models)
-    words = [
-        bound_sign(row["transform"], row["censored"]) + strength_number(row["transform"], row["value"])
-        for row in rows.to_dict("records")
-    ]
+    numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
+    words = [OUTSIDE.get(censored) or number for censored, number in zip(rows["censored"], numbers, strict=True)]
     texts = by_transform.matrix(rows.assign(words=words), "words", transforms, models)
     cells = rows.assign(
         text=[
             f"{_cell_title(row)}<br>{_threshold_in_words(row, number)}"
-            for row, number in zip(rows.to_dict("records"), words, strict=True)
+            for row, number in zip(rows.to_dict("records"), numbers, strict=True)
         ]
     )
     scale = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
     _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), scale, rows, units=True)
+    st.caption("None: not detected at any tested strength. All: detected at every tested strength.")
 
 
 def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
     axis = strength_axis(row["transform"])
     if row["censored"] == "above":
-        return f"not detected up to {axis} {number.lstrip('<> ')}"
+        return f"not detected up to {axis} {number}"
     if row["censored"] == "below":
         return f"detected at every tested strength ({axis} {number})"
     low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
@@ -469,8 +471,8 @@ def _content_finding(run: Run, points: pd.DataFrame) -> str:
     best = encoders.sort_values("style").iloc[-1]
     place = int((encoders["content"] > best["content"]).sum()) + 1
     return (
-        f"{in_bold(best['model'])} has the highest transformation accuracy of {len(encoders)} encoders and ranks "
-        f"{place} of {len(encoders)} in content accuracy."
+        f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])} and "
+        f"ranks {place} of {len(encoders)} in content accuracy, which is measured on clean images."
     )
 
 

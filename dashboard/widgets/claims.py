@@ -29,7 +29,9 @@ from probing_core.results.claim_sentences import (
     differences,
     encoders_by_role,
     evidence_in_words,
+    roles_of_scores,
     with_numbers,
+    with_numbers_of_roles,
 )
 from probing_core.results.generalization import below_chance, generalization_rates
 from probing_core.run import layout
@@ -55,6 +57,9 @@ def show_claims(run: Run) -> None:
     st.markdown(ABOUT_CLAIMS.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
     contrasts, roles = (cache.table(run, path) for path in (layout.CONTRASTS, layout.ROLES))
     claims = with_numbers(cache.table(run, layout.CLAIMS), contrasts)
+    if roles.empty:
+        roles = roles_of_scores(contrasts, run.scores)
+        claims = with_numbers_of_roles(claims, roles)
     if claims.empty:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
@@ -140,6 +145,8 @@ def _identified(roles: pd.DataFrame, transformations: int, key: str) -> None:
         ends=(0.0, transformations + 1.0),
     )
     tables.chart(figure, key, roles, "Number of transformations that each kind of encoder identifies.")
+    if "transformations" in roles:  # from the scores of each training, not from predictions pooled over trainings
+        st.caption("Identified: the whole 95% CI of the recall is above chance for every training of the encoder.")
 
 
 def _accuracies(roles: pd.DataFrame, key: str) -> None:

@@ -22,7 +22,12 @@ LEFT_POSITIONS = {"middle left": (GAP, -LINE / 2), "top left": (0.0, GAP), "bott
 
 
 def place_labels(
-    x: np.ndarray, y: np.ndarray, texts: Sequence[str], plot: tuple[float, float] = PLOT, left: bool = False
+    x: np.ndarray,
+    y: np.ndarray,
+    texts: Sequence[str],
+    plot: tuple[float, float] = PLOT,
+    left: bool = False,
+    lines: np.ndarray | None = None,
 ) -> list[tuple[str, str]]:
     """Return the text and the Plotly ``textposition`` of each point. The text is empty if it would overlap another.
 
@@ -33,6 +38,8 @@ def place_labels(
         texts: the label of each point.
         plot: width and height of the plot in pixels.
         left: whether labels may be to the left of their points.
+        lines: (M, 4) ends of horizontal and vertical lines that no label may cross, as fractions: x and y of the lower
+            left end, then of the upper right end.
     """
     at = np.column_stack([x, y]) * plot
     size = np.array([[CHARACTER * len(text), LINE] for text in texts]).reshape(-1, 1, 2)
@@ -48,6 +55,8 @@ def place_labels(
         & (boxes[..., 2] <= plot[0] + EDGE)
         & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
     )
+    if lines is not None:
+        free &= ~_overlap(boxes[:, :, None], lines * np.tile(plot, 2)).any(2)
     placed = [("", names[0])] * len(texts)
     while free.any():
         point = int(np.where(free.any(1), free.sum(1), len(names) + 1).argmin())

@@ -41,7 +41,9 @@ def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tu
     styles = theme.model_styles(points["model"])
     across, up = _ends(points, x), _ends(points, y)
     along, high = ((percent(points[column]) - ends[0]) / (ends[1] - ends[0]) for column, ends in ((x, across), (y, up)))
-    labels = place_labels(along, high, [model_title(model) for model in points["model"]], PLOT_PX, left=True)
+    titles_of = [model_title(model) for model in points["model"]]
+    bars = np.vstack([_bars(points, x, along, high, across, 0), _bars(points, y, along, high, up, 1)])
+    labels = place_labels(along, high, titles_of, PLOT_PX, left=True, lines=bars)
     traces = [
         _mark(row, x, y, titles, styles[row["model"]].color, theme, label)
         for row, label in zip(points.to_dict("records"), labels, strict=True)
@@ -55,6 +57,17 @@ def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tu
         legend=legend_below(),
         showlegend=any(not text for text, _ in labels),
     )
+
+
+def _bars(
+    points: pd.DataFrame, column: str, along: np.ndarray, high: np.ndarray, ends: tuple[float, float], axis: int
+) -> np.ndarray:
+    """Return the intervals of a column as lines, see `place_labels`; a missing one has no length."""
+    bars = np.column_stack([along, high, along, high])
+    for place, end in ((axis, "low"), (axis + 2, "high")):
+        values = percent(points[f"{column}_{end}"].fillna(points[column]))
+        bars[:, place] = (values - ends[0]) / (ends[1] - ends[0])
+    return bars
 
 
 def _ends(points: pd.DataFrame, column: str) -> tuple[float, float]:
@@ -88,7 +101,7 @@ def _mark(
         "cliponaxis": False,
         "marker": {"size": 11, "color": color, "symbol": "square" if row["model"].startswith(BASELINE) else "circle"},
         "customdata": [["<br>".join(words), escape(row["model"])]],
-        "hovertemplate": f"{model_label(row['model'])}<br>%{{customdata[0]}}<extra>%{{customdata[1]}}</extra>",
+        "hovertemplate": f"{model_label(row['model'])}<br>%{{customdata[0]}}<extra></extra>",
         "showlegend": not text,
     } | bars
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,27 +33,32 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     board = board[has_place(board)]
     best, count = board.iloc[0], len(board)
     name = shown(str(best["model"]))
-    kind = "baselines" if is_baseline(board["model"]).all() else "encoders"
-    whole = len(networks(board["model"]))
-    if whole < count:  # an intermediate layer is a model, too
-        kind = f"embeddings of {whole} {kind}"
+    every = models_in_words(board["model"])
     score = (
         f"{in_percent(best['value'], 1)} of test samples correctly among {classes} classes "
         f"({_interval(best, 1)}; chance {in_percent(best['chance'], 1)})"
     )
     if not best["low"] > best["chance"]:
-        among = name if count == 1 else f"{name}, the first of {count} {kind},"
+        among = name if count == 1 else f"{name}, the first of {every},"
         return f"No model is shown to be above chance: a probe of {among} classifies {score}."
     if count == 1:
         return f"A linear probe of {name} classifies {score}."
     if not board["apart"].any():
-        return (
-            f"The best of {count} {kind} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
-        )
+        return f"The best of {every} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
     return (
-        f"{name} encodes the most about transformations among {count} {kind}{_level(board, shown)}: its linear probe "
+        f"{name} encodes the most about transformations among {every}{_level(board, shown)}: its linear probe "
         f"classifies {score}."
     )
+
+
+def models_in_words(models: Sequence[str] | pd.Series) -> str:
+    """Return how many models there are: ``10 encoders and 1 intermediate layer``, or only baselines."""
+    whole = len(networks(models))
+    kind = "baseline" if is_baseline(pd.Series(models)).all() else "encoder"
+    words = f"{whole} {kind}{'' if whole == 1 else 's'}"
+    if layers := len(models) - whole:  # an intermediate layer is a model, too
+        words += f" and {layers} intermediate layer{'' if layers == 1 else 's'}"
+    return words
 
 
 def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:

@@ -14,7 +14,9 @@ from probing_core.results.claim_sentences import (
     encoders_by_role,
     evidence_in_words,
     result_in_words,
+    roles_of_scores,
     with_numbers,
+    with_numbers_of_roles,
 )
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -73,3 +75,18 @@ def test_the_shipped_claims_can_be_read():
     named = encoders_by_role("zoo", run.table(layout.ROLES), contrasts)
     assert len(named) == 6
     assert named["MAE"] == ["zoo/mae", "zoo/mae@seed=1"]
+
+
+def test_roles_of_scores_give_the_missing_numbers_of_claims_1_and_5():
+    run = Run.open(reference_run())
+    contrasts, scores = run.table(layout.CONTRASTS), run.scores
+    claims = with_numbers(run.table(layout.CLAIMS), contrasts)
+    roles = roles_of_scores(contrasts, scores).set_index("role", drop=False)
+    seen = scores[(scores["subset"] == "seen") & (scores["measure"] == "balanced-accuracy")]
+    mae = seen[seen["model"].isin(["zoo/mae", "zoo/mae@seed=1"]) & (seen["task"] == "content")]
+    assert roles.loc["MAE", "content"] == pytest.approx(mae["value"].mean())
+    rows = {row["claim"]: row for row in with_numbers_of_roles(claims, roles).to_dict("records")}
+    assert all(evidence_in_words(row) for row in rows.values())
+    assert rows[1]["identified"] == roles["identified"].min() <= rows[1]["transformations"]
+    assert rows[5]["rho"] == pytest.approx(roles["fine"].corr(roles["content"], method="spearman"))
+    assert [row["result"] for row in rows.values()] == list(claims["result"])

@@ -83,7 +83,7 @@ def test_the_strip_shows_what_two_models_answer(open_app):
     assert len(app.get("image")) == 7
     captions = [one.value.split("  \n") for one in app.caption if one.value.startswith("**")]
     assert {"**Clean**", "**JPEG**"} <= {done for done, *_ in captions}
-    assert {said[0] for _, *answers in captions for said in answers} == {"1", "2"}
+    assert {said[0] for _, *answers in captions for said in answers} == {"A", "B"}
     right = [":material/check:" in said for _, *answers in captions for said in answers]
     assert len(right) == 14
     assert 0 < sum(right) < 14, "some are right and some are wrong"
