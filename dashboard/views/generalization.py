@@ -7,12 +7,12 @@ import streamlit as st
 
 from dashboard.data import cache
 from dashboard.page import page
-from dashboard.text import in_bold, named
+from dashboard.text import in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import PERCENT, Figure, dots_chart, transformation_scatter, variance_chart
+from probing_core.charts import Figure, dots_chart, transformation_scatter, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run, generalization, sentences, summaries
 from probing_core.results.generalization import CLEAN, SEEN, STYLES_SEEN, STYLES_UNSEEN, UNSEEN
 from probing_core.results.ranking import is_baseline
@@ -23,6 +23,9 @@ PARTS = {
     "shift": "Embedding shift",
     "variance": "Fractions of variance",
 }
+
+ENDS = (-10.0, 110.0)
+"""Range of axes in percent, with space for values next to marks at 0 and 100."""
 
 MOST_LOSSES = 15
 """Number of transformations that the chart of one model shows."""
@@ -43,9 +46,17 @@ def _best(run: Run) -> str:
 
 
 def _encoders(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of encoders; all where there are only baselines."""
+    """Return the rows of encoders, each network once; all where there are only baselines."""
     learned = rows[~is_baseline(rows["model"])]
-    return learned if len(learned) else rows
+    rows = learned if len(learned) else rows
+    return rows[rows["model"].isin(networks(rows["model"].unique()))]
+
+
+def _count(rows: pd.DataFrame) -> str:
+    """Return how many models are in ``rows`` of `_encoders`: ``10 encoders``."""
+    kind = "baseline" if is_baseline(rows["model"]).all() else "encoder"
+    count = rows["model"].nunique()
+    return f"{count} {kind}{'' if count == 1 else 's'}"
 
 
 def _chance(run: Run) -> float:
@@ -61,10 +72,12 @@ def _unseen(run: Run) -> None:
             "run has them."
         )
         return
-    means = _encoders(both).groupby("subset")["value"].mean()
+    averaged = _encoders(both)
+    means = averaged.groupby("subset")["value"].mean()
     messages.finding(
-        f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.0f} percentage points** on average "
-        f"if the probe has not seen the transformation: {in_percent(means[SEEN])} to {in_percent(means[UNSEEN])}."
+        f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** if the "
+        f"probe has not seen the transformation: {in_percent(means[SEEN], 1)} to {in_percent(means[UNSEEN], 1)}, mean "
+        f"over {_count(averaged)}."
     )
     left, right = st.columns(2, gap="medium")
     with left:
@@ -97,14 +110,19 @@ def _styles(run: Run) -> None:
     )
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images predicted as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Images predicted as style by model.")
-    st.caption("Unseen styles: different networks and paintings. A high rate on clean images means guessing.")
+    st.caption(
+        "Unseen styles: different networks and paintings. A high rate on clean images indicates a bias "
+        "toward predicting style."
+    )
 
 
 def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str, by: str = UNSEEN) -> Figure:
     order = rows[rows["subset"] == by].sort_values("value", ascending=False, kind="stable")["model"].tolist()
     shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
     dots = tables.as_percent(shown).assign(name=shown["model"].map(model_title), series=shown["subset"])
-    return dots_chart(dots, cache.theme(), title, marks={"chance": 100 * _chance(run)}, ends=PERCENT, series=subsets)
+    return dots_chart(
+        dots, cache.theme(), title, marks={"chance": 100 * _chance(run)}, ends=ENDS, series=subsets, has_values=True
+    )
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
@@ -121,8 +139,9 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
         "group recognized (%)",
         dict(zip(dots["name"], dots["group"], strict=True)),
         marks={"chance": 100 * chance},
-        ends=PERCENT,
+        ends=ENDS,
         series=(SEEN, UNSEEN),
+        has_values=True,
     )
 
 
@@ -138,11 +157,12 @@ def _shift(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     messages.finding(sentences.shift_finding(points, in_bold(model)))
+    st.markdown(f"**Recall against embedding shift** of each transformation: {plain(model_title(model))}")
     figure = transformation_scatter(
         points.assign(name=points["transform"].map(named)),
         cache.theme(),
         ("value", "value_recall"),
-        ("embedding shift (1: distance between two photographs)", "recall (%)"),
+        ("embedding shift (1 = mean distance between two photographs)", "recall (%)"),
     )
     tables.chart(figure, "shift", points, f"Recall against embedding shift of each transformation in {model}.")
     st.caption("Color: group. Clean images shift, too: each version is cropped with a sub-pixel offset.")
@@ -154,12 +174,13 @@ def _variance(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     shown = rows[rows["model"].isin(with_place(rows["model"]))]
-    appearance = _encoders(shown[shown["part"] == "look"]).sort_values("value")
+    appearance = _encoders(shown[shown["part"] == "look"]).sort_values("value", kind="stable")
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
         f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of "
-        f"embeddings, the most in {in_bold(str(most['model']))}."
+        f"the embeddings of {_count(appearance)}, the most in {in_bold(str(most['model']))}."
     )
+    st.markdown("**Fractions of the variance of embeddings** by model")
     order = shown[shown["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()
     drawn = shown[shown["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
     tables.chart(variance_chart(drawn, cache.theme()), "variance", rows, "Fractions of the variance by model.")

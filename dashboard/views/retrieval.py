@@ -49,8 +49,14 @@ MAX_CROPS = 500
 FRAME = 8
 """Width of the frame around the original in pixels."""
 
-ENDS = 260
+ENDS = 380
 """Width of a column of transformations in pixels."""
+
+LINE_CHARACTERS, LINE_PX = 52, 20
+"""Characters per line of such a column, and the height of a line."""
+
+MOST_LINES = 5
+"""Maximum number of lines in a row of the table of thresholds."""
 
 COLLECTION = 10_000
 """Size of the collection in the example of false positives."""
@@ -147,7 +153,7 @@ def _describe(row: pd.Series) -> None:
         ci = f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
     wrong = COLLECTION * row["rate"]
     st.markdown(
-        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'])}** of edited copies{ci}. In a collection of "
+        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a collection of "
         f"{COLLECTION:,}, about {wrong:,.0f} unrelated image{'' if round(wrong) == 1 else 's'} would match each query."
     )
 
@@ -183,7 +189,14 @@ def _thresholds(run: Run, rate: float) -> None:
         columns,
         percent={"kept": ("Recall (%)", MEASURES.get("copies-kept").definition)},
         written={"survives": _counted, "lost": _counted},
+        row_height=_row_height([*table["survives"], *table["lost"]]),
     )
+
+
+def _row_height(lists: Sequence[str]) -> int:
+    """Return the height in pixels of rows in which the longest of ``lists`` wraps."""
+    lines = 1 + max(len(_counted(transforms)) for transforms in lists) // LINE_CHARACTERS
+    return 16 + LINE_PX * min(lines, MOST_LINES)
 
 
 def _counted(transforms: str) -> str:

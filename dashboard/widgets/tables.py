@@ -103,6 +103,7 @@ def show_table(
     column_config: Mapping[str, Any] | None = None,
     percent: Mapping[str, tuple[str, str]] | None = None,
     written: Mapping[str, Callable[[Any], str]] | None = None,
+    row_height: int | None = None,
 ) -> None:
     """Show a table with its data to download.
 
@@ -112,6 +113,7 @@ def show_table(
         column_config: Streamlit's settings of columns.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
+        row_height: in pixels, for rows in which text wraps.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -125,6 +127,7 @@ def show_table(
         key=key,
         column_config={**shares, **(column_config or {})},
         height="content" if len(table) <= WHOLE_TABLE else "auto",
+        row_height=row_height,
     )
     download(table, key)
 

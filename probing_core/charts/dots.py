@@ -36,6 +36,7 @@ def dots_chart(
     unit: str = "%",
     ends: tuple[float, float] | None = None,
     series: Sequence[str] = (),
+    has_values: bool = False,
 ) -> Figure:
     """Draw a row for each name, with a dot for each series.
 
@@ -47,6 +48,7 @@ def dots_chart(
         unit: of the values in the hover text.
         ends: of the axis.
         series: names of the series in the order of their symbols, present or not; by default as they come.
+        has_values: whether the smallest and the largest value of each row are written next to their marks.
     """
     further = rows[:0]
     if "seed_of" in rows:
@@ -72,6 +74,8 @@ def dots_chart(
     if groups and len(series) > 1:  # legend marks have no group color
         traces = [trace | {"showlegend": False} for trace in traces]
         traces += [_key(one, symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
+    if has_values:
+        traces += _values(rows, place, theme)
     if len(further):
         traces.append(_ticks(further, place, unit, theme))
     return base_figure(
@@ -90,6 +94,28 @@ def dots_chart(
         shapes=[upright_line(mark, theme.text) for mark in (marks or {}).values()],
         annotations=[_label(label, mark, unit, theme) for label, mark in (marks or {}).items() if label],
     )
+
+
+def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
+    """Return the smallest value of each row as text to the left of its interval, and the largest to the right."""
+    rows = rows.reset_index(drop=True)
+    by_name = rows.groupby("name")["value"]
+    ends = [(rows.loc[by_name.idxmin()], "low", "middle left"), (rows.loc[by_name.idxmax()], "high", "middle right")]
+    return [
+        {
+            "type": "scatter",
+            "mode": "text",
+            "x": (some[end].fillna(some["value"]) if end in some else some["value"]).to_numpy(float),
+            "y": [place[name] for name in some["name"]],
+            "text": [f"\N{NO-BREAK SPACE}{value:.0f}\N{NO-BREAK SPACE}" for value in some["value"]],
+            "textposition": position,
+            "textfont": {"size": 11, "color": theme.text},
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+        for some, end, position in ends
+    ]
 
 
 def _unit(unit: str) -> str:

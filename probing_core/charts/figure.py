@@ -27,6 +27,9 @@ MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 MENU = 24
 """Space above a chart for its menu in pixels."""
 
+FONT = '"Source Sans", sans-serif'
+"""Font of the dashboard, which Streamlit loads."""
+
 PERCENT = (-5.0, 105.0)
 """Range of an axis in percent, with space for complete marks at 0 and 100."""
 
@@ -45,8 +48,12 @@ def base_figure(
         "margin": MARGIN,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": theme.text, "size": 13},
-        "hoverlabel": {"bgcolor": theme.background, "font": {"color": theme.text}, "align": "left"},
+        "font": {"color": theme.text, "size": 13, "family": FONT},
+        "hoverlabel": {
+            "bgcolor": theme.background,
+            "font": {"color": theme.text, "family": FONT},
+            "align": "left",
+        },
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": theme.muted, "activecolor": theme.accent},
         "dragmode": "pan",
         "xaxis": axis_style(theme, **(xaxis or {})),

@@ -107,7 +107,9 @@ def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Map
         {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False},
         {
             "tickvals": list(rows.index),
-            "ticktext": [escape(title) for title in rows["title"]],
+            "ticktext": [
+                f"{escape(title)}  {value:.0f}%" for title, value in zip(rows["title"], rows["value"], strict=True)
+            ],
             "range": [-0.6, len(rows) - 0.4],
             "zeroline": False,
             "tickfont": {"size": 11, "color": theme.text},

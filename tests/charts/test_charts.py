@@ -233,6 +233,11 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert [note.text for note in figure.layout.annotations] == ["chance 9%"]
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
     assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
+    *_, least, most = drawn.dots_chart(rows, THEMES[0], "share (%)", has_values=True).data
+    for name, own in rows.groupby("name")["value"]:
+        place = list(dict.fromkeys(rows["name"]))[::-1].index(name)
+        written = [text.text[list(text.y).index(place)].strip() for text in (least, most)]
+        assert written == [f"{own.min():.0f}", f"{own.max():.0f}"]
 
     seed = pd.DataFrame({"name": ["a@seed=1"], "series": "seen", "value": 30.0, "seed_of": "a"})
     figure = drawn.dots_chart(pd.concat([rows.assign(seed_of=""), seed]), THEMES[0], "share (%)")

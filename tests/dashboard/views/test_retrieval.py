@@ -39,7 +39,7 @@ def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_trans
     assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"].map(named))
     recall = rows[(rows["model"] == "zoo/mae") & (rows["transform"] == "jpeg")]["value"].item()
     (dots,) = by_transform["data"]
-    at = by_transform["layout"]["yaxis"]["ticktext"].index(named("jpeg"))
+    at = by_transform["layout"]["yaxis"]["ticktext"].index(f"{named('jpeg')}  {100 * recall:.0f}%")
     assert dots["x"][at] == pytest.approx(100 * recall)
 
 
@@ -47,7 +47,7 @@ def drawn(figure: dict) -> set[str]:
     """The rows of a chart that have a mark."""
     axis = figure["layout"]["yaxis"]
     names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
-    return {names[y] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
+    return {names[y].split("  ")[0] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
 
 
 def test_recall_by_rate_chart_follows_the_slider_and_names_the_model(open_app, studied_run):
@@ -64,7 +64,7 @@ def test_recall_by_rate_chart_follows_the_slider_and_names_the_model(open_app, s
     np.testing.assert_allclose(lines[model_title("zoo/mae")]["y"], 100 * mine["value"])
     value, low, high = mine[mine["rate"] == 0.005][["value", "low", "high"]].to_numpy()[0]
     shown = texts(app).replace("\\", "")
-    assert f"retrieves **{100 * value:.0f}%** of edited copies (95% CI {100 * low:.1f}–{100 * high:.1f})" in shown
+    assert f"retrieves **{100 * value:.1f}%** of edited copies (95% CI {100 * low:.1f}–{100 * high:.1f})" in shown
 
 
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
