@@ -220,8 +220,9 @@ def open_hub(argument: str) -> HubCorpus:
                 splits = datasets.load_dataset("/".join(parts[:2]), *parts[2:])
         except Exception as error:  # the library, its readers or the network may raise anything
             raise BadCorpus(
-                f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}). Check the name. If "
-                f"{hub_address()} is unreachable, use a downloaded dataset, a folder or a Parquet file."
+                f"hub:{argument} cannot be loaded ({one_line(error)[:200].rstrip('.')}). Check the name. "
+                f"If {hub_address().rpartition('@')[2]} is unreachable, use a downloaded dataset, a folder or a "
+                f"Parquet file."
             ) from None
     return HubCorpus(f"hub:{argument}", splits, folder.resolve() if here else None)
 

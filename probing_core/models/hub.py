@@ -252,7 +252,8 @@ def server_of(url: str) -> str:
 
 
 def _host(url: str) -> str:
-    return server_of(url).split("://", 1)[1]
+    """Return host and port for a message, without the user and password that an address may have."""
+    return server_of(url).split("://", 1)[1].rpartition("@")[2]
 
 
 def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:

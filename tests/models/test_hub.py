@@ -88,3 +88,10 @@ def test_what_was_never_downloaded_of_a_repository_is_not_missed(tmp_path, monke
 @pytest.mark.parametrize("name", ["org/model", "a/b/c", "no name", ""])
 def test_what_is_not_in_the_cache_is_not_on_disk(name):
     assert not hub.on_disk(name).available
+
+
+def test_hub_reason_names_no_password(monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://ada:secret@mirror.example:8080")
+    sentence = hub._hub_reason(TimeoutError(), "someone/model")
+    assert "mirror.example:8080" in sentence
+    assert "secret" not in sentence
