@@ -26,7 +26,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs, leaderboard
-from probing_core.results.ranking import RANKING_FACTS
+from probing_core.results.ranking import RANKING_FACTS, in_order, is_baseline, scores_of
 from probing_core.run import layout
 from probing_core.run.manifest import stamp
 
@@ -162,6 +162,15 @@ def board(run: Run) -> pd.DataFrame:
 def _board(run: Run) -> pd.DataFrame:
     encoders = leaderboard(run, "fine", "seen", False)
     return leaderboard(run, "fine", "seen", True) if encoders.empty else encoders
+
+
+def with_baselines(run: Run) -> pd.DataFrame:
+    """Return `board` with all baselines, which are not compared where encoders are."""
+    ranking, scored = board(run), scores_of(run, "fine", "seen")
+    baselines = scored[is_baseline(scored["model"])]
+    if baselines.empty or is_baseline(ranking["model"]).any():
+        return ranking
+    return in_order(pd.concat([ranking, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:

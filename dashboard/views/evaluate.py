@@ -73,6 +73,7 @@ FORMS = (
 )
 
 YOURS = "Your model"
+TO_BE_MEASURED = "to be measured"
 """Name of the row for a model that is not ranked yet."""
 
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
@@ -104,8 +105,8 @@ def _rank_a_model(allowed: bool) -> None:
     used = base.images[base.images["used"]]
     tested = used[used["split"] == "test"] if (used["split"] == "test").any() else used
     messages.finding(
-        f"Your model is ranked among **{len(with_place(base.models['name']))} models** by the same "
-        f"{tested['base_id'].nunique():,} test photographs, and joins them on every page."
+        f"Your model is ranked against **{len(with_place(base.models['name']))} others** on the same "
+        f"{tested['base_id'].nunique():,} test photographs and appears on every page."
     )
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -116,7 +117,8 @@ def _rank_a_model(allowed: bool) -> None:
             _quick_ranking(base, found)
         elif len(board):
             st.markdown(f"**What you get**: the ranking of {plain(base.name)} with a row for your model")
-            tables.chart(_preview(board), "preview", board, "The ranking, with an empty row for your model.")
+            ranked = cache.with_baselines(base)
+            tables.chart(_preview(ranked), "preview", ranked, "The ranking, with an empty row for your model.")
 
 
 def _preview(board: pd.DataFrame) -> Figure:
@@ -125,11 +127,12 @@ def _preview(board: pd.DataFrame) -> Figure:
     figure = ranking_chart(ranked, cache.theme(), f"{MEASURES.get(measure_of('seen')).title} (%)")
     layout_of = figure["layout"]
     row = f"<b>{YOURS}</b>"
-    middle = sum(layout_of["xaxis"]["range"]) / 2
+    start = layout_of["xaxis"]["range"][0]
     layout_of["yaxis"]["categoryarray"] = [*layout_of["yaxis"]["categoryarray"], row]
     layout_of["height"] += ROW_PX
-    mark = {"type": "scatter", "mode": "text", "x": [middle], "y": [row], "text": ["<b>?</b>"], "hoverinfo": "skip"}
-    figure["data"].append(mark | {"textfont": {"size": 18, "color": cache.theme().accent}, "showlegend": False})
+    mark = {"type": "scatter", "mode": "text", "x": [start], "y": [row], "hoverinfo": "skip"}
+    mark |= {"text": [TO_BE_MEASURED], "textposition": "middle right"}
+    figure["data"].append(mark | {"textfont": {"size": 12, "color": cache.theme().accent}, "showlegend": False})
     return figure
 
 

@@ -98,14 +98,6 @@ def _baselines(run: Run) -> pd.DataFrame:
     return scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
 
 
-def _all_ranked(run: Run) -> pd.DataFrame:
-    """Return the ranking with all baselines, which are not compared where encoders are."""
-    board, baselines = cache.board(run), _baselines(run)
-    if baselines.empty or is_baseline(board["model"]).any():
-        return board
-    return in_order(pd.concat([board, baselines.assign(p=np.nan, apart=True)], ignore_index=True))
-
-
 def _ranking(run: Run) -> None:
     _ranking_and_pair(run)
     if box := pickers.fold(f"All {len(scores_of(run, 'fine', 'seen'))} models as a table", "show-table"):
@@ -115,7 +107,7 @@ def _ranking(run: Run) -> None:
 
 @fragment
 def _ranking_and_pair(run: Run) -> None:
-    ranked = _all_ranked(run)
+    ranked = cache.with_baselines(run)
     lines = ranked[has_place(ranked)].head(MOST_ROWS)
     shown = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
     models = list(ranked.loc[has_place(ranked), "model"])
@@ -133,7 +125,7 @@ def _ranking_and_pair(run: Run) -> None:
             f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
             on_pick=lambda mark: _select(mark, pair),
         )
-        st.caption("Click a model to compare it. An interval narrower than its mark is hidden.")
+        st.caption("Click a model to compare it. Intervals narrower than the marker are not visible.")
     if pair is not None:
         with right:
             _pair(run, *pair)
@@ -172,7 +164,7 @@ def _pair(run: Run, a: str, b: str) -> None:
     rows = cache.computed(run, two_models.recall_differences, a, b)
     if rows.empty:
         return
-    st.markdown(f"**Largest differences** of {len(rows)} classes")
+    st.markdown(f"**Classes with the largest differences** ({min(MOST_DIFFERENCES, len(rows))} of {len(rows)})")
     styles = cache.theme().model_styles([a, b])
     figure = difference_chart(
         rows.head(MOST_DIFFERENCES).assign(name=rows["transform"].map(named)),
@@ -270,7 +262,7 @@ def _table(run: Run) -> None:
             "score": ("Accuracy (%)", MEASURES.get(measure_of("seen")).definition),
             "low": ("95% CI low", hint("interval")),
             "high": ("95% CI high", hint("interval")),
-            "visible": ("Visible (%)", f"Accuracy on visible transformations. {hint('visible')}"),
+            "visible": ("Accuracy on visible edits (%)", f"Accuracy on visible transformations. {hint('visible')}"),
             "selectivity": ("Selectivity (points)", hint("selectivity")),
         },
     )
@@ -337,7 +329,7 @@ def _group_map(run: Run, rows: pd.DataFrame) -> None:
     if len(hardest):
         st.markdown(
             f"**{plain(str(hardest.index[0]))}** is the hardest group: {in_percent(hardest.iloc[0])} of its samples "
-            f"are classified correctly on average over {len(encoders)} embeddings."
+            f"are classified correctly on average over {models_in_words(encoders)}."
         )
     groups = [str(name) for name in means.index]
     titles = {name: "Clean" if name == "identity" else name.capitalize() for name in groups}

@@ -53,7 +53,7 @@ def show(run: Run) -> None:
     if not guesses:  # the models answer after the first guess, so that the first image is shown at once
         _play(run, asked, None, guesses, shown)
         return
-    with st.spinner("Asking the models"):
+    with st.spinner("Computing the answers of the models"):
         given = cache.computed(run, game.answers, tuple(asked))
     _play(run, asked, given, guesses, shown)
     _standing(run, asked, given, guesses)

@@ -32,6 +32,7 @@ def show_tasks(run: Run) -> None:
             "No task is measured in this run. It takes 30 photographs and their embeddings. The reference run has them."
         )
         return
+    is_hollow, most = False, 0
     for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
         with column:
             st.markdown(f"**{title}**")
@@ -40,9 +41,16 @@ def show_tasks(run: Run) -> None:
                 messages.empty("Not measured in this run.")
                 continue
             st.markdown(best_in_words(rows, number))
+            most = max(most, len(rows))
             drawn = rows.head(MOST_MODELS).assign(seed_of="", chance=float("nan"), note="")
+            is_hollow |= bool((drawn["p"].notna() & ~drawn["apart"].astype(bool)).any())
             tables.chart(ranking_chart(drawn, cache.theme(), axis), f"task-{task}", rows, f"{title}, by model.")
-    st.caption("Copies are not cropped or mirrored. Hollow: not significantly different from the best model.")
+    notes = ["Copies are not cropped or mirrored."]
+    if most > MOST_MODELS:
+        notes.append(f"The charts show the best {MOST_MODELS} of {most} models; the data have all.")
+    if is_hollow:
+        notes.append("Hollow: not significantly different from the best model.")
+    st.caption(" ".join(notes))
     if st.button("Duplicates by transformation", type="tertiary", icon=":material/search:"):
         state.choose("part", "duplicates")
         st.switch_page("views/retrieval.py")

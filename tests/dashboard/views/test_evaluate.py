@@ -148,9 +148,11 @@ def test_preview_has_an_empty_row_for_the_model(open_app, made_run):
     app = open_app("Evaluate your model", run=made_run)
     (figure,) = figures(app)
     rows = figure["layout"]["yaxis"]["categoryarray"]
-    board = leaderboard(Run.open(made_run), "fine", "seen", baselines=False)
-    assert len(rows) == (board["seed_of"] == "").sum() + 1
-    (empty,) = [trace for trace in figure["data"] if trace.get("mode") == "text" and trace["text"] == ["<b>?</b>"]]
+    board = leaderboard(Run.open(made_run), "fine", "seen", baselines=True)
+    assert len(rows) == (board["seed_of"] == "").sum() + 1, "baselines are among the models, too"
+    (empty,) = [trace for trace in figure["data"] if trace["y"] == [rows[-1]]]
+    assert empty["mode"] == "text"
+    assert empty["x"] == [figure["layout"]["xaxis"]["range"][0]], "next to the label, not where a score would be"
     assert empty["y"] == [rows[-1]], "on top"
 
 
