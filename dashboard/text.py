@@ -188,10 +188,15 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
         return f"{number} {entry.parameter}"
     if entry.unit.startswith("share"):
         return f"{entry.parameter} {in_percent(strength, places or 0)}"
-    if entry.unit == "power":  # the number is an exponent and has no unit
+    if entry.unit in ("power", "times"):  # the number is an exponent or a factor and has no unit
         return f"{entry.parameter} {number}"
-    measured = f"{number} {'px' if entry.unit.startswith('px') else entry.unit}"
+    measured = f"{number} {unit_title(entry.unit)}"
     return measured if entry.unit.startswith(f"{entry.parameter} ") else f"{entry.parameter} {measured}"
+
+
+def unit_title(unit: str) -> str:
+    """Return the unit of a transformation for people: ``bits per channel``, and ``px`` for all lengths."""
+    return "px" if unit.startswith("px") else unit.replace(" a ", " per ")
 
 
 def strength_axis(transform: str) -> str:
@@ -202,11 +207,7 @@ def strength_axis(transform: str) -> str:
         return "strength"
     if entry.unit == "in a square view" or entry.unit in ("power", "times"):
         return entry.parameter
-    unit = entry.unit
-    if unit.startswith("share"):
-        unit = "%"
-    elif unit.startswith("px"):
-        unit = "px"
+    unit = "%" if entry.unit.startswith("share") else unit_title(entry.unit)
     return unit if unit.startswith(f"{entry.parameter} ") else f"{entry.parameter}, {unit}"
 
 
@@ -220,11 +221,14 @@ def strength_number(transform: str, strength: float, digits: int = 2) -> str:
 
 
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:
-    """Return a range of strengths with its unit once: ``sigma 1.5 to 3 px``, ``blend 60 to 100 %``."""
+    """Return a range of strengths with its unit once: ``sigma 1.5–3 px``, ``blend 60%–100%``."""
     first, last = (strength_in_words(transform, each, digits) for each in (low, high))
     words, ends = first.split(" "), last.split(" ")
     differs = [i for i, pair in enumerate(zip(words, ends, strict=True)) if pair[0] != pair[1]]
-    return " ".join([*words[: differs[0] + 1], "to", *ends[differs[0] :]]) if differs else first
+    if not differs:
+        return first
+    at = differs[0]
+    return " ".join([*words[:at], f"{words[at]}\N{EN DASH}{ends[at]}", *ends[at + 1 :]])
 
 
 def plain(text: str) -> str:

@@ -27,6 +27,12 @@ class Slider {
     this.amount.max = data.labels.length - 1;
     this.amount.disabled = data.labels.length < 2;
     this.get('.trained').style.left = alongSlider(data.trained);
+    this.get('.ticks').replaceChildren(...data.ticks.map(({ at, text }) => {
+      const tick = document.createElement('span');
+      tick.style.left = alongSlider(at);
+      tick.textContent = text;
+      return tick;
+    }));
     const mark = this.get('.mark');
     mark.hidden = !data.mark;
     if (data.mark) {

@@ -19,7 +19,7 @@ from dashboard import state
 from dashboard.components.serving import route, source
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import FOLDER, Step, in_memory, preview
-from dashboard.text import hint
+from dashboard.text import hint, strength_number
 from probing_core.transforms import Transform
 
 STRENGTH = "strength"
@@ -36,12 +36,16 @@ HINTS = {
 ZOOM = 4
 """Magnification of the lenses, which show a region of a quarter of the image's side."""
 
+TICKS = 5
+"""Number of strengths that are written under the slider."""
+
 _HTML = """
 <div class="room"><div class="strength">
   <div class="facts">
     <div class="reading"><label class="name"></label> <output aria-live="polite"></output></div>
     <div class="slide"><input class="amount" type="range" min="0" step="1" aria-label="Strength">
       <div class="trained" aria-hidden="true"></div><div class="mark" aria-hidden="true" hidden></div></div>
+    <div class="ticks" aria-hidden="true"></div>
     <p class="legend"></p><p class="mark-text" hidden></p>
   </div>
   <div class="views" role="group" tabindex="0"
@@ -77,7 +81,10 @@ input[type=range]::-moz-range-thumb { border: 0; width: 16px; height: 16px; bord
 .mark { position: absolute; bottom: -14px; margin-left: -6px; border: 6px solid transparent; border-top-width: 0;
   border-bottom: 9px solid var(--st-text-color); }
 .legend, .mark-text { margin: 2px 0 0; font-size: 13px; opacity: .8; }
-.slide + .legend { margin-top: 14px; }
+.ticks { position: relative; height: 18px; margin-top: 14px; font-size: 12px; }
+.ticks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.ticks span:first-child { transform: translateX(-8px); }
+.ticks span:last-child { transform: translateX(calc(-100% + 8px)); }
 .views { display: grid; grid-template-columns: repeat(2, minmax(0, 340px)); gap: 8px 12px; margin: 10px 0; }
 .waiting .views { opacity: .4; }
 figure { margin: 0; }
@@ -130,6 +137,10 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
             "index": index,
             "name": f"Strength: {strength_title(transform)}",
             "labels": shown.labels,
+            "ticks": [
+                {"at": step / max(1, steps - 1), "text": strength_number(transform.name, shown.strengths[step])}
+                for step in tick_steps(steps)
+            ],
             "first": shown.message([index]),
             "hints": HINTS,
             "trained": weaker / max(1, len(shown.strengths) - 1),
@@ -146,10 +157,18 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     return shown.step(index)
 
 
+def tick_steps(steps: int) -> list[int]:
+    """Return up to `TICKS` steps of a slider, evenly spaced, with both ends."""
+    return sorted({round(at * (steps - 1) / (TICKS - 1)) for at in range(TICKS)})
+
+
 def strength_title(transform: Transform) -> str:
     """Return the parameter of a transformation with its unit: ``blend (%)``."""
     unit = transform.unit
-    return f"{transform.parameter} ({'%' + unit.removeprefix('share') if unit.startswith('share') else unit})"
+    if unit == "times":
+        return transform.parameter
+    title = "%" + unit.removeprefix("share") if unit.startswith("share") else unit.replace(" a ", " per ")
+    return f"{transform.parameter} ({title})"
 
 
 def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -15,18 +17,19 @@ from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture, address_of, data_url
 from dashboard.data.previews import VIEW, contact_sheet, original
 from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken
+from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken, unit_title
 from dashboard.widgets import messages, pickers, tables, upload
 from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import ABOVE, BELOW
-from probing_core.measures.notation import in_percent, minus, model_title
+from probing_core.measures.notation import decimal, in_percent, minus, model_title
 from probing_core.results import Run
 from probing_core.results.by_strength import (
     OTHERS,
     accuracy_by_strength,
     median_recall,
+    median_thresholds,
     most_sensitive_first,
     predicted_classes,
 )
@@ -110,10 +113,15 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
     run = _run()
     recall = cache.computed(run, _recall) if run else pd.Series(dtype=float)
     recall = recall[recall.index.isin(list(transforms))]
+    falling = {name for name, transform in transforms.items() if transform.falling}
+    thresholds = median_thresholds(cache.study(run, "thresholds"), falling) if run else pd.Series(dtype=float)
     messages.finding(_gallery_finding(len(transforms), recall))
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, tuple(transforms.values()))
-    st.caption("Weakest, middle and strongest strength in training. Select a transformation to see its details.")
+    st.caption(
+        "Weakest, middle and strongest strength in training; medians over encoders. Select a transformation to see its "
+        "details."
+    )
     with st.container(key="sheet"):
         for group in GROUPS:
             members = [t for t in transforms.values() if t.group == group]
@@ -125,7 +133,7 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
                 with columns[number % IN_A_ROW]:
                     strip = strips[transform.name]
                     source = address_of(strip, "jpeg") if picture.is_upload else strip
-                    _card(transform, source, recall.get(transform.name))
+                    _card(transform, source, recall.get(transform.name), thresholds)
 
 
 def _recall(run: Run) -> pd.Series:
@@ -142,10 +150,15 @@ def _gallery_finding(number: int, recall: pd.Series) -> str:
     )
 
 
-def _card(transform: Transform, strip: str | bytes, recall: float | None) -> None:
+def _card(transform: Transform, strip: str | bytes, recall: float | None, thresholds: pd.Series) -> None:
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     accuracy = "" if recall is None else f", median accuracy {in_percent(recall)}"
-    title = unbroken(f"**{plain(named(transform.name))}**: {strengths}{accuracy}")
+    detected = ""
+    if transform.name in thresholds:
+        median = float(thresholds[transform.name])
+        at = "not detected by most encoders" if math.isnan(median) else Scale(transform).number(median)
+        detected = f", median detection threshold {at}"
+    title = unbroken(f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}")
     with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
         with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
             st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
@@ -239,8 +252,9 @@ class Scale:
         """Return the parameter and its unit: ``sigma (px)``."""
         if self.is_percent:
             return f"{self.transform.parameter} (%)"
-        unit = "px" if self.transform.unit.startswith("px") else self.transform.unit
-        return f"{self.transform.parameter} ({unit})"
+        if self.transform.unit == "times":
+            return self.transform.parameter
+        return f"{self.transform.parameter} ({unit_title(self.transform.unit)})"
 
     def axis(self, curve: pd.DataFrame) -> StrengthAxis:
         """Return the axis over the tested strengths of ``curve``, or over the range in training if it is empty."""
@@ -338,18 +352,19 @@ def _table(thresholds: pd.DataFrame, curve: pd.DataFrame, scale: Scale) -> None:
         "model": thresholds["model"],
         "threshold": (scale.factor * thresholds["threshold"]).where(thresholds["censored"] != ABOVE),
         "interval": [
-            "not detected" if row["censored"] == ABOVE else scale.interval(row["low"], row["high"])
+            "" if row["censored"] == ABOVE else scale.interval(row["low"], row["high"])
             for _, row in thresholds.iterrows()
         ],
     })  # fmt: skip
     accuracy = {f"at {scale.number(strength)}": 100 * rows["model"].map(wide[strength]) for strength in strengths}
+    written: dict[str, Callable[[Any], str]] = {"model": model_title, "threshold": decimal}
     columns = {
         "model": st.column_config.TextColumn("Model", pinned=True),
-        "threshold": st.column_config.NumberColumn(f"Threshold: {scale.title}", format="%.3g"),
+        "threshold": st.column_config.NumberColumn(f"Threshold: {scale.title}"),
         "interval": st.column_config.TextColumn("95% CI"),
         **{name: st.column_config.NumberColumn(name, format="%.0f%%") for name in accuracy},
     }
-    tables.show_table(rows.assign(**accuracy), "models-by-strength", columns, written={"model": model_title})
+    tables.show_table(rows.assign(**accuracy), "models-by-strength", columns, written=written, missing="not detected")
 
 
 show()

@@ -104,6 +104,7 @@ def show_table(
     percent: Mapping[str, tuple[str, str]] | None = None,
     written: Mapping[str, Callable[[Any], str]] | None = None,
     row_height: int | None = None,
+    missing: str = "\N{EN DASH}",
 ) -> None:
     """Show a table with its data to download.
 
@@ -114,6 +115,7 @@ def show_table(
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         written: functions that write columns for people, on the page alone: downloads keep exact names.
         row_height: in pixels, for rows in which text wraps.
+        missing: what tables with ``written`` columns show for a missing number.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -122,7 +124,7 @@ def show_table(
         for column, (title, about) in percent.items()
     }
     st.dataframe(
-        table.style.format(dict(written), na_rep="\N{EN DASH}") if written else table,
+        table.style.format(dict(written), na_rep=missing) if written else table,
         hide_index=True,
         key=key,
         column_config={**shares, **(column_config or {})},

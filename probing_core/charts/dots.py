@@ -97,17 +97,21 @@ def dots_chart(
 
 
 def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
-    """Return the smallest value of each row as text to the left of its interval, and the largest to the right."""
+    """Return the values as text: the smallest to the left of its interval, the largest to the right, others above."""
     rows = rows.reset_index(drop=True)
     by_name = rows.groupby("name")["value"]
+    between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")
     ends = [(rows.loc[by_name.idxmin()], "low", "middle left"), (rows.loc[by_name.idxmax()], "high", "middle right")]
+    if len(between):
+        ends.insert(0, (between, "value", "top center"))
+    gap = "\N{NO-BREAK SPACE}" * 3
     return [
         {
             "type": "scatter",
             "mode": "text",
             "x": (some[end].fillna(some["value"]) if end in some else some["value"]).to_numpy(float),
             "y": [place[name] for name in some["name"]],
-            "text": [f"\N{NO-BREAK SPACE}{value:.0f}\N{NO-BREAK SPACE}" for value in some["value"]],
+            "text": [f"{gap}{value:.0f}{gap}" for value in some["value"]],
             "textposition": position,
             "textfont": {"size": 11, "color": theme.text},
             "cliponaxis": False,

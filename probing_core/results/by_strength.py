@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -74,6 +76,25 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
     rows = encoders if len(encoders) else rows
     rows = rows[rows["model"].isin(networks(rows["model"].unique()))]
     return rows.groupby(rows["subset"].str.removeprefix("transform:"))["value"].median()
+
+
+def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:
+    """Return transform -> median detection threshold over encoders, each network once; over baselines where there is no
+    encoder. NaN where half of the models do not detect it.
+
+    Args:
+        thresholds: table of a run.
+        falling: transformations of which smaller numbers are stronger, as for JPEG quality.
+    """
+    if thresholds.empty:
+        return pd.Series(dtype=float)
+    encoders = thresholds[~is_baseline(thresholds["model"])]
+    rows = encoders if len(encoders) else thresholds
+    rows = rows[rows["model"].isin(networks(rows["model"].unique()))]
+    sign = np.where(rows["transform"].isin(falling), -1.0, 1.0)
+    weakest = (sign * rows["threshold"]).mask(rows["censored"] == ABOVE, np.inf)
+    medians = weakest.groupby(rows["transform"]).median()
+    return (medians * np.where(medians.index.isin(falling), -1.0, 1.0)).where(np.isfinite(medians))
 
 
 def _of_transform(table: pd.DataFrame, transform: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from tests.dashboard.conftest import PAGES
         ("gaussian-blur", "sigma, px", "1.5"),
         ("desaturate", "blend, %", "150%"),
         ("rain", "streaks", "1.5"),
-        ("posterize", "bits a channel", "1.5"),
+        ("posterize", "bits per channel", "1.5"),
         ("gamma", "exponent", "1.5"),
         ("theirs:unknown", "strength", "1.5"),
     ],

@@ -6,6 +6,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dashboard.data.previews import STEPS, WEAKER
@@ -13,7 +14,7 @@ from dashboard.widgets import links, upload
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.results import Run
-from probing_core.results.by_strength import median_recall, most_sensitive_first
+from probing_core.results.by_strength import median_recall, median_thresholds, most_sensitive_first
 from probing_core.run.store import Store
 from tests.dashboard.app_reading import address, figures, label, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
@@ -58,6 +59,28 @@ def test_gallery_names_the_hardest_transformation_with_its_recall(open_app):
     recall = median_recall(Run.open(REFERENCE).scores).drop("identity")
     app = open_app("Transformations", run=REFERENCE)
     assert f"{100 * recall.min():.0f}" in starting(app, f"{transform_title(recall.idxmin())} is the hardest")
+
+
+def test_slider_writes_strengths_along_its_scale(open_app):
+    slider = slider_of(open_app("Transformations", run=REFERENCE, transform="gaussian-noise"))
+    places = [tick["at"] for tick in slider["ticks"]]
+    assert (places[0], places[-1]) == (0, 1)
+    last = len(slider["labels"]) - 1
+    for tick in slider["ticks"]:
+        label_number = re.search(r"[\d.]+", slider["labels"][round(tick["at"] * last)])[0]
+        assert float(tick["text"].rstrip("%")) == pytest.approx(float(label_number), abs=0.5)
+
+
+def test_median_thresholds_count_undetected_transformations_as_the_strongest():
+    rows = pd.DataFrame({
+        "model": ["a", "b", "c"] * 3,
+        "transform": ["blur"] * 3 + ["jpeg"] * 3 + ["fog"] * 3,
+        "threshold": [1.0, 3.0, 9.0, 80.0, 60.0, 40.0, 1.0, 2.0, 2.0],
+        "censored": ["", "", "above", "", "", "", "", "above", "above"],
+    })  # fmt: skip
+    medians = median_thresholds(rows, {"jpeg"})
+    assert (medians["blur"], medians["jpeg"]) == (3, 60)
+    assert np.isnan(medians["fog"])
 
 
 def test_gallery_opens_a_transformation_and_leads_back(open_app):
