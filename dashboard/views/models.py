@@ -363,7 +363,7 @@ def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
     if len(undetected):
         hardest = str(undetected.idxmax())
         st.markdown(
-            f"**{plain(named(hardest))}** is hardest: {undetected.max()} of {models_in_words(encoders)} do not detect "
+            f"**{plain(named(hardest))}** is hardest: of {models_in_words(encoders)}, {undetected.max()} do not detect "
             "it at any tested strength."
         )
     values = by_transform.matrix(rows, "relative", transforms, models)

@@ -168,7 +168,9 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
     answer = _answer_of_detector(run, crops)
     left, right = st.columns([1, 3])
     with left:
-        tile = None if answer is None else highest_tile(picture.image, answer, run.recipe.view, prior)
+        tile = None
+        if answer is not None and picture.flatness <= FLAT:  # else the detector abstains
+            tile = highest_tile(picture.image, answer, run.recipe.view, prior)
         st.image(data_url(outlined(picture, tile, run.recipe.view), lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
         st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))

@@ -197,6 +197,7 @@ def test_a_screenshot_has_no_answer(open_app, detecting_run):
     assert not app.success
     assert "no texture, as in screenshots and drawings" in texts(app)
     assert "trust the detector" not in texts(app)
+    assert "Outlined" not in texts(app)
 
 
 def _upload_two(open_app) -> tuple[int, list[str]]:
