@@ -105,7 +105,7 @@ PAGES = {
             "generalization",
             "Do probes generalize to unseen transformations and styles?",
         ),
-        Page("Retrieval", "views/retrieval.py", "search", "retrieval", "What do transformations break in retrieval?"),
+        Page("Retrieval", "views/retrieval.py", "search", "retrieval", "Which transformations break retrieval?"),
     ),
     "Your data": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),

@@ -22,6 +22,10 @@ from probing_core.measures.notation import decimal
 SERIES = ("circle", "circle-open", "diamond-open")
 
 ROW = 24
+"""Height of a row in pixels."""
+
+TALL_ROW, ABOVE = 30, 0.48
+"""Height of a row in pixels with values above marks, and their distance from the marks in rows."""
 
 LONGEST = 31
 """Length of a name from which the part in brackets is on a second line, to leave room for the marks on a phone."""
@@ -80,7 +84,7 @@ def dots_chart(
         traces.append(_ticks(further, place, unit, theme))
     return base_figure(
         theme,
-        (130 if len(series) > 1 else 100) + ROW * len(names),
+        (130 if len(series) > 1 else 100) + (TALL_ROW if has_values and len(series) > 2 else ROW) * len(names),
         traces,
         {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
         {
@@ -103,14 +107,14 @@ def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[
     between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")
     ends = [(rows.loc[by_name.idxmin()], "low", "middle left"), (rows.loc[by_name.idxmax()], "high", "middle right")]
     if len(between):
-        ends.insert(0, (between, "value", "top center"))
+        ends.insert(0, (between, "value", "middle center"))
     gap = "\N{NO-BREAK SPACE}" * 3
     return [
         {
             "type": "scatter",
             "mode": "text",
             "x": (some[end].fillna(some["value"]) if end in some else some["value"]).to_numpy(float),
-            "y": [place[name] for name in some["name"]],
+            "y": [place[name] + ABOVE * (position == "middle center") for name in some["name"]],
             "text": [f"{gap}{value:.0f}{gap}" for value in some["value"]],
             "textposition": position,
             "textfont": {"size": 11, "color": theme.text},
