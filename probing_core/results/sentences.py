@@ -176,8 +176,8 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
 
 
 def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
-    """Return a sentence on how often the best encoder retrieves the original of an edited image, and the baseline that
-    does so more often, if any; empty where it was not measured."""
+    """Return a sentence on how often the best encoder retrieves the original of an edited image, and the best
+    baseline if it does so more often; empty where it was not measured."""
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
@@ -185,9 +185,10 @@ def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
     name = f"{shown(best['model'])}{_level(boards[-1], shown)}"
     if len(boards) == 1:
         return f"{name} retrieves the original of {in_percent(best['value'])} of edited images."
+    baseline = boards[0].iloc[0]
     return (
         f"The best encoder, {name}, retrieves the original of {in_percent(best['value'])} of edited images; the "
-        f"baseline {shown(boards[0].iloc[0]['model'])} does so more often."
+        f"baseline {shown(baseline['model'])} retrieves {in_percent(baseline['value'])}."
     )
 
 
