@@ -49,13 +49,13 @@ MAX_CROPS = 500
 FRAME = 8
 """Width of the frame around the original in pixels."""
 
-ENDS = 380
+ENDS = 325
 """Width of a column of transformations in pixels."""
 
-LINE_CHARACTERS, LINE_PX = 52, 20
+LINE_CHARACTERS, LINE_PX = 44, 20
 """Characters per line of such a column, and the height of a line."""
 
-MOST_LINES = 5
+MOST_LINES = 6
 """Maximum number of lines in a row of the table of thresholds."""
 
 COLLECTION = 10_000
