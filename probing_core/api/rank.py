@@ -31,7 +31,7 @@ from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.models import CATALOG as MODELS
-from probing_core.models import expand, parse
+from probing_core.models import expand, parse, parse_known
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.quick_ranking import QuickRanking, quick_ranking
@@ -206,9 +206,9 @@ def rank(
 def _ranked_quickly(
     model: Any, base: Run, name: str, corpus: str | None, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
+    names = [parse_known(one).full for one in expand((model,))] if isinstance(model, str) else []
     scored = quick_samples(base, corpus)
     if isinstance(model, str):
-        names = [parse(one).full for one in expand((model,))]
         return [found for one in names for found in _quick_rankings(base, scored, one, device, progress)]
     with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
         return _quick_rankings(base, scored, name, device, progress)

@@ -61,8 +61,8 @@ def test_anothers_upload(server):
         for visitor in (a, b):
             visitor.visit("try")
         assert upload(server, a.session, PICTURE, file).status == 204
-        assert "96 × 96 pixels" in a.visit("try", dropped(a.widgets["Your pictures"], file))
-        assert "No picture yet" in b.visit("try", dropped(b.widgets["Your pictures"], file))
+        assert "96 × 96 pixels" in a.visit("try", dropped(a.widgets["Your images"], file))
+        assert "Upload an image or click an example" in b.visit("try", dropped(b.widgets["Your images"], file))
 
 
 @attempt("a different visitor's upload, by requesting its address", "the page itself")
@@ -83,7 +83,7 @@ def test_addresses_of_pictures(server):
     with visiting(server) as a:
         a.visit("try")
         upload(server, a.session, PICTURE, file)
-        a.visit("try", dropped(a.widgets["Your pictures"], file))
+        a.visit("try", dropped(a.widgets["Your images"], file))
         assert a.pictures
         assert all(url.startswith("data:image/") for url in a.pictures)
     assert request(server, f"/previews/{'A' * 22}").status == 404
@@ -185,7 +185,7 @@ def test_decompression_bombs(server):
         for file, bomb in zip(files, bombs, strict=True):
             assert upload(server, a.session, bomb, file).status == 204
         a.visit("try")
-        words = a.visit("try", dropped(a.widgets["Your pictures"], *files))
+        words = a.visit("try", dropped(a.widgets["Your images"], *files))
         assert not a.exceptions
         words = words.replace("\\", "")
         assert "picture.png states a size over the limit of 64 million pixels" in words
@@ -199,7 +199,7 @@ def test_a_file_name_with_markup(server):
     with visiting(server) as a:
         a.visit("try")
         upload(server, a.session, PICTURE, file, name=name)
-        words = a.visit("try", dropped(a.widgets["Your pictures"], file, name=name))
+        words = a.visit("try", dropped(a.widgets["Your images"], file, name=name))
         assert not a.exceptions
         assert "\\<img src=x onerror=alert\\(1\\)\\>\\*\\*a\\*\\*.png" in words
         assert "<img" not in words.replace("\\<img", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import os
 import shutil
 from collections.abc import Iterator
@@ -201,5 +202,4 @@ def test_a_card_opens_its_transformation_and_the_magnifier_follows_pointer_and_k
     before = transformed.get_attribute("src")
     slider.press("End")
     page.wait_for_function("before => document.querySelector('.view img.transformed')?.src !== before", arg=before)
-    rest(page)
-    assert "strength=12" in page.url
+    page.wait_for_url(re.compile("strength=12"))

@@ -131,14 +131,14 @@ def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, l
 def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
     out, options = tmp_path / "run", split_run[1]
     shutil.copytree(split_run[0], out)
-    with pytest.raises(ProbingError, match="has left the run"):
+    with pytest.raises(ProbingError, match="was removed from the run"):
         run(out, replace(options, models=("baseline/random-vit@layer=99",)), ("embed",))
     before = files(out)
     run(out, options, COMPUTING)
     assert files(out) == before
     # Of a new run, too, as long as another model is left.
     both = replace(options, models=("baseline/pixels", "baseline/random-vit@layer=99"))
-    with pytest.raises(ProbingError, match="has left the run"):
+    with pytest.raises(ProbingError, match="was removed from the run"):
         run(tmp_path / "new", both, ("embed",))
     assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
 
