@@ -95,7 +95,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
     ("asked", "button", "missing"),
     [
         ({"rank_model": "onnx:/no/such/file.onnx"}, "Rank my model", "no file '/no/such/file.onnx'"),
-        ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Rank my model", "no file or folder '/no/such.pt'"),
+        ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Rank my model", "'/no/such.pt' does not exist"),
         ({"rank_model": "timm:resnet99"}, "Rank my model", "no model 'resnet99'"),
         ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start run", "'/no/such/folder' does not exist"),
         ({"new_name": "mine", "new_corpus": "photoes"}, "Start run", "Give the path of a folder"),

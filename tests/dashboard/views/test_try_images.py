@@ -314,7 +314,8 @@ def test_outlined_draws_on_a_copy():
 
 def test_verdict_outlines_a_tile_of_the_view_of_the_run(monkeypatch):
     run = SimpleNamespace(recipe=SimpleNamespace(view=64))
-    picture = VisitorPicture.from_array("mine.png", np.zeros((200, 200, 3), np.uint8))
+    texture = np.random.default_rng(0).integers(0, 100, (200, 200, 3), dtype=np.uint8)
+    picture = VisitorPicture.from_array("mine.png", texture)
     crops, p = cut(picture.image, 64), np.tile([0.9, 0.1], (10, 1))
     p[1] = 0.1, 0.9
     prediction = Prediction(DETECTOR, ("identity", "gaussian-blur"), ("identity", "blur"), p[1], p, np.zeros(1))
