@@ -182,8 +182,10 @@ class TestInABrowser:
         page.keyboard.press("Enter")
         assert page.locator(".px-chip").count() == 2
         page.keyboard.press("Escape")
+        page.mouse.move(1, 1)  # where no image that is laid out under it takes the place of the point
         page.locator(".px-map-b canvas").nth(1).focus()
         page.keyboard.press("ArrowRight")
+        page.wait_for_function("() => explorer.hovered !== null")
         page.keyboard.press("Enter")
         page.wait_for_selector("dialog[open]")
         assert page.locator("dialog .px-says").count() == len(MODELS)
