@@ -133,7 +133,7 @@ class QuickRanking:
                 "quick accuracy": rows["value"].map(partial(in_percent, places=1)),
                 "difference": rows["difference"].map(in_points),
                 "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
-                "p": ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in rows["p"]],
+                "p": [_p_in_words(p) for p in rows["p"]],
             }
         )
 
@@ -143,8 +143,9 @@ class QuickRanking:
         if not has_place(self._others).all():
             notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
-        strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in rows[:NAMED_GROUPS])
-        weak = ", ".join(f"{group} ({in_points(gap)})" for group, gap in rows[::-1][:NAMED_GROUPS])
+        titled = [("clean" if group == "identity" else group, gap) for group, gap in rows]
+        strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[:NAMED_GROUPS])
+        weak = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[::-1][:NAMED_GROUPS])
         if rows:
             notes.append(f"Compared with the mean recall of the other encoders, strongest: {strong}; weakest: {weak}.")
         return [
@@ -221,3 +222,10 @@ def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping
     found = pd.DataFrame({"group": table.index, "recall": table[model].to_numpy(), "others": means.to_numpy()})
     found["difference"] = found["recall"] - found["others"]
     return found.sort_values("difference", ascending=False, ignore_index=True)
+
+
+def _p_in_words(p: float) -> str:
+    """Return a p-value for a table; empty for a model that was not tested, such as an additional seed."""
+    if np.isnan(p):
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -51,6 +51,7 @@ def test_quick_ranking_gives_other_seeds_no_place_and_leaves_out_the_model_itsel
     assert found.row["models"] == 2
     assert (found.board["model"] == "mine").sum() == 1
     assert found.quick_accuracy < 0.3, "its own rows count"
+    assert "nan" not in str(found).lower(), "additional seeds are not tested"
 
 
 def test_quick_ranking_finds_the_strongest_and_the_weakest_group():
