@@ -169,7 +169,7 @@ def with_strength(transform: str, strength: float, digits: int = 2) -> str:
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2, places: int | None = None) -> str:
-    """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60 %``, ``240 streaks``; empty for NaN.
+    """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60%``, ``240 streaks``; empty for NaN.
 
     Args:
         digits: significant digits.
@@ -234,11 +234,6 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 def plain(text: str) -> str:
     """Return ``text`` escaped for Markdown: names of files must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
-
-
-def unbroken(text: str) -> str:
-    """Return ``text`` with unbreakable spaces before percent signs."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def in_bold(model: str) -> str:

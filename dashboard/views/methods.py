@@ -11,7 +11,7 @@ from dashboard.data import cache
 from dashboard.data.downloads import MAX_CSV_ROWS, fits_into_a_zip, zip_of
 from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import page
-from dashboard.text import GLOSSARY, named, plain, unbroken
+from dashboard.text import GLOSSARY, named, plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import reliability_chart, splits_chart
 from probing_core.compute.sampling.samples import has_splits
@@ -150,7 +150,7 @@ def _figure(run: Run) -> None:
         st.markdown("**4. Probe** predicts the transformation")
         lines = zip(applied, predicted, strict=True)
         st.markdown("  \n".join(f"{plain(it)}: {CORRECT if it == name else plain(name)}" for it, name in lines))
-        st.markdown(f"Accuracy over all test samples: {unbroken(in_percent(float(board['value'].iloc[0]), 1))}.")
+        st.markdown(f"Accuracy over all test samples: {in_percent(float(board['value'].iloc[0]), 1)}.")
 
 
 def _splits(run: Run) -> None:

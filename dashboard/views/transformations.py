@@ -17,7 +17,7 @@ from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture, address_of, data_url
 from dashboard.data.previews import VIEW, contact_sheet, original
 from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unbroken, unit_title
+from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unit_title
 from dashboard.widgets import messages, pickers, tables, upload
 from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
@@ -158,7 +158,7 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
         median = float(thresholds[transform.name])
         at = "not detected by most encoders" if math.isnan(median) else Scale(transform).number(median)
         detected = f", median detection threshold {at}"
-    title = unbroken(f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}")
+    title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"
     with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
         with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
             st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
@@ -206,10 +206,8 @@ def _about(transform: Transform) -> None:
     of = f" ({unit})" if transform.unit.startswith(("share ", "px ")) else ""
     source = f" Source: {plain(transform.source)}." if transform.source else ""
     st.markdown(
-        unbroken(
-            f"{plain(transform.definition)} In training: {plain(learned)}{plain(of)}, drawn "
-            f"{DRAWN[transform.distribution]}.{source}"
-        )
+        f"{plain(transform.definition)} In training: {plain(learned)}{plain(of)}, drawn "
+        f"{DRAWN[transform.distribution]}.{source}"
     )
 
 

@@ -190,7 +190,8 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
             edited = reference.edits.visible["score"].to_numpy()
             title = answers.strip_title(answer)
             figure = evidence_chart(answer.score, reference.clean, edited, cache.theme(), title)
-            st.plotly_chart(figure, theme=None, key="evidence", config=tables.CONFIG, alt=title)
+            # the toolbar would cover the end of the title
+            st.plotly_chart(figure, theme=None, key="evidence", config={"displayModeBar": False}, alt=title)
         st.caption(answers.evidence(answer, picture.notes, reference, prior))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.data.predictions import Row
-from dashboard.text import plain, unbroken
+from dashboard.text import plain
 from probing_core.answers.answer import Answer
 from probing_core.answers.posterior import Unavailable
 from probing_core.answers.reference_sets import KINDS, LEVEL, ReferenceSet
@@ -81,7 +81,7 @@ def show_verdict(answer: Answer, flat: float, prior: float) -> None:
     found = answer.answer(prior) in FOUND and not unsure
     # Nothing is shown in green: it may be an edit that the detector misses.
     icon = ":material/edit:" if found else ":material/help:" if unsure else ":material/check:"
-    (st.warning if found else st.info)(unbroken(headline(answer, flat, prior)), icon=icon)
+    (st.warning if found else st.info)(headline(answer, flat, prior), icon=icon)
 
 
 def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
@@ -214,7 +214,7 @@ def _first(row: Row, theme: Theme, abstains: bool) -> str:
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
     named = escape(transform_title(first["class"]))
     if not abstains:
-        named += f": {unbroken(in_percent(first['probability']))}"
+        named += f": {in_percent(first['probability'])}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
@@ -300,7 +300,7 @@ def images_table(lines: Sequence[Line]) -> str:
         image = f'<img src="{escape(line.thumbnail)}" alt="" {size}>' if line.thumbnail else ""
         name = f'<th scope="row">{escape(line.name)}<small>{escape(line.remark)}</small></th>'
         cells = [line.answer, line.edit, line.p, line.q][: len(heads) - 2]
-        columns = "".join(f"<td>{escape(unbroken(cell))}</td>" for cell in cells)
+        columns = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         rows.append(f"<tr><td>{image}</td>{name}{columns}</tr>")
     head = "".join(
         f'<th scope="col" title="{escape(about)}">{name}</th>' if about else f'<th scope="col">{name}</th>'

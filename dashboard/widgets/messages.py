@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.data import cache
-from dashboard.text import plain, unbroken
+from dashboard.text import plain
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
@@ -42,7 +42,7 @@ def run_with_models() -> Run:
     """
     run = cache.current_run()
     if run.models.empty:
-        raise cache.NoRun("No model has been embedded in this run yet; `probing run --out DIR` goes on with it.")
+        raise cache.NoRun("This run has no embeddings yet. Resume it on Evaluate your model.")
     return run
 
 
@@ -63,7 +63,7 @@ def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
 def finding(sentence: str) -> None:
     """Show what a run found, in Markdown, as the sentence that a page begins with."""
     with st.container(key="finding"):
-        st.markdown(unbroken(sentence))
+        st.markdown(sentence)
 
 
 def no_pictures(why: str) -> None:

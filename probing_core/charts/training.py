@@ -84,7 +84,7 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
     else:
         title = NAMES[name]
         color = theme.muted if name == "content" else theme.text
-    unit, digits = ("", 2) if panel == "shift" else (" %", 1)
+    unit, digits = ("", 2) if panel == "shift" else ("%", 1)
     return {
         "type": "scatter",
         "x": rows["step"].to_numpy(),

@@ -99,7 +99,7 @@ def model_title(model: str) -> str:
 def _option_title(option: str) -> str:
     name, _, value = option.partition("=")
     if name == "layer":
-        return f"block {value}"
+        return f"layer {value}"
     if name == "seed":
         return f"seed {value}"
     if name == "weights":

@@ -81,7 +81,7 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
     [
         ("zoo/simclr", "SimCLR (zoo)"),
         ("zoo/clip-plain", "CLIP, style-free captions (zoo)"),
-        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, block 4"),
+        ("timm:tf_efficientnet_lite0@layer=4", "EfficientNet-Lite0, layer 4"),
         ("baseline/random-vit@seed=1", "Untrained network, seed 1"),
         ("timm:resnet50", "resnet50 (timm)"),
         ("hf:facebook/dinov2-small@pool=mean", "dinov2-small (Hugging Face), pool mean"),

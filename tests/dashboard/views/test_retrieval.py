@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.data import neighbors, predictions
 from dashboard.data.previews import versions
-from dashboard.text import in_bold, named, unbroken
+from dashboard.text import in_bold, named
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
@@ -32,7 +32,7 @@ def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_trans
     assert not app.exception
     words = sentences.originals_finding(run, in_bold)
     assert words
-    assert any(one.value == unbroken(words) for one in app.markdown)
+    assert any(one.value == words for one in app.markdown)
     by_model, by_transform = figures(app)
     assert len(drawn(by_model)) == len(run.models)
     rows = retrieval.originals(run)
