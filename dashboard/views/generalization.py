@@ -12,10 +12,11 @@ from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import Figure, dots_chart, transformation_scatter, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
-from probing_core.measures.statistics import networks, with_place
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run, generalization, sentences, summaries
 from probing_core.results.generalization import CLEAN, SEEN, STYLES_SEEN, STYLES_UNSEEN, UNSEEN
-from probing_core.results.ranking import is_baseline
+from probing_core.results.ranking import encoders_of, is_baseline
+from probing_core.results.sentences import models_in_words
 
 PARTS = {
     "unseen": "Unseen transformations",
@@ -45,20 +46,6 @@ def _best(run: Run) -> str:
     return str(board["model"].iloc[0]) if len(board) else ""
 
 
-def _encoders(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of encoders, each network once; all where there are only baselines."""
-    learned = rows[~is_baseline(rows["model"])]
-    rows = learned if len(learned) else rows
-    return rows[rows["model"].isin(networks(rows["model"].unique()))]
-
-
-def _count(rows: pd.DataFrame) -> str:
-    """Return how many models are in ``rows`` of `_encoders`: ``10 encoders``."""
-    kind = "baseline" if is_baseline(rows["model"]).all() else "encoder"
-    count = rows["model"].nunique()
-    return f"{count} {kind}{'' if count == 1 else 's'}"
-
-
 def _chance(run: Run) -> float:
     return 1 / len(run.classes("group"))
 
@@ -72,12 +59,12 @@ def _unseen(run: Run) -> None:
             "run has them."
         )
         return
-    averaged = _encoders(both)
+    averaged = encoders_of(both)
     means = averaged.groupby("subset")["value"].mean()
     messages.finding(
         f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** if the "
         f"probe has not seen the transformation: {in_percent(means[SEEN], 1)} to {in_percent(means[UNSEEN], 1)}, mean "
-        f"over {_count(averaged)}."
+        f"over {models_in_words(averaged['model'].unique())}."
     )
     left, right = st.columns(2, gap="medium")
     with left:
@@ -174,11 +161,11 @@ def _variance(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     shown = rows[rows["model"].isin(with_place(rows["model"]))]
-    appearance = _encoders(shown[shown["part"] == "look"]).sort_values("value", kind="stable")
+    appearance = encoders_of(shown[shown["part"] == "look"]).sort_values("value", kind="stable")
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
         f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of "
-        f"the embeddings of {_count(appearance)}, the most in {in_bold(str(most['model']))}."
+        f"the embeddings of {models_in_words(appearance['model'])}, the most in {in_bold(str(most['model']))}."
     )
     st.markdown("**Fractions of the variance of embeddings** by model")
     order = shown[shown["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()

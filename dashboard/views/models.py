@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,13 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_number
-from dashboard.widgets import claims, messages, pickers, tables, uses
-from dashboard.widgets.links import open_transformation
-from probing_core.charts import HeatScale, difference_chart, heat_map, ranking_chart, scatter_chart
+from dashboard.text import hint, in_bold, named, plain
+from dashboard.widgets import by_transformation, claims, messages, pickers, tables, uses
+from probing_core.charts import difference_chart, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import BASELINE, in_percent, in_points, model_title, transform_title
+from probing_core.measures.notation import BASELINE, in_points, model_title, transform_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import PicturesMissing, Run, by_transform, summaries, two_models
+from probing_core.results import PicturesMissing, Run, summaries, two_models
 from probing_core.results.ranking import (
     SIGNIFICANCE,
     has_place,
@@ -42,6 +41,8 @@ MOST_DIFFERENCES = 8
 FAR_BELOW = 0.5
 """Baselines are not drawn next to encoders where they are lower by more than this fraction of the range of scores."""
 
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
 STRIP_WIDTH = 107
 """Width in pixels of an image of the strip: seven fit into a window of 1,280, three into that of a phone."""
 
@@ -52,18 +53,6 @@ PARTS = {
     "claims": "Claims",
     "uses": "Which model for which task",
 }
-
-RECALL = "recall"
-GROUP_RECALL = "group"
-THRESHOLD = "threshold"
-RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
-CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
-
-OUTSIDE = {"above": "none", "below": "all"}
-"""Whether a detection threshold is outside the tested strengths -> the text of its cell."""
-
-OPENED = "_opened_cell"
-"""Key of the clicked cell in the session, until its page opens."""
 
 
 @page("Models")
@@ -77,7 +66,7 @@ def show() -> None:
     part, place = pickers.tab(PARTS)
     shows = {
         "ranking": _ranking,
-        "transformations": _by_transformation,
+        "transformations": by_transformation.show_transformations,
         "content": _content,
         "claims": claims.show_claims,
         "uses": uses.show_tasks,
@@ -268,168 +257,6 @@ def _table(run: Run) -> None:
     )
 
 
-def _by_transformation(run: Run) -> None:
-    if opened := st.session_state.pop(OPENED, None):
-        transform, model = opened
-        state.choose("model", model)
-        open_transformation(transform)
-    recall = cache.computed(run, by_transform.recall_by_model)
-    thresholds = cache.computed(run, by_transform.thresholds_by_model)
-    groups = cache.computed(run, by_transform.recall_by_group)
-    found = {RECALL: recall, GROUP_RECALL: groups, THRESHOLD: thresholds}
-    there = {key: title for key, title in CELLS.items() if len(found[key])}
-    if not there:
-        messages.empty(tables.why_none(run))
-        return
-    kind = state.choice(
-        st.segmented_control, "Cells", "cells", RECALL, list(there), format_func=there.__getitem__, required=True
-    )
-    shown = kind if kind in there else next(iter(there))
-    if shown == GROUP_RECALL:
-        _group_map(run, groups)
-        return
-    if shown == RECALL:
-        _recall_map(run, recall)
-    else:
-        _threshold_map(run, thresholds)
-    st.caption("Click a cell to open its transformation. Groups and transformations: hardest first.")
-
-
-def _columns(run: Run, rows: pd.DataFrame) -> list[str]:
-    """Return the models of ``rows`` without additional seeds, best first."""
-    order = in_order(scores_of(run, "fine", "seen"))["model"]
-    return [model for model in with_place(order) if model in set(rows["model"])]
-
-
-def _recall_map(run: Run, rows: pd.DataFrame) -> None:
-    models = _columns(run, rows)
-    transforms = by_transform.hardest_first(run, rows, "value", descending=False)
-    encoders = [model for model in models if not model.startswith("baseline/")] or models
-    means = rows[rows["model"].isin(encoders)].groupby("transform")["value"].mean().drop("identity", errors="ignore")
-    hardest = str(means.idxmin())
-    st.markdown(
-        f"**{plain(named(hardest))}** is hardest: {models_in_words(encoders)} correctly classify "
-        f"{in_percent(means.min())} of its samples on average (chance {in_percent(1 / len(run.classes('fine')), 1)})."
-    )
-    values = by_transform.matrix(rows, "value", transforms, models)
-    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
-    cells = rows.assign(
-        text=[
-            f"{_cell_title(row)}<br>recall {100 * row['value']:.1f}%{_interval(row)}" for row in rows.to_dict("records")
-        ]
-    )
-    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), RECALL_SCALE, rows)
-
-
-def _group_map(run: Run, rows: pd.DataFrame) -> None:
-    models = _columns(run, rows)
-    encoders = [model for model in models if not model.startswith("baseline/")] or models
-    means = rows[rows["model"].isin(encoders)].groupby("group")["value"].mean().sort_values(kind="stable")
-    hardest = means.drop("identity", errors="ignore")
-    if len(hardest):
-        st.markdown(
-            f"**{plain(str(hardest.index[0]))}** is the hardest group: {in_percent(hardest.iloc[0])} of its samples "
-            f"are classified correctly on average over {models_in_words(encoders)}."
-        )
-    groups = [str(name) for name in means.index]
-    titles = {name: "Clean" if name == "identity" else name.capitalize() for name in groups}
-    values = by_transform.matrix(rows, "value", groups, models, index="group")
-    texts = values.map(lambda value: "" if pd.isna(value) else f"{100 * value:.0f}")
-    texts = texts.set_axis(list(titles.values()), axis=0).set_axis([model_title(m) for m in models], axis=1)
-    hover = rows.assign(
-        text=[
-            f"<b>{html.escape(model_title(row['model']))}</b><br>{html.escape(titles[row['group']])}<br>"
-            f"recall {100 * row['value']:.1f}%{_interval(row)}"
-            for row in rows.to_dict("records")
-        ]
-    )
-    theme = cache.theme()
-    figure = heat_map(
-        values,
-        texts,
-        by_transform.matrix(hover, "text", groups, models, index="group").fillna(""),
-        theme,
-        RECALL_SCALE,
-        [(theme.group(name), 1) for name in groups],
-    )
-    tables.chart(figure, "by-group", rows, "Recall of each group by model.")
-
-
-def _threshold_map(run: Run, rows: pd.DataFrame) -> None:
-    models = _columns(run, rows)
-    transforms = by_transform.hardest_first(run, rows, "relative", descending=True)
-    encoders = [model for model in models if not model.startswith("baseline/")] or models
-    undetected = rows[(rows["censored"] == "above") & rows["model"].isin(encoders)].groupby("transform").size()
-    if len(undetected):
-        hardest = str(undetected.idxmax())
-        st.markdown(
-            f"**{plain(named(hardest))}** is hardest: of {models_in_words(encoders)}, {undetected.max()} do not detect "
-            "it at any tested strength."
-        )
-    values = by_transform.matrix(rows, "relative", transforms, models)
-    numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
-    words = [OUTSIDE.get(censored) or number for censored, number in zip(rows["censored"], numbers, strict=True)]
-    texts = by_transform.matrix(rows.assign(words=words), "words", transforms, models)
-    cells = rows.assign(
-        text=[
-            f"{_cell_title(row)}<br>{_threshold_in_words(row, number)}"
-            for row, number in zip(rows.to_dict("records"), numbers, strict=True)
-        ]
-    )
-    scale = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
-    _heat_map(run, values, texts, by_transform.matrix(cells, "text", transforms, models), scale, rows, units=True)
-    st.caption("None: not detected at any tested strength. All: detected at every tested strength.")
-
-
-def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
-    axis = strength_axis(row["transform"])
-    if row["censored"] == "above":
-        return f"not detected up to {axis} {number}"
-    if row["censored"] == "below":
-        return f"detected at every tested strength ({axis} {number})"
-    low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
-    return f"detection threshold: {axis} {number} (95% CI {low}\N{EN DASH}{high})"
-
-
-def _interval(row: Mapping[Any, Any]) -> str:
-    if not np.isfinite(row["low"]):
-        return ""
-    return f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
-
-
-def _cell_title(row: Mapping[Any, Any]) -> str:
-    return f"<b>{html.escape(model_title(row['model']))}</b><br>{html.escape(named(row['transform']))}"
-
-
-def _heat_map(
-    run: Run,
-    values: pd.DataFrame,
-    texts: pd.DataFrame,
-    hover: pd.DataFrame,
-    scale: HeatScale,
-    table: pd.DataFrame,
-    units: bool = False,
-) -> None:
-    theme = cache.theme()
-    group = run.transforms.set_index("transform")["group"].reindex(values.index).fillna("")
-    bands = [(theme.group(str(name)), int((group == name).sum())) for name in dict.fromkeys(group)]
-    rows = [
-        f"{named(name)} ({strength_axis(name)})" if units and name != "identity" else named(name)
-        for name in values.index
-    ]
-    texts = texts.fillna("").set_axis(rows, axis=0).set_axis([model_title(m) for m in values.columns], axis=1)
-    figure = heat_map(values, texts, hover.fillna(""), theme, scale, bands)
-    tables.chart(
-        figure, "by-transformation", table, f"{scale.title} of each transformation by model.", on_pick=_open_cell
-    )
-
-
-def _open_cell(cell: Any) -> None:
-    transform, model = cell
-    if transform != "identity":
-        st.session_state[OPENED] = (transform, model)
-
-
 def _content(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
@@ -462,9 +289,10 @@ def _content_finding(run: Run, points: pd.DataFrame) -> str:
     encoders = encoders if len(encoders) > 1 else points
     best = encoders.sort_values("style").iloc[-1]
     place = int((encoders["content"] > best["content"]).sum()) + 1
+    words = ORDINALS[place - 1] if place <= len(ORDINALS) else f"number {place}"
     return (
         f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])} and "
-        f"ranks {place} of {len(encoders)} in content accuracy, which is measured on clean images."
+        f"ranks {words} of {len(encoders)} in content accuracy, which is measured on clean images."
     )
 
 

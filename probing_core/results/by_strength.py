@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.classification import ABOVE, BELOW
-from probing_core.measures.statistics import networks, with_place
-from probing_core.results.ranking import is_baseline
+from probing_core.measures.statistics import with_place
+from probing_core.results.ranking import encoders_of
 from probing_core.results.summaries import pick
 
 OTHERS = ""
@@ -71,10 +71,7 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
     rows = pick(scores, task="fine", measure="recall")
     if rows.empty:
         return pd.Series(dtype=float)
-    rows = rows[rows["subset"].str.startswith("transform:")]
-    encoders = rows[~is_baseline(rows["model"])]
-    rows = encoders if len(encoders) else rows
-    rows = rows[rows["model"].isin(networks(rows["model"].unique()))]
+    rows = encoders_of(rows[rows["subset"].str.startswith("transform:")])
     return rows.groupby(rows["subset"].str.removeprefix("transform:"))["value"].median()
 
 
@@ -88,9 +85,7 @@ def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.
     """
     if thresholds.empty:
         return pd.Series(dtype=float)
-    encoders = thresholds[~is_baseline(thresholds["model"])]
-    rows = encoders if len(encoders) else thresholds
-    rows = rows[rows["model"].isin(networks(rows["model"].unique()))]
+    rows = encoders_of(thresholds)
     sign = np.where(rows["transform"].isin(falling), -1.0, 1.0)
     weakest = (sign * rows["threshold"]).mask(rows["censored"] == ABOVE, np.inf)
     medians = weakest.groupby(rows["transform"]).median()

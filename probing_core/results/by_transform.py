@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.errors import UnknownName
-from probing_core.results.ranking import is_baseline
+from probing_core.results.ranking import encoders_of
 from probing_core.results.run import Run
 from probing_core.results.summaries import pick
 from probing_core.run import layout
@@ -76,15 +76,14 @@ def hardest_first(run: Run, rows: pd.DataFrame, column: str, descending: bool) -
     """Return the transformations by group, the hardest group and the hardest of each group first.
 
     Args:
-        rows: ``transform``, ``model`` and ``column``, of which the mean over the encoders counts.
+        rows: ``transform``, ``model`` and ``column``, of which the median over the encoders counts.
         descending: whether large values are hard.
     """
-    encoders = rows[~is_baseline(rows["model"])]
-    means = (encoders if len(encoders) else rows).groupby("transform")[column].mean()
-    means = -means if descending else means
-    facts = run.transforms.set_index("transform")["group"].reindex(means.index)
-    by_group = means.groupby(facts).mean()
-    table = pd.DataFrame({"group": facts, "value": means, "of_group": facts.map(by_group)})
+    medians = encoders_of(rows).groupby("transform")[column].median()
+    medians = -medians if descending else medians
+    facts = run.transforms.set_index("transform")["group"].reindex(medians.index)
+    by_group = medians.groupby(facts).mean()
+    table = pd.DataFrame({"group": facts, "value": medians, "of_group": facts.map(by_group)})
     return list(table.sort_values(["of_group", "group", "value"], kind="stable").index)
 
 

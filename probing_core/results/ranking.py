@@ -20,6 +20,7 @@ from probing_core.measures.statistics import (
     average,
     difference,
     interval,
+    networks,
     seed_of,
     step_down_p,
 )
@@ -128,6 +129,13 @@ def measure_of(subset: str) -> str:
 def is_baseline(models: pd.Series) -> pd.Series:
     """Return which of the names are baselines, which learned nothing from pictures."""
     return models.str.startswith(BASELINE)
+
+
+def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of encoders, each network once; of baselines where there is no encoder."""
+    encoders = rows[~is_baseline(rows["model"])]
+    rows = encoders if len(encoders) else rows
+    return rows[rows["model"].isin(networks(rows["model"].unique()))]
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:

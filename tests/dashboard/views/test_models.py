@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.text import named
 from probing_core.compute.names import UNDECIDED
-from probing_core.measures.notation import in_points, model_title
+from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
+from probing_core.results.by_strength import median_recall
 from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
 from probing_core.run.store import Store
@@ -58,8 +60,16 @@ def test_models_ranks_all_models_and_lists_them_in_a_table(open_app):
 def test_models_by_group_names_the_hardest_group(open_app):
     app = open_app("Models", run=REFERENCE, part="transformations", cells="group")
     rows = by_transform.recall_by_group(Run.open(REFERENCE))
-    means = rows[~is_baseline(rows["model"])].groupby("group")["value"].mean().drop("identity")
-    assert any(means.idxmin() in box.value for box in app.markdown)
+    encoders = rows[~is_baseline(rows["model"]) & ~rows["model"].str.contains("@")]
+    medians = encoders.groupby("group")["value"].median().drop("identity")
+    assert any(box.value.startswith(f"**{medians.idxmin().capitalize()}** is") for box in app.markdown)
+
+
+def test_models_and_transformations_state_one_recall_of_the_hardest_transformation(open_app):
+    recall = median_recall(Run.open(REFERENCE).scores).drop("identity")
+    for app in (open_app("Models", run=REFERENCE, part="transformations"), open_app("Transformations", run=REFERENCE)):
+        (finding,) = [box.value for box in app.markdown if box.value.startswith(f"**{named(recall.idxmin())}** is")]
+        assert in_percent(recall.min()) in finding
 
 
 @pytest.mark.parametrize(("cells", "column"), [("recall", "value"), ("threshold", "relative")])

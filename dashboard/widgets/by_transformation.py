@@ -1,0 +1,169 @@
+"""Heat maps of recall and detection threshold by model."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.data import cache
+from dashboard.text import named, plain, strength_axis, strength_number
+from dashboard.widgets import messages, tables
+from dashboard.widgets.links import open_transformation
+from probing_core.charts import HeatScale, heat_map
+from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.statistics import with_place
+from probing_core.results import Run, by_transform
+from probing_core.results.ranking import encoders_of, in_order, scores_of
+from probing_core.results.sentences import models_in_words
+
+RECALL = "recall"
+GROUP_RECALL = "group"
+THRESHOLD = "threshold"
+CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
+
+RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
+THRESHOLD_SCALE = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
+
+OUTSIDE = {"above": "none", "below": "all"}
+"""Whether a detection threshold is outside the tested strengths -> the text of its cell."""
+
+OPENED = "_opened_cell"
+"""Key of the clicked cell in the session, until its page opens."""
+
+
+def show_transformations(run: Run) -> None:
+    if opened := st.session_state.pop(OPENED, None):
+        transform, model = opened
+        state.choose("model", model)
+        open_transformation(transform)
+    measured = {
+        RECALL: cache.computed(run, by_transform.recall_by_model),
+        GROUP_RECALL: cache.computed(run, by_transform.recall_by_group),
+        THRESHOLD: cache.computed(run, by_transform.thresholds_by_model),
+    }
+    available = {kind: title for kind, title in CELLS.items() if len(measured[kind])}
+    if not available:
+        messages.empty(tables.why_none(run))
+        return
+    selected = state.choice(
+        st.segmented_control, "Show", "cells", RECALL, list(available), format_func=available.__getitem__, required=True
+    )
+    kind = selected if selected in available else next(iter(available))
+    {RECALL: _recall, GROUP_RECALL: _group_recall, THRESHOLD: _thresholds}[kind](run, measured[kind])
+
+
+def _recall(run: Run, rows: pd.DataFrame) -> None:
+    encoders = encoders_of(rows)
+    medians = encoders.groupby("transform")["value"].median().drop("identity", errors="ignore")
+    st.markdown(
+        f"**{plain(named(str(medians.idxmin())))}** is hardest: median recall {in_percent(medians.min())} over "
+        f"{models_in_words(encoders['model'].unique())} (chance {in_percent(1 / len(run.classes('fine')), 1)})."
+    )
+    titles = {name: named(name) for name in by_transform.hardest_first(run, rows, "value", descending=False)}
+    _heat_map(run, _recall_cells(rows, titles, "transform"), rows, titles, RECALL_SCALE)
+
+
+def _group_recall(run: Run, rows: pd.DataFrame) -> None:
+    encoders = encoders_of(rows)
+    medians = encoders.groupby("group")["value"].median().sort_values(kind="stable")
+    titles = {str(name): "Clean" if name == "identity" else str(name).capitalize() for name in medians.index}
+    hardest = medians.drop("identity", errors="ignore")
+    if len(hardest):
+        st.markdown(
+            f"**{plain(titles[str(hardest.index[0])])}** is the hardest group: median recall "
+            f"{in_percent(hardest.iloc[0])} over {models_in_words(encoders['model'].unique())}."
+        )
+    _heat_map(run, _recall_cells(rows, titles, "group"), rows, titles, RECALL_SCALE, "group")
+
+
+def _thresholds(run: Run, rows: pd.DataFrame) -> None:
+    encoders = encoders_of(rows)
+    undetected = encoders[encoders["censored"] == "above"].groupby("transform").size()
+    if len(undetected):
+        st.markdown(
+            f"**{plain(named(str(undetected.idxmax())))}** is hardest: {undetected.max()} of "
+            f"{models_in_words(encoders['model'].unique())} do not detect it at any tested strength."
+        )
+    numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
+    cells = rows.assign(
+        text=[OUTSIDE.get(censored) or number for censored, number in zip(rows["censored"], numbers, strict=True)],
+        hover=[
+            f"{_cell_title(row['model'], named(row['transform']))}<br>{_threshold_in_words(row, number)}"
+            for row, number in zip(rows.to_dict("records"), numbers, strict=True)
+        ],
+    )
+    order = by_transform.hardest_first(run, rows, "relative", descending=True)
+    titles = {name: f"{named(name)} ({strength_axis(name)})" if name != "identity" else named(name) for name in order}
+    _heat_map(run, cells, rows, titles, THRESHOLD_SCALE, column="relative")
+    st.caption("None: not detected at any tested strength. All: detected at every tested strength.")
+
+
+def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
+    axis = strength_axis(row["transform"])
+    if row["censored"] == "above":
+        return f"not detected up to {axis} {number}"
+    if row["censored"] == "below":
+        return f"detected at every tested strength ({axis} {number})"
+    low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
+    return f"detection threshold: {axis} {number} (95% CI {low}\N{EN DASH}{high})"
+
+
+def _cell_title(model: str, title: str) -> str:
+    return f"<b>{html.escape(model_title(model))}</b><br>{html.escape(title)}"
+
+
+def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> pd.DataFrame:
+    """Return ``rows`` with the text and the hover text of their cells."""
+    texts, hover = [], []
+    for row in rows.to_dict("records"):
+        ci = f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})" if np.isfinite(row["low"]) else ""
+        texts.append("" if pd.isna(row["value"]) else f"{100 * row['value']:.0f}")
+        hover.append(f"{_cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}%{ci}")
+    return rows.assign(text=texts, hover=hover)
+
+
+def _heat_map(
+    run: Run,
+    cells: pd.DataFrame,
+    data: pd.DataFrame,
+    titles: Mapping[str, str],
+    scale: HeatScale,
+    index: str = "transform",
+    column: str = "value",
+) -> None:
+    """Draw a row for each of ``titles`` and a column for each model, the best first.
+
+    Args:
+        cells: ``model``, ``index``, ``column`` (the color), ``text`` and ``hover``.
+        data: offered for download.
+    """
+    theme = cache.theme()
+    order = in_order(scores_of(run, "fine", "seen"))["model"]
+    models = [model for model in with_place(order) if model in set(cells["model"])]
+    values, texts, hover = (
+        by_transform.matrix(cells, of, list(titles), models, index) for of in (column, "text", "hover")
+    )
+    texts = texts.fillna("").set_axis(list(titles.values()), axis=0)
+    texts = texts.set_axis([model_title(model) for model in models], axis=1)
+    groups = run.transforms.set_index("transform")["group"]
+    of_rows = list(titles) if index == "group" else groups.reindex(list(titles)).fillna("")
+    bands = [(theme.group(str(name)), len(list(rows))) for name, rows in groupby(of_rows)]
+    figure = heat_map(values, texts, hover.fillna(""), theme, scale, bands)
+    is_clickable = index == "transform"
+    on_pick = _open_cell if is_clickable else None
+    tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
+    if is_clickable:
+        st.caption("Click a cell to open its transformation. Groups and transformations: hardest first.")
+
+
+def _open_cell(cell: Any) -> None:
+    transform, model = cell
+    if transform != "identity":
+        st.session_state[OPENED] = (transform, model)
