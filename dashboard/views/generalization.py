@@ -64,7 +64,7 @@ def _unseen(run: Run) -> None:
     messages.finding(
         f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** if the "
         f"probe has not seen the transformation: {in_percent(means[SEEN], 1)} to {in_percent(means[UNSEEN], 1)}, mean "
-        f"over {models_in_words(averaged['model'].unique())}."
+        f"over {models_in_words(averaged['model'].drop_duplicates())}."
     )
     left, right = st.columns(2, gap="medium")
     with left:

@@ -64,7 +64,8 @@ def _recall(run: Run, rows: pd.DataFrame) -> None:
     medians = encoders.groupby("transform")["value"].median().drop("identity", errors="ignore")
     st.markdown(
         f"**{plain(named(str(medians.idxmin())))}** is hardest: median recall {in_percent(medians.min())} over "
-        f"{models_in_words(encoders['model'].unique())} (chance {in_percent(1 / len(run.classes('fine')), 1)})."
+        f"{models_in_words(encoders['model'].drop_duplicates())} "
+        f"(chance {in_percent(1 / len(run.classes('fine')), 1)})."
     )
     titles = {name: named(name) for name in by_transform.hardest_first(run, rows, "value", descending=False)}
     _heat_map(run, _recall_cells(rows, titles, "transform"), rows, titles, RECALL_SCALE)
@@ -78,7 +79,7 @@ def _group_recall(run: Run, rows: pd.DataFrame) -> None:
     if len(hardest):
         st.markdown(
             f"**{plain(titles[str(hardest.index[0])])}** is the hardest group: median recall "
-            f"{in_percent(hardest.iloc[0])} over {models_in_words(encoders['model'].unique())}."
+            f"{in_percent(hardest.iloc[0])} over {models_in_words(encoders['model'].drop_duplicates())}."
         )
     _heat_map(run, _recall_cells(rows, titles, "group"), rows, titles, RECALL_SCALE, "group")
 
@@ -89,7 +90,7 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     if len(undetected):
         st.markdown(
             f"**{plain(named(str(undetected.idxmax())))}** is hardest: {undetected.max()} of "
-            f"{models_in_words(encoders['model'].unique())} do not detect it at any tested strength."
+            f"{models_in_words(encoders['model'].drop_duplicates())} do not detect it at any tested strength."
         )
     numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
     cells = rows.assign(
