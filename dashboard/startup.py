@@ -62,7 +62,7 @@ def other_pages() -> None:
             cache.computed(run, strip_of, tuple(with_place(board["model"])))
         for compute in (finds_originals, retrieval.originals):
             cache.computed(run, compute)
-        predictions.measured(run)
+        predictions.accuracies(run)
     first = cache.packaged().rows["image_id"].iloc[0]
     contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
 

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,36 +115,16 @@ def reference_set(run: Run, kind: str) -> ReferenceSet | None:
     return predictor_of(run).reference_sets.sets.get(kind)
 
 
-class Measured(NamedTuple):
-    """Accuracy of the answers of models, edited or not, as on Methods; without the interval, for which a visitor would
-    wait.
-
-    Attributes:
-        about: the images, in words.
-        accuracies: model -> its balanced accuracy.
-    """
-
-    about: str
-    accuracies: dict[str, float]
-
-
-def measured(run: Run) -> list[Measured]:
-    """Return the accuracies on images that ``run`` tested, and then on outside images, as far as they were measured."""
-    return cache.computed(run, _measured)
-
-
-def _measured(run: Run) -> list[Measured]:
-    return [
-        Measured(about, {str(model): accuracy(mine).value for model, mine in rows.groupby("model")})
-        for about, rows in ((cache.HELD_OUT, held_out(run, run.live_models)), (cache.OTHERS, outside(run)))
-        if len(rows)
-    ]
-
-
 def accuracies(run: Run) -> dict[str, float]:
-    """Return model -> its balanced accuracy: on outside images if they were measured, otherwise on the test images of
-    the run. Outside images are more like those that visitors upload."""
-    return measured(run)[-1].accuracies if measured(run) else {}
+    """Return model -> its balanced accuracy, edited or not: on outside images if they were measured, which are more
+    like uploads, otherwise on the test images of the run. There is no interval, for which a visitor would wait."""
+    return cache.computed(run, _accuracies)
+
+
+def _accuracies(run: Run) -> dict[str, float]:
+    rows = outside(run)
+    rows = held_out(run, run.live_models) if rows.empty else rows
+    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")} if len(rows) else {}
 
 
 def most_accurate_first(run: Run) -> list[str]:

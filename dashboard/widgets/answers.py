@@ -189,7 +189,7 @@ def models_table(
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line">{before}{scale}<span class="words">Edited?</span></div></th>'
-        '<th scope="col">If edited</th><th scope="col" title="Balanced accuracy on tested samples; chance: 50%">'
+        '<th scope="col">If edited</th><th scope="col" title="Mean of clean and edited images; chance: 50%">'
         f"Edited-or-not accuracy</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     if not waiting:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dashboard import rights
-from dashboard.data import cache, predictions
+from dashboard.data import predictions
 from dashboard.data.predictions import Answers
 from probing_core.answers.crops import Crops
 from probing_core.answers.quality import quality
@@ -111,9 +111,8 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     assert hub._downloads.get()
 
 
-def test_measured_accuracies_are_those_of_methods(made_run):
+def test_accuracies_are_those_of_methods(made_run):
     run = Run.open(made_run)
     rows = held_out(run, run.live_models)
     right = {model: quality(mine).accuracy.value for model, mine in rows.groupby("model")} if len(rows) else {}
-    measured = predictions.measured(run)
-    assert [(one.about, one.accuracies) for one in measured] == ([(cache.HELD_OUT, right)] if right else [])
+    assert predictions.accuracies(run) == right
