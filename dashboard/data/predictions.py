@@ -27,6 +27,7 @@ from probing_core.api.model_answers import held_out, outside
 from probing_core.api.predictor import Predictor
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
@@ -183,6 +184,13 @@ def crops_of(run: Run, picture: VisitorPicture) -> Crops:
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
     """Cut a picture; its pixels leave the memory with the visitor who brought it."""
     return cut(_image, view)
+
+
+def without_probabilities(row: Row) -> Row:
+    """Return a row for an image that may not be a photograph: models were trained only on photographs."""
+    classes = [one | {"probability": np.nan} for one in row["classes"]]
+    no_answer = {"edited": None, "answer": PERHAPS_NO_PHOTOGRAPH, "unavailable": PERHAPS_NO_PHOTOGRAPH, "verdict": None}
+    return row | no_answer | {"classes": classes}
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import cv2
 import numpy as np
@@ -74,14 +74,15 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     prior = answers.stored_prior()
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
     first = [*_detector(run), *models]
-    rows = next(filter(None, (asking.rows(run, [model], crops, prior) for model in first)), [])
+    flat = {name for name, picture in pictures.items() if picture.flatness > FLAT}
+    rows = next(filter(None, (asking.rows(run, [model], crops, prior, flat) for model in first)), [])
     if not rows:
         messages.empty("None of the models could be asked. Choose another run.")
         return
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
     _verdict(run, opened, picture, crops[opened], prior)
-    found = _show_models(run, opened, picture.flatness, crops[opened], models, prior)
+    found = _show_models(run, opened, crops[opened], models, prior, flat & {opened})
     with st.expander("How many images are expected to be edited"):
         answers.pick_prior()
         st.caption("Probabilities depend on this fraction; p-values do not.")
@@ -157,7 +158,7 @@ def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     for row in rows:
         picture = pictures[row["image"]]
         thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        lines.append(answers.line_of(row, thumbnail, picture.flatness))
+        lines.append(answers.line_of(row, thumbnail))
     answers.pick_of_lines(lines, opened, lambda name: state.choose("card", name))
     state.publish("card", opened)
     return opened
@@ -229,25 +230,22 @@ def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -
     return drawn
 
 
-def _show_models(run: Run, name: str, flat: float, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
-    """Show what each model predicts, as the answers arrive, and return all rows.
-
-    Args:
-        flat: fraction of the image without texture; above `FLAT`, no probability is shown.
-    """
+def _show_models(
+    run: Run, name: str, crops: Crops, models: Sequence[str], prior: float, flat: Collection[str]
+) -> list[Row]:
+    """Show what each model predicts, as the answers arrive, and return all rows; ``flat`` as in `asking.rows`."""
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
-    abstains = flat > FLAT
     everything = answers.show_all_models(len(models), FIRST_MODELS)
     asked = models if everything else models[:FIRST_MODELS]
 
     def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
-        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting, abstains=abstains))
+        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting))
 
     draw([], asked)
-    found = asking.one_by_one(run, asked, {name: crops}, prior, draw)
+    found = asking.one_by_one(run, asked, {name: crops}, prior, flat, draw)
     without = len(run.models) - len(models)
     notes = []
-    if abstains:
+    if flat:
         notes.append("No probabilities are shown, since models were trained only on photographs, too.")
     elif _detector(run):
         notes.append("Where a model disagrees, trust the detector: models were not trained to find edits.")
@@ -266,13 +264,13 @@ def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: flo
         transform = resolve(pickers.pick_transform(run, help=hint("strength")))
         step = strength_slider(picture, run.recipe.view, transform)
         crops = {"before": Crops(step.before), "after": Crops(step.after)}
-        rows = asking.rows(run, [*_detector(run), *models], crops, prior)
+        flat = crops if picture.flatness > FLAT else ()
+        rows = asking.rows(run, [*_detector(run), *models], crops, prior, flat)
         done = with_strength(transform.name, step.strength, 3)
         st.markdown(f"Answers for the square shown above, **before** and **after {done}**:")
         st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
         compared = {"before": rows[::2], "after": rows[1::2]}
-        abstains = picture.flatness > FLAT
-        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run), abstains=abstains))
+        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run)))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -42,6 +43,7 @@ REASONS = {
     Unavailable.TOO_FEW: "too few photographs to calibrate",
     Unavailable.NOT_SEPARATED: "does not separate clean from edited images",
     Unavailable.NOT_TRANSFERABLE: "does not transfer to new sources",
+    PERHAPS_NO_PHOTOGRAPH: "not a photograph?",
 }
 """Why an answer has no probability, as shown in its row."""
 
@@ -162,8 +164,6 @@ def models_table(
     theme: Theme,
     accuracies: Mapping[str, float],
     waiting: Sequence[str] = (),
-    *,
-    abstains: bool = False,
 ) -> str:
     """Return HTML: a row per model with a bar for the probability of an edit, the most probable edit, and the model's
     accuracy.
@@ -173,18 +173,18 @@ def models_table(
             the other.
         accuracies: model -> balanced accuracy, edited or not.
         waiting: models that have not answered yet.
-        abstains: whether no probability is stated, because the image may not be a photograph.
     """
     compared = list(answers) if len(answers) > 1 else [""]
     lines = []
     for rows in zip(*answers.values(), strict=True):
         model = rows[0]["model"]
-        bars = "".join(_bar(row, when, abstains) for when, row in zip(compared, rows, strict=True))
-        edits = "".join(_first(row, theme, abstains) for row in rows)
+        bars = "".join(_bar(row, when) for when, row in zip(compared, rows, strict=True))
+        edits = "".join(_first(row, theme) for row in rows)
         name = "Detector" if model == DETECTOR else escape(model_title(model))
         accuracy = in_percent(accuracies[model]) if model in accuracies else ""
         lines.append(f'<tr><th scope="row">{name}</th><td>{bars}</td><td>{edits}</td><td>{accuracy}</td></tr>')
-    scale = '<span class="scale"><span>0</span><span>50</span><span>100%</span></span>'
+    has_bars = not lines or any(row["edited"] is not None for rows in answers.values() for row in rows)
+    scale = '<span class="scale"><span>0</span><span>50</span><span>100%</span></span>' if has_bars else ""
     before = '<span class="when"></span>' if len(compared) > 1 else ""
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
@@ -198,10 +198,8 @@ def models_table(
     return f'{table}<p class="awaited">{several} being asked …</p>'
 
 
-def _bar(row: Row, when: str, abstains: bool) -> str:
+def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
-    if abstains:
-        return f'<div class="line">{before}<span class="words sure">not a photograph?</span></div>'
     if row["edited"] is None:
         return f'<div class="line">{before}<span class="words sure">{escape(REASONS[row["unavailable"]])}</span></div>'
     track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
@@ -209,11 +207,11 @@ def _bar(row: Row, when: str, abstains: bool) -> str:
     return f'<div class="line">{before}{track}{words}</div>'
 
 
-def _first(row: Row, theme: Theme, abstains: bool) -> str:
+def _first(row: Row, theme: Theme) -> str:
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
     named = escape(transform_title(first["class"]))
-    if not abstains:
+    if not math.isnan(first["probability"]):
         named += f": {in_percent(first['probability'])}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
@@ -238,11 +236,9 @@ class Line(NamedTuple):
     q: str = ""
 
 
-def line_of(row: Row, thumbnail: str, flat: float) -> Line:
+def line_of(row: Row, thumbnail: str) -> Line:
     """Return the line of a live answer."""
     verdict = row.get("verdict")
-    if flat > FLAT:
-        return Line(thumbnail, row["image"], "", PERHAPS_NO_PHOTOGRAPH)
     p = p_in_words(verdict["p"], verdict["n"]) if verdict else ""
     edit = edit_cell(row["answer"], edit_of(row["classes"]))
     return Line(thumbnail, row["image"], "", answer_in_words(row["answer"], row["edited"]), edit, p)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -36,15 +36,22 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
     return found
 
 
-def rows(run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float) -> list[Row]:
+def rows(
+    run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float, flat: Collection[str] = ()
+) -> list[Row]:
     """Return the answer of each model about each image, by model, with the reason if it has no probability
-    (``unavailable``); errors as in `each`."""
+    (``unavailable``); errors as in `each`.
+
+    Args:
+        flat: names of the images that may not be photographs, for which no probability is stated.
+    """
     found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
-    return [
+    answered = [
         answer.row(name, prior) | {"unavailable": answer.unavailable}
         for answers in found.values()
         for name, answer in zip(crops, answers, strict=True)
     ]
+    return [predictions.without_probabilities(row) if row["image"] in flat else row for row in answered]
 
 
 def one_by_one(
@@ -52,6 +59,7 @@ def one_by_one(
     models: Sequence[str],
     crops: Mapping[str, Crops],
     prior: float,
+    flat: Collection[str],
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:
     """Return what `rows` does, and show each answer as it comes.
@@ -64,7 +72,7 @@ def one_by_one(
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
             show(found, models[number:])
-        found += rows(run, [model], crops, prior)
+        found += rows(run, [model], crops, prior, flat)
         show(found, models[number + 1 :])
     return found
 

@@ -116,3 +116,13 @@ def test_accuracies_are_those_of_methods(made_run):
     rows = held_out(run, run.live_models)
     right = {model: quality(mine).accuracy.value for model, mine in rows.groupby("model")} if len(rows) else {}
     assert predictions.accuracies(run) == right
+
+
+def test_class_table_states_no_probability_of_an_image_that_may_not_be_a_photograph(made_run, crops):
+    (answer,) = Predictor(Run.open(made_run)).ask(MODEL, crops[:1])
+    row = answer.row("a.png")
+    table = predictions.class_table([predictions.without_probabilities(row), row])
+    half = len(table) // 2
+    assert table["answer"].unique().tolist() == ["perhaps no photograph", row["answer"]]
+    assert table[["edited", "probability"]].isna().all(axis=1).tolist() == [True] * half + [False] * half
+    assert table["class"][:half].tolist() == table["class"][half:].tolist()

@@ -9,6 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 
+from dashboard.data.predictions import without_probabilities
 from dashboard.widgets.answers import (
     Line,
     evidence,
@@ -129,8 +130,10 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
 
 
 def test_models_table_of_an_image_without_texture_shows_no_probability():
-    _, *lines = cells(models_table({"a.png": [row("zoo/mae", 0.91)]}, Theme(), {}, abstains=True))
+    head, *lines = cells(models_table({"a.png": [without_probabilities(row("zoo/mae", 0.91))]}, Theme(), {}))
     assert lines == [["MAE (zoo)", "not a photograph?", "JPEG", ""]]
+    assert "100%" not in head[1], "there is no bar to read on the scale"
+    assert "100%" in cells(models_table({"a.png": []}, Theme(), {}))[0][1]
 
 
 def test_models_table_states_why_there_is_no_probability():
@@ -148,11 +151,9 @@ def test_models_table_escapes_names():
 
 def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
-    assert line_of(live, "", 0.0) == Line(
-        "", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)"
-    )
-    assert line_of(live, "", 0.9).answer == "perhaps no photograph"
-    assert line_of(row("zoo/mae", 0.2), "", 0.0)[3:] == ("probably unedited (20%)", "", "", "")
+    assert line_of(live, "") == Line("", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)")
+    assert line_of(without_probabilities(live), "")[3:] == ("perhaps no photograph", "", "", "")
+    assert line_of(row("zoo/mae", 0.2), "")[3:] == ("probably unedited (20%)", "", "", "")
 
 
 def test_images_table_escapes_and_shows_q_where_there_is_one():
