@@ -150,7 +150,9 @@ class PointMap {
     this.large = !this.everything && shown.n < LARGE_POINTS;
     this.arrange();
     this.drawPoints();
-    if (!live) this.drawNames();
+    // During a preview, the name under the pointer stays: once replaced, it would not report that the pointer left.
+    const isPointedAt = shown !== counting && this.names.matches(":hover");
+    if (!live && !isPointedAt) this.drawNames();
     this.contours = live ? [] : this.findContours();
     this.drawOver();
   }

@@ -464,10 +464,11 @@ class Images {
   }
 
   card(i, first) {
-    const { app } = this, show = () => app.hover(i), leave = () => app.hover(null);
+    const { app } = this, show = () => app.hover(i), leave = () => app.hovered === i && app.hover(null);
     const predictions = [0, 1].map((slot) => el("span.px-answer", badge(slot), ` ${app.prediction(i, slot)}`));
     const words = first && [el("em", "original"), el("em", "transformed")];
-    const listening = { onclick: () => app.open(i), onfocus: show, onblur: leave, onpointerenter: show,
+    // A pointer also enters an image that is laid out under it. Only its movement takes the place of the keys.
+    const listening = { onclick: () => app.open(i), onfocus: show, onblur: leave, onpointermove: show,
       onpointerleave: leave };
     const about = [app.strength(i), app.state.pin === i && "pinned"].filter(Boolean).join(", ");
     return el("button.px-open", listening, app.pair(i, words), app.caption(i, about), predictions);
