@@ -249,8 +249,9 @@ class Counting {
 
   /**
    * Return the difference in accuracy B minus A over the selected samples, in percentage points, as `value` with its
-   * 95 % CI from `low` to `high`, and its two-sided `p`, clustered by photograph; NaN for fewer than six photographs.
-   * Over all samples, Python computed the interval and p, which is adjusted for testing all pairs of models.
+   * 95% CI from `low` to `high`, and its two-sided `p`, clustered by photograph; NaN for fewer than six photographs.
+   * Over all samples, Python computed the interval and p, which is adjusted for testing all pairs of models, and NaN for
+   * a pair that was not tested.
    */
   difference() {
     const { photographs, crop, differences, models } = this.data;
@@ -269,7 +270,7 @@ class Counting {
     const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n, half = quantile(clusters) * error;
     const [first, second] = this.state.models.map((model) => models.indexOf(model));
     const [low, high, p] = (this.isEmpty && differenceOf(differences, first, second))
-      || [100 * (mean - half), 100 * (mean + half)];
-    return { value: 100 * mean, low, high, p: p ?? twoSided(mean / error, clusters) };
+      || [100 * (mean - half), 100 * (mean + half), twoSided(mean / error, clusters)];
+    return { value: 100 * mean, low, high, p: p ?? NaN };
   }
 }

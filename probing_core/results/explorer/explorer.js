@@ -667,7 +667,7 @@ class Explorer {
         `: accuracy ${accuracies[best]} vs. ${accuracies[1 - best]}, a difference of `,
         `${Math.abs(value).toFixed(1)} percentage points`, interval(best === 0), ".", chance];
     }
-    const result = interval() ? " are not significantly different: accuracy " : ": accuracy ";
+    const result = Number.isNaN(p) ? ": accuracy " : " are not significantly different: accuracy ";
     return [names[0], " and ", names[1], result, `${accuracies[0]} and ${accuracies[1]}, B \u2212 A `,
       `${signed(value, 1)} percentage points`, interval(), ".", chance];
   }

@@ -182,7 +182,6 @@ class TestInABrowser:
         page.keyboard.press("Enter")
         assert page.locator(".px-chip").count() == 2
         page.keyboard.press("Escape")
-        page.mouse.move(1, 1)  # where no image that is laid out under it takes the place of the point
         page.locator(".px-map-b canvas").nth(1).focus()
         page.keyboard.press("ArrowRight")
         page.wait_for_function("() => explorer.hovered !== null")
@@ -191,6 +190,35 @@ class TestInABrowser:
         assert page.locator("dialog .px-says").count() == len(MODELS)
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
+
+    def test_image_laid_out_under_a_resting_pointer_leaves_the_point_of_the_keys(self, opened):
+        page = opened
+        page.locator(".px-open").first.hover()
+        pointed = page.evaluate("() => explorer.hovered")
+        assert pointed is not None
+        page.evaluate("() => explorer.maps[1].over.focus({preventScroll: true})")
+        page.keyboard.press("ArrowRight")
+        point = page.evaluate("() => explorer.hovered")
+        assert point not in (None, pointed)
+        page.evaluate("() => explorer.images.draw(2)")
+        page.wait_for_timeout(500)  # Chromium reports what it laid out under the pointer later
+        assert page.evaluate("() => explorer.hovered") == point
+
+    def test_preview_ends_where_the_pointer_leaves_the_name_of_a_class(self, opened):
+        page = opened
+        page.locator(".px-map-a .px-names button").first.hover()
+        page.wait_for_function("() => explorer.preview")
+        page.wait_for_timeout(300)
+        page.mouse.move(3, 3)
+        page.wait_for_function("() => !explorer.preview")
+
+    def test_pair_that_was_not_tested_has_no_p_value(self, opened):
+        page = opened
+        page.evaluate("() => { explorer.data.differences[1][0][2] = null; explorer.draw(); }")
+        sentence = page.locator(".px-sentence").inner_text()
+        assert "95% CI" in sentence
+        assert "p " not in sentence.split("CI")[1].split(")")[0]
+        assert "significant" not in sentence
 
     def test_first_visit_states_the_difference_and_offers_an_example(self, shared, opened):
         page, run = opened, shared[0]
