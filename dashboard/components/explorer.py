@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -35,7 +34,7 @@ SELECTION = "selection"
 """Name of the choice that holds the selection, as JSON."""
 
 VISITOR = "visitor"
-"""Name of the session's value, and of the part of an address, that hold the key of a visitor."""
+"""Name of the session's value that holds the visitor, and of the part of an address that holds its key."""
 
 MOST_MODELS = 16
 """Largest number of models in the menus; the map of one is fetched when it is chosen."""
@@ -53,14 +52,11 @@ AT_ONCE = 2
 WAITING = 100
 """Maximum number of other requests of a visitor that wait for this; more are refused."""
 
-MOST_VISITORS = 4096
-"""Number of visitors that are remembered; the one whose last page is oldest is forgotten first."""
-
 _shown: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their addresses."""
 
-_visitors: OrderedDict[str, Visitor] = OrderedDict()
-"""Visitors by their keys, the one whose last page is newest last."""
+_visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
+"""Visitors, by their keys. Each lasts as long as its session."""
 
 _component = st.components.v2.component(
     "probing_explorer",
@@ -85,7 +81,6 @@ class Explorer:
         self.header, self.parts = packed(self.data)
         name = secrets.token_urlsafe(16)
         self.address = f"{FOLDER}/{name}"
-        self._tested = np.sort(self.data.sample)
         self._encoded = lru_cache(IMAGES_KEPT)(self._sample)
         self._photograph = lru_cache(IMAGES_KEPT)(self._whole)
         _shown[name] = self
@@ -96,8 +91,7 @@ class Explorer:
         Raises:
             KeyError: it is not among the points.
         """
-        place = np.searchsorted(self._tested, sample)
-        if place == len(self._tested) or self._tested[place] != sample:
+        if sample not in self.data.sample:
             raise KeyError(sample)
         return self._encoded(sample)
 
@@ -133,9 +127,15 @@ class TooMany(Exception):
 
 
 class Visitor:
-    """Bounds what is computed for one visitor."""
+    """Bounds what is computed for one visitor.
+
+    Attributes:
+        key: part of the addresses of images, which nobody can guess.
+    """
 
     def __init__(self) -> None:
+        self.key = secrets.token_urlsafe(12)
+        _visitors[self.key] = self
         self._slots, self._requests = asyncio.Semaphore(AT_ONCE), 0
 
     @asynccontextmanager
@@ -155,23 +155,11 @@ class Visitor:
             self._requests -= 1
 
 
-def new_visitor() -> str:
-    """Return the key of a new visitor, which nobody can guess."""
-    key = secrets.token_urlsafe(12)
-    _visitors[key] = Visitor()
-    while len(_visitors) > MOST_VISITORS:
-        _visitors.popitem(last=False)
-    return key
-
-
-def _visitor() -> str:
-    """Return the key of the visitor of this session."""
-    key = st.session_state.get(VISITOR, "")
-    if key in _visitors:
-        _visitors.move_to_end(key)
-    else:
-        key = st.session_state[VISITOR] = new_visitor()
-    return key
+def _visitor() -> Visitor:
+    """Return the visitor of this session."""
+    if VISITOR not in st.session_state:
+        st.session_state[VISITOR] = Visitor()
+    return st.session_state[VISITOR]
 
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=3, show_spinner=False)
@@ -204,7 +192,7 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
         "address": found.address,
         "header": found.header,
         "images": not run.pictures.why_not,
-        "visitor": _visitor(),
+        "visitor": _visitor().key,
         "selection": _parsed(stored),
         "visit": state.visits(),
         "own": own,

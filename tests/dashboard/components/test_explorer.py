@@ -24,6 +24,11 @@ def shown(made_run) -> explorer.Explorer:
     return explorer.explorer_of(Run.open(made_run))
 
 
+@pytest.fixture
+def visitor() -> explorer.Visitor:
+    return explorer.Visitor()
+
+
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     return TestClient(Starlette(routes=explorer.routes()))
@@ -36,24 +41,24 @@ def test_points_are_those_of_the_run(shown, client):
         assert "private" in found.headers["cache-control"]
 
 
-def test_pictures_are_those_of_the_run(shown, client, made_run):
+def test_pictures_are_those_of_the_run(shown, client, made_run, visitor):
     run = Run.open(made_run)
     sample = int(shown.data.sample[3])
-    answer = client.get(f"/{shown.address}/sample/{sample}", params={"visitor": explorer.new_visitor()})
+    answer = client.get(f"/{shown.address}/sample/{sample}", params={"visitor": visitor.key})
     found = np.array(Image.open(io.BytesIO(answer.content)).convert("RGB"))
     assert np.abs(found.astype(int) - run.picture(sample)[1]).mean() < 6
-    answer = client.get(f"/{shown.address}/photograph/0", params={"visitor": explorer.new_visitor()})
+    answer = client.get(f"/{shown.address}/photograph/0", params={"visitor": visitor.key})
     whole, photograph = Image.open(io.BytesIO(answer.content)), run.pictures.photograph(shown.data.crops[0])
     assert whole.size == photograph.shape[1::-1]
     assert max(whole.size) <= explorer.LARGEST_SIDE
 
 
-def test_large_photograph_is_served_reduced(shown, client, monkeypatch):
+def test_large_photograph_is_served_reduced(shown, client, monkeypatch, visitor):
     large = np.zeros((1200, 3000, 3), np.uint8)
     large[:, 1000:2000] = 200
     explorer_ = explorer.Explorer(shown.run)
     monkeypatch.setattr(explorer_.run.pictures, "photograph", lambda image: large)
-    answer = client.get(f"/{explorer_.address}/photograph/0", params={"visitor": explorer.new_visitor()})
+    answer = client.get(f"/{explorer_.address}/photograph/0", params={"visitor": visitor.key})
     assert Image.open(io.BytesIO(answer.content)).size == (640, 256)
 
 
@@ -75,16 +80,16 @@ NONSENSE = [
 
 
 @pytest.mark.parametrize("text", NONSENSE, ids=lambda text: text[:12])
-def test_nonsense_in_the_address_of_an_image_is_404(shown, client, text):
+def test_nonsense_in_the_address_of_an_image_is_404(shown, client, text, visitor):
     for kind in ("sample", "photograph"):
-        answer = client.get(f"/{shown.address}/{kind}/{text}", params={"visitor": explorer.new_visitor()})
+        answer = client.get(f"/{shown.address}/{kind}/{text}", params={"visitor": visitor.key})
         assert answer.status_code == 404
 
 
-def test_sample_that_the_explorer_does_not_show_is_404(shown, client):
+def test_sample_that_the_explorer_does_not_show_is_404(shown, client, visitor):
     others = set(range(shown.run.sample_count)) - set(shown.data.sample.tolist())
     address = f"/{shown.address}/sample/{min(others)}"
-    assert client.get(address, params={"visitor": explorer.new_visitor()}).status_code == 404
+    assert client.get(address, params={"visitor": visitor.key}).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["model/99", "../points", "none"])
@@ -99,11 +104,11 @@ def test_image_is_404_for_an_unknown_visitor(shown, client):
     assert client.get(address, params={"visitor": "guessed"}).status_code == 404
 
 
-def test_run_without_images_serves_its_points_alone(shipped_run, client):
+def test_run_without_images_serves_its_points_alone(shipped_run, client, visitor):
     shown = explorer.explorer_of(Run.open(shipped_run))
     assert client.get(f"/{shown.address}/points").status_code == 200
     address = f"/{shown.address}/sample/{shown.data.sample[0]}"
-    assert client.get(address, params={"visitor": explorer.new_visitor()}).status_code == 404
+    assert client.get(address, params={"visitor": visitor.key}).status_code == 404
 
 
 def test_one_visitor_cannot_take_the_server_from_others(shown, monkeypatch):
@@ -121,13 +126,13 @@ def test_one_visitor_cannot_take_the_server_from_others(shown, monkeypatch):
         return b"image"
 
     monkeypatch.setattr(explorer.Explorer, "sample", lambda _, i: sample(i))
-    flood, other = explorer.new_visitor(), explorer.new_visitor()
+    flood, other = explorer.Visitor(), explorer.Visitor()
     samples = shown.data.sample.tolist()
 
-    async def status_of(app: Starlette, i: int, visitor: str) -> int:
+    async def status_of(app: Starlette, i: int, visitor: explorer.Visitor) -> int:
         sent = []
         scope = {"type": "http", "method": "GET", "path": f"/{slow.address}/sample/{i}", "headers": [],
-                 "query_string": f"visitor={visitor}".encode()}  # fmt: skip
+                 "query_string": f"visitor={visitor.key}".encode()}  # fmt: skip
 
         async def send(message: dict) -> None:
             sent.append(message)
