@@ -13,7 +13,7 @@ from dashboard.data.previews import versions
 from probing_core.answers.crops import Crops
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval
-from probing_core.transforms import Transform, prepare_source, resolve
+from probing_core.transforms import prepare_source, resolve
 
 MAX_EMBEDDED = 1000
 """Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
@@ -114,15 +114,9 @@ def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tupl
     Raises:
         ProbingError: an image cannot be made, or a model cannot be asked.
     """
-    known = st.session_state.setdefault("_examples", {})
-    if (key := (run.digest, models, transform)) not in known:
-        known[key] = _telling_example(run, models, resolve(transform), ids)
-    return known[key]
-
-
-def _telling_example(run: Run, models: Sequence[str], transform: Transform, ids: Sequence[str]) -> str:
-    view, strength = run.recipe.view, transform.strength_at(0.5)
-    pairs = [versions(prepare_source(run.pictures.source(one), view), view, transform, strength) for one in ids]
+    view, change = run.recipe.view, resolve(transform)
+    strength = change.strength_at(0.5)
+    pairs = [versions(prepare_source(run.pictures.source(one), view), view, change, strength) for one in ids]
     places = []
     for model in models:
         rows = embeddings(run, model, gallery(run))

@@ -24,10 +24,6 @@ class ModelNames:
         self._thread = threading.Thread(target=self._list, daemon=True)
         self._thread.start()
 
-    @property
-    def is_being_listed(self) -> bool:
-        return self._thread.is_alive()
-
     def _list(self) -> None:
         try:
             found = processes.suggested_models()

@@ -294,7 +294,7 @@ def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tupl
     ids = list(names)
     if len(models) > 1 and state.stored_choice("photograph") not in names:
         some = tuple(ids[:: max(1, len(ids) // neighbors.EXAMPLES)])
-        first = neighbors.telling_example(run, tuple(models[:2]), transform.name, some)
+        first = cache.computed(run, neighbors.telling_example, tuple(models[:2]), transform.name, some)
         ids = [first, *(one for one in ids if one != first)]
     return upload.pick_of(
         "Photograph of the run",

@@ -155,7 +155,6 @@ def test_telling_example_is_the_image_on_which_two_models_differ_most(monkeypatc
     run, models, transform = Run.open(REFERENCE), ("baseline/pixels", "baseline/phash"), resolve("rotate")
     samples = retrieval.gallery(run)
     ids = tuple(run.sample_columns("image_id")["image_id"].iloc[samples[:6]])
-    monkeypatch.setattr(neighbors.st, "session_state", {})
     monkeypatch.setattr(predictions.st, "session_state", {})
     first = neighbors.telling_example(run, models, transform.name, ids)
     ratio = {}
