@@ -8,18 +8,16 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.statistics import (
-    ClusterSums,
-    Interval,
-    PairedScores,
-    difference,
-    interval,
-    mean_ratio,
-    seed_of,
-    step_down_p,
-    with_place,
+from probing_core.measures.statistics import Interval, seed_of, with_place
+from probing_core.results.ranking import (
+    RANKING_FACTS,
+    AccuracySums,
+    accuracy,
+    accuracy_of,
+    of_subset,
+    paired_p,
+    scores_of,
 )
-from probing_core.results.ranking import RANKING_FACTS, accuracy, of_subset, paired_p, scores_of
 from probing_core.results.run_tables import RunTables
 
 TASK = "fine"
@@ -80,48 +78,27 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
     """Return the recall of each transformation by two models, paired by photograph, the largest difference first.
 
     Columns: ``transform``, ``group``, ``first`` and ``second`` (recall of each model), ``difference`` with its 95%
-    interval ``low`` to ``high``, and ``p``, two-sided and adjusted for testing all transformations (`step_down_p`).
+    interval ``low`` to ``high``, and ``p``, two-sided and adjusted for testing all transformations (`paired_p`).
     """
-    sides = [_hits(run, model) for model in (first, second)]
-    if any(side.empty for side in sides):
-        return pd.DataFrame(columns=["transform", "group", "first", "second", "difference", "low", "high", "p"])
-    named = [side.add_suffix(f"_{name}") for side, name in zip(sides, ("first", "second"), strict=True)]
-    both = named[0].join(named[1], how="inner")
-    bases = both.index.get_level_values("base_id").unique().sort_values()
+    columns = ["transform", "group", "first", "second", "difference", "low", "high"]
+    sides = [_sums_by_transform(run, model) for model in (first, second)]
+    shared = {name: one.shared_with(sides[1][name]) for name, one in sides[0].items() if name in sides[1]}
+    shared = {name: both for name, both in shared.items() if len(both[0].bases)}
     group = run.transforms.set_index("transform")["group"]
-    rows, scores = [], []
-    for transform, own in both.droplevel("truth").groupby(both.index.get_level_values("truth"), sort=False):
-        one, two = (_recall(own[[f"hits_{side}", f"samples_{side}"]]) for side in ("first", "second"))
-        found = interval(difference(one, two), low=-1, high=1)
-        rows.append(
-            {
-                "transform": transform,
-                "group": group.get(transform, ""),
-                "first": one.value,
-                "second": two.value,
-                "difference": found.value,
-                "low": found.low,
-                "high": found.high,
-            }
-        )
-        for sums in (one, two):
-            share = pd.Series(sums.sums[:, 0] / sums.sums[:, 1].sum(), index=own.index)
-            scores.append(share.reindex(bases, fill_value=0.0).to_numpy())
-    pairs = np.arange(len(scores)).reshape(-1, 2)
-    p = step_down_p([PairedScores(np.arange(len(bases)), np.stack(scores, axis=1), pairs)], flips=flips)
-    table = pd.DataFrame(rows).assign(p=p)
+    rows = []
+    for transform, (one, two) in shared.items():
+        gap = one.minus(two)
+        rows.append((transform, group.get(transform, ""), one.sums.value, two.sums.value, gap.value, gap.low, gap.high))
+    sums = [side for both in shared.values() for side in both]
+    p = paired_p(sums, [(i, i + 1) for i in range(0, len(sums), 2)], flips)
+    table = pd.DataFrame(rows, columns=columns).assign(p=p)
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable", ignore_index=True)
 
 
-def _hits(run: RunTables, model: str) -> pd.DataFrame:
-    """Return ``hits`` and ``samples`` by ``truth`` and ``base_id``."""
+def _sums_by_transform(run: RunTables, model: str) -> dict[str, AccuracySums]:
+    """Return the recall of each transformation."""
     predictions = run.predictions(model, TASK, RANKING_FACTS)
     if predictions.empty:
-        return predictions
+        return {}
     rows = of_subset(predictions, SUBSET, run.far)
-    keys = [rows["truth"].astype(str), rows["base_id"].astype(str)]
-    return pd.DataFrame(rows["correct"].groupby(keys, sort=True).agg(hits="sum", samples="size").astype(float))
-
-
-def _recall(side: pd.DataFrame) -> ClusterSums:
-    return ClusterSums(side.to_numpy(), lambda totals: mean_ratio(totals[..., :1], totals[..., 1:]))
+    return {str(name): accuracy_of(own) for name, own in rows.groupby("truth", observed=True)}
