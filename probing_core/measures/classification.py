@@ -13,6 +13,7 @@ from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     ClusterSums,
     mean,
+    mean_of_ratios,
     mean_ratio,
     numbered,
     sums_by,
@@ -83,9 +84,7 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.nda
         clusters: (N,) cluster ids.
     """
     classes, row = numbered(truth)
-    k = len(classes)
-    sums = np.hstack(_hits_and_counts(truth, predicted, clusters, row, k))
-    return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :k], totals[..., k:]))
+    return ClusterSums(np.hstack(_hits_and_counts(truth, predicted, clusters, row, len(classes))), mean_of_ratios)
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:

@@ -51,7 +51,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
     sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
-    return ClusterSums(sums, lambda totals: mean_ratio(totals[..., :1], totals[..., 1:]))
+    return ClusterSums(sums, mean_of_ratios)
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
@@ -86,6 +86,12 @@ def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     there = whole > 0
     ratio = np.where(there, part / np.where(there, whole, 1), 0)
     return ratio.sum(-1) / np.maximum(there.sum(-1), 1)
+
+
+def mean_of_ratios(totals: np.ndarray) -> np.ndarray:
+    """Return the `mean_ratio` of the first half of the last axis to the second half."""
+    part, whole = np.split(totals, 2, axis=-1)
+    return mean_ratio(part, whole)
 
 
 MIN_CLUSTERS_FOR_BOOTSTRAP = 20

@@ -24,7 +24,7 @@ from probing_core.measures.statistics import (
     bootstrap,
     difference,
     holm,
-    mean_ratio,
+    mean_of_ratios,
 )
 from probing_core.results.ranking import (
     RANKING_FACTS,
@@ -420,12 +420,7 @@ def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
     if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
         raise ValueError(f"the sums of {', '.join(name)} are not one row per photograph, in order")
     parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
-    return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, _balanced) for part in parts))
-
-
-def _balanced(totals: np.ndarray) -> np.ndarray:
-    classes = totals.shape[-1] // 2
-    return mean_ratio(totals[..., :classes], totals[..., classes:])
+    return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, mean_of_ratios) for part in parts))
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import in_percent, in_points, text_table
-from probing_core.measures.statistics import ClusterSums, interval, mean_ratio
+from probing_core.measures.statistics import ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
     BELOW,
     SIGNIFICANCE,
@@ -39,12 +39,7 @@ def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
         for column in ("correct", "samples")
     )
     sums = np.hstack([correct.to_numpy(np.float64), samples.to_numpy(np.float64)])
-    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, _balanced),))
-
-
-def _balanced(totals: np.ndarray) -> np.ndarray:
-    correct, samples = np.split(totals, 2, axis=-1)
-    return mean_ratio(correct, samples)
+    return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, mean_of_ratios),))
 
 
 @dataclass(frozen=True, eq=False)
