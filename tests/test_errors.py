@@ -75,7 +75,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: user_path(300 * "x"), BadConfig, "path"),
     (lambda: ranks(np.ones((3, 2)), np.ones((2, 2)), [], np.arange(3), np.arange(2)), BadArray, "original"),
     (lambda: variance_parts(np.ones((2, 3, 1, 4))), BadArray, "three photographs"),
-    (lambda: sign_flips(mean(np.zeros(5), np.arange(5)), [mean(np.zeros(6), np.arange(6))]), BadArray, "photographs"),
+    (lambda: sign_flips(mean(np.zeros(5), np.arange(5)), mean(np.zeros(6), np.arange(6))), BadArray, "photographs"),
     (lambda: detection_threshold(LEVELS[::-1], HITS, HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:2], HITS[:, :2], HITS[:, 0]), BadArray, "levels"),
     (lambda: detection_threshold(LEVELS[:5], HITS, HITS[:, 0]), BadArray, "levels"),

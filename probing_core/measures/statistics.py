@@ -219,40 +219,36 @@ EXACT = 16
 CHUNK = 1024
 
 
-def sign_flips(first: ClusterSums, others: Sequence[ClusterSums], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return two-sided p-values (M,) of the score differences between ``first`` and each of ``others``.
+def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
+    """Return the two-sided p-value of the difference between two scores.
 
-    All scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
+    Both scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
     are exchangeable within each photograph. Each flip exchanges them in a random half of the clusters and recomputes
     the difference. For a mean over clusters, this flips signs (Fisher 1935; Nichols & Holmes 2002). With up to 16
-    clusters, all flips are enumerated. All models share the flips to save time.
+    clusters, all flips are enumerated.
 
     Raises:
         BadArray: the numbers of clusters differ.
     """
-    for other in others:
-        if first.sums.shape != other.sums.shape:
-            raise BadArray(
-                f"A paired test requires the same photographs and classes for both models, but the sums are "
-                f"{first.sums.shape} and {other.sums.shape}. Score both models on the same samples."
-            )
+    if first.sums.shape != second.sums.shape:
+        raise BadArray(
+            f"A paired test requires the same photographs and classes for both models, but the sums are "
+            f"{first.sums.shape} and {second.sums.shape}. Score both models on the same samples."
+        )
     clusters = len(first.sums)
-    total = first.sums.sum(0)
-    value, pairs = first.value, []
-    for other in others:
-        gap = other.sums - first.sums
-        differs = gap.any(0)  # columns that do not differ, such as the counts of a class, stay as they are
-        pairs.append((other.score, other.sums.sum(0), differs, _narrow(gap[:, differs]), abs(value - other.value)))
+    total, second_total = first.sums.sum(0), second.sums.sum(0)
+    observed = abs(first.value - second.value)
+    gap = second.sums - first.sums
+    differs = gap.any(0)  # columns that do not differ, such as the counts of a class, stay as they are
+    gap = _narrow(gap[:, differs])
+    reached, tried = 0, 0
     exact = clusters <= EXACT
-    reached, tried = np.zeros(len(pairs)), 0
     for swaps in _assignments(clusters) if exact else _random_assignments(clusters, seed, flips):
         tried += len(swaps)
-        swapped = {kind: swaps.astype(kind) for kind in {gap.dtype for _, _, _, gap, _ in pairs}}
-        for i, (score, other_total, differs, gap, observed) in enumerate(pairs):
-            moved = np.zeros((len(swaps), len(total)))
-            moved[:, differs] = swapped[gap.dtype] @ gap
-            differences = np.abs(first.score(total + moved) - score(other_total - moved))
-            reached[i] += (differences >= observed - 1e-12).sum()
+        moved = np.zeros((len(swaps), len(total)))
+        moved[:, differs] = swaps.astype(gap.dtype) @ gap
+        differences = np.abs(first.score(total + moved) - second.score(second_total - moved))
+        reached += int((differences >= observed - 1e-12).sum())
     return reached / tried if exact else (reached + 1) / (tried + 1)
 
 

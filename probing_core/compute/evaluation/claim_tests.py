@@ -100,7 +100,7 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
     values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
     spread = pooled_deviation(list(values.values()))
     seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
-    numbers = (found.value, found.low, found.high, float(sign_flips(one, [other])[0]), *seeds)
+    numbers = (found.value, found.low, found.high, sign_flips(one, other), *seeds)
     return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
 
 
