@@ -13,6 +13,7 @@ from probing_core.charts import layer_chart
 from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import sentences, summaries
+from probing_core.results.ranking import networks_of
 
 FEW = 8
 """Largest number of networks in a chart. Variants are left out first, then the networks of lowest accuracy."""
@@ -97,7 +98,7 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
         else "This run has no intervals for layers. Evaluate it again to compute them."
     )
     present = set(drawn["base"])
-    out = [model_title(model) for model in sentences.networks_of(rows["base"]) if model not in present]
+    out = [model_title(model) for model in networks_of(rows["base"]) if model not in present]
     left_out = f" Only in the table: {plain('; '.join(out))}." if out else ""
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):

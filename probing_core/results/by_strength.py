@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.measures.classification import ABOVE, BELOW
 from probing_core.measures.statistics import with_place
 from probing_core.results.ranking import encoders_of
-from probing_core.results.summaries import pick
+from probing_core.results.summaries import pick, recalls
 
 OTHERS = ""
 """Class of the row that holds all remaining classes together."""
@@ -68,11 +68,10 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, most: int) -> p
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:
     """Return transform -> median recall over encoders, each network once; over baselines where there is no encoder."""
-    rows = pick(scores, task="fine", measure="recall")
+    rows = recalls(scores, "transform")
     if rows.empty:
         return pd.Series(dtype=float)
-    rows = encoders_of(rows[rows["subset"].str.startswith("transform:")])
-    return rows.groupby(rows["subset"].str.removeprefix("transform:"))["value"].median()
+    return encoders_of(rows).groupby("transform")["value"].median()
 
 
 def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:

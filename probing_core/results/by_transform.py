@@ -9,36 +9,28 @@ import pandas as pd
 
 from probing_core.errors import UnknownName
 from probing_core.results.ranking import encoders_of
-from probing_core.results.run import Run
-from probing_core.results.summaries import pick
+from probing_core.results.run_tables import RunTables
+from probing_core.results.summaries import recalls
 from probing_core.run import layout
 from probing_core.transforms.base import Transform
 
-PREFIX = "transform:"
-GROUP_PREFIX = "group:"
 
-
-def recall_by_model(run: Run) -> pd.DataFrame:
+def recall_by_model(run: RunTables) -> pd.DataFrame:
     """Return the recall of each class at the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
-    return _recall(run, PREFIX, "transform")
+    return _columns(recalls(run.scores, "transform"), "transform")
 
 
-def recall_by_group(run: Run) -> pd.DataFrame:
+def recall_by_group(run: RunTables) -> pd.DataFrame:
     """Return the recall over the classes of each group at the task fine: ``group``, ``model``, ``value``, ``low``,
     ``high``."""
-    return _recall(run, GROUP_PREFIX, "group")
+    return _columns(recalls(run.scores, "group"), "group")
 
 
-def _recall(run: Run, prefix: str, column: str) -> pd.DataFrame:
-    rows = pick(run.scores, task="fine", measure="recall")
-    if rows.empty:
-        return rows
-    rows = rows[rows["subset"].str.startswith(prefix)]
-    rows = rows.assign(**{column: rows["subset"].str.removeprefix(prefix)})
-    return rows[[column, "model", "value", "low", "high"]].reset_index(drop=True)
+def _columns(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    return rows if rows.empty else rows[[column, "model", "value", "low", "high"]].reset_index(drop=True)
 
 
-def thresholds_by_model(run: Run) -> pd.DataFrame:
+def thresholds_by_model(run: RunTables) -> pd.DataFrame:
     """Return the detection thresholds with ``relative``, their size compared with the strongest strength in training.
 
     Columns: ``transform``, ``model``, ``value``, ``low``, ``high`` in the unit of the transformation, ``censored``
@@ -72,7 +64,7 @@ def relative_strength(transform: Transform, strength: float) -> float:
     return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
 
 
-def hardest_first(run: Run, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
+def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
     """Return the transformations by group, the hardest group and the hardest of each group first.
 
     Args:

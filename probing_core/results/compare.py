@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,22 @@ from probing_core.measures.statistics import (
     holm,
     mean_of_ratios,
 )
+from probing_core.results.by_transform import recall_by_group
 from probing_core.results.ranking import (
     RANKING_FACTS,
-    UNTESTED,
     AccuracySums,
     accuracy,
     accuracy_of,
+    differences_of,
     has_place,
     in_order,
+    mean_over,
     measure_of,
     of_subset,
     paired_p,
     scores_of,
 )
 from probing_core.results.run import Run, open_run
-from probing_core.results.summaries import by_group
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
@@ -68,12 +69,7 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
     """Return the in-group hit rate at members of the bank that a probe has not seen, averaged over rotations, over the
     photographs that all of them tested."""
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
-    parts = [accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)]
-    made = [part for part in parts if part.probes]
-    if not made:
-        return UNTESTED
-    bases = reduce(np.intersect1d, [part.bases for part in made])
-    return AccuracySums(bases, tuple(part.over(bases).sums for part in made))
+    return mean_over([accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)])
 
 
 def place_among(run: Run, model: str) -> pd.DataFrame:
@@ -99,18 +95,13 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     board["place"] = placed.cumsum().astype("Int64").where(placed)
     sums = [accuracy(run, name, FINE, "all") for name in board["model"]]
     itself = int((board["model"] == model).argmax())
-    mine, compared = sums[itself], [at for at in np.flatnonzero(placed) if at != itself]
-    apart = pd.DataFrame([mine.minus(one).columns for one in sums]).drop(columns="interval")
-    apart = apart.rename(columns={"value": "difference", "low": "difference_low", "high": "difference_high"})
-    apart.loc[itself, ["difference", "difference_low", "difference_high"]] = np.nan
-    apart["p"] = pd.Series(paired_p(sums, [(itself, int(at)) for at in compared]), compared)
-    return pd.concat([board[["model", "seed_of", "place", "value", "low", "high"]], apart], axis=1)
+    return board[["model", "seed_of", "place", "value", "low", "high"]].join(differences_of(sums, itself, placed))
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
     """Return ``group``, the ``recall`` of ``model`` in each group of transforms, ``recall_other``, and their
     ``difference``, the largest first."""
-    recall = by_group(run, [model, other]).pivot(index="group", columns="model", values="value")
+    recall = recall_by_group(run).pivot(index="group", columns="model", values="value")
     table = recall.reindex(columns=[model, other]).set_axis(["recall", "recall_other"], axis=1)
     table["difference"] = table["recall"] - table["recall_other"]
     return table.sort_values("difference", ascending=False).reset_index()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import reduce
 
 import numpy as np
 import pandas as pd
 
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, interval, mean, with_place
-from probing_core.results.ranking import UNTESTED, AccuracySums, is_baseline
+from probing_core.results.ranking import UNTESTED, AccuracySums, encoders_of, mean_over
 from probing_core.results.run_tables import RunTables
 from probing_core.transforms import FAR_CONTROL
 
@@ -85,24 +84,20 @@ def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
     """Return the mean over the folds with its interval, over the photographs of all of them; None without images."""
-    folds = [fold for fold in folds if fold.probes]
-    if not folds:
+    mean_of_folds = mean_over(folds)
+    if not mean_of_folds.probes:
         return None
-    bases = reduce(np.intersect1d, [fold.bases for fold in folds])
-    both = AccuracySums(bases, tuple(probe for fold in folds for probe in fold.over(bases).probes))
-    found = interval(both.sums, low=0.0, high=1.0)
+    found = interval(mean_of_folds.sums, low=0.0, high=1.0)
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
     """Return how many encoders predict style for unseen styles less often than chance, and how many there are.
 
-    Without encoders, baselines are counted.
+    Each network counts once. Without encoders, baselines are counted.
 
     Args:
         rates: of `generalization_rates`.
     """
-    rows = rates[rates["subset"] == STYLES_UNSEEN]
-    learned = rows[~is_baseline(rows["model"])]
-    counted = learned if len(learned) else rows
+    counted = encoders_of(rates[rates["subset"] == STYLES_UNSEEN])
     return int((counted["value"] < chance).sum()), len(counted)

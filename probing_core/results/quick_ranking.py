@@ -17,11 +17,11 @@ from probing_core.results.ranking import (
     BELOW,
     SIGNIFICANCE,
     AccuracySums,
+    differences_of,
     has_place,
     in_order,
     is_baseline,
     marked,
-    paired_p,
 )
 
 NAMED_GROUPS = 3
@@ -185,16 +185,10 @@ def quick_ranking(
     board = in_order(pd.DataFrame(rows), alone=(model,))
     mine = int((board["model"] == model).argmax())
     ordered = [sums[name] for name in board["model"]]
-    apart = pd.DataFrame([ordered[mine].minus(one).columns for one in ordered])
-    apart.loc[mine, ["value", "low", "high"]] = np.nan
-    board = board.assign(
-        difference=apart["value"], difference_low=apart["low"], difference_high=apart["high"], p=np.nan
-    )
-    placed = [int(at) for at in np.flatnonzero(has_place(board)) if at != mine]
-    board.loc[placed, "p"] = paired_p(ordered, [(mine, at) for at in placed])
+    differences = differences_of(ordered, mine, has_place(board)).drop(columns="bases")
     return QuickRanking(
         model=model,
-        board=board,
+        board=board.join(differences),
         groups=group_recall(model, tables, groups),
         photographs=own["base_id"].nunique(),
         samples=samples,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -131,11 +131,15 @@ def is_baseline(models: pd.Series) -> pd.Series:
     return models.str.startswith(BASELINE)
 
 
+def networks_of(models: pd.Series) -> list[str]:
+    """Return the encoders among ``models``, each network once; the baselines where there is no encoder."""
+    learned = models[~is_baseline(models)]
+    return networks(learned if len(learned) else models)
+
+
 def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of encoders, each network once; of baselines where there is no encoder."""
-    encoders = rows[~is_baseline(rows["model"])]
-    rows = encoders if len(encoders) else rows
-    return rows[rows["model"].isin(networks(rows["model"].unique()))]
+    return rows[rows["model"].isin(networks_of(rows["model"]))]
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
@@ -230,6 +234,42 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
     predicted = truth.categories.get_indexer(pd.Index(rows["predicted"]))
     base, bases = pd.factorize(rows["base_id"], sort=True)
     return AccuracySums(np.asarray(bases, str), (balanced_accuracy(truth.codes.astype(np.int64), predicted, base),))
+
+
+def mean_over(parts: Sequence[AccuracySums]) -> AccuracySums:
+    """Return the mean of several scores over the photographs that all of them were tested on; untested ones are left
+    out."""
+    tested = [part for part in parts if part.probes]
+    if not tested:
+        return UNTESTED
+    bases = reduce(np.intersect1d, [part.bases for part in tested])
+    return AccuracySums(bases, tuple(probe for part in tested for probe in part.over(bases).probes))
+
+
+def differences_of(sums: Sequence[AccuracySums], place: int, ranked: pd.Series) -> pd.DataFrame:
+    """Compare the model at ``place`` of a ranking with every model.
+
+    Args:
+        sums: of all models, in the order of the ranking.
+        ranked: which models have a place (`has_place`); only they are tested.
+
+    Returns:
+        One row per model: the score of this model minus its own, ``difference``, with the 95% interval
+        ``difference_low`` to ``difference_high`` (NaN for the model itself), ``bases``, the number of photographs that
+        both were tested on, and ``p`` (`paired_p`; NaN for models that were not tested).
+    """
+    gaps = [sums[place].minus(other) for other in sums]
+    table = pd.DataFrame(
+        {
+            "difference": [gap.value for gap in gaps],
+            "difference_low": [gap.low for gap in gaps],
+            "difference_high": [gap.high for gap in gaps],
+            "bases": [gap.clusters for gap in gaps],
+        }
+    )
+    table.loc[place, ["difference", "difference_low", "difference_high"]] = np.nan
+    tested = [int(at) for at in np.flatnonzero(ranked) if at != place]
+    return table.assign(p=pd.Series(paired_p(sums, [(place, at) for at in tested]), tested))
 
 
 def against_best(sums: Sequence[AccuracySums], flips: int = PAGE_FLIPS) -> np.ndarray:

@@ -11,7 +11,7 @@ import pandas as pd
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures.notation import in_percent, in_points, minus, model_title
 from probing_core.measures.statistics import networks, with_place
-from probing_core.results.ranking import has_place, is_baseline
+from probing_core.results.ranking import has_place, is_baseline, networks_of
 from probing_core.results.retrieval import ordered
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
@@ -66,13 +66,6 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
     best, value = baselines.iloc[0], board.iloc[0]["value"]
     words = f"The untrained baseline {shown(str(best['model']))} reaches {in_percent(best['value'], 1)}"
     return f"{words}, more than any encoder." if best["value"] > value else f"{words}."
-
-
-def networks_of(models: pd.Series) -> list[str]:
-    """Return the encoders among ``models``, each counted once; where there is none, the networks that learned
-    nothing."""
-    learned = models[~is_baseline(models)]
-    return networks(learned if len(learned) else models)
 
 
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:

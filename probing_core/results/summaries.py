@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET, LAYERS
+from probing_core.compute.names import LAYERS
 from probing_core.compute.sampling.probe_tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
@@ -24,28 +25,13 @@ def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFr
     return scores
 
 
-def by_group(run: RunTables, models: Sequence[str]) -> pd.DataFrame:
-    """Return the recall of each group at the fine task, with a column ``group``; models in the given order."""
-    rows = pick(run.scores, task="fine", measure="recall")
+def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataFrame:
+    """Return the recall of each transformation or group at the task fine, with its name in the column ``of``."""
+    rows = pick(scores, task="fine", measure="recall")
     if rows.empty:
         return rows
-    rows = rows[rows["subset"].str.startswith(GROUP_SUBSET) & rows["model"].isin(models)]
-    rows = rows.assign(group=rows["subset"].str.removeprefix(GROUP_SUBSET))
-    place = {name: i for i, name in enumerate([*models, *run.classes("group")])}
-    return rows.sort_values(["model", "group"], key=lambda c: c.map(place))
-
-
-def rotations(run: RunTables, measure: str = "group-hit-rate") -> pd.DataFrame:
-    """Return scores of the group tasks with a column ``rotation``, best model first."""
-    rows = run.scores
-    if rows.empty:
-        return rows
-    rows = rows[rows["task"].str.startswith("group-") & (rows["measure"] == measure)]
-    rows = rows.assign(rotation=rows["task"].str.removeprefix("group-").astype(int))
-    if rows.empty:
-        return rows
-    seen = rows[rows["subset"] == "seen"].groupby("model")["value"].mean()
-    return rows.sort_values("model", key=lambda c: -c.map(seen).fillna(0), kind="stable")
+    rows = rows[rows["subset"].str.startswith(f"{of}:")]
+    return rows.assign(**{of: rows["subset"].str.removeprefix(f"{of}:")})
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:
@@ -56,11 +42,14 @@ def members(run: RunTables, model: str) -> pd.DataFrame:
     """
     from probing_core.transforms import bank
 
-    rows = pick(rotations(run, "recall"), model=model)
+    rows = pick(run.scores, task=[t for t in run.tasks if t.startswith("group-")], measure="recall", model=model)
     if rows.empty:
         return rows
     rows = rows[rows["subset"].str.startswith("transform:")]
-    rows = rows.assign(transform=rows["subset"].str.removeprefix("transform:"))
+    rows = rows.assign(
+        rotation=rows["task"].str.removeprefix("group-").astype(int),
+        transform=rows["subset"].str.removeprefix("transform:"),
+    )
     unseen_in = {t.name: t.unseen_in for t in bank()}
     rows = rows.assign(unseen=rows["transform"].map(unseen_in) == rows["rotation"])
     rows = rows[rows.groupby("transform")["unseen"].transform("any")]
@@ -80,11 +69,11 @@ def shifts(run: RunTables, model: str) -> pd.DataFrame:
     """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
     (``value_recall``); empty where the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), model=model)
-    recall = pick(run.scores, task="fine", measure="recall", model=model)
+    recall = recalls(pick(run.scores, model=model), "transform")
     if shift.empty or recall.empty:
         return shift[:0]
-    recall = recall.assign(transform=recall["subset"].str.removeprefix("transform:"))[["transform", "value"]]
-    points = shift.drop(columns="group", errors="ignore").merge(recall, on="transform", suffixes=("", "_recall"))
+    points = shift.drop(columns="group", errors="ignore")
+    points = points.merge(recall[["transform", "value"]], on="transform", suffixes=("", "_recall"))
     return points.merge(run.transforms, on="transform")
 
 

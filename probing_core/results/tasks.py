@@ -8,12 +8,12 @@ import pandas as pd
 from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import has_place
 from probing_core.results.retrieval import ordered
-from probing_core.results.run import Run
+from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
 
 
-def task_scores(run: Run, task: str) -> pd.DataFrame:
+def task_scores(run: RunTables, task: str) -> pd.DataFrame:
     """Return the models with their score at a task of the table of uses, best first, without additional seeds.
 
     Columns: ``model``, ``value``, ``low``, ``high``, and against the best model ``p`` and ``apart``. Empty where the

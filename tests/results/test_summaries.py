@@ -30,23 +30,6 @@ def trained(trained_run) -> Run:
     return Run.open(trained_run)
 
 
-def test_groups_come_in_the_order_asked_for(made):
-    models = ["baseline/pixels", "zoo/mae"]
-    rows = summaries.by_group(made, models)
-    assert list(rows["model"].unique()) == models
-    assert list(rows["group"].unique()) == made.classes("group")
-    one = rows.query("model == 'zoo/mae' and group == 'blur'")["value"].item()
-    scores = made.scores.query("model == 'zoo/mae' and task == 'fine' and measure == 'recall'").set_index("subset")
-    assert one == scores.at["group:blur", "value"]
-
-
-def test_rotations_put_the_best_first(made):
-    rows = summaries.rotations(made)
-    assert set(rows["rotation"]) == {0, 1, 2}
-    means = rows[rows["subset"] == "seen"].groupby("model", sort=False)["value"].mean()
-    assert means.is_monotonic_decreasing
-
-
 def test_each_member_is_unseen_in_one_rotation_of_three(made):
     rows = summaries.members(made, "zoo/mae")
     assert len(rows) == 90
