@@ -11,6 +11,9 @@ LAYERS = "layers"
 VARIANCE = "variance-"
 """Prefix of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
 
+FINE = "fine"
+"""The task of predicting the transformation, and the score by that name."""
+
 DEPLOYMENT = "deployment"
 """The probe that predicts new images."""
 

@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.maps import LANDMARKS
-from probing_core.compute.names import LAYERS, OTHER_PROBES, READINGS, RENDERING
+from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, READINGS, RENDERING
 from probing_core.compute.runtime.parallel import picture_pool, threads
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.evaluation.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
 from probing_core.compute.evaluation.score_rows import (
     SCORED_COLUMNS,
@@ -16,7 +15,7 @@ from probing_core.compute.evaluation.score_rows import (
     UNSCORED_BY_OBJECTIVE,
     score_rows,
 )
-from probing_core.compute.names import ORACLE, OTHER_PROBES
+from probing_core.compute.names import FINE, ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table

@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.evaluation.claim_tests import FINE
-from probing_core.compute.names import LAYERS, MAIN, STRENGTH
+from probing_core.compute.names import FINE, LAYERS, MAIN, STRENGTH
 from probing_core.compute.studies import tables
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.run import layout

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from probing_core.compute.evaluation.claim_tests import FINE
 from probing_core.compute.evaluation.claims import GROUP_TASKS
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES, RENDERING
+from probing_core.compute.names import CALIBRATED, DEPLOYMENT, FINE, NOTICING, ORACLE, OTHER_PROBES, RENDERING
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.compute.training.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.training.probe_training import Trained, train_content, train_linear, train_others

@@ -15,7 +15,6 @@ from probing_core.compute.evaluation.claim_tests import (
     CAN,
     CLIP,
     CONTRASTS,
-    FINE,
     MAE,
     SIMCLR,
     SUPERVISED,
@@ -35,7 +34,7 @@ from probing_core.compute.evaluation.claims import (
     model_results,
     models_by_role,
 )
-from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.measures.statistics import holm, mean
 from probing_core.models import encoders_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
 from probing_core.measures.statistics import (
@@ -28,7 +28,8 @@ from probing_core.measures.statistics import (
 
 SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN = "supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN"
 
-FINE, FAR = "fine", "far style"
+FAR = "far style"
+"""The score on unseen styles."""
 
 DOZENS = 24
 SIGNIFICANCE = 0.05

@@ -22,7 +22,6 @@ from probing_core.compute.evaluation.claim_tests import (
     CONTRASTS,
     DOZENS,
     FAR,
-    FINE,
     SIGNIFICANCE,
     Identified,
     Trainings,
@@ -33,6 +32,7 @@ from probing_core.compute.evaluation.claim_tests import (
     identified,
     pooled,
 )
+from probing_core.compute.names import FINE
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, mean

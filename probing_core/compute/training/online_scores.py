@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET, MAIN
+from probing_core.compute.names import FINE, GROUP_SUBSET, MAIN
 from probing_core.compute.runtime.parallel import picture_pool
 from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
@@ -89,8 +89,6 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
             progress(min(start + CHUNK, len(ids)), len(ids))
     return FixedViews(tuple(made), table)
 
-
-FINE = "fine"
 
 CLEAN_SHIFT = "clean-shift"
 

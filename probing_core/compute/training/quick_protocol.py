@@ -13,10 +13,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.names import FINE
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.probe_training import train_linear
-
-FINE = "fine"
 
 QUICK_PHOTOGRAPHS = {"train": 240, "val": 60, "test": 160}
 """Most photographs of each split; of a smaller split, all are used."""
