@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -327,20 +328,16 @@ class UnitWriter:
         self.count = partition.unit_count
         if partition.is_folder:
             store.remove(*(name for name in store.names(partition.path) if not store.has(name, cache_key)))
-        missing = self.missing(self.count) if partition.is_folder else []
-        self._waiting = {shard: set(missing) & set(_range(shard)) for shard in self._open_shards()}
-        self._shard_of = {unit: shard for shard in self._waiting for unit in _range(shard)}
+        self._open = list(self._open_shards())
 
     def _open_shards(self) -> Iterator[Shard]:
-        """Yield the shards without units that existing files hold: these may have had other limits."""
+        """Yield the shards without the units of existing files, whose limits may be different."""
         complete = units_in(self._store.names(self.partition.path)) if self.partition.is_folder else set()
-        for first, last in self.partition.shards:
-            start = first
-            for unit in range(first, last + 2):
-                if unit > last or unit in complete:
-                    if start < unit:
-                        yield start, unit - 1
-                    start = unit + 1
+        for shard in self.partition.shards:
+            for is_complete, units in groupby(_range(shard), complete.__contains__):
+                if not is_complete:
+                    first, *others = units
+                    yield first, max(others, default=first)
 
     def missing(self, count: int) -> list[int]:
         self.count = count
@@ -355,20 +352,18 @@ class UnitWriter:
         self._store.enter(written)
 
     def join(self, unit: int) -> None:
-        """Join the units of a shard of a folder into one file, if ``unit`` was the last one that was missing."""
-        shard = self._shard_of.get(unit)
-        if shard in self._waiting:
-            self._waiting[shard].discard(unit)
-            if not self._waiting[shard]:
-                self._join(shard)
+        """Join the units of the shard with ``unit`` into one file, if none of them is missing."""
+        shard = next((shard for shard in self._open if unit in _range(shard)), None)
+        if shard and all(self._store.has(self.partition.unit(one), self.cache_key) for one in _range(shard)):
+            self._join(shard)
 
     def join_all(self) -> None:
         """Join the units of all shards; none is missing."""
-        for shard in list(self._waiting):
+        for shard in tuple(self._open):
             self._join(shard)
 
     def _join(self, shard: Shard) -> None:
-        del self._waiting[shard]
+        self._open.remove(shard)
         units = [self.partition.unit(unit) for unit in _range(shard)]
         path = f"{self.partition.path}{units_name(*shard)}"
         if len(units) == 1:
