@@ -78,10 +78,8 @@ class Worker:
             return None
         if not embedder.embeds_pictures:
             main = self._sample_sets[""]
-            for unit in main.units:
-                embedder.embed_samples(
-                    [], main.rows(unit)
-                )  # a file with missing rows is refused before it joins the run
+            for unit in main.units:  # a file with missing rows is refused before it joins the run
+                embedder.embed_samples([], main.rows(unit))
         self._models[request] = embedder
         return describe(request, embedder)
 

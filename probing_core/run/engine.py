@@ -185,7 +185,7 @@ class Plan:
         """Return whether ``path`` was left out, or cannot be materialized here."""
         partition, entry = self._by_output[path], self.store.entry(path)
         if not partition.is_folder and entry is not None:
-            return _is_left_out(entry)
+            return entry.get("state") == LEFT_OUT
         return self.state(partition) in (State.LEFT_OUT, State.UNAVAILABLE)
 
     def pending(self, partitions: Iterable[Partition]) -> list[Partition]:
@@ -317,10 +317,6 @@ def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
     if partition.is_folder:
         return units_in(entries) >= set(range(partition.unit_count))
     return len(entries) == len(partition.outputs)
-
-
-def _is_left_out(entry: Entry | None) -> bool:
-    return entry is not None and entry.get("state") == LEFT_OUT
 
 
 def _state_of(entries: Iterable[Entry]) -> State:

@@ -34,7 +34,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     """
     name = probe_path(model, task)
     if not store.has(name):
-        raise BadRun(f"The run has no '{task}' probe of '{model}'; `probing run --out DIR` makes it.")
+        raise BadRun(f"The run has no '{task}' probe of '{model}'. `probing run --out DIR` trains it.")
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 

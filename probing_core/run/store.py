@@ -485,8 +485,8 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
 
 def unreadable(name: str, error: Exception) -> BadRun:
     return BadRun(
-        f"'{name}' of the run cannot be read ({one_line(error)}); `probing verify` lists what is damaged, "
-        f"`probing run` makes it again."
+        f"'{name}' of the run cannot be read ({one_line(error)}). `probing verify` lists damaged files, and "
+        f"`probing run` recomputes them."
     )
 
 

@@ -9,7 +9,9 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -175,28 +177,30 @@ def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store
     assert not again.has("y")
 
 
-def killed_while_writing(root) -> None:
-    """Run a process that is killed while it writes a file and holds the run."""
+@contextmanager
+def entered(script: str) -> Iterator[subprocess.Popen]:
+    """Run ``script`` in a process, which has printed a line when the block is entered."""
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "entered\n"
+        yield process
+
+
+def test_locked_removes_what_a_killed_process_was_writing(store):
     script = f"""
         from probing_core.run.files import written_atomically
         from probing_core.run.store import Store
-        store = Store({str(root)!r})
+        store = Store({str(store.root)!r})
         with store.locked(), written_atomically(store.path("killed")) as file:
             file.write(b"half")
             file.flush()
             print("entered", flush=True)
             input()
         """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout.readline() == "entered\n"
-        assert Store(root).is_being_written()
-        assert [path.name for path in root.glob(f"*{TEMPORARY}")]
+    with entered(script) as writer:
+        assert store.is_being_written()
+        assert [path.name for path in store.root.glob(f"*{TEMPORARY}")]
         writer.kill()
-
-
-def test_locked_removes_what_a_killed_process_was_writing(store):
-    killed_while_writing(store.root)
     assert not store.is_being_written()
     store.path(f"y{TEMPORARY}").write_bytes(b"half")
     with store.locked():
@@ -214,9 +218,7 @@ def test_locked_keeps_what_another_process_is_writing(store):
             print("entered", flush=True)
             input()
         """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout.readline() == "entered\n"
+    with entered(script) as writer:
         with store.locked():
             assert len(list(store.root.glob(f"shard*{TEMPORARY}"))) == 1
         writer.communicate("go on\n")
@@ -255,14 +257,12 @@ def test_is_being_written_refuses_no_writer(store):
     script = f"""
         from probing_core.run.store import Store
         store = Store({str(store.root)!r})
-        print("looking", flush=True)
+        print("entered", flush=True)
         while True:
             store.is_being_written()
         """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+    with entered(script) as reader:
         try:
-            assert reader.stdout.readline() == "looking\n"
             for _ in range(3000):  # many quick writers
                 with FileLock(store.path(layout.LOCK), timeout=0, thread_local=False):  # Timeout, if the reader has it
                     pass
@@ -350,9 +350,7 @@ def test_a_killed_writer_holds_the_run_no_longer(store):
             print("entered", flush=True)
             input()
         """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout.readline() == "entered\n"
+    with entered(script) as writer:
         with pytest.raises(RunBusy, match="Another process is writing"), store.locked():
             pass
         writer.kill()

@@ -125,7 +125,7 @@ class Workers(Executor):
                 code_of = worker.close()
                 worker = None
                 shown = reprlib.repr(item)
-                log.warning("A worker process ended (%s, %s); what it was at is begun again: %s", code_of, error, shown)
+                log.warning("A worker process ended (%s, %s) while it worked on %s", code_of, error, shown)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
                         f"{TRIES} worker processes ended while they worked on {shown} (the last with {code_of}); "
@@ -211,7 +211,8 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
     packed = io.BytesIO()
     try:
         _Packer(packed, 5).dump(function)
-    except Exception:  # its arguments may be objects of a user, which may fail in any way
+    except Exception as error:  # its arguments may be objects of a user, which may fail in any way
+        log.info("%s: runs in threads", one_line(error))
         return None
     code = packed.getvalue()
     return (blake2b(code, digest_size=16).digest(), code) if len(code) <= MAX_FUNCTION_BYTES else None
