@@ -1,10 +1,10 @@
 """How long a run will take, and what it will leave out.
 
-What is left to be made is a list of steps, each of a number of units of one kind of work. For the bar of a run, their
-seconds are `GUESSED`. For `estimate`, each kind is measured on a part of it: the workers of the run make some samples
-of every series, every model is loaded and embeds them, and some of the photographs that verdicts need are measured; one
-linear probe and one map of synthetic data compare this machine with the one that the constants of the formulas below
-were measured on. Nothing is written.
+The remaining work is a list of steps, each with a number of units of one kind of work. The progress bar of a run uses
+`GUESSED` seconds per unit. `estimate` measures each kind on a part of the work: the workers transform some samples of
+every series, every model is loaded and embeds them, and some photographs of the detector and of calibration are
+measured. A linear probe and a map of synthetic data compare this machine with the one on which the constants below were
+measured. Nothing is written.
 """
 
 from __future__ import annotations
@@ -69,26 +69,26 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
-"""Values that are assumed for a network that was not loaded yet."""
+"""Assumed for a network that was not loaded yet."""
 
-LEARNED, ALTERED, UNTOUCHED = "learned from", "altered", "untouched"
-"""Kinds of photographs that verdicts need: the detector learns from their views, or models and the detector judge them,
-altered as well or not."""
+LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
+"""Kinds of photographs for calibration: the detector is trained on their views, or the detector and models score them,
+with edits or clean only."""
 
 VIEWS = {
     LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1,
-    ALTERED: VIEWS_OF_PHOTOGRAPH,
-    UNTOUCHED: 2,
+    EDITED: VIEWS_OF_PHOTOGRAPH,
+    CLEAN_ONLY: 2,
 }
-"""Views of a photograph of each kind, where its crops were not counted."""
+"""Views of a photograph of each kind, if its crops were not counted."""
 
 MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
 LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
 
 Unit = tuple[str, str]
-"""A kind of work, and of what: a sample that is `MADE` for a series, by all workers; one that is `EMBEDDED` by a model,
-or of which every block is; a model that is `LOADED` and compiled; a crop whose `FEATURES` are computed; a photograph of
-a kind of `VIEWS` that is measured, or whose views are made; a sample on a map."""
+"""A kind of work and its series or model: a sample of a series that all workers together transform (`MADE`), a sample
+that a model embeds (`EMBEDDED`, or `BLOCKS` for every block), a model that is `LOADED` and compiled, a crop whose
+`FEATURES` are computed, a photograph of a kind of `VIEWS`, a sample on a map (`MAPPED`)."""
 
 GUESSED = {
     MADE: 0.0015,
@@ -99,10 +99,10 @@ GUESSED = {
     MAP_BEGUN: 3.0,
     MAPPED: 0.0015,
     LEARNED: VIEWS[LEARNED] * 0.005,
-    ALTERED: VIEWS[ALTERED] * 0.0015,
-    UNTOUCHED: VIEWS[UNTOUCHED] * 0.0015,
+    EDITED: VIEWS[EDITED] * 0.0015,
+    CLEAN_ONLY: VIEWS[CLEAN_ONLY] * 0.0015,
 }
-"""Seconds of a unit of each kind, where nothing was measured."""
+"""Seconds per unit of each kind, if nothing was measured."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Step:
     Attributes:
         name: of the stage, or path of the partition.
         stage: see `Report`.
-        phase: in words.
-        model: empty where it serves all.
+        phase: name of the kind of work for people.
+        model: empty for work that all models share.
         amount: number of units.
     """
 
@@ -131,8 +131,7 @@ class Step:
 
 
 def foreseen(plan: Plan) -> Plan:
-    """Return the plan of a run whose images are chosen, including what will be made by models that were not loaded
-    yet."""
+    """Return the plan of a run whose images are chosen, including the files of models that were not loaded yet."""
     snapshot = plan.snapshot
     if not snapshot.unloaded:
         return plan
@@ -156,8 +155,8 @@ def foreseen(plan: Plan) -> Plan:
 
 
 def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
-    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`. ``views`` are the crops
-    of a photograph of each kind that verdicts need."""
+    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`. ``views`` is the number of
+    crops of a photograph of each kind."""
     return [*_embedding(plan), *_verdicts(plan, views), *_calculating(plan)]
 
 
@@ -165,14 +164,14 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
     """Return steps as `Progress.expect` takes them, by guessed seconds."""
     found: dict[str, Expected] = {}
     for step in steps:
-        # Verdicts embed above all, so that the pace of that stage is theirs.
+        # Calibration mostly embeds, so its pace is that of the stage `EMBED`.
         one = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
         found.setdefault(step.name, one).seconds += step.seconds({})
     return found
 
 
 def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
-    """Return series, model and number of samples that the model still embeds; without a model, those to be made."""
+    """Return series, model and number of samples that the model still embeds; without a model, samples to transform."""
     found = []
     for series, one in plan.snapshot.sample_sets.items():
         lacking: dict[str, set[int]] = {"": set()}
@@ -180,7 +179,7 @@ def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
             path = layout.embeddings_folder(model, series) if model else layout.series_table(series)
             if (partition := plan.partitions.get(path)) is not None and plan.pending([partition]):
                 lacking[model] = set(plan.missing_units(partition, len(one.units)))
-        lacking[""] = set().union(*lacking.values())  # a picture is made once for all
+        lacking[""] = set().union(*lacking.values())  # an image is transformed once for all models
         sizes = [unit.stop - unit.start for unit in one.units]
         found += [(series, model, sum(sizes[unit] for unit in units)) for model, units in lacking.items() if units]
     return found
@@ -202,12 +201,12 @@ def _embedding(plan: Plan) -> Iterator[Step]:
 
 
 def _verdicts_left(plan: Plan) -> list[Partition]:
-    """Return what is left of the detector, of its scored views, and of those of models: all that is made in units."""
+    """Return what is left of the detector and of the scored views, which are computed in units."""
     return [partition for partition in plan.pending(plan.select(TRAIN)) if partition.asset.compute_units is not None]
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
-    """Return the photographs of each kind (`VIEWS`) that verdicts of a run still need; none where they cannot be
+    """Return the photographs of each kind (`VIEWS`) that are still to be measured or scored; none if they cannot be
     chosen, which is an error only when they are needed."""
     left = _verdicts_left(plan)
     if not left or plan.is_unavailable(layout.VERDICT_PHOTOGRAPHS):
@@ -228,7 +227,7 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
     found[LEARNED] = [row for unit in sorted(lacking[True]) for row in learned[unit]]
     for row in (row for unit in sorted(lacking[False]) for row in judged[unit]):
-        found[ALTERED if row["altered"] else UNTOUCHED].append(row)
+        found[EDITED if row["altered"] else CLEAN_ONLY].append(row)
     return found
 
 
@@ -272,28 +271,28 @@ NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in READINGS}
 TABLE_OF_NEIGHBORS_S = 0.1
 
 FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 3e-10, 1.27e-8, 1.2e-10
-"""A fit of a linear probe: its fixed part; the span of rows that are fewer than their numbers, per square of the rows
-and number; and at one penalty the optimizer, per row, number and class, and its metric, per row and square of the
-numbers, and per cube of the numbers."""
+"""Seconds of fitting a linear probe: fixed; the projection onto the span of rows that are fewer than dimensions, per
+rows² × dimensions; the optimizer at one penalty, per row × dimension × class; and its metric, per dimensions² × (rows +
+dimensions)."""
 
 ALONG, CONTENTS, STUDIED = 5.0, 2.0, 2.5
-"""Penalties that are solved along the grid, as multiples of one that is fixed: later ones begin near their solution. Of
-contents, whose probes learn from fewer rows; and of a study, which takes every second penalty."""
+"""Cost of a grid of penalties as a multiple of one penalty, which is less than their number because each fit starts
+near its solution: for most probes, for those of the content, which have fewer rows, and for studies, which use every
+second penalty."""
 
 LIVE_S = 0.4
 
 MLP_S = 3.0e-3
-"""Of the three MLPs together, per row that they learn from: their hidden layers are wider than most embeddings."""
+"""Seconds of training the three MLPs, per row: their hidden layers are wider than most embeddings."""
 
 DETECTOR_S = 2.0e-3
-"""Of the two MLPs of the detector, per view that they learn from."""
+"""Seconds of training the two MLPs of the detector, per view."""
 
 VOTE_S = 2.0e-10
-"""Of nearest neighbors, per pair of rows and number of their embeddings."""
+"""Seconds of nearest neighbors, per pair of rows and dimension."""
 
 TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
-"""Scoring one table of predictions, the same where photographs are few and intervals are not drawn, and each of its
-rows."""
+"""Seconds of scoring a table of predictions, of a table with too few photographs for the bootstrap, and per row."""
 
 STUDIES_S: Mapping[str, tuple[float, float, float, int]] = {
     "thresholds": (0.1, 0.2, 0.0, 0),
@@ -303,8 +302,8 @@ STUDIES_S: Mapping[str, tuple[float, float, float, int]] = {
     "duplicates": (0.05, 0.0, 1e-4, 0),
     "strength": (0.05, 0.01, 0.0, 0),
 }
-"""Name of a study -> its seconds in any run, per class, and per tested image that it reads under each class; and its
-number of fits, which learn from `FIT_IMAGES`. Measured in small runs; others take as long as `OTHER_STUDY_S`."""
+"""Name of a study -> seconds: fixed, per class, and per test image and class; and the number of probes that are fitted
+on `FIT_IMAGES`. Measured in small runs; `OTHER_STUDY_S` is for all other studies."""
 
 OTHER_STUDY_S = (0.05, 0.0, 5e-5, 0)
 
@@ -317,7 +316,7 @@ def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: fl
 
 
 class Calculations:
-    """Seconds of the partitions of a run that are calculated from its embeddings, without joining and writing.
+    """Estimates the seconds of the partitions that are computed from embeddings, without joining and writing.
 
     Attributes:
         mapped: number of samples on a map.
@@ -363,12 +362,12 @@ class Calculations:
         rows, fine = once * self._snapshot.recipe.repetitions, task == FINE
         classes = self._classes if fine else self._groups
         seen, live = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
-        if not self._snapshot.has_splits:  # a fit for each fold, one of all photographs, and again for live answers
+        if not self._snapshot.has_splits:  # a fit per fold, one on all photographs, and one for new images
             return live + fits_s(seen * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
         path = fits_s(seen * rows, dim, classes, penalties=ALONG)
         if not fine:
             return path
-        # The probe of live answers has its own penalty, and then learns from all and from each four fifths.
+        # The probe for new images selects its own penalty, and is then fitted on all and on each four fifths.
         rendered = len(self._snapshot.sample_sets[RENDERING]) if RENDERING in self._snapshot.sample_sets else 0
         first = self._classes * self._images + rendered
         return (
@@ -380,15 +379,15 @@ class Calculations:
 
 
 ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
-"""Of the linear probe that is fitted to measure."""
+"""Size of the linear probe that measures the speed of this machine."""
 
 MEASURED_S = 0.048
-"""Its duration where the constants were measured, on a machine that did nothing else."""
+"""Its duration on the idle machine where the constants were measured."""
 
 
 @cache
 def slowness() -> float:
-    """Return how many times as long as there a fit takes here, measured once per process."""
+    """Return the duration of a fit here divided by `MEASURED_S`, measured once per process."""
     rng = np.random.default_rng(0)
     y = np.arange(ROWS) % CLASSES
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
@@ -401,34 +400,34 @@ def slowness() -> float:
 
 
 SAMPLES = 60
-"""Samples of each series that are made and embedded to measure; whole images, at least one for each worker."""
+"""Samples of each series that are transformed and embedded to measure; whole images, at least one per worker."""
 
 MOST_READ = 2000
-"""Images that are read to find unusable ones; in a larger corpus they stand for the others."""
+"""Maximum number of images that are read to find unusable ones; the counts of a larger corpus are extrapolated."""
 
 PHOTOGRAPHS = 8
-"""Of each kind that verdicts need, to measure."""
+"""Photographs of each kind of `VIEWS` that are measured."""
 
 BYTES = 4
-"""Of a number of an embedding."""
+"""Bytes per embedding dimension."""
 
 POINTS = 400
-"""Of the map that is drawn to measure."""
+"""Points of the map that is drawn to measure."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take; it prints itself.
+    """Time and disk space that a run will take; has a readable `str`.
 
     Attributes:
         table: one row per phase and model with remaining work: ``phase``, ``model``, ``seconds``.
         left_out: why images are left out -> how many.
-        images: number of those used.
-        samples: number of those still to be made.
-        megabytes: of disk, for the embeddings still to be made.
-        free: megabytes that the disk has left.
-        skipped: what the corpus says of files that are no pictures.
-        whole: whether all images were read, or only some that stand for the others.
+        images: number of images used.
+        samples: number of samples still to be transformed.
+        megabytes: disk space of the embeddings still to be computed.
+        free: free disk space in megabytes.
+        skipped: note of the corpus on files that are not images.
+        whole: whether all images were read, instead of a part that represents the rest.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -446,7 +445,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.table.empty:
-            return "Nothing is left to be made."
+            return "Nothing is left to compute."
         rows = [
             {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
             for phase, one in self.table.groupby("phase", sort=False)
@@ -454,13 +453,13 @@ class Estimate:
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
         sentences = [
-            f"It takes about {duration(self.seconds)} here, as a part of each kind of work shows: {self.samples:,} "
-            f"samples of {about}{self.images:,} images, whose embeddings take {self.megabytes:,.0f} MB.",
-            f"Images that are left out: {left_out}." if left_out else "No image is left out.",
+            f"Estimated time: {duration(self.seconds)}, measured on a part of the work. {self.samples:,} samples of "
+            f"{about}{self.images:,} images; their embeddings take {self.megabytes:,.0f} MB.",
+            f"Unused images: {left_out}." if left_out else "All images are used.",
             self.skipped,
             ""
             if self.megabytes < self.free
-            else f"The disk has {self.free:,.0f} MB left: choose fewer images or models.",
+            else f"The disk has only {self.free:,.0f} MB left. Choose fewer images or models.",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
 
@@ -473,7 +472,7 @@ def _whose(models: pd.Series) -> str:
 def estimate(
     options: Options, out: Path | None = None, stages: Sequence[str] = STAGES, progress: Progress = SILENT
 ) -> Estimate:
-    """Measure how long it will take to make what is missing of a run, and count what it will leave out.
+    """Measure how long it will take to complete a run, and count the images that it will leave out.
 
     Args:
         out: folder of the run; if it exists, only what is left counts.
@@ -523,10 +522,10 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
 
 
 def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
-    """Choose the images of a run that has none, or some that stand for the others.
+    """Choose the images of a run that has none, or a part of them that represents the rest.
 
     Returns:
-        The snapshot with images, the seconds that all take, and whether all were chosen.
+        The snapshot with images, the seconds for all of them, and whether all were read.
     """
     design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
@@ -541,7 +540,7 @@ def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
 
 
 def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
-    """Return images as many times, as if others of the corpus were like these."""
+    """Return ``images`` repeated, as if the rest of the corpus was like them."""
     copies = [
         images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
         for i in range(int(times))
@@ -555,8 +554,8 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     """Measure the kinds of work of a run.
 
     Returns:
-        The plan with models as they were loaded, the seconds of each unit, the crops of a photograph of each kind
-        that verdicts need, and whether an accelerator embeds.
+        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, and
+        whether an accelerator embeds.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     views: Mapping[str, float] = VIEWS
@@ -601,7 +600,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
     one, corpus = snapshot.sample_sets[series], snapshot.corpora.own
     rows = one.rows()
-    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may stand for others, see `_repeated`
+    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may be copies, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
@@ -616,8 +615,7 @@ def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple
 def _measured_verdicts(
     snapshot: RunSnapshot, photographs: Mapping[str, Sequence[dict[Any, Any]]]
 ) -> tuple[dict[Unit, float], Mapping[str, float]]:
-    """Measure some photographs of each kind that verdicts need, and count their crops; none where a corpus of the base
-    has gone."""
+    """Measure some photographs of each kind, and count their crops; none if a corpus is no longer available."""
     rates, counts, crops = dict[Unit, float](), dict[str, float](VIEWS), list[Image]()
     try:
         design, corpora = snapshot.design, snapshot.corpora.all

@@ -12,13 +12,13 @@ from probing_core.cli import main
 from probing_core.images import encode_png
 from probing_core.run import estimate as module
 from probing_core.run.estimate import (
-    ALTERED,
+    CLEAN_ONLY,
+    EDITED,
     EMBEDDED,
     GUESSED,
     LEARNED,
     LOADED,
     MADE,
-    UNTOUCHED,
     by_name,
     estimate,
     fits_s,
@@ -181,7 +181,7 @@ def test_the_photographs_that_calibrate_answers_are_announced_and_counted_as_the
     Store(out).remove(scored_views_path("baseline/pixels"))
     left = photographs_left(plan_of(Store(out)))
     assert not left[LEARNED]
-    assert len(left[ALTERED]) + len(left[UNTOUCHED]) == rows["role"].isin(("calibrate", "report")).sum()
+    assert len(left[EDITED]) + len(left[CLEAN_ONLY]) == rows["role"].isin(("calibrate", "report")).sum()
     joined = foreseen(plan_of(Store(out), replace(read_recipe(Store(out)), models=("baseline/pixels", DHASH))))
     assert {kind: len(rows) for kind, rows in photographs_left(joined).items()} == {
         kind: len(rows) for kind, rows in left.items()
