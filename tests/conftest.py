@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ def pytest_collection_finish() -> None:
     """Libraries are not looked through again, which takes 0.3 s each time that a network is closed."""
     gc.collect()
     gc.freeze()
+
+
+MAIN_MODULE = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> None:
+    """Undo what a test of Streamlit leaves behind: the script that it ran is still ``__main__``, and processes that
+    are spawned later would run it as theirs."""
+    sys.modules["__main__"] = MAIN_MODULE
 
 
 @contextmanager
