@@ -80,7 +80,9 @@ input[type=range]::-moz-range-thumb { border: 0; width: 16px; height: 16px; bord
   background: var(--st-primary-color); }
 .mark { position: absolute; bottom: -14px; margin-left: -6px; border: 6px solid transparent; border-top-width: 0;
   border-bottom: 9px solid var(--st-text-color); }
-.legend, .mark-text { margin: 2px 0 0; font-size: 13px; opacity: .8; }
+.legend, .mark-text { margin: 2px 0 0; font-size: 13px; line-height: 20px; opacity: .8; }
+/* Text that arrives later moves nothing. */
+.legend { min-height: 20px; } .reading { min-height: 26px; }
 .ticks { position: relative; height: 18px; margin-top: 14px; font-size: 12px; }
 .ticks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
 .ticks span:first-child { transform: translateX(-8px); }

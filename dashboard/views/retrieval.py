@@ -219,14 +219,20 @@ def _search(run: Run) -> None:
         return
     left, right = st.columns(2)
     with left:
-        selected = pickers.pick_models(run, cache.computed(run, _best_first), MAX_MODELS)
+        selected = pickers.pick_models(run, [m for m in cache.computed(run, _best_first) if m in able], MAX_MODELS)
         models = [m for m in selected if m in able]
         messages.left_out(selected, models, "they cannot embed new images in this run")
     transform = resolve(pickers.pick_transform(run, where=right, default=_most_different(run, models)))
+    if not models:
+        messages.empty(f"Select a model that can embed new images, such as {model_title(able[0])}.")
+        return
     samples = neighbors.gallery(run)
-    models = list(asking.each(models, lambda model: asking.embed_gallery(run, model, samples)))
-    picture, original = _pick_picture(run, models, transform)
-    step = strength_slider(picture, run.recipe.view, transform)
+    query, results = st.container(), st.container()
+    with results:  # below the query, which the spinner would move
+        models = list(asking.each(models, lambda model: asking.embed_gallery(run, model, samples)))
+    with query:
+        picture, original = _pick_picture(run, models, transform)
+        step = strength_slider(picture, run.recipe.view, transform)
     _rank_by_strength(run, models, picture, original, transform, step.strength)
 
     def search(model: str) -> Near:
