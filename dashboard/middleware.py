@@ -79,13 +79,13 @@ class Limits(NamedTuple):
             begun: number of those that began in the last minute.
         """
         if sum(upload.arriving for upload in uploads) >= self.at_once:
-            return f"{self.at_once} uploads arrive at once"
+            return f"{self.at_once} uploads are in progress"
         if begun >= self.per_minute:
-            return f"{self.per_minute} uploads have begun in a minute"
+            return f"{self.per_minute} uploads started in the last minute"
         if len(uploads) >= self.files:
             return f"{self.files} uploads are in memory"
         if sum(upload.size for upload in uploads) + size > self.megabytes * 1e6:
-            return f"uploads of {self.megabytes} MB are in memory"
+            return f"uploads in memory may have at most {self.megabytes} MB"
         return ""
 
 
@@ -165,7 +165,7 @@ class UploadLimits:
         size = min(int(stated), largest) if stated.isdigit() else largest
         timeout_s = UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S
         if why := self._refused(key, size):
-            sentence = f"The picture is refused, since {why}; try again later."
+            sentence = f"The image was not accepted: {why}. Try again later."
             await _refuse(429, sentence, scope, receive, send, UPLOAD_TIMEOUT_S)
             return
         status = 0
@@ -179,7 +179,7 @@ class UploadLimits:
             await asyncio.wait_for(self.app(scope, receive, watched), timeout_s)
         except TimeoutError:
             if not status:
-                await _refuse(408, "The picture took too long to arrive; try again.", scope, receive, send, 0)
+                await _refuse(408, "The upload took too long. Try again.", scope, receive, send, 0)
         finally:
             if not 200 <= status < 300:
                 self.uploads.pop(key, None)
@@ -207,10 +207,10 @@ class UploadLimits:
         while self.begun and self.begun[0][0] < now - 60:
             self.begun.popleft()
         if key in self.uploads and self.uploads[key].arriving:
-            return "it is arriving already"
+            return "its upload is already in progress"
         mine = [upload for (session, _), upload in self.uploads.items() if session == visitor]
         if why := VISITOR_LIMITS.exceeded(mine, sum(session == visitor for _, session in self.begun), size):
-            return f"{why} in this visit"
+            return f"{why} in this session"
         if why := SERVER_LIMITS.exceeded(self.uploads.values(), len(self.begun), size):
             return f"{why} on this server"
         self.uploads[key] = Upload(size)

@@ -79,4 +79,4 @@ def _prepare(what: str, compute: Callable[[], None]) -> None:
     except ProbingError:
         pass  # the page shows it
     except Exception as error:
-        logging.getLogger(__name__).warning("%s: not prepared, because of %s", what, one_line(error))
+        logging.getLogger(__name__).warning("%s could not be prepared: %s", what, one_line(error))

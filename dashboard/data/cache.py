@@ -36,7 +36,7 @@ T = TypeVar("T")
 PACKAGED = "photos"
 
 HELD_OUT, OTHERS = "photographs of the run", "pictures of others"
-"""Sets of pictures on which answers are judged."""
+"""Sets of images on which answers are evaluated."""
 
 MAX_CACHED_RUNS = 4
 MAX_CACHED_RESULTS = 256
@@ -92,10 +92,7 @@ def current_run() -> Run:
     complete = {p.name: p for p in places() if p.complete}
     place = complete.get(state.stored_choice("run")) or next(iter(complete.values()), None)
     if place is None:
-        raise NoRun(
-            "There are no results to show yet: `probing demo` (in a clone `make demo`) computes the demo run, the page "
-            "Evaluate your model starts another, and `probing demo --run DIR` opens one from elsewhere."
-        )
+        raise NoRun("There are no results yet. Start a run on Evaluate your model.")
     return open_run(place.path)
 
 
@@ -116,8 +113,8 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
-    """Return set of pictures -> model -> the quality of its answers about them, and the bins of their reliability; no
-    sets where nothing was answered."""
+    """Return the quality of the answers of each model on each set of images, and the bins of their reliability; sets
+    without answers are left out."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
         name: {str(model): (quality(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
@@ -174,7 +171,7 @@ def with_baselines(run: Run) -> pd.DataFrame:
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
-    """Return one sample, or the same view untransformed, as JPEG.
+    """Return one sample, or its original, as JPEG.
 
     Raises:
         PicturesMissing: the run's corpus is not on this computer.
@@ -183,7 +180,7 @@ def picture(run: Run, sample: int, before: bool = False) -> bytes:
 
 
 def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
-    """Return the pictures of samples, see `picture`.
+    """Return the images of samples, see `picture`.
 
     Args:
         rows: result of `described`, so that the run's table is not read again for each.

@@ -1,4 +1,4 @@
-"""Six pictures to try: a packaged photograph unchanged, four that the bank changed, and a screenshot, which is none."""
+"""Six example images: an original photograph, four transformed photographs, and a drawn screenshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture among those of a run, by embeddings that the run holds, or that are made here of a gallery."""
+"""Search for an image in the gallery of a run, by stored embeddings or, without them, by embeddings computed here."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from probing_core.results import Run, retrieval
 from probing_core.transforms import prepare_source, resolve
 
 MAX_EMBEDDED = 1000
-"""Largest number of pictures of a gallery that are embedded here, where the run holds no embeddings of them."""
+"""Largest gallery that is embedded here if the run has no embeddings of it."""
 
 EMBEDDED_AT_ONCE = 32
-"""Pictures embedded between two steps."""
+"""Number of images embedded between two steps."""
 
 
 class Gallery:
-    """Embeddings of some samples of a run, for a run that holds none.
+    """Embeddings of some samples of a run that has none.
 
-    Results are kept, so that no work is lost when a visitor leaves, and two who wait share it.
+    Results are kept, so that no work is lost when a visitor leaves, and visitors who wait share them.
 
     Attributes:
-        run: cuts the pictures as it did for its own embeddings.
-        samples: of the run.
+        run: provides the images, cut as for its own embeddings.
+        samples: numbers of the samples.
     """
 
     def __init__(self, run: Run, samples: np.ndarray) -> None:
@@ -39,15 +39,15 @@ class Gallery:
         self._blocks: dict[str, list[np.ndarray]] = {}
 
     def steps(self, model: str) -> Iterator[tuple[int, int]]:
-        """Make the missing embeddings by ``model``, and yield before each part of them how many of all there are.
+        """Compute the missing embeddings of ``model``, and yield (done, total) before each batch.
 
         Raises:
-            PicturesMissing: a picture cannot be made.
+            PicturesMissing: an image is not available.
         """
         while (done := self._embedded(model)) < len(self.samples):
             yield done, len(self.samples)
             with self._turn:
-                start = self._embedded(model)  # another visitor may have made some meanwhile
+                start = self._embedded(model)  # another visitor may have computed some in the meantime
                 stop = start + EMBEDDED_AT_ONCE
                 for sample in self.samples[len(self._crops) : stop]:
                     self._crops.append(Crops(self.run.picture(int(sample))[1]))
@@ -56,8 +56,11 @@ class Gallery:
                     self._blocks[model].append(np.stack([each.prediction.embedding for each in found]))
 
     def rows(self, model: str) -> LazyRows:
-        """Return the embeddings by ``model`` in the order of ``samples``; what is missing is made; errors as of
-        `steps`."""
+        """Return the embeddings of ``model`` in the order of ``samples``, computing those that are missing.
+
+        Raises:
+            PicturesMissing: an image is not available.
+        """
         for _ in self.steps(model):
             pass
         return LazyRows(tuple(self._blocks[model]))
@@ -72,31 +75,30 @@ def _gallery_of(run: Run, samples: np.ndarray) -> Gallery:
 
 
 def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
-    """Return the embeddings of some samples, those that the run holds or else those made here; errors as of
-    `Gallery.steps`."""
+    """Return the embeddings of some samples: those of the run, or else those of `Gallery.rows`."""
     stored = run.lazy_embeddings(model)
     return _gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
 
 
 def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Make what `embeddings` needs, as `Gallery.steps`; nothing where the run holds embeddings."""
+    """Compute what `embeddings` needs, see `Gallery.steps`; nothing if the run has embeddings."""
     return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
 
 
 def gallery(run: Run) -> np.ndarray:
-    """Return the samples among which pictures are searched, see `retrieval.gallery`."""
+    """Return the samples in which images are searched, see `retrieval.gallery`."""
     return cache.computed(run, retrieval.gallery)
 
 
 def searchable(run: Run, models: Sequence[str]) -> list[str]:
-    """Return those of ``models`` that can search the run's gallery for a further picture: by embeddings that the run
-    holds, or that can be made here, since its pictures are there and are not too many."""
+    """Return the ``models`` that can search the run's gallery: the run has its embeddings, or its images are available
+    and not too many to embed here."""
     makes = len(gallery(run)) <= MAX_EMBEDDED and not run.pictures.why_not
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
 
 
 EXAMPLES = 12
-"""Number of images among which an example is sought on which two models differ."""
+"""Number of images that `telling_example` compares."""
 
 
 def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str, original: str) -> list[int]:
@@ -108,11 +110,12 @@ def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str,
 
 
 def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
-    """Return the image of ``ids`` on which the ranks of the original by two models differ most, in ratio; the images
-    are transformed at the strength at which the slider begins.
+    """Return the image of ``ids`` for which the ratio of the ranks of the original by two models is most extreme.
+
+    The images are transformed at the strength at which the slider starts.
 
     Raises:
-        ProbingError: an image cannot be made, or a model cannot be asked.
+        ProbingError: an image is not available, or a model cannot embed.
     """
     view, change = run.recipe.view, resolve(transform)
     strength = change.strength_at(0.5)
@@ -135,11 +138,11 @@ def _place_of(run: Run, image_id: str) -> int:
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
-    """Return the pictures of the run's gallery that are near to ``after`` by ``model``, in positions in it.
+    """Return the nearest images of the run's gallery to ``after`` by ``model``, as positions in the gallery.
 
     Args:
-        original: id of the image that ``after`` was made from; empty if it is none of the run's, so that ``before``
-            joins the gallery.
+        original: ID of the image that ``after`` was made from; empty if it is not in the run, so that ``before`` is
+            added to the gallery.
     """
     rows = embeddings(run, model, gallery(run))
     query, clean = predictions.embed(run, model, [Crops(image) for image in (after, before)])

@@ -105,9 +105,9 @@ def ranked_quickly(model: str, base: Path, said: Callable[[str], object]) -> lis
 
 
 def _printed(command: Sequence[str], said: Callable[[str], object]) -> str:
-    """Return what a command prints, and pass on its lines of progress."""
+    """Return what a command prints, and call ``said`` with each line of progress."""
     rights.require("Starting a run")
-    last = "It ended without a word."
+    last = "The process ended without a message."
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
         subprocess.Popen(
@@ -137,8 +137,7 @@ def resume(run: Path) -> None:
 
 
 def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
-    """Start a process that computes in ``run`` what the arguments ``command`` of the command line say, unless one
-    does."""
+    """Start a process that runs the command line with the arguments ``command``, unless one is writing to ``run``."""
     rights.require(what)
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
@@ -148,8 +147,8 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
                 _start_process(run, command, took_s=0.0 if report is None else report.took_s)
     except OSError as error:
         raise BadRun(
-            f"Nothing can be written to '{run}' ({error.strerror}), so nothing can be computed there; "
-            "make its folder writable, or start a run elsewhere."
+            f"'{run}' cannot be written to ({error.strerror}). Make the folder writable, or start a run in a "
+            "different folder."
         ) from error
 
 
@@ -171,7 +170,7 @@ def _start_process(run: Path, command: Sequence[str], took_s: float) -> None:
         0,
         1,
         None,
-        "Starting a process of its own, which takes some seconds",
+        "Starting a process, which takes a few seconds",
         pid=process.pid,
         born=born,
         took_s=took_s,
@@ -190,18 +189,18 @@ def _lower_priority(process: psutil.Process) -> None:
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(process.nice() + NICENESS)
-    # Linux may share the processor by sessions, and the process has its own, within which niceness alone has no effect.
+    # Linux may schedule by session. The process is the only one of its session, where its niceness has no effect.
     with suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
 
 
 def cancel(run: Path) -> bool:
-    """Ask the process that works on ``run`` to end, and return whether there was one; what is complete stays."""
+    """Ask the process that writes to ``run`` to end, and return whether there was one; complete files are kept."""
     return _ask_to_end(run) is not None
 
 
 def stop(run: Path) -> None:
-    """End the process that works on ``run``, if there is one, and wait until it writes no more."""
+    """End the process that writes to ``run``, if there is one, and wait for its end."""
     if process := _ask_to_end(run):
         with suppress(psutil.Error):
             try:
@@ -234,7 +233,7 @@ def remove(run: Path) -> list[str]:
 
 
 def _is_sound(report: Report) -> bool:
-    """Return whether pages can compute with the values of ``report``: its file may be damaged, or come with a run."""
+    """Return whether the values of ``report`` are valid: its file may be corrupted, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.took_s, report.whole or 0.0)
     texts = (report.message, report.state, report.error)

@@ -24,9 +24,9 @@ class ScanRequest:
     """Folders that a scan reads.
 
     Attributes:
-        folder: of the pictures.
-        run: whose detector is used.
-        clean: of untouched pictures, if there is one.
+        folder: images to scan.
+        run: run whose detector is used.
+        clean: original images, if there is such a folder.
     """
 
     folder: str
@@ -43,7 +43,7 @@ def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
 
 def read_request(out: Path) -> ScanRequest | None:
-    """Return the request of the scan in ``out``; None where no page has started it, or its file is damaged."""
+    """Return the request of the scan in ``out``; None if no page started it, or its file is corrupted."""
     try:
         request = ScanRequest(**json.loads((out / REQUEST).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -53,15 +53,18 @@ def read_request(out: Path) -> ScanRequest | None:
 
 
 def resume(out: Path) -> None:
-    """Resume the scan in ``out``; what it has found stays.
+    """Resume the scan in ``out``; its results are kept.
 
     Raises:
-        BadRun: the request is missing or damaged.
+        BadRun: the request is missing or corrupted.
     """
     rights.require("Scanning a folder")
     request = read_request(out)
     if request is None:
-        raise BadRun(f"What '{out}' was to scan is not known; `probing scan FOLDER --out {out}` goes on with it.")
+        raise BadRun(
+            f"The settings of the scan '{out.name}' cannot be read. Repeat the command that started it, or start a new "
+            "scan."
+        )
     _begin(out, request)
 
 
@@ -75,7 +78,7 @@ def remove(out: Path) -> None:
     rights.require("Removing a scan")
     report = processes.report_of(out)
     if report is not None and report.state == "running":
-        raise BadRun(f"The scan '{out.name}' is under way; cancel it first.")
+        raise BadRun(f"The scan '{out.name}' is running. Cancel it first.")
     from probing_core.api.scan import remove_results
 
     remove_results(out)

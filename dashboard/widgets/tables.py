@@ -22,7 +22,7 @@ WHOLE_TABLE = 16
 """Number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-"""Settings of the menu of every chart; a picture can be downloaded from it."""
+"""Settings of the menu of every chart, which also downloads it as an image."""
 
 
 def chart(
@@ -32,7 +32,7 @@ def chart(
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
 ) -> None:
-    """Show a figure with its data to download; the figure's own menu saves the picture.
+    """Show a figure with its data to download; the menu of the figure saves it as an image.
 
     Args:
         figure: with a height.
@@ -108,12 +108,12 @@ def show_table(
 ) -> None:
     """Show a table with its data to download.
 
-    A table of up to `WHOLE_TABLE` rows is shown whole.
+    A table of up to `WHOLE_TABLE` rows is shown without scrolling.
 
     Args:
         column_config: Streamlit's settings of columns.
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
-        written: functions that write columns for people, on the page alone: downloads keep exact names.
+        written: functions that format columns on the page; downloads keep exact values.
         row_height: in pixels, for rows in which text wraps.
         missing: what tables with ``written`` columns show for a missing number.
     """
@@ -142,12 +142,12 @@ def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
 def why_none(run: Run) -> str:
     if not has_splits(run.images):
         return (
-            f"This is measured from {FEW_PHOTOGRAPHS} photographs on, and this run has "
-            f"{run.images.loc[run.images['used'], 'base_id'].nunique()}; the reference run has it."
+            f"This result needs at least {FEW_PHOTOGRAPHS} photographs, and this run has "
+            f"{run.images.loc[run.images['used'], 'base_id'].nunique()}. The reference run has it."
         )
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         return (
-            "This is measured from embeddings, which this run does not ship, and was added after the run was made; a "
-            "run that is computed here (Evaluate your model, or `probing run`) has it."
+            "This run was created before this result was added, and has no embeddings to compute it from. A new run "
+            "has it (see Evaluate your model)."
         )
-    return "This run does not hold what is shown here yet; `probing run --out DIR` makes it from its embeddings."
+    return "This run does not have this result yet. Resume the run on Evaluate your model."

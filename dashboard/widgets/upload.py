@@ -1,4 +1,4 @@
-"""Selection of pictures: uploads (decoded in memory, never saved), the camera, and packaged photographs."""
+"""Selection of images: uploads, which are decoded in memory and never stored, and packaged photographs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MAX_BYTES_ON_A_PAGE = 512 * 2**20
 """Largest size of the decoded uploads that a visitor sees together."""
 
 MAX_BYTES_OF_ALL_VISITORS = psutil.virtual_memory().total // 4
-"""Largest size of the decoded pictures of all visitors."""
+"""Largest size of the decoded images of all visitors."""
 
 MAX_KEPT_BYTES = 64 * 2**20
 """Largest size of the encoded uploads that a session keeps while other pages are shown; the oldest are dropped
 first."""
 
 MAX_CONCURRENT_DECODES = 2
-"""Most pictures decoded at once, since decoding takes several times the memory of a picture."""
+"""Maximum number of images decoded at once, because decoding needs several times the memory of an image."""
 
 _decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
 
@@ -44,19 +44,19 @@ DECODE_TIMEOUT_S = 30.0
 
 
 def read_uploads(files: list[Any]) -> list[VisitorPicture]:
-    """Decode uploads, and show one sentence for each that cannot be read.
+    """Decode uploads, and show an error for each that cannot be read.
 
-    A page reruns at every click, so the session caches the decoded pictures, up to `MAX_CACHED_BYTES`, until another
+    A page reruns at every click, so the session caches the decoded images, up to `MAX_CACHED_BYTES`, until a different
     page is shown.
     """
     decoded: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
     found: list[VisitorPicture] = []
     if len(files) > MAX_UPLOADS:
-        st.error(f"At most {MAX_UPLOADS} pictures are evaluated together; the first {MAX_UPLOADS} are shown.")
+        st.error(f"At most {MAX_UPLOADS} images are evaluated together. The first {MAX_UPLOADS} are shown.")
     for file in files[:MAX_UPLOADS]:
         try:
             if sum(picture.image.nbytes for picture in found) > MAX_BYTES_ON_A_PAGE:
-                raise BadImage(f"{printable(file.name)} is left out, since the others fill the memory; remove some.")
+                raise BadImage(f"{printable(file.name)} does not fit into memory. Remove other images.")
             picture = decoded.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
@@ -68,21 +68,21 @@ def read_uploads(files: list[Any]) -> list[VisitorPicture]:
 
 
 def drop_decoded() -> None:
-    """Drop the decoded pictures of the session."""
+    """Drop the decoded images of the session."""
     st.session_state.pop("_decoded", None)
 
 
 def _read(file: Any) -> VisitorPicture:
-    """Decode an upload when there is a free turn and memory; its header was checked, and its size is limited.
+    """Decode an upload when a decoder and memory are free.
 
     Raises:
-        BadImage: the upload cannot be read, or the server is busy with others.
+        BadImage: the upload cannot be read, or the server is busy.
     """
     if not _decoding.acquire(timeout=DECODE_TIMEOUT_S):
-        raise BadImage(f"{printable(file.name)} waits for the pictures of other visitors; try again in a minute.")
+        raise BadImage(f"{printable(file.name)} was not read: the server is busy. Try again in a minute.")
     try:
         if bytes_in_memory() > MAX_BYTES_OF_ALL_VISITORS:
-            raise BadImage(f"{printable(file.name)} finds the memory full of other pictures; try again in a minute.")
+            raise BadImage(f"{printable(file.name)} was not read: the memory is full. Try again in a minute.")
         picture = inspect(file.getvalue(), file.name)
         read = VisitorPicture.from_array(picture.name, picture.image)
     finally:
@@ -91,12 +91,12 @@ def _read(file: Any) -> VisitorPicture:
 
 
 def upload(label: str, key: str, several: bool = True, keep: bool = False) -> list[VisitorPicture]:
-    """Show an upload field and return its pictures; the decoder is selected by content, not by the name's ending.
+    """Show an upload field and return its images; the decoder is selected by content, not by the file extension.
 
     Args:
-        keep: whether the files stay for the visit when another page is shown, up to `MAX_KEPT_BYTES`.
+        keep: whether to keep the files for the session when a different page is shown, up to `MAX_KEPT_BYTES`.
     """
-    before: list[Any]  # files, encoded as they came, which were in the field when another page was shown
+    before: list[Any]  # encoded files that were in the field when a different page was shown
     now: list[Any]  # those in the field
     before, now = st.session_state.setdefault(f"_brought-{key}", ([], []))
     files = st.file_uploader(
@@ -104,8 +104,8 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         accept_multiple_files=several,
         key=key,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
-        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Pictures are never saved: they are gone when the "
-        "visit ends. One at which *429* is shown came with too many others: drop it in again a minute later.",
+        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are never stored, and deleted when the "
+        "session ends. If an upload fails with *429*, upload it again in a minute.",
         on_change=now.clear,
     )
     chosen = files if isinstance(files, list) else [files] if files else []
@@ -124,7 +124,7 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
 
 
 def flags(picture: VisitorPicture) -> None:
-    place = st.empty()  # at once replaces the flags of the picture before, though models are still being asked
+    place = st.empty()  # replaces the flags of the previous image before models have answered
     if picture.notes:
         place.caption("  \n".join(f":material/flag: {plain(note)}" for note in picture.notes), help=hint("flag"))
 
@@ -142,15 +142,15 @@ def packaged(image_id: str) -> VisitorPicture:
 
 
 def pick_one() -> VisitorPicture:
-    """Return the selected one of the packaged photographs, or the visitor's own picture."""
+    """Return the selected packaged photograph, or the uploaded image."""
     return pick_of("Image", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
 
 
 def pick_of(
     label: str, name: str, ids: Sequence[str], title: Callable[[str], str], read: Callable[[str], VisitorPicture]
 ) -> tuple[VisitorPicture, str]:
-    """Show a list of pictures and an upload field, and return the selected picture and its id, which is empty for the
-    visitor's own."""
+    """Show a list of images and an upload field, and return the selected image and its ID, which is empty for an
+    upload."""
     left, right = st.container(key="pick-one").columns(2)
     with right:
         uploads = upload("Or upload an image", f"{name}-upload", several=False)

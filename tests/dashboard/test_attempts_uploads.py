@@ -228,7 +228,7 @@ def test_slow_clients(server):
         client.settimeout(60)
         answer = b"".join(iter(lambda: client.recv(10_000), b""))  # the server closes what it answered
         assert b" 408 " in answer
-        assert b"The picture took too long to arrive; try again." in answer
+        assert b"The upload took too long. Try again." in answer
 
 
 @attempt("invalid websocket messages: text, sequences of bytes, repeated bytes", "the connection is closed")

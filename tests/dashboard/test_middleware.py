@@ -126,14 +126,14 @@ def test_some_arrive_at_once(server):
 
     answers = completed(story())
     assert sorted(status for status, _ in answers) == [204] * VISITOR_LIMITS.at_once + [429] * 3
-    assert "8 uploads arrive at once in this visit" in answers[-1][1]
+    assert "8 uploads are in progress in this session" in answers[-1][1]
     assert completed(one_after_the_other(server, "a/later")) == [204]
 
 
 def test_a_slow_client_loses_its_place(server, monkeypatch):
     monkeypatch.setattr(middleware, "UPLOAD_TIMEOUT_S", 0.1)
     status, text = completed(server.ask("a/1", wait_s=5.0))
-    assert (status, text) == (408, "The picture took too long to arrive; try again.")
+    assert (status, text) == (408, "The upload took too long. Try again.")
     assert not server.taken
     assert not server.limits.uploads
 

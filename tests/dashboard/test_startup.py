@@ -52,7 +52,7 @@ def test_a_run_that_cannot_be_read_does_not_keep_the_server_from_starting(manife
 def test_what_fails_here_is_logged_and_left_to_the_page(monkeypatch, caplog):
     monkeypatch.setattr(startup.cache, "places", lambda: 1 / 0)
     start()
-    assert "The first page: not prepared, because of division by zero" in caplog.text
+    assert "The first page could not be prepared: division by zero" in caplog.text
 
 
 def test_other_pages_find_what_takes_long_ready_once_for_the_server(monkeypatch, caplog):

@@ -166,7 +166,7 @@ def test_a_scan_that_no_page_has_started_is_not_resumed_by_one(open_app, holiday
     app = open_app("Try your images", part="folder")
     assert not app.exception
     assert "Resume" not in [button.label for button in app.button]
-    with pytest.raises(BadRun, match="goes on with it"):
+    with pytest.raises(BadRun, match="settings of the scan"):
         scans.resume(holiday)
 
 
@@ -227,7 +227,7 @@ def test_a_scan_under_way_is_not_removed(holiday):
     me = psutil.Process()
     now = {"state": "running", "pid": me.pid, "born": me.create_time()}
     (holiday / "log" / "progress.json").write_text(json.dumps(report | now))
-    with pytest.raises(BadRun, match="is under way"):
+    with pytest.raises(BadRun, match="is running"):
         scans.remove(holiday)
     assert holiday.is_dir()
 

@@ -252,14 +252,14 @@ def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
     monkeypatch.setattr(upload, "MAX_BYTES_ON_A_PAGE", 1000)
-    assert _upload_two(open_app) == (1, ["1.png is left out, since the others fill the memory; remove some."])
+    assert _upload_two(open_app) == (1, ["1.png does not fit into memory. Remove other images."])
 
 
 def test_uploads_of_all_visitors_have_a_sum(open_app, monkeypatch):
     monkeypatch.setattr(upload, "MAX_BYTES_OF_ALL_VISITORS", -1)
     answered, errors = _upload_two(open_app)
     assert answered == 0
-    assert errors == [f"{i}.png finds the memory full of other pictures; try again in a minute." for i in (0, 1)]
+    assert errors == [f"{i}.png was not read: the memory is full. Try again in a minute." for i in (0, 1)]
 
 
 def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
@@ -267,7 +267,7 @@ def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
     with upload._decoding, upload._decoding:
         answered, errors = _upload_two(open_app)
     assert answered == 0
-    assert errors == [f"{i}.png waits for the pictures of other visitors; try again in a minute." for i in (0, 1)]
+    assert errors == [f"{i}.png was not read: the server is busy. Try again in a minute." for i in (0, 1)]
     assert _upload_two(open_app) == (2, [])
 
 
