@@ -30,7 +30,7 @@ from probing_core.charts.ranking_chart import ROW_PX
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import in_percent, model_title, model_titles
+from probing_core.measures.notation import in_percent, interval_in_percent, model_title, model_titles
 from probing_core.measures.statistics import with_place
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import Run, RunPlace, unused_name
@@ -197,7 +197,7 @@ def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
     """Show a ranking by the quick protocol, as `QuickRanking.row` has it."""
     low, high, models = found["place_low"], found["place_high"], found["models"]
     place = f"place {low}" if low == high else f"a place from {low} to {high}"
-    ci = f"95% CI {100 * found['low']:.1f}\N{EN DASH}{100 * found['high']:.1f}"
+    ci = interval_in_percent(found["low"], found["high"])
     st.markdown(
         f"{in_bold(found['model'])} has **{place}** of {models}: quick accuracy "
         f"{in_percent(found['quick_accuracy'], 1)} ({ci}, {found['photographs']} test photographs)."

@@ -18,7 +18,7 @@ from dashboard.text import hint, in_bold, named, plain
 from dashboard.widgets import by_transformation, claims, messages, pickers, tables, uses
 from probing_core.charts import difference_chart, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import BASELINE, in_points, model_title, transform_title
+from probing_core.measures.notation import BASELINE, in_points, model_title, p_value, transform_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import PicturesMissing, Run, summaries, two_models
 from probing_core.results.ranking import (
@@ -167,7 +167,7 @@ def _pair(run: Run, a: str, b: str) -> None:
 
 def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
     interval = f"95% CI {in_points(low)} to {in_points(high)}" if np.isfinite(low) else "no interval"
-    tested = "not tested" if np.isnan(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    tested = "not tested" if np.isnan(p) else p_value(p)
     decided = np.isfinite(p) and p < SIGNIFICANCE
     better, worse = (a, b) if value >= 0 else (b, a)
     verdict = (

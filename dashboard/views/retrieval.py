@@ -28,7 +28,7 @@ from probing_core.charts import (
 )
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
-from probing_core.measures.notation import BASELINE, in_percent, model_title
+from probing_core.measures.notation import BASELINE, in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
 from probing_core.results.retrieval import LOST, SURVIVES, Near
@@ -148,13 +148,12 @@ def _duplicates(run: Run) -> None:
 
 def _describe(row: pd.Series) -> None:
     """Show what the selected model retrieves at the selected false-positive rate."""
-    ci = ""
-    if row[["low", "high"]].notna().all():
-        ci = f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
+    ci = f" ({interval_in_percent(row['low'], row['high'])})" if np.isfinite(row["low"]) else ""
     wrong = COLLECTION * row["rate"]
     st.markdown(
-        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a collection of "
-        f"{COLLECTION:,}, about {wrong:,.0f} unrelated image{'' if round(wrong) == 1 else 's'} would match each query."
+        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a "
+        f"collection of {COLLECTION:,}, about {wrong:,.0f} unrelated image{'' if round(wrong) == 1 else 's'} would "
+        "match each query."
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +16,7 @@ from dashboard.text import named, plain, strength_axis, strength_number
 from dashboard.widgets import messages, tables
 from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale, heat_map
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.notation import in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform
 from probing_core.results.ranking import encoders_of, in_order, scores_of
@@ -124,9 +123,9 @@ def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> 
     """Return ``rows`` with the text and the hover text of their cells."""
     texts, hover = [], []
     for row in rows.to_dict("records"):
-        ci = f" (95% CI {100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})" if np.isfinite(row["low"]) else ""
+        ci = interval_in_percent(row["low"], row["high"])
         texts.append("" if pd.isna(row["value"]) else f"{100 * row['value']:.0f}")
-        hover.append(f"{_cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}%{ci}")
+        hover.append(f"{_cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}% ({ci})")
     return rows.assign(text=texts, hover=hover)
 
 

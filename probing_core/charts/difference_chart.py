@@ -9,13 +9,13 @@ from probing_core.charts.figure import (
     MARGIN,
     Figure,
     base_figure,
-    error_bar,
     escape,
+    interval_marks,
     legend_below,
-    percent,
     upright_line,
 )
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import p_value
 
 ROW_PX = 26
 
@@ -45,26 +45,16 @@ def difference_chart(
                 continue
             some = rows[part]
             traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
+                interval_marks(100 * some["difference"], 100 * some["low"], 100 * some["high"], theme.muted)
+                | {
                     "name": f"{escape(better)} {words}",
-                    "x": percent(some["difference"]),
                     "y": [escape(name) for name in some["name"]],
                     "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
-                    "error_x": error_bar(
-                        percent(some["difference"]),
-                        percent(some["low"]),
-                        percent(some["high"]),
-                        theme.muted,
-                        thickness=1.5,
-                        width=4,
-                    ),
                     "customdata": [
-                        [f"{100 * low:+.1f} to {100 * high:+.1f}", "< 0.001" if p < 0.001 else f"= {p:.3f}"]
+                        [f"{100 * low:+.1f} to {100 * high:+.1f}", p_value(p)]
                         for low, high, p in zip(some["low"], some["high"], some["p"], strict=True)
                     ],
-                    "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>95% CI %{customdata[0]}, p "
+                    "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>95% CI %{customdata[0]}, "
                     "%{customdata[1]}<extra></extra>",
                 }
             )

@@ -10,9 +10,12 @@ import pandas as pd
 from probing_core.charts.figure import (
     Figure,
     base_figure,
-    error_bar,
     escape,
+    interval_marks,
+    label_above,
     legend_below,
+    legend_mark,
+    row_axis,
     seed_ticks,
     upright_line,
 )
@@ -77,7 +80,7 @@ def dots_chart(
             traces.append(_dots(mine, place, colors, symbol, unit, theme))
     if groups and len(series) > 1:  # legend marks have no group color
         traces = [trace | {"showlegend": False} for trace in traces]
-        traces += [_key(one, symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
+        traces += [legend_mark(escape(one), symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
     if has_values:
         traces += _values(rows, place, theme)
     if len(further):
@@ -87,16 +90,15 @@ def dots_chart(
         (130 if len(series) > 1 else 100) + (TALL_ROW if has_values and len(series) > 2 else ROW) * len(names),
         traces,
         {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
-        {
-            "tickvals": list(range(len(names))),
-            "ticktext": [_in_lines(name) for name in names],
-            "zeroline": False,
-            "range": [-0.6, len(names) - 0.4],
-        },
+        row_axis([_in_lines(name) for name in names]),
         showlegend=len(series) > 1,
         legend=legend_below(),
         shapes=[upright_line(mark, theme.text) for mark in (marks or {}).values()],
-        annotations=[_label(label, mark, unit, theme) for label, mark in (marks or {}).items() if label],
+        annotations=[
+            label_above(mark, f"{escape(label)} {decimal(round(mark, 1))}{_unit(unit)}", theme, xanchor="left")
+            for label, mark in (marks or {}).items()
+            if label
+        ],
     )
 
 
@@ -130,21 +132,8 @@ def _unit(unit: str) -> str:
     return unit if unit == "%" else f" {unit}"
 
 
-def _label(text: str, value: float, unit: str, theme: Theme) -> dict[str, Any]:
-    """Return the label of a dotted line, above the plot."""
-    words = f"{escape(text)} {decimal(round(value, 1))}{_unit(unit)}"
-    place = {"x": value, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-    return place | {"text": words, "font": {"size": 11, "color": theme.text}}
-
-
 def _in_lines(name: str) -> str:
     return escape(name).replace(" (", "<br>(") if len(name) > LONGEST else escape(name)
-
-
-def _key(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
-    """Return a mark that appears only in the legend."""
-    marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
-    return {"type": "scatter", "mode": "markers", "name": escape(name), "x": [None], "y": [None], "marker": marker}
 
 
 def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme) -> dict[str, Any]:
@@ -159,17 +148,11 @@ def _dots(
     rows: pd.DataFrame, place: Mapping[str, int], colors: Mapping[str, str], symbol: str, unit: str, theme: Theme
 ) -> dict[str, Any]:
     series, color = escape(rows["series"].iloc[0]), [colors[name] for name in rows["name"]]
-    dots = {
-        "type": "scatter",
-        "mode": "markers",
+    missing = pd.Series(float("nan"), rows.index)
+    return interval_marks(rows["value"], rows.get("low", missing), rows.get("high", missing), theme.muted) | {
         "name": series,
-        "x": rows["value"].to_numpy(float),
         "y": [place[name] for name in rows["name"]],
         "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
         "customdata": [escape(name) for name in rows["name"]],
         "hovertemplate": f"%{{customdata}}, {series}: %{{x:.3~r}}{_unit(unit)}<extra></extra>",
     }
-    if "low" in rows:
-        middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
-        dots["error_x"] = error_bar(middle, low, high, theme.muted, thickness=1.5, width=3)
-    return dots

@@ -113,6 +113,39 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
     } | style
 
 
+def interval_marks(value: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, Any]:
+    """Return a trace of marks with horizontal error bars of ``color``, all in the unit of the axis."""
+    middle, left, right = (ends.to_numpy(float) for ends in (value, low, high))
+    bars = error_bar(middle, left, right, color, thickness=1.5)
+    return {"type": "scatter", "mode": "markers", "x": middle, "error_x": bars}
+
+
+def row_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the vertical axis of a chart with a row for each label, from the bottom."""
+    return {
+        "tickvals": list(range(len(labels))),
+        "ticktext": list(labels),
+        "range": [-0.6, len(labels) - 0.4],
+        "zeroline": False,
+    }
+
+
+def label_above(x: float, text: str, theme: Theme, **style: Any) -> dict[str, Any]:
+    """Return a label above the plot at ``x``, as an annotation."""
+    place = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
+    return place | {"text": text, "font": {"size": 12, "color": theme.text}} | style
+
+
+def legend_mark(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
+    """Return a mark that appears only in the legend."""
+    marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
+    return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None], "marker": marker}
+
+
+def bold(text: str, is_bold: bool) -> str:
+    return f"<b>{text}</b>" if is_bold else text
+
+
 def percent(column: pd.Series) -> np.ndarray:
     return column.to_numpy(float) * 100
 

@@ -11,16 +11,18 @@ from probing_core.charts.figure import (
     MARGIN,
     Figure,
     base_figure,
-    error_bar,
     escape,
+    interval_marks,
+    label_above,
     legend_below,
+    legend_mark,
     model_label,
     percent,
     seed_ticks,
     upright_line,
 )
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import BASELINE
+from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, p_value
 
 ROW_PX = 26
 """Height of a row in pixels."""
@@ -59,16 +61,12 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str) -> Figure:
         traces.append(_seeds(seeds, theme))
     traces += _keys(inside, theme, hollow=bool(_is_hollow(ranked).any()))
     shown = bool(chance >= start)
-    note = {
-        "x": chance if shown else start,
-        "y": 1,
-        "yref": "paper",
-        "xanchor": "center" if shown else "left",
-        "yanchor": "bottom",
-        "text": f"chance {chance:.1f}%" if shown else f"\N{LEFTWARDS ARROW} chance {chance:.1f}%",
-        "showarrow": False,
-        "font": {"color": theme.text},
-    }
+    words = f"chance {chance:.1f}%"
+    note = (
+        label_above(chance, words, theme)
+        if shown
+        else label_above(start, f"\N{LEFTWARDS ARROW} {words}", theme, xanchor="left")
+    )
     return base_figure(
         theme,
         130 + ROW_PX * len(rows),
@@ -102,9 +100,8 @@ def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
     words = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
-            p = "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
             verdict = "lower than" if row["apart"] else "not significantly different from"
-            words[row["model"]] = f"{verdict} the best ({p})"
+            words[row["model"]] = f"{verdict} the best ({p_value(row['p'])})"
     return words
 
 
@@ -113,10 +110,7 @@ def _marks(rows: pd.DataFrame, theme: Theme, compared: dict[str, str]) -> dict[s
     color = [styles[model].color for model in rows["model"]]
     shapes = np.where(rows["model"].str.startswith(BASELINE), "square", "circle")
     hollow = _is_hollow(rows)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": percent(rows["value"]),
+    return interval_marks(100 * rows["value"], 100 * rows["low"], 100 * rows["high"], theme.text) | {
         "y": [model_label(model) for model in rows["model"]],
         "marker": {
             "size": 9,
@@ -124,12 +118,9 @@ def _marks(rows: pd.DataFrame, theme: Theme, compared: dict[str, str]) -> dict[s
             "symbol": [f"{shape}-open" if is_open else shape for shape, is_open in zip(shapes, hollow, strict=True)],
             "line": {"width": 2, "color": color},
         },
-        "error_x": error_bar(
-            percent(rows["value"]), percent(rows["low"]), percent(rows["high"]), theme.text, thickness=1.5, width=5
-        ),
         "customdata": [  # the last is the model that a click selects
             [
-                _interval(row["low"], row["high"]),
+                _interval(row),
                 compared.get(row["model"], ""),
                 escape(row["note"]),
                 escape(row["model"]),
@@ -171,7 +162,7 @@ def _arrows(rows: pd.DataFrame, start: float, theme: Theme) -> dict[str, Any]:
         "textposition": "middle right",
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,
-        "customdata": [[_interval(row["low"], row["high"]), escape(row["model"])] for row in rows.to_dict("records")],
+        "customdata": [[_interval(row), escape(row["model"])] for row in rows.to_dict("records")],
         "hovertemplate": "%{y}<br>%{text} %{customdata[0]}<extra>%{customdata[1]}</extra>",
         "showlegend": False,
     }
@@ -182,7 +173,7 @@ def _seeds(seeds: pd.DataFrame, theme: Theme) -> dict[str, Any]:
         percent(seeds["value"]),
         [model_label(model) for model in seeds["seed_of"]],
         [
-            f"{model_label(row['model'])}<br><b>{100 * row['value']:.1f}%</b> {_interval(row['low'], row['high'])}"
+            f"{model_label(row['model'])}<br><b>{100 * row['value']:.1f}%</b> {_interval(row)}"
             for row in seeds.to_dict("records")
         ],
         theme,
@@ -197,21 +188,8 @@ def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]
         "untrained baseline": ("square", bool(baseline.any())),
         "not significantly different from the best encoder": ("circle-open", hollow),
     }
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": name,
-            "x": [None],
-            "y": [None],
-            "marker": {"symbol": symbol, "size": 9, "color": theme.text, "line": {"width": 2, "color": theme.text}},
-        }
-        for name, (symbol, present) in keys.items()
-        if present
-    ]
+    return [legend_mark(name, symbol, theme) for name, (symbol, present) in keys.items() if present]
 
 
-def _interval(low: float, high: float) -> str:
-    if not np.isfinite(low):
-        return "(no interval: too few photographs)"
-    return f"(95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f})"
+def _interval(row: dict[Any, Any]) -> str:
+    return f"({interval_in_percent(row['low'], row['high'], missing=TOO_FEW)})"

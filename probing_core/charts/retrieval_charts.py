@@ -13,18 +13,20 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
-    error_bar,
     escape,
+    label_above,
     legend_below,
     model_label,
     seed_ticks,
     upright_line,
 )
+from probing_core.charts.interval_chart import interval_chart
 from probing_core.charts.strength_charts import StrengthAxis
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import interval_in_percent, model_title
 
-ROW = 24
-"""Height of a row in pixels."""
+RECALL = {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False}
+"""Horizontal axis of the charts of originals."""
 
 NAMED = 6
 """Maximum number of lines with a name."""
@@ -39,44 +41,25 @@ def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chanc
         selected: model whose row is highlighted.
         chance: recall of a random ranking, in percent.
     """
-    further, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
-    rows = rows.sort_values("value").reset_index(drop=True)
-    place = {model: row for row, model in enumerate(rows["model"])}
+    seeds, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
+    rows = rows.sort_values("value", ascending=False)
     styles = theme.model_styles(rows["model"])
-    middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
-    dots = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": middle,
-        "y": rows.index.to_numpy(),
-        "marker": {
-            "size": 10,
-            "color": [styles[model].color for model in rows["model"]],
-            "symbol": [styles[model].symbol for model in rows["model"]],
-        },
-        "error_x": error_bar(middle, low, high, theme.muted, thickness=1.5, width=3),
-        "customdata": [[escape(_interval(one)), escape(one["model"])] for _, one in rows.iterrows()],
-        "hovertemplate": "%{x:.1f}%%{customdata[0]}<extra></extra>",
-    }
-    texts = [
-        f"{model_label(model)}: {value:.1f}%" for model, value in zip(further["model"], further["value"], strict=True)
-    ]
-    lines = [place[model] for model in further["seed_of"]]
-    traces = [dots, seed_ticks(further["value"].to_numpy(float), lines, texts, theme)] if len(further) else [dots]
-    labels = [
-        _bold(f"{model_label(model)}  {value:.0f}%", model == selected)
-        for model, value in zip(rows["model"], rows["value"], strict=True)
-    ]
-    return base_figure(
+    place = {model: row for row, model in enumerate(rows["model"].iloc[::-1])}
+    texts = [f"{model_label(model)}: {value:.1f}%" for model, value in zip(seeds["model"], seeds["value"], strict=True)]
+    lines = [place[model] for model in seeds["seed_of"]]
+    return interval_chart(
+        _labeled(rows).assign(
+            name=rows["model"],
+            title=rows["model"].map(model_title),
+            color=[styles[model].color for model in rows["model"]],
+            symbol=[styles[model].symbol for model in rows["model"]],
+        ),
         theme,
-        110 + ROW * len(rows),
-        [trace | {"showlegend": False} for trace in traces],
-        {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False},
-        {"tickvals": list(rows.index), "ticktext": labels, "range": [-0.6, len(rows) - 0.4], "zeroline": False},
-        showlegend=False,
-        shapes=[upright_line(chance, theme.text), *_highlight(place.get(selected), theme)],
-        annotations=[_above(chance, f"chance {chance:.1f}%", theme)],
-        margin=MARGIN | {"t": 44},
+        RECALL,
+        selected,
+        traces=[seed_ticks(seeds["value"].to_numpy(float), lines, texts, theme)] if len(seeds) else [],
+        shapes=[upright_line(chance, theme.text)],
+        annotations=[label_above(chance, f"chance {chance:.1f}%", theme)],
     )
 
 
@@ -87,36 +70,13 @@ def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Map
         rows: ``title`` of the transformation, ``value``, ``low``, ``high`` in percent, in order.
         groups: title -> group, for the color.
     """
-    rows = rows.iloc[::-1].reset_index(drop=True)
-    middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
-    color = [theme.group(groups.get(title, "")) for title in rows["title"]]
-    dots = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": middle,
-        "y": rows.index.to_numpy(),
-        "marker": {"size": 9, "color": color},
-        "error_x": error_bar(middle, low, high, theme.muted, thickness=1.5, width=3),
-        "customdata": [escape(f"{groups.get(one['title'], '')}{_interval(one)}") for _, one in rows.iterrows()],
-        "hovertemplate": "%{x:.1f}%, %{customdata}<extra></extra>",
-    }
-    return base_figure(
-        theme,
-        110 + 17 * len(rows),
-        [dots],
-        {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False},
-        {
-            "tickvals": list(rows.index),
-            "ticktext": [
-                f"{escape(title)}  {value:.0f}%" for title, value in zip(rows["title"], rows["value"], strict=True)
-            ],
-            "range": [-0.6, len(rows) - 0.4],
-            "zeroline": False,
-            "tickfont": {"size": 11, "color": theme.text},
-        },
-        showlegend=False,
-        margin=MARGIN | {"t": 44},
+    rows = _labeled(rows).assign(
+        name=rows["title"],
+        color=[theme.group(groups.get(title, "")) for title in rows["title"]],
+        symbol="circle",
     )
+    rows["hover"] += [f", {groups[title]}" if title in groups else "" for title in rows["title"]]
+    return interval_chart(rows, theme, RECALL, row_px=17)
 
 
 def recall_by_rate_chart(
@@ -148,8 +108,8 @@ def recall_by_rate_chart(
                 "marker": {"size": 7, "symbol": style.symbol, "color": color},
                 "opacity": 1.0 if is_named else 0.45,
                 "showlegend": is_named,
-                "customdata": [[escape(_interval(one)), escape(str(model))] for _, one in rows.iterrows()],
-                "hovertemplate": "%{fullData.name}: %{y:.1f}%%{customdata[0]} at a rate of %{x:.3~%}<extra></extra>",
+                "customdata": [[hover, escape(str(model))] for hover in _labeled(rows)["hover"]],
+                "hovertemplate": "%{fullData.name}: %{customdata[0]} at a rate of %{x:.3~%}<extra></extra>",
             }
         )
     rates = sorted(curves["rate"].unique())
@@ -170,7 +130,7 @@ def recall_by_rate_chart(
         showlegend=True,
         legend=legend_below(),
         shapes=[upright_line(rate, theme.text)],
-        annotations=[_above(float(np.log10(rate)), f"{100 * rate:g}%", theme)],
+        annotations=[label_above(float(np.log10(rate)), f"{100 * rate:g}%", theme)],
         margin=MARGIN | {"t": 44},
     )
 
@@ -235,26 +195,10 @@ def _band(rows: pd.DataFrame, color: str) -> dict[str, Any]:
     }
 
 
-def _above(x: float, text: str, theme: Theme) -> dict[str, Any]:
-    return {
-        "x": x, "yref": "paper", "y": 1, "yanchor": "bottom", "text": text, "showarrow": False,
-        "font": {"color": theme.text, "size": 12},
-    }  # fmt: skip
-
-
-def _highlight(row: int | None, theme: Theme) -> list[dict[str, Any]]:
-    if row is None:
-        return []
-    ends = {"xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "layer": "below"}
-    return [{"type": "rect", "fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}} | ends]
-
-
-def _interval(row: pd.Series) -> str:
-    """Return ``, 95% CI 64.0–66.1`` for the ends ``low`` and ``high`` in percent; empty without them."""
-    if pd.isna(row["low"]) or pd.isna(row["high"]):
-        return ""
-    return f", 95% CI {row['low']:.1f}\N{EN DASH}{row['high']:.1f}"
-
-
-def _bold(text: str, is_bold: bool) -> str:
-    return f"<b>{text}</b>" if is_bold else text
+def _labeled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return ``rows`` with their values as the texts of `interval_chart`."""
+    intervals = map(interval_in_percent, rows["low"] / 100, rows["high"] / 100)
+    return rows.assign(
+        text=[f"{value:.0f}%" for value in rows["value"]],
+        hover=[f"{value:.1f}%, {interval}" for value, interval in zip(rows["value"], intervals, strict=True)],
+    )

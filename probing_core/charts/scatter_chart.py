@@ -18,7 +18,7 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import BASELINE, model_title
+from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, model_title
 
 AWAY = "\N{NO-BREAK SPACE}" * 2
 """Distance of a label from its mark."""
@@ -86,7 +86,7 @@ def _mark(
         value, low, high = (np.array([100 * row[name]]) for name in (column, f"{column}_low", f"{column}_high"))
         bars[f"error_{axis}"] = error_bar(value, low, high, color, thickness=1, width=0)
     words = [
-        f"{title}: {100 * row[column]:.1f} {_interval(row, column)}"
+        f"{title}: {100 * row[column]:.1f} ({_interval(row, column)})"
         for title, column in zip(titles, (x, y), strict=True)
     ]
     return {
@@ -107,10 +107,7 @@ def _mark(
 
 
 def _interval(row: dict[Any, Any], column: str) -> str:
-    low, high = row[f"{column}_low"], row[f"{column}_high"]
-    if not np.isfinite(low):
-        return "(no interval: too few photographs)"
-    return f"(95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f})"
+    return interval_in_percent(row[f"{column}_low"], row[f"{column}_high"], missing=TOO_FEW)
 
 
 def transformation_scatter(

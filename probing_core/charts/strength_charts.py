@@ -14,17 +14,18 @@ from probing_core.charts.figure import (
     PERCENT,
     Figure,
     base_figure,
+    bold,
     chance_line,
     error_bar,
     escape,
+    label_above,
     model_label,
     upright_band,
 )
+from probing_core.charts.interval_chart import ROW_PX, interval_chart
 from probing_core.charts.theme import Theme
 from probing_core.measures.classification import ABOVE
-
-ROW = 24
-"""Height of a row in pixels."""
+from probing_core.measures.notation import model_title
 
 MARGIN_OF_RANGE = 0.04
 """Free space before the weakest strength and after the strongest one, as a fraction of the range."""
@@ -59,10 +60,7 @@ class StrengthAxis:
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
         """Return the label of the band, which ends where the band does: a phone has no room to its right."""
-        return {
-            "x": self.trained[1], "xanchor": "right", "yref": "paper", "y": 1, "yanchor": "bottom",
-            "text": "range in training", "showarrow": False, "font": {"color": theme.text, "size": 12},
-        }  # fmt: skip
+        return label_above(self.trained[1], "range in training", theme, xanchor="right")
 
 
 def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str) -> Figure:
@@ -72,40 +70,18 @@ def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selec
         rows: ``model``, ``threshold``, ``low``, ``high``, ``censored``, and ``text``, which is written after the name.
         selected: model whose row is highlighted.
     """
-    rows = rows.iloc[::-1].reset_index(drop=True)
     styles = theme.model_styles(rows["model"])
-    reached = rows[rows["censored"] != ABOVE]
-    color = [styles[model].color for model in reached["model"]]
-    low, middle, high = (reached[column].to_numpy(float) for column in ("low", "threshold", "high"))
-    dots = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": middle,
-        "y": reached.index.to_numpy(),
-        "marker": {"size": 11, "color": color, "symbol": [styles[model].symbol for model in reached["model"]]},
-        "error_x": error_bar(middle, low, high, theme.muted, thickness=1.5, width=3),
-        "customdata": [list(map(escape, pair)) for pair in reached[["text", "model"]].to_numpy()],
-        "hovertemplate": "%{customdata[0]}<extra></extra>",
-    }  # fmt: skip
-    labels = [
-        f"{_emphasized(model_label(model), model == selected)}  <b>{escape(text)}</b>"
-        for model, text in zip(rows["model"], rows["text"], strict=True)
-    ]
-    highlight = [
-        {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "layer": "below"}
-        | {"fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
-        for row in rows.index[rows["model"] == selected]
-    ]
-    return base_figure(
-        theme,
-        100 + ROW * len(rows),
-        [dots],
-        axis.settings,
-        {"tickvals": list(rows.index), "ticktext": labels, "range": [-0.6, len(rows) - 0.4], "zeroline": False},
-        showlegend=False,
-        shapes=[axis.training_band(theme), *highlight],
-        annotations=[axis.training_label(theme)],
-        margin=MARGIN | {"t": 44},
+    rows = rows.assign(
+        name=rows["model"],
+        title=rows["model"].map(model_title),
+        value=rows["threshold"].mask(rows["censored"] == ABOVE),
+        color=[styles[model].color for model in rows["model"]],
+        symbol=[styles[model].symbol for model in rows["model"]],
+        hover=rows["text"],
+    )
+    annotations = [axis.training_label(theme)]
+    return interval_chart(
+        rows, theme, axis.settings, selected, shapes=[axis.training_band(theme)], annotations=annotations
     )
 
 
@@ -158,7 +134,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], t
         "type": "bar",
         "orientation": "h",
         "x": rows["value"].to_numpy(float),
-        "y": [_emphasized(escape(title), title == true) for title in rows["title"]],
+        "y": [bold(escape(title), title == true) for title in rows["title"]],
         "marker": {"color": [theme.group(group) for group in groups]},
         "text": [f"{value:.1f}%" if value < 10 else f"{value:.0f}%" for value in rows["value"]],
         "textposition": "outside",
@@ -167,7 +143,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], t
     }
     return base_figure(
         theme,
-        100 + ROW * len(rows),
+        100 + ROW_PX * len(rows),
         [bars],
         {"title": "samples (%)", "range": [0, 100]},
         {"autorange": "reversed", "zeroline": False},
@@ -204,7 +180,3 @@ def _chance_label(chance: float, theme: Theme) -> dict[str, Any]:
         "xref": "paper", "x": 1, "y": chance, "text": f"chance {chance:.1f}%", "showarrow": False,
         "xanchor": "right", "yanchor": "bottom", "font": {"color": theme.text},
     }  # fmt: skip
-
-
-def _emphasized(text: str, emphasize: bool) -> str:
-    return f"<b>{text}</b>" if emphasize else text

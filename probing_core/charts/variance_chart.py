@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import Figure, base_figure, legend_below, model_label, percent
 from probing_core.charts.theme import Theme
+from probing_core.measures.notation import interval_in_percent
 
 PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
 UNSEPARATED = "interaction and residual"
@@ -44,10 +44,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 "textangle": 0,
                 "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
                 "marker": {"color": colors[part]},
-                "customdata": [
-                    f"95% CI {100 * low:.1f}\N{EN DASH}{100 * high:.1f}" if np.isfinite(low) else "no interval"
-                    for low, high in zip(some["low"], some["high"], strict=True)
-                ],
+                "customdata": list(map(interval_in_percent, some["low"], some["high"])),
                 "hovertemplate": f"%{{y}}: {title} %{{x:.1f}}% (%{{customdata}})<extra></extra>",
             }
         )

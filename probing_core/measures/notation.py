@@ -42,6 +42,21 @@ def in_points(difference: float) -> str:
     return minus(f"{100 * difference:+.1f}")
 
 
+TOO_FEW = "no interval: too few photographs"
+
+
+def interval_in_percent(low: float, high: float, places: int = 1, missing: str = "no interval") -> str:
+    """Format the ends of a confidence interval, two fractions: ``95% CI 64.0–66.1``; NaN becomes ``missing``."""
+    if not math.isfinite(low):
+        return missing
+    return f"95% CI {100 * low:.{places}f}\N{EN DASH}{100 * high:.{places}f}"
+
+
+def p_value(p: float) -> str:
+    """Format a p-value: ``p = 0.012`` or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def minus(number: str) -> str:
     """Return a formatted number with a minus sign instead of a hyphen, and without a sign for zero."""
     return number.lstrip("-+") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)

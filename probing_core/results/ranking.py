@@ -12,7 +12,7 @@ import pandas as pd
 
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.notation import BASELINE
+from probing_core.measures.notation import BASELINE, p_value
 from probing_core.measures.statistics import (
     ClusterSums,
     Interval,
@@ -83,7 +83,7 @@ def standing(row: Any) -> str:
         return "not compared"
     if not row.apart:
         return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
-    return "lower (p < 0.001)" if row.p < 0.001 else f"lower (p = {row.p:.3f})"
+    return f"lower ({p_value(row.p)})"
 
 
 def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from probing_core.compute.sampling.samples import has_splits
-from probing_core.measures.notation import in_percent, in_points, minus, model_title
+from probing_core.measures.notation import TOO_FEW, in_percent, in_points, interval_in_percent, minus, model_title
 from probing_core.measures.statistics import networks, with_place
 from probing_core.results.ranking import has_place, is_baseline, networks_of
 from probing_core.results.retrieval import ordered
@@ -149,9 +148,7 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
 
 
 def _interval(row: pd.Series, digits: int = 0) -> str:
-    if not np.isfinite(row["low"]):
-        return "no interval: too few photographs"
-    return f"95% CI {100 * row['low']:.{digits}f}\N{EN DASH}{100 * row['high']:.{digits}f}"
+    return interval_in_percent(row["low"], row["high"], digits, TOO_FEW)
 
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:

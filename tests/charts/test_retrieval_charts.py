@@ -46,9 +46,12 @@ def test_recall_by_transformation_chart_keeps_the_order_and_colors_groups():
     figure = go.Figure(charts.recall_by_transformation_chart(rows, THEME, {"Fog": "weather"}))
     (dots,) = figure.data
     labels = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
-    assert {labels[y]: x for y, x in zip(dots.y, dots.x, strict=True)} == {"Clean  100%": 100.0, "Fog  20%": 20.0}
+    assert {labels[y]: x for y, x in zip(dots.y, dots.x, strict=True)} == {
+        "Clean  <b>100%</b>": 100.0,
+        "Fog  <b>20%</b>": 20.0,
+    }
     assert dots.marker.color[list(dots.y).index(0)] == THEME.group("weather")
-    assert labels[max(labels)] == "Clean  100%"
+    assert labels[max(labels)] == "Clean  <b>100%</b>"
 
 
 def test_recall_by_rate_chart_names_some_models_and_bands_the_selected_one():

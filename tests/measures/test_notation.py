@@ -12,9 +12,11 @@ from probing_core.measures.notation import (
     decimal,
     in_percent,
     in_points,
+    interval_in_percent,
     minus,
     model_title,
     model_titles,
+    p_value,
     transform_title,
 )
 
@@ -104,3 +106,10 @@ def test_models_that_would_be_called_alike_keep_their_names():
 def test_transformations_have_names_for_people():
     names = {"identity": "Clean", "jpeg": "JPEG", "salt-and-pepper": "Salt and pepper"}
     assert {name: transform_title(name) for name in names} == names
+
+
+def test_intervals_and_p_values_are_written_with_their_unit():
+    assert interval_in_percent(0.64, 0.661) == "95% CI 64.0\N{EN DASH}66.1"
+    assert interval_in_percent(0.64, 0.661, 0) == "95% CI 64\N{EN DASH}66"
+    assert "no interval" in interval_in_percent(float("nan"), float("nan"))
+    assert (p_value(0.0004), p_value(0.0126)) == ("p < 0.001", "p = 0.013")

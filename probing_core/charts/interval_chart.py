@@ -1,0 +1,62 @@
+"""Rows of marks with their confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from probing_core.charts.figure import MARGIN, Figure, base_figure, bold, escape, interval_marks, row_axis
+from probing_core.charts.theme import Theme
+
+ROW_PX = 24
+"""Height of a row in pixels."""
+
+
+def interval_chart(
+    rows: pd.DataFrame,
+    theme: Theme,
+    xaxis: dict[str, Any],
+    selected: str = "",
+    row_px: int = ROW_PX,
+    traces: Sequence[dict[str, Any]] = (),
+    shapes: Sequence[dict[str, Any]] = (),
+    annotations: Sequence[dict[str, Any]] = (),
+) -> Figure:
+    """Draw a mark with its 95% confidence interval in each row, the first row on top.
+
+    Args:
+        rows: ``name``, ``title``, ``text`` (written after the title), ``value``, ``low``, ``high`` in the unit of the
+            axis, ``color``, ``symbol``, ``hover``. Without a value, a row has no mark. A click gives ``hover`` and
+            ``name``.
+        selected: ``name`` of the row that is highlighted.
+        traces: drawn over the marks; the last row is at 0.
+    """
+    rows = rows.iloc[::-1].reset_index(drop=True)
+    drawn = rows[rows["value"].notna()]
+    marker = {"size": 10, "color": list(drawn["color"]), "symbol": list(drawn["symbol"])}
+    marks = interval_marks(drawn["value"], drawn["low"], drawn["high"], theme.muted) | {
+        "y": drawn.index.to_numpy(),
+        "marker": marker,
+        "customdata": [list(map(escape, pair)) for pair in drawn[["hover", "name"]].to_numpy()],
+        "hovertemplate": "%{customdata[0]}<extra></extra>",
+    }
+    labels = [
+        f"{bold(escape(row['title']), row['name'] == selected)}  <b>{escape(row['text'])}</b>"
+        for row in rows.to_dict("records")
+    ]
+    band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
+    band |= {"fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
+    highlight = [band | {"y0": row - 0.5, "y1": row + 0.5} for row in rows.index[rows["name"] == selected]]
+    return base_figure(
+        theme,
+        110 + row_px * len(rows),
+        [marks, *traces],
+        xaxis,
+        row_axis(labels) | {"tickfont": {"size": row_px // 2, "color": theme.text}},
+        showlegend=False,
+        shapes=[*shapes, *highlight],
+        annotations=list(annotations),
+        margin=MARGIN | {"t": 44},
+    )
