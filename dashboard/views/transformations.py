@@ -312,7 +312,8 @@ def _select_model(picked: list[str]) -> None:
 
 def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
     images = int(curve["images"].max())
-    st.markdown(f"**Accuracy by strength** ({images} test crops; gray: all other models)", help=hint("recall"))
+    of = f" of {plain(model_title(model))}" if model in set(curve["model"]) else ""
+    st.markdown(f"**Accuracy by strength**{of} ({images} test crops; gray: other models)", help=hint("recall"))
     percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
     written = curve.assign(strength=scale.factor * curve["strength"], **percent)
     figure = accuracy_by_strength_chart(

@@ -115,7 +115,7 @@ def show_table(
         percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
         written: functions that format columns on the page; downloads keep exact values.
         row_height: in pixels, for rows in which text wraps.
-        missing: what tables with ``written`` columns show for a missing number.
+        missing: text of a missing value.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -124,12 +124,13 @@ def show_table(
         for column, (title, about) in percent.items()
     }
     st.dataframe(
-        table.style.format(dict(written), na_rep=missing) if written else table,
+        table.style.format(dict(written)) if written else table,
         hide_index=True,
         key=key,
         column_config={**shares, **(column_config or {})},
         height="content" if len(table) <= WHOLE_TABLE else "auto",
         row_height=row_height,
+        placeholder=missing,
     )
     download(table, key)
 

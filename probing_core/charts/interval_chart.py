@@ -54,7 +54,7 @@ def interval_chart(
         110 + row_px * len(rows),
         [marks, *traces],
         xaxis,
-        row_axis(labels) | {"tickfont": {"size": row_px // 2, "color": theme.text}},
+        row_axis(labels) | {"tickfont": {"size": min(12, row_px - 6), "color": theme.text}},
         showlegend=False,
         shapes=[*shapes, *highlight],
         annotations=list(annotations),

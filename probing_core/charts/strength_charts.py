@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
@@ -88,7 +87,7 @@ def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selec
 def accuracy_by_strength_chart(
     curve: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str, chance: float
 ) -> Figure:
-    """Draw the accuracy of every model by strength; the selected model has its color, name and confidence intervals.
+    """Draw the accuracy of every model by strength; the selected model has its color and confidence intervals.
 
     Args:
         curve: ``model``, ``strength``, ``value``, ``low``, ``high``, in percent.
@@ -99,7 +98,6 @@ def accuracy_by_strength_chart(
         for model, rows in curve[curve["model"] != selected].groupby("model", sort=False)
     ]
     rows = curve[curve["model"] == selected]
-    annotations = [axis.training_label(theme), _chance_label(chance, theme)]
     if len(rows):
         style = theme.model_styles([selected])[selected]
         middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
@@ -108,7 +106,6 @@ def accuracy_by_strength_chart(
             | {"mode": "lines+markers", "marker": {"size": 8, "symbol": style.symbol}}
             | {"error_y": error_bar(middle, low, high, style.color, thickness=1.5, width=3)}
         )
-        annotations.append(_name_of_line(rows, selected, style.color))
     return base_figure(
         theme,
         420,
@@ -117,7 +114,7 @@ def accuracy_by_strength_chart(
         {"title": "accuracy (%)", "range": PERCENT},
         showlegend=False,
         shapes=[axis.training_band(theme), chance_line(chance, theme, {"xaxis": "x", "yaxis": "y"})],
-        annotations=annotations,
+        annotations=[axis.training_label(theme), _chance_label(chance, theme)],
         margin=MARGIN | {"t": 44},
     )
 
@@ -163,16 +160,6 @@ def _line(rows: pd.DataFrame, model: str, color: str, width: int) -> dict[str, A
         "line": {"color": color, "width": width},
         "hovertemplate": "%{y:.0f}% at %{x:,.3~r}",
     }
-
-
-def _name_of_line(rows: pd.DataFrame, model: str, color: str) -> dict[str, Any]:
-    """Return the name of a model, left of the middle of its steepest part, where most curves leave room."""
-    x, y = (rows[column].to_numpy(float) for column in ("strength", "value"))
-    at = int(np.abs(y - y.max() / 2).argmin())
-    return {
-        "x": x[at], "y": y[at], "text": f"<b>{model_label(model)}</b>", "font": {"color": color},
-        "showarrow": False, "xanchor": "right", "yanchor": "bottom", "xshift": -8, "yshift": 4,
-    }  # fmt: skip
 
 
 def _chance_label(chance: float, theme: Theme) -> dict[str, Any]:

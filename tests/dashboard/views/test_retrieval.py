@@ -39,7 +39,7 @@ def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_trans
     assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"].map(named))
     recall = rows[(rows["model"] == "zoo/mae") & (rows["transform"] == "jpeg")]["value"].item()
     (dots,) = by_transform["data"]
-    at = by_transform["layout"]["yaxis"]["ticktext"].index(f"{named('jpeg')}  {100 * recall:.0f}%")
+    at = by_transform["layout"]["yaxis"]["ticktext"].index(f"{named('jpeg')}  <b>{100 * recall:.0f}%</b>")
     assert dots["x"][at] == pytest.approx(100 * recall)
 
 
