@@ -29,10 +29,8 @@ from probing_core.results.claim_sentences import (
     differences,
     encoders_by_role,
     evidence_in_words,
-    roles_of_scores,
-    with_numbers,
-    with_numbers_of_roles,
 )
+from probing_core.results.former_claims import roles_of_scores, with_numbers, with_numbers_of_roles
 from probing_core.results.generalization import below_chance, generalization_rates
 from probing_core.run import layout
 
@@ -73,10 +71,11 @@ def show_claims(run: Run) -> None:
         if len(sets) > 1:
             st.markdown(f"**{plain(title)}**")
         role_set = str(tested["set"].iloc[0])
-        encoders = encoders_in_words(encoders_by_role(role_set, roles, contrasts))
-        st.caption(f"Encoders of each kind. {plain(encoders)}.")
+        own = summaries.pick(roles, set=role_set)
+        if len(own):
+            st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(own)))}.")
         for row in tested.to_dict("records"):
-            _line(run, row, contrasts, roles[roles["set"] == role_set] if len(roles) else roles)
+            _line(run, row, contrasts, own)
     tables.download(claims, "claims", "Data as CSV")
 
 

@@ -36,8 +36,8 @@ from probing_core.results.claim_sentences import (
     claim_in_words,
     encoders_by_role,
     evidence_in_words,
-    with_numbers,
 )
+from probing_core.results.former_claims import encoders_of_contrasts, with_numbers
 from probing_core.results.ranking import BELOW, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
@@ -220,14 +220,15 @@ def claims_list(run: Store) -> str:
     parts = []
     for title, rows in claims_by_set(with_numbers(run.read_table(layout.CLAIMS), contrasts)).items():
         role_set = str(rows["set"].iloc[0])
-        encoders = encoders_by_role(role_set, roles, contrasts)
+        own = summaries.pick(roles, set=role_set)
+        encoders = encoders_by_role(own) if len(own) else encoders_of_contrasts(role_set, contrasts)
         named = "; ".join(f"{role}: {', '.join(models)}" for role, models in encoders.items())
         lines = [
             f"{row['claim']}. {claim_in_words(row)} **{result_in_words(row)}** {evidence_in_words(row)}".rstrip()
             for row in rows.to_dict("records")
         ]
-        if len(roles):
-            lines[-1] += f" {accuracies_in_words(roles[roles['set'] == role_set])}"
+        if len(own):
+            lines[-1] += f" {accuracies_in_words(own)}"
         parts.append("\n".join([f"{title} ({named}):", "", *lines]))
     return "\n\n".join(parts)
 

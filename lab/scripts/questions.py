@@ -22,7 +22,8 @@ from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
-from probing_core.results.claim_sentences import claim_in_words, result_in_words, with_numbers
+from probing_core.results.claim_sentences import claim_in_words, result_in_words
+from probing_core.results.former_claims import with_numbers
 from probing_core.run.layout import table_path
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED, SIGNIFICANCE, by_contrasts, rank_correlation
+from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED, SIGNIFICANCE
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, minus
 
@@ -38,94 +38,15 @@ TITLES = {
 WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
 """Result in the table of claims -> its text."""
 
-FORMER_RESULTS = {"holds here": SUPPORTED, "does not hold here": NOT_SUPPORTED, "cannot be told": UNDECIDED}
-"""Results in a table of claims that holds sentences instead of numbers."""
-
-
-def with_numbers(claims: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of claims with the columns of `compute.evaluation.claims.claim_tables`.
-
-    A run that was evaluated when the table held sentences gets the numbers of claims 2 to 4 from its table of
-    contrasts; those of the other two are missing.
-    """
-    if claims.empty or "tested" in claims:
-        return claims
-    rows = []
-    for role_set, tested in claims.groupby("set", sort=False):
-        for number, row in enumerate(tested.itertuples(), 1):
-            of_claim = contrasts[(contrasts["set"] == role_set) & (contrasts["claim"] == number)]
-            numbers = by_contrasts(of_claim) if len(of_claim) else {"result": FORMER_RESULTS[str(row.result)]}
-            rows.append({"set": role_set, "claim": number, "missing": row.missing, **numbers})
-    return pd.DataFrame(rows)
-
-
-def roles_of_scores(contrasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of roles for a run that has none, from its scores.
-
-    Args:
-        contrasts: the table of contrasts, which names the encoders.
-        scores: the table of scores.
-
-    Returns:
-        ``set``, ``role``, ``encoders``, ``transformations``, ``identified`` (where the whole 95% CI of the recall is
-        above chance for every training) and the mean accuracies ``fine`` and ``content`` over trainings.
-    """
-    if contrasts.empty or scores.empty:
-        return pd.DataFrame()
-    linear = scores[scores["probe"] == "linear"]
-    accuracies = linear[(linear["subset"] == "seen") & (linear["measure"] == "balanced-accuracy")]
-    recalls = linear[(linear["task"] == "fine") & (linear["measure"] == "recall")]
-    recalls = recalls[recalls["subset"].str.startswith("transform:") & (recalls["subset"] != "transform:identity")]
-    rows = []
-    for role_set in contrasts["set"].unique():
-        for role, encoders in encoders_by_role(str(role_set), pd.DataFrame(), contrasts).items():
-            own = recalls[recalls["model"].isin(encoders)]
-            above = (own["low"] > own["chance"]).groupby(own["subset"]).all()
-            means = accuracies[accuracies["model"].isin(encoders)].groupby("task")["value"].mean()
-            accuracy = {"fine": means.get("fine", np.nan), "content": means.get("content", np.nan)}
-            counts = {"transformations": len(above), "identified": int(above.sum()) if len(above) else np.nan}
-            rows.append({"set": role_set, "role": role, "encoders": ", ".join(encoders), **counts, **accuracy})
-    return pd.DataFrame(rows)
-
-
-def with_numbers_of_roles(claims: pd.DataFrame, roles: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of claims with the missing numbers of claims 1 and 5 from a table of `roles_of_scores`."""
-    if claims.empty or roles.empty:
-        return claims
-    rows = []
-    for row in claims.to_dict("records"):
-        own = roles[roles["set"] == row["set"]]
-        counted, known = own.dropna(subset="identified"), own.dropna(subset=["fine", "content"])
-        if row["claim"] == 1 and len(counted):
-            row |= {"transformations": int(counted["transformations"].min()), "identified": counted["identified"].min()}
-        elif row["claim"] == 5:
-            row["roles"] = len(known)
-            if len(known) >= MIN_RANKED:
-                row["rho"], row["p"] = rank_correlation(list(known["fine"]), list(known["content"]))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
 
 def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the table of claims (see `with_numbers`) by set of encoders, under the title of each."""
+    """Return the table of claims by set of encoders, under the title of each."""
     return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
 
 
-def encoders_by_role(role_set: str, roles: pd.DataFrame, contrasts: pd.DataFrame) -> dict[str, list[str]]:
-    """Return role -> the encoders of a set that were tested.
-
-    Args:
-        role_set: ``zoo`` or ``published``.
-        roles: the table of roles; empty for a run that has none, whose table of contrasts names the same encoders.
-        contrasts: the table of contrasts.
-    """
-    if len(roles):
-        own = roles[roles["set"] == role_set]
-        pairs = list(zip(own["role"], own["encoders"], strict=True))
-    else:
-        own = contrasts[(contrasts["set"] == role_set) & (contrasts["bases"] > 0)]
-        pairs = [pair for side in ("first", "second") for pair in zip(own[f"{side}_role"], own[side], strict=True)]
-    return {role: encoders.split(", ") for role, encoders in pairs}
+def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
+    """Return role -> the encoders that were tested, of rows of the table of roles of one set of encoders."""
+    return {role: encoders.split(", ") for role, encoders in zip(roles["role"], roles["encoders"], strict=True)}
 
 
 def claim_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
@@ -143,7 +64,7 @@ def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     """Return what the test of a claim found; empty where the table has no number of it.
 
     Args:
-        row: of the table of claims, see `with_numbers`.
+        row: of the table of claims.
     """
     found = {name: row[name] for name in row.keys() if pd.notna(row[name])}  # noqa: SIM118 -- of a Series too
     if "transformations" in found:

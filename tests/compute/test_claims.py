@@ -41,7 +41,7 @@ from probing_core.models import encoders_of
 from probing_core.models.base import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
-from probing_core.results.claim_sentences import with_numbers
+from probing_core.results.former_claims import with_numbers
 from probing_core.run import evaluate, layout
 from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe

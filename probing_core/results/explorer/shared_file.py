@@ -30,7 +30,6 @@ from probing_core.results.claim_sentences import (
     differences,
     evidence_in_words,
     result_in_words,
-    with_numbers,
 )
 from probing_core.results.explorer.data import (
     ABOUT_EXPLORER,
@@ -42,6 +41,7 @@ from probing_core.results.explorer.data import (
     source,
 )
 from probing_core.results.explorer.public_names import public_names
+from probing_core.results.former_claims import with_numbers
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run_tables import RunTables
