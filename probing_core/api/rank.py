@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
-from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.measures.notation import in_percent, in_points
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import expand, parse, parse_known
 from probing_core.results.command import corpus_is_named
@@ -38,6 +37,7 @@ from probing_core.results.quick_ranking import QuickRanking, quick_ranking
 from probing_core.results.ranking import BELOW, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
+from probing_core.results.titled_table import TitledTable
 from probing_core.run import definitions, embed, evaluate
 from probing_core.run.definitions import GRAPH
 from probing_core.run.estimate import estimate
@@ -59,9 +59,9 @@ NAMED = 3
 """Largest number of groups of transforms named where a model sees more, and where it sees less."""
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """The place of a model among those of a run; it prints itself.
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(TitledTable):
+    """The place of a model among the models of a run; it has a readable `repr`.
 
     Attributes:
         board: the table of `place_among`.
@@ -72,9 +72,9 @@ class Ranking:
     """
 
     model: str
-    board: pd.DataFrame = field(repr=False)
+    board: pd.DataFrame
     best_other: str
-    groups: pd.DataFrame = field(repr=False)
+    groups: pd.DataFrame
     ranked: int
     path: Path
 
@@ -144,15 +144,6 @@ class Ranking:
             f"{self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test photographs so "
             f"far: the best of many is partly luck.",
         ]
-
-    def __str__(self) -> str:
-        return "\n".join((self._title, text_table(self._shown), *self._notes))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        table = self._shown.to_html(index=False, border=0, na_rep="")
-        return f"<p>{escape(self._title)}</p>{table}{'<br>'.join(map(escape, self._notes))}"
 
 
 def rank(

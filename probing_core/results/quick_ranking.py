@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.measures.notation import in_percent, in_points
 from probing_core.measures.statistics import ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
     BELOW,
@@ -23,6 +22,7 @@ from probing_core.results.ranking import (
     is_baseline,
     marked,
 )
+from probing_core.results.titled_table import TitledTable
 
 NAMED_GROUPS = 3
 """Number of strongest and of weakest groups that are named."""
@@ -42,8 +42,8 @@ def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
     return AccuracySums(np.asarray(correct.index, str), (ClusterSums(sums, mean_of_ratios),))
 
 
-@dataclass(frozen=True, eq=False)
-class QuickRanking:
+@dataclass(frozen=True, eq=False, repr=False)
+class QuickRanking(TitledTable):
     """The place of a model by the quick protocol; it has a readable `repr`.
 
     Attributes:
@@ -60,8 +60,8 @@ class QuickRanking:
     """
 
     model: str
-    board: pd.DataFrame = field(repr=False)
-    groups: pd.DataFrame = field(repr=False)
+    board: pd.DataFrame
+    groups: pd.DataFrame
     photographs: int
     samples: int
     full_samples: int
@@ -153,15 +153,6 @@ class QuickRanking:
             "unseen transformations and styles, content, retrieval, layers and maps, and makes a run that every page "
             "opens.",
         ]
-
-    def __str__(self) -> str:
-        return "\n".join((self._title, text_table(self._shown), *self._notes))
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        table = self._shown.to_html(index=False, border=0, na_rep="")
-        return f"<p>{escape(self._title)}</p>{table}{'<br>'.join(map(escape, self._notes))}"
 
 
 def quick_ranking(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,16 +11,17 @@ from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
-from probing_core.measures.notation import in_percent, text_table
+from probing_core.measures.notation import in_percent
 from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
+from probing_core.results.titled_table import TitledTable
 
 COLUMNS = ("task", "subset", "measure", "value", "low", "high", "photographs", "chance", "note")
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scores(TitledTable):
     """The scores of one model.
 
     Attributes:
@@ -33,7 +33,7 @@ class Scores:
     """
 
     model: str
-    table: pd.DataFrame = field(repr=False)
+    table: pd.DataFrame
     path: Path | None = None
 
     @property
@@ -61,19 +61,11 @@ class Scores:
             )
         SavedScores.of(self.run, self.model).write(path)
 
-    def __str__(self) -> str:
-        return "\n".join([self._title, text_table(self._shown()), *self._notes])
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        table = self._shown().to_html(index=False, border=0)
-        return "<br>".join([f"<p>{html.escape(self._title)}</p>{table}", *map(html.escape, self._notes)])
-
     @property
     def _title(self) -> str:
         return f"{self.model}: how well a linear probe tells from its embedding"
 
+    @property
     def _shown(self) -> pd.DataFrame:
         rows = self.table
         return pd.DataFrame(
