@@ -14,7 +14,6 @@ from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
 from probing_core.answers.answer import Answer
-from probing_core.answers.posterior import Unavailable
 from probing_core.answers.reference_sets import KINDS, LEVEL, ReferenceSet
 from probing_core.answers.sentences import (
     ABOUT_P,
@@ -30,7 +29,7 @@ from probing_core.answers.words import FOUND, INCONCLUSIVE, PRIOR
 from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
 from probing_core.images import COMPRESSED
-from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH
+from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -38,14 +37,6 @@ PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
-
-REASONS = {
-    Unavailable.TOO_FEW: "too few photographs to calibrate",
-    Unavailable.NOT_SEPARATED: "does not separate clean from edited images",
-    Unavailable.NOT_TRANSFERABLE: "does not transfer to new sources",
-    PERHAPS_NO_PHOTOGRAPH: "not a photograph?",
-}
-"""Why an answer has no probability, as shown in its row."""
 
 EXPLAINS = {
     COMPRESSED: "codec",
@@ -101,17 +92,11 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
         )
     word, edited = answer.answer(prior), answer.edited(prior)
     if edited is None:
-        return f"**{word.capitalize()}**: {_why_unavailable(answer.unavailable)}"
+        return f"**{word.capitalize()}**: {answer.unavailable}."
     if word in FOUND:
         edit = plain(edit_of(answer.classes()).in_words(numbers=True))
         return f"**{word.capitalize()}** ({probability_in_words(edited)}): {edit}"
     return f"**{word.capitalize()}** (probability of an edit: {probability_in_words(edited)})"
-
-
-def _why_unavailable(reason: Unavailable | None) -> str:
-    if reason == Unavailable.NOT_SEPARATED:
-        return "on images of this kind, the scores of the detector do not separate clean from edited images."
-    return "too few photographs of this kind calibrate the detector."
 
 
 def strip_title(answer: Answer) -> str:
@@ -201,7 +186,7 @@ def models_table(
 def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     if row["edited"] is None:
-        return f'<div class="line">{before}<span class="words sure">{escape(REASONS[row["unavailable"]])}</span></div>'
+        return f'<div class="line">{before}<span class="words sure">{escape(row["unavailable"])}</span></div>'
     track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
     words = f'<span class="words sure">{escape(probability_in_words(row["edited"]))} {row["answer"]}</span>'
     return f'<div class="line">{before}{track}{words}</div>'

@@ -16,7 +16,6 @@ and a transformation below `MOST_LIKE` with *most likely*."""
 UNCLEAR = "edit unclear"
 """The edit where no group is probable enough to be named."""
 
-P_TITLE, Q_TITLE = "p", "q"
 ABOUT_P = (
     "Fraction of clean photographs of the same kind (size, color) that score at least as high as this image. Small "
     "values are rare for unedited images."

@@ -46,18 +46,12 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
         named = rows["named"].astype(str)
         groups = {name: resolve(name).group for name in named.unique()}
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
-        edited = as_asked(run, model, rows["altered"])
+        # Photographs of --calibrate-on may have changed the calibration since the table was written.
+        scores = tested_scores(run, model, rows["altered"])
+        edited = np.where(np.isnan(scores), rows["altered"], live_posterior(run, model).edited(scores))
         answers = {"model": model, "altered": edited, "named": named.map(groups)}
         parts.append(pd.DataFrame({name: column.astype(str) for name, column in columns.items()} | answers))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def as_asked(run: Run, model: str, altered: pd.Series) -> np.ndarray:
-    """Return the column ``altered`` (N,) of a table of predictions as live answers would state it: photographs of
-    ``--calibrate-on`` may have changed it since. NaN stays."""
-    scores = tested_scores(run, model, altered)
-    p = live_posterior(run, model).edited(scores)
-    return np.where(np.isnan(scores), altered.to_numpy(np.float64), p)
 
 
 def outside(run: Run) -> pd.DataFrame:

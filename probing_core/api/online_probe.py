@@ -21,7 +21,7 @@ from probing_core.cores import cores
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models.base import Preprocessing
-from probing_core.models.providers.callables import device_of, rows_of
+from probing_core.models.providers.callables import batch_of, device_of, rows_of
 from probing_core.run.progress import Progress, in_one_line
 from probing_core.run.recipe import VIEW, require_view
 from probing_core.run.setup import with_identity
@@ -232,15 +232,11 @@ def _module_of(encode: Any) -> torch.nn.Module | None:
 def _on_tensors(
     encode: Callable[[Any], Any], module: torch.nn.Module, preprocessing: Preprocessing | None
 ) -> Callable[[Sequence[Image]], Any]:
-    import torch
-
-    from probing_core.models.preprocessing import make_batch
-
     how = preprocessing or Preprocessing(size=(0, 0), resize="none")
     device = device_of(module)
 
     def call(images: Sequence[Image]) -> Any:
-        return encode(torch.from_numpy(make_batch(images, how)).permute(0, 3, 1, 2).contiguous().to(device))
+        return encode(batch_of(images, how).contiguous().to(device))
 
     return call
 

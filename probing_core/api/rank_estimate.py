@@ -73,8 +73,8 @@ def estimate_rank(
     name = parse(model).full
     spec, download_from = locate(name)
     scored = quick_samples(open_run(base), corpus)
-    load = load_untrained if download_from else _load
-    with closing(load(name, device, "auto")) as embedder:
+    embedder = load_untrained(name, device, "auto") if download_from else load_embedder(name, device=device)
+    with closing(embedder):
         seconds, dim = _seconds(scored, embedder)
     return QuickEstimate(
         model=name,
@@ -84,10 +84,6 @@ def estimate_rank(
         disk_mb=4 * dim * len(scored) / 1e6,
         has_random_weights=bool(download_from),
     )
-
-
-def _load(name: str, device: str, precision: str) -> LoadedEmbedder:
-    return load_embedder(name, device=device, precision=precision)
 
 
 def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:

@@ -157,7 +157,7 @@ def module_function(
         import torch
 
         target = device_of(module) if device == "auto" else resolve_device(device)
-        batch = _batch(images, preprocess)
+        batch = batch_of(images, preprocess)
         with _evaluating(module, target), torch.inference_mode():
             output = module(batch.to(target))
         if not isinstance(output, torch.Tensor):
@@ -170,7 +170,8 @@ def module_function(
     return embed
 
 
-def _batch(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
+def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
+    """Return the preprocessed images as a batch (N, C, H, W)."""
     import torch
 
     if isinstance(preprocess, Preprocessing):

@@ -131,7 +131,7 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
 
 def test_models_table_of_an_image_without_texture_shows_no_probability():
     head, *lines = cells(models_table({"a.png": [without_probabilities(row("zoo/mae", 0.91))]}, Theme(), {}))
-    assert lines == [["MAE (zoo)", "not a photograph?", "JPEG", ""]]
+    assert lines == [["MAE (zoo)", "perhaps no photograph", "JPEG", ""]]
     assert "100%" not in head[1], "there is no bar to read on the scale"
     assert "100%" in cells(models_table({"a.png": []}, Theme(), {}))[0][1]
 
