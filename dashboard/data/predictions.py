@@ -1,4 +1,4 @@
-"""Answers of models about pictures; models are loaded here alone, and only when a page asks for them.
+"""Answers of models about images. Only this module loads models, and only when a page asks for them.
 
 Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
 """
@@ -32,10 +32,10 @@ from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
 MAX_CACHED_ANSWERS = 512
-"""Largest number of answers in memory for one visitor, each of one model about one picture."""
+"""Maximum number of answers in memory for one visitor, each of one model about one image."""
 
 MAX_CACHED_CROPS = 64
-"""Largest number of pictures of one visit whose crops are in memory: more than a page shows together."""
+"""Maximum number of images per visit whose crops are in memory: more than a page shows together."""
 
 HEARD_EVERY_S = 0.1
 """Interval at which a page that waits for a model handles what the visitor has done."""
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 class Answers:
-    """Answers for one visitor, each computed once per picture, since pages ask again at every change.
+    """Answers for one visitor, each computed once per image, since pages ask again at every change.
 
     They end with the visit: an answer holds the embedding of what may be an upload.
     """
@@ -53,7 +53,7 @@ class Answers:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return what `Predictor.ask` does; all new pictures of a call are one batch."""
+        """Return what `Predictor.ask` does; all new images of a call are one batch."""
         keys = [(run.digest, model, _digest(each)) for each in crops]
         found = {key: self._known[key] for key in keys if key in self._known}
         new = {key: each for key, each in zip(keys, crops, strict=True) if key not in found}
@@ -82,7 +82,7 @@ def predictor_of(run: Run) -> Predictor:
 
 
 def ask(run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-    """Return the answers of ``model``, a name or `DETECTOR`, about each picture, the same on every page.
+    """Return the answers of ``model``, a name or `DETECTOR`, about each image, the same on every page.
 
     For a visitor without rights no model is downloaded.
 
@@ -98,7 +98,7 @@ def _answers() -> Answers:
 
 
 def embed(run: Run, model: str, crops: Sequence[Crops]) -> np.ndarray:
-    """Return the embeddings (N, D) of pictures, seen whole; errors as of `ask`."""
+    """Return the embeddings (N, D) of the full images; errors as in `ask`."""
     return np.stack([found.prediction.embedding for found in ask(run, model, crops)])
 
 
@@ -182,7 +182,7 @@ def crops_of(run: Run, picture: VisitorPicture) -> Crops:
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut a picture; its pixels leave the memory with the visitor who brought it."""
+    """Cut an image; its pixels leave the memory at the end of the visit."""
     return cut(_image, view)
 
 

@@ -16,10 +16,10 @@ from probing_core.measures.notation import in_percent, model_title
 from probing_core.results import Run
 
 SIDE = 384
-"""Side of the picture in pixels, three times that of a view."""
+"""Side of the image in pixels, three times the side of a view."""
 
 ANSWER_WIDTH = 140
-"""Width of a button in pixels: two fit side by side on a phone, three next to the picture."""
+"""Width of a button in pixels: two fit side by side on a phone, three next to the image."""
 
 NAMES = {"identity": "clean"}
 OPEN = "inconclusive"

@@ -129,8 +129,8 @@ def answers_for(
 def fit_posterior(
     scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
 ) -> Posterior:
-    """Fit temperature and offset by maximum likelihood under `_Scored.weights`; the temperature is infinite where the gain
-    over the prior may be chance.
+    """Fit temperature and offset by maximum likelihood under `weights`; the temperature is infinite where the gain over
+    the prior may be chance.
 
     Args:
         scores: (N,) of images from which the model's probe did not learn.
@@ -141,10 +141,12 @@ def fit_posterior(
     return _Scored.of(scores, groups, makers, photographs).fit(prior)
 
 
-def weights(groups: pd.Series) -> np.ndarray:
-    """Return (N,) weights that sum to 1, half of it on edited images, among which groups weigh the same."""
+def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
+    """Return (N,) weights that sum to 1, of which a fraction ``prior`` is on edited images; within these, groups weigh
+    the same, and within each group its makers."""
     nothing = np.zeros(len(groups))
-    return _Scored.of(nothing, groups.to_numpy(), nothing, nothing).weights()
+    makers = np.full(len(groups), makers) if isinstance(makers, str) else makers
+    return _Scored.of(nothing, np.asarray(groups), makers, nothing).weights(prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +184,6 @@ class _Scored:
         return _Scored(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
     def weights(self, prior: float = PRIOR) -> np.ndarray:
-        """Return (N,) weights that sum to 1, of which a fraction ``prior`` is on edited images; within these, groups
-        weigh the same, and within each group its makers."""
         makers = np.where(self.edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
         in_cell = np.bincount(cell)[cell]

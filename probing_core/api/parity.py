@@ -46,7 +46,7 @@ Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], 
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """What `parity` found; it prints itself.
+    """What `parity` found; it has a readable `repr`.
 
     Attributes:
         a, b: names of the two pipelines.

@@ -33,7 +33,7 @@ from probing_core.models import CATALOG as MODELS
 from probing_core.models import expand, parse, parse_known
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
-from probing_core.results.quick_ranking import QuickRanking, quick_ranking
+from probing_core.results.quick_ranking import NAMED_GROUPS, QuickRanking, quick_ranking
 from probing_core.results.ranking import BELOW, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
@@ -51,12 +51,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXPLAINED = (
-    "Difference: points of this model less the other, by the same photographs; p: paired sign flips, adjusted for the "
-    "comparisons with all others."
+    "Difference: accuracy of this model minus that of the other, in percentage points, over the same photographs. "
+    "p: paired sign-flip test, adjusted for all comparisons."
 )
-
-NAMED = 3
-"""Largest number of groups of transforms named where a model sees more, and where it sees less."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,9 +63,9 @@ class Ranking(TitledTable):
     Attributes:
         board: the table of `place_among`.
         best_other: the first of the others that has a place.
-        groups: ``group``, ``recall``, ``recall_other`` and ``difference`` to the best other model.
+        groups: ``group``, ``recall``, ``recall_other`` (of the best other model) and their ``difference``.
         ranked: number of the user's models ranked on these test photographs so far.
-        path: the run that was made.
+        path: directory of the new run.
     """
 
     model: str
@@ -113,7 +110,7 @@ class Ranking(TitledTable):
                 "model": marked(rows),
                 "score": rows["value"].map(partial(in_percent, places=1)),
                 "difference": rows["difference"].map(in_points),
-                "95 % interval": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
+                "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
                 "p": rows["p"],
             }
         )
@@ -122,24 +119,23 @@ class Ranking(TitledTable):
     def _title(self) -> str:
         mine = self._mine
         return (
-            f"{self.model} is at place {mine['place']} of {int(has_place(self.board).sum())}: from its embedding a "
-            f"linear probe names the transformation of {in_percent(mine['value'], 1)} of the test images "
-            f"(95 % interval {100 * mine['low']:.1f} to {100 * mine['high']:.1f})."
+            f"{self.model} has place {mine['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
+            f"{in_percent(mine['value'], 1)} (95% CI {100 * mine['low']:.1f}–{100 * mine['high']:.1f})."
         )
 
     @property
     def _notes(self) -> list[str]:
         notes = []
         if (self._others["seed_of"] != "").any():
-            notes.append(f"{BELOW.strip()} the model above with another seed, which has no place of its own.")
+            notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         more = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
         less = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
         none = "none of the groups"
         return [
             *notes,
-            f"Compared with {self.best_other} it sees more of: {', '.join(more[:NAMED]) or none}; and less of: "
-            f"{', '.join(less[:NAMED]) or none}.",
+            f"Compared with {self.best_other}, recall is higher for: {', '.join(more[:NAMED_GROUPS]) or none}; "
+            f"lower for: {', '.join(less[:NAMED_GROUPS]) or none}.",
             EXPLAINED,
             f"{self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test photographs so "
             f"far: the best of many is partly luck.",
@@ -272,7 +268,7 @@ def _ranked_fully(
     if not (out / RECIPE).is_file():
         _require_photographs(opened, corpus)  # its message is the best if they are not here
         found = estimate(asked, out, progress=progress)
-        progress.note(f"{found}\nWhat is complete stays if it is stopped, and the same command goes on.")
+        progress.note(f"{found}\nIf you stop it, the same command continues from what is complete.")
     with final_report(progress):
         run(out, asked, progress=progress)
     made = Run.open(out)
@@ -293,12 +289,12 @@ def _require_photographs(base: Run, name: str | None) -> Corpus:
     """
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
-            f"The run '{base.path}' was made over {base.recipe.corpus}, which do not ship; name a run of yours with "
-            f"--base, or the place where its photographs lie with --corpus."
+            f"The photographs of the run '{base.path}', {base.recipe.corpus}, do not ship. Use one of your runs with "
+            f"--base, or name their location with --corpus."
         )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
     if corpus.fingerprint != base.recipe.fingerprint:
         raise BadRun(
-            f"'{corpus.name}' is not the corpus of the run '{base.path}'; name the one that it was with --corpus."
+            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Name its original corpus with --corpus."
         )
     return corpus

@@ -1,4 +1,4 @@
-"""Scores of an encoder over some pictures, in one call; and the transformed images by which it is scored."""
+"""Scores of an encoder over images, in one call, and the transformed images on which it is scored."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ ANY = "any"
 
 
 class Samples(Sequence[Image]):
-    """Transformed images in a fixed order, each made when it is asked for: (view, view, 3) ``uint8``.
+    """Transformed images in a fixed order, each computed on access: (view, view, 3) ``uint8``.
 
-    It has the methods that a data loader needs, and can be pickled; iterating makes several at a time.
+    It has the methods that a data loader needs and can be pickled. Iteration computes several images in parallel.
 
     Args:
-        recipe: what is made of ``corpus``.
+        recipe: how the samples are made from ``corpus``.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
@@ -138,8 +138,8 @@ def samples(
     view: int = VIEW,
     seed: int = 0,
 ) -> Samples:
-    """Return the transformed images by which `score` judges an encoder, for one that runs elsewhere: embed them in
-    order, and give `score` the embeddings (N, D) together with them.
+    """Return the transformed images on which `score` scores an encoder, for an encoder that runs elsewhere: embed them
+    in order, and give `score` the embeddings (N, D) together with them.
 
     Args:
         images: as in `score`.
@@ -150,9 +150,9 @@ def samples(
         seed: of every random draw.
 
     Raises:
-        ProbingError: the images cannot be used; the sentence says how to mend it.
+        ProbingError: the images cannot be used; the message says how to fix it.
     """
-    asked = Recipe(  # checked before pictures are read
+    asked = Recipe(  # checked before images are read
         corpus="",
         fingerprint="",
         transforms=with_identity((transforms,) if isinstance(transforms, str) else transforms),
@@ -168,10 +168,10 @@ def samples(
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
     """Return ``images`` of `score` and `samples` as a corpus: a corpus unchanged, by default the reference run's, a
-    folder or the name of a corpus, or pictures and data sets in memory.
+    folder or the name of a corpus, or images and data sets in memory.
 
     Raises:
-        ProbingError: there is no such corpus, the pictures cannot be read, or labels were given with a folder.
+        ProbingError: there is no such corpus, the images cannot be read, or labels were given with a folder.
     """
     if isinstance(images, Corpus):
         return images
@@ -186,7 +186,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     try:
         return open_corpus(str(images))
     except UnknownName as error:
-        raise UnknownName(f"'{images}' is no folder here. {error}") from error
+        raise UnknownName(f"'{images}' is not a folder. {error}") from error
 
 
 MAX_CACHE_BYTES = 2 * 2**30
@@ -214,17 +214,17 @@ def score(
     cache: bool = True,
     progress: bool | Progress | None = None,
 ) -> Scores:
-    """Return what an encoder knows besides what is in the picture: how well linear probes tell from its
-    embeddings which transformation was applied.
+    """Measure what an encoder's embeddings encode besides content: how well linear probes predict from them which
+    transformation was applied.
 
     Args:
         encoder: name of a model, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
             ``torch.nn.Module``: batch (N, 3, H, W) -> (N, D), which is held in eval mode while it computes; or the
             embeddings (N, D) of `samples`, row for row.
-        images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, pictures of Pillow or
-            paths; a data set of torch (items are pictures, or pairs of a picture and its label) or of Hugging Face; or
+        images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, images of Pillow or
+            paths; a data set of torch (items are images, or pairs of an image and its label) or of Hugging Face; or
             `samples` of any of these. By default the photographs that ship.
-        preprocess: a picture of Pillow -> tensor (C, H, W) for a module, like the transforms of torchvision, timm and
+        preprocess: an image of Pillow -> tensor (C, H, W) for a module, like the transforms of torchvision, timm and
             open_clip. By default, values from 0 to 1, the shorter side resized to ``view`` (bicubic) and the center
             cropped.
         labels: of the content of ``images``, where they are a list or a data set; by default the data set's own.
@@ -232,12 +232,12 @@ def score(
         limit: number of images, drawn evenly over photographs; by default all.
         view: pixels of the side of the views; by default 128.
         seed: of every random draw; by default 0.
-        studies: whether the studies of a run are made too (`Scores.run` has their tables).
-        maps: whether a map of the embeddings is drawn too.
+        studies: whether the studies of a run are computed, too (`Scores.run` has their tables).
+        maps: whether a map of the embeddings is computed, too.
         name: of an encoder that has none, in the table and in errors.
         device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
         batch_size: images per call of a function or module; by default 64.
-        cache: whether the result is kept for the next call: embeddings and predictions, no picture.
+        cache: whether the result is kept for the next call: embeddings and predictions, no images.
         progress: whether a line is shown, by default in terminals and notebooks; or an object that receives the
             progress.
 
@@ -245,7 +245,7 @@ def score(
         `Scores`, which display themselves in a notebook; their ``table`` has one row per score.
 
     Raises:
-        ProbingError: the encoder or the images cannot be used; the sentence says how to mend it.
+        ProbingError: the encoder or the images cannot be used; the message says how to fix it.
     """
     if not cache and (studies or maps):
         raise BadConfig("Studies and maps are read from what is kept; leave cache=False out.")
@@ -270,9 +270,9 @@ def _scores_of_model(
         if studies or maps:
             raise BadConfig(
                 f"'{model}' gives different embeddings of the same images when it is called again, so its scores "
-                f"cannot be kept, which studies and maps need; remove what is random from it."
+                f"cannot be kept, as studies and maps require. Make the encoder deterministic."
             )
-        print(f"'{model}' answers differently from call to call, so its scores are not kept.", file=sys.stderr)
+        print(f"'{model}' gives different embeddings from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
     shown = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
@@ -334,7 +334,7 @@ def computed(
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
-                print(f"What is computed is kept in {root} (no picture; 2 GB at most).", file=sys.stderr)
+                print(f"Results are kept in {root} (no images; at most 2 GB).", file=sys.stderr)
             materialize(Store(root), recipe, scored.corpus, graph, options, progress)
             found = read(Run.open(root), root)
             with suppress(OSError):  # the next call tries again

@@ -1,4 +1,4 @@
-"""The parts of a run that answer for other pictures: probes, their calibration, and models loaded again."""
+"""The parts of a run that predict for new images: probes, their calibration, and loaded models."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def has_scored_views(store: Files, model: str) -> bool:
 
 
 class LoadedModels:
-    """Loads each model when it is first needed, and closes the one that was used longest ago where memory is short.
+    """Loads each model when it is first needed, and closes the least recently used one when memory is short.
 
     Threads may share it: each model has its own lock, so that loading one does not delay others.
     """
@@ -92,7 +92,7 @@ class LoadedModels:
         self._changing = threading.Lock()  # for the two above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
+        """Return the embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
         with self._lock(entry["request"]):
             return np.asarray(self._load(entry).embed_layers(pictures)[entry["name"]])
 
@@ -100,7 +100,7 @@ class LoadedModels:
         """Load the model of ``entry``, its ``model.toml``.
 
         Raises:
-            BadRun: its embeddings have another meaning now.
+            BadRun: its embeddings have changed since its probe was trained.
         """
         with self._lock(entry["request"]):
             self._load(entry)
@@ -130,7 +130,7 @@ class LoadedModels:
         return embedder
 
     def _make_room(self) -> None:
-        """Close idle models, those used longest ago first, as long as memory is short."""
+        """Close idle models, the least recently used first, as long as memory is short."""
         while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)

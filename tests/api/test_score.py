@@ -212,7 +212,7 @@ def changing():
         ("no/such", "list", "no/such"),
         (colors, [], "no images to score"),
         (colors, 5, "got int"),
-        (colors, "nowhere-at-all", "'nowhere-at-all' is no folder here.*no corpus called"),
+        (colors, "nowhere-at-all", "'nowhere-at-all' is not a folder.*no corpus called"),
         (colors, "EMPTY", "no readable images"),
         (colors, [scene(0, 60) / 255], "255"),
     ],

@@ -35,7 +35,7 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
     shipped.fold()
     assert main(["rank", "baseline/dhash", "--full", "--base", str(shipped.root)]) == 2
     told = capsys.readouterr().err
-    assert "made over photographs of elsewhere, which do not ship; name a run of yours with --base" in told
+    assert "photographs of elsewhere, do not ship. Use one of your runs with --base" in told
 
 
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
@@ -45,7 +45,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert main(command) == 0
     printed, told = capsys.readouterr()
     assert "48 samples of" in told
-    assert "baseline/dhash is at place 3 of 3" in printed
+    assert "baseline/dhash has place 3 of 3" in printed
     assert "1 of your models was ranked on these test photographs so far" in printed
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
     out = tmp_path / "runs" / "rank-baseline-dhash"
