@@ -1,16 +1,15 @@
-"""How far to trust the answers: ``python -m lab.evidence.answers [RUN] [--models a,b] [--photographs CORPUS]``.
+"""Quality of answers on outside images: ``python -m lab.evidence.answers [RUN] [--models a,b] [--photographs CORPUS]``.
 
-The packaged photographs, which no probe of a run over another corpus has seen, and those of the split ``test`` of
-CORPUS (Parquet; ids begin with the source, as ``pacs/0006``), are reduced to the view and altered by another library,
-in an environment of its own; every model of RUN (the reference run if none is given) is asked about each picture. A
-source that RUN calibrates on is answered by numbers that are fitted without it, so that every photograph is of a source
-that calibrated nothing.
+The packaged photographs, which no probe of a run over a different corpus has seen, and those of the split ``test`` of
+CORPUS (Parquet; ids begin with the source, as ``pacs/0006``) are resized to the view and edited by a different
+library, in a separate environment. Every model of RUN (by default the reference run) predicts every image. If RUN
+calibrates on a source, images of that source are answered by a calibration without it.
 
-Prints, as Markdown, how far the answers can be trusted (`probing_core.answers.quality`); the same for the photographs
-that RUN tested, where its tables have the answers. ``--write`` puts the tables into docs/results.md, the diagram into
+Prints the quality of the answers as Markdown (`probing_core.answers.quality`), and the same for the test photographs
+of RUN if its tables have answers. ``--write`` puts the tables into docs/results.md, the figure into
 docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods reads.
 
-``--keep FOLDER`` keeps the altered pictures and the answers of each model: a command that was stopped goes on there.
+``--keep FOLDER`` keeps the edited images and the answers of each model, so that an interrupted command resumes.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, p
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
 from probing_core.answers.crops import DIRECT, Crops, cut
-from probing_core.answers.posterior import BINS, model_posteriors, posterior_for
+from probing_core.answers.posterior import model_posteriors, posterior_for
 from probing_core.answers.quality import quality, reliability
 from probing_core.api.model_answers import OUTSIDE, held_out
 from probing_core.charts import Theme
 from probing_core.compute.names import DEPLOYMENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import PhotosCorpus
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import in_percent
 from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
 from probing_core.run.live import has_scored_views, read_posteriors
@@ -48,6 +47,7 @@ from probing_core.transforms.base import Image
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "answers.svg"
 DATA = ROOT / "data" / OUTSIDE
+CAPTION = "Stated probability against the fraction of edited images"
 BATCH = 256
 PACKAGED = "packaged"
 
@@ -112,31 +112,26 @@ def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame
     return pd.concat(parts).sort_index()
 
 
-COLUMNS = (
-    "clean kept",
-    "edits found",
-    "sum",
-    "balanced accuracy",
-    "group right",
-    "calibration error",
-)
+COLUMNS = ("clean correct", "edits detected", "balanced accuracy (95% CI)", "group accuracy", "calibration error")
 
 
 def markdown(answers: pd.DataFrame) -> str:
-    """Return the two tables as Markdown."""
-    judged, bins = [], []
+    """Return the quality of the answers of each model as a Markdown table."""
+    lines = []
     for model, rows in answers.groupby("model", sort=False):
-        one = quality(rows)
-        both = one.accuracy
-        cells = [f"`{model}`", in_percent(one.kept), in_percent(one.found), decimal(one.kept + one.found)]
-        cells += [f"{in_percent(both.value)} ({in_percent(both.low)} to {in_percent(both.high)})"]
-        judged.append([*cells, in_percent(one.named), decimal(one.error, 2)])
-        shares = reliability(rows).set_index("bin")["fraction"]
-        bins.append([f"`{model}`", *(in_percent(shares[i]) if i in shares else "" for i in range(BINS))])
-    names = [f"{100 * i // BINS} to {100 * (i + 1) // BINS} %" for i in range(BINS)]
-    words = "Of images with a stated probability, the fraction that is edited:"
-    tables = markdown_table(["model", *COLUMNS], judged), markdown_table(["model", *names], bins)
-    return f"{tables[0]}\n\n{words}\n\n{tables[1]}"
+        result = quality(rows)
+        balanced = result.accuracy
+        lines.append(
+            [
+                f"`{model}`",
+                in_percent(result.kept),
+                in_percent(result.found),
+                f"{in_percent(balanced.value)} ({100 * balanced.low:.0f}\N{EN DASH}{100 * balanced.high:.0f})",
+                in_percent(result.named),
+                f"{result.error:.3f}",
+            ]
+        )
+    return markdown_table(["model", *COLUMNS], lines)
 
 
 def picture(parts: dict[str, pd.DataFrame]) -> str:
@@ -162,16 +157,16 @@ def picture(parts: dict[str, pd.DataFrame]) -> str:
 
 
 def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:
-    """Print the tables of both sets of answers; with ``write`` they replace what docs and data held."""
-    page = PAGE.read_text(encoding="utf-8")
+    """Print the tables of both sets of answers; with ``write``, update the page, the figure and the data file.
+
+    `make docs` writes the table of the test photographs.
+    """
     for part, rows in parts.items():
-        text = markdown(rows)
-        if part == library:
-            text += f"\n\n![How often answers are right]({PICTURE.relative_to(PAGE.parent)})"
-        print(f"{part}:\n\n{text}\n", flush=True)
-        page = put(page, f"<!-- generated: python -m lab.evidence.answers, {part} -->", text)
+        print(f"{part}:\n\n{markdown(rows)}\n", flush=True)
     if write:
-        PAGE.write_text(page, encoding="utf-8")
+        text = f"{markdown(parts[library])}\n\n![{CAPTION}]({PICTURE.relative_to(PAGE.parent)})"
+        mark = f"<!-- generated: python -m lab.evidence.answers, {library} -->"
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
         PICTURE.write_text(picture(parts), encoding="utf-8")
         parts[library].drop(columns="score").to_parquet(DATA, index=False)
 

@@ -1,11 +1,11 @@
-"""Scores of encoders over their training: ``python -m lab.evidence.over_training TRAINING... --out FOLDER [--write]``.
+"""Scores of encoders during training: ``python -m lab.evidence.over_training TRAINING... --out FOLDER [--write]``.
 
-TRAINING is the folder of a finished `python -m lab.pretraining RECIPE --keep N`. Makes a run in FOLDER of each, over
-the photographs that ship and in one repetition, of every encoder that it kept and of the untrained network that it
-began with (step 0), and resumes those that are there: linear probes of the transformations and of the content, and
-retrieval of originals. Prints what they hold at the steps as Markdown; ``--write`` puts their rows into
-``data/over-training.parquet``, in place of those of trainings of the same names, and all that it then has into
-docs/results.md and docs/pictures/over-training.svg.
+TRAINING is the folder of a finished `python -m lab.pretraining RECIPE --keep N`. Computes a run in FOLDER for each
+training, over the included photographs and in one repetition, of every encoder that the training kept and of its
+untrained network (step 0); existing runs are resumed. Each encoder gets linear probes of the transformations and of the
+content, and retrieval of originals. Prints the scores as Markdown. ``--write`` puts them into
+``data/over-training.parquet``, replacing trainings of the same names, and the whole table into docs/results.md and
+docs/pictures/over-training.svg.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chan
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
 """Scores other than those of groups: name -> style of its line; each has a column of the table."""
 
-NAMES = SCORES | {"retrieval": "original found first"}
+NAMES = SCORES | {"retrieval": "original retrieved"}
 
 ASSETS = (
     layout.RECIPE,
@@ -107,23 +107,17 @@ def _step(model: str) -> int:
 
 
 def in_markdown(table: pd.DataFrame) -> str:
-    """Return what each training holds untrained, after a part of its steps and at its end, in percent."""
+    """Return the scores of each training at its first and last step with 95% confidence intervals, as Markdown."""
     lines = []
     for training, rows in table.groupby("training", sort=False):
         values = rows.set_index(["step", "name"])
-        for step in _some(np.unique(rows["step"])):
+        for step in (rows["step"].min(), rows["step"].max()):
             cells = [
-                f"{in_percent(row['value'], 1)} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+                f"{in_percent(row['value'], 1)} ({100 * row['low']:.1f}\N{EN DASH}{100 * row['high']:.1f})"
                 for row in (values.loc[(step, name)] for name in STYLES)
             ]
             lines.append([f"`{training}`", f"{step:,}", *cells])
-    return markdown_table(["training", "steps", *(NAMES[name] for name in STYLES)], lines)
-
-
-def _some(steps: np.ndarray) -> list[int]:
-    """Return step 0, and of the others every third, the last included."""
-    later = [int(step) for step in steps if step][::-1][::3]
-    return [0, *later[::-1]]
+    return markdown_table(["training", "step", *(NAMES[name] for name in STYLES)], lines)
 
 
 def picture(table: pd.DataFrame) -> str:

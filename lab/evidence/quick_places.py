@@ -1,9 +1,9 @@
-"""How well the quick protocol places models: ``python -m lab.evidence.quick_places [RUN] [--time MODELS] [--write]``.
+"""How well the quick protocol places models: ``python -m lab.evidence.quick_places [RUN] [--time MODELS]``.
 
-Each model of the run (by default the reference run) that has a place is left out and ranked by the quick protocol among
-the others. Prints its place by all samples and the places that the quick protocol leaves open, how often these contain
-that place, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs. ``--time`` ranks the models that
-it names anew, without the cache, and adds the seconds that this takes here.
+Each model of the run (by default the reference run) that has a place is left out and ranked among the others by the
+quick protocol. Prints its place by all samples, the interval of places that the quick protocol gives, how often this
+interval contains the full place, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs. ``--time``
+ranks the named models again, without the cache, and adds the seconds that this takes on this machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import kendalltau
 
-from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
+from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from probing_core.api.rank import QUICK_GRAPH, quick_samples
 from probing_core.api.score import computed, recipes_of
 from probing_core.errors import BadRun
@@ -28,8 +28,18 @@ from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import QUICK
 from probing_core.run.progress import SILENT
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
-MARK = "<!-- generated: python -m lab.evidence.quick_places -->"
+
+def places_of(run: Run) -> pd.DataFrame:
+    """Rank each model of a run by the quick protocol among the others, see `leave_one_out`.
+
+    Raises:
+        BadRun: the run has no results by the quick protocol.
+    """
+    quick = run.table(QUICK)
+    if quick.empty:
+        raise BadRun(f"The run '{run.path}' has no results by the quick protocol. Evaluate it again.")
+    groups = {transform.name: transform.group for transform in run.recipe.design.transforms}
+    return leave_one_out(in_order(scores_of(run, "fine", "all")), quick, groups)
 
 
 def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
@@ -84,17 +94,16 @@ def summary(found: pd.DataFrame) -> str:
     """Return the results over all models in Markdown."""
     zoo = found[found["model"].str.startswith("zoo/")]
     encoders = found[~is_baseline(found["model"])]
+    taus = [f"{agreement(models):.2f}" for models in (found, encoders, zoo)]
+    widths = [f"{100 * found[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
     lines = [
-        ["models", str(len(found))],
-        ["the places contain the full place", f"{int(found['contains'].sum())} of {len(found)}"],
-        ["places left open, mean", f"{(found['last'] - found['first'] + 1).mean():.1f}"],
-        ["Kendall's tau, all models", f"{agreement(found):.2f}"],
-        ["Kendall's tau, encoders", f"{agreement(encoders):.2f}"],
-        ["Kendall's tau, zoo", f"{agreement(zoo):.2f}"],
-        ["half-width of the 95% CI of quick accuracy, mean (points)", f"{100 * found['half_width'].mean():.1f}"],
-        ["half-width of a difference, mean (points)", f"{100 * found['half_width_difference'].mean():.1f}"],
+        ["interval of places contains the full place", f"{int(found['contains'].sum())} of {len(found)} models"],
+        ["mean length of the interval of places", f"{(found['last'] - found['first'] + 1).mean():.1f}"],
+        ["Kendall's tau, all models / encoders / zoo", " / ".join(taus)],
+        ["mean half-width of the 95% CI of quick accuracy", widths[0]],
+        ["mean half-width of a difference", widths[1]],
     ]
-    return markdown_table(["quick protocol", ""], lines)
+    return markdown_table(["quick protocol", "value"], lines)
 
 
 def seconds(base: Run, model: str) -> float:
@@ -108,15 +117,12 @@ def seconds(base: Run, model: str) -> float:
 
 @errors_in_a_line
 def main() -> None:
-    parser = parser_of(__doc__, write="docs/results.md")
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--time", default="", metavar="MODELS", help="separated by commas")
     options = parser.parse_args()
     run = open_run(options.run)
-    if run.table(QUICK).empty:
-        raise BadRun(f"The run '{run.path}' has no results by the quick protocol. Evaluate it anew.")
-    groups = {transform.name: transform.group for transform in run.recipe.design.transforms}
-    found = leave_one_out(in_order(scores_of(run, "fine", "all")), run.table(QUICK), groups)
+    found = places_of(run)
     taken = {model: seconds(run, model) for model in options.time.split(",") if model}
     lines = [
         [
@@ -130,7 +136,7 @@ def main() -> None:
         for row in found.itertuples()
     ]
     head = ["model", "place", "places by the quick protocol", "accuracy", "quick accuracy", "seconds"]
-    publish(PAGE, MARK, f"{summary(found)}\n\n{markdown_table(head, lines)}", options.write)
+    print(f"{summary(found)}\n\n{markdown_table(head, lines)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""``make docs``: writes what is generated in the documentation.
+"""``make docs``: writes the generated parts of the documentation.
 
-The table of transforms comes from the catalog; the tables and results of docs/results.md, and the result that the
-README names, come from the reference run. Pictures of docs/ideas.md and the outputs of the notebooks are made again,
-too.
+The table of transformations comes from the catalog. The results in docs/results.md and README.md come from the
+reference run. The figures of docs/ideas.md are drawn, and the notebooks are executed.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -19,7 +19,9 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from lab.devtools.commands import markdown_table, put
+from lab.evidence import answers, quick_places
 from lab.scripts import format_docs, idea_pictures, transform_docs
+from probing_core.api.model_answers import held_out
 from probing_core.measures.notation import in_percent, in_points
 from probing_core.measures.statistics import with_place
 from probing_core.models import encoders_of
@@ -38,7 +40,7 @@ from probing_core.results.claim_sentences import (
     evidence_in_words,
 )
 from probing_core.results.former_claims import encoders_of_contrasts, with_numbers
-from probing_core.results.ranking import BELOW, in_order, is_baseline
+from probing_core.results.ranking import has_place, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
 from probing_core.run.store import Store
@@ -49,28 +51,26 @@ NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "trai
 TIMEOUT_S = 300
 """For one cell of a notebook."""
 
-BEGIN = "<!-- generated: make docs -->"
-REPEAT = "<!-- generated: make docs, what to repeat -->"
-STYLES_MARK = "<!-- generated: make docs, what styles are called -->"
-SHOWN = (
-    ("fine", "all", "balanced-accuracy", "31 transformations"),
-    ("fine", "without-style", "balanced-accuracy", "all but the style classes"),
-    ("group-0", "seen", "group-hit-rate", "groups, members seen (rotation 0)"),
-    ("group-0", "unseen", "group-hit-rate", "groups, members unseen (rotation 0)"),
-    ("group-0", "far", "group-hit-rate", "far styles (rotation 0)"),
+README_MARK = "<!-- generated: make docs -->"
+COLUMNS = (
+    ("fine", "all", "balanced-accuracy", "transformations"),
+    ("group-0", "seen", "group-hit-rate", "group, seen"),
+    ("group-0", "unseen", "group-hit-rate", "group, unseen"),
+    ("group-0", "far", "group-hit-rate", "unseen styles"),
     ("content", "seen", "balanced-accuracy", "content"),
 )
-"""Columns of the table of scores: task, subset, measure, title; those that the run does not have are left out."""
+"""Columns of the table of scores: task, subset, measure, title. A column that the run does not have is left out."""
 
 STYLES = {
-    "learned from": (r"style-(3|16|19)", True),
-    "the third of the bank, unseen": (r"style-(3|16|19)", False),
-    "five further ones of the same network": (r"style-(8|12|14|15|23)", False),
-    "ten of another network": (r"style-arbitrary-\d+", False),
+    "training styles": (r"style-(3|16|19)", True),
+    "held-out style of the bank": (r"style-(3|16|19)", False),
+    "5 more styles of its network": (r"style-(8|12|14|15|23)", False),
+    "10 styles of a second network": (r"style-arbitrary-\d+", False),
 }
-"""Title -> names of the transforms, and whether the probe of the rotation had seen them."""
+"""Title -> names of the transformations, and whether the probe of the fold was trained on them."""
 
-BESIDE_THE_SIX = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
+STYLE_MODELS = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
+"""Models of the table of styles, in addition to the zoo."""
 
 
 def main() -> None:
@@ -78,15 +78,30 @@ def main() -> None:
     format_docs.main()
     run = Store(ROOT / "data" / "reference")
     opened = Run.open(run.root)
-    parts = [score_table(run), claims_list(run), ablations_list(run), layers_list(opened)]
-    results = put((ROOT / RESULTS).read_text(encoding="utf-8"), BEGIN, "\n\n".join(parts))
-    results = put(results, REPEAT, takeaways(opened))
-    (ROOT / RESULTS).write_text(put(results, STYLES_MARK, style_table(run)), encoding="utf-8")
+    parts = {
+        "main results": takeaways(opened),
+        "scores": score_table(run),
+        "claims": claims_list(run),
+        "ablations": ablation_table(run),
+        "layers": layer_table(opened),
+        "styles": style_table(run),
+        "answers": answers.markdown(held_out(opened, answers_models())),
+        "quick protocol": quick_places.summary(quick_places.places_of(opened)),
+    }
+    results = (ROOT / RESULTS).read_text(encoding="utf-8")
+    for name, text in parts.items():
+        results = put(results, f"<!-- generated: make docs, {name} -->", text)
+    (ROOT / RESULTS).write_text(results, encoding="utf-8")
     idea_pictures.main()
     for path in NOTEBOOKS:
         path.write_text(json.dumps(executed(path), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     readme = (ROOT / README).read_text(encoding="utf-8")
-    (ROOT / README).write_text(put(readme, BEGIN, headline(run)), encoding="utf-8")
+    (ROOT / README).write_text(put(readme, README_MARK, headline(run)), encoding="utf-8")
+
+
+def answers_models() -> list[str]:
+    """Return the models whose answers for outside images are in docs/results.md."""
+    return pd.read_parquet(answers.DATA)["model"].unique().tolist()
 
 
 def executed(path: Path) -> NotebookNode:
@@ -97,7 +112,7 @@ def executed(path: Path) -> NotebookNode:
     """
     content = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        # A library that some process imported may have chosen another backend for its children.
+        # A library imported earlier may have set a different backend for child processes.
         inline = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         client = NotebookClient(content, timeout=TIMEOUT_S, resources={"metadata": {"path": folder}})
         client.execute(env=inline)
@@ -144,24 +159,29 @@ def takeaways(run: Run) -> str:
     content = leaderboard(run, "content", "seen").iloc[0]
     far = leaderboard(run, "group-0", "far")
     lines = [
-        f"**What was done to the picture.** {finding(learned, len(run.classes('fine')), code)} "
+        f"**Transformations.** {finding(learned, len(run.classes('fine')), code)} "
         f"{beside_baselines(learned, baselines, code)}",
-        f"**Where in the network.** {layers_finding(summaries.layers(run), code)}",
-        f"**What it breaks.** {originals_finding(run, code)} For duplicates, {code(duplicates['model'])} keeps most "
-        f"copies of the models that learned from pictures: {in_percent(duplicates['value'])} at the cosine that "
-        "0.1 % of unrelated pairs exceed.",
-        f"**What is shown.** {code(content['model'])} knows most of the content: {in_percent(content['value'])} "
-        f"({100 * content['low']:.0f} to {100 * content['high']:.0f}) of the test photographs by a linear probe, where "
-        f"chance is {in_percent(content['chance'])}.",
+        f"**Layers.** {layers_finding(summaries.layers(run), code)}",
+        f"**Retrieval.** {originals_finding(run, code)} For duplicates, {code(duplicates['model'])} has the highest "
+        f"recall of the encoders: {in_percent(duplicates['value'])} at a false-positive rate of 0.1%.",
+        f"**Content.** {code(content['model'])} has the highest content accuracy: {estimate(content)}.",
     ]
     if not far.empty:
         best = far.iloc[0]
         lines.append(
-            f"**Styles unlike any that a probe has seen.** {code(best['model'])} recognizes most of them: it calls "
-            f"{in_percent(best['value'])} ({100 * best['low']:.0f} to {100 * best['high']:.0f}) style (rotation 0), "
-            f"where chance is {in_percent(best['chance'])}."
+            f"**Unseen styles.** {code(best['model'])} has the highest recall: its probe classifies "
+            f"{estimate(best)} of samples in unseen styles as style."
         )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def estimate(row: pd.Series) -> str:
+    """Return a score with its confidence interval and the accuracy of random guessing."""
+    return f"{in_percent(row['value'])} (95% CI {interval(row)}; chance {in_percent(row['chance'])})"
+
+
+def interval(row: Any) -> str:
+    return f"{100 * row['low']:.0f}\N{EN DASH}{100 * row['high']:.0f}"
 
 
 def code(name: str) -> str:
@@ -169,45 +189,44 @@ def code(name: str) -> str:
 
 
 def style_table(run: Store) -> str:
-    """Return a Markdown table of how much of the styles is called style, and how much noise, over the three
-    rotations, as `STYLES` divides them."""
+    """Return a Markdown table of how many samples of `STYLES` are predicted as style and as noise, over all folds."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
-    six = [name for names in encoders_of("zoo").values() for name in names]
+    zoo = [name for names in encoders_of("zoo").values() for name in names]
     lines = []
-    shown = {"the six": six} | {f"`{name}`": [name] for name in BESIDE_THE_SIX}
-    for title, models in shown.items():
-        paths = [layout.predictions_path(model, f"group-{rotation}") for model in models for rotation in range(3)]
+    for title, models in ({"zoo, six objectives": zoo} | {code(name): [name] for name in STYLE_MODELS}).items():
+        paths = [layout.predictions_path(model, f"group-{fold}") for model in models for fold in range(3)]
         rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
         cells = []
         for pattern, seen in STYLES.values():
-            called = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
-            cells.append(f"{100 * (called == 'style').mean():.0f} / {in_percent((called == 'noise').mean())}")
+            predicted = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
+            cells.append(f"{in_percent((predicted == 'style').mean())} / {in_percent((predicted == 'noise').mean())}")
         lines.append([title, *cells])
     return markdown_table(["model", *STYLES], lines)
 
 
 def score_table(run: Store) -> str:
-    """Return a Markdown table of a run's main scores, best model first, with the same model of other seeds below it,
-    with 95 % intervals; notes on scores are below."""
+    """Return a Markdown table of a run's main scores with 95% confidence intervals, best model first, and notes.
+
+    A model has one row. Its last column is the transformation accuracy of its additional seeds.
+    """
     scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
-    order: dict[str, float] = {}
+    values: dict[str, float] = {}
     chances: dict[str, str] = {}
     marks: dict[str, str] = {}
-    for task, subset, measure, title in SHOWN:
+    for task, subset, measure, title in COLUMNS:
         rows = scores[(scores[["task", "subset", "measure"]] == [task, subset, measure]).all(axis=1)]
-        for row in rows.itertuples():
-            order.setdefault(str(row.model), row.value)
-            interval = f"{in_percent(row.value)} ({100 * row.low:.0f} to {100 * row.high:.0f})"
-            mark = marks.setdefault(str(row.note), f"<sup>{len(marks) + 1}</sup>") if row.note else ""
-            cells.setdefault(str(row.model), {})[title] = interval + mark
-            chances[title] = in_percent(row.chance)
-    board = in_order(pd.DataFrame({"model": order.keys(), "value": order.values()}))
-    lines = [
-        [f"{BELOW if row.seed_of else ''}`{row.model}`", *(cells[row.model].get(title, "") for title in chances)]
-        for row in board.itertuples()
-    ]
-    table = markdown_table(["model", *chances], [*lines, ["chance", *chances.values()]])
+        for row in rows.to_dict("records"):
+            values.setdefault(row["model"], row["value"])
+            mark = marks.setdefault(row["note"], f"<sup>{len(marks) + 1}</sup>") if row["note"] else ""
+            cells.setdefault(row["model"], {})[title] = f"{in_percent(row['value'])} ({interval(row)}){mark}"
+            chances[title] = in_percent(row["chance"])
+    board = in_order(pd.DataFrame({"model": values.keys(), "value": values.values()}))
+    lines = []
+    for model in board.loc[has_place(board), "model"]:
+        seeds = ", ".join(in_percent(value) for value in board.loc[board["seed_of"] == model, "value"])
+        lines.append([code(model), *(cells[model].get(title, "") for title in chances), seeds])
+    table = markdown_table(["model", *chances, "additional seeds"], [*lines, ["chance", *chances.values(), ""]])
     notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
     return "\n\n".join([table, *notes])
 
@@ -233,14 +252,18 @@ def claims_list(run: Store) -> str:
     return "\n\n".join(parts)
 
 
-def ablations_list(run: Store) -> str:
+def ablation_table(run: Store) -> str:
+    """Return a Markdown table of the ablations of the zoo: differences in percentage points with Holm p-values."""
     rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])
-    lines = [
-        f"- `{r.first}` less `{r.second}`, {r.score}: {100 * r.effect:+.1f} points ({100 * r.low:.1f} to "
-        f"{100 * r.high:.1f}), p {'< 0.001' if r.p_holm < 0.001 else f'= {r.p_holm:.3f}'}"
-        for r in rows.itertuples()
-    ]
-    return "\n".join(["Ablations, each against its twin, with Holm's correction over the six:", "", *lines])
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows.to_dict("records"):
+        p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+        low_to_high = f"{in_points(row['low'])} to {in_points(row['high'])}"
+        pair = f"`{row['first']}` \N{MINUS SIGN} `{row['second']}`"
+        cells.setdefault(pair, {})[row["score"]] = f"{in_points(row['effect'])} ({low_to_high}), {p}"
+    titles = {"fine": "transformations", "far style": "unseen styles"}
+    lines = [[pair, *(scores.get(name, "") for name in titles)] for pair, scores in cells.items()]
+    return markdown_table(["difference", *titles.values()], lines)
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
@@ -255,7 +278,7 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
     return best.sort_values(["base", "task"], key=lambda column: column.map(place), ignore_index=True)
 
 
-def layers_list(run: Run) -> str:
+def layer_table(run: Run) -> str:
     """Return a Markdown table of the layer chosen on validation for each network, compared with its last layer."""
     every = summaries.layers(run)
     every = every[every["base"].isin(with_place(every["base"]))]
@@ -264,13 +287,8 @@ def layers_list(run: Run) -> str:
         interval = f" ({in_points(best.difference_low)} to {in_points(best.difference_high)})"
         difference = in_points(best.difference) + (interval if np.isfinite(best.difference_low) else "")
         cells.setdefault(str(best.base), []).extend([f"{best.layer} of {best.layers}", difference])
-    titles = [title for name in ("transformation", "content") for title in (f"{name}: layer", "minus the last layer")]
-    words = (
-        "The layer of each network chosen on validation, and its accuracy minus that of the last layer in percentage "
-        "points with its 95% CI (all layers: the page Layers):"
-    )
-    table = markdown_table(["model", *titles], [[f"`{base}`", *scores] for base, scores in cells.items()])
-    return f"{words}\n\n{table}"
+    titles = [title for name in ("transformations", "content") for title in (f"layer for {name}", "difference")]
+    return markdown_table(["model", *titles], [[code(base), *scores] for base, scores in cells.items()])
 
 
 if __name__ == "__main__":
