@@ -8,26 +8,32 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import model_title
+from probing_core.measures.notation import in_points, minus, model_title
 
-FAINT = 0.18
-"""Opacity of the other lines while one is highlighted."""
+COLUMNS = 3
+"""Number of panels in a row, which fit on a phone."""
 
-HEIGHT = 400
-"""Height of the chart in pixels."""
+ROW_PX = 150
+"""Height of a row of panels in pixels."""
 
-SELECTED = "layer selected for transformations"
-"""Legend of the diamonds."""
+FAINT = 0.15
+"""Opacity of the lines of other networks in a panel."""
 
-SPREAD = 0.4
-"""Width in layers over which the models are spread at each layer."""
+LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
+"""Kinds of marks in the legend."""
+
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+"""Distances of ticks in percentage points; the first one that makes at most `MOST_TICKS` is used."""
+
+MOST_TICKS = 4
 
 
 def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict[str, Any]:
-    """Draw a line for each network over its layers, in order; the last layer is at 0.
+    """Draw a panel for each network: a line over its layers, in order, with the last layer at 0.
 
-    The line nearest to the mouse is highlighted, with the band of its 95% intervals. The selected layer is a diamond.
-    Models are drawn next to each other at each layer, since all of them have the same difference at the last layer.
+    The panels have the same axes. Each also has the lines of all other networks, faint; the network under the mouse is
+    highlighted in all panels. Since Vega-Lite fits only a chart without facets into the width of a page, all panels are
+    in one pair of axes, shifted.
 
     Args:
         rows: ``base`` (model without layer), ``layer``, ``difference``, ``difference_low``, ``difference_high`` (NaN
@@ -40,68 +46,58 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     """
     names = list(dict.fromkeys(rows["base"]))
     styles = theme.model_styles(names)
-    last = rows.groupby("base")["layer"].transform("max")
-    kind = pd.Series("layer", index=rows.index).mask(rows["chosen"].astype(bool), SELECTED)
-    offset = {name: SPREAD * ((place + 0.5) / len(names) - 0.5) for place, name in enumerate(names)}
-    layers = sorted({int(layer) for layer in rows["layer"]})
-    table = pd.DataFrame(
-        {
-            "model": rows["base"].map(model_title),
-            "position": rows["layer"] + rows["base"].map(offset),
-            "of": [f"{layer} of {count}" for layer, count in zip(rows["layer"], last, strict=True)],
-            "difference": 100 * rows["difference"],
-            "low": 100 * rows["difference_low"],
-            "high": 100 * rows["difference_high"],
-            "kind": kind,
-        }
-    )
-    has_intervals = bool(table["low"].notna().any())
-    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    points = _points(rows)
+    bottom, top = _ends(points)
+    room = top - bottom
+    low, high = bottom - 0.1 * room, top + 0.5 * room  # above the lines is the title of a panel
+    pitch, height = int(rows["layer"].max()) + 1, high - low
+    panels = pd.DataFrame({
+        "panel": [model_title(name) for name in names],
+        "right": [pitch * (place % COLUMNS) for place in range(len(names))],
+        "down": [-height * (place // COLUMNS) for place in range(len(names))],
+    })  # fmt: skip
+    own = _shifted(points.assign(panel=points["model"]), panels)
+    others = _shifted(points.merge(panels[["panel"]], how="cross").query("panel != model"), panels)
+    has_intervals = bool(points["low"].notna().any())
+    ticks = _ticks(bottom, top)
+    rights, downs = sorted(set(panels["right"])), sorted(set(panels["down"]))
+    layers = sorted(set(rows["layer"].astype(int)))
+    x = {
+        "field": "x",
+        "type": "quantitative",
+        "title": "layer, from input to output",
+        "axis": {
+            "values": [right + layer for right in rights for layer in layers],
+            "labelExpr": f"datum.value % {pitch}",
+            "grid": False,
+        },
+        "scale": {"domain": [0.4, pitch * len(rights) - 0.4], "nice": False, "zero": False},
+    }
+    y = {
+        "field": "y",
+        "type": "quantitative",
+        "title": axis,
+        "axis": {"values": [down + tick for down in downs for tick in ticks], "labels": False, "titlePadding": 32},
+        "scale": {"domain": [downs[0] + low, high], "nice": False},
+    }
+    color = {
+        "field": "model",
+        "type": "nominal",
+        "scale": {"domain": list(panels["panel"]), "range": [styles[name].color for name in names]},
+        "legend": None,
+    }
+    line = {"x": x, "y": y, "color": color, "detail": {"field": "panel"}}
     tooltip = [
         {"field": "model", "title": "model"},
         {"field": "of", "title": "layer"},
         {"field": "difference", "title": "change (points)", "format": "+.1f"},
         *([{"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")] * has_intervals),
     ]
-    x = {
-        "field": "position",
-        "type": "quantitative",
-        "title": "layer, from input to output",
-        "axis": {"values": layers, "format": "d", "grid": False},
-        "scale": {"domain": [layers[0] - SPREAD, layers[-1] + SPREAD], "nice": False, "zero": False},
-    }
-    color = {
-        "field": "model",
-        "type": "nominal",
-        "scale": {
-            "domain": [model_title(name) for name in names],
-            "range": [styles[name].color for name in names],
-        },
-        "legend": {"title": None, "orient": "bottom", "columns": 2, "labelLimit": 260, "symbolType": "stroke"},
-    }
-    lit = {"param": "hovered", "empty": True}
-    y = {
-        "field": "difference",
-        "type": "quantitative",
-        "title": axis,
-        "axis": {"labelExpr": "datum.value > 0 ? '+' + datum.label : datum.label"},
-        "scale": {"domain": _ends(table), "nice": False},
-    }
     band = {
-        "mark": {"type": "area", "interpolate": "linear", "tooltip": False},
-        "encoding": {
-            "x": x,
-            "y": y | {"field": "low"},
-            "y2": {"field": "high"},
-            "color": color,
-            "opacity": {"condition": {"param": "hovered", "empty": False, "value": 0.25}, "value": 0},
-        },
+        "mark": {"type": "area", "opacity": 0.25, "tooltip": False},
+        "encoding": line | {"y": y | {"field": "y_low"}, "y2": {"field": "y_high"}},
     }
-    line = {
-        "mark": {"type": "line", "strokeWidth": 2.5},
-        "encoding": {"x": x, "y": y, "color": color, "opacity": {"condition": lit | {"value": 1}, "value": FAINT}},
-    }
-    points = {
+    marks = {
         "params": [
             {
                 "name": "hovered",
@@ -114,7 +110,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
                 },
             }
         ],
-        "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+        "mark": {"type": "point", "filled": True, "opacity": 1},
         "encoding": {
             "x": x,
             "y": y,
@@ -122,46 +118,96 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
             "shape": {
                 "field": "kind",
                 "type": "nominal",
-                "scale": {"domain": ["layer", SELECTED], "range": ["circle", "diamond"]},
+                "scale": {"domain": [LAYER, LAST, SELECTED], "range": ["circle", "square", "diamond"]},
                 "legend": {"title": None, "orient": "top", "symbolFillColor": theme.text, "labelLimit": 0},
             },
-            "size": {"condition": {"test": f"datum.kind === '{SELECTED}'", "value": 190}, "value": 50},
-            "opacity": {"condition": lit | {"value": 1}, "value": FAINT},
+            "size": {"condition": {"test": f"datum.kind === '{SELECTED}'", "value": 130}, "value": 40},
             "tooltip": tooltip,
         },
     }
-    zero = {
-        "data": {"values": [{"at": 0, "text": "last layer"}]},
-        "layer": [
-            {
-                "mark": {"type": "rule", "strokeDash": [3, 3], "color": theme.text, "size": 1.5},
-                "encoding": {"y": {"field": "at", "type": "quantitative", "title": axis}},
-            },
-            {
-                "mark": {"type": "text", "align": "right", "dy": -8, "x": "width", "color": theme.text},
-                "encoding": {
-                    "y": {"field": "at", "type": "quantitative", "title": axis},
-                    "text": {"field": "text"},
-                },
-            },
-        ],
-    }
+    selected = own[own["kind"] == SELECTED]
+    edges = pd.DataFrame({"y": [down + tick for down in downs for tick in ticks]})
+    edges["text"] = [minus(f"{tick:+g}") if tick else "0" for _ in downs for tick in ticks]
+    tops = pd.DataFrame({"x": panels["right"] + 0.5, "y": panels["down"] + high, "text": panels["panel"]})
+    zeros = pd.DataFrame({"x": panels["right"] + 0.5, "x2": panels["right"] + pitch - 0.5, "y": panels["down"]})
     return {
         "title": {"text": title, "anchor": "start", "color": theme.text, "fontSize": 14},
-        "data": {"values": records},
-        "layer": [*([band] if has_intervals else []), zero, line, points],
-        "height": HEIGHT,
+        "data": {"values": _records(own)},
+        "layer": [
+            {
+                "data": {"values": _records(zeros)},
+                "mark": {"type": "rule", "strokeDash": [3, 3], "color": theme.text},
+                "encoding": {"x": x, "x2": {"field": "x2"}, "y": y},
+            },
+            _texts(edges, {"x": {"value": -6}, "y": y}, theme, align="right"),
+            _texts(tops, {"x": x, "y": y}, theme, align="left", baseline="top", fontWeight="bold", lineBreak=", "),
+            _texts(selected.assign(text=selected["written"]), {"x": x, "y": y}, theme, dy=-13),
+            {
+                "data": {"values": _records(others)},
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": line
+                | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT}},
+            },
+            *([band] if has_intervals else []),
+            {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": line},
+            marks,
+        ],
+        "height": ROW_PX * len(downs),
         "background": "transparent",
         "config": _config(theme),
     }
 
 
-def _ends(table: pd.DataFrame) -> list[float]:
-    """Return the ends of the vertical axis: whatever is drawn, and 0, with some room."""
-    values = table[["difference", "low", "high"]].to_numpy(float)
+def _points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each layer of each network, with differences in percentage points."""
+    last = rows.groupby("base")["layer"].transform("max")
+    kind = pd.Series(LAYER, index=rows.index).mask(rows["layer"] == last, LAST)
+    return pd.DataFrame({
+        "model": rows["base"].map(model_title),
+        "layer": rows["layer"],
+        "of": [f"{layer} of {count}" for layer, count in zip(rows["layer"], last, strict=True)],
+        "difference": 100 * rows["difference"],
+        "low": 100 * rows["difference_low"],
+        "high": 100 * rows["difference_high"],
+        "kind": kind.mask(rows["chosen"].astype(bool), SELECTED),
+        "written": rows["difference"].map(in_points),
+    })  # fmt: skip
+
+
+def _shifted(points: pd.DataFrame, panels: pd.DataFrame) -> pd.DataFrame:
+    """Return ``points`` with their places in the chart, by their ``panel``."""
+    points = points.merge(panels, on="panel")
+    down = points["down"]
+    return points.assign(
+        x=points["layer"] + points["right"],
+        y=points["difference"] + down,
+        y_low=points["low"] + down,
+        y_high=points["high"] + down,
+    )
+
+
+def _texts(rows: pd.DataFrame, place: dict[str, Any], theme: Theme, **style: Any) -> dict[str, Any]:
+    return {
+        "data": {"values": _records(rows)},
+        "mark": {"type": "text", "color": theme.text, "fontSize": 12, "tooltip": False} | style,
+        "encoding": place | {"text": {"field": "text"}},
+    }
+
+
+def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
+
+
+def _ends(points: pd.DataFrame) -> tuple[float, float]:
+    """Return the lowest and the highest value that is drawn, with 0 between them."""
+    values = points[["difference", "low", "high"]].to_numpy(float)
     low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
-    room = 0.08 * (high - low) or 1.0
-    return [low - room, high + room]
+    return (low, high) if low < high else (-1.0, 1.0)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    step = next((step for step in STEPS if (high - low) / step < MOST_TICKS), STEPS[-1])
+    return [step * place for place in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
 
 
 def _config(theme: Theme) -> dict[str, Any]:

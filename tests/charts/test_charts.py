@@ -272,32 +272,66 @@ def layers() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_layer_chart_holds_its_rows_and_highlights_the_hovered_line(theme):
-    spec = charts.layer_chart(layers(), theme, "Transformation", "percentage points")
+def test_layer_chart_draws_a_panel_for_each_network_on_the_same_axes(theme):
+    rows = layers()
+    spec = charts.layer_chart(rows, theme, "Transformation", "percentage points")
     altair.Chart.from_dict(spec)  # refuses what Vega-Lite does not know
     values = pd.DataFrame(spec["data"]["values"])
-    np.testing.assert_allclose(values["difference"], 100 * layers()["difference"])
+    np.testing.assert_allclose(values["difference"], 100 * rows["difference"])
     assert values["of"].tolist() == ["1 of 3", "2 of 3", "3 of 3", "1 of 2", "2 of 2"]
-    assert (values["kind"] != "layer").tolist() == layers()["chosen"].tolist()
-    at_zero = values[values["difference"] == 0]
-    assert at_zero.groupby(["position"]).size().max() == 1, "one model covers the others"
-    assert (values["position"].round().astype(int).tolist()) == layers()["layer"].tolist()
-    band, _, line, points = spec["layer"]
-    assert band["encoding"]["opacity"]["condition"]["param"] == points["params"][0]["name"]
-    assert line["encoding"]["opacity"]["value"] < 1
-    low, high = line["encoding"]["y"]["scale"]["domain"]
-    assert low < values["low"].min()
-    assert high > values["high"].max()
-    scale = line["encoding"]["color"]["scale"]
+    assert values["kind"].map(values["kind"].value_counts()).tolist() == [2, 2, 1, 2, 2]
+    assert (values["kind"] == values["kind"][1]).tolist() == rows["chosen"].tolist()
+    shift = values.assign(right=values["x"] - rows["layer"], down=values["y"] - values["difference"])
+    panels = shift.groupby("model")[["right", "down"]].agg(["min", "max"])
+    np.testing.assert_allclose(panels.xs("min", axis=1, level=1), panels.xs("max", axis=1, level=1))
+    ends = values.groupby("model")["x"].agg(["min", "max"]).sort_values("min")
+    assert ends["max"].iloc[0] < ends["min"].iloc[1]
+    y = spec["layer"][-1]["encoding"]["y"]
+    low, high = y["scale"]["domain"]
+    assert low < values["y_low"].min()
+    assert high > values["y_high"].max()
+    scale = spec["layer"][-1]["encoding"]["color"]["scale"]
     styles = theme.model_styles(["zoo/mae", "zoo/clip"])
     assert scale["range"] == [styles["zoo/mae"].color, styles["zoo/clip"].color]
 
 
+def test_layer_chart_highlights_the_hovered_network_in_all_other_panels():
+    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", "percentage points")
+    name = spec["layer"][-1]["params"][0]["name"]
+    (lines,) = (
+        layer for layer in spec["layer"] if layer["encoding"].get("opacity", {}).get("condition", {}).get("param")
+    )
+    assert lines["encoding"]["opacity"]["condition"]["param"] == name
+    assert lines["encoding"]["opacity"]["value"] < lines["encoding"]["opacity"]["condition"]["value"]
+    others, own = pd.DataFrame(lines["data"]["values"]), pd.DataFrame(spec["data"]["values"])
+    assert (others["model"] != others["panel"]).all()
+    rows = others.groupby(["panel", "model"]).size()
+    assert rows.tolist() == [own["model"].value_counts()[model] for _, model in rows.index]
+    down = own.assign(down=own["y"] - own["difference"]).groupby("model")["down"].first()
+    np.testing.assert_allclose(others["y"] - others["difference"], others["panel"].map(down))
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_layer_chart_labels_ticks_of_every_row_of_panels(count):
+    rows = pd.concat([layers().iloc[:3].assign(base=f"model{i}") for i in range(count)], ignore_index=True)
+    spec = charts.layer_chart(rows, THEMES[0], "Transformation", "percentage points")
+    ticks = pd.DataFrame(spec["layer"][1]["data"]["values"])
+    own = pd.DataFrame(spec["data"]["values"])
+    downs = sorted(set((own["y"] - own["difference"]).round(6)))
+    assert len(downs) == -(-count // 3)
+    assert (ticks["text"] == "0").sum() == len(downs)
+    np.testing.assert_allclose(sorted(ticks["y"][ticks["text"] == "0"]), downs)
+    numbers = ticks["text"].str.replace("\N{MINUS SIGN}", "-").astype(float)
+    assert {round(y - number, 6) for y, number in zip(ticks["y"], numbers, strict=True)} == set(downs)
+
+
 def test_layer_chart_without_intervals_has_no_band():
+    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", "percentage points")
+    assert "area" in {layer["mark"]["type"] for layer in spec["layer"]}
     rows = layers().assign(difference_low=np.nan, difference_high=np.nan)
     spec = charts.layer_chart(rows, THEMES[0], "Transformation", "percentage points")
     altair.Chart.from_dict(spec)
-    assert len(spec["layer"]) == 3
+    assert "area" not in {layer["mark"]["type"] for layer in spec["layer"]}
     assert "low" not in {entry["field"] for entry in spec["layer"][-1]["encoding"]["tooltip"]}
     json.dumps(spec, allow_nan=False)
 

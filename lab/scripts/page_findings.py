@@ -1,0 +1,122 @@
+"""Check every page and tab: ``python -m lab.scripts.page_findings [--run DIR] [--pictures DIR]`` prints JSON.
+
+Each address is opened in windows of several widths, in light and in dark. Reported are the number of page views and,
+for each view with findings: exceptions that the page shows, console errors, serious and critical findings of axe, and
+pixels by which the page is wider than its window.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError as TooLate
+
+from lab.devtools.browser import ADDRESSES, WINDOW, Tab, rest, served, window
+from lab.devtools.commands import parser_of
+
+WIDTHS = (1400, 820, 390)
+SCHEMES = ("light", "dark")
+
+FITS_MS = 20_000
+"""Charts shrink some time after their window."""
+
+STREAMLITS_OWN = {
+    "list": ("stSidebarNavItems", "Streamlit nests the navigation's sections in its list without items of their own"),
+    "listitem": ("<li", "the same, seen from the links of the navigation"),
+}
+"""Rule of axe -> (what its elements show, why it stays): markup that Streamlit makes and no page can change."""
+
+
+def main() -> None:
+    parser = parser_of(__doc__)
+    parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
+    parser.add_argument("--pages", default=",".join(ADDRESSES), help="names of `ADDRESSES` (default all)")
+    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="of the window in pixels")
+    parser.add_argument("--schemes", default=",".join(SCHEMES))
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of every view")
+    options = parser.parse_args()
+    widths = [int(width) for width in options.widths.split(",")]
+    arguments = ["--run", options.run] if options.run else []
+    found = check(arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures)
+    print(json.dumps(found, indent=1))
+
+
+def check(
+    arguments: Sequence[str],
+    names: Sequence[str],
+    widths: Sequence[int],
+    schemes: Sequence[str],
+    pictures: Path | None = None,
+) -> dict[str, Any]:
+    """Serve the dashboard with its ``arguments``, open the pages ``names`` in all views, and return what is reported."""
+    views: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as profile, served(arguments) as address, window(Path(profile)) as context:
+        tab = Tab(context)
+        for name in names:
+            for scheme in schemes:
+                for width in widths:
+                    view = f"{name}-{width}-{scheme}"
+                    with tab.visitor() as (page, complaints):
+                        page.set_viewport_size({"width": width, "height": WINDOW["height"]})
+                        page.emulate_media(color_scheme=scheme)
+                        page.goto(f"{address}/{ADDRESSES[name]}")
+                        page.get_by_role("heading", level=1).first.wait_for()
+                        rest(page)
+                        if pictures:
+                            _save(page, pictures / f"{view}.png")
+                        views[view] = {
+                            "exceptions": page.get_by_test_id("stException").all_inner_texts(),
+                            "axe": violations_of(page),
+                            "overflow": overflow_of(page),
+                            "console": list(complaints),
+                        }
+    kinds = ("exceptions", "console", "axe", "overflow")
+    return {
+        "views": len(views),
+        "load": os.getloadavg()[0],
+        "counts": {kind: sum(bool(found[kind]) for found in views.values()) for kind in kinds},
+        "findings": {view: found for view, found in views.items() if any(found.values())},
+    }
+
+
+def _save(page: Any, path: Path) -> None:
+    """Save a picture of the whole page, whose content scrolls in a container of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = page.viewport_size
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size(size | {"height": max(height, size["height"])})
+    rest(page)
+    page.screenshot(path=path)
+    page.set_viewport_size(size)
+    rest(page)
+
+
+def violations_of(page: Any) -> list[tuple[str, str]]:
+    """Return what axe finds on ``page`` that keeps somebody from using it, as (rule, element)."""
+    # A tooltip that fades out has little contrast for a moment.
+    page.mouse.move(0, 0)
+    page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
+    page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    elements = [(one["id"], node["html"]) for one in serious for node in one["nodes"]]
+    return [(rule, html[:200]) for rule, html in elements if STREAMLITS_OWN.get(rule, ("\0",))[0] not in html]
+
+
+def overflow_of(page: Any) -> int:
+    """Return by how many pixels ``page`` is wider than its window."""
+    try:
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
+    except TooLate:
+        return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    return 0
+
+
+if __name__ == "__main__":
+    main()
