@@ -54,7 +54,7 @@ def check(
     schemes: Sequence[str],
     pictures: Path | None = None,
 ) -> dict[str, Any]:
-    """Serve the dashboard with its ``arguments``, open the pages ``names`` in all views, and return what is reported."""
+    """Serve the dashboard with its ``arguments``, open the pages ``names`` in all views, and return the report."""
     views: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as profile, served(arguments) as address, window(Path(profile)) as context:
         tab = Tab(context)
