@@ -66,7 +66,7 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
 def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     """Return the ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
     rows = unit(X - X.mean(axis=0), np.float32)
-    return nearest(rows, rows[queries], k, apart=(np.arange(len(rows)), queries))[0]
+    return nearest(rows, rows[queries], k, groups=(np.arange(len(rows)), queries))[0]
 
 
 def nearest_points(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:

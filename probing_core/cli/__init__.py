@@ -114,9 +114,9 @@ def load_plugins(options: argparse.Namespace) -> None:
 def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if options.traceback:
         raise error
-    theirs = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename) in loaded_plugins()]
-    if theirs:
-        place = f"'{theirs[-1].filename}', line {theirs[-1].lineno}"
+    plugin_frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename) in loaded_plugins()]
+    if plugin_frames:
+        place = f"'{plugin_frames[-1].filename}', line {plugin_frames[-1].lineno}"
         failed = f"{place}, failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
         return fail(ProbingError(f"{failed}. Run `probing --traceback ...` to see the traceback."))
     print(

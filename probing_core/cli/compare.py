@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> int:
 
     if options.max_drop is not None:
         options.failure = GATE_FAILED
-    found = compare(options.a, options.b, options.run, max_drop=options.max_drop)
-    print_json(found.table.to_dict("records")) if options.json else print(found)
-    return WORSE if len(found.worse) else 0
+    comparison = compare(options.a, options.b, options.run, max_drop=options.max_drop)
+    print_json(comparison.table.to_dict("records")) if options.json else print(comparison)
+    return WORSE if len(comparison.worse) else 0

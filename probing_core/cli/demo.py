@@ -46,8 +46,10 @@ def run(options: argparse.Namespace) -> int:
             "omit --share and --host, and use a browser on this machine or an SSH tunnel.",
             file=sys.stderr,
         )
-    shown = ("--", "--run", str(options.run.absolute())) if options.run else ()
-    return _run("streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port), *shown)
+    arguments = ("--", "--run", str(options.run.absolute())) if options.run else ()
+    return _run(
+        "streamlit", "run", str(app), "--server.address", address, "--server.port", str(options.port), *arguments
+    )
 
 
 def _run(module: str, *arguments: str) -> int:

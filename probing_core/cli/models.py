@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     from probing_core.measures.notation import model_title
     from probing_core.models import CATALOG, bundled
 
-    ours = bundled()
+    bundled_models = bundled()
     rows = []
     for spec in CATALOG:
         state = spec.check()
@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
                 "role": spec.role,
                 "dim": spec.dim,
                 "available": state.available,
-                "bundled": spec.name in ours,
+                "bundled": spec.name in bundled_models,
                 "input_size": spec.input_size,
                 "download_mb": spec.download_mb,
                 "license": spec.license,

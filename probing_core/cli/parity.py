@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
     if options.b is None:
         raise BadConfig("Pass two pipelines: `probing parity A B`. To write the golden images, use `--write DIR`.")
     a, b = (function_or_name(text) for text in (options.a, options.b))
-    asked = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}
+    arguments = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}
     progress = terminal()
     with final_report(progress):
-        found = parity(a, b, progress=progress, **asked)
-    print_json(found.pictures.to_dict("records")) if options.json else print(found)
-    return 0 if found.alike else DIFFERS
+        result = parity(a, b, progress=progress, **arguments)
+    print_json(result.pictures.to_dict("records")) if options.json else print(result)
+    return 0 if result.alike else DIFFERS

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _for_people(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     short = []
     for row in rows:
-        classes = [f"{one['class']} {decimal(100 * one['probability'], 2)}%" for one in row["classes"][:SHOWN]]
+        classes = [f"{entry['class']} {decimal(100 * entry['probability'], 2)}%" for entry in row["classes"][:SHOWN]]
         edited = "" if row["edited"] is None else f"{decimal(100 * row['edited'], 2)}%"
         about = {"image": row["image"], "model": row["model"], "answer": row["answer"], "edited": edited}
         short.append(about | {"if edited": ", ".join(classes)})

@@ -26,14 +26,16 @@ def run(options: argparse.Namespace) -> int:
 
     if options.estimate:
         return _estimate(options)
-    asked = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
-    found = rank(function_or_name(options.model), **asked)
+    arguments = {name: getattr(options, name) for name in ("full", "base", "corpus", "out", "device", "precision")}
+    rankings = rank(function_or_name(options.model), **arguments)
     if options.json:
-        print_json([one.row for one in found])
+        print_json([ranking.row for ranking in rankings])
     else:
-        print("\n\n".join(map(str, found)))
-    if isinstance(found[0], Ranking):
-        print(f"To see it on all pages next to the other models: probing demo --run {found[0].path}", file=sys.stderr)
+        print("\n\n".join(map(str, rankings)))
+    if isinstance(rankings[0], Ranking):
+        print(
+            f"To see it on all pages next to the other models: probing demo --run {rankings[0].path}", file=sys.stderr
+        )
     return 0
 
 
@@ -42,9 +44,9 @@ def _estimate(options: argparse.Namespace) -> int:
 
     if options.full:
         raise BadConfig("Use --estimate without --full. A full run prints an estimate when it starts.")
-    found = estimate_rank(options.model, options.base, corpus=options.corpus, device=options.device)
+    estimate = estimate_rank(options.model, options.base, corpus=options.corpus, device=options.device)
     if options.json:
-        print_json([asdict(found)])
+        print_json([asdict(estimate)])
     else:
-        print(found)
+        print(estimate)
     return 0

@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     progress = terminal(options.out)
     with final_report(progress):
         run(options.out, run_options(options), stages_of(options), progress)
-    what = f"the stage {options.until} is complete" if options.until else "complete"
-    print(f"{options.out}: {what}.", file=sys.stderr)
+    state = f"the stage {options.until} is complete" if options.until else "complete"
+    print(f"{options.out}: {state}.", file=sys.stderr)
     return 0
 
 

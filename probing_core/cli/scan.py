@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
     progress = terminal(options.out)
     run = options.run or reference_run()
     with final_report(progress):
-        found = scan_folder(options.folder, options.out, run, options.clean, options.level, progress)
+        scan = scan_folder(options.folder, options.out, run, options.clean, options.level, progress)
     bad = 0
-    for error in found.errors:
+    for error in scan.errors:
         bad = fail(BadImage(error))
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in found.counts.items())
-    print(f"{counts}. {found.promise} See {options.out / 'index.html'}.", file=sys.stderr)
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in scan.counts.items())
+    print(f"{counts}. {scan.promise} See {options.out / 'index.html'}.", file=sys.stderr)
     return bad

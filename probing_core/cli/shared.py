@@ -76,9 +76,9 @@ def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: boo
 def _safe(value: Any) -> Any:
     """Replace non-finite numbers, which JSON does not support, with None."""
     if isinstance(value, dict):
-        return {key: _safe(one) for key, one in value.items()}
+        return {key: _safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_safe(one) for one in value]
+        return [_safe(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -93,12 +93,12 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     Raises:
         BadConfig: there is no such file or function, or the file fails.
     """
-    found = IN_A_FILE.fullmatch(text)
-    if found is None:
+    match = IN_A_FILE.fullmatch(text)
+    if match is None:
         return text
-    path = user_path(found["place"])
+    path = user_path(match["place"])
     # A name that hides no module.
-    function = getattr(run_file(path, f"probing_function_{path.stem}"), found["name"], None)
+    function = getattr(run_file(path, f"probing_function_{path.stem}"), match["name"], None)
     if not callable(function):
-        raise BadConfig(f"'{path}' has no function '{found['name']}'.")
+        raise BadConfig(f"'{path}' has no function '{match['name']}'.")
     return function

@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
     if options.why is not None:
         return _why(store, options.why)
-    written = store.is_being_written()
+    is_busy = store.is_being_written()
     damaged, foreign = store.damaged(), store.foreign()
     damage = damage_sentences(damaged, foreign)
-    if written or (damage and store.is_being_written()):
+    if is_busy or (damage and store.is_being_written()):
         print(f"{options.run} is being written. Verify it again when the run is complete.")
         return 0
     for sentence in damage:

@@ -128,7 +128,7 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
     for start in range(0, len(rows), BLOCK):
         part = rows[start : start + BLOCK]
         apart = photographs[among], photographs[part]
-        found, cosines = nearest(known, unit(X[part] - mean, np.float32), len(NEAR), apart=apart)
+        found, cosines = nearest(known, unit(X[part] - mean, np.float32), len(NEAR), groups=apart)
         near[start : start + len(part), : found.shape[1]] = np.where(
             np.isfinite(cosines), among[found], np.iinfo(dtype).max
         )
@@ -169,7 +169,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(NEIGHBORS, len(embeddings) - 1)
     rows = unit(centered, np.float32)
-    indices, cosines = nearest(rows, rows, neighbors, own=True)
+    indices, cosines = nearest(rows, rows, neighbors, self_first=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
     # The sign of a column is arbitrary: unless fixed, another library build would mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])

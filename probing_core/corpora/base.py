@@ -91,9 +91,9 @@ class Corpus(ABC):
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
-        more = "; ..." if len(self.skipped) > MAX_NAMED else "."
+        ending = "; ..." if len(self.skipped) > MAX_NAMED else "."
         count = f"{len(self.skipped)} files were" if len(self.skipped) > 1 else "1 file was"
-        return f"{count} skipped. {first.rstrip('.')}{more}"
+        return f"{count} skipped. {first.rstrip('.')}{ending}"
 
     @property
     @abstractmethod
@@ -127,8 +127,8 @@ def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
     for column in COLUMNS:
         if column not in rows:
             rows[column] = rows["image_id"] if column == "base_id" else column in FLAGS or ""
-    further = [column for column in rows if column not in COLUMNS]
-    return rows[[*COLUMNS, *further]].reset_index(drop=True)
+    additional = [column for column in rows if column not in COLUMNS]
+    return rows[[*COLUMNS, *additional]].reset_index(drop=True)
 
 
 def content_digest(content: bytes) -> bytes:
@@ -145,8 +145,8 @@ def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
         text = json.dumps(rows.iloc[start : start + ROWS].astype(object).values.tolist())[1:-1]
         total.update(f"{', ' if start else ''}{text}".encode())
     total.update(b"]]")
-    for one in digests:
-        total.update(one)
+    for digest in digests:
+        total.update(digest)
     return total.hexdigest()
 
 
@@ -199,13 +199,13 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
     return np.array([split[base] for base in base_ids], dtype=object)
 
 
-def assign_groups(base_ids: Sequence[str], seed: int, most: int) -> np.ndarray:
-    """Return cross-validation groups (N,), numbered from 0, at most ``most``.
+def assign_groups(base_ids: Sequence[str], seed: int, max_groups: int) -> np.ndarray:
+    """Return cross-validation groups (N,), numbered from 0, at most ``max_groups``.
 
     All rows of a base image are in the same group. Base images are assigned in the order of `assign_splits`, so group
     sizes differ by at most one base image.
     """
-    group = {base: i % most for i, base in enumerate(_ordered(base_ids, seed))}
+    group = {base: i % max_groups for i, base in enumerate(_ordered(base_ids, seed))}
     return np.array([group[base] for base in base_ids])
 
 
@@ -221,13 +221,13 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
     """
     if limit is None:
         return rows
-    wanted = shares(rows, limit)
+    counts = shares(rows, limit)
     if limit >= len(rows):
         return rows
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
-    taken = np.concatenate([order[split == name][:share] for name, share in wanted.items()])
-    return rows.loc[rows.index.isin(taken)]
+    selected = np.concatenate([order[split == name][:share] for name, share in counts.items()])
+    return rows.loc[rows.index.isin(selected)]
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
@@ -235,8 +235,8 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
     if limit < 1:
         raise BadConfig(f"The limit must be at least 1, got {limit}.")
     sizes = rows.groupby("split", sort=True).size()
-    given = sizes.to_numpy() if limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
-    return {str(name): int(share) for name, share in zip(sizes.index, given, strict=True)}
+    counts = sizes.to_numpy() if limit >= len(rows) else _largest_remainder(sizes.to_numpy(), limit)
+    return {str(name): int(share) for name, share in zip(sizes.index, counts, strict=True)}
 
 
 def drawn(rows: pd.DataFrame) -> pd.Index:

@@ -121,7 +121,7 @@ def _named(label: Any, names: Sequence[str]) -> str:
 def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
     features = getattr(items, "features", None)
     if isinstance(features, Mapping):
-        kinds = {name: type(each).__name__ for name, each in features.items()}
+        kinds = {name: type(feature).__name__ for name, feature in features.items()}
         pictures = [name for name, kind in kinds.items() if name == "image" or kind == "Image"]
         labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
         if not pictures:
@@ -161,16 +161,16 @@ class HubCorpus(DigestedCorpus):
         roots = (root, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
         self._roots = [folder.resolve() for folder in roots if folder is not None]
         self._picture, label, names = _columns(next(iter(splits.values())))
-        kept = [self._picture, *([label] if label in next(iter(splits.values())).features else [])]
+        columns = [self._picture, *([label] if label in next(iter(splits.values())).features else [])]
         self._splits = {
-            split: data.select_columns(kept).cast_column(self._picture, datasets.Image(decode=False))
+            split: data.select_columns(columns).cast_column(self._picture, datasets.Image(decode=False))
             for split, data in splits.items()
         }
-        own = HUB_SPLITS if set(splits) == set(HUB_SPLITS) else {}
+        split_names = HUB_SPLITS if set(splits) == set(HUB_SPLITS) else {}
         for split, number, row in self._rows_of_all():
             image_id = f"{split}/{number:07d}"
             digest = content_digest(self._bytes(row[self._picture], image_id))
-            self._take(image_id, digest, _named(row.get(label), names), own.get(split, ""))
+            self._take(image_id, digest, _named(row.get(label), names), split_names.get(split, ""))
         if not self._columns["image_id"]:
             raise BadCorpus(f"{name} contains no images.")
         self.description = f"{len(self._digests)} pictures of a data set, {self._finish()}"
@@ -204,17 +204,17 @@ def open_hub(argument: str) -> HubCorpus:
     if find_spec("datasets") is None:
         raise BadCorpus(f"hub:{argument} requires the package datasets. Run pip install 'datasets>=3'.")
     folder = user_path(argument)
-    here = folder.is_dir()
+    is_local = folder.is_dir()
     parts = argument.split("/")
-    if not here and (len(parts) > 3 or not all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)):
+    if not is_local and (len(parts) > 3 or not all(re.fullmatch(r"\w[\w.-]*", part) for part in parts)):
         raise BadCorpus(
             f"'hub:{argument}' is not a dataset name. Use hub:OWNER/NAME, hub:OWNER/NAME/CONFIGURATION, or a folder."
         )
     import datasets
 
-    with _offline_without_network(here):
+    with _offline_without_network(is_local):
         try:
-            if here:
+            if is_local:
                 splits = datasets.load_dataset(str(folder.resolve()))
             else:
                 splits = datasets.load_dataset("/".join(parts[:2]), *parts[2:])
@@ -224,16 +224,16 @@ def open_hub(argument: str) -> HubCorpus:
                 f"If {hub_address().rpartition('@')[2]} is unreachable, use a downloaded dataset, a folder or a "
                 f"Parquet file."
             ) from None
-    return HubCorpus(f"hub:{argument}", splits, folder.resolve() if here else None)
+    return HubCorpus(f"hub:{argument}", splits, folder.resolve() if is_local else None)
 
 
 @contextmanager
-def _offline_without_network(here: bool) -> Iterator[None]:
+def _offline_without_network(is_local: bool) -> Iterator[None]:
     """Use only local files if the Hub is unreachable, because its libraries would retry for a long time."""
     import datasets
     import huggingface_hub.constants as hub
 
-    if not here and (hub_is_forbidden() or answers(hub_address())):
+    if not is_local and (hub_is_forbidden() or answers(hub_address())):
         yield
         return
     before = datasets.config.HF_HUB_OFFLINE, hub.HF_HUB_OFFLINE

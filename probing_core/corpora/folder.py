@@ -37,17 +37,17 @@ NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFo
 T = TypeVar("T")
 
 
-def _sentence(address: str, what: str, error: Exception, took_s: float) -> str:
+def _sentence(address: str, action: str, error: Exception, took_s: float) -> str:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
-        return f"{address} cannot {what}: there is no such bucket, folder or file. Check the spelling."
+        return f"{address} cannot {action}: there is no such bucket, folder or file. Check the spelling."
     if isinstance(error, PermissionError) or kind in NO_CREDENTIALS:
         return (
-            f"{address} cannot {what}: the storage refuses ({kind}); set credentials that may read it in the "
+            f"{address} cannot {action}: the storage refuses ({kind}); set credentials that may read it in the "
             f"environment (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)."
         )
     return (
-        f"{address} cannot {what} ({kind}, after {took_s:.0f} seconds of retries). Check the network and the server, "
+        f"{address} cannot {action} ({kind}, after {took_s:.0f} seconds of retries). Check the network and the server, "
         f"then run the same command again to resume. Completed steps are kept."
     )
 
@@ -83,10 +83,10 @@ class PictureFiles(DigestedCorpus):
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
         if self.rows.empty:
-            why = "The folder is empty. Add images, or use a different folder."
+            reason = "The folder is empty. Add images, or use a different folder."
             if self.skipped:
-                why = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
-            raise BadCorpus(f"{name} contains no readable images. {why}")
+                reason = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
+            raise BadCorpus(f"{name} contains no readable images. {reason}")
         self.description = f"{len(self.rows)} pictures of a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
@@ -106,8 +106,8 @@ class PictureFiles(DigestedCorpus):
     def _read(self, files: list[PurePosixPath]) -> None:
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
         if has_splits:
-            beside = [file for file in files if len(file.parts) == 1]
-            self.skipped += [(str(file), "is not in one of the folders train, val and test") for file in beside]
+            outside = [file for file in files if len(file.parts) == 1]
+            self.skipped += [(str(file), "is not in one of the folders train, val and test") for file in outside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
         for file, digest in zip(files, self._digests_of(map(PurePosixPath.as_posix, files)), strict=True):
@@ -137,8 +137,8 @@ class PictureFiles(DigestedCorpus):
 class FolderCorpus(PictureFiles):
     def __init__(self, path: Path) -> None:
         if not path.is_dir():
-            what = "is not a folder" if path.exists() else "does not exist"
-            raise BadCorpus(f"folder:{path} {what}. Expected a folder with images, or with one subfolder per label.")
+            problem = "is not a folder" if path.exists() else "does not exist"
+            raise BadCorpus(f"folder:{path} {problem}. Expected a folder with images, or with one subfolder per label.")
         self._root = path.resolve()
         super().__init__(f"folder:{path}")
 
@@ -179,10 +179,10 @@ class StorageCorpus(PictureFiles):
                 f"with a protocol that fsspec supports."
             ) from None
         self._root = str(root).rstrip("/")
-        found = self._call(lambda: self._storage.find(self._root, detail=True), "be listed")
-        if not found:
+        listing = self._call(lambda: self._storage.find(self._root, detail=True), "be listed")
+        if not listing:
             raise BadCorpus(f"{address} contains no files. Check the bucket and the folder.")
-        self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in found.items()}
+        self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in listing.items()}
         super().__init__(f"folder:{address}")
 
     def _size(self, path: str, facts: dict[str, Any]) -> int | None:
@@ -210,7 +210,7 @@ class StorageCorpus(PictureFiles):
             while some := list(islice(waiting, 2 * READERS)):
                 yield from readers.map(self._digest, some)
 
-    def _call(self, attempt: Callable[[], T], what: str) -> T:
+    def _call(self, attempt: Callable[[], T], action: str) -> T:
         """Call ``attempt``, and retry transient errors after each of `WAITS_S`."""
         began = time.monotonic()
         for wait in (*WAITS_S, None):
@@ -218,7 +218,7 @@ class StorageCorpus(PictureFiles):
                 return attempt()
             except Exception as error:
                 if wait is None or isinstance(error, LASTING) or type(error).__name__ in NO_CREDENTIALS:
-                    raise BadCorpus(_sentence(self._address, what, error, time.monotonic() - began)) from None
+                    raise BadCorpus(_sentence(self._address, action, error, time.monotonic() - began)) from None
                 self._storage.invalidate_cache()
                 time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")

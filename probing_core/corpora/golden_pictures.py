@@ -63,22 +63,22 @@ def golden_pictures() -> tuple[GoldenPicture, ...]:
 
     The photographs come from dependencies. A photograph that is missing in an installed package is skipped.
     """
-    known = _packaged()
+    images = _packaged()
     photographs = [
-        _picture(f"{kind} {name}.png", kind, _fill(known[name], *size))
+        _picture(f"{kind} {name}.png", kind, _fill(images[name], *size))
         for kind, sizes in ((PHOTOGRAPH, SIZES), ("extreme size", EXTREME))
         for name, size in sizes.items()
-        if name in known
+        if name in images
     ]
-    return (*photographs, *_drawn(), *_stored_in_other_ways(known))
+    return (*photographs, *_drawn(), *_stored_in_other_ways(images))
 
 
 def _packaged() -> dict[str, Image]:
-    found = {}
+    images = {}
     for photograph in PHOTOGRAPHS:
         with suppress(OSError, BadImage):
-            found[photograph.name] = read_image(photograph.read_bytes(), photograph.name)
-    return found
+            images[photograph.name] = read_image(photograph.read_bytes(), photograph.name)
+    return images
 
 
 def _drawn() -> Iterator[GoldenPicture]:
@@ -107,11 +107,11 @@ def _drawn() -> Iterator[GoldenPicture]:
     yield _picture("noise color.png", "noise", _gray_or_color(noise))
 
 
-def _stored_in_other_ways(known: dict[str, Image]) -> Iterator[GoldenPicture]:
-    names = [name for name in SIZES if name in known]
+def _stored_in_other_ways(images: dict[str, Image]) -> Iterator[GoldenPicture]:
+    names = [name for name in SIZES if name in images]
 
     def photograph(place: int) -> pillow.Image:
-        return pillow.fromarray(_fill(known[names[place % len(names)]], 240, 320))
+        return pillow.fromarray(_fill(images[names[place % len(names)]], 240, 320))
 
     yield _picture("jpeg 420.jpg", "JPEG", photograph(0), quality=90, subsampling=2)
     yield _picture("jpeg 444.jpg", "JPEG", photograph(1), quality=75, subsampling=0)

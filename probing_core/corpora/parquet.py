@@ -91,8 +91,8 @@ class ParquetCorpus(Corpus):
 
 def _open(path: Path) -> pq.ParquetFile:
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise BadCorpus(f"parquet:{path} {what}. Expected a Parquet file.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise BadCorpus(f"parquet:{path} {problem}. Expected a Parquet file.")
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
@@ -127,9 +127,11 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
     expected += [(name, "text", _is_text) for name in TEXT]
     expected += [(name, "booleans", pa.types.is_boolean) for name in FLAGS]
     expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZES]
-    for name, what, accepts in expected:
+    for name, type_name, accepts in expected:
         if name in schema.names and not accepts(schema.field(name).type):
-            raise BadCorpus(f"The column {name} of {path.name} has the type {schema.field(name).type}, not {what}.")
+            raise BadCorpus(
+                f"The column {name} of {path.name} has the type {schema.field(name).type}, not {type_name}."
+            )
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -176,11 +178,11 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
         "license": text.get("license", ""),
         "color": ~(drawn | gray),
         "geometry": ~flat,
-        "why_not": ["; ".join(filter(None, why)) for why in reasons],
+        "why_not": ["; ".join(filter(None, parts)) for parts in reasons],
     }
-    further = {key: column for key, column in (text | flags).items() if key in ("style", "held_out_class")}
-    further |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZES if side in present}
-    return make_rows(columns | further)
+    additional = {key: column for key, column in (text | flags).items() if key in ("style", "held_out_class")}
+    additional |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZES if side in present}
+    return make_rows(columns | additional)
 
 
 def _check_ids(image_id: np.ndarray, name: str) -> None:
@@ -192,7 +194,7 @@ def _check_ids(image_id: np.ndarray, name: str) -> None:
         )
     if "" in ids:
         raise BadCorpus(f"{name} has a row without an image_id. Fill in the value, or remove the column.")
-    if any("\0" in one for one in image_id):  # NumPy would truncate the string there
+    if any("\0" in value for value in image_id):  # NumPy would truncate the string there
         raise BadCorpus(f"{name} has an image_id with a NUL character. Remove the character.")
 
 

@@ -92,7 +92,7 @@ class PhotosCorpus(Corpus):
         self._bytes: dict[str, bytes] = {}
         self._images: dict[str, Image] = {}
         self._squares: dict[str, tuple[int, int, int]] = {}
-        found = []
+        views = []
         for photograph in PHOTOGRAPHS:
             try:
                 data = photograph.read_bytes()
@@ -103,22 +103,22 @@ class PhotosCorpus(Corpus):
                 continue
             self._bytes[photograph.name], self._images[photograph.name] = data, image
             for number, square in enumerate(spread_squares(image)):
-                found.append((f"{photograph.name}/{number:02d}", photograph))
-                self._squares[found[-1][0]] = square
-        if not found:
+                views.append((f"{photograph.name}/{number:02d}", photograph))
+                self._squares[views[-1][0]] = square
+        if not views:
             raise BadCorpus(
                 "The packaged photographs are missing. Reinstall scikit-image, scikit-learn and matplotlib."
             )
         self.rows = make_rows(
             {
-                "image_id": [image_id for image_id, _ in found],
-                "base_id": [photograph.name for _, photograph in found],
-                "label": [photograph.name for _, photograph in found],
-                "split": [photograph.split for _, photograph in found],
-                "license": [f"{photograph.license}; {photograph.author}" for _, photograph in found],
+                "image_id": [image_id for image_id, _ in views],
+                "base_id": [photograph.name for _, photograph in views],
+                "label": [photograph.name for _, photograph in views],
+                "split": [photograph.split for _, photograph in views],
+                "license": [f"{photograph.license}; {photograph.author}" for _, photograph in views],
             }
         )
-        self.description = f"{len(found)} views of {len(self._images)} photographs that the dependencies ship"
+        self.description = f"{len(views)} views of {len(self._images)} photographs that the dependencies ship"
         if self.skipped:
             self.description += f" ({', '.join(name for name, _ in self.skipped)} missing)"
 
@@ -129,8 +129,8 @@ class PhotosCorpus(Corpus):
 
     def load(self, image_id: str) -> Image:
         top, left, side = self._squares[image_id]
-        whole = self._images[image_id.partition("/")[0]]
-        return whole[top : top + side, left : left + side].copy()
+        photograph = self._images[image_id.partition("/")[0]]
+        return photograph[top : top + side, left : left + side].copy()
 
     def photographs(self) -> list[tuple[str, Image]]:
         return list(self._images.items())
@@ -153,17 +153,17 @@ def spread_squares(image: Image) -> list[tuple[int, int, int]]:
     ]
     candidates = np.array(grid)
     candidates = candidates[_has_content(image, candidates)]
-    taken = np.empty((0, 3), dtype=int)
-    for side, wanted in zip(sides, np.cumsum(VIEWS_BY_SCALE), strict=True):
+    selected = np.empty((0, 3), dtype=int)
+    for side, count in zip(sides, np.cumsum(VIEWS_BY_SCALE), strict=True):
         squares = candidates[candidates[:, 2] == side]
         overlap = np.zeros(len(squares))
-        for one in taken:
-            overlap = np.maximum(overlap, _overlap(squares, one))
-        while len(taken) < wanted and overlap.size and overlap.min() < 1:
+        for square in selected:
+            overlap = np.maximum(overlap, _overlap(squares, square))
+        while len(selected) < count and overlap.size and overlap.min() < 1:
             best = squares[overlap.argmin()]
-            taken = np.vstack([taken, best])
+            selected = np.vstack([selected, best])
             overlap = np.maximum(overlap, _overlap(squares, best))
-    return [(int(top), int(left), int(side)) for top, left, side in taken]
+    return [(int(top), int(left), int(side)) for top, left, side in selected]
 
 
 def _places(room: int, side: int) -> np.ndarray:
@@ -194,11 +194,11 @@ def _means(sums: np.ndarray, squares: np.ndarray) -> np.ndarray:
     return (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / side**2
 
 
-def _overlap(squares: np.ndarray, one: np.ndarray) -> np.ndarray:
-    low = np.maximum(squares[:, :2], one[:2])
-    high = np.minimum(squares[:, :2] + squares[:, 2:], one[:2] + one[2])
+def _overlap(squares: np.ndarray, square: np.ndarray) -> np.ndarray:
+    low = np.maximum(squares[:, :2], square[:2])
+    high = np.minimum(squares[:, :2] + squares[:, 2:], square[:2] + square[2])
     common = np.prod(np.maximum(high - low, 0), axis=1)
-    return common / (squares[:, 2] ** 2 + one[2] ** 2 - common)
+    return common / (squares[:, 2] ** 2 + square[2] ** 2 - common)
 
 
 KIND = CorpusKind(

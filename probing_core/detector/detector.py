@@ -111,21 +111,21 @@ def fit_detector(
     """
     from probing_core.probes.mlp import fit_seeds
 
-    held, held_y = validation
+    held_out, held_out_y = validation
     untouched = np.array([group == "identity" for group in groups])
     mean, scale = X.mean(0, dtype=np.float64), X.std(0, dtype=np.float64) + 1e-6
-    rows, held_rows = (np.clip((part - mean) / scale, -CLIP, CLIP).astype(np.float32) for part in (X, held))
+    rows, held_out_rows = (np.clip((part - mean) / scale, -CLIP, CLIP).astype(np.float32) for part in (X, held_out))
     probes = fit_seeds(
         rows,
         y,
         classes=classes,
-        validation=(held_rows, held_y),
+        validation=(held_out_rows, held_out_y),
         seeds=SEEDS,
         width=WIDTH,
         dropout=DROPOUT,
         smoothing=SMOOTHING,
         weights=sample_weights(untouched[y]),
-        validation_weights=sample_weights(untouched[held_y]),
+        validation_weights=sample_weights(untouched[held_out_y]),
     )
     return Detector(
         tuple(classes),
@@ -145,9 +145,9 @@ def sample_weights(untouched: np.ndarray) -> np.ndarray:
 def _undo_standardization(
     layers: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray, scale: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    (weight, bias), *others = layers
+    (weight, bias), *deeper = layers
     first = weight / scale[:, None]
-    return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *others)
+    return ((first.astype(np.float32), (bias - mean @ first).astype(np.float32)), *deeper)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -58,8 +58,8 @@ class Layer(nn.Module):
         self.steps = nn.Sequential(*(_next(tensors, step, active=i < last) for i, step in enumerate(strides)))
 
     def forward(self, maps: Tensor) -> Tensor:
-        found = self.steps(maps)
-        return found + maps if found.shape == maps.shape else found
+        output = self.steps(maps)
+        return output + maps if output.shape == maps.shape else output
 
 
 class EarlyBlocks(nn.Module):
@@ -75,11 +75,11 @@ class EarlyBlocks(nn.Module):
         )
 
     def forward(self, batch: Tensor) -> list[Tensor]:
-        maps, found = self.stem(batch), []
+        maps, outputs = self.stem(batch), []
         for block in self.blocks:
             maps = block(maps)
-            found.append(maps)
-        return found
+            outputs.append(maps)
+        return outputs
 
 
 def _next(tensors: Iterator[Tensor], stride: int, active: bool) -> Convolution:

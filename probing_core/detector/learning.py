@@ -43,7 +43,9 @@ MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 
 
-def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, others: Sequence[Corpus]) -> pd.DataFrame:
+def choose_photographs(
+    design: Design, images: pd.DataFrame, corpus: Corpus, calibrate_on: Sequence[Corpus]
+) -> pd.DataFrame:
     """Select one row per photograph and role.
 
     Returns:
@@ -55,18 +57,18 @@ def choose_photographs(design: Design, images: pd.DataFrame, corpus: Corpus, oth
     Raises:
         BadCorpus: there are no photographs for calibration or for reporting.
     """
-    tables = [_own(design, images, corpus), *(_given(other) for other in others)]
+    tables = [_own(design, images, corpus), *(_given(source) for source in calibrate_on)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
             f"Calibration requires photographs without splits, or in the splits 'calibrate' or 'test', but "
-            f"--calibrate-on {','.join(other.name for other in others)} has none. Use a different corpus."
+            f"--calibrate-on {','.join(source.name for source in calibrate_on)} has none. Use a different corpus."
         )
     limited = []
-    for role, most in MAX_PHOTOGRAPHS.items():
+    for role, limit in MAX_PHOTOGRAPHS.items():
         for _, candidates in rows[rows["role"] == role].groupby("corpus"):
             order = drawn(candidates.assign(split=""))  # cycle through base images
-            limited.append(candidates.loc[order[:most]])
+            limited.append(candidates.loc[order[:limit]])
     rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
     rows["first"] = ~rows.duplicated(["base_id", "role"])
     return rows[list(COLUMNS)]
@@ -80,9 +82,9 @@ def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True)
     if (rows["split"] == "").any():
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), design.seed))
-    rest = rows[rows["color"] & rows["geometry"] & ~rows["base_id"].isin(used["base_id"])]
-    given = corpus.rows[corpus.rows["split"] == "calibrate"]
-    tables = [(used, ROLES), (rest, BEYOND_LIMIT), (given, ROLES)]
+    unused = rows[rows["color"] & rows["geometry"] & ~rows["base_id"].isin(used["base_id"])]
+    calibration = corpus.rows[corpus.rows["split"] == "calibrate"]
+    tables = [(used, ROLES), (unused, BEYOND_LIMIT), (calibration, ROLES)]
     return pd.concat([table[columns].assign(role=table["split"].map(roles)) for table, roles in tables])
 
 
@@ -161,17 +163,17 @@ def make_views(
     if own_scale:
         picture = square_of(picture, source_side(view), generator(seed, image_id, DRAW_PIECE))
         piece = square_of(picture, view)
-    for one in planned:
-        rng = generator(seed, image_id, DRAW_VIEW.format(one.transform, one.maker), draw=one.draw)
-        transform = transforms[one.transform]
-        if one.maker == "bank":
+    for plan in planned:
+        rng = generator(seed, image_id, DRAW_VIEW.format(plan.transform, plan.maker), draw=plan.draw)
+        transform = transforms[plan.transform]
+        if plan.maker == "bank":
             source = prepare_source(picture, view) if source is None else source
-            strength = float("nan") if one.transform == "identity" else transform.draw_strength(rng)
+            strength = float("nan") if plan.transform == "identity" else transform.draw_strength(rng)
             yield cut_view(source, view, transform, strength, rng)
-        elif one.maker == "wider" and one.transform == "identity":
+        elif plan.maker == "wider" and plan.transform == "identity":
             yield wider_clean(piece, view, rng)
-        elif one.maker == "wider":
-            yield WIDER_ALTERED[one.transform](clean(piece, view, rng), rng)
+        elif plan.maker == "wider":
+            yield WIDER_ALTERED[plan.transform](clean(piece, view, rng), rng)
         else:
             yield alter_elsewhere(clean(piece, view, rng), transform, rng)
 
@@ -212,11 +214,11 @@ def measure_units(
     """
     transforms = learned_transforms(design.transforms)
     with picture_pool(len(transforms) * sum(map(len, units))) as pool:
-        for unit, found in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), units):
+        for unit, results in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), units):
             yield {
-                "features": np.concatenate([X for X, _ in found]),
-                "classes": np.concatenate([y for _, y in found]),
-                "photographs": np.repeat([row["Index"] for row in unit], [len(y) for _, y in found]),
+                "features": np.concatenate([X for X, _ in results]),
+                "classes": np.concatenate([y for _, y in results]),
+                "photographs": np.repeat([row["Index"] for row in unit], [len(y) for _, y in results]),
             }
 
 
@@ -235,9 +237,9 @@ def measure_photograph(
         # A photograph is used once at view size. Its other sizes are used only for crops at the original scale.
         if min(picture.shape[:2]) >= (design.view if row["first"] else DIRECT_UP_TO * design.view):
             split = {t.name: t.for_split(row["split"]) for t in transforms}
-            made = make_views(picture, design.view, planned, split, row["image_id"], design.seed, not row["first"])
-            views = list(made)
-    return features(views), np.array([names.index(one.transform) for one in planned[: len(views)]], np.int64)
+            images = make_views(picture, design.view, planned, split, row["image_id"], design.seed, not row["first"])
+            views = list(images)
+    return features(views), np.array([names.index(plan.transform) for plan in planned[: len(views)]], np.int64)
 
 
 def learn_detector(
@@ -247,13 +249,13 @@ def learn_detector(
     rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
-    known = learned_transforms(transforms)
+    trained = learned_transforms(transforms)
     return fit_detector(
         X[learned],
         y[learned],
         (X[~learned], y[~learned]),
-        classes=[t.name for t in known],
-        groups=[t.group for t in known],
+        classes=[t.name for t in trained],
+        groups=[t.group for t in trained],
     )
 
 

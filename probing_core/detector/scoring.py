@@ -59,8 +59,8 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     whether an image was edited.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
-    reporting = [mine.assign(split="") for _, mine in rows[rows["role"] == REPORT].groupby("corpus")]
-    altered = [index for mine in reporting for index in drawn(mine)[:MAX_ALTERED]]
+    reporting = [corpus_rows.assign(split="") for _, corpus_rows in rows[rows["role"] == REPORT].groupby("corpus")]
+    altered = [index for corpus_rows in reporting for index in drawn(corpus_rows)[:MAX_ALTERED]]
     records = rows.assign(altered=rows.index.isin(altered)).to_dict("records")
     return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
 
@@ -104,17 +104,17 @@ def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design:
     by_name = {t.name: t.for_split(row["split"]) for t in transforms}
     if crops.tiles:
         yield view(crops, AS_IT_IS)
-        for one, image in _altered_large(picture, planned, by_name, row["image_id"], design):
-            yield view(cut(image, design.view), one.maker, one.transform, by_name[one.transform].group)
+        for plan, image in _altered_large(picture, planned, by_name, row["image_id"], design):
+            yield view(cut(image, design.view), plan.maker, plan.transform, by_name[plan.transform].group)
     if not row["first"]:
         return
-    whole = Crops(crops.whole)
-    yield view(whole, AS_IT_IS)
+    full_image = Crops(crops.whole)
+    yield view(full_image, AS_IT_IS)
     yield view(Crops(turned_gray(crops.whole)), TURNED_GRAY)
     if min(picture.shape[:2]) >= design.view:
-        made = make_views(picture, design.view, planned, by_name, row["image_id"], design.seed)
-        for one, image in zip(planned, made, strict=True):
-            yield view(Crops(image), one.maker, one.transform, by_name[one.transform].group)
+        images = make_views(picture, design.view, planned, by_name, row["image_id"], design.seed)
+        for plan, image in zip(planned, images, strict=True):
+            yield view(Crops(image), plan.maker, plan.transform, by_name[plan.transform].group)
 
 
 def _altered_large(
@@ -123,13 +123,13 @@ def _altered_large(
     picture = square_of(picture, LARGEST_ALTERED * design.view)
     rng = generator(design.seed, image_id, DRAW_REPORTED_AT_OWN_SIZE)
     for i in sorted(rng.permutation(len(planned))[:ALTERED_LARGE]):
-        one = planned[i]
-        transform = by_name[one.transform]
-        own = generator(design.seed, image_id, DRAW_AT_OWN_SIZE.format(one.transform, one.maker))
-        if one.maker == "alternative" and transform.alternative is not None:
-            yield one, np.ascontiguousarray(transform.alternative(picture, own))
+        plan = planned[i]
+        transform = by_name[plan.transform]
+        view_rng = generator(design.seed, image_id, DRAW_AT_OWN_SIZE.format(plan.transform, plan.maker))
+        if plan.maker == "alternative" and transform.alternative is not None:
+            yield plan, np.ascontiguousarray(transform.alternative(picture, view_rng))
         else:
-            yield one, apply_at_own_size(picture, design.view, transform, own)
+            yield plan, apply_at_own_size(picture, design.view, transform, view_rng)
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
@@ -157,11 +157,11 @@ def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd
 
     def scores(tiles: bool) -> np.ndarray:
         """Return scores as in calibrated predictions; grayscale images use only the full image."""
-        found = []
+        values = []
         for view, prediction in zip(views, predictions, strict=True):
             no_color = bool(view.facts["no_color"])
             joined = tiles and bool(view.crops.tiles) and not no_color
-            found.append(score_of(prediction, no_color, whole_only=not joined))
-        return np.array(found, np.float64)
+            values.append(score_of(prediction, no_color, whole_only=not joined))
+        return np.array(values, np.float64)
 
     return table.assign(score=scores(tiles=True), whole_score=scores(tiles=False))

@@ -126,19 +126,19 @@ def as_image(array: object) -> Image:
     Raises:
         BadImage: the array has an unsupported shape or type.
     """
-    found = np.asarray(array)
-    if found.dtype == np.uint8 and found.ndim == 2 and found.size:
-        return np.repeat(found[..., None], 3, axis=2)
-    if found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3 and found.size:
-        return found
-    mend = "Reshape it to (height, width, 3)"
-    if found.dtype.kind == "f":
-        mend = "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')"
-    elif found.ndim == 3 and found.shape[2] == 4:
-        mend = "Remove the alpha channel: image[..., :3]"
+    pixels = np.asarray(array)
+    if pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.size:
+        return np.repeat(pixels[..., None], 3, axis=2)
+    if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
+        return pixels
+    hint = "Reshape it to (height, width, 3)"
+    if pixels.dtype.kind == "f":
+        hint = "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')"
+    elif pixels.ndim == 3 and pixels.shape[2] == 4:
+        hint = "Remove the alpha channel: image[..., :3]"
     raise BadImage(
         f"An image array must be uint8 with the shape (height, width, 3), or (height, width) for grayscale; got "
-        f"{found.dtype} with the shape {found.shape}. {mend}."
+        f"{pixels.dtype} with the shape {pixels.shape}. {hint}."
     )
 
 
@@ -246,10 +246,10 @@ def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
     return opened, notes
 
 
-def _damaged(opened: pillow.Image, name: str, how: str) -> str:
+def _damaged(opened: pillow.Image, name: str, reason: str) -> str:
     return (
         f"{name} is a {format_of(opened)} of {opened.width} x {opened.height} pixels with corrupted or truncated data "
-        f"({how}). Use the complete file, or {SAVE_AGAIN}."
+        f"({reason}). Use the complete file, or {SAVE_AGAIN}."
     )
 
 

@@ -90,10 +90,10 @@ def _parts(data: bytes) -> Iterator[object]:
 
 def _chunks(png: bytes) -> Iterator[memoryview]:
     """Yield each chunk: length, type, data, CRC (W3C PNG, section 5.3). The last one may be truncated."""
-    rest = memoryview(png)[8:]
-    while rest:
-        yield rest[: (size := 12 + int.from_bytes(rest[:4]))]
-        rest = rest[size:]
+    remaining = memoryview(png)[8:]
+    while remaining:
+        yield remaining[: (size := 12 + int.from_bytes(remaining[:4]))]
+        remaining = remaining[size:]
 
 
 def _blocks(gif: bytes) -> Iterator[int]:
@@ -114,8 +114,8 @@ def _palette(gif: bytes, flags: int) -> int:
 
 def _segments(jpeg: bytes) -> Iterator[int]:
     place = 2
-    while found := MARKER.search(jpeg, place):
-        marker, place = found[1][0], found.end()
+    while match := MARKER.search(jpeg, place):
+        marker, place = match[1][0], match.end()
         yield marker
         if marker == END_OF_IMAGE:
             return

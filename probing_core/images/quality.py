@@ -52,18 +52,18 @@ def flaws(image: np.ndarray) -> list[str]:
     """Return one phrase for each flaw of an image, (H, W, 3) ``uint8``."""
     small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    found = []
+    phrases = []
     if blur(gray) > BLURRED:
-        found.append("looks blurred")
+        phrases.append("looks blurred")
     if (sigma := noise(gray)) > NOISY:
-        found.append(f"looks noisy (standard deviation about {sigma:.0f} of 255)")
+        phrases.append(f"looks noisy (standard deviation about {sigma:.0f} of 255)")
     if contrast(gray) < FADED:
-        found.append("has little contrast")
+        phrases.append("has little contrast")
     if chroma(small) < COLORLESS:
-        found.append("has no color")
+        phrases.append("has no color")
     if (share := border(small)) > BORDER:
-        found.append(f"has a border of one color ({100 * share:.0f} % of its height or width)")
-    return found
+        phrases.append(f"has a border of one color ({100 * share:.0f} % of its height or width)")
+    return phrases
 
 
 def as_measured(image: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def blur(gray: np.ndarray) -> float:
         return 0.0
     along = blur_effect(gray, reduce_func=None)
     # An axis without changes has no sharpness.
-    return float(max((one for axis, one in enumerate(along) if np.ptp(gray, axis=axis).any()), default=0.0))
+    return float(max((value for axis, value in enumerate(along) if np.ptp(gray, axis=axis).any()), default=0.0))
 
 
 def noise(gray: np.ndarray) -> float:
@@ -129,11 +129,11 @@ def border(image: np.ndarray) -> float:
 
 def _bars(image: np.ndarray) -> float:
     # bars end sharply, unlike the plain background of an object: half of the next row must have other colors
-    other = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
-    inside = np.flatnonzero(other > SPECKS)
+    differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
+    inside = np.flatnonzero(differing > SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
     # farther than compression smears: its blocks are 8 pixels
     first, last = min(inside[0] + 8, inside[-1]), max(inside[-1] - 8, inside[0])
-    framed = min(other[first], other[last]) >= 0.5
+    framed = min(differing[first], differing[last]) >= 0.5
     return float(1 - (inside[-1] - inside[0] + 1) / len(image)) if framed else 0.0

@@ -59,10 +59,10 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
         top = scaled.max(1)
         return float((np.log(np.exp(scaled - top[:, None]).sum(1)) + top - right / np.exp(log_t)).mean())
 
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         loss, bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)), method="bounded", options={"xatol": 1e-4}
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -101,8 +101,8 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
     """
 
     def score(hits: np.ndarray, actual: np.ndarray, claimed: np.ndarray) -> np.ndarray:
-        others = actual.sum(-1, keepdims=True) - actual
-        return mean_ratio(hits, actual) - mean_ratio(claimed - hits, others)
+        negatives = actual.sum(-1, keepdims=True) - actual
+        return mean_ratio(hits, actual) - mean_ratio(claimed - hits, negatives)
 
     return _from_counts(truth, predicted, clusters, score)
 
@@ -132,8 +132,8 @@ def _from_counts(
     classes, row = numbered(truth)
     k = len(classes)
     position = np.searchsorted(classes, np.clip(predicted, classes[0], classes[-1]))
-    known = classes[position] == predicted
-    parts = (*_hits_and_counts(truth, predicted, clusters, row, k), sums_by(clusters, position, k, known))
+    is_class = classes[position] == predicted
+    parts = (*_hits_and_counts(truth, predicted, clusters, row, k), sums_by(clusters, position, k, is_class))
     return ClusterSums(
         np.hstack(parts), lambda totals: score(totals[..., :k], totals[..., k : 2 * k], totals[..., 2 * k :])
     )
@@ -250,7 +250,7 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
     b = span * np.geomspace(0.02, 2, 20)
     a, b, lapse = (g.ravel() for g in np.meshgrid(a, b, [0, 0.03, 0.1], indexing="ij"))
     curve = ndtr((levels[:, None] - a) / b)
-    found = np.empty(len(hits))
+    thresholds = np.empty(len(hits))
     for count in np.unique(alarms):
         rows = alarms == count
         # Adding half a count keeps z finite (Hautus 1995).
@@ -261,8 +261,8 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
         best = likelihood.argmax(1)
         target = ndtr(ndtri(false) + SENSITIVITY)
         share = np.clip((target - false) / room[best], 1e-6, 1 - 1e-6)
-        found[rows] = a[best] + b[best] * ndtri(share)
-    return found
+        thresholds[rows] = a[best] + b[best] * ndtri(share)
+    return thresholds
 
 
 MEASURES = (

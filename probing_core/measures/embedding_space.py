@@ -62,46 +62,48 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
             f"least three photographs and two transformations, but got {X.shape}."
         )
     count, repetitions = X.shape[0], X.shape[2]
-    whole, *without = _components(X, np.concatenate([np.ones((1, count)), 1 - np.eye(count)]))
-    shares = np.array(without) / np.sum(without, axis=1, keepdims=True)
+    full, *jackknifed = _components(X, np.concatenate([np.ones((1, count)), 1 - np.eye(count)]))
+    shares = np.array(jackknifed) / np.sum(jackknifed, axis=1, keepdims=True)
     half = t_quantile(count - 1) * np.sqrt((count - 1) / count * ((shares - shares.mean(0)) ** 2).sum(0))
-    known, method = (True, "jackknife") if count >= MIN_CLUSTERS_FOR_T else (False, "none")
-    positive = np.maximum(whole, 0)
-    found = {}
+    has_interval, method = (True, "jackknife") if count >= MIN_CLUSTERS_FOR_T else (False, "none")
+    positive = np.maximum(full, 0)
+    parts = {}
     for part, value, reach in zip(PARTS, positive / max(positive.sum(), 1e-30), half, strict=True):
-        low, high = (max(0.0, value - reach), min(1.0, value + reach)) if known else (np.nan, np.nan)
+        low, high = (max(0.0, value - reach), min(1.0, value + reach)) if has_interval else (np.nan, np.nan)
         if repetitions > 1 or part != "both":
-            found[part] = Interval(float(value), float(low), float(high), method, count)
-    return found
+            parts[part] = Interval(float(value), float(low), float(high), method, count)
+    return parts
 
 
-def _components(X: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return the components (B, 4), possibly negative, for the photographs selected by ``taken`` (B, P) of 0 and 1."""
+def _components(X: np.ndarray, selected: np.ndarray) -> np.ndarray:
+    """Return the components (B, 4), possibly negative, for photographs ``selected`` by (B, P) of 0 and 1."""
     P, T, R, _ = X.shape
     X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
     cells = X.mean(2, dtype=np.float64)
     photographs = cells.mean(1)
     # Squared means over selected photographs are quadratic forms of the selection.
     grand = photographs @ photographs.T
-    by_look = cells.reshape(P, -1) @ cells.reshape(P, -1).T
-    own = np.stack([np.diag(grand), np.diag(by_look), np.einsum("ptrd,ptrd->p", X, X, dtype=np.float64)], axis=1)
-    count = taken.sum(1)
-    mean = ((taken @ grand) * taken).sum(1) / count**2
-    looks = ((taken @ by_look) * taken).sum(1) / count**2
-    of_photographs, of_cells, of_samples = (taken @ own).T
-    content = R * T * (of_photographs - count * mean)
-    look = R * count * (looks - T * mean)
-    both = R * (of_cells - count * T * mean) - content - look
-    rest = of_samples - R * of_cells
-    ms_both = both / ((count - 1) * (T - 1))
-    ms_rest = rest / (count * T * (R - 1)) if R > 1 else 0 * rest
-    found = (
-        (content / (count - 1) - ms_both) / (R * T),
-        (look / (T - 1) - ms_both) / (R * count),
-        (ms_both - ms_rest) / R if R > 1 else 0 * both,
-        ms_rest if R > 1 else ms_both,
+    by_appearance = cells.reshape(P, -1) @ cells.reshape(P, -1).T
+    squares = np.stack(
+        [np.diag(grand), np.diag(by_appearance), np.einsum("ptrd,ptrd->p", X, X, dtype=np.float64)], axis=1
     )
-    return np.stack(found, axis=1)
+    count = selected.sum(1)
+    mean = ((selected @ grand) * selected).sum(1) / count**2
+    appearances = ((selected @ by_appearance) * selected).sum(1) / count**2
+    of_photographs, of_cells, of_samples = (selected @ squares).T
+    content = R * T * (of_photographs - count * mean)
+    appearance = R * count * (appearances - T * mean)
+    interaction = R * (of_cells - count * T * mean) - content - appearance
+    residual = of_samples - R * of_cells
+    ms_interaction = interaction / ((count - 1) * (T - 1))
+    ms_residual = residual / (count * T * (R - 1)) if R > 1 else 0 * residual
+    components = (
+        (content / (count - 1) - ms_interaction) / (R * T),
+        (appearance / (T - 1) - ms_interaction) / (R * count),
+        (ms_interaction - ms_residual) / R if R > 1 else 0 * interaction,
+        ms_residual if R > 1 else ms_interaction,
+    )
+    return np.stack(components, axis=1)
 
 
 MEASURES = (

@@ -33,34 +33,35 @@ def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
 
 
 def nearest(
-    known: np.ndarray,
+    gallery: np.ndarray,
     queries: np.ndarray,
     k: int,
-    own: bool = False,
-    apart: tuple[np.ndarray, np.ndarray] | None = None,
+    self_first: bool = False,
+    groups: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` rows of ``known`` most similar to each query, most similar first; ties are ordered by index.
+    """Return the ``k`` rows of ``gallery`` most similar to each query, most similar first; ties are ordered by index.
 
     Args:
-        known, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
+        gallery, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
         k: number of neighbors; at most N are returned.
-        own: whether the queries are the known rows. Each row is then its own first neighbor, before any duplicate.
-        apart: (N,) and (Q,) group numbers. Rows in the group of a query are not its neighbors.
+        self_first: whether the queries are the rows of ``gallery``. Each row is then its own first neighbor, before
+            any duplicate.
+        groups: (N,) and (Q,) group numbers. Rows in the group of a query are not its neighbors.
 
     Returns:
         Indices (Q, k) and cosines (Q, k); -inf if there are fewer than ``k`` neighbors.
     """
-    k = min(k, len(known))
+    k = min(k, len(gallery))
     indices, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), queries.dtype)
-    block = max(1, BLOCK_NUMBERS // len(known))
+    block = max(1, BLOCK_NUMBERS // len(gallery))
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
-        similarity = queries[part] @ known.T
-        if own:
+        similarity = queries[part] @ gallery.T
+        if self_first:
             rows = np.arange(len(similarity))
             similarity[rows, start + rows] = 2
-        if apart is not None:
-            similarity[apart[1][part][:, None] == apart[0]] = -np.inf
+        if groups is not None:
+            similarity[groups[1][part][:, None] == groups[0]] = -np.inf
         indices[part] = largest(similarity, k)
         cosines[part] = np.take_along_axis(similarity, indices[part], axis=1)
     return indices, np.minimum(cosines, 1)
@@ -72,14 +73,14 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
     Ties are ordered by index, including ties at position ``k``. `numpy.argpartition` selects arbitrary ties, which
     differ between processors.
     """
-    near = np.argpartition(-values, k - 1, axis=1)[:, :k]
-    found = np.take_along_axis(values, near, axis=1)
-    near = np.take_along_axis(near, np.lexsort((near, -found), axis=1), axis=1)
-    smallest = found.min(axis=1)
+    indices = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    top = np.take_along_axis(values, indices, axis=1)
+    indices = np.take_along_axis(indices, np.lexsort((indices, -top), axis=1), axis=1)
+    smallest = top.min(axis=1)
     for row in np.flatnonzero((values >= smallest[:, None]).sum(axis=1) > k):
         tied = np.flatnonzero(values[row] >= smallest[row])
-        near[row] = tied[np.argsort(-values[row, tied], kind="stable")[:k]]
-    return near
+        indices[row] = tied[np.argsort(-values[row, tied], kind="stable")[:k]]
+    return indices
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
@@ -133,7 +134,7 @@ def ranks(
             f"Every query requires its original, but the shapes are {queries.shape} and {originals.shape}. "
             "Pass arrays of the same shape."
         )
-    own = np.einsum("ij,ij->i", queries, originals) - SAME_COSINE
+    to_original = np.einsum("ij,ij->i", queries, originals) - SAME_COSINE
     ahead = np.zeros(len(queries), np.int64)
     start = 0
     for block in gallery:
@@ -142,7 +143,7 @@ def ranks(
         step = max(1, BLOCK_NUMBERS // max(1, len(block)))
         for first in range(0, len(queries), step):
             part = slice(first, first + step)
-            nearer = queries[part] @ block.T >= own[part, None]
+            nearer = queries[part] @ block.T >= to_original[part, None]
             nearer &= query_photographs[part, None] != photographs
             ahead[part] += nearer.sum(1)
     return ahead
@@ -190,36 +191,36 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
     images = np.bincount(photograph, minlength=len(ids))
     if len(ids) < 2:
         raise BadArray(f"Unrelated pairs require at least two photographs, but got {len(ids)}.")
-    one, other = np.triu_indices(len(X), 1)
-    apart = photograph[one] != photograph[other]
-    one, other = one[apart], other[apart]
-    cosines = (X @ X.T)[one, other]
-    kept = min(len(cosines), int(np.ceil(KEPT * share * len(cosines))) + 1)
-    (best,) = largest(cosines[None], kept)
-    return UnrelatedPairs(cosines[best], photograph[one[best]], photograph[other[best]], len(cosines), images)
+    first, second = np.triu_indices(len(X), 1)
+    unrelated = photograph[first] != photograph[second]
+    first, second = first[unrelated], second[unrelated]
+    cosines = (X @ X.T)[first, second]
+    count = min(len(cosines), int(np.ceil(KEPT * share * len(cosines))) + 1)
+    (best,) = largest(cosines[None], count)
+    return UnrelatedPairs(cosines[best], photograph[first[best]], photograph[second[best]], len(cosines), images)
 
 
-def threshold(found: UnrelatedPairs, share: float) -> Interval:
+def threshold(unrelated: UnrelatedPairs, share: float) -> Interval:
     """Return the smallest cosine that is exceeded by at most a fraction ``share`` of unrelated pairs.
 
     The bootstrap resamples photographs with all pairs between them. Pairs of a photograph with its own duplicate are
     excluded, as in the estimate. There is no interval for fewer than 20 photographs.
     """
-    photographs = len(found.images)
-    most = min(len(found.cosines), int(np.ceil(KEPT * share * found.pairs)) + 1)
-    cosines, first, second = (each[:most] for each in (found.cosines, found.first, found.second))
+    photographs = len(unrelated.images)
+    limit = min(len(unrelated.cosines), int(np.ceil(KEPT * share * unrelated.pairs)) + 1)
+    cosines, first, second = (values[:limit] for values in (unrelated.cosines, unrelated.first, unrelated.second))
 
     def score(drawn: np.ndarray) -> np.ndarray:
         weights = np.atleast_2d(drawn)
-        step = max(1, CHUNK_NUMBERS // most)
+        step = max(1, CHUNK_NUMBERS // limit)
         at = [_place(weights[i : i + step]) for i in range(0, len(weights), step)]
         return cosines[np.concatenate(at)].reshape(np.shape(drawn)[:-1])
 
     def _place(weights: np.ndarray) -> np.ndarray:
-        of_photographs = weights * found.images
+        of_photographs = weights * unrelated.images
         pairs = (of_photographs.sum(1) ** 2 - (of_photographs**2).sum(1)) / 2
         above = np.cumsum(weights[:, first] * weights[:, second], axis=1)
-        return np.minimum((above <= share * pairs[:, None] + 1e-9).sum(1), most - 1)
+        return np.minimum((above <= share * pairs[:, None] + 1e-9).sum(1), limit - 1)
 
     sums = ClusterSums(np.eye(photographs), score)
     return interval(sums) if photographs >= MIN_CLUSTERS_FOR_BOOTSTRAP else without_interval(sums)
@@ -232,14 +233,14 @@ RANDOM_DRAWS = 10
 """Number of galleries with random appearance over which accuracy is averaged, as in Ramos et al."""
 
 
-def same_look(X: np.ndarray, looks: np.ndarray, apart: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
+def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
     """Return (N,) how many of the ``k`` nearest of each row of ``X`` (see `nearest`) have its look; ties are in random
-    order, and rows of one group of ``apart`` (N,) are not neighbors."""
+    order, and rows of one group of ``groups`` (N,) are not neighbors."""
     shuffled = np.random.default_rng(seed).permutation(len(X))
-    X, looks, apart = X[shuffled], looks[shuffled], apart[shuffled]
-    near, cosines = nearest(X, X, min(k, len(X) - 1), apart=(apart, apart))
-    found = ((looks[near] == looks[:, None]) & np.isfinite(cosines)).sum(1)
-    return found[np.argsort(shuffled)]
+    X, looks, groups = X[shuffled], looks[shuffled], groups[shuffled]
+    neighbors, cosines = nearest(X, X, min(k, len(X) - 1), groups=(groups, groups))
+    matches = ((looks[neighbors] == looks[:, None]) & np.isfinite(cosines)).sum(1)
+    return matches[np.argsort(shuffled)]
 
 
 def content_accuracy(
@@ -269,12 +270,14 @@ def content_accuracy(
 def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
     """Return (P, S) whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true one."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
-    near = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
-    weight = 1 + (np.take_along_axis(cosines, near, axis=2) + 2) / (4 * size)  # weights below 1 in sum only break ties
-    rows = np.arange(near.shape[0] * near.shape[1]).repeat(size)
-    flat = rows * classes + labels[near].ravel()
-    votes = np.bincount(flat, weight.ravel(), near.shape[0] * near.shape[1] * classes)
-    return votes.reshape(*near.shape[:2], classes).argmax(2) == truth[:, None]
+    neighbors = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
+    weight = 1 + (np.take_along_axis(cosines, neighbors, axis=2) + 2) / (
+        4 * size
+    )  # weights below 1 in sum only break ties
+    rows = np.arange(neighbors.shape[0] * neighbors.shape[1]).repeat(size)
+    flat = rows * classes + labels[neighbors].ravel()
+    votes = np.bincount(flat, weight.ravel(), neighbors.shape[0] * neighbors.shape[1] * classes)
+    return votes.reshape(*neighbors.shape[:2], classes).argmax(2) == truth[:, None]
 
 
 MEASURES = (

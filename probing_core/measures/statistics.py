@@ -50,7 +50,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Return the mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
     ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
-    sums = np.stack([np.bincount(row, weights=each, minlength=len(ids)) for each in weights], axis=1)
+    sums = np.stack([np.bincount(row, weights=weight, minlength=len(ids)) for weight in weights], axis=1)
     return ClusterSums(sums, mean_of_ratios)
 
 
@@ -69,7 +69,7 @@ def average(parts: Sequence[ClusterSums]) -> ClusterSums:
 
     def score(totals: np.ndarray) -> np.ndarray:
         split = np.split(totals, ends, axis=-1)
-        return np.mean([part.score(own) for part, own in zip(parts, split, strict=True)], axis=0)
+        return np.mean([part.score(part_totals) for part, part_totals in zip(parts, split, strict=True)], axis=0)
 
     return ClusterSums(np.hstack([part.sums for part in parts]), score)
 
@@ -81,17 +81,17 @@ def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.n
     return flat.reshape(len(ids), columns)
 
 
-def mean_ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return the mean of part / whole over the last axis, without entries whose ``whole`` is 0."""
-    there = whole > 0
-    ratio = np.where(there, part / np.where(there, whole, 1), 0)
-    return ratio.sum(-1) / np.maximum(there.sum(-1), 1)
+def mean_ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Return the mean of part / total over the last axis, without entries whose ``total`` is 0."""
+    defined = total > 0
+    ratio = np.where(defined, part / np.where(defined, total, 1), 0)
+    return ratio.sum(-1) / np.maximum(defined.sum(-1), 1)
 
 
 def mean_of_ratios(totals: np.ndarray) -> np.ndarray:
     """Return the `mean_ratio` of the first half of the last axis to the second half."""
-    part, whole = np.split(totals, 2, axis=-1)
-    return mean_ratio(part, whole)
+    part, total = np.split(totals, 2, axis=-1)
+    return mean_ratio(part, total)
 
 
 MIN_CLUSTERS_FOR_BOOTSTRAP = 20
@@ -296,11 +296,11 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
 
     def statistics(signs: np.ndarray) -> np.ndarray:
         """Return (P, n) for ``signs`` (C, n)."""
-        found = []
-        for part, own, square in zip(parts, rows, squares, strict=True):
-            sums = part.scores.T @ signs[own]
-            found.append((sums[part.pairs[:, 0]] - sums[part.pairs[:, 1]]) ** 2 / square[:, None])
-        return np.concatenate(found)
+        values = []
+        for part, indices, square in zip(parts, rows, squares, strict=True):
+            sums = part.scores.T @ signs[indices]
+            values.append((sums[part.pairs[:, 0]] - sums[part.pairs[:, 1]]) ** 2 / square[:, None])
+        return np.concatenate(values)
 
     observed = statistics(np.ones((len(ids), 1)))[:, 0]
     order = np.argsort(observed, kind="stable")  # the weakest first
@@ -347,8 +347,8 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
     """Convert ``gap`` to ``float32``, which is faster, where it holds counts: their sums stay exact."""
-    whole = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
-    return gap.astype(np.float32) if whole else gap
+    holds_counts = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
+    return gap.astype(np.float32) if holds_counts else gap
 
 
 def _assignments(clusters: int) -> Iterator[np.ndarray]:
@@ -419,16 +419,16 @@ def seeds_difference(
     return effect - half, effect + half, float(2 * stdtr(freedom, -abs(effect) / error))
 
 
-def seed_of(models: Sequence[str], alone: Collection[str] = ()) -> list[str]:
+def seed_of(models: Sequence[str], excluded: Collection[str] = ()) -> list[str]:
     """Return the model with the lowest seed for each of ``models``.
 
-    The result is empty for the lowest seed itself and for models in ``alone``.
+    The result is empty for the lowest seed itself and for models in ``excluded``.
     """
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
         first.setdefault(_SEED.sub("", model), model)
     leaders = [first[_SEED.sub("", model)] for model in models]
-    return ["" if model in (one, *alone) else one for model, one in zip(models, leaders, strict=True)]
+    return ["" if model in (leader, *excluded) else leader for model, leader in zip(models, leaders, strict=True)]
 
 
 def with_place(models: Iterable[str]) -> list[str]:
@@ -440,9 +440,9 @@ def with_place(models: Iterable[str]) -> list[str]:
 def networks(models: Iterable[str]) -> list[str]:
     """Return the ``models`` without additional seeds and without layers of other models."""
     names = with_place(models)
-    return [name for name in names if (whole := _LAYER.sub("", name)) == name or whole not in names]
+    return [name for name in names if (network := _LAYER.sub("", name)) == name or network not in names]
 
 
 def _seed(model: str) -> int:
-    found = _SEED.search(model)
-    return int(found[1]) if found else 0
+    match = _SEED.search(model)
+    return int(match[1]) if match else 0

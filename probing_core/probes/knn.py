@@ -22,14 +22,14 @@ def votes(
         sizes: values of k, at most N.
         classes: number of classes K.
     """
-    near, _ = nearest(_unit(X), _unit(queries), max(sizes))
+    neighbors, _ = nearest(_unit(X), _unit(queries), max(sizes))
     rows = np.arange(len(queries))[:, None]
-    found = {}
+    probabilities = {}
     for k in sizes:
         counts = np.full((len(queries), classes), 1 / classes)
-        np.add.at(counts, (np.broadcast_to(rows, (len(rows), k)), y[near[:, :k]]), 1)
-        found[k] = (counts / (k + 1)).astype(np.float32)
-    return found
+        np.add.at(counts, (np.broadcast_to(rows, (len(rows), k)), y[neighbors[:, :k]]), 1)
+        probabilities[k] = (counts / (k + 1)).astype(np.float32)
+    return probabilities
 
 
 def _unit(X: np.ndarray) -> np.ndarray:

@@ -98,9 +98,9 @@ def fit(
     sample = torch.cat([block.rows()[::stride] for block in blocks])
     sample_weight = torch.cat([block.weight[::stride] for block in blocks])
 
-    def solve(penalty: float, start: Tensor, near: Tensor, tolerance: float) -> Solution:
+    def solve(penalty: float, start: Tensor, solution: Tensor, tolerance: float) -> Solution:
         ridge = torch.cat([torch.full((d,), penalty), torch.zeros(1)])  # no penalty on the bias
-        inverse = metric_inverse(sample, sample @ near, sample_weight, ridge)
+        inverse = metric_inverse(sample, sample @ solution, sample_weight, ridge)
         return minimize(blocks, start, ridge, inverse, tolerance=tolerance)
 
     def loss(V: Tensor, penalty: float) -> float:
@@ -146,10 +146,10 @@ def fit_in_span(
         return fit(X, y, classes=classes, validation=validation, penalties=penalties)
     reading.check(X, y, len(classes))
     mean, scale = reading.moments(X, np.ones(len(y)))
-    rows, held = ((reading.read(a, slice(0, a.shape[0])) - mean) / scale for a in (X, validation[0]))
+    rows, held_out = ((reading.read(a, slice(0, a.shape[0])) - mean) / scale for a in (X, validation[0]))
     _, lengths, axes = np.linalg.svd(rows, full_matrices=False)
     axes = axes[lengths > 1e-6 * lengths[0]]
-    validation = held @ axes.T, validation[1]
+    validation = held_out @ axes.T, validation[1]
     probe = fit(rows @ axes.T, y, classes=classes, validation=validation, penalties=penalties, standardize=False)
     return replace(
         probe,

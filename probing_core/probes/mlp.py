@@ -50,7 +50,7 @@ def fit_seeds(
     reading.check(*validation, k)
     mean, scale = reading.moments(X, np.ones(len(y)))
     rows, truth, weight = _tensors(X, y, weights, mean, scale)
-    held = _tensors(*validation, validation_weights, mean, scale)
+    held_out = _tensors(*validation, validation_weights, mean, scale)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     layers = _first_layers((rows.shape[1], width, width, k), generators)
     optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
@@ -62,11 +62,11 @@ def fit_seeds(
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
         for batch in order.split(BATCH, dim=1):
             optimizer.zero_grad()
-            kept = _kept_units(layers, batch.shape[1], dropout, generators) if dropout else ()
-            _batch_loss(layers, rows[batch], truth[batch], weight[batch], kept, smoothing).backward()
+            masks = _kept_units(layers, batch.shape[1], dropout, generators) if dropout else ()
+            _batch_loss(layers, rows[batch], truth[batch], weight[batch], masks, smoothing).backward()
             optimizer.step()
             schedule.step()
-        for s, validation_loss in enumerate(_losses(layers, *held)):
+        for s, validation_loss in enumerate(_losses(layers, *held_out)):
             paths[s].append((float(epoch), validation_loss))
             if validation_loss < best[s][0]:
                 best[s] = (validation_loss, epoch, [layer.detach()[s].clone() for layer in layers])
@@ -91,13 +91,13 @@ def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -
     return layers
 
 
-def _forward(layers: Sequence[Tensor], rows: Tensor, kept: Sequence[Tensor] = ()) -> Tensor:
-    """Return the logits (S, n, K) of rows (S, n, D). Hidden units are multiplied by ``kept``, if present."""
+def _forward(layers: Sequence[Tensor], rows: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
+    """Return the logits (S, n, K) of rows (S, n, D). Hidden units are multiplied by ``masks``, if present."""
     hidden = rows
     for depth, (weight, bias) in enumerate(zip(layers[:-2:2], layers[1:-2:2], strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight).relu()
-        if kept:
-            hidden = hidden * kept[depth]
+        if masks:
+            hidden = hidden * masks[depth]
     return torch.baddbmm(layers[-1], hidden, layers[-2])
 
 
@@ -119,10 +119,10 @@ def _tensors(
 
 
 def _batch_loss(
-    layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, kept: Sequence[Tensor], smoothing: float
+    layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, masks: Sequence[Tensor], smoothing: float
 ) -> Tensor:
     """Return the weighted mean loss on rows (S, n, D), summed over the seeds, which do not share weights."""
-    logits = _forward(layers, rows, kept).flatten(0, 1)
+    logits = _forward(layers, rows, masks).flatten(0, 1)
     losses = F.cross_entropy(logits, truth.flatten(), reduction="none", label_smoothing=smoothing)
     return (losses * weight.flatten()).sum() / rows.shape[1]
 

@@ -128,8 +128,8 @@ def minimize(
         if converged:
             break
         state = _State(blocks, state.V, ridge, class_metric_inverse(blocks, state.logits, ridge))
-        converged, further = _iterate(state, tolerance, CLASS_METRIC_ITERATIONS)
-        iterations += further
+        converged, steps = _iterate(state, tolerance, CLASS_METRIC_ITERATIONS)
+        iterations += steps
     return Solution(state.V, converged, iterations)
 
 
@@ -141,20 +141,20 @@ def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridg
     """
     total = sum((block.weight.sum() for block in blocks), torch.zeros(()))
     metric = torch.diag(ridge).repeat(logits[0].shape[1], 1, 1)
-    for block, own in zip(blocks, logits, strict=True):
-        rows, p = block.rows(), torch.softmax(own, -1)
+    for block, block_logits in zip(blocks, logits, strict=True):
+        rows, p = block.rows(), torch.softmax(block_logits, -1)
         curvature = p * (1 - p) * (block.weight / total)[:, None]
         for metric_of_class, weight in zip(metric, curvature.T, strict=True):
             metric_of_class.addmm_(rows.T, rows * weight[:, None])
     return _inverse(metric)
 
 
-def _iterate(state: _State, tolerance: float, most: int) -> tuple[bool, int]:
-    """Advance ``state`` until it has converged, at most ``most`` times; return whether it has, and how many times."""
-    for iteration in range(most + 1):
+def _iterate(state: _State, tolerance: float, max_iterations: int) -> tuple[bool, int]:
+    """Advance ``state`` until it has converged; return whether it has, and the number of iterations."""
+    for iteration in range(max_iterations + 1):
         step, slope = state.direction()
         converged = bool(-slope / 2 <= tolerance * state.objective)
-        if converged or iteration == most:
+        if converged or iteration == max_iterations:
             break
         state.advance(step, slope)
     return converged, iteration
@@ -210,16 +210,16 @@ class _State:
         """
         along = [_product(block, step) for block in self.blocks]
         value, at, curve = (_dot(self.ridge * a, b) for a, b in ((self.V, self.V), (self.V, step), (step, step)))
-        length, taken = torch.ones_like(slope), torch.zeros_like(slope)
+        length, applied = torch.ones_like(slope), torch.zeros_like(slope)
         low, low_slope, high = torch.zeros_like(slope), slope, torch.full_like(slope, torch.inf)
         for _ in range(MAX_TRIALS):
             self.objective = value / 2 + length * at + length**2 * curve / 2
             end = at + length * curve
             for block, logits, errors, move in zip(self.blocks, self.logits, self.errors, along, strict=True):
-                logits.addcmul_(move, length - taken)
+                logits.addcmul_(move, length - applied)
                 self.objective = self.objective + self._set_errors(block, logits, errors)
                 end = end + _dot(errors, move)
-            taken = length
+            applied = length
             if MIN_SLOPE_RATIO <= -end / slope <= MAX_SLOPE_RATIO:
                 break
             secant = low + (length - low) * low_slope / (low_slope - end)
@@ -231,7 +231,7 @@ class _State:
                 length = secant
             else:
                 length = (low + high) / 2 if end > 0 else 4 * length
-        return taken
+        return applied
 
     def _set_errors(self, block: Block, logits: Tensor, errors: Tensor) -> Tensor:
         """Set errors = w (softmax(logits) - one-hot truth) / W, and return the block's share () of the mean loss."""

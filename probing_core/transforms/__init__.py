@@ -80,13 +80,13 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
     """Return ``names`` without duplicates, with `TIERS` and prefixes of plug-ins before a slash expanded."""
-    return tuple(dict.fromkeys(one for name in names for one in _selected(name)))
+    return tuple(dict.fromkeys(selected for name in names for selected in _selected(name)))
 
 
 def _selected(name: str) -> list[str]:
     if name in TIERS:
         return [transform.name for transform in TIERS[name]()]
-    return [one.name for one in CATALOG.added if one.name.startswith(f"{name}/")] or [name]
+    return [transform.name for transform in CATALOG.added if transform.name.startswith(f"{name}/")] or [name]
 
 
 def resolve(name: str) -> Transform:
@@ -100,7 +100,11 @@ def resolve(name: str) -> Transform:
 
 def _reduced(entry: Transform) -> str | tuple[Any, ...]:
     """Pickle a catalog entry by name, because some of its functions cannot be pickled."""
-    if entry.name in CATALOG and CATALOG.get(entry.name) is entry and all(one is not entry for one in CATALOG.added):
+    if (
+        entry.name in CATALOG
+        and CATALOG.get(entry.name) is entry
+        and all(added is not entry for added in CATALOG.added)
+    ):
         return resolve, (entry.name,)
     return object.__reduce_ex__(entry, pickle.HIGHEST_PROTOCOL)
 

@@ -390,11 +390,11 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)
     dull, opacity = rng.uniform(0.55, 1), rng.uniform(0.5, 1)
-    where = pick(rng, (0.65, 0.1, 0.25))
-    if where == 1:  # blur the image but not the streaks
+    order = pick(rng, (0.65, 0.1, 0.25))
+    if order == 1:  # blur the image but not the streaks
         pixels = soft(pixels, rng.uniform(0.5, 2) * scale)
     pixels = pixels + (color - pixels) * (opacity * streaks)[..., None]
-    if where == 0:
+    if order == 0:
         side = 2 * max(1, round(rng.uniform(0.7, 3.9) * scale)) + 1
         pixels = cv2.blur(pixels, (side, side))
     return to_image(dull * pixels)

@@ -222,8 +222,8 @@ def of_bank(
     """Return a catalog entry with common defaults: library OpenCV, neutral strength 0, revision 1."""
     usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
     usual["alternative_revision"] = 1 if "alternative" in more else None
-    stated = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
-    return Transform(name=name, weakest=weakest, strongest=strongest, source=source, **(stated | usual | more))
+    fields = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
+    return Transform(name=name, weakest=weakest, strongest=strongest, source=source, **(fields | usual | more))
 
 
 @cache

@@ -24,7 +24,7 @@ def clusters():
 def test_neighbors_are_those_of_scikit_learn(clusters):
     X, _ = clusters
     known = unit(X - X.mean(0), np.float32)
-    indices, cosines = nearest(known, known, 10, own=True)
+    indices, cosines = nearest(known, known, 10, self_first=True)
     theirs = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(X - X.mean(0))
     their_distances, their_indices = theirs.kneighbors(X - X.mean(0))
     assert np.allclose(1 - cosines, their_distances, atol=1e-5)
@@ -34,7 +34,7 @@ def test_neighbors_are_those_of_scikit_learn(clusters):
 
 def test_duplicates_and_zeros_have_neighbors_too():
     X = np.zeros((6, 3), np.float32)
-    indices, cosines = nearest(unit(X), unit(X), 4, own=True)
+    indices, cosines = nearest(unit(X), unit(X), 4, self_first=True)
     assert (indices[:, 0] == np.arange(6)).all()
     assert np.isfinite(cosines).all()
 

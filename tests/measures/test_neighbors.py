@@ -139,7 +139,7 @@ def hashes(count: int, seed: int = 0) -> np.ndarray:
 def test_nearest_breaks_ties_by_index(k, own):
     known = hashes(300)
     queries = known if own else hashes(200, seed=1)
-    indices, cosines = nearest(known, queries, k, own=own)
+    indices, cosines = nearest(known, queries, k, self_first=own)
     similarity = queries @ known.T + (2 * np.eye(300) if own else 0)
     expected = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(indices, expected)
@@ -148,7 +148,7 @@ def test_nearest_breaks_ties_by_index(k, own):
 
 def test_nearest_breaks_ties_by_index_where_too_few_are_apart():
     known, photographs = hashes(30), np.repeat([0, 1], [26, 4])
-    indices, cosines = nearest(known, known, 8, apart=(photographs, photographs))
+    indices, cosines = nearest(known, known, 8, groups=(photographs, photographs))
     similarity = np.where(photographs[:, None] == photographs, -np.inf, known @ known.T)
     np.testing.assert_array_equal(indices, np.argsort(-similarity, axis=1, kind="stable")[:, :8])
     assert np.isneginf(cosines[0, 4:]).all()

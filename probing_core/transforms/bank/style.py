@@ -218,8 +218,8 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
         return style_vector(picture())
 
     def pixels(image: Image, amount: float, rng: np.random.Generator) -> Image:
-        own = style_vector(image) if amount < 1 else 0
-        return in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own)
+        own_style = style_vector(image) if amount < 1 else 0
+        return in_style(image, np.float32(amount) * vector() + np.float32(1 - amount) * own_style)
 
     # fmt: off
     return of_bank(
