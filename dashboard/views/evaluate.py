@@ -128,7 +128,8 @@ def _preview(board: pd.DataFrame) -> Figure:
     layout_of = figure["layout"]
     row = f"<b>{YOURS}</b>"
     start = layout_of["xaxis"]["range"][0]
-    layout_of["yaxis"]["categoryarray"] = [*layout_of["yaxis"]["categoryarray"], row]
+    for rows in ("categoryarray", "tickvals", "ticktext"):
+        layout_of["yaxis"][rows] = [*layout_of["yaxis"][rows], row]
     layout_of["height"] += ROW_PX
     mark = {"type": "scatter", "mode": "text", "x": [start], "y": [row], "hoverinfo": "skip"}
     mark |= {"text": [TO_BE_MEASURED], "textposition": "middle right"}
@@ -211,9 +212,8 @@ def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
         apart=board["p"].astype(float) < SIGNIFICANCE,
         note="",
     ).sort_values("value", ascending=False, ignore_index=True)
-    tables.chart(
-        ranking_chart(board, cache.theme(), "quick accuracy (%)"), "quick-ranking", board, "Ranking by quick accuracy."
-    )
+    figure = ranking_chart(board, cache.theme(), "quick accuracy (%)", str(found["model"]))
+    tables.chart(figure, "quick-ranking", board, "Ranking by quick accuracy.")
     gaps = rows.loc[rows["seed_of"] == "", ["model", "difference", "difference_low", "difference_high", "p"]]
     points = {
         column: 100 * gaps[column].astype(float) for column in ("difference", "difference_low", "difference_high")

@@ -92,8 +92,8 @@ def _styles(run: Run) -> None:
         return
     kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
-        f"**{below} of {count} {kind}** are below chance on unseen styles: they predict style for fewer than "
-        f"{in_percent(chance, 1)} of these images."
+        f"On unseen styles, **{below} of {count} {kind}** do worse than random guessing: they predict style for fewer "
+        f"than {in_percent(chance, 1)} of these images."
     )
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images predicted as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Images predicted as style by model.")
@@ -149,7 +149,7 @@ def _shift(run: Run) -> None:
         points.assign(name=points["transform"].map(named)),
         cache.theme(),
         ("value", "value_recall"),
-        ("embedding shift (1 = mean distance between two photographs)", "recall (%)"),
+        ("embedding shift<br>(1 = mean distance between two photographs)", "recall (%)"),
     )
     tables.chart(figure, "shift", points, f"Recall against embedding shift of each transformation in {model}.")
     st.caption("Color: group. Clean images shift, too: each version is cropped with a sub-pixel offset.")

@@ -41,8 +41,6 @@ MOST_DIFFERENCES = 8
 FAR_BELOW = 0.5
 """Baselines are not drawn next to encoders where they are lower by more than this fraction of the range of scores."""
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-
 STRIP_WIDTH = 107
 """Width in pixels of an image of the strip: seven fit into a window of 1,280, three into that of a phone."""
 
@@ -187,7 +185,7 @@ def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
             words.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
         else:
             words.append(f"{title}: one seed")
-    text = f"Seed spread. {'; '.join(words)}."
+    text = f"Range over seeds. {'; '.join(words)}."
     if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
         text += " Seeds of one model differ by at least as much as these two models."
     return text
@@ -288,11 +286,10 @@ def _content_finding(run: Run, points: pd.DataFrame) -> str:
     encoders = points[~is_baseline(points["model"])]
     encoders = encoders if len(encoders) > 1 else points
     best = encoders.sort_values("style").iloc[-1]
-    place = int((encoders["content"] > best["content"]).sum()) + 1
-    words = ORDINALS[place - 1] if place <= len(ORDINALS) else f"number {place}"
+    higher = int((encoders["content"] > best["content"]).sum())
     return (
-        f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])} and "
-        f"ranks {words} of {len(encoders)} in content accuracy, which is measured on clean images."
+        f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])}. "
+        f"Content accuracy, measured on clean images, is higher in {higher or 'none'} of the others."
     )
 
 

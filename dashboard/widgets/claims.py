@@ -116,7 +116,7 @@ def _below_chance(run: Run) -> str:
     below, count = below_chance(cache.computed(run, generalization_rates), chance)
     if not count:
         return ""
-    return f"On unseen styles, {below} of {count} encoders are below chance ({in_percent(chance, 1)})."
+    return f"On unseen styles, {below} of {count} encoders do worse than random guessing ({in_percent(chance, 1)})."
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
@@ -124,7 +124,7 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
     figure = dots_chart(
         rows,
         cache.theme(),
-        f"difference (percentage points), 95% CI over {over}",
+        f"difference (percentage points)<br>95% CI over {over}",
         marks={"": 0.0},
         unit="percentage points",
         series=(DIFFERENT, NOT_DISTINGUISHED, ALONE),

@@ -130,6 +130,12 @@ def row_axis(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def row_band(row: int, theme: Theme) -> dict[str, Any]:
+    """Return the highlight of a row, as a shape."""
+    place = {"xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "layer": "below"}
+    return place | {"type": "rect", "fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
+
+
 def label_above(x: float, text: str, theme: Theme, **style: Any) -> dict[str, Any]:
     """Return a label above the plot at ``x``, as an annotation."""
     place = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, base_figure, bold, escape, interval_marks, row_axis
+from probing_core.charts.figure import MARGIN, Figure, base_figure, bold, escape, interval_marks, row_axis, row_band
 from probing_core.charts.theme import Theme
 
 ROW_PX = 24
@@ -46,9 +46,7 @@ def interval_chart(
         f"{bold(escape(row['title']), row['name'] == selected)}  <b>{escape(row['text'])}</b>"
         for row in rows.to_dict("records")
     ]
-    band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "layer": "below"}
-    band |= {"fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
-    highlight = [band | {"y0": row - 0.5, "y1": row + 0.5} for row in rows.index[rows["name"] == selected]]
+    highlight = [row_band(row, theme) for row in rows.index[rows["name"] == selected]]
     return base_figure(
         theme,
         110 + row_px * len(rows),

@@ -8,7 +8,7 @@ import numpy as np
 
 PLOT = (280, 250)
 """Width and height of the plot on a phone in pixels. The page width is unknown when labels are placed, and labels that
-do not overlap on a phone do not overlap on wider pages."""
+do not overlap on a phone do not overlap on wider pages. On a phone, no label is cut."""
 
 CHARACTER, LINE, GAP, EDGE, MARK = 6.0, 14.0, 9.0, 20.0, 6.5
 """Sizes in pixels: character width, line height, distance from a point to its label, distance from the right end of the
@@ -50,9 +50,10 @@ def place_labels(
         lower = np.concatenate([lower, at[:, None] + offset - size * (1, 0)], axis=1)
     boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
     covers = _overlap(boxes[:, :, None], np.hstack([at - MARK, at + MARK]))
+    moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # from here to the same point on a phone
     free = (
-        (boxes[..., 0] >= 0)
-        & (boxes[..., 2] <= plot[0] + EDGE)
+        (boxes[..., 0] - moved >= 0)
+        & (boxes[..., 2] - moved <= PLOT[0] + EDGE)
         & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
     )
     if lines is not None:

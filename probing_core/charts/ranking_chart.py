@@ -11,6 +11,7 @@ from probing_core.charts.figure import (
     MARGIN,
     Figure,
     base_figure,
+    bold,
     escape,
     interval_marks,
     label_above,
@@ -18,6 +19,7 @@ from probing_core.charts.figure import (
     legend_mark,
     model_label,
     percent,
+    row_band,
     seed_ticks,
     upright_line,
 )
@@ -37,7 +39,7 @@ STEP = 5.0
 """The axis begins and ends at multiples of this number of percentage points."""
 
 
-def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str) -> Figure:
+def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str = "") -> Figure:
     """Draw the ranked models, best on top, each with its 95% interval and a tick for each additional seed.
 
     The axis covers the encoders. Baselines far below them are arrows at the left end, with their value.
@@ -46,6 +48,7 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str) -> Figure:
         board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart`` and ``note`` from
             `probing_core.results.leaderboard`.
         measure: title of the axis.
+        selected: model whose row is highlighted.
     """
     ranked = board[board["seed_of"] == ""]
     rows = ranked.iloc[::-1]
@@ -67,14 +70,24 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str) -> Figure:
         if shown
         else label_above(start, f"\N{LEFTWARDS ARROW} {words}", theme, xanchor="left")
     )
+    names = [model_label(model) for model in rows["model"]]
+    is_selected = list(rows["model"] == selected)
     return base_figure(
         theme,
         130 + ROW_PX * len(rows),
         traces,
         {"title": measure, "range": [start, end], "zeroline": False},
-        {"categoryorder": "array", "categoryarray": [model_label(model) for model in rows["model"]]},
+        {
+            "categoryorder": "array",
+            "categoryarray": names,
+            "tickvals": names,
+            "ticktext": list(map(bold, names, is_selected)),
+        },
         legend=legend_below(),
-        shapes=[upright_line(chance, theme.text)] if shown else [],
+        shapes=[
+            *([upright_line(chance, theme.text)] if shown else []),
+            *(row_band(row, theme) for row, is_here in enumerate(is_selected) if is_here),
+        ],
         annotations=[note] if np.isfinite(chance) else [],
         margin=MARGIN | {"t": 48 if np.isfinite(chance) else MARGIN["t"]},
     )

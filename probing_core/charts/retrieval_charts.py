@@ -31,6 +31,9 @@ RECALL = {"title": "recall of the original (%), 95% CI", "range": list(PERCENT),
 NAMED = 6
 """Maximum number of lines with a name."""
 
+UNNAMED = 0.7
+"""Opacity of the other lines."""
+
 
 def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chance: float) -> Figure:
     """Draw the recall of each model with its 95% confidence interval, the highest on top.
@@ -104,9 +107,9 @@ def recall_by_rate_chart(
                 "name": model_label(str(model)),
                 "x": rows["rate"].to_numpy(float),
                 "y": rows["value"].to_numpy(float),
-                "line": {"color": color, "width": 3 if model == selected else 1.5, "dash": style.dash},
+                "line": {"color": color, "width": 3 if model == selected else 1.5, "dash": style.dash if is_named else "solid"},
                 "marker": {"size": 7, "symbol": style.symbol, "color": color},
-                "opacity": 1.0 if is_named else 0.45,
+                "opacity": 1.0 if is_named else UNNAMED,
                 "showlegend": is_named,
                 "customdata": [[hover, escape(str(model))] for hover in _labeled(rows)["hover"]],
                 "hovertemplate": "%{fullData.name}: %{customdata[0]} at a rate of %{x:.3~%}<extra></extra>",

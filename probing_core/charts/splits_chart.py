@@ -7,7 +7,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
-ROW = 34
+ROW = 44
 """Height of a bar with its gap in pixels."""
 
 
@@ -21,11 +21,10 @@ def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
         "type": "bar",
         "orientation": "h",
         "x": counts["photographs"].to_numpy(),
-        "y": [escape(label) for label in counts["label"]],
+        "y": [
+            f"{escape(row.label)}<br>{row.photographs:,} photographs, {row.crops:,} crops" for row in counts.itertuples()
+        ],
         "marker": {"color": theme.accent},
-        "text": [f"{row.photographs:,} photographs, {row.crops:,} crops" for row in counts.itertuples()],
-        "textposition": "auto",
-        "insidetextanchor": "start",
         "hoverinfo": "skip",
     }
     return base_figure(

@@ -142,8 +142,8 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
     Returns:
         One row per contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
-        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "seeds" where there are several of each kind, as the test
-        decides, else "photographs".
+        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "2 seeds of each, pooled variance" where there are several
+        of each kind, as the test decides, else "photographs".
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
@@ -152,4 +152,10 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
     apart = (rows["low"] > 0) | (rows["high"] < 0)
     rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
-    return rows, "seeds" if seeds else "photographs"
+    return rows, f"{_number_of_seeds(contrasts)} seeds of each, pooled variance" if seeds else "photographs"
+
+
+def _number_of_seeds(contrasts: pd.DataFrame) -> str:
+    counts = pd.concat([contrasts["first"], contrasts["second"]]).str.count(",") + 1
+    fewest, most = int(counts.min()), int(counts.max())
+    return f"{fewest}" if fewest == most else f"{fewest} to {most}"

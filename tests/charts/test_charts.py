@@ -128,6 +128,16 @@ def test_ranking_chart_draws_chance_as_a_line_where_the_axis_has_it():
     assert not drawn.ranking_chart(board().assign(chance=np.nan), THEMES[0], "accuracy (%)").layout.annotations
 
 
+def test_ranking_chart_highlights_the_row_of_the_selected_model():
+    selected = board()["model"].iloc[1]
+    figure = drawn.ranking_chart(board(), THEMES[0], "accuracy (%)", selected)
+    (band,) = figure.layout.shapes
+    row = list(figure.layout.yaxis.categoryarray).index(charts.escape(model_title(selected)))
+    assert band.y0 < row < band.y1
+    assert [text.startswith("<b>") for text in figure.layout.yaxis.ticktext].index(True) == row
+    assert not drawn.ranking_chart(board(), THEMES[0], "accuracy (%)").layout.shapes
+
+
 def test_ranking_chart_marks_models_that_are_not_significantly_different():
     figure = drawn.ranking_chart(board(), THEMES[0], "accuracy (%)")
     assert list(marks_of(figure).marker.symbol) == ["circle-open", "circle"]

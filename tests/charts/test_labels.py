@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from probing_core.charts.labels import CHARACTER, EDGE, GAP, LINE, MARK, PLOT, place_labels
 
@@ -18,6 +19,19 @@ def boxes_of(x: np.ndarray, y: np.ndarray, placed: list[tuple[str, str]]) -> lis
         lower = {"top": up + GAP, "middle": up - LINE / 2, "bottom": up - GAP - LINE}[vertical]
         found.append((left, lower, left + CHARACTER * len(text), lower + LINE))
     return found
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_no_name_is_cut_on_a_phone_where_labels_are_placed_for_a_wide_plot(left):
+    rng = np.random.default_rng(1)
+    x, y = rng.uniform(0, 1, (2, 30))
+    texts = [f"transformation {i}" for i in range(30)]
+    placed = place_labels(x, y, texts, (800, 480), left=left)
+    named = [(at * PLOT[0], text, position) for at, (text, position) in zip(x, placed, strict=True) if text]
+    assert len(named) > 10
+    for at, text, position in named:
+        width = CHARACTER * len(text) + GAP * position.startswith("middle")
+        assert at - width >= 0 if position.endswith("left") else at + width <= PLOT[0] + EDGE
 
 
 def test_no_name_covers_another_name_or_a_point_or_is_cut():

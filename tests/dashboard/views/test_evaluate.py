@@ -15,6 +15,7 @@ from dashboard.jobs.model_names import model_names
 from probing_core.cli import parse
 from probing_core.cli.run import run_options
 from probing_core.errors import BadRun
+from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.run import layout
 from probing_core.run.layout import PROGRESS
@@ -181,7 +182,10 @@ def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_
     assert asked == [("timm:resnet18", quick_base)]
     assert "**a place from 2 to 3** of 3: quick accuracy 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
     (figure,) = figures(app)
-    assert len(figure["layout"]["yaxis"]["categoryarray"]) == (board["seed_of"] == "").sum() + 1
+    rows = figure["layout"]["yaxis"]["categoryarray"]
+    assert len(rows) == (board["seed_of"] == "").sum() + 1
+    (band,) = (shape for shape in figure["layout"]["shapes"] if shape["type"] == "rect")
+    assert band["y0"] < rows.index(model_title("timm:resnet18")) < band["y1"]
     table = next(t.value for t in app.dataframe if "difference" in t.value)
     assert table["difference"].tolist() == [-10.0] * int((others["seed_of"] == "").sum())
 

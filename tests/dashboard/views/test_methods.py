@@ -57,7 +57,8 @@ def test_splits_chart_counts_photographs_and_crops(reference):
     assert splits == ["train", "val", "test"]
     photographs, crops = (used.groupby("split")[column].nunique() for column in ("base_id", "image_id"))
     assert list(chart["x"]) == [photographs[split] for split in splits]
-    assert chart["text"] == [f"{photographs[s]:,} photographs, {crops[s]:,} crops" for s in splits]
+    written = [f"{photographs[s]:,} photographs, {crops[s]:,} crops" for s in splits]
+    assert [label.split("<br>")[1] for label in chart["y"]] == written
 
 
 def test_folds_hold_out_each_transformation_once(reference):

@@ -165,4 +165,4 @@ def test_the_claim_about_unseen_styles_says_how_many_encoders_are_below_chance(o
     assert not app.exception
     rates = generalization.generalization_rates(Run.open(REFERENCE))
     below, count = generalization.below_chance(rates, 1 / len(Run.open(REFERENCE).classes("group")))
-    assert f"{below} of {count} encoders are below chance" in unescaped(app)
+    assert f"{below} of {count} encoders do worse than random guessing" in unescaped(app)
