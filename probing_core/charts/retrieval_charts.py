@@ -107,7 +107,11 @@ def recall_by_rate_chart(
                 "name": model_label(str(model)),
                 "x": rows["rate"].to_numpy(float),
                 "y": rows["value"].to_numpy(float),
-                "line": {"color": color, "width": 3 if model == selected else 1.5, "dash": style.dash if is_named else "solid"},
+                "line": {
+                    "color": color,
+                    "width": 3 if model == selected else 1.5,
+                    "dash": style.dash if is_named else "solid",
+                },
                 "marker": {"size": 7, "symbol": style.symbol, "color": color},
                 "opacity": 1.0 if is_named else UNNAMED,
                 "showlegend": is_named,

@@ -22,7 +22,8 @@ def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
         "orientation": "h",
         "x": counts["photographs"].to_numpy(),
         "y": [
-            f"{escape(row.label)}<br>{row.photographs:,} photographs, {row.crops:,} crops" for row in counts.itertuples()
+            f"{escape(row.label)}<br>{row.photographs:,} photographs, {row.crops:,} crops"
+            for row in counts.itertuples()
         ],
         "marker": {"color": theme.accent},
         "hoverinfo": "skip",
