@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.made_run import KEY
+from probing_core.answers.answer import score_of
 from probing_core.answers.crops import Crops
 from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
-from probing_core.answers.scores import score_of
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray

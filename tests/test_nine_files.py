@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from dashboard.widgets import answers
 from probing_core import Predictor
-from probing_core.answers.words import answer_word
+from probing_core.answers.answer import answer_word
 from probing_core.api.scan import scan
 from probing_core.cli import main
 from probing_core.compute.names import DETECTOR

@@ -9,8 +9,7 @@ import pandas as pd
 
 from dashboard.data import cache
 from dashboard.text import strength_in_words
-from probing_core.answers.posterior import answers_for
-from probing_core.answers.words import FOUND, INCONCLUSIVE
+from probing_core.answers.answer import FOUND, INCONCLUSIVE, answer_word, probability_edited
 from probing_core.api.model_answers import live_posterior, tested_scores
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run
@@ -88,8 +87,8 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
 
 def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     scores = tested_scores(run, model, rows["altered"])
-    edited, words = answers_for(scores, cache.computed(run, live_posterior, model))
-    word, p = pd.Series(words, rows.index), pd.Series(edited, rows.index, np.float64)
+    p = pd.Series(probability_edited(scores, cache.computed(run, live_posterior, model)), rows.index)
+    word = p.map(answer_word)
     is_edited, is_open = word.isin(FOUND), word == INCONCLUSIVE
     answer = rows["named"].astype(str).where(is_edited, "identity").mask(is_open, "")
     return answer, p.where(is_edited | is_open, 1 - p)

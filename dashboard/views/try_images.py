@@ -1,4 +1,7 @@
-"""Try your images: whether an image was edited, and what every model predicts."""
+"""Try your images: whether an image was edited, and what every model predicts.
+
+The numbers are those of `probing_core.answers.answer`, as `probing_core.api.predictor.Predictor.ask` returns them.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,9 @@ from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
 from dashboard.widgets import answers, asking, messages, pickers, tables, upload
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import FOUND, INCONCLUSIVE, Answer, scores_of_crops
 from probing_core.answers.crops import COMBINED, DIRECT, Crops, tile_corners
 from probing_core.answers.reference_sets import LARGE
-from probing_core.answers.scores import scores_of_crops
-from probing_core.answers.words import FOUND, INCONCLUSIVE
 from probing_core.charts import evidence_chart
 from probing_core.compute.names import DETECTOR
 from probing_core.errors import ProbingError

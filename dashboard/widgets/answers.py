@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import FOUND, INCONCLUSIVE, PRIOR, Answer
 from probing_core.answers.reference_sets import KINDS, LEVEL, ReferenceSet
 from probing_core.answers.sentences import (
     ABOUT_P,
@@ -25,7 +25,6 @@ from probing_core.answers.sentences import (
     p_in_words,
     probability_in_words,
 )
-from probing_core.answers.words import FOUND, INCONCLUSIVE, PRIOR
 from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
 from probing_core.images import COMPRESSED

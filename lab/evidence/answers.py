@@ -29,8 +29,8 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
+from probing_core.answers.calibration import model_posteriors, posterior_for
 from probing_core.answers.crops import DIRECT, Crops, cut
-from probing_core.answers.posterior import model_posteriors, posterior_for
 from probing_core.answers.quality import quality, reliability
 from probing_core.api.model_answers import OUTSIDE, held_out
 from probing_core.charts import Theme

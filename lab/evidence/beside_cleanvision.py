@@ -20,7 +20,7 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, uv_run
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
-from probing_core.answers.words import FOUND
+from probing_core.answers.answer import FOUND
 from probing_core.api.scan import scan
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png

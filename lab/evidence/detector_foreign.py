@@ -21,9 +21,9 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
+from probing_core.answers.answer import FOUND
 from probing_core.answers.crops import cut
 from probing_core.answers.sentences import edit_of
-from probing_core.answers.words import FOUND
 from probing_core.compute.names import DETECTOR
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores

@@ -20,9 +20,9 @@ from scipy.stats import false_discovery_control
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import measured, publish_about
 from probing_core import Predictor
+from probing_core.answers.answer import edit_score
 from probing_core.answers.crops import Crops, cut
 from probing_core.answers.reference_sets import p_values
-from probing_core.answers.scores import edit_score
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector, has_no_color

@@ -21,11 +21,10 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about
 from lab.evidence.foreign import altered
 from probing_core import Predictor
+from probing_core.answers.answer import FOUND, answer_word, probability_edited, score_of
+from probing_core.answers.calibration import fit_posterior
 from probing_core.answers.crops import COMBINED, cut
-from probing_core.answers.posterior import answers_for, fit_posterior
 from probing_core.answers.reference_sets import LEVEL, p_values
-from probing_core.answers.scores import score_of
-from probing_core.answers.words import FOUND
 from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
@@ -109,7 +108,7 @@ def judged(rows: pd.DataFrame, views: pd.DataFrame, kind: str) -> pd.DataFrame:
         posterior = fit_posterior(others["score"].to_numpy(), groups, makers, others["base_id"].to_numpy())
         scores = mine["joined" if kind == "large" else "whole"].to_numpy()
         p = p_values(scores, clean["score"].to_numpy())
-        parts.append(mine.assign(p=p, answer=answers_for(scores, posterior)[1]))
+        parts.append(mine.assign(p=p, answer=[*map(answer_word, probability_edited(scores, posterior))]))
     return pd.concat(parts)
 
 

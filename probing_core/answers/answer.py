@@ -1,17 +1,206 @@
-"""What one model, or the detector, answers about one image."""
+"""What one model, or the detector, answers about one image: the probability that it was edited, and a word.
+
+From the probabilities p_k of the classes to the percentage on a page, in the order of this file:
+
+1. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k.
+2. The probability (`Posterior.edited`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
+   offset of models is random, because it differs between sources of images: their probability is the mean over
+   N(offset, spread^2). Temperature, offset and spread are fitted on photographs whose edits are known:
+   `probing_core.answers.calibration.model_posteriors` for models, `probing_core.answers.reference_sets` for the
+   detector.
+3. The word (`answer_word`) follows from the probability by one table, `LOWEST_PERCENT`.
+
+`probing_core.api.predictor.Predictor.ask` returns the answers about images.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import Posterior, Unavailable, answers_for
-from probing_core.answers.reference_sets import ReferenceSets, Verdict
-from probing_core.answers.scores import given_edited, score_of
-from probing_core.answers.words import PRIOR
+from probing_core.errors import BadConfig
+from probing_core.measures.classification import MIN_SCORED_PROBABILITY
+from probing_core.probes import array_file
+
+PRIOR = 0.5
+"""Fraction of images that are edited, before any is examined."""
+
+
+def require_prior(prior: float) -> None:
+    """Raise `BadConfig` where a prior is not between 0 and 1."""
+    if not 0 < prior < 1:
+        raise BadConfig(f"The prior is the fraction of edited images, between 0 and 1, such as 0.5; got {prior}.")
+
+
+def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
+    """Return (N,) the largest log odds of any transformation against identity; NaN where no transformation is left.
+
+    The largest, not the sum: thirty small probabilities of a clean image do not add up to an edit.
+
+    Args:
+        log_probabilities: (N, K).
+        groups: (K,) of the classes; ``identity`` among them.
+        without_color: whether the color group is left out, as the detector does for images that have no color.
+    """
+    group = np.asarray(groups)
+    edits = (group != "identity") & ~(without_color & (group == "color"))
+    if not edits.any():  # the run knows color transformations alone, and the image has no color
+        return np.full(len(log_probabilities), np.nan)
+    clean = np.logaddexp.reduce(log_probabilities[:, group == "identity"], axis=1)
+    return log_probabilities[:, edits].max(1) - clean
+
+
+def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = False) -> float:
+    """Return the edit score of an image: of whole and tiles joined, or of the whole alone."""
+    probabilities = prediction.crop_probabilities[:1] if whole_only else prediction.probabilities[None]
+    return float(edit_score(log_of(probabilities), prediction.groups, no_color)[0])
+
+
+def scores_of_crops(prediction: Prediction, no_color: bool = False) -> np.ndarray:
+    """Return (1 + T,) the edit score of each crop, the whole first."""
+    return edit_score(log_of(prediction.crop_probabilities), prediction.groups, no_color)
+
+
+def log_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return natural logarithms, ``float64``, of ``probabilities``, clipped below at `MIN_SCORED_PROBABILITY`."""
+    return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
+
+
+def given_edited(probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
+    """Return ``probabilities`` (..., K) given that the image was edited: 0 for identity, with sums of 1."""
+    group = np.asarray(groups)
+    excluded = (group == "identity") | (without_color & (group == "color"))
+    p = np.where(excluded, 0.0, np.asarray(probabilities, np.float64))
+    return p / np.maximum(p.sum(-1, keepdims=True), MIN_SCORED_PROBABILITY)
+
+
+MAX_TRANSFER_ERROR = 0.12
+"""Largest calibration error on sources left out at which a probability is stated."""
+
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
+"""Points and weights of the Gauss-Hermite quadrature over the offset."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Turns edit scores into the probability that an image was edited.
+
+    Attributes:
+        temperature: infinite for a model that is no better than the prior.
+        offset: mean over sources.
+        spread: standard deviation of the offset between sources.
+        sources: number of sources by which it was calibrated; with one, the spread is unknown.
+        transfer_error: calibration error on sources that were left out; None if there was none to leave out.
+    """
+
+    temperature: float = np.inf
+    offset: float = 0.0
+    spread: float = 0.0
+    sources: int = 1
+    transfer_error: float | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether answers differ from the prior, and its probabilities hold for images of other sources."""
+        return bool(np.isfinite(self.temperature)) and self.transfers
+
+    @property
+    def transfers(self) -> bool:
+        return self.transfer_error is None or self.transfer_error <= MAX_TRANSFER_ERROR
+
+    def edited(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
+        """Return (N,) probabilities that images were edited: the mean of sigmoid((score - o) / temperature) over
+        o ~ N(offset, spread^2), under ``prior``."""
+        odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
+        if not self.spread or not np.isfinite(self.temperature):
+            return sigmoid(odds)
+        shifted = odds[:, None] - self.spread / self.temperature * NODES
+        return sigmoid(shifted) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
+
+    def to_bytes(self) -> bytes:
+        """Return temperature and offset as a safetensors file; equal numbers give equal bytes."""
+        numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
+        return array_file.to_bytes(numbers, "noticing", {})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Posterior:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            BadRun: the bytes are damaged or something else.
+        """
+        with array_file.expected("A calibration (safetensors with temperature and offset)"):
+            numbers, _ = array_file.from_bytes(data, "noticing")
+            return cls(float(numbers["temperature"][0]), float(numbers["offset"][0]))
+
+
+def sigmoid(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
+
+
+def probability_edited(scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR) -> np.ndarray:
+    """Return (N,) probabilities that images were edited, for every page, command and table; NaN without a posterior, or
+    where it does not transfer to other sources."""
+    if posterior is None or not posterior.transfers:
+        return np.full(len(scores), np.nan)
+    return posterior.edited(scores, prior)
+
+
+EDITED, PROBABLY_EDITED, INCONCLUSIVE = "edited", "probably edited", "inconclusive"
+PROBABLY_UNEDITED, NO_EDIT_DETECTED = "probably unedited", "no edit detected"
+
+LOWEST_PERCENT = {EDITED: 90, PROBABLY_EDITED: 60, INCONCLUSIVE: 40, PROBABLY_UNEDITED: 10, NO_EDIT_DETECTED: 0}
+"""Answer -> the lowest probability, in percent and rounded as it is shown, at which it is given."""
+
+ANSWERS = tuple(LOWEST_PERCENT)
+
+FOUND = (EDITED, PROBABLY_EDITED)
+"""Answers that say that an image was edited."""
+
+
+def answer_word(edited: float | None) -> str:
+    """Return the answer for a probability that an image was edited; `INCONCLUSIVE` where there is none.
+
+    >>> answer_word(0.93), answer_word(0.2), answer_word(None)
+    ('edited', 'probably unedited', 'inconclusive')
+    """
+    if edited is None or math.isnan(edited):
+        return INCONCLUSIVE
+    percent = round(100 * edited)
+    return next(answer for answer, lowest in LOWEST_PERCENT.items() if percent >= lowest)
+
+
+class Unavailable(StrEnum):
+    """Why the probability that an image was edited is unavailable."""
+
+    TOO_FEW = "too few photographs to calibrate"
+    NOT_SEPARATED = "scores do not separate clean from edited images"
+    NOT_TRANSFERABLE = "calibration does not transfer to new sources"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The detector's evidence for one image: ``verdict`` in its row of ``probing predict --json``.
+
+    Attributes:
+        p: fraction of clean photographs that score at least as high; None with too few of them.
+        n: number of photographs that p is based on.
+        kind: ``view``, ``large`` or ``gray``: the kind of image, and so of the photographs.
+        no_color: whether the image has hardly any color, so that the color group was left out.
+        detection_rate: fraction of edited images of this kind with a p up to 0.05; None if not measured.
+    """
+
+    p: float | None
+    n: int
+    kind: str
+    no_color: bool
+    detection_rate: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +228,14 @@ class Answer:
         unavailable = None if posterior.transfers else Unavailable.NOT_TRANSFERABLE
         return cls(prediction, score_of(prediction), posterior, unavailable=unavailable)
 
-    @classmethod
-    def of_detector(cls, prediction: Prediction, no_color: bool, sets: ReferenceSets) -> Answer:
-        score, kind = sets.score_and_kind(prediction, no_color)
-        verdict = sets.verdict(score, kind, no_color)
-        return cls(prediction, score, sets.posterior(kind), verdict, sets.unavailable(kind))
-
     def edited(self, prior: float = PRIOR) -> float | None:
         """Return the probability that the image was edited; None where it is ``unavailable``."""
-        return answers_for(np.array([self.score]), self.posterior, prior)[0][0]
+        p = float(probability_edited(np.array([self.score]), self.posterior, prior)[0])
+        return None if math.isnan(p) else p
 
     def answer(self, prior: float = PRIOR) -> str:
         """Return edited, probably edited, inconclusive, probably unedited or no edit detected."""
-        return answers_for(np.array([self.score]), self.posterior, prior)[1][0]
+        return answer_word(self.edited(prior))
 
     def classes(self) -> list[dict[str, Any]]:
         """Return how the image was edited if it was: ``class``, ``group``, ``probability``, most probable first.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from probing_core.answers.posterior import calibration_error, weights
-from probing_core.answers.posterior import reliability as reliability_of
-from probing_core.answers.words import PRIOR
+from probing_core.answers.answer import PRIOR
+from probing_core.answers.calibration import calibration_error, weights
+from probing_core.answers.calibration import reliability as reliability_of
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, Interval, interval
 
@@ -54,7 +54,7 @@ def accuracy(rows: pd.DataFrame) -> ClusterSums:
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the reliability of the answers of one model, see `posterior.reliability`."""
+    """Return the reliability of the answers of one model, see `calibration.reliability`."""
     return reliability_of(rows["altered"].to_numpy(), _edited_and_found(rows)[0], weights(rows["group"]))
 
 

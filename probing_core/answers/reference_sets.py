@@ -15,10 +15,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.answer import (
+    Answer,
+    Posterior,
+    Unavailable,
+    Verdict,
+    answer_word,
+    probability_edited,
+    score_of,
+)
+from probing_core.answers.calibration import MIN_PHOTOGRAPHS, fit_posterior
 from probing_core.answers.crops import COMBINED, Prediction
-from probing_core.answers.posterior import MIN_PHOTOGRAPHS, Posterior, Unavailable, answers_for, fit_posterior
-from probing_core.answers.scores import score_of
-from probing_core.answers.words import INCONCLUSIVE
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 
@@ -177,32 +184,13 @@ class ReferenceSet:
         return replace(self, clean=clean, posterior=self.edits.posterior(clean, photographs), detection_rate=None)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The detector's evidence for one image: ``verdict`` in its row of ``probing predict --json``.
-
-    Attributes:
-        p: fraction of clean photographs that score at least as high; None with too few of them.
-        n: number of photographs that p is based on.
-        kind: ``view``, ``large`` or ``gray``: the kind of image, and so of the photographs.
-        no_color: whether the image has hardly any color, so that the color group was left out.
-        detection_rate: fraction of edited images of this kind with a p up to 0.05; None if not measured.
-    """
-
-    p: float | None
-    n: int
-    kind: str
-    no_color: bool
-    detection_rate: float | None
+NO_SET = ReferenceSet(np.empty(0), None, Edits(pd.DataFrame()), None)
+"""Without photographs, for a kind of image that a run cannot compare."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSets:
-    """The reference set of each kind of image; a kind that the run cannot compare has none.
-
-    >>> ReferenceSets({}).verdict(score=1.5, kind="view", no_color=False).p is None
-    True
-    """
+    """The reference set of each kind of image; a kind that the run cannot compare has none."""
 
     sets: Mapping[str, ReferenceSet]
 
@@ -235,25 +223,14 @@ class ReferenceSets:
             return GRAY
         return LARGE if large and LARGE in self.sets else VIEW
 
-    def score_and_kind(self, prediction: Prediction, no_color: bool) -> tuple[float, str]:
-        """Return the score of an image, by which it is compared with photographs of its kind."""
+    def answer(self, prediction: Prediction, no_color: bool) -> Answer:
+        """Return the detector's answer for an image, compared with photographs of its kind."""
         kind = self.kind_of(prediction.kind == COMBINED, no_color)
-        return score_of(prediction, no_color, whole_only=kind != LARGE), kind
-
-    def posterior(self, kind: str) -> Posterior | None:
-        return self.sets[kind].posterior if kind in self.sets else None
-
-    def unavailable(self, kind: str) -> Unavailable | None:
-        """Return why images of a kind have no probability of an edit; None if they have one."""
-        return self.sets[kind].unavailable if kind in self.sets else Unavailable.TOO_FEW
-
-    def verdict(self, score: float, kind: str, no_color: bool) -> Verdict:
-        if kind not in self.sets:
-            return Verdict(None, 0, kind, no_color, None)
-        one = self.sets[kind]
+        score, one = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(one.p_values(np.array([score]))[0])
         rate = None if one.detection_rate is None else one.detection_rate.overall.value
-        return Verdict(None if np.isnan(p) else p, len(one.clean), kind, no_color, rate)
+        verdict = Verdict(None if math.isnan(p) else p, len(one.clean), kind, no_color, rate)
+        return Answer(prediction, score, one.posterior, verdict, one.unavailable)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return ``p``, ``n``, ``edited`` and ``answer`` of many images.
@@ -264,15 +241,13 @@ class ReferenceSets:
         flags = zip(rows["large"], rows["no_color"], strict=True)
         kinds = np.array([self.kind_of(bool(large), bool(no_color)) for large, no_color in flags], dtype=object)
         scores = np.where(kinds == LARGE, rows["joined"], rows["whole"]).astype(np.float64)
-        judged = pd.DataFrame({"p": np.nan, "n": 0, "edited": np.nan, "answer": INCONCLUSIVE}, index=rows.index)
+        judged = pd.DataFrame({"p": np.nan, "n": 0, "edited": np.nan}, index=rows.index)
         for kind in dict.fromkeys(kinds):
-            mine = kinds == kind
-            edited, answers = answers_for(scores[mine], self.posterior(kind))
-            judged.loc[mine, "edited"] = np.array(edited, np.float64)
-            judged.loc[mine, "answer"] = answers
-            if kind in self.sets:
-                judged.loc[mine, "p"] = self.sets[kind].p_values(scores[mine])
-                judged.loc[mine, "n"] = len(self.sets[kind].clean)
+            mine, one = kinds == kind, self.sets.get(kind, NO_SET)
+            judged.loc[mine, "p"] = one.p_values(scores[mine])
+            judged.loc[mine, "n"] = len(one.clean)
+            judged.loc[mine, "edited"] = probability_edited(scores[mine], one.posterior)
+        judged["answer"] = judged["edited"].map(answer_word)
         return judged
 
     def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:

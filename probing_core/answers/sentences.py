@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from probing_core.answers.words import FOUND, LOWEST_PERCENT
+from probing_core.answers.answer import FOUND, LOWEST_PERCENT
 from probing_core.measures.notation import in_percent, transform_title
 
 NAMED, PERHAPS, MOST_LIKE = 50, 60, 90

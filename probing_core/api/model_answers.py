@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.answer import Posterior
+from probing_core.answers.calibration import posterior_for, scores_behind
 from probing_core.answers.crops import DIRECT
-from probing_core.answers.posterior import Posterior, posterior_for, scores_behind
 from probing_core.paths import data_dir, reference_run
 from probing_core.results.run import Run
 from probing_core.run.live import read_fitted_posterior, read_posteriors

@@ -12,11 +12,10 @@ import pandas as pd
 from cachetools import LRUCache, cached
 from PIL import Image as pillow
 
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import PRIOR, Answer, require_prior
+from probing_core.answers.calibration import posterior_for
 from probing_core.answers.crops import Crops, cut, predictions_of
-from probing_core.answers.posterior import posterior_for
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.answers.words import PRIOR, require_prior
 from probing_core.compute.names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
@@ -79,7 +78,7 @@ class Predictor:
 
         A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``:
         this square and tiles), ``edited`` (the probability that it was; None for a reason in
-        `probing_core.answers.posterior.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
+        `probing_core.answers.answer.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
         unedited, no edit detected) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
         image was edited, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields of
         `Verdict`.
@@ -111,16 +110,15 @@ class Predictor:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
         """
         if model == DETECTOR:
-            found = detect(self.detector, crops)
-            return [
-                Answer.of_detector(one, has_no_color(each.whole), self.reference_sets)
-                for one, each in zip(found, crops, strict=True)
-            ]
+            predictions = detect(self.detector, crops)
+            no_color = (has_no_color(each.whole) for each in crops)
+            return [self.reference_sets.answer(*each) for each in zip(predictions, no_color, strict=True)]
         probe, posteriors = self._probe(model)
         embeddings = self._loaded.embed(self._entries[model], [crop for each in crops for crop in each.images])
         groups = tuple(resolve(name).group for name in probe.classes)
-        found = predictions_of(model, probe.classes, groups, crops, probe.probabilities(embeddings), embeddings)
-        return [Answer.of_model(one, posterior_for(posteriors, one.kind)) for one in found]
+        probabilities = probe.probabilities(embeddings)
+        predictions = predictions_of(model, probe.classes, groups, crops, probabilities, embeddings)
+        return [Answer.of_model(each, posterior_for(posteriors, each.kind)) for each in predictions]
 
     @cached_property
     def detector(self) -> Detector:

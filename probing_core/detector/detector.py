@@ -1,7 +1,8 @@
 """Edit detector: two small networks on `features`, whose log-probabilities are averaged.
 
-Clean views have half of the training weight, so that the detector learns their variation. `answers.reference_sets`
-compares its score with the scores of clean photographs that were not used for training.
+Clean views have half of the training weight, so that the detector learns their variation.
+`probing_core.answers.reference_sets` compares its score with the scores of clean photographs that were not used for
+training.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.answer import score_of
 from probing_core.answers.crops import Crops, Prediction, cut
 from probing_core.answers.reference_sets import AS_IT_IS, LARGE, TURNED_GRAY, VIEW
-from probing_core.answers.scores import score_of
 from probing_core.compute.runtime.parallel import in_chunks, picture_pool
 from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import drawn

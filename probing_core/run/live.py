@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from probing_core.answers.answer import Posterior
+from probing_core.answers.calibration import model_posteriors
 from probing_core.answers.crops import DIRECT
-from probing_core.answers.posterior import Posterior, model_posteriors
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.compute.runtime import parallel

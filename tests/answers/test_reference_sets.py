@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import FOUND, Answer, Posterior, Unavailable, answer_word, score_of
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import Posterior, Unavailable
 from probing_core.answers.reference_sets import (
     GRAY,
     LARGE,
@@ -22,9 +21,7 @@ from probing_core.answers.reference_sets import (
     is_enough,
     p_values,
 )
-from probing_core.answers.scores import score_of
 from probing_core.answers.sentences import edit_of
-from probing_core.answers.words import FOUND, answer_word
 
 
 def test_p_values_are_ranks_among_clean_photographs():
@@ -109,8 +106,8 @@ def test_reference_sets_calibrate_each_kind_by_its_own_photographs():
     assert {kind: len(one.clean) for kind, one in sets.sets.items()} == {VIEW: 200, GRAY: 200, LARGE: 110}
     middle = {VIEW: 2.0, GRAY: 7.0, LARGE: 1.0}  # half way between clean and edited scores
     for kind, score in middle.items():
-        assert sets.posterior(kind).edited(np.array([score]))[0] == pytest.approx(0.5, abs=0.3)
-    clean_gray = sets.posterior(GRAY).edited(np.random.default_rng(5).normal(5, 1, 400))
+        assert sets.sets[kind].posterior.edited(np.array([score]))[0] == pytest.approx(0.5, abs=0.3)
+    clean_gray = sets.sets[GRAY].posterior.edited(np.random.default_rng(5).normal(5, 1, 400))
     assert np.mean(clean_gray > 0.5) < 0.05, "originals in gray are not called edited"
 
 
@@ -124,58 +121,58 @@ def test_reference_sets_use_large_photographs_only_if_their_error_holds():
 
 @pytest.mark.parametrize("edited", [0.0, -3.0])
 def test_reference_sets_of_a_useless_detector_state_no_probability(edited):
-    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(table(edited=edited)))
+    answer = ReferenceSets.from_rows(table(edited=edited)).answer(BLURRED, no_color=False)
     assert (answer.answer(), answer.edited()) == ("inconclusive", None)
     assert answer.unavailable == Unavailable.NOT_SEPARATED
     assert answer.verdict.p is not None
 
 
-def test_answer_of_detector_follows_from_the_posterior_of_its_kind():
+def test_answer_follows_from_the_posterior_of_its_kind():
     sets = ReferenceSets.from_rows(table())
     for image, no_color in ((CLEAN, False), (BLURRED, False), (BLURRED, True)):
-        answer = Answer.of_detector(image, no_color, sets)
+        answer = sets.answer(image, no_color)
         kind = GRAY if no_color else VIEW
         score = score_of(image, no_color)
-        assert answer.edited(0.2) == pytest.approx(float(sets.posterior(kind).edited(np.array([score]), 0.2)[0]))
+        assert answer.edited(0.2) == pytest.approx(float(sets.sets[kind].posterior.edited(np.array([score]), 0.2)[0]))
         assert answer.answer(0.2) == answer_word(answer.edited(0.2))
         expected = (1 + (sets.sets[kind].clean >= score).sum()) / 201
         assert (answer.verdict.p, answer.verdict.n) == (pytest.approx(expected), 200)
-    assert Answer.of_detector(BLURRED, False, sets).answer() == "edited"
+    assert sets.answer(BLURRED, False).answer() == "edited"
 
 
 @given(st.floats(-8, 12), st.floats(0.01, 0.99))
 def test_answer_never_contradicts_its_probability(score, prior):
     """With a prior of 1%, a flagged image is not called edited: the word follows from the probability alone."""
     sets = ReferenceSets.from_rows(SHARED)
-    answer = Answer(BLURRED, score, sets.posterior(VIEW), sets.verdict(score, VIEW, no_color=False))
+    answer = Answer(BLURRED, score, sets.sets[VIEW].posterior)
     assert answer.answer(prior) == answer_word(answer.edited(prior))
     if answer.edited(prior) < 0.5:
         assert answer.answer(prior) not in FOUND
-    lower = Answer(BLURRED, score - 0.5, sets.posterior(VIEW))
+    lower = Answer(BLURRED, score - 0.5, sets.sets[VIEW].posterior)
     assert lower.edited(prior) <= answer.edited(prior)
 
 
 SHARED = table()
 
 
-def test_answer_of_detector_is_inconclusive_with_too_few_photographs():
+def test_answer_is_inconclusive_with_too_few_photographs():
     rows = table()
     number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
     few = rows[(rows["transform"] != "identity") | (number < 99)]
-    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(few))
+    answer = ReferenceSets.from_rows(few).answer(BLURRED, no_color=False)
     assert (answer.answer(), answer.edited(), answer.verdict.p, answer.verdict.n) == ("inconclusive", None, None, 99)
     assert answer.unavailable == Unavailable.TOO_FEW
-    none = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(None))
+    none = ReferenceSets.from_rows(None).answer(BLURRED, no_color=False)
     assert (none.answer(0.99), none.edited(0.99), none.verdict.n) == ("inconclusive", None, 0)
     assert none.unavailable == Unavailable.TOO_FEW
 
 
 @pytest.mark.parametrize(("photographs", "reason"), [(29, Unavailable.TOO_FEW), (30, None)])
-def test_answer_of_detector_is_unavailable_with_too_few_edited_photographs(photographs, reason):
+def test_answer_is_unavailable_with_too_few_edited_photographs(photographs, reason):
     rows = table()
     number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
     few = rows[(rows["transform"] == "identity") | (number < photographs)]
-    answer = Answer.of_detector(BLURRED, no_color=False, sets=ReferenceSets.from_rows(few))
+    answer = ReferenceSets.from_rows(few).answer(BLURRED, no_color=False)
     assert (answer.unavailable, answer.edited() is None) == (reason, reason is not None)
 
 
@@ -188,18 +185,18 @@ def test_answer_of_model_is_unavailable_where_its_calibration_does_not_transfer(
 def test_answer_without_color_never_predicts_the_color_group():
     sepia = prediction(0.1, 0.85, 0.03, 0.02)
     sets = ReferenceSets.from_rows(table())
-    assert edit_of(Answer.of_detector(sepia, no_color=False, sets=sets).classes()).group == "color"
-    edit = edit_of(Answer.of_detector(sepia, no_color=True, sets=sets).classes())
+    assert edit_of(sets.answer(sepia, no_color=False).classes()).group == "color"
+    edit = edit_of(sets.answer(sepia, no_color=True).classes())
     assert (edit.group, edit.transform) == ("blur", "gaussian-blur")
     assert edit.group_probability == pytest.approx(1)
 
 
 def test_answer_of_a_large_image_uses_tiles_only_where_large_photographs_calibrate():
     large = prediction(0.005, 0.04, 0.5, 0.455, whole=(0.97, 0.01, 0.01, 0.01))
-    with_tiles = Answer.of_detector(large, no_color=False, sets=ReferenceSets.from_rows(table()))
+    with_tiles = ReferenceSets.from_rows(table()).answer(large, no_color=False)
     assert (with_tiles.verdict.kind, with_tiles.answer()) == (LARGE, "edited")
     rows = table()
-    whole_only = Answer.of_detector(large, no_color=False, sets=ReferenceSets.from_rows(rows[rows["size"] == "view"]))
+    whole_only = ReferenceSets.from_rows(rows[rows["size"] == "view"]).answer(large, no_color=False)
     assert (whole_only.verdict.kind, whole_only.answer()) == (VIEW, "no edit detected")
 
 
@@ -221,7 +218,7 @@ def test_judge_answers_as_for_single_images():
     )
     judged = sets.judge(rows)
     for (one, no_color), row in zip(images, judged.itertuples(), strict=True):
-        answer = Answer.of_detector(one, no_color, sets)
+        answer = sets.answer(one, no_color)
         assert (row.answer, row.n) == (answer.answer(), answer.verdict.n)
         assert (row.p, row.edited) == (pytest.approx(answer.verdict.p), pytest.approx(answer.edited()))
 
@@ -234,7 +231,7 @@ def test_with_clean_moves_p_and_posterior_together(shift):
     moved = sets.with_clean({VIEW: clean})
     score = np.array([2.0])
     p, q = (one.sets[VIEW].p_values(score)[0] for one in (sets, moved))
-    before, after = (one.posterior(VIEW).edited(score)[0] for one in (sets, moved))
+    before, after = (one.sets[VIEW].posterior.edited(score)[0] for one in (sets, moved))
     assert (q - p) * shift > 0
     assert (after - before) * shift < 0
     assert set(moved.sets) == {VIEW}

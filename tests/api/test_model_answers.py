@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.answers.posterior import Posterior
+from probing_core.answers.answer import Posterior
 from probing_core.answers.quality import quality, reliability
 from probing_core.api.model_answers import held_out, outside
 from probing_core.compute.names import NOTICING

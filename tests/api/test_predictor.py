@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 import probing_core
+from probing_core.answers.answer import answer_word, edit_score, given_edited, log_of
 from probing_core.answers.crops import Crops, cut, join
-from probing_core.answers.scores import edit_score, given_edited, log_of
-from probing_core.answers.words import answer_word
 from probing_core.api import predictor as predicting
 from probing_core.api.predictor import Predictor
 from probing_core.corpora import open_corpus

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from probing_core.answers.answer import ANSWERS
 from probing_core.answers.crops import cut
-from probing_core.answers.words import ANSWERS
 from probing_core.api import scan as scanning
 from probing_core.api import scan_files
 from probing_core.api.predictor import Predictor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from probing_core.answers.answer import Answer
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.sampling.samples import Design
@@ -62,6 +61,6 @@ def test_scored_calibrates_a_run_of_color_transformations_alone():
     table = scoring.scored(views, predictions)
     assert table.groupby("no_color")["score"].agg(lambda scores: scores.isna().mean()).to_dict() == {False: 0, True: 1}
     sets = ReferenceSets.from_rows(table)
-    gray = Answer.of_detector(predictions[0], no_color=True, sets=sets)
+    gray = sets.answer(predictions[0], no_color=True)
     assert (gray.verdict.p, gray.verdict.n, gray.answer()) == (None, 0, "inconclusive")
-    assert Answer.of_detector(predictions[0], no_color=False, sets=sets).verdict.n == 120
+    assert sets.answer(predictions[0], no_color=False).verdict.n == 120

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lab.scripts.reference import ship
+from probing_core.answers.answer import edit_score, log_of
 from probing_core.answers.crops import cut
 from probing_core.answers.reference_sets import p_values
-from probing_core.answers.scores import edit_score, log_of
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
 from probing_core.compute.names import DETECTOR

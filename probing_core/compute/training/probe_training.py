@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from probing_core.answers.posterior import Posterior, fit_posterior
-from probing_core.answers.scores import edit_score, given_edited, log_of
+from probing_core.answers.answer import Posterior, edit_score, given_edited, log_of
+from probing_core.answers.calibration import fit_posterior
 from probing_core.compute.evaluation.score_rows import LINEAR, joined
 from probing_core.compute.lazy_rows import BLOCK, LazyRows
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dashboard.data import game
-from probing_core.answers.posterior import Posterior
-from probing_core.answers.words import answer_word
+from probing_core.answers.answer import Posterior, answer_word
 from probing_core.compute.names import NOTICING
 from probing_core.measures.notation import decimal
 from probing_core.results import Run

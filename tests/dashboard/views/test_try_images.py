@@ -22,10 +22,9 @@ from dashboard.data.previews import preview
 from dashboard.views import try_images
 from dashboard.widgets import upload
 from probing_core import predict
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import Answer, Posterior, Verdict
 from probing_core.answers.crops import Prediction, cut, tile_corners
-from probing_core.answers.posterior import Posterior
-from probing_core.answers.reference_sets import LARGE, Verdict
+from probing_core.answers.reference_sets import LARGE
 from probing_core.answers.sentences import probability_in_words
 from probing_core.cli import main
 from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING

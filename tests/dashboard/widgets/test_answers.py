@@ -19,11 +19,9 @@ from dashboard.widgets.answers import (
     models_table,
     strip_title,
 )
-from probing_core.answers.answer import Answer
+from probing_core.answers.answer import FOUND, Answer, Posterior, Unavailable, Verdict, answer_word
 from probing_core.answers.crops import Prediction
-from probing_core.answers.posterior import Posterior, Unavailable
-from probing_core.answers.reference_sets import Edits, ReferenceSet, Verdict
-from probing_core.answers.words import FOUND, answer_word
+from probing_core.answers.reference_sets import Edits, ReferenceSet
 from probing_core.charts import Theme
 from probing_core.compute.names import DETECTOR
 

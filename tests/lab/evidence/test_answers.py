@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lab.evidence import answers
-from probing_core.answers.posterior import Posterior, model_posteriors
+from probing_core.answers.answer import Posterior
+from probing_core.answers.calibration import model_posteriors
 from tests.api.test_model_answers import made
 
 

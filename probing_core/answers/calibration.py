@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
+from probing_core.answers.answer import PRIOR, Posterior, sigmoid
 from probing_core.answers.crops import COMBINED, DIRECT
-from probing_core.answers.words import PRIOR, answer_word
 from probing_core.measures.classification import MIN_SCORED_PROBABILITY
-from probing_core.probes import array_file
 
 MIN_TEMPERATURE = 0.05
 
@@ -37,93 +35,7 @@ whose p-values need more clean photographs (`probing_core.answers.reference_sets
 MIN_OF_SOURCE = 15
 """Fewest clean photographs of a source whose offset is estimated."""
 
-MAX_TRANSFER_ERROR = 0.12
-"""Largest calibration error on sources left out at which a probability is stated."""
-
 BINS = 10
-
-
-class Unavailable(StrEnum):
-    """Why the probability that an image was edited is unavailable."""
-
-    TOO_FEW = "too few photographs to calibrate"
-    NOT_SEPARATED = "scores do not separate clean from edited images"
-    NOT_TRANSFERABLE = "calibration does not transfer to new sources"
-
-
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Turns edit scores into the probability that an image was edited.
-
-    Attributes:
-        temperature: infinite for a model that is no better than the prior.
-        offset: mean over sources.
-        spread: standard deviation of the offset between sources.
-        sources: number of sources by which it was calibrated; with one, the spread is unknown.
-        transfer_error: calibration error on sources that were left out; None if there was none to leave out.
-    """
-
-    temperature: float = np.inf
-    offset: float = 0.0
-    spread: float = 0.0
-    sources: int = 1
-    transfer_error: float | None = None
-
-    @property
-    def decides(self) -> bool:
-        """Whether answers differ from the prior, and its probabilities hold for images of other sources."""
-        return bool(np.isfinite(self.temperature)) and self.transfers
-
-    @property
-    def transfers(self) -> bool:
-        return self.transfer_error is None or self.transfer_error <= MAX_TRANSFER_ERROR
-
-    def edited(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
-        """Return (N,) probabilities that images were edited: the mean of sigmoid((score - o) / temperature) over
-        o ~ N(offset, spread^2), under ``prior``."""
-        odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
-        if not self.spread or not np.isfinite(self.temperature):
-            return _sigmoid(odds)
-        shifted = odds[:, None] - self.spread / self.temperature * NODES
-        return _sigmoid(shifted) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
-
-    def to_bytes(self) -> bytes:
-        """Return temperature and offset as a safetensors file; equal numbers give equal bytes."""
-        numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
-        return array_file.to_bytes(numbers, "noticing", {})
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Posterior:
-        """Read what `to_bytes` wrote.
-
-        Raises:
-            BadRun: the bytes are damaged or something else.
-        """
-        with array_file.expected("A calibration (safetensors with temperature and offset)"):
-            numbers, _ = array_file.from_bytes(data, "noticing")
-            return cls(float(numbers["temperature"][0]), float(numbers["offset"][0]))
-
-
-def _sigmoid(odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-
-
-def answers_for(
-    scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR
-) -> tuple[list[float | None], list[str]]:
-    """Return the probability that each image was edited, and the answer that follows from it.
-
-    Every page, command and table calls this function. Without a calibration, or where that does not transfer to other
-    sources, there is no probability and the answer is open.
-    """
-    if posterior is None or not posterior.transfers:
-        edited: list[float | None] = [None] * len(scores)
-    else:
-        edited = posterior.edited(np.asarray(scores), prior).tolist()
-    return edited, [answer_word(one) for one in edited]
 
 
 def fit_posterior(
@@ -205,7 +117,7 @@ class _Scored:
 
         def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
             odds = line[0] * x + line[1] + base
-            slope = weight * (_sigmoid(odds) - edited)
+            slope = weight * (sigmoid(odds) - edited)
             value = float((weight * (np.logaddexp(0, odds) - edited * odds)).sum())
             return value, np.array([(slope * x).sum(), slope.sum()])
 

@@ -1,4 +1,4 @@
-"""The probability that an image was edited: fitted, transferred to other sources, written and read."""
+"""The probability that an image was edited: fitted, and transferred to other sources."""
 
 from __future__ import annotations
 
@@ -7,26 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from probing_core.answers.posterior import (
-    MAX_TRANSFER_ERROR,
+from probing_core.answers.answer import Posterior, probability_edited
+from probing_core.answers.calibration import (
     MIN_PHOTOGRAPHS,
-    Posterior,
-    answers_for,
     fit_between_sources,
     fit_posterior,
     model_posteriors,
     scores_behind,
     weights,
 )
-from probing_core.answers.scores import edit_score, given_edited, log_of
-from probing_core.answers.words import ANSWERS, answer_word, require_prior
-from probing_core.errors import BadConfig, BadRun
-
-CLASS_GROUPS = ("identity", "color", "blur", "blur")
 
 
 def made(n: int = 4000, apart: float = 2.0, seed: int = 0) -> dict[str, np.ndarray]:
@@ -69,26 +60,12 @@ def test_fit_posterior_is_calibrated_on_normal_scores():
         assert edited[mine].mean() == pytest.approx(found[mine].mean(), abs=0.04)
 
 
-@given(
-    score=st.floats(-20, 20),
-    prior=st.floats(0.01, 0.99),
-    other=st.floats(0.01, 0.99),
-    temperature=st.floats(0.2, 10),
-    offset=st.floats(-5, 5),
-)
-def test_posterior_follows_bayes_rule_under_a_different_prior(score, prior, other, temperature, offset):
-    posterior = Posterior(temperature, offset)
-    p, q = (float(posterior.edited(np.array([score]), one)[0]) for one in (prior, other))
-    edited, clean = p / prior * other, (1 - p) / (1 - prior) * (1 - other)
-    assert q == pytest.approx(edited / (edited + clean), abs=1e-6)
-
-
 @pytest.mark.parametrize("apart", [0.0, -1.0])
 def test_fit_posterior_gives_the_prior_without_evidence(apart):
     found = fit_posterior(**made(600, apart))
     assert found.temperature == np.inf
     assert found.edited(np.array([-50.0, 0, 50]), 0.3) == pytest.approx([0.3] * 3)
-    assert answers_for(np.array([50.0]), found) == ([0.5], ["inconclusive"])
+    assert probability_edited(np.array([50.0]), found) == 0.5
 
 
 def test_fit_posterior_needs_several_photographs():
@@ -101,31 +78,6 @@ def test_fit_posterior_is_finite_for_separated_scores():
     found = fit_posterior(**data)
     assert np.isfinite([found.temperature, found.offset]).all()
     assert found.edited(np.array([0.0, 1.0])) == pytest.approx([0, 1], abs=0.01)
-
-
-@given(st.floats(0, 1))
-def test_answer_word_is_one_of_five_and_grows_with_the_probability(p):
-    order = {answer: place for place, answer in enumerate(reversed(ANSWERS))}
-    assert order[answer_word(p)] >= order[answer_word(p * 0.9)]
-    assert answer_word(None) == answer_word(float("nan")) == "inconclusive"
-
-
-@pytest.mark.parametrize("prior", [0, 1, -0.5, 7])
-def test_require_prior_refuses_what_is_not_between_0_and_1(prior):
-    with pytest.raises(BadConfig, match="between 0 and 1"):
-        require_prior(prior)
-
-
-def test_given_edited_leaves_identity_out_and_sums_to_one():
-    p = np.array([[0.5, 0.1, 0.3, 0.1], [1.0, 0, 0, 0]])
-    np.testing.assert_allclose(given_edited(p, CLASS_GROUPS), [[0, 0.2, 0.6, 0.2], [0, 0, 0, 0]], atol=1e-6)
-
-
-@pytest.mark.parametrize("posterior", [Posterior(1.25, -0.5), Posterior()])
-def test_posterior_is_read_as_it_was_written(posterior):
-    assert Posterior.from_bytes(posterior.to_bytes()) == posterior
-    with pytest.raises(BadRun):
-        Posterior.from_bytes(posterior.to_bytes()[:20])
 
 
 def views(data: dict[str, np.ndarray], corpus: int, size: str = "view") -> pd.DataFrame:
@@ -148,18 +100,6 @@ def test_model_posteriors_leave_out_the_run_s_own_photographs():
     assert model_posteriors(views(data, 1).query("group == 'identity'")) == {}
 
 
-def test_edit_score_is_the_largest_log_odds_against_identity():
-    p = np.array([[0.5, 0.1, 0.3, 0.1], [0.1, 0.8, 0.05, 0.05]])
-    np.testing.assert_allclose(edit_score(np.log(p), CLASS_GROUPS), np.log([0.3 / 0.5, 0.8 / 0.1]))
-    np.testing.assert_allclose(edit_score(np.log(p), CLASS_GROUPS, without_color=True), np.log([0.6, 0.5]))
-    assert np.isfinite(edit_score(log_of(np.array([[1.0, 0, 0, 0]])), CLASS_GROUPS)).all()
-
-
-def test_edit_score_is_nan_where_no_class_is_left():
-    p = np.array([[0.5, 0.5]])
-    assert np.isnan(edit_score(np.log(p), ("identity", "color"), without_color=True)).all()
-
-
 def test_weights_are_those_of_groups_and_makers():
     groups = np.array(["identity"] * 3 + ["blur"] * 4 + ["tone"] * 2)
     makers = np.array(["x"] * 3 + ["bank"] * 3 + ["alternative"] + ["bank"] * 2)
@@ -172,15 +112,6 @@ def test_scores_behind_inverts_the_posterior():
     scores, posterior = np.array([-3.0, 0.0, 4.0]), Posterior(1.7, 0.4)
     np.testing.assert_allclose(scores_behind(posterior.edited(scores), posterior), scores, atol=1e-12)
     assert np.isnan(scores_behind(np.full(2, 0.5), Posterior())).all()
-
-
-@pytest.mark.parametrize("prior", [0.5, 0.1])
-def test_posterior_with_a_random_offset_is_the_mean_over_offsets(prior):
-    posterior, scores = Posterior(1.5, 0.5, spread=2.0), np.linspace(-12, 14, 40)
-    offsets = np.random.default_rng(0).normal(0.5, 2.0, 200_000)
-    odds = (scores[:, None] - offsets) / 1.5 + np.log(prior / (1 - prior))
-    np.testing.assert_allclose(posterior.edited(scores, prior), (1 / (1 + np.exp(-odds))).mean(1), atol=3e-3)
-    assert (np.diff(posterior.edited(scores, prior)) > 0).all()
 
 
 def of_sources(spread: float, count: int = 12, seed: int = 0) -> pd.DataFrame:
@@ -219,13 +150,3 @@ def test_fit_between_sources_loses_less_on_new_sources_than_without_a_random_off
 def test_fit_between_sources_cannot_tell_the_spread_of_one_source():
     posterior = fit_between_sources(of_sources(2.0, count=1))
     assert (posterior.sources, posterior.spread, posterior.transfer_error) == (1, 0.0, None)
-
-
-def test_answers_for_states_no_probability_that_does_not_transfer():
-    posterior = Posterior(1.0, 0.0, 1.0, 5, transfer_error=MAX_TRANSFER_ERROR + 0.01)
-    assert answers_for(np.array([9.0]), posterior) == ([None], ["inconclusive"])
-    assert answers_for(np.array([9.0]), None) == ([None], ["inconclusive"])
-    assert not posterior.decides
-    edited, words = answers_for(np.array([9.0]), replace(posterior, transfer_error=0.05))
-    assert edited[0] > 0.9
-    assert words == ["edited"]
