@@ -41,7 +41,7 @@ from probing_core.models import (
 from probing_core.models.providers.callables import UNSTEADY
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
-from probing_core.run import definitions, embed, evaluate, layout, train
+from probing_core.run import definitions, embed, evaluate, layout, studies, train
 from probing_core.run.assets import AssetGraph
 from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import ANY_MODEL
@@ -52,7 +52,6 @@ from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity
 from probing_core.run.stages import materialize
 from probing_core.run.store import Store, digest
-from probing_core.run.studies import STUDIES, TABLES
 from probing_core.transforms.base import Image
 from probing_core.transforms.view import prepare_source
 from probing_core.version import VERSION
@@ -363,8 +362,7 @@ STUDIED = (
     embed.strength_embeddings,
     embed.layers_samples,
     embed.layers_embeddings,
-    *(study.rows for study in STUDIES),
-    *TABLES,
+    *studies.assets(),
 )
 """Assets that studies need in addition."""
 

@@ -18,7 +18,7 @@ GRAPH = AssetGraph(
         *train.stage.assets,
         *calibrate.stage.assets,
         *evaluate.stage.assets,
-        *studies.stage.assets,
+        *studies.assets(),
         *evaluate.claims_stage.assets,
         *project.stage.assets,
     )

@@ -1,7 +1,17 @@
-"""Studies, in the stage ``evaluate``: tables of a run beyond the scores, each computed for one model at a time.
+"""Studies, in the stage ``evaluate``: tables of a run beyond the scores. Each function with `study` is one.
 
-Studies need a run with splits. Of a model with all its layers, only the last one is studied: every layer would take as
-long as a model.
+``tables/<name>.parquet`` joins the files ``models/{model}/studies/<name>.parquet``, which the function computes for one
+model at a time. A model's file is stale when one of these has changed: the ``code_version``; the transformations, the
+seed or the sizes of studies (`CLASSES`, `SEED`, `STUDY_SIZES`); the samples, images or embeddings of the model; the
+samples or embeddings of the ``series``, where the study reads one; the probe of the task ``fine``, with
+``reads_probe``. The table is stale when a model's file or the list of models has changed.
+
+To add a study, add its function here, and its columns to docs/run-format.md. `StudiedModel` and `SeriesData` are what
+it gets. A long computation is a function in `probing_core.compute.studies`. Then run
+``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
+
+Studies need a run with splits. Of a model with all its layers, only the last one is studied, because every layer would
+take as long as a model.
 """
 
 from __future__ import annotations
@@ -14,10 +24,11 @@ import pandas as pd
 
 from probing_core.compute.names import FINE, LAYERS, MAIN, STRENGTH
 from probing_core.compute.studies import tables
+from probing_core.compute.studies.strength import ProbedSeries, strength_table, threshold_table
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.run import layout
 from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDY_SIZES
-from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, summary
+from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, summary
 from probing_core.run.embed import (
     embeddings,
     images,
@@ -34,8 +45,6 @@ from probing_core.run.models import lazy_blocks
 from probing_core.run.options import EVALUATE
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.train import fine, model_inputs
-
-stage = Stage(EVALUATE)
 
 SERIES: Mapping[str, Sequence[Asset]] = {
     MAIN: (),
@@ -57,16 +66,23 @@ class Study:
         series: which samples it reads in addition to the main ones; empty for none.
         compute: returns the rows of one model.
         rows: the asset of these rows.
+        table: the asset that joins the rows of all models.
     """
 
     name: str
     series: str
     compute: Compute
     rows: Asset
+    table: Asset
 
 
 STUDIES: list[Study] = []
 """The studies, in order of definition."""
+
+
+def assets() -> list[Asset]:
+    """Return the assets of all studies: the rows, which share what is read of a model, before the tables."""
+    return [*(study.rows for study in STUDIES), *(study.table for study in STUDIES)]
 
 
 def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
@@ -75,12 +91,15 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
     Args:
         code_version: of the rows.
         series: makes the function get `SeriesData` instead of a `StudiedModel`.
-        reads_probe: whether `SeriesData` has the probe of the task ``fine``.
+        reads_probe: makes the function get a `ProbedSeries`, with the probe of the task ``fine``.
     """
     probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
 
-    def studied_models(run: RunSnapshot) -> Sequence[PartitionKey]:
+    def models(run: RunSnapshot) -> Sequence[PartitionKey]:
         return [{"model": model} for model in run.studied_models(series)]
+
+    def once_if_studied(run: RunSnapshot) -> Sequence[PartitionKey]:
+        return UNPARTITIONED if run.studied_models(series) else ()
 
     def define(compute: Compute) -> Study:
         def rows_of_model(files: InputFiles, context: Context) -> pd.DataFrame:
@@ -90,7 +109,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
             path=study_path(ANY_MODEL, name),
             description=summary(compute),
             stage=EVALUATE,
-            partitions=studied_models,
+            partitions=models,
             dependencies=(samples, images, embeddings, *SERIES[series], *probe),
             options=(CLASSES, SEED, STUDY_SIZES),
             code_version=code_version,
@@ -98,7 +117,17 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
             group="studies",
             message=f"{name.capitalize()} of {{model}}",
         )
-        STUDIES.append(Study(name, series, compute, stage.add(rows)))
+        table = Asset(
+            path=layout.table_path(name),
+            description=f"{rows.description.removesuffix('.')}, all models.",
+            stage=EVALUATE,
+            partitions=once_if_studied,
+            dependencies=(rows,),
+            options=(MODELS,),
+            function=join,
+            message=JOINING,
+        )
+        STUDIES.append(Study(name, series, compute, rows, table))
         return STUDIES[-1]
 
     return define
@@ -112,12 +141,13 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
     if series == MAIN:
         return cache[MAIN]
     if (series, reads_probe) not in cache:
-        cache[series, reads_probe] = SeriesData(
+        inputs = (
             cache[MAIN],
             files.read_table(layout.series_table(series)),
             lazy_blocks(files, context.model, series),
-            read_probe(files, context.model, FINE) if reads_probe else None,
         )
+        probed = ProbedSeries(*inputs, read_probe(files, context.model, FINE)) if reads_probe else SeriesData(*inputs)
+        cache[series, reads_probe] = probed
     return cache[series, reads_probe]
 
 
@@ -152,15 +182,15 @@ def selectivity(data: StudiedModel) -> pd.DataFrame:
 
 
 @study("strength", code_version=4, series=STRENGTH, reads_probe=True)
-def strength(data: SeriesData) -> pd.DataFrame:
+def strength(data: ProbedSeries) -> pd.DataFrame:
     """Compute the recall of every transformation by strength."""
-    return tables.strength_table(data.main.model, data.sweep)
+    return strength_table(data.main.model, data.sweep)
 
 
 @study("thresholds", code_version=4, series=STRENGTH, reads_probe=True)
-def thresholds(data: SeriesData) -> pd.DataFrame:
+def thresholds(data: ProbedSeries) -> pd.DataFrame:
     """Find the lowest strength at which a transformation is detected."""
-    return tables.threshold_table(data.main.model, data.sweep, data.main.transforms)
+    return threshold_table(data.main.model, data.sweep, data.main.transforms)
 
 
 @study("uses", code_version=5)
@@ -173,26 +203,3 @@ def uses(data: StudiedModel) -> pd.DataFrame:
 def variance(data: StudiedModel) -> pd.DataFrame:
     """Split the variance of embeddings into content, appearance and the rest."""
     return tables.variance_table(data)
-
-
-def _table(one: Study) -> Asset:
-    """Define the table of all models."""
-
-    def once_if_studied(run: RunSnapshot) -> Sequence[PartitionKey]:
-        return UNPARTITIONED if run.studied_models(one.series) else ()
-
-    return stage.add(
-        Asset(
-            path=layout.table_path(one.name),
-            description=f"{one.rows.description.removesuffix('.')}, all models.",
-            stage=EVALUATE,
-            partitions=once_if_studied,
-            dependencies=(one.rows,),
-            options=(MODELS,),
-            function=join,
-            message=JOINING,
-        )
-    )
-
-
-TABLES = [_table(one) for one in STUDIES]  # must stay below the last study

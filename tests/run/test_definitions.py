@@ -31,7 +31,7 @@ from probing_core.run.partitions import loaded_models
 from probing_core.run.recipe import read_recipe
 from probing_core.run.stages import run
 from probing_core.run.store import Store
-from probing_core.run.studies import STUDIES, TABLES
+from probing_core.run.studies import STUDIES
 from probing_core.run.why import why
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
@@ -111,7 +111,7 @@ def copy(made, tmp_path) -> Store:
 
 
 def test_every_study_has_a_table_of_all_models():
-    assert [table.path for table in TABLES] == [layout.table_path(study.name) for study in STUDIES]
+    assert [study.table.path for study in STUDIES] == [layout.table_path(study.name) for study in STUDIES]
 
 
 def test_run_holds_every_asset(made):

@@ -24,6 +24,12 @@ def joined(*notes: str) -> str:
     return "; ".join(note for note in notes if note)
 
 
+def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
+    """Return the columns of the value of a measure and of its interval, within the bounds of the measure."""
+    bounds = MEASURES.get(measure)
+    return interval(sums, low=bounds.low, high=bounds.high).columns
+
+
 def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
     return f"{bases} photographs are too few for an interval" if bases < fewest else ""
 

@@ -9,12 +9,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.score_rows import note_of_fits
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.sampling.probe_tasks import classes_of, codes
+from probing_core.compute.sampling.probe_tasks import classes_of
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.corpora import limit_rows
-from probing_core.measures.embedding_space import shift
 from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs
 from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.base import LinearProbe
@@ -108,45 +106,6 @@ class Copies:
     cosines: np.ndarray
     chosen: int
     images: int
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """The strength series as one model embeds it.
-
-    Attributes:
-        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
-            ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
-            more probable than identity.
-        note: remark on the fit of the probe.
-    """
-
-    rows: pd.DataFrame
-    alarms: pd.DataFrame
-    note: str = ""
-
-
-def sweep_of(
-    rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
-) -> Sweep:
-    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same clean images."""
-    identity = probe.classes.index("identity")
-    truth = codes(rows["transform"], probe.classes)
-    logits = probe.logits(X)
-    own = logits[np.arange(len(logits)), truth]
-    first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
-    place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
-    moved = np.empty(len(rows))
-    for _, at in rows.groupby(["transform", "strength"], sort=False).indices.items():
-        moved[at] = shift(clean[place[rows["image_id"].iloc[at]].to_numpy()], X[at])
-    calm = probe.logits(clean)
-    alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
-    return Sweep(
-        rows.assign(right=logits.argmax(1) == truth, detected=own > logits[:, identity], shift=moved),
-        alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
-        note_of_fits((probe.facts,)),
-    )
 
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
@@ -288,26 +247,15 @@ class SeriesData:
         rows: of the table of the series.
         blocks: name -> embeddings (n, D) of that block of the network, first to last; ``embeddings`` alone where the
             series has only what the network returns.
-        probe: of the fine task that the run learned, where the study reads it.
     """
 
     main: StudiedModel
     rows: pd.DataFrame
     blocks: Mapping[str, LazyRows]
-    probe: LinearProbe | None = None
 
     @cached_property
     def X(self) -> np.ndarray:
         return self.blocks["embeddings"][:]
-
-    @cached_property
-    def sweep(self) -> Sweep:
-        """Predictions of the run's probe for the strength series."""
-        assert self.probe is not None
-        samples = self.main.samples
-        same = samples["image_id"].isin(self.rows["image_id"].unique())
-        untouched = np.flatnonzero((samples["transform"] == "identity") & same)
-        return sweep_of(self.rows, self.X, samples.iloc[untouched], self.main.X[untouched], self.probe)
 
 
 def fit_probe(X: np.ndarray, y: np.ndarray, Xv: np.ndarray, yv: np.ndarray, classes: Sequence[str]) -> LinearProbe:

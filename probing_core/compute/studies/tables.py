@@ -8,124 +8,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.score_rows import joined, note_of_fits, too_few
+from probing_core.compute.evaluation.score_rows import joined, measured, note_of_fits, too_few
 from probing_core.compute.names import VARIANCE
 from probing_core.compute.sampling.probe_tasks import CONTENT, codes, content_labels
-from probing_core.compute.sampling.series import position_of
 from probing_core.compute.studies.study_data import (
     FIT_IMAGES,
     RAW,
     Retrieved,
     SeriesData,
     StudiedModel,
-    Sweep,
     crossed_rows,
     fit_probe,
     predict,
 )
-from probing_core.measures import MEASURES, interval
-from probing_core.measures.classification import balanced_accuracy, control_labels, detection_threshold
+from probing_core.measures import interval
+from probing_core.measures.classification import balanced_accuracy, control_labels
 from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts
 from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy, directions, same_look
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
-from probing_core.transforms.base import Transform
-
-
-def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    bounds = MEASURES.get(measure)
-    return interval(sums, low=bounds.low, high=bounds.high).columns
-
-
-def strength_table(model: str, found: Sweep) -> pd.DataFrame:
-    table = []
-    for (transform, strength), rows in found.rows.groupby(["transform", "strength"], sort=False):
-        bases = rows["base_id"].to_numpy()
-        hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
-        moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
-        table.append(
-            {
-                "model": model,
-                "transform": transform,
-                "strength": strength,
-                "images": len(rows),
-                "bases": hits["bases"],
-                "hit_rate": hits["value"],
-                "hit_low": hits["low"],
-                "hit_high": hits["high"],
-                "shift": moved["value"],
-                "shift_low": moved["low"],
-                "shift_high": moved["high"],
-                "interval": hits["interval"],
-                "note": joined(too_few(hits["bases"]), found.note),
-            }
-        )
-    return pd.DataFrame(table)
-
-
-MIN_LEVELS = 3
-
-FEW_ALARMS = 0.05
-"""Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
-
-
-def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
-    """Return one row for each transformation that has at least three strengths.
-
-    The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
-    count as one, by their mean.
-    """
-    table, by_name = [], {transform.name: transform for transform in transforms}
-    for name, rows in found.rows.groupby("transform", sort=False):
-        transform = by_name[str(name)]
-        strengths = rows.groupby("position")["strength"].first()
-        if len(strengths) < MIN_LEVELS:
-            continue
-        levels = np.array([level_of(transform, strength) for strength in strengths])
-        hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
-        base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
-        alarms = found.alarms[name].reindex(base.index).groupby(base).mean()
-        threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
-        value, one, other = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
-        table.append(
-            {
-                "model": model,
-                "transform": name,
-                "threshold": value,
-                "low": min(one, other),
-                "high": max(one, other),
-                "censored": threshold.censored,
-                "false_alarms": threshold.false_alarms,
-                "images": len(base),
-                "bases": len(hits),
-                "note": joined(
-                    too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
-                    "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
-                    found.note,
-                ),
-            }
-        )
-    return pd.DataFrame(table)
-
-
-def level_of(transform: Transform, strength: float) -> float:
-    """Return a strength on the scale of the fit.
-
-    The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the weakest documented
-    strength. Without a neutral strength, it is the position in the documented range.
-    """
-    if transform.neutral is None:
-        return position_of(transform, strength)
-    return float(np.log2((strength - transform.neutral) / (transform.weakest - transform.neutral)))
-
-
-def strength_of(transform: Transform, level: float) -> float:
-    """Return the strength at a level; not rounded where strengths are whole numbers."""
-    if transform.neutral is not None:
-        return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
-    if transform.distribution == "log":
-        return transform.strength_at(level)
-    return float(transform.weakest + (transform.strongest - transform.weakest) * level)
-
 
 TYPES_PER_CLASS = 8
 """Clusters of embeddings for each class of the control task."""

@@ -9,6 +9,7 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.names import LAYERS, STRENGTH
 from probing_core.compute.sampling.samples import plan_samples
 from probing_core.compute.sampling.series import plan_series
+from probing_core.compute.studies.strength import ProbedSeries
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel, fit_probe
 from probing_core.run.recipe import Recipe, load_transforms
 
@@ -46,7 +47,7 @@ def made_model() -> tuple[StudiedModel, dict[str, SeriesData]]:
     for name in (STRENGTH, LAYERS):
         rows = plan_series(name, RECIPE.design, images())
         arrays = _blocks(rows, rng) if name == LAYERS else {"embeddings": _swept(rows, rng)}
-        series[name] = SeriesData(data, rows, {block: LazyRows((array,)) for block, array in arrays.items()}, probe)
+        series[name] = ProbedSeries(data, rows, {block: LazyRows((array,)) for block, array in arrays.items()}, probe)
     return data, series
 
 

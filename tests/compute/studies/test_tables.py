@@ -12,17 +12,21 @@ from sklearn.neighbors import NearestNeighbors
 
 from probing_core.compute.names import VARIANCE
 from probing_core.compute.sampling.series import position_of
-from probing_core.compute.studies.study_data import SeriesData, StudiedModel, Sweep, sweep_of
+from probing_core.compute.studies.strength import (
+    Sweep,
+    level_of,
+    strength_of,
+    strength_table,
+    sweep_of,
+    threshold_table,
+)
+from probing_core.compute.studies.study_data import SeriesData, StudiedModel
 from probing_core.compute.studies.tables import (
     clusters,
     duplicates_table,
     geometry_table,
     layers_table,
-    level_of,
     retrieval_table,
-    strength_of,
-    strength_table,
-    threshold_table,
     uses_table,
     variance_table,
 )

@@ -1,0 +1,172 @@
+"""The tables ``strength.parquet`` and ``thresholds.parquet``: detection of each transformation by its strength.
+
+The images of the series ``strength`` are transformed at a grid of strengths. `sweep_of` predicts their transformations
+with the run's probe of the task ``fine``. A transformation is detected in an image where its logit exceeds that of
+identity. `strength_table` gives the recall at each strength. `threshold_table` fits a psychometric function to the
+detections of each transformation (`probing_core.measures.classification.detection_threshold`) and gives the strength
+at which d' = z(recall) - z(false positive rate) is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from probing_core.compute.evaluation.score_rows import joined, measured, note_of_fits, too_few
+from probing_core.compute.sampling.probe_tasks import codes
+from probing_core.compute.sampling.series import position_of
+from probing_core.compute.studies.study_data import SeriesData
+from probing_core.measures.classification import detection_threshold
+from probing_core.measures.embedding_space import shift
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, mean
+from probing_core.probes.base import LinearProbe
+from probing_core.transforms.base import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The strength series as one model embeds it.
+
+    Attributes:
+        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
+            ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
+        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
+            more probable than identity.
+        note: remark on the fit of the probe.
+    """
+
+    rows: pd.DataFrame
+    alarms: pd.DataFrame
+    note: str = ""
+
+
+def sweep_of(
+    rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
+) -> Sweep:
+    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same clean images."""
+    identity = probe.classes.index("identity")
+    truth = codes(rows["transform"], probe.classes)
+    logits = probe.logits(X)
+    own = logits[np.arange(len(logits)), truth]
+    first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
+    place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
+    moved = np.empty(len(rows))
+    for _, at in rows.groupby(["transform", "strength"], sort=False).indices.items():
+        moved[at] = shift(clean[place[rows["image_id"].iloc[at]].to_numpy()], X[at])
+    calm = probe.logits(clean)
+    alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
+    return Sweep(
+        rows.assign(right=logits.argmax(1) == truth, detected=own > logits[:, identity], shift=moved),
+        alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
+        note_of_fits((probe.facts,)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedSeries(SeriesData):
+    """The strength series of one model, with the run's probe of the task ``fine``."""
+
+    probe: LinearProbe
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """Predictions of the probe, for both tables."""
+        samples = self.main.samples
+        same = samples["image_id"].isin(self.rows["image_id"].unique())
+        clean = np.flatnonzero((samples["transform"] == "identity") & same)
+        return sweep_of(self.rows, self.X, samples.iloc[clean], self.main.X[clean], self.probe)
+
+
+def strength_table(model: str, found: Sweep) -> pd.DataFrame:
+    table = []
+    for (transform, strength), rows in found.rows.groupby(["transform", "strength"], sort=False):
+        bases = rows["base_id"].to_numpy()
+        hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
+        moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
+        table.append(
+            {
+                "model": model,
+                "transform": transform,
+                "strength": strength,
+                "images": len(rows),
+                "bases": hits["bases"],
+                "hit_rate": hits["value"],
+                "hit_low": hits["low"],
+                "hit_high": hits["high"],
+                "shift": moved["value"],
+                "shift_low": moved["low"],
+                "shift_high": moved["high"],
+                "interval": hits["interval"],
+                "note": joined(too_few(hits["bases"]), found.note),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+MIN_LEVELS = 3
+
+FEW_ALARMS = 0.05
+"""Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
+
+
+def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
+    """Return one row for each transformation that has at least three strengths.
+
+    The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
+    count as one, by their mean.
+    """
+    table, by_name = [], {transform.name: transform for transform in transforms}
+    for name, rows in found.rows.groupby("transform", sort=False):
+        transform = by_name[str(name)]
+        strengths = rows.groupby("position")["strength"].first()
+        if len(strengths) < MIN_LEVELS:
+            continue
+        levels = np.array([level_of(transform, strength) for strength in strengths])
+        hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
+        base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
+        alarms = found.alarms[name].reindex(base.index).groupby(base).mean()
+        threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
+        value, one, other = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
+        table.append(
+            {
+                "model": model,
+                "transform": name,
+                "threshold": value,
+                "low": min(one, other),
+                "high": max(one, other),
+                "censored": threshold.censored,
+                "false_alarms": threshold.false_alarms,
+                "images": len(base),
+                "bases": len(hits),
+                "note": joined(
+                    too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
+                    "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
+                    found.note,
+                ),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def level_of(transform: Transform, strength: float) -> float:
+    """Return a strength on the scale of the fit.
+
+    The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the weakest documented
+    strength. Without a neutral strength, it is the position in the documented range.
+    """
+    if transform.neutral is None:
+        return position_of(transform, strength)
+    return float(np.log2((strength - transform.neutral) / (transform.weakest - transform.neutral)))
+
+
+def strength_of(transform: Transform, level: float) -> float:
+    """Return the strength at a level; not rounded where strengths are whole numbers."""
+    if transform.neutral is not None:
+        return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
+    if transform.distribution == "log":
+        return transform.strength_at(level)
+    return float(transform.weakest + (transform.strongest - transform.weakest) * level)
