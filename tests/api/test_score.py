@@ -88,7 +88,7 @@ def test_a_function_that_answers_differently_twice_is_scored_and_not_kept(pictur
     assert len(scored(noisy, pictures).table)
     assert "not kept" in capsys.readouterr().err
     assert not list((tmp_path / "cache").rglob("run.toml"))
-    with pytest.raises(BadConfig, match="remove what is random"):
+    with pytest.raises(BadConfig, match="deterministic"):
         scored(noisy, pictures, maps=True)
 
 
