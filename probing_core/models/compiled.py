@@ -1,7 +1,7 @@
-"""Networks compiled for the processor by OpenVINO, where they run faster than in PyTorch (docs/engines.md).
+"""Networks compiled for the CPU with OpenVINO, which is faster than PyTorch (docs/engines.md).
 
-A compiled network is used only if it agrees with PyTorch on two pictures. OpenVINO stores what it compiled in the
-system's cache folder.
+A compiled network is used only if its outputs agree with PyTorch on two images. OpenVINO stores compiled networks in
+the user's cache folder.
 """
 
 from __future__ import annotations
@@ -34,40 +34,40 @@ if TYPE_CHECKING:
     from probing_core.models.network_facts import Network, Read
 
 BATCH = 4
-"""Default number of pictures per pass; a smaller batch is padded, since each size would be compiled."""
+"""Default number of images per pass. Smaller batches are padded, because each batch size requires a compilation."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""Precisions that are compiled, and OpenVINO's names for them."""
+"""OpenVINO's name of each supported precision."""
 
 MAX_DISTANCE = 1e-5
-"""Largest distance between two float32 embeddings of a picture, relative to the length of the embedding."""
+"""Maximum absolute difference from PyTorch in float32, relative to the norm of the embedding."""
 
 MIN_COSINE = 0.96
-"""Smallest cosine between the embeddings in bfloat16 and in float32. The smallest of any picture and any network that
-ships is 0.965 (docs/precision.md)."""
+"""Minimum cosine similarity between embeddings in bfloat16 and float32. The lowest measured for any image and any
+included network is 0.965 (docs/precision.md)."""
 
 EXACT = "exact"
-"""Mark in the names of operations that stay in float32."""
+"""Name prefix of modules whose operations stay in float32."""
 
 KEPT_DAYS = 90
-"""Days without being read after which a compiled network is removed from the cache folder, the next time that one is
-compiled: a network has a file for each version of OpenVINO, precision and number of cores that it was compiled for."""
+"""Days without access after which a compiled network is removed from the cache folder, at the next compilation. The
+folder has one file per network, OpenVINO version, precision and number of cores."""
 
 FLOAT32 = "DisablePrecisionConversion"
-"""Attribute of OpenVINO's file format for operations that stay in float32; its Python interface cannot set it."""
+"""Attribute in OpenVINO's file format for operations that stay in float32. The Python API cannot set it."""
 
 _COMPILING = Lock()
-"""Conversion temporarily changes a function of Python."""
+"""Lock for conversions, which temporarily replace a function of the standard library."""
 
 _for_one_caller = ContextVar("for_one_caller", default=False)
 
 
 class NotCompiled(Exception):
-    """Reason why a network is not compiled, in words."""
+    """Raised with the reason why a network cannot be compiled."""
 
 
 class Disagrees(NotCompiled):
-    """Reason why results are not used: they differ from PyTorch's in float32."""
+    """Raised if outputs differ too much from PyTorch in float32."""
 
 
 @cache
@@ -80,10 +80,10 @@ def installed_version() -> str:
 
 @contextmanager
 def for_one_caller() -> Iterator[None]:
-    """Compile networks in this thread for few pictures at a time while the context lasts: all cores share one pass.
+    """Compile networks in this thread for low latency within the context: all cores share one pass.
 
-    Else each core has its own, which embeds many pictures faster; for each, OpenVINO keeps a copy of the graph and its
-    buffers, which together take more memory than the weights of a small network.
+    By default, each core runs its own pass, which has a higher throughput. For each of these passes, OpenVINO keeps a
+    copy of the graph and its buffers, which need more memory than the weights of a small network.
     """
     token = _for_one_caller.set(True)
     try:
@@ -96,8 +96,8 @@ class CompiledReadout:
     """A compiled network.
 
     Args:
-        model: OpenVINO's compiled model; its input is (N, H, W, 3), N pictures per pass.
-        requests: number of simultaneous passes; more callers wait.
+        model: compiled OpenVINO model with input (N, H, W, 3), where N is the number of images per pass.
+        requests: maximum number of simultaneous passes. Additional callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -107,7 +107,7 @@ class CompiledReadout:
             self._free.put(model.create_infer_request())
 
     def fits(self, batch: torch.Tensor) -> bool:
-        """Return whether a batch (N, 3, H, W) has the compiled height and width."""
+        """Return whether a batch (N, 3, H, W) has the height and width that the network was compiled for."""
         return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
 
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
@@ -139,15 +139,16 @@ def compile_readout(
     threads: int,
     batch_size: int,
 ) -> CompiledReadout:
-    """Compile ``read`` of ``network`` for this processor.
+    """Compile ``read`` of ``network`` for this CPU.
 
     Args:
-        batch: two pictures (2, 3, H, W), channels last in memory.
-        expected: outputs of ``read`` for them in PyTorch and float32, which the compiled network must reproduce.
-        threads: number of simultaneous passes, each on one core; in `for_one_caller`, cores of the only pass.
+        batch: two images (2, 3, H, W), channels last in memory.
+        expected: outputs of ``read`` for ``batch`` in PyTorch and float32, which the compiled network must reproduce.
+        threads: number of simultaneous passes, each on one core; in `for_one_caller`, number of cores of the single
+            pass.
 
     Raises:
-        NotCompiled: OpenVINO is missing or fails, or its results differ from PyTorch's.
+        NotCompiled: OpenVINO is missing or fails, or its outputs differ from PyTorch.
     """
     core = _core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
@@ -155,7 +156,7 @@ def compile_readout(
     settings = _settings(precision, threads)
     with _COMPILING:
         model = _convert(network, read, batch, batch_size)
-        if precision != "float32":  # conversion is checked where nothing is rounded
+        if precision != "float32":  # check the conversion without rounding
             full = core.compile_model(model, "CPU", _settings("float32", threads))
             compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if network.exact else model
@@ -167,7 +168,7 @@ def compile_readout(
 
 @cache
 def _core() -> Any:
-    # OpenVINO reports its import to its makers unless this package is missing; we send nothing.
+    # OpenVINO sends usage statistics when it is imported, unless this package is missing.
     blocked = "openvino_telemetry" not in sys.modules
     if blocked:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -176,7 +177,7 @@ def _core() -> Any:
 
         return openvino.Core()
     except (ImportError, OSError, RuntimeError) as error:
-        raise NotCompiled(f"OpenVINO cannot be used here ({one_line(error)})") from error
+        raise NotCompiled(f"OpenVINO could not be imported ({one_line(error)})") from error
     finally:
         if blocked:
             del sys.modules["openvino_telemetry"]
@@ -199,9 +200,9 @@ def _cache_folder() -> Path | None:
 def _remove_unread(folder: Path) -> None:
     oldest = time.time() - KEPT_DAYS * 24 * 3600
     for path in folder.glob("*.blob"):
-        with suppress(OSError):  # another process removes the same, or reads it
+        with suppress(OSError):  # a different process may have removed or opened the file
             status = path.stat()
-            if max(status.st_atime, status.st_mtime) < oldest:  # some systems do not note when a file was read
+            if max(status.st_atime, status.st_mtime) < oldest:  # some file systems do not record access times
                 path.unlink()
 
 
@@ -216,37 +217,40 @@ def _settings(precision: str, threads: int) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "NUM_STREAMS": 1 if _for_one_caller.get() else threads,
         "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,  # several networks and the pages share the cores
+        "ENABLE_CPU_PINNING": False,  # several networks and the dashboard share the cores
     }
 
 
 def compare(
     ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str, engine: str = "OpenVINO"
 ) -> None:
-    """Raise `Disagrees` where results of ``engine`` for the same images differ from those of PyTorch in float32 by
-    more than ``precision`` explains."""
+    """Compare outputs of ``engine`` with the outputs of PyTorch in float32 for the same images.
+
+    Raises:
+        Disagrees: an output is not finite, or differs more than expected from rounding to ``precision``.
+    """
     tiny = np.finfo(np.float32).tiny
     for number, (a, b) in enumerate(zip(ours, expected, strict=True), 1):
         which = f"{engine}'s embeddings in {precision}" + (
             f", output {number} of {len(ours)}," if len(ours) > 1 else ""
         )
         if not np.isfinite(a).all():
-            raise Disagrees(f"{which} hold values that are not finite")
+            raise Disagrees(f"{which} are not finite")
         length = np.linalg.norm(b, axis=1) + tiny
         if precision == "float32":
             apart = float((np.abs(a - b).max(1) / length).max())
             if not apart <= MAX_DISTANCE:
-                raise Disagrees(f"{which} are {apart:.1g} of their length from PyTorch's")
+                raise Disagrees(f"{which} differ from PyTorch by {apart:.1g} of their norm")
         else:
             cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + tiny)).min())
             if not cosine >= MIN_COSINE:
-                raise Disagrees(f"{which} have a cosine of {cosine:.3f} to PyTorch's in float32")
+                raise Disagrees(f"{which} have a cosine of {cosine:.3f} to PyTorch in float32")
 
 
 def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:
-    """Return OpenVINO's model of ``read`` for ``count`` pictures like those of ``batch``, from (count, H, W, 3).
+    """Convert ``read`` to an OpenVINO model with input (count, H, W, 3), for images of the size of ``batch``.
 
-    Operations of exact modules are named `EXACT`.
+    Names of operations in ``network.exact`` contain `EXACT`.
     """
     import torch
     from openvino import Layout
@@ -255,7 +259,7 @@ def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> A
     from openvino.preprocess import PrePostProcessor
 
     class Traced(torch.nn.Module):
-        # The tracer takes a millisecond for every module that it tracks; of others it records only the operations.
+        # The tracer needs a millisecond per registered module, so only exact modules are registered.
         def __init__(self) -> None:
             super().__init__()
             for position, name in enumerate(network.exact):
@@ -267,7 +271,7 @@ def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> A
     example = batch.repeat(-(-count // len(batch)), 1, 1, 1)[:count].contiguous(memory_format=torch.channels_last)
     try:
         with warnings.catch_warnings(), torch.inference_mode(), _without_gradients(network.module):
-            warnings.simplefilter("ignore")  # of the tracer: sizes become constants, and they are constant here
+            warnings.simplefilter("ignore")  # the tracer warns that sizes become constants, which is intended
             decoder = TorchScriptPythonDecoder(
                 Traced().eval(), example_input=(example,), trace_kwargs={"check_trace": False}
             )
@@ -279,12 +283,12 @@ def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> A
         steps.input().tensor().set_layout(Layout("NHWC"))
         steps.input().model().set_layout(Layout("NCHW"))
         return steps.build()
-    except Exception as error:  # tracing runs the network's own code, which may fail in any way
-        raise NotCompiled(f"OpenVINO cannot convert it ({one_line(error)[:200]})") from error
+    except Exception as error:  # tracing runs the code of the network, which may raise anything
+        raise NotCompiled(f"OpenVINO cannot convert the network ({one_line(error)[:200]})") from error
 
 
 def _destroy(graph: Any) -> None:
-    """Remove all operations of a traced graph, which TorchScript never frees, and with them the weights."""
+    """Remove all operations of a traced graph and their weights, which TorchScript never frees."""
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
     for node in reversed(list(graph.nodes())):
@@ -293,7 +297,7 @@ def _destroy(graph: Any) -> None:
 
 @contextmanager
 def _without_gradients(module: nn.Module) -> Iterator[None]:
-    """Switch gradients off temporarily: only then does the tracer record parameters as constants."""
+    """Disable gradients within the context, so that the tracer records parameters as constants."""
     asking = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in asking:
         parameter.requires_grad_(False)
@@ -305,9 +309,10 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 
 
 def _with_exact_modules(core: Any, model: Any) -> Any:
-    """Mark the operations of ``model`` that are named `EXACT` to stay in float32.
+    """Return a model in which the operations with `EXACT` in their names stay in float32.
 
-    Joining operations would lose a mark, so they are joined before; the new ones list the names of the old.
+    Fusing operations would drop the attribute, so operations are fused first. A fused operation lists the names of the
+    original operations.
     """
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
@@ -322,23 +327,23 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
         marked = [layer for layer in layers if (exact | first) & _joined(layer)]
         for layer in marked:
             information = layer.find("rt_info")
-            assert information is not None  # it has the names of the joined operations
+            assert information is not None  # it contains the names of the fused operations
             ElementTree.SubElement(information, "attribute", name=FLOAT32, version="0", value="dynamic:dynamic")
         made = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
     kept = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in made.get_ops())
     if kept < len(marked) or not any(exact & _joined(layer) for layer in marked):
-        raise NotCompiled(f"OpenVINO keeps {kept} of {len(marked)} operations in float32 that rounding spoils")
+        raise NotCompiled(f"OpenVINO computes {kept} of {len(marked)} rounding-sensitive operations in float32")
     return made
 
 
 def _joined(layer: ElementTree.Element) -> set[str]:
-    """Return the names of the operations from which one in OpenVINO's file was joined."""
+    """Return the names of the original operations of a fused operation in OpenVINO's file."""
     attributes = layer.iterfind("rt_info/attribute[@name='fused_names']")
     return {name.strip() for attribute in attributes for name in attribute.get("value", "").split(",")}
 
 
 def _exact_names(model: Any) -> tuple[set[str], set[str]]:
-    """Return the names of the operations of exact modules, and of those that read the input; all stay in float32."""
+    """Return the names of the operations of exact modules, and of the operations that read the input."""
     exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
     after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
     first = [target.get_node() for target in model.input(0).get_target_inputs()]

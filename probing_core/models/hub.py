@@ -34,20 +34,20 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names of a repository's single file of weights of open_clip, by its preference; next to it, there may be those of the
-image encoder alone, under timm's names."""
+"""Names of weight files of open_clip, in its order of preference. The same repository may contain the weights of the
+image encoder for timm."""
 
 WEIGHT_FILES = ("model.safetensors", *OPEN_CLIP_FILES, "pytorch_model.bin")
-"""Names of a repository's single file of weights, by preference."""
+"""Names of single weight files, in order of preference."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-"""Names of the list of files over which a large repository spreads its weights."""
+"""Names of the index of weights that are split into several files."""
 
 HUB = "hf-hub:"
-"""Prefix of a Hugging Face repository that holds a model of timm or open_clip and its configuration."""
+"""Prefix for Hugging Face repositories with a timm or open_clip model and its configuration."""
 
 PICKLES = (".bin", ".pth", ".pt")
-"""Endings of weights that `torch.save` wrote."""
+"""Suffixes of files written by `torch.save`."""
 
 _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
@@ -63,17 +63,17 @@ def no_downloads() -> Iterator[None]:
 
 
 def cached_folder(repo: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the snapshot on disk of a Hugging Face repository; None if its weights are incomplete, or without
-    ``weights`` its configuration is missing.
+    """Return the cached snapshot of a Hugging Face repository, or None if it is incomplete.
 
     Args:
-        preferred: names of files of weights that count before `WEIGHT_FILES`.
+        weights: whether the weights are required; if not, only the configuration is.
+        preferred: names of weight files that take precedence over `WEIGHT_FILES`.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        # No pattern: the library would then miss files that are never downloaded; `_files` knows what a model needs.
+        # With patterns, the library would require files that are never downloaded. `_files` checks the required ones.
         folder = Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
@@ -82,11 +82,11 @@ def cached_folder(repo: str, weights: bool = True, preferred: Sequence[str] = ()
 
 
 def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> Availability:
-    """Return whether the weights at ``source`` can be used without the network.
+    """Return whether the weights at ``source`` are available offline.
 
     Args:
-        source: a Hugging Face repository, or the address of a file.
-        size_mb: megabytes to download; 0 if unknown.
+        source: name of a Hugging Face repository, or URL of a file.
+        size_mb: download size in megabytes; 0 if unknown.
         preferred: as in `cached_folder`.
     """
     if _checkpoint(source).is_file() if _is_url(source) else cached_folder(source, preferred=preferred):
@@ -98,22 +98,24 @@ def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) ->
 
 
 def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of an `EmbedderSpec` about weights at ``source`` (see `on_disk`)."""
+    """Return the fields of an `EmbedderSpec` that describe weights at ``source`` (see `on_disk`)."""
     where = source if _is_url(source) else f"Hugging Face {source}"
     check = partial(on_disk, source, size_mb, preferred)
     return {"weights": where, "download_mb": size_mb, "check": check}
 
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the folder that a model's name is, or that of a repository with the prefix `HUB`, downloaded if
-    necessary; None for any other name."""
+    """Return the local folder that a model name refers to, downloading a repository with the prefix `HUB` if necessary.
+
+    Other names return None.
+    """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
     return local_folder(name.model)
 
 
 def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of an `EmbedderSpec` about such weights (see `folder_of`); empty for any other name."""
+    """Return the fields of an `EmbedderSpec` for the weights of `folder_of`; empty for other names."""
     if name.model.startswith(HUB):
         return published_at(name.model.removeprefix(HUB), preferred=preferred)
     folder = local_folder(name.model)
@@ -121,17 +123,18 @@ def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str,
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """Return the file of weights at ``source`` (see `on_disk`), downloaded if necessary."""
+    """Return the weight file for ``source`` (see `on_disk`), downloading it if necessary."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
 def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path:
-    """Return a folder with the configuration of a Hugging Face repository and, if wanted, its weights.
+    """Return a local folder with the configuration of a Hugging Face repository and its weights.
 
-    What is missing is downloaded: files of the top folder, weights once. Complete files stay if a download is
-    interrupted. Files whose SHA-256 is not the one that the hub states are removed.
+    Missing files are downloaded from the top folder, with the weights in one format only. Complete files are kept if a
+    download is interrupted. Files whose SHA-256 differs from the digest of the hub are removed.
 
     Args:
+        weights: whether the weights are required.
         preferred: as in `cached_folder`.
     """
     if folder := cached_folder(repo, weights, preferred):
@@ -149,7 +152,7 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
         stated = {entry.path: entry.lfs.sha256 for entry in tree if entry.lfs and entry.path in wanted}
         altered = [name for name, digest in stated.items() if _sha256(folder / name) != digest]
         for name in altered:
-            (folder / name).resolve().unlink()  # what the link points to
+            (folder / name).resolve().unlink()  # the file that the link points to
             (folder / name).unlink(missing_ok=True)
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded: {_hub_reason(error, repo)}") from error
@@ -162,7 +165,7 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
 
 
 def _weights_among(names: Sequence[str], preferred: Sequence[str]) -> list[str]:
-    """Return the files of weights that a model needs among those of a repository."""
+    """Return the required weight files among the file names of a repository."""
     if usual := [name for name in (*preferred, *WEIGHT_FILES) if name in names]:
         return usual[:1]
     if indexes := [name for name in INDEXES if name in names]:
@@ -178,7 +181,7 @@ def _sha256(path: Path) -> str:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the file of ``url``, downloaded if necessary; its SHA-256 is compared where the address states it."""
+    """Return the local file for ``url``, downloading it if necessary, and check its SHA-256 if the URL contains it."""
     path = _checkpoint(url)
     if path.is_file():
         return path
@@ -187,11 +190,11 @@ def fetch_url(url: str, model: str) -> Path:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock"):  # several processes of one machine may ask for the same file at once
+        with FileLock(f"{path}.lock"):  # several processes may download the same file
             if path.is_file():
                 return path
             for part in path.parent.glob(f"{path.name}.*.partial"):
-                part.unlink(missing_ok=True)  # of a process that was killed; torch never resumes one
+                part.unlink(missing_ok=True)  # left by a killed process; torch does not resume downloads
             shown = sys.stderr.isatty()
             torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in(url), progress=shown)
     except Exception as error:
@@ -200,8 +203,10 @@ def fetch_url(url: str, model: str) -> Path:
 
 
 def _digest_in(url: str) -> str | None:
-    """Return the SHA-256 in an address, or its beginning: ``.../<64 digits>/ViT-B-16.pt``, ``resnet50-11ad3fa6.pth``;
-    None where there is none. Eight digits that are a date (``dino-20210501.pth``) are not one."""
+    """Return the SHA-256 or its prefix in a URL such as ``.../<64 digits>/ViT-B-16.pt`` or ``resnet50-11ad3fa6.pth``.
+
+    Return None if there is none. Eight digits that form a date (``dino-20210501.pth``) are not a checksum.
+    """
     *folders, name = url.split("/")
     if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
         return folders[-1]
@@ -210,19 +215,21 @@ def _digest_in(url: str) -> str | None:
 
 
 def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:
-    """Return the file of weights in ``folder``."""
+    """Return the weight file in ``folder``."""
     files = _files(folder, preferred)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
     raise ModelUnavailable(
-        f"'{model}': the folder {folder} has no single file of weights; expected one of {', '.join(WEIGHT_FILES)}."
+        f"'{model}': the folder {folder} does not contain a single weight file. "
+        f"Expected one of: {', '.join(WEIGHT_FILES)}."
     )
 
 
 def require_host(url: str, model: str) -> None:
-    """Raise `ModelUnavailable` if the user forbade the network, or after `TIMEOUT_S` without an answer.
+    """Check that a server can be reached before a download.
 
-    Every download begins with it.
+    Raises:
+        ModelUnavailable: downloads are disabled, or the server did not respond within `TIMEOUT_S`.
     """
     if not _downloads.get():
         raise ModelUnavailable(f"'{model}' is not on disk, and downloads are not allowed here.")
@@ -236,7 +243,7 @@ def require_host(url: str, model: str) -> None:
 
 
 def _checkpoint(url: str) -> Path:
-    """Return the file in which torch.hub stores ``url``, which may be missing; torch is not imported."""
+    """Return the path where torch.hub stores ``url``, which may not exist, without importing torch."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
@@ -246,20 +253,21 @@ def _is_url(source: str) -> bool:
 
 
 def server_of(url: str) -> str:
-    """Return scheme, host and port of an address; the scheme is https where none is given."""
+    """Return scheme, host and port of a URL; the default scheme is https."""
     scheme, _, rest = url.rpartition("://")
     return f"{scheme or 'https'}://{rest.split('/', 1)[0]}"
 
 
 def _host(url: str) -> str:
-    """Return host and port for a message, without the user and password that an address may have."""
+    """Return host and port of a URL for messages, without user and password."""
     return server_of(url).split("://", 1)[1].rpartition("@")[2]
 
 
 def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
-    """Return the file with a usual name; else those that the index lists, even if missing; else the only one.
+    """Return the weight files in ``folder``: the file with a usual name, the files in the index, or the only file.
 
-    With ``preferred`` names, the others are those of another library in a folder with its configuration.
+    Files in the index may not exist. If ``preferred`` is given and the folder has a config.json, files with other names
+    belong to a different library and are ignored.
     """
     if usual := [folder / name for name in preferred if (folder / name).is_file()]:
         return usual[:1]
@@ -292,7 +300,7 @@ def _hub_reason(error: Exception, repo: str) -> str:
 
 
 BROKEN_CONNECTIONS = ("ConnectError", "ReadError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
-"""Names of errors of httpx and of requests, either of which the hub's library uses."""
+"""Names of connection errors in httpx and requests. huggingface_hub uses one of the two, depending on its version."""
 
 
 def _reason_of_refusal(error: HfHubHTTPError, repo: str, hub: str) -> str:
@@ -317,16 +325,17 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts store the tensors; averages first, as in timm. The last is I-JEPA's."""
+"""Keys under which training scripts store tensors, averaged weights first, as in timm. I-JEPA uses the last one."""
 
 NAMES_SHOWN = 5
+"""Maximum number of tensor names per message."""
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read tensors by name from a safetensors file or a PyTorch checkpoint, without the wrappers of trainings.
+    """Read named tensors from a safetensors file or a PyTorch checkpoint, and remove the `WRAPPERS`.
 
     Raises:
-        ModelUnavailable: no such file, not weights, or a pickle that would have to execute code.
+        ModelUnavailable: the file does not exist, contains no weights, or requires executing code.
     """
     path = user_path(path)
     if not path.is_file():
@@ -351,14 +360,14 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     """Load ``tensors`` into ``module`` if they fit it exactly.
 
     Args:
-        source: of the tensors, for the message.
-        ignore: prefix of tensors that may be left over (a classifier's).
+        source: source of the tensors, for messages.
+        ignore: prefix of tensors that may be unused, such as the classifier.
     """
     wanted = module.state_dict()
     loaded = OrderedDict(
         (name, t) for name, t in tensors.items() if name in wanted or not (ignore and name.startswith(ignore))
     )
-    # A file has lost the versions of modules, which some require.
+    # Files do not contain the versions of modules, which some modules require.
     loaded._metadata = wanted._metadata  # type: ignore[attr-defined]
     with fitting(source):
         module.load_state_dict(loaded)
@@ -367,7 +376,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
     problems = [
         f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("with a different shape", misshapen))
         if names
     ]
     if problems:
@@ -379,20 +388,22 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
 
 @contextmanager
 def fitting(source: str) -> Iterator[None]:
-    """Raise `ModelUnavailable` for weights that a library cannot load, with the names of tensors that
-    ``load_state_dict`` misses or does not know, else with the library's own text."""
+    """Raise `ModelUnavailable` if a library cannot load weights within the context.
+
+    The message names missing, unexpected and misshapen tensors if the library reports them.
+    """
     try:
         yield
     except ModelUnavailable:
         raise
-    except Exception as error:  # conversions fail in their own ways on tensors that they do not know
+    except Exception as error:  # conversions may raise anything for unknown tensors
         refuse_misfit(source, *_misfits(str(error)))
         reason = one_line(error).rstrip(".!")
         raise ModelUnavailable(f"The weights of {source} cannot be loaded: {reason}.") from error
 
 
 def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the tensors that are missing, unexpected and misshapen by an error of ``load_state_dict``."""
+    """Return missing, unexpected and misshapen tensors from the error message of ``load_state_dict``."""
 
     def names(heading: str) -> list[str]:
         section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
@@ -404,7 +415,7 @@ def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 over names, types, shapes and bytes of ``tensors``; independent of the file format."""
+    """Return the SHA-256 of names, types, shapes and bytes of ``tensors``, independent of the file format."""
     import torch
 
     sha = hashlib.sha256()
@@ -415,9 +426,9 @@ def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def signs_digest(module: nn.Module) -> str:
-    """Return the SHA-256 over names, shapes and signs of every tensor of ``module``.
+    """Return the SHA-256 of names, shapes and signs of all tensors of ``module``.
 
-    A seed fixes these on any machine; the last bits of random weights differ from processor to processor.
+    For a given seed, signs are the same on every machine. The last bits of random weights depend on the processor.
     """
     sha = hashlib.sha256()
     for name, tensor in module.state_dict().items():
@@ -434,7 +445,7 @@ def _read(path: Path) -> Any:
 
     if path.suffix == ".safetensors":
         return load_file(path)
-    # Training scripts keep their arguments with the tensors; a Namespace holds values and executes nothing.
+    # Training scripts store their arguments with the tensors. Loading a Namespace executes no code.
     with torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(path, map_location="cpu", weights_only=True)
 

@@ -1,4 +1,4 @@
-"""Model names: ``NAME@pool=mean@layer=6@weights=PATH``; one canonical spelling each."""
+"""Model names such as ``NAME@pool=mean@layer=6@weights=PATH``, with one canonical spelling per model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from probing_core.errors import BadConfig, UnknownName
 from probing_core.paths import user_path
 
 OPTIONS = {
-    "pool": "how tokens or a feature map become one vector: cls or mean; without it, as the checkpoint does",
-    "layer": "the block whose output is pooled, counted from 1, or 'all'; without it, the model's own embedding",
+    "pool": "pooling of tokens or feature maps: cls or mean (default: as in the checkpoint)",
+    "layer": "block whose output is pooled, starting at 1, or 'all' (default: the embedding of the model)",
     "weights": "a local file or folder of weights",
-    "seed": "the seed of an untrained network, or of another training of a zoo encoder",
+    "seed": "seed of an untrained network, or of an additional training of a zoo encoder",
 }
-"""Every option of a name, in canonical order. The provider decides which of them a model takes."""
+"""Description of each option in canonical order. The provider determines which options a model supports."""
 
 POOLINGS = ("cls", "mean")
 
-_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that begins an option; paths may contain others
+_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that starts an option; paths may contain more of them
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelName:
 
     Attributes:
         base: the part before the options: ``timm:vit_base_patch16_224.mae``, ``zoo/mae``.
-        options: option -> value, in the order of `OPTIONS`.
+        options: value by option, in the order of `OPTIONS`.
     """
 
     base: str
@@ -39,7 +39,7 @@ class ModelName:
 
     @property
     def provider(self) -> str:
-        """``timm`` in ``timm:resnet50``; empty for names such as ``zoo/mae``."""
+        """Return the provider, such as ``timm`` for ``timm:resnet50``; empty for names such as ``zoo/mae``."""
         return self.base.split(":", 1)[0] if ":" in self.base else ""
 
     @property
@@ -48,15 +48,15 @@ class ModelName:
 
     @property
     def full(self) -> str:
-        """The canonical name: options in a fixed order, defaults left out."""
+        """Return the canonical name, with options in a fixed order and without default values."""
         return self.base + "".join(f"@{key}={value}" for key, value in self.options.items())
 
 
 def parse(name: str) -> ModelName:
-    """Parse ``name``, and check its options as far as possible without the model.
+    """Parse ``name`` and validate its options without loading the model.
 
     Raises:
-        BadConfig: an empty name, an unknown or repeated option, or an invalid value.
+        BadConfig: the name is empty, or an option is unknown, repeated or invalid.
     """
     base, *parts = _OPTION.split(name.strip())
     if not base:
@@ -67,7 +67,7 @@ def parse(name: str) -> ModelName:
         if key not in OPTIONS:
             raise BadConfig(
                 f"'{key}' in '{name}' is not an option of a model name.{suggest(key, OPTIONS)} "
-                f"There are: {', '.join(OPTIONS)}."
+                f"Available: {', '.join(OPTIONS)}."
             )
         if key in options:
             raise BadConfig(f"'{name}' has the option '{key}' twice. Remove one of them.")
@@ -83,9 +83,9 @@ def with_layer(name: str, layer: int) -> str:
 
 
 def checkpoints(name: str) -> tuple[str, ...]:
-    """Return one name for each file that the pattern in ``@weights=`` matches (``ckpts/step-*.pt``).
+    """Return one name for each file that matches the pattern in ``@weights=``, such as ``ckpts/step-*.pt``.
 
-    They are ordered by the last number in their paths. Without a pattern, ``name`` is returned alone.
+    Names are sorted by the last number in the path. Without a pattern, only ``name`` is returned.
     """
     parsed = parse(name)
     pattern = parsed.options.get("weights", "")
@@ -103,23 +103,24 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
     for option in options:
         if option not in allowed:
             raise BadConfig(
-                f"'{name}' takes no '@{option}='; it takes {', '.join(f'@{a}=' for a in allowed) or 'no options'}."
+                f"'{name}' does not support '@{option}='. "
+                f"Supported: {', '.join(f'@{a}=' for a in allowed) or 'no options'}."
             )
 
 
 def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") -> UnknownName:
-    """Return the error for a name that a library lacks, with the closest of those that it has.
+    """Return the error for a name that is missing in a library, with the closest known name.
 
     Args:
         lacks: beginning of the sentence ("timm has no model").
-        listing: where ``known`` are listed, if they are too many for a message.
+        listing: function that lists ``known``, if there are too many for a message.
     """
-    there_are = f"`{listing}` lists them." if listing else f"There are: {', '.join(known) or 'none'}."
+    there_are = f"`{listing}` lists them." if listing else f"Available: {', '.join(known) or 'none'}."
     return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
 
 
 def not_in_catalog(name: str, known: Collection[str]) -> str:
-    """Return the error for a name without a provider that the catalog ``known`` lacks, with what was probably meant."""
+    """Return the message for a name without a provider that is not in the catalog ``known``, with a suggestion."""
     own = [one for one in known if ":" not in one]
     same = [one for one in known if one.rpartition(":")[2] == name]
     path = user_path(name)
@@ -128,10 +129,10 @@ def not_in_catalog(name: str, known: Collection[str]) -> str:
     elif path.suffix == ".onnx":
         hint = f"For an ONNX file, use 'onnx:{name}'."
     elif "/" in name:
-        hint = f"A model of a library begins with the library's name: 'hf:{name}', if Hugging Face has it."
+        hint = f"For a Hugging Face repository, use 'hf:{name}'."
     else:
-        hint = f"A model of a library begins with the library's name: 'timm:{name}' or 'torchvision:{name}'."
-    return f"There is no model called '{name}'. {hint} `probing models` lists the others."
+        hint = f"For a model of a library, use 'timm:{name}' or 'torchvision:{name}'."
+    return f"There is no model called '{name}'. {hint} Run `probing models` to list all models."
 
 
 def local_folder(model: str) -> Path | None:
@@ -141,15 +142,15 @@ def local_folder(model: str) -> Path | None:
 
 def _check(key: str, value: str, name: str) -> str:
     if not value:
-        raise BadConfig(f"'@{key}=' in '{name}' has no value; {key} is {OPTIONS[key]}.")
+        raise BadConfig(f"'@{key}=' in '{name}' has no value. Expected: {OPTIONS[key]}.")
     if key == "pool" and value not in POOLINGS:
-        raise BadConfig(f"'@pool={value}' in '{name}': a pooling is one of {', '.join(POOLINGS)}.")
+        raise BadConfig(f"'@pool={value}' in '{name}' is not a pooling. Use one of: {', '.join(POOLINGS)}.")
     if key == "layer" and value != "all":
         if not value.isdecimal() or len(value) > 9 or int(value) < 1:
-            raise BadConfig(f"'@layer={value}' in '{name}': a layer is a whole number from 1, or 'all'.")
+            raise BadConfig(f"'@layer={value}' in '{name}' is not a layer. Use a whole number starting at 1, or 'all'.")
         return str(int(value))
     if key == "seed":
         if not value.isdecimal() or len(value) > 20 or int(value) >= 2**64:
-            raise BadConfig(f"'@seed={value}' in '{name}': a seed is a whole number from 0 to 2^64 - 1.")
+            raise BadConfig(f"'@seed={value}' in '{name}' is not a seed. Use a whole number from 0 to 2^64 - 1.")
         return str(int(value))
     return value

@@ -1,6 +1,6 @@
-"""What all networks share: a provider builds a `Network`, and `NetworkEmbedder` does the rest.
+"""Embedding with neural networks. A provider builds a `Network`, and `NetworkEmbedder` computes its embeddings.
 
-`Readouts` decides what is read from a pass, which PyTorch or OpenVINO computes.
+`Readouts` selects the outputs of a forward pass, which is computed by PyTorch or OpenVINO.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
 
 class Readouts:
-    """What is read from a pass of one network under the options of a name.
+    """Outputs of a network that the options of a model name select.
 
     Args:
-        name: the full name, for messages.
-        options: of the name: ``pool`` and ``layer`` are used here.
-        batch: two pictures as the network receives them; a pass shows how many tokens each block gives.
+        name: full name, for messages.
+        options: options of the name. Only ``pool`` and ``layer`` are used.
+        batch: two preprocessed images. A forward pass determines the number of tokens of each block.
 
     Attributes:
-        asked: (layer, pooling) of everything that the name asks for; the layer is None for the model's own embedding.
-        first: outputs of `read` for the two pictures, in float32.
-        blocks: (layer, pooling) of every block, in every possible way; empty where one of them cannot be pooled.
+        asked: (layer, pooling) of each selected output; the layer is None for the default embedding.
+        first: outputs of `read` for ``batch``, in float32.
+        blocks: (layer, pooling) of every block with every supported pooling; empty if a block cannot be pooled.
     """
 
     def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
@@ -64,16 +64,16 @@ class Readouts:
         if self._pool and network.features is None and not layers:
             raise BadConfig(f"'{name}': this model does not support '@pool='. Remove the option.")
         if self._pool == "cls" and not network.class_token:
-            raise BadConfig(f"'{name}': this model has no class token; its poolings are: mean.")
+            raise BadConfig(f"'{name}': this model has no class token. Use '@pool=mean'.")
         with _captured(network.blocks) as outputs:
             own = network.embed(batch)
         self._prefixes = _count_prefixes(network, batch, outputs)
         for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
                 raise BadConfig(
-                    f"'{name}': the class token of this model joins after layer {layer}; its poolings there are: mean."
+                    f"'{name}': the class token of this model joins after layer {layer}. Use '@pool=mean' instead."
                 )
-        # as asked, else the network's default if the layer allows it
+        # the option of the name, or the default of the network if the layer supports it
         defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
         self._layers = [(layer, self._pool or default) for layer, default in zip(layers, defaults, strict=True)]
         self.asked: Sequence[tuple[int | None, str]] = self._layers or [(None, self._pool or network.pooling)]
@@ -110,10 +110,10 @@ class Readouts:
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
-    """Return how many tokens each block gives before those of the patches; None where it cannot be pooled.
+    """Return the number of tokens before the patch tokens for each block; None if the block cannot be pooled.
 
-    A block with as many tokens as the network's features has all of them, and one with exactly so many fewer has none
-    yet (CaiT, XCiT, ConViT).
+    A block with as many tokens as the features of the network includes all prefix tokens. Blocks before the prefix
+    tokens are added (CaiT, XCiT, ConViT) have exactly that many fewer.
     """
     if not network.blocks:
         return []
@@ -132,7 +132,7 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
 
     def capture(position: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if get_ident() == mine:  # other threads pass through the same module at the same time
+            if get_ident() == mine:  # other threads may run the same module at the same time
                 outputs[position] = output[0] if isinstance(output, tuple) else output
 
         return hook
@@ -146,7 +146,7 @@ def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
 
 
 def _can_be_pooled(output: Any, images: int) -> bool:
-    # some blocks are never called, or give lists of several
+    # some blocks are never called, or return lists of tensors
     import torch
 
     return isinstance(output, torch.Tensor) and output.ndim in (3, 4) and len(output) == images
@@ -154,7 +154,7 @@ def _can_be_pooled(output: Any, images: int) -> bool:
 
 def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
     """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D)."""
-    features = features.float()  # means are taken in float32, whatever the precision
+    features = features.float()  # average in float32 for every precision
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
     return features[:, 0] if pool == "cls" else features[:, prefix:].mean(1)
@@ -175,12 +175,12 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
 log = logging.getLogger(__name__)
 
 TIMED_PASSES = 2
-"""Passes of which the faster one counts, where engines are compared."""
+"""Number of timed passes per engine. The fastest pass counts."""
 
 
 @cache  # once per process
 def _report_missing() -> None:
-    log.warning("OpenVINO is not installed, so networks run in PyTorch, at half the speed; `pip install openvino`.")
+    log.warning("OpenVINO is not installed, so networks run in PyTorch at half the speed. Run `pip install openvino`.")
 
 
 def _compute_in_float32(module: nn.Module, device_type: str) -> None:
@@ -196,13 +196,13 @@ def _compute_in_float32(module: nn.Module, device_type: str) -> None:
 
 
 class NetworkEmbedder(LoadedEmbedder):
-    """Embeds with a `Network`, for any number of threads.
+    """Computes embeddings with a `Network`. Instances are thread-safe.
 
     Args:
-        name: the full canonical name.
-        options: of the name.
-        batch_size: most images of one forward pass; by default as many as the device computes efficiently.
-        threads: simultaneous passes on a processor; by default PyTorch's number of threads in this thread.
+        name: full canonical name.
+        options: options of the name.
+        batch_size: maximum number of images per forward pass; by default the most efficient number for the device.
+        threads: number of simultaneous passes on a CPU; by default the number of PyTorch threads of this thread.
 
     Raises:
         BadConfig: the network has no such layer or pooling, or the device or precision is not available.
@@ -255,7 +255,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return self.embed_layers([as_image(image) for image in images])[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        if not images:  # a run without large pictures has no crops: nothing is computed for their shape alone
+        if not images:  # runs without large images have no tiles
             return {name: np.empty((0, dim), np.float32) for name, dim in self._dims.items()}
         return dict(zip(self._asked, self._in_batches(images, self._readouts.read), strict=True))
 
@@ -270,7 +270,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return {}
         read = self._readouts.read_blocks
         with self._lock:
-            if read not in self._compiled:  # few visitors need them, so they are compiled at the first call
+            if read not in self._compiled:  # rarely needed, so compiled at the first call
                 with torch.inference_mode():
                     first = copied_from(self._device, read(self._two.to(self._device)))()
                 self._compiled[read] = self._compiled_or_none(read, first)
@@ -283,7 +283,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return {name: self._recipe(layer, pooling) for name, (layer, pooling) in self._asked.items()}
 
     def keep_embedding(self) -> None:
-        if self._own:  # it holds a copy of the weights
+        if self._own:  # the compiled network has a copy of the weights
             self._network.module.to("meta")
         free_memory(self.device)
 
@@ -297,7 +297,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def engine(self) -> str:
-        """ "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
+        """Return "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
@@ -310,7 +310,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Compute one pass over a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
+        """Compute a forward pass for a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
         return self._begin(self._readouts.read, batch)()
 
     @property
@@ -318,10 +318,10 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._compiled[self._readouts.read]
 
     def _choose_engine(self, expected: Sequence[np.ndarray], any_precision: bool) -> None:
-        """Choose what computes `Readouts.read`: OpenVINO, which is fastest (docs/engines.md), else PyTorch.
+        """Select the engine for `Readouts.read`: OpenVINO, which is the fastest (docs/engines.md), or PyTorch.
 
-        Where OpenVINO disagrees with ``expected``, the outputs in float32, because it computes in a lower precision,
-        and any precision will do, the fastest engine and precision that agree are chosen.
+        If OpenVINO in a lower precision disagrees with ``expected``, the outputs in float32, and ``any_precision`` is
+        true, select the fastest engine and precision that agree.
         """
         read, reason = self._readouts.read, None
         self._compiled[read] = None
@@ -339,8 +339,7 @@ class NetworkEmbedder(LoadedEmbedder):
             log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
 
     def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
-        """Return the precision and engine (None: PyTorch) of the highest throughput among those that agree with
-        ``expected``."""
+        """Return the fastest precision and engine (None for PyTorch) that agree with ``expected``."""
         read, lower = self._readouts.read, self.precision
         ways: list[tuple[str, CompiledReadout | None]] = [("float32", None)]
         with suppress(NotCompiled):
@@ -355,7 +354,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return ways[int(np.argmin(seconds))]
 
     def _seconds_per_image(self) -> float:
-        """Measure passes of a batch on every core; the first is not counted."""
+        """Measure forward passes on every core, after one warm-up pass."""
         import torch
 
         size, begin = self._usual_batch_size(), partial(self._begin, self._readouts.read)
@@ -384,7 +383,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return compiled.compile_readout(self._network, read, self._two, expected, precision, threads, size)
 
     def _compiled_or_none(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
-        """Compile what ``read`` gives in the precision of the model; None where PyTorch computes it."""
+        """Compile ``read`` in the precision of the model; return None if PyTorch has to compute it."""
         if not self._can_be_compiled():
             return None
         try:
@@ -394,7 +393,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Begin a pass that gives (N, D) ``float32`` for each output of ``read``, of the readouts."""
+        """Start a forward pass with outputs (N, D) ``float32`` for each output of ``read``."""
         import torch
 
         compiled_readout = self._compiled[read]
@@ -403,7 +402,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return lambda: arrays
         dtype = getattr(torch, self.precision)
         with torch.inference_mode(), torch.autocast(self._device.type, dtype, enabled=dtype != torch.float32):
-            outputs = read(copied_to(self._device, batch))  # a copy, since a network may write into its input
+            outputs = read(copied_to(self._device, batch))  # a copy, because a network may modify its input
             return copied_from(self._device, outputs)
 
     def _usual_batch_size(self) -> int:
@@ -422,7 +421,7 @@ class NetworkEmbedder(LoadedEmbedder):
             )  # copied asynchronously from there
 
         done: list[list[np.ndarray]] = []
-        position, size = 0, self.batch_size  # other threads may reduce the model's size meanwhile
+        position, size = 0, self.batch_size  # other threads may reduce the batch size of the model meanwhile
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), size)
             try:
@@ -464,7 +463,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
 
 def _two_pictures(preprocessing: Preprocessing) -> list[Image]:
-    """Return two pictures for which networks give different embeddings: noise, and a gradient from black to white."""
+    """Return two images with different embeddings: noise, and a gradient from black to white."""
     height, width = preprocessing.size
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     slope = np.linspace(0, 255, width).astype(np.uint8)[None, :, None]

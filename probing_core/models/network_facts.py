@@ -1,4 +1,4 @@
-"""A network as providers describe it: its module, and how it embeds, pools and prepares images."""
+"""Description of a network by its provider: module, preprocessing, embedding and pooling."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ if TYPE_CHECKING:
     from torch import nn
 
     Read = Callable[[torch.Tensor], list[torch.Tensor]]
-    """Batch on the device -> (N, D) each."""
+    """Function from a batch on the device to outputs (N, D)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A module with the facts that embedding needs.
+    """A module with the properties required to compute embeddings.
 
     Attributes:
-        module: it holds every weight.
-        embed: batch -> (N, D), the checkpoint's own embedding, by the library's documented call.
-        pooling: how that embedding is pooled, in words.
-        prepare: pictures -> batch (N, 3, H, W), by the library's own processor; None: by the preprocessing's data.
-        features: batch -> tokens or map after the last block and norm, for ``@pool=``.
+        module: module with all weights.
+        embed: function from a batch to the default embeddings (N, D), computed as the library documents.
+        pooling: description of the pooling of ``embed``.
+        prepare: function from images to a batch (N, 3, H, W) with the processor of the library; None to use
+            `Preprocessing`.
+        features: function from a batch to tokens or a feature map after the last block and norm, for ``@pool=``.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
-        maps: axes of feature maps, where the blocks give maps and not tokens.
-        prefix: number of tokens before those of the patches (class, registers); in some networks they join late.
-        class_token: whether the first of them is a class token.
-        pool: pooling of a layer where the name states none.
-        exact: names of modules that are computed in float32 whatever the precision, since rounding spoils them.
-        weights: digest of the weights, where it is not that of their bytes.
-        details: other facts that change the embeddings, in JSON types.
-        versions: library -> version, of those that compute the embedding.
+        maps: order of axes, if blocks return feature maps.
+        prefix: number of tokens before the patch tokens (class token, registers). Some networks add them late.
+        class_token: whether the first token is a class token.
+        pool: default pooling of layers.
+        exact: names of modules that are always computed in float32, because they are sensitive to rounding.
+        weights: digest of the weights, if it is not computed from their bytes.
+        details: other settings that affect the embeddings, in JSON types.
+        versions: versions of the libraries that compute the embeddings.
     """
 
     module: nn.Module

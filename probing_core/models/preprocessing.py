@@ -1,8 +1,8 @@
-"""Pictures of any size -> a batch for a network, by the checkpoint's own rule, applied as the libraries do.
+"""Preprocessing of images of any size into a batch, identical to the preprocessing of the libraries.
 
-timm, open_clip and torchvision evaluate with Pillow: resize, center crop, divide by 255, subtract the mean, divide
-by the deviation. The same Pillow call is used here, and the arithmetic on 256 values is looked up in a table: the same
-bits in a fifth of the time.
+timm, open_clip and torchvision preprocess with Pillow: resize, center crop, divide by 255, subtract the mean, divide by
+the standard deviation. This module calls Pillow in the same way, and replaces the arithmetic by a lookup table with 256
+values, which yields identical results in a fifth of the time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ def crop_fraction(size: int, resized: int) -> float:
 
 @lru_cache(maxsize=32)
 def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
-    """Return (1, 256, 3) ``float32``: the input of the network for each ``uint8`` value of each channel.
+    """Return the network input (1, 256, 3) ``float32`` for each ``uint8`` value of each channel.
 
-    Computed in ``float32`` step by step, like ``ToTensor`` and ``Normalize``. Read only, since it is cached.
+    It is computed in ``float32`` step by step, like ``ToTensor`` and ``Normalize``. The array is read-only, because it
+    is cached.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     table = ((values - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
@@ -41,13 +42,13 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
         return image
     height, width = preprocessing.size
     scaled = scaled_size(image.shape[:2], preprocessing)
-    # Python's round(), half to even, as in torchvision's CenterCrop.
+    # Round half to even, like CenterCrop of torchvision.
     top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
     if scaled != image.shape[:2]:
         picture, interpolation = PIL.Image.fromarray(image), PIL.Image.Resampling[preprocessing.interpolation.upper()]
         down, right = image.shape[0] / scaled[0], image.shape[1] / scaled[1]
         box = left * right, top * down, (left + width) * right, (top + height) * down
-        if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # the same bits with less computation
+        if min(top, left) >= 0 and all(edge.is_integer() for edge in box):  # identical result with less computation
             return np.asarray(picture.resize((width, height), interpolation, box))
         image = np.asarray(picture.resize(scaled[::-1], interpolation))
     return image[top : top + height, left : left + width]
@@ -60,7 +61,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     """Return a batch (N, H, W, 3) ``float32``, channels last, ready for the network.
 
     Args:
-        apply: ``map``, or that of an executor, which takes several pictures at a time.
+        apply: ``map``, or the ``map`` method of an executor to process images in parallel.
     """
     table = value_table(preprocessing.mean, preprocessing.std)
     if preprocessing.resize == "none":
@@ -72,7 +73,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     def fill(position: int) -> None:
         cropped = np.ascontiguousarray(resize_and_crop(images[position], preprocessing))
         if cropped.shape != batch.shape[1:]:
-            raise ValueError(f"pictures of one batch differ in size: {cropped.shape} and {batch.shape[1:]}")
+            raise ValueError(f"images of one batch differ in size: {cropped.shape} and {batch.shape[1:]}")
         cv2.LUT(cropped, table, batch[position])
 
     list(apply(fill, range(len(images))))
@@ -84,9 +85,9 @@ def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[i
     if preprocessing.resize == "squash":
         return target[0], target[1]
     height, width = shape
-    if target[0] == target[1]:  # as in torchvision's Resize of the shorter side
+    if target[0] == target[1]:  # like Resize of torchvision for the shorter side
         short, long = min(height, width), max(height, width)
         longer = int(target[0] * long / short)
         return (target[0], longer) if height <= width else (longer, target[0])
-    ratio = max(target[0] / height, target[1] / width)  # as in timm's ResizeKeepRatio
+    ratio = max(target[0] / height, target[1] / width)  # like ResizeKeepRatio of timm
     return round(height * ratio), round(width * ratio)

@@ -1,4 +1,4 @@
-"""Devices, precisions, threads that share a processor, and the memory of networks."""
+"""Devices, precisions, CPU threads and memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Return the device called ``device``; ``auto`` is CUDA, else MPS, else the CPU."""
+    """Return the device called ``device``; ``auto`` selects CUDA, MPS or the CPU, whichever is available first."""
     import torch
 
     present = ["cpu"]
@@ -41,7 +41,7 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return ``precision``, with ``auto`` resolved: bfloat16 where the processor multiplies in it, else float32."""
+    """Return ``precision``; ``auto`` selects bfloat16 if the hardware supports it, else float32."""
     import torch
 
     if precision not in PRECISIONS:
@@ -67,37 +67,38 @@ S = TypeVar("S")
 B = TypeVar("B")
 
 CPU_BATCH, DEVICE_BATCH = 16, 64
-"""Images of one forward pass. On a CPU, small batches stay in the caches."""
+"""Images per forward pass. On a CPU, small batches fit into the caches."""
 
 FINE_CPU_BATCH, FINE_STRIDE = 4, 8
-"""The same where the first convolution strides less than `FINE_STRIDE`: its maps are larger than a ViT's tokens."""
+"""Images per forward pass on a CPU if the stride of the first convolution is below `FINE_STRIDE`, because the feature
+maps are larger than the tokens of a ViT."""
 
 MAX_UNDIVIDED = 8
-"""Largest number of images that are not divided between the threads."""
+"""Maximum number of images that are not split among the threads."""
 
 WAITING = 2
-"""Batches per core that are under way or wait for a thread."""
+"""Maximum number of running and waiting batches per core."""
 
 Pass = Callable[[], T]
-"""Waits for a pass that was begun, and returns what it computes."""
+"""Function that waits for a started forward pass and returns its result."""
 
 BEGUN, PREPARING = 2, 2
-"""Batches of a caller that an accelerator has at a time, and that are prepared for it; so many threads prepare those of
-all callers."""
+"""Batches per caller that run on an accelerator, and batches that are prepared in advance (also the number of threads
+that prepare batches, for all callers together)."""
 
 AHEAD = 2
-"""Batches of a compiled network under way for each core, at most `WAITING`: OpenVINO has its own threads, and a core
-would idle while it waits for the next batch. PyTorch is slower with two for each core."""
+"""Running batches of a compiled network per core, at most `WAITING`. OpenVINO has its own threads, and a core would be
+idle while it waits for the next batch. PyTorch is slower with two batches per core."""
 
 
 class BatchThreads:
-    """On a CPU, a small batch on each core; on an accelerator large ones, of which the next is prepared and begun while
-    one is computed.
+    """Schedules batches: small ones on each core of a CPU, or large ones on an accelerator.
 
-    PyTorch would divide one large batch between the cores, which then wait for each other after every layer.
+    On a CPU, PyTorch would split a large batch among the cores, which then wait for each other after every layer. An
+    accelerator computes one batch while the next ones are prepared and started.
 
     Args:
-        threads: number of cores of a CPU to use; elsewhere of pictures that are prepared at a time.
+        threads: number of CPU cores; for an accelerator, number of images that are prepared simultaneously.
     """
 
     def __init__(self, device: torch.device, threads: int) -> None:
@@ -115,7 +116,7 @@ class BatchThreads:
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
     def batches(self, images: range, most: int) -> Iterator[range]:
-        """Yield the positions of ``images`` in batches of at most ``most``; on a CPU the last ones are of even size."""
+        """Yield batches of at most ``most`` positions of ``images``. On a CPU, the last batches have equal sizes."""
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
@@ -125,10 +126,12 @@ class BatchThreads:
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """Yield ``function`` of every batch on a CPU, in order; few wait at a time, so that several callers take turns.
+        """Apply ``function`` to every batch on a CPU and yield the results in order.
+
+        Only a few batches wait at a time, so that simultaneous callers take turns.
 
         Args:
-            of_each_core: threads for each core of a CPU; `AHEAD` where ``function`` waits for others that compute.
+            of_each_core: threads per CPU core; `AHEAD` if ``function`` waits for threads of OpenVINO.
         """
         with _STARTING:
             pool = _shared(of_each_core * self.threads)
@@ -139,12 +142,12 @@ class BatchThreads:
     ) -> Iterator[T]:
         """Yield the result for every batch, in order.
 
-        An accelerator always has work: while it computes one batch, the next is begun, and the one after that is
-        prepared in another thread.
+        An accelerator is never idle: while it computes a batch, the next one is started, and the one after that is
+        prepared in a different thread.
 
         Args:
-            prepare: batch -> what ``begin`` takes.
-            begin: begins a pass; on an accelerator, it returns before the pass is computed.
+            prepare: function from a batch to the argument of ``begin``.
+            begin: function that starts a pass. On an accelerator, it returns before the pass is complete.
             of_each_core: as in `run`.
         """
         if self._on_cpu:
@@ -165,15 +168,17 @@ class BatchThreads:
             release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """Map ``function`` over the pictures of a batch: in its thread, or on all threads where batches take turns."""
+        """Map ``function`` over the images of a batch, in parallel on an accelerator, where batches take turns."""
         return map(function, positions) if self._on_cpu else _threads(self.threads, "pictures").map(function, positions)
 
 
 def _in_order(
     pool: ThreadPoolExecutor, function: Callable[[S], T], batches: Iterable[S], most: int
 ) -> Generator[T, None, None]:
-    """Yield ``function`` of every batch; at most ``most`` are under way, and none when the iterator ends, even by an
-    error."""
+    """Apply ``function`` to every batch in a thread pool, with at most ``most`` pending, and yield results in order.
+
+    No call is pending when the iterator ends, even after an error.
+    """
     under_way: deque[Future[T]] = deque()
     try:
         for batch in batches:
@@ -189,7 +194,7 @@ def _in_order(
 
 
 def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
-    """Return a copy of a batch on ``device``; CUDA copies while it computes what was begun before."""
+    """Return a copy of a batch on ``device``. CUDA copies while earlier passes are computed."""
     import torch
 
     if device.type != "cuda":
@@ -198,12 +203,12 @@ def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
     with torch.cuda.stream(copying):
         there = batch.to(device, non_blocking=True)
     computing.wait_stream(copying)
-    there.record_stream(computing)  # its memory is not used again before the pass has read it
+    there.record_stream(computing)  # do not reuse its memory before the pass has read it
     return there
 
 
 def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[list[np.ndarray]]:
-    """Begin to copy the outputs of a pass from ``device``, and return a function that waits for them."""
+    """Start copying the outputs of a pass from ``device``, and return a function that waits for them."""
     import torch
 
     if device.type != "cuda":
@@ -233,14 +238,14 @@ def _threads(count: int, name: str) -> ThreadPoolExecutor:
 
 
 _STARTING = RLock()
-"""Threads are started by one caller at a time: PyTorch's common number changes for a moment."""
+"""Lock for starting threads, which temporarily changes the global number of PyTorch threads."""
 
 
 def start_one_core_threads(count: int) -> ThreadPoolExecutor:
-    """Return ``count`` threads, in each of which PyTorch computes on one core.
+    """Return a pool of ``count`` threads, in each of which PyTorch uses one core.
 
-    `torch.set_num_threads` holds for the thread that calls it and for those that start later: each thread calls it for
-    itself, after PyTorch has looked up the common number there, and the caller's is set again once all have.
+    `torch.set_num_threads` applies to the calling thread and to threads that start later. Therefore each thread calls
+    it, after PyTorch has read the global number in that thread, and the number of the caller is restored at the end.
     """
     import torch
 
@@ -262,17 +267,17 @@ _shared = cache(start_one_core_threads)
 
 
 MAX_REUSED_BLOCK = 32 * 2**20
-"""Bytes of the largest block that is kept when it is freed; the C library allows no more."""
+"""Maximum size in bytes of a freed block that is kept for reuse. The C library allows no more."""
 
 MAX_REUSED = 256 * 2**20
-"""Bytes of freed memory that a thread may hold until `release`."""
+"""Maximum freed memory in bytes that a thread may keep until `release`."""
 
 _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 """Parameters of ``mallopt``."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether the device or the machine ran out of memory; on a CPU torch only says so in a message."""
+    """Return whether the device or the machine ran out of memory. On a CPU, torch reports it only in the message."""
     import torch
 
     words = ("out of memory", "can't allocate memory", "not enough memory")
@@ -281,11 +286,11 @@ def out_of_memory(error: BaseException) -> bool:
 
 @cache  # once per process
 def reuse_freed() -> None:
-    """Make glibc keep freed memory until `release`; the next layer would wait for the system to clear its pages."""
+    """Make glibc keep freed memory until `release`, so that layers do not wait for the system to clear new pages."""
     if (mallopt := _glibc("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
         mallopt(_TRIM_THRESHOLD, MAX_REUSED)
-        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # else the heap of any thread but the first is returned
+        mallopt(_TOP_PAD, MAX_REUSED_BLOCK * 2)  # otherwise, only the heap of the main thread is kept
 
 
 def release() -> None:
@@ -307,5 +312,5 @@ def free_memory(device: str) -> None:
 
 
 def _glibc(function: str) -> Any:
-    """Return a function of glibc; None elsewhere (musl returns pages by itself)."""
+    """Return a function of glibc; None on other systems (musl returns freed pages automatically)."""
     return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None

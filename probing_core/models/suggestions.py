@@ -1,6 +1,6 @@
-"""Names of models that the installed libraries know: ``python -m probing_core.models.suggestions`` prints them as JSON.
+"""Names of models in the installed libraries, which ``python -m probing_core.models.suggestions`` prints as JSON.
 
-Listing them imports the libraries, which takes seconds, so the dashboard asks a separate process.
+Importing the libraries takes seconds, so the dashboard runs this module in a separate process.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ class Suggestions(NamedTuple):
 
 
 def suggestions() -> Suggestions:
-    """Return the models of the catalog and of timm, torchvision and open_clip; libraries that are missing are left
-    out."""
+    """Return the models of the catalog and of timm, torchvision and open_clip, if these are installed."""
     sources: dict[str, str] = {}
     for library in (_timm, _torchvision, _open_clip):
         with suppress(ImportError):

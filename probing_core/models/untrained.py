@@ -1,4 +1,4 @@
-"""Networks with random weights, whose speed is that of the published ones: to know a time before a download."""
+"""Networks with random weights, which are as fast as the published networks, to estimate times before a download."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from probing_core.models.names import ModelName, parse
 
 
 def load_untrained(name: str, device: str, precision: str) -> LoadedEmbedder:
-    """Return the network of a model of timm or torchvision with random weights; nothing is downloaded or stored.
+    """Return a timm or torchvision model with random weights, without downloading or storing anything.
 
     Raises:
-        ModelUnavailable: the architecture of the model cannot be built without its files.
+        ModelUnavailable: the model cannot be built without its files.
     """
     parsed = parse(name)
     if parsed.provider == "timm" and ":" not in parsed.model:
@@ -19,7 +19,8 @@ def load_untrained(name: str, device: str, precision: str) -> LoadedEmbedder:
     if parsed.provider == "torchvision":
         return _torchvision(parsed, device, precision)
     raise ModelUnavailable(
-        f"The time of '{name}' cannot be measured before its files are downloaded. Models of timm and torchvision can."
+        f"The time of '{name}' cannot be estimated before its files are downloaded. This requires a timm or "
+        f"torchvision model."
     )
 
 

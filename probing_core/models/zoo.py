@@ -1,7 +1,7 @@
-"""The zoo: small encoders that this project pretrained, alike in everything but the objective.
+"""The zoo: small encoders pretrained by this project, which differ only in their training objective.
 
-Weights are in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md`` next to each; ``data/zoo/seeds`` has
-second trainings (``zoo/mae@seed=1``), which the package does not ship.
+Weights are in ``data/zoo/<name>.safetensors``, with a model card ``<name>.md``. Additional seeds (``zoo/mae@seed=1``)
+are in ``data/zoo/seeds``, which is not part of the package.
 """
 
 from __future__ import annotations
@@ -33,13 +33,11 @@ ENCODERS = {
     "clip-plain": ("CLIP-style, captions without style", "CLIP"),
     "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Name in the zoo -> its objective, and its role in the claims: captions of encoders with a role in claims name no
-style."""
+"""Objective and role in the claims for each encoder. Only encoders trained on captions without style have a role."""
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return the path of the weights of the zoo's ``name``, which may be missing; ``seed`` 0 is the training that
-    ships."""
+    """Return the path of the weights of encoder ``name``, which may not exist; ``seed`` 0 is in the package."""
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"
@@ -51,12 +49,12 @@ def _load(name: ModelName, device: str, precision: str) -> ViTEmbedder:
     options = dict(name.options)
     seed = int(options.pop("seed", 0))
     if seed and "weights" in options:
-        raise BadConfig(f"'{name.base}' takes '@weights=' or '@seed=', not both: a file of weights is one training.")
+        raise BadConfig(f"'{name.base}' takes '@weights=' or '@seed=', not both. A weight file has a fixed seed.")
     path = user_path(options["weights"]) if "weights" in options else weights_path(name.base.removeprefix("zoo/"), seed)
     if seed and not path.is_file():
         raise ModelUnavailable(
-            f"There is no training of '{name.base}' with seed {seed}: '{path}' is missing; a clone of the repository "
-            f"holds the second trainings that there are, and an installed package does not."
+            f"There is no training of '{name.base}' with seed {seed}: '{path}' is missing. Additional seeds are "
+            f"included only in a clone of the repository."
         )
     return load_zoo(path, name.full, options, device, precision)
 
@@ -67,9 +65,8 @@ def _check(name: str) -> Availability:
         return Availability(True)
     return Availability(
         False,
-        f"its weights are not in '{path}'; they come with the project, "
-        f"or train them with `python -m lab.pretraining {name} --corpus C --out DIR` in a clone and copy "
-        f"encoder.safetensors there",
+        f"its weights are missing: '{path}'. Reinstall the project, or train the encoder in a clone with "
+        f"`python -m lab.pretraining {name} --corpus C --out DIR` and copy encoder.safetensors to that path",
     )
 
 

@@ -1,17 +1,17 @@
-"""Sizes and preprocessing that all encoders of the zoo share."""
+"""Sizes and preprocessing of all encoders of the zoo."""
 
 from __future__ import annotations
 
 from probing_core.models.base import Preprocessing
 
 SIZE = 128
-"""Side of an image in pixels."""
+"""Input side in pixels."""
 
 PATCH = 16
-"""Side of the square that a token sees, in pixels."""
+"""Patch side in pixels."""
 
 WIDTH = 192
-"""Dimension of tokens and embeddings."""
+"""Token and embedding dimension."""
 
 GRID = SIZE // PATCH
 TOKENS = GRID**2
@@ -21,6 +21,6 @@ PREPROCESSING = Preprocessing(
     resize="shorter",
     crop=1.0,
     interpolation="bicubic",
-    mean=(0.485, 0.456, 0.406),  # of ImageNet, the usual convention for photographs
+    mean=(0.485, 0.456, 0.406),  # ImageNet values, as is common for photographs
     std=(0.229, 0.224, 0.225),
 )

@@ -1,9 +1,9 @@
-"""The network of the zoo's encoders: a small ViT after a stem of maps and rectifiers inside each 16 px patch.
+"""Network of the zoo encoders: a small ViT with a convolutional stem inside each 16 px patch.
 
-One linear map of 16 x 16 pixels averages texture away before a nonlinearity can measure it. The stem maps cells of
-4 x 4 pixels, then joins 2 x 2 cells, then 2 x 2 of those. Its kernels do not overlap, so that a token depends on its
-own patch alone, as masked objectives need. It has no normalization, so that an embedding depends neither on other
-pictures nor on how much of a picture is visible; the initial weights set the scale of the activations.
+A single linear projection of 16 x 16 pixels averages out texture before a nonlinearity can measure it. The stem
+projects cells of 4 x 4 pixels, and then merges 2 x 2 cells twice. Its kernels do not overlap, so a token depends only
+on its own patch, as masked objectives require. It has no normalization, so an embedding depends neither on other images
+nor on the visible fraction of the image. The initial weights determine the scale of the activations.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from probing_core.models.network_facts import Network
 from probing_core.models.zoo_input import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
 
 ARCHITECTURE = "patch-stem"
-"""Name of the network in the facts of a file of weights."""
+"""Name of the architecture in the metadata of weight files."""
 
 DESCRIPTION = "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads"
 
 DEPTH, HEADS = 4, 3
 KERNELS = (4, 2, 2)
-"""Sides of the cells that a map joins: pixels, then cells of the map before. Their product is the patch."""
+"""Kernel sides of the stem. Their product is the patch side."""
 
 WIDTHS = (96, 128)
-"""Channels between the maps; the last map gives the token."""
+"""Channels between the convolutions of the stem. The last convolution yields the token."""
 
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
-"""Keeps the variance of a rectifier's output over random weights (Brock et al. 2021, NF-ResNets)."""
+"""Gain that preserves the variance of ReLU outputs for random weights (Brock et al. 2021, NF-ResNets)."""
 
 DETAIL_GAIN, LEVEL_GAIN = 4.0, 0.5
-"""Scales of the first map's filters without and with a response to constant color. Neighboring pixels of photographs
-are nearly equal: filters of equal norm would respond to detail about a tenth as strongly as to color."""
+"""Gains of filters in the first convolution without and with a response to constant color. Neighboring pixels of
+photographs are nearly equal, so filters of equal norm would respond ten times more strongly to color than to detail."""
 
 
 class PatchStem(nn.Module):
-    """Pictures -> one token per patch; called by timm's `VisionTransformer` as its ``embed_layer``."""
+    """Stem with one token per patch, used as ``embed_layer`` of timm's `VisionTransformer`."""
 
     def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
         super().__init__()
@@ -58,21 +58,21 @@ class PatchStem(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the tokens (N, 64, D) of pictures (N, 3, 128, 128)."""
+        """Return the tokens (N, 64, D) of images (N, 3, 128, 128)."""
         x = images
         for position, layer in enumerate(self.maps):
             x = layer(nn.functional.relu_(x) if position else x)
-        return x.flatten(2).transpose(1, 2)  # OpenVINO has no rule for .mT
+        return x.flatten(2).transpose(1, 2)  # OpenVINO does not support .mT
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
-    """Build a ViT of the zoo's size; its weights are drawn from the global random state.
+    """Build a ViT of the zoo size, with weights from the global random state.
 
-    Positions start as the two-dimensional sine and cosine code of MAE (He et al. 2022) and are trained: random ones
-    would cost the masked objectives much of their few steps.
+    Position embeddings are initialized with the two-dimensional sine and cosine code of MAE (He et al. 2022) and
+    trained. With random initialization, masked objectives would spend many of their few steps on learning positions.
 
     Args:
-        stem: makes tokens of pictures.
+        stem: class of the module that computes tokens.
     """
     vit = VisionTransformer(
         img_size=SIZE,
@@ -83,7 +83,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
         num_classes=0,
         class_token=False,
         global_pool="avg",
-        fc_norm=False,  # tokens are normalized before the mean, so that decoders receive them normalized too
+        fc_norm=False,  # normalize tokens before the mean, so that decoders receive normalized tokens
         embed_layer=stem,
     )
     vit.pos_embed = nn.Parameter(build_sincos2d_pos_embed([GRID, GRID], WIDTH, interleave_sin_cos=False)[None])
@@ -91,7 +91,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """Return an encoder with random weights; the global random state is restored."""
+    """Return an encoder with random weights, without changing the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(DEPTH, PatchStem)
@@ -101,12 +101,12 @@ def init_vit(seed: int) -> VisionTransformer:
 
 @torch.no_grad()
 def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
-    """Initialize random filters of equal norm, scaled so that variance is the same from map to map.
+    """Initialize the convolutions with random filters of equal norm that preserve the variance.
 
-    In half of them the weights of a channel sum to 0: they measure detail, where random filters measure mean color.
+    In half of the filters, the weights of each channel sum to 0, so that they measure detail instead of mean color.
 
     Args:
-        gain: of the function between the maps.
+        gain: gain of the activation function between the convolutions.
     """
     for position, layer in enumerate(maps):
         weight = layer.weight
@@ -124,11 +124,11 @@ def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
 
 
 class ViTEmbedder(NetworkEmbedder):
-    """An encoder of the zoo in memory.
+    """A loaded encoder of the zoo.
 
     Args:
-        vit: of `init_vit`, with any weights.
-        weights: digest of the weights, where it is not that of their bytes.
+        vit: network of `init_vit`, with any weights.
+        weights: digest of the weights, if it is not computed from their bytes.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class ViTEmbedder(NetworkEmbedder):
         weights: str = "",
     ) -> None:
         def embed(batch: Tensor) -> Tensor:
-            return vit.forward_features(batch).float().mean(1)  # summed in float32, whatever the precision
+            return vit.forward_features(batch).float().mean(1)  # average in float32 for every precision
 
         network = Network(
             module=vit,
@@ -162,18 +162,18 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
             facts = json.loads((file.metadata() or {})["facts"])
             weights = {key: file.get_tensor(key).to(torch.float32, copy=True) for key in file.keys()}  # noqa: SIM118, not a dict
         if (architecture := facts.get("architecture")) != ARCHITECTURE:
-            raise ValueError(f"its network is '{architecture}', and that of this version is '{ARCHITECTURE}'")
-        with torch.device("meta"):  # no weights are drawn, since the file has all of them
+            raise ValueError(f"its architecture is '{architecture}', but this version requires '{ARCHITECTURE}'")
+        with torch.device("meta"):  # skip initialization, because the file has all weights
             vit = init_vit(0)
         encoder = {key.removeprefix("encoder."): weights[key] for key in weights if key.startswith("encoder.")}
         vit.load_state_dict(encoder, assign=True)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
-        raise ModelUnavailable(f"'{path}' holds no encoder of the zoo that can be read: {one_line(error)}.") from error
+        raise ModelUnavailable(f"'{path}' is not a readable zoo encoder: {one_line(error)}.") from error
     return ViTEmbedder(name, vit, options, device, precision, _digest(weights, vit))
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest by which runs know a model: the text tower counts too, in the order of its layers."""
+    """Return the weights digest that runs store, which includes the text encoder in the order of its layers."""
     words = [key for key in weights if key.startswith("text.")]
     if not words:
         return weights_digest(vit.state_dict())

@@ -232,7 +232,7 @@ def test_what_cannot_be_scored_is_told_in_one_sentence(encoder, images, message,
         ({"limit": 0}, "The limit is a number of images, 1 or more; got 0"),
         ({"limit": 1.5}, "'limit' must be a whole number; got 1.5"),
         ({"seed": -1}, "The seed must be 0 or more"),
-        ({"batch_size": -1}, "A batch holds 1 image or more; got batch_size=-1"),
+        ({"batch_size": -1}, "batch_size must be at least 1, got -1"),
     ],
 )
 def test_a_number_that_cannot_be_is_told_in_one_sentence(asked, message, pictures):
@@ -365,7 +365,7 @@ def test_a_network_is_given_what_its_preprocessing_makes(pictures):
     assert len(table) == 5
     assert (32, 32) in seen, "views, beside the pictures that tell networks apart"
     calls = iter(range(1000))
-    with pytest.raises(BadConfig, match=r"one shape for all; got \(3, 32, 9\), Image"):
+    with pytest.raises(BadConfig, match=r"one shape for all images, got \(3, 32, 9\), Image"):
         scored(Colors(), pictures, preprocess=lambda p: torch.zeros(3, 32, 9) if next(calls) < 40 else p)
 
 
@@ -376,7 +376,7 @@ def test_a_network_of_which_no_matrix_comes_is_told_in_one_sentence(pictures):
         def forward(self, batch):
             return batch, batch
 
-    with pytest.raises(BadConfig, match="gave tuple where a tensor"):
+    with pytest.raises(BadConfig, match="returned tuple instead of a tensor"):
         scored(Pair(), pictures)
     with pytest.raises(BadArray, match=r"gave the shape \(1, 3, 32, 32\)"):
         scored(torch.nn.Identity(), pictures)

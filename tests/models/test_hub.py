@@ -19,7 +19,7 @@ from tests.models.published import put_snapshot
 @pytest.mark.parametrize("content", ["{", "[1]", "3"])
 def test_a_configuration_that_cannot_be_read_is_one_sentence(content, tmp_path):
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ModelUnavailable, match=r"config\.json that cannot be read"):
+    with pytest.raises(ModelUnavailable, match=r"invalid config\.json"):
         load_embedder(f"hf:{tmp_path}")
 
 
@@ -54,7 +54,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
     with pytest.raises(
-        ModelUnavailable, match=r"needs transformers, which is not installed; `pip install transformers`"
+        ModelUnavailable, match=r"requires transformers, which is not installed \(`pip install transformers`\)"
     ):
         load_embedder("hf:org/model")
 

@@ -113,14 +113,14 @@ def of_network(facts: str, **tensors: torch.Tensor) -> bytes:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (lambda: None, "no encoder of the zoo"),
-        (lambda: b"", "no encoder of the zoo"),
-        (lambda: b"junk" * 100, "no encoder of the zoo"),
+        (lambda: None, "is not a readable zoo encoder"),
+        (lambda: b"", "is not a readable zoo encoder"),
+        (lambda: b"junk" * 100, "is not a readable zoo encoder"),
         (lambda: of_network('{"architecture": "patch-stem"}', head=torch.zeros(3)), "Missing key"),
-        (lambda: of_network("{}", **init_vit(3).half().state_dict()), "and that of this version is 'patch-stem'"),
+        (lambda: of_network("{}", **init_vit(3).half().state_dict()), "but this version requires 'patch-stem'"),
         (
             lambda: of_network('{"architecture": "perceiver"}', **init_vit(3).half().state_dict()),
-            "its network is 'perceiver', and that of this version is 'patch-stem'",
+            "its architecture is 'perceiver', but this version requires 'patch-stem'",
         ),
     ],
 )

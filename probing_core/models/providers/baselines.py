@@ -1,4 +1,4 @@
-"""Embedders that learned nothing, as baselines for the scores of others."""
+"""Baselines without training."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LICENSE = "MIT (this project)"
 
 
 class Plain(LoadedEmbedder):
-    """A function of pictures that learned nothing.
+    """A fixed function of images.
 
     Args:
-        dim: D.
-        function: N pictures -> (N, D).
-        recipe: what its values depend on.
+        dim: embedding dimension D.
+        function: function from N images to embeddings (N, D).
+        recipe: settings that affect the embeddings.
     """
 
     on_one_thread = True

@@ -1,6 +1,6 @@
-"""Models that exist in Python already: a function on images, a network with its preprocessing, embeddings of samples.
+"""Models from Python objects: functions, networks with their preprocessing, and precomputed embeddings.
 
-After ``register(from_callable("mine/statistics", function))`` the name is usable like any other, in this process.
+After ``register(from_callable("mine/statistics", function))``, the name can be used like any other in this process.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
     from torch import nn
 
 Function = Callable[[Sequence[Image]], np.ndarray]
-"""Images of any sizes -> (N, D)."""
+"""Function from images of any size to embeddings (N, D)."""
 
 UNSTEADY = "differ from call to call"
-"""How a function is described that gives other embeddings of the same pictures when it is called again."""
+"""Stored instead of a digest for functions that are not deterministic."""
 
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
-"""Photographs that scikit-image ships; the first is not square."""
+"""Photographs in scikit-image. The first one is not square."""
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder; its key is its answers to fixed pictures, since a name does not identify it."""
+    """A function as an embedder, identified by its embeddings of fixed images."""
 
     def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
         self.name, self._function = name, function
         if batch_size is not None:
             if batch_size < 1:
-                raise BadConfig(f"A batch holds 1 image or more; got batch_size={batch_size}.")
+                raise BadConfig(f"batch_size must be at least 1, got {batch_size}.")
             self.batch_size = batch_size
         self.dim = dim or 0
         if not self.dim:
@@ -75,7 +75,7 @@ class CallableEmbedder(LoadedEmbedder):
         for pictures in others:
             try:
                 sha.update(self.embed(pictures).tobytes())
-            except Exception as error:  # of functions that take pictures of one size alone
+            except Exception as error:  # the function may support only one image size
                 sha.update(type(error).__name__.encode())
         return sha.hexdigest()
 
@@ -84,8 +84,12 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return what ``who`` gave for ``count`` images, an array or a tensor, as (N, D) ``float32``."""
-    if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy lacks
+    """Return the array or tensor ``result`` of ``who`` as embeddings (N, D) ``float32`` of ``count`` images.
+
+    Raises:
+        BadArray: it has a different shape, or contains values that are not finite numbers.
+    """
+    if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy does not support
         result = result.detach().float().cpu().numpy()
     try:
         found = np.asarray(result)
@@ -102,7 +106,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
             f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
             f"same dimension."
         )
-    with np.errstate(over="ignore"):  # values that are too large are refused below
+    with np.errstate(over="ignore"):  # values that are too large are rejected below
         rows = found.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
@@ -113,7 +117,7 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 
 
 def _fixed_pictures() -> tuple[list[Image], ...]:
-    """Return pictures by size, made anew for each call, since a function may write into its input."""
+    """Return images grouped by size, as new arrays in each call, because functions may modify their input."""
     folder = importlib.util.find_spec("skimage").submodule_search_locations[0]  # type: ignore[union-attr, index]
     photographs = [read_image(Path(folder, "data", name)) for name in PHOTOGRAPHS]
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
@@ -128,10 +132,10 @@ def _fixed_pictures() -> tuple[list[Image], ...]:
 def from_callable(
     name: str, function: Function, dim: int | None = None, *, batch_size: int | None = None
 ) -> EmbedderSpec:
-    """Return the spec of a function: images of any sizes -> (N, D), an array or a tensor.
+    """Return the spec of a function from images of any size to embeddings (N, D), an array or a tensor.
 
     Args:
-        dim: D; by default found by a call.
+        dim: D; by default determined by a call.
         batch_size: images per call; by default 64.
     """
 
@@ -145,12 +149,12 @@ def from_callable(
 def module_function(
     module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
 ) -> Function:
-    """Return the function of a network: images -> (N, D), in eval mode and without gradients.
+    """Return a function from images to embeddings (N, D) that runs a network in eval mode without gradients.
 
     Args:
-        preprocess: a picture of Pillow -> tensor (C, H, W), like transforms of torchvision, timm and open_clip; or
-            data.
-        device: as in `load_embedder`; ``auto`` is where the network is. It is moved back after each call.
+        preprocess: `Preprocessing`, or a function from a Pillow image to a tensor (C, H, W), such as transforms of
+            torchvision, timm and open_clip.
+        device: as in `load_embedder`; ``auto`` is the device of the network. The network is moved back after each call.
     """
 
     def embed(images: Sequence[Image]) -> np.ndarray:
@@ -162,8 +166,8 @@ def module_function(
             output = module(batch.to(target))
         if not isinstance(output, torch.Tensor):
             raise BadConfig(
-                f"The network gave {type(output).__name__} where a tensor (N, D) is expected; give a function of a "
-                f"list of images that takes the embeddings out of it."
+                f"The network returned {type(output).__name__} instead of a tensor (N, D). Pass a function that "
+                f"returns the embeddings of a list of images."
             )
         return output.float().cpu().numpy()
 
@@ -180,13 +184,13 @@ def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any]
     if not all(isinstance(one, torch.Tensor) and one.shape == prepared[0].shape for one in prepared):
         found = sorted({str(tuple(one.shape)) if hasattr(one, "shape") else type(one).__name__ for one in prepared})
         raise BadConfig(
-            f"The preprocessing makes a tensor (C, H, W) of a picture, of one shape for all; got {', '.join(found)}."
+            f"The preprocessing must return tensors (C, H, W) of one shape for all images, got {', '.join(found)}."
         )
     return torch.stack(prepared)
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device of a network; the CPU for one without parameters and buffers."""
+    """Return the device of a network; the CPU if it has no parameters or buffers."""
     import torch
 
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
@@ -208,7 +212,7 @@ def _evaluating(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 class ArrayEmbedder(LoadedEmbedder):
-    """Embeddings of the samples of a run that were made elsewhere, looked up by sample."""
+    """Precomputed embeddings of the samples of a run."""
 
     embeds_pictures = False
 
@@ -224,7 +228,7 @@ class ArrayEmbedder(LoadedEmbedder):
         return {self.name: np.ascontiguousarray(self._matrix[rows], np.float32)}
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        raise BadConfig(f"'{self.name}' holds embeddings of a run's samples and cannot embed other pictures.")
+        raise BadConfig(f"'{self.name}' has precomputed embeddings of a run and cannot embed other images.")
 
     def recipe(self) -> dict[str, Any]:
         return {"file": self._digest}
@@ -237,11 +241,11 @@ def _keys(samples: pd.DataFrame) -> pd.MultiIndex:
 
 
 def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
-    """Return the spec of embeddings in memory.
+    """Return the spec of precomputed embeddings in memory.
 
     Args:
         matrix: (N, D).
-        samples: row for row, with the columns image_id, transform, repetition and draw.
+        samples: one row per embedding, with the columns image_id, transform, repetition and draw.
     """
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
@@ -265,7 +269,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
 def from_module(
     name: str, module: nn.Module, preprocessing: Preprocessing, blocks: Sequence[nn.Module] = ()
 ) -> EmbedderSpec:
-    """Return the spec of a network in memory: batch (N, 3, H, W) -> (N, D).
+    """Return the spec of a network in memory, which maps batches (N, 3, H, W) to embeddings (N, D).
 
     Args:
         blocks: modules whose outputs ``@layer=`` pools, first to last.

@@ -1,7 +1,7 @@
-"""Published checkpoints: state dicts that no library loads by name, and `PUBLISHED`, all that the catalog lists.
+"""Published checkpoints that no library can load by name, and `PUBLISHED`, the list of published encoders.
 
-``simclr:resnet50``, ``slip:simclr_base_25ep``, ``slip:clip_base_25ep`` and ``csd:vit-l`` take ``@weights=PATH`` or what
-their authors published. Names of tensors and preprocessing follow the authors' code.
+``simclr:resnet50``, ``slip:simclr_base_25ep``, ``slip:clip_base_25ep`` and ``csd:vit-l`` use the weights published by
+their authors, or ``@weights=PATH``. Tensor names and preprocessing follow the code of the authors.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ OPENAI = Preprocessing(
 )
 
 SLIP_WIDTHS = {"small": (384, 12), "base": (768, 12), "large": (1024, 16)}
-"""Size in SLIP's names -> width and heads of the ViT; its small one has 12 heads, not timm's 6."""
+"""Width and number of heads of the ViT by size in SLIP names. The small ViT has 12 heads, not 6 as in timm."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """One family of state dicts.
+    """Checkpoints with the same state dict format.
 
     Attributes:
-        build: (tensors, their source) -> the network with these weights.
-        source: of the weights (see `hub.on_disk`).
+        build: function from tensors and their source (for messages) to a network.
+        source: source of the weights (see `hub.on_disk`).
     """
 
     build: Callable[[Mapping[str, torch.Tensor], str], Network]
@@ -62,7 +62,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 def make_spec(name: ModelName) -> EmbedderSpec:
     if name.base not in FAMILIES:
-        raise unknown("There is no state dict called", name.base, FAMILIES)
+        raise unknown("There is no published checkpoint called", name.base, FAMILIES)
     return EmbedderSpec(
         name=name.base,
         family=name.provider,
@@ -83,8 +83,7 @@ def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
 
 
 def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int, heads: int) -> Network:
-    """Build the image encoder of SLIP (Mu et al. 2022), timm's ViT, without the projections, which differ by
-    objective."""
+    """Build the image encoder of SLIP (Mu et al. 2022), a timm ViT, without the projection heads."""
     import timm
 
     visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
@@ -144,7 +143,7 @@ def _slip(name: str) -> Family:
 
 _SIMCLR = Family(
     build_simclr,
-    Preprocessing(size=(224, 224), crop=0.875),  # values stay in [0, 1]: SimCLR subtracts no mean
+    Preprocessing(size=(224, 224), crop=0.875),  # values remain in [0, 1], because SimCLR does not subtract a mean
     "lightly-ai/simclrv1-imagenet1k-resnet50-1x",
 )
 _CSD = Family(build_csd, OPENAI, "tomg-group-umd/CSD-ViT-L")
@@ -160,7 +159,7 @@ FAMILIES: dict[str, Family] = {
     "csd:vit-l": _CSD,
     "hf:tomg-group-umd/CSD-ViT-L": _CSD,
 }
-"""Model name -> how its state dict becomes a network."""
+"""Checkpoint family by model name."""
 
 
 COLUMNS = ("family", "objective", "data", "license", "input_size", "dim")
@@ -174,7 +173,7 @@ def _published(
     role: str,
     preferred: Sequence[str] = (),
 ) -> EmbedderSpec:
-    """Return a row of `PUBLISHED`: ``facts`` are `COLUMNS`, then megabytes to download from ``source``."""
+    """Return an entry of `PUBLISHED`; ``facts`` are the values of `COLUMNS` and the download size in megabytes."""
     about = dict(zip(COLUMNS, facts[:-1], strict=True))
     where = hub.published_at(source, facts[-1], preferred)
     return EmbedderSpec(name=name, role=role, loader=loader, **about, **where)
@@ -204,7 +203,7 @@ OPENAI_PAIRS = "400 M pairs, not published"
 APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
 SIMCLR = "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x"
 IJEPA = "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar"
-"""The encoder, its average and the optimizer's two moments: its megabytes are an estimate."""
+"""Checkpoint with the encoder, its moving average and two optimizer moments. Its size is an estimate."""
 
 PUBLISHED = (
     replace(
@@ -253,7 +252,7 @@ PUBLISHED = (
 )
 """Published encoders in the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
 
-Objective, data and license follow the authors' papers and cards; dimension, input size and megabytes (32-bit floats)
-the architectures. One encoder per role, named before any was compared: supervised, SimCLR and MAE are those that
-learned from ImageNet-1k, CLIP and ALIGN the ones most used. Nobody has published weights of CAN.
+Objective, data and license are from papers and model cards; dimension, input size and size in megabytes (32-bit floats)
+are from the architectures. One encoder per role was selected before any comparison: supervised, SimCLR and MAE encoders
+trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. There are no published weights of CAN.
 """

@@ -1,7 +1,7 @@
-"""Image statistics that know what transforms do, and nothing of what is in a picture: a strong baseline.
+"""Handcrafted image statistics that are sensitive to transformations but not to content: a strong baseline.
 
-Lengths are pixels of the picture. Every family has two functions: one measures a picture, mostly by histograms, and
-one turns the measurements of many pictures of a size into features.
+Lengths are in pixels. Each family of features has two functions. The first one measures an image, mostly with
+histograms. The second one computes features from the measurements of many images of equal size.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from scipy.fft import rfft2
 from probing_core.transforms.base import Image
 
 RINGS = 12
-"""Rings of the radial spectrum, of equal width up to the sampling limit; the last one also holds the corners."""
+"""Number of rings of the radial spectrum, with equal widths up to the Nyquist frequency. The last one includes the
+corners."""
 
 DIRECTIONS = 6
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Sides of the blocks whose grid is searched for: 8 is JPEG's, the others are pixelation's."""
+"""Block sides of detected grids: 8 for JPEG, the others for pixelation."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 TONES = 4
-"""Ranges of brightness with separate estimates of noise, since some noise grows with the signal."""
+"""Number of brightness ranges with separate noise estimates, because some noise grows with the signal."""
 
 GRID = 4
-"""Cells per side whose sharpness is compared: overlays and borders make some unlike the rest."""
+"""Cells per side for local sharpness, which overlays and borders change in some cells."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
 
@@ -38,21 +39,21 @@ LEVELS = np.arange(256) / 255
 
 _TURN = np.arange(256) * (2 * np.pi / 256)
 WAVES = np.cos(_TURN).astype(np.float32), np.sin(_TURN).astype(np.float32)
-"""A hue's point on the circle, by value."""
+"""Cosine and sine of each hue value."""
 
 LAPLACIAN = 1020
-"""The largest value of the Laplacian: four neighbors, and four times the center."""
+"""Maximum absolute value of the Laplacian, 4 * 255."""
 
 LAPLACIAN_LEVELS = np.arange(-LAPLACIAN, LAPLACIAN + 1) / 255
 
 LONE = 50
-"""Levels by which a lone pixel differs from the median of its neighbors."""
+"""Minimum difference of an isolated pixel from the median of its neighborhood, of 255."""
 
 NOISE_KERNEL = np.array([1, -2, 1], np.float32)
-"""Second difference, along rows and along columns, that leaves the noise of a picture (Immerkaer 1996)."""
+"""Second difference, applied to rows and columns to isolate noise (Immerkaer 1996)."""
 
 PICTURES_AT_ONCE = 64
-"""Pictures whose measurements are described at once: more would not fit into the processor's cache."""
+"""Images per batch. More measurements would not fit into the CPU cache."""
 
 FEATURES: tuple[str, ...] = (
     *(f"{plane}-{m}" for plane in ("hue-cosine", "hue-sine") for m in ("mean", "deviation")),
@@ -79,11 +80,11 @@ FEATURES: tuple[str, ...] = (
 """Names of the features, in the order of `statistics`."""
 
 Measured = tuple[np.ndarray, ...]
-"""Arrays measured on one picture; for many pictures, each array has another first axis."""
+"""Measurements of an image. For several images, each array has an additional first axis."""
 
 
 def statistics(images: Sequence[Image]) -> np.ndarray:
-    """Return the statistics, (N, len(FEATURES)) ``float32``, of pictures of any sizes, at least 16 px a side."""
+    """Return the features (N, len(FEATURES)) ``float32`` of images of any size, with sides of at least 16 px."""
     result = np.empty((len(images), len(FEATURES)), np.float32)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for position, image in enumerate(images):
@@ -115,7 +116,7 @@ class Picture:
 
     @cached_property
     def steps(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Absolute differences between pixels `LAGS` apart: down, and, transposed, across."""
+        """Return absolute differences of pixels `LAGS` apart, vertically and (transposed) horizontally."""
         down, across = (
             [cv2.absdiff(plane[lag:], plane[:-lag]) for lag in LAGS] for plane in (self.gray, cv2.transpose(self.gray))
         )
@@ -153,7 +154,7 @@ def _describe_channels(size: int, counts: np.ndarray, apart: np.ndarray) -> np.n
     mean, square = counts @ levels / size, counts @ levels**2 / size
     variance = np.maximum(square - mean**2, 0)
     one, other = np.array(PAIRS).T
-    # 2 a b = a**2 + b**2 - (a - b)**2: sums of whole numbers, which are exact
+    # 2 a b = a**2 + b**2 - (a - b)**2, which is exact for integers
     covariance = (square[:, one] + square[:, other] - apart / size) / 2 - mean[:, one] * mean[:, other]
     deviation = np.sqrt(np.maximum(variance / 255**2, 1e-8))
     shares = [(counts > 0).mean(2), counts[:, :, :4].sum(2) / size, counts[:, :, -4:].sum(2) / size]
@@ -192,7 +193,7 @@ def _measure_spectrum(picture: Picture) -> Measured:
 
 
 def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
-    """Return the log share of the power in rings around the origin of the Fourier plane, Hann window."""
+    """Return the log fraction of the power in rings around the origin of the Fourier plane, with a Hann window."""
     rings = power + 1e-3
     return np.log(rings / rings.sum(1, keepdims=True))
 
@@ -207,12 +208,12 @@ def _fourier_plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def _measure_directions(picture: Picture) -> Measured:
     x, y = cv2.spatialGradient(picture.gray)
     magnitude, angle = cv2.cartToPolar(x.astype(np.float32), y.astype(np.float32))
-    sector = (angle * np.float32(DIRECTIONS / np.pi)).astype(np.uint8)  # of a turn; a full turn gives one sector more
+    sector = (angle * np.float32(DIRECTIONS / np.pi)).astype(np.uint8)  # plus one for a full turn
     return (np.bincount(sector.ravel(), magnitude.ravel(), 2 * DIRECTIONS + 1),)
 
 
 def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
-    """Return the share of the gradient in each sector of direction: motion blur and streaks make it uneven."""
+    """Return the fraction of the gradient per direction, which motion blur and streaks make uneven."""
     shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
     shares[:, 0] += turn[:, -1]
     return shares / shares.sum(1, keepdims=True)
@@ -226,7 +227,7 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Return how much larger steps are across the strongest grid of each period than elsewhere (Wang et al. 2002)."""
+    """Return the log ratio of steps at the strongest grid of each period to other steps (Wang et al. 2002)."""
     columns = []
     for period in PERIODS:
         logs = []
@@ -244,7 +245,7 @@ def _measure_noise(picture: Picture) -> Measured:
     response, *others = (cv2.sepFilter2D(p, cv2.CV_16S, NOISE_KERNEL, NOISE_KERNEL) for p in (luma, red, blue))
     chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in others]
     smooth = cv2.medianBlur(luma, 3)
-    # Sums over the pixels from a tone on; those of one tone are differences of whole numbers.
+    # Sums over the pixels starting at each tone. Their differences are sums per tone, exact for integers.
     masks = (cv2.threshold(smooth, tone * 256 // TONES - 1, 255, cv2.THRESH_BINARY)[1] for tone in range(1, TONES))
     from_tone = [cv2.norm(response, cv2.NORM_L1), *(cv2.norm(cv2.copyTo(response, m), cv2.NORM_L1) for m in masks), 0.0]
     steps = cv2.subtract(luma, smooth), cv2.subtract(smooth, luma)
@@ -255,10 +256,10 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Return the deviation of noise by `NOISE_KERNEL`, and the shares of lone bright or dark pixels."""
+    """Return the log noise deviation (with `NOISE_KERNEL`) and log fractions of isolated bright and dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
-    by_tone = (sums + overall) / (pixels + 1)  # a tone that does not occur gets the overall noise
+    by_tone = (sums + overall) / (pixels + 1)  # use the overall noise for tones without pixels
     noise = np.concatenate([overall, chroma.mean(1, keepdims=True) / size, by_tone], axis=1)
     return np.concatenate([np.log(noise * (np.sqrt(np.pi / 2) / 6) + 0.1), np.log(lone / size + 1e-3)], axis=1)
 
@@ -302,7 +303,8 @@ FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]],
     (_measure_noise, _describe_noise),
     (_measure_structure, _describe_structure),
 )
-"""(picture -> measurements, (pixels, measurements of many) -> (N, K) features), in the order of `FEATURES`."""
+"""Both functions of each family, in the order of `FEATURES`. The second one maps the number of pixels and the
+measurements of N images to features (N, K)."""
 
 
 def _histogram(plane: np.ndarray) -> np.ndarray:
@@ -310,8 +312,10 @@ def _histogram(plane: np.ndarray) -> np.ndarray:
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, deviation, skewness and excess kurtosis; the last two through arcsinh, since flat pictures have
-    extreme ones."""
+    """Return mean, deviation, skewness and excess kurtosis of histograms.
+
+    Skewness and kurtosis are transformed with arcsinh, because flat images have extreme values.
+    """
     share = counts / counts.sum(1, keepdims=True, dtype=np.float64)
     mean = share @ levels
     centered = levels - mean[:, None]

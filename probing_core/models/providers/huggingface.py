@@ -1,8 +1,8 @@
 """``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
 
-``@weights=`` names a folder that `save_pretrained` wrote, or a file whose tensors go into the named model's
-architecture; neither needs the weights of the named model. Pictures go through the checkpoint's own image processor.
-Repositories whose code would have to run are refused.
+``@weights=`` is a folder written by `save_pretrained`, or a weight file for the architecture of the named model. Both
+replace the weights of the named model. Images are preprocessed by the image processor of the checkpoint. Repositories
+that require executing their code are rejected.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 PREFIXES = ("hf",)
 
 NO_CODE = {"trust_remote_code": False}
-"""Otherwise the library asks on the terminal whether the repository's own code may run."""
+"""By default, transformers asks in the terminal whether code of the repository may be executed."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load a transformers model; image-text models embed by ``get_image_features``."""
+    """Load a transformers model. Embeddings of image-text models are computed with ``get_image_features``."""
     if not (library := check_library()).available:
         raise ModelUnavailable(f"'{name.base}' cannot be used: {library.why_not}.")
     import transformers
@@ -60,8 +60,8 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
             raise
         except Exception as error:
             raise ModelUnavailable(
-                f"'{name.base}' has no image processor that can be read ({type(error).__name__}: {one_line(error)}); "
-                f"expected a preprocessor_config.json next to its weights."
+                f"'{name.base}' has no readable image processor ({type(error).__name__}: {one_line(error)}). "
+                f"Expected a preprocessor_config.json next to the weights."
             ) from error
     return NetworkEmbedder(name.full, network(model, processor), settings, name.options, device, precision)
 
@@ -71,8 +71,10 @@ _LOADING = Lock()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence transformers: its report on weights is checked here and raised in one sentence. Its settings hold for all
-    threads, so one of ours changes them at a time and restores them."""
+    """Silence transformers within the context, because `_load_model` checks its report on weights.
+
+    The settings of transformers are global, so a lock prevents that two threads change them at the same time.
+    """
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
@@ -87,7 +89,7 @@ def _quiet() -> Iterator[None]:
         finally:
             logging.set_verbosity(verbosity)
             if bars:
-                logging.enable_progress_bar()  # those of the hub, too
+                logging.enable_progress_bar()  # also enables progress bars of the hub
             if no_hub_bars:
                 disable_progress_bars()
 
@@ -101,16 +103,16 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
         return weights, None
     if not weights.is_file():
         raise ModelUnavailable(
-            f"There is no file or folder of weights '{weights}'; give a folder with a config.json and weights, or a "
-            f"file of tensors (.safetensors, .bin, .pth)."
+            f"The file or folder '{weights}' does not exist. Use a folder with a config.json and weights, or a weight "
+            f"file (.safetensors, .bin, .pth)."
         )
     if named is None and (weights.parent / "config.json").is_file():
-        named = weights.parent  # the configuration of these very weights
+        named = weights.parent  # the configuration that belongs to these weights
     return named or hub.fetch_repository(name.model, name.base, weights=False), weights
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    # that of the named model, where the weights have none: trainings often save none
+    # Training scripts often do not save the processor. Use the processor of the named model then.
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_repository(name.model, name.base, weights=False)
@@ -160,13 +162,13 @@ def network(model: nn.Module, processor: Any) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """Return the settings of an image processor as data; mean and std in units of [0, 1] whatever its rescaling."""
+    """Return the settings of an image processor, with mean and std in units of [0, 1] for every rescaling."""
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
         edge, resize = size["shortest_edge"], "shorter"
         size = {"height": edge, "width": edge}
-        if config.get("crop_pct") and edge < 384:  # ConvNeXt: larger sizes are squashed, by its authors' rule
+        if config.get("crop_pct") and edge < 384:  # ConvNeXt crops only below 384 px
             crop = config["crop_pct"]
         elif config.get("crop_pct"):
             resize = "squash"
@@ -201,7 +203,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def check(repo: str, size_mb: float = 0.0) -> Availability:
-    """Return whether ``repo`` can be used now: check the library first, then the weights."""
+    """Return whether the library is installed and the weights of ``repo`` are available locally."""
     library = check_library()
     return hub.on_disk(repo, size_mb) if library.available else library
 
@@ -209,7 +211,7 @@ def check(repo: str, size_mb: float = 0.0) -> Availability:
 def check_library() -> Availability:
     if find_spec("transformers"):
         return Availability(True)
-    return Availability(False, "it needs transformers, which is not installed; `pip install transformers`")
+    return Availability(False, "it requires transformers, which is not installed (`pip install transformers`)")
 
 
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
@@ -218,19 +220,19 @@ def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Modul
 
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
-        # MAE's own class masks patches at random; its encoder is a plain ViT under the same names.
+        # The MAE class masks patches at random. Its encoder is a plain ViT with the same tensor names.
         kind: Any = transformers.ViTModel if config.model_type == "vit_mae" else transformers.AutoModel
         arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, **NO_CODE}
         if weights:
             arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}
-            if kind is transformers.AutoModel:  # it accepts no tensors; the class that it chooses does
+            if kind is transformers.AutoModel:  # AutoModel does not accept a state dict, but the model class does
                 with torch.device("meta"):
                     kind = type(kind.from_config(config))
         else:
             arguments |= {"pretrained_model_name_or_path": folder, "weights_only": True}
         model, info = kind.from_pretrained(**arguments)
         if info["missing_keys"] and all(key.startswith("pooler.") for key in info["missing_keys"]):
-            # pretrained without a pooler: the class would add a random one
+            # pretrained without a pooler; do not add a random one
             model, info = kind.from_pretrained(**arguments, add_pooling_layer=False)
     except ModelUnavailable:
         raise
@@ -254,27 +256,28 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Raise `ModelUnavailable` with the right provider where a repository is of another library."""
+    """Raise `ModelUnavailable` for a repository of a different library, naming the correct provider."""
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}
     except (TypeError, ValueError) as error:
-        raise ModelUnavailable(f"'{name.base}' has a config.json that cannot be read ({one_line(error)}).") from error
+        raise ModelUnavailable(f"'{name.base}' has an invalid config.json ({one_line(error)}).") from error
     if "model_type" in config:
         return
-    provider = (
-        "timm" if "architecture" in config else "open_clip" if (folder / "open_clip_config.json").is_file() else ""
-    )
-    if provider:
-        target = name.model if local_folder(name.model) else f"hf-hub:{name.model}"
-        raise ModelUnavailable(f"'{name.base}' is a model of {provider}; name it {provider}:{target}.")
-    raise ModelUnavailable(f"'{name.base}' has no config.json with a model_type that transformers could load.")
+    if "architecture" in config:
+        provider = "timm"
+    elif (folder / "open_clip_config.json").is_file():
+        provider = "open_clip"
+    else:
+        raise ModelUnavailable(f"'{name.base}' has no config.json with a model_type that transformers supports.")
+    target = name.model if local_folder(name.model) else f"hf-hub:{name.model}"
+    raise ModelUnavailable(f"'{name.base}' is a model of {provider}. Use '{provider}:{target}'.")
 
 
 def _reason(error: Exception) -> str:
     text = one_line(error)
     if "trust_remote_code" in text:
-        return "it needs code from its repository, and code from repositories is not executed"
+        return "it requires code from its repository, and code from repositories is not executed"
     return text[:300].rstrip(".")
 
 

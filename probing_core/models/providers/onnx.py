@@ -1,7 +1,7 @@
-"""``onnx:<file.onnx>``: a network that was exported to ONNX, with its preprocessing in a file next to it.
+"""``onnx:<file.onnx>``: a network exported to ONNX, with its preprocessing in a JSON file next to it.
 
-An ONNX file does not describe the pictures that it expects: ``<same name>.json`` holds the fields of `Preprocessing`.
-The network itself gives the layout of its input (channels first or last), its type and, where fixed, its size.
+ONNX files do not describe the preprocessing, so ``<same name>.json`` contains the fields of `Preprocessing`. The ONNX
+file specifies the input layout (channels first or last), the type and, if fixed, the size.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224
 
 
 class OnnxEmbedder(LoadedEmbedder):
-    """A network in ONNX, computed by onnxruntime on the processor in the precision of the file."""
+    """An ONNX network, computed with onnxruntime on the CPU in the precision of the file."""
 
     known_preprocessing: Preprocessing
 
@@ -43,28 +43,28 @@ class OnnxEmbedder(LoadedEmbedder):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Networks in 8 bits give the same everywhere (`probing_core.transforms.bank.style`).
+        # Makes 8-bit networks give the same results on every machine (`probing_core.transforms.bank.style`).
         options.add_session_config_entry("session.qdqisint8allowed", "1")
         self.name, self._path, self.known_preprocessing = name, path, preprocessing
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
             (self._input,) = self._session.get_inputs()
-        except Exception as error:  # of many kinds: onnxruntime's own, and ValueError for several inputs
+        except Exception as error:  # onnxruntime has its own errors, and several inputs raise ValueError
             raise ModelUnavailable(
-                f"'{path}' cannot be read as a network of ONNX with one input: {one_line(error)[:300]}."
+                f"'{path}' is not a readable ONNX network with one input: {one_line(error)[:300]}."
             ) from error
         shape = list(self._input.shape)
         self._first = len(shape) == 4 and shape[1] == 3  # channels first
         if len(shape) != 4 or 3 not in (shape[1], shape[3]) or self._input.type not in TYPES:
             raise ModelUnavailable(
-                f"The input of '{path}' is {self._input.type} of the shape {shape}; batches of color pictures in "
-                f"float or float16 are expected, (N, 3, H, W) or (N, H, W, 3)."
+                f"The input of '{path}' is {self._input.type} of shape {shape}. Expected batches of color images in "
+                f"float or float16, (N, 3, H, W) or (N, H, W, 3)."
             )
         fixed = tuple(shape[2:] if self._first else shape[1:3])
         if any(isinstance(has, int) and has != got for has, got in zip(fixed, preprocessing.size, strict=True)):
             raise ModelUnavailable(
-                f"'{path}' takes pictures of {fixed[0]} x {fixed[1]} pixels, and its preprocessing makes "
-                f"{preprocessing.size[0]} x {preprocessing.size[1]}; correct the size in {facts_of(path).name}."
+                f"'{path}' requires images of {fixed[0]} x {fixed[1]} pixels, but its preprocessing yields "
+                f"{preprocessing.size[0]} x {preprocessing.size[1]}. Correct the size in {facts_of(path).name}."
             )
         self._rows = shape[0] if isinstance(shape[0], int) else None
         self.batch_size = self._rows or 16
@@ -78,19 +78,19 @@ class OnnxEmbedder(LoadedEmbedder):
 
     def _pass(self, batch: np.ndarray) -> np.ndarray:
         count = len(batch)
-        if self._rows:  # a fixed number of rows is padded
+        if self._rows:  # pad to the fixed batch size
             batch = np.concatenate([batch, np.zeros((self._rows - count, *batch.shape[1:]), np.float32)])
         fed = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if self._first else batch)
         try:
             output = np.asarray(self._session.run(None, {self._input.name: fed.astype(TYPES[self._input.type])})[0])
-        except Exception as error:  # of onnxruntime's own kinds
+        except Exception as error:  # onnxruntime has its own errors
             raise ModelUnavailable(
-                f"'{self._path}' cannot embed a batch of the shape {fed.shape}: {one_line(error)[:300]}."
+                f"'{self._path}' cannot embed a batch of shape {fed.shape}: {one_line(error)[:300]}."
             ) from error
         if output.size == 0 or output.shape[0] != len(batch) or sum(side > 1 for side in output.shape[1:]) > 1:
             raise ModelUnavailable(
-                f"The first output of '{self._path}' has the shape {output.shape} for {len(batch)} images; one row per "
-                f"image, (N, D), is expected: export the pooled embedding."
+                f"The first output of '{self._path}' has shape {output.shape} for {len(batch)} images. Expected one "
+                f"row per image, (N, D). Export the pooled embedding."
             )
         return output.reshape(len(output), -1)[:count].astype(np.float32)
 
@@ -114,7 +114,7 @@ def load(name: ModelName, device: str, precision: str) -> OnnxEmbedder:
 
 
 def facts_of(path: Path) -> Path:
-    """Return the file next to the ONNX file ``path`` that states its preprocessing; it may be missing."""
+    """Return the path of the preprocessing file of the ONNX file ``path``, which may not exist."""
     return path.with_suffix(".json")
 
 
@@ -122,14 +122,14 @@ def read_preprocessing(path: Path) -> Preprocessing:
     facts = facts_of(path)
     if not facts.is_file():
         raise ModelUnavailable(
-            f"'{path.name}' does not state how its pictures are preprocessed; write it next to it as {facts.name}, "
-            f"such as {HINT}."
+            f"The preprocessing of '{path.name}' is unknown. Write it to {facts.name} in the same folder, such as "
+            f"{HINT}."
         )
     try:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise ModelUnavailable(
-            f"'{facts}' is no preprocessing ({one_line(error)[:200]}); expected is JSON such as {HINT}."
+            f"'{facts}' is not a valid preprocessing ({one_line(error)[:200]}). Expected JSON such as {HINT}."
         ) from error
 
 
@@ -137,6 +137,6 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     path = user_path(name.model)
 
     def check() -> Availability:
-        return Availability(True) if path.is_file() else Availability(False, f"there is no file '{path}'")
+        return Availability(True) if path.is_file() else Availability(False, f"the file '{path}' does not exist")
 
     return EmbedderSpec(name=name.base, family="ONNX", weights=f"the file {path.name}", loader=load, check=check)

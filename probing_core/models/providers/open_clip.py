@@ -1,4 +1,4 @@
-"""``open_clip:<model>/<tag>``: image-text models; also a folder, ``hf-hub:<repo>``, or ``@weights=PATH``."""
+"""``open_clip:<model>/<tag>``: image-text models, also from a folder, ``hf-hub:<repo>`` or ``@weights=PATH``."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PREFIXES = ("open_clip",)
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load an open_clip model; its embedding is ``encode_image``, projected into the space of the texts."""
+    """Load an open_clip model. Embeddings are computed with ``encode_image`` and projected to the text space."""
     import open_clip
 
     architecture, path, tag = _resolve(name)
     forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
-    # Weights of this tag were trained with it, but the plain configuration of the same name has another function.
+    # Some tags were trained with QuickGELU, but the default configuration of their architecture uses GELU.
     quick_gelu = bool(tag.get("quick_gelu"))
     arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
     with _quiet(), fitting(str(path)):
         if path.suffix not in (".npz", ".npy"):
-            read_weights(path)  # executes no code; open_clip retries with torch's default, which may
+            read_weights(path)  # rejects files that would execute code, which open_clip might do
         model = open_clip.create_model(architecture, pretrained=None if ":" in architecture else str(path), **arguments)
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
@@ -74,8 +74,7 @@ def preprocessing(model: nn.Module) -> Preprocessing:
     modes = {"shortest": "shorter", "squash": "squash"}
     if config["resize_mode"] not in modes:
         raise ModelUnavailable(
-            f"The preprocessing of this model pads the picture ('{config['resize_mode']}'), which is not supported; "
-            f"supported are: {', '.join(modes)}."
+            f"The resize mode '{config['resize_mode']}' of this model is not supported. Supported: {', '.join(modes)}."
         )
     size = config["size"] if isinstance(config["size"], list | tuple) else (config["size"], config["size"])
     return Preprocessing(
@@ -97,7 +96,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
-    """Return (architecture for open_clip, file of weights on disk, open_clip's settings of the tag)."""
+    """Return the architecture, the local weight file and the pretrained configuration of open_clip."""
     if folder := hub.folder_of(name, OPEN_CLIP_FILES):
         return f"local-dir:{folder}", hub.find_weights(folder, name.base, OPEN_CLIP_FILES), {}
     tag = _tag(name)
@@ -111,7 +110,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
 
 
 def _tag(name: ModelName) -> Mapping[str, Any]:
-    """Return open_clip's settings of the weights that ``name`` asks for; empty for a local file without a tag."""
+    """Return the pretrained configuration of open_clip for ``name``; empty for a local file without a tag."""
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
@@ -123,8 +122,8 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
         if "weights" in name.options:
             return {}
         raise BadConfig(
-            f"'{name.base}' names no weights; write open_clip:{architecture}/TAG with one of "
-            f"{', '.join(tags) or 'no tags'}, or add @weights=PATH."
+            f"'{name.base}' does not specify weights. Use open_clip:{architecture}/TAG or add @weights=PATH. "
+            f"Available tags: {', '.join(tags) or 'none'}."
         )
     if tag not in tags:
         raise unknown(f"open_clip has no weights of '{architecture}' called", tag, tags)
@@ -132,22 +131,24 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
 
 
 def _repository(tag: Mapping[str, Any]) -> str:
-    """Return ``org/repo`` of open_clip's ``org/repo/file`` or ``org/repo/``; empty for weights elsewhere."""
+    """Return ``org/repo`` from ``org/repo/file`` or ``org/repo/``; empty if the weights are not on the hub."""
     return (tag.get("hf_hub") or "").rsplit("/", 1)[0]
 
 
 def _preferred(tag: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return names of files of weights: open_clip's usual ones, or the one of ``org/repo/file`` before them."""
+    """Return the preferred names of weight files, starting with the file in ``org/repo/file`` if it is given."""
     file = (tag.get("hf_hub") or "").rpartition("/")[2]
     return (file, *OPEN_CLIP_FILES) if file else OPEN_CLIP_FILES
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what this thread logs to the root logger, as open_clip does, and its warnings: it warns of the activation,
-    which is corrected here. Other threads and loggers are unaffected."""
+    """Suppress warnings and root logger messages of this thread within the context.
+
+    open_clip warns about the activation function, which `load` corrects. Other threads and loggers are unaffected.
+    """
     root, this_thread = logging.getLogger(), get_ident()
-    handler = None if root.handlers else logging.lastResort  # without any, `logging.warning` would add one for good
+    handler = None if root.handlers else logging.lastResort  # otherwise `logging.warning` would install one permanently
 
     def of_others(record: logging.LogRecord) -> bool:
         return record.thread != this_thread

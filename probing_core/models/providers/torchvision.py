@@ -1,4 +1,4 @@
-"""``torchvision:<model>``: classification models of torchvision, read before the layer that gives the classes."""
+"""``torchvision:<model>``: classification models of torchvision, without the classification layer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIXES = ("torchvision",)
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load a torchvision model with its default weights, or those of ``@weights=PATH``."""
+    """Load a torchvision model with its default weights or with ``@weights=PATH``."""
     from torchvision import models
 
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
@@ -34,7 +34,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 
 def remove_classifier(model: nn.Module) -> str:
-    """Replace the last linear layer, or else the last convolution (SqueezeNet), by the identity; return its name."""
+    """Replace the last linear layer, or the last convolution (SqueezeNet), with the identity, and return its name."""
     from torch import nn
 
     layers = list(model.named_modules())
@@ -65,7 +65,7 @@ def network(model: nn.Module) -> Network:
 def preprocessing(transforms: Any) -> Preprocessing:
     """Return torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`) as data."""
     if not hasattr(transforms, "crop_size"):
-        raise ModelUnavailable("This model of torchvision does not classify single pictures; take another one.")
+        raise ModelUnavailable("This torchvision model does not classify single images. Use a different model.")
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
     return Preprocessing(
         size=(crop, crop),

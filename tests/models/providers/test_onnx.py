@@ -35,26 +35,26 @@ def test_an_onnx_file_embeds_as_the_product_runs_the_same_network(style):
     assert np.abs(mine.embed(images) - theirs).max() < 1e-3 * np.abs(theirs).max()
     assert mine.embed([]).shape == (0, 100)
     assert mine.recipe()["preprocessing"]["size"] == [256, 256]
-    with pytest.raises(ModelUnavailable, match=r"cannot embed a batch of the shape \(1, 64, 64, 3\)"):
+    with pytest.raises(ModelUnavailable, match=r"cannot embed a batch of shape \(1, 64, 64, 3\)"):
         mine._pass(np.zeros((1, 64, 64, 3), np.float32))
 
 
 def test_what_cannot_be_used_is_told_in_one_sentence(style, tmp_path):
     facts = style.with_suffix(".json")
     facts.write_text(json.dumps(asdict(PREPROCESSING) | {"size": [128, 128]}))
-    with pytest.raises(ModelUnavailable, match="takes pictures of 256 x 256 pixels, and its preprocessing makes 128"):
+    with pytest.raises(ModelUnavailable, match="requires images of 256 x 256 pixels, but its preprocessing yields 128"):
         load_embedder(f"onnx:{style}")
     facts.write_text('{"mean": [0, 0, 0]}')
-    with pytest.raises(ModelUnavailable, match="is no preprocessing"):
+    with pytest.raises(ModelUnavailable, match="is not a valid preprocessing"):
         load_embedder(f"onnx:{style}")
     facts.unlink()
-    with pytest.raises(ModelUnavailable, match=r"write it next to it as style\.json, such as \{"):
+    with pytest.raises(ModelUnavailable, match=r"Write it to style\.json in the same folder, such as \{"):
         load_embedder(f"onnx:{style}")
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     (tmp_path / "bad.json").write_text(json.dumps(asdict(PREPROCESSING)))
-    with pytest.raises(ModelUnavailable, match="cannot be read as a network of ONNX"):
+    with pytest.raises(ModelUnavailable, match="is not a readable ONNX network"):
         load_embedder(f"onnx:{tmp_path / 'bad.onnx'}")
-    with pytest.raises(ProbingError, match="there is no file"):
+    with pytest.raises(ProbingError, match="does not exist"):
         load_embedder(f"onnx:{tmp_path / 'none.onnx'}")
     shutil.copy(weights_path("arbitrary_transform"), tmp_path / "two.onnx")
     (tmp_path / "two.json").write_text(json.dumps(asdict(PREPROCESSING)))
