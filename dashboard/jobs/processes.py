@@ -104,6 +104,18 @@ def ranked_quickly(model: str, base: Path, said: Callable[[str], object]) -> lis
     return json.loads(_printed(["rank", model, "--base", str(base), "--json"], said))
 
 
+def quick_estimate(model: str, base: Path, said: Callable[[str], object]) -> str:
+    """Return what ``probing rank model --base base --estimate`` prints, measured in another process.
+
+    Args:
+        said: called with each line of progress.
+
+    Raises:
+        BadRun: the time cannot be measured; the sentence is that of the command.
+    """
+    return _printed(["rank", model, "--base", str(base), "--estimate"], said)
+
+
 def _printed(command: Sequence[str], said: Callable[[str], object]) -> str:
     """Return what a command prints, and call ``said`` with each line of progress."""
     rights.require("Starting a run")

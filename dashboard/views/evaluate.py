@@ -175,14 +175,20 @@ def _model_form(base: Run) -> None:
 
 
 def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
-    """Show the button that ranks a model by the quick protocol, while the visitor waits."""
-    asked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
+    """Show the buttons that rank a model by the quick protocol, or estimate its time, while the visitor waits."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
+        timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
     st.caption("Embeds part of the samples and takes some minutes. Keep this page open.")
-    if not asked:
+    if not (asked or timed):
         return
     line = st.empty()
     try:
         _refuse(problem, options)
+        if timed:
+            with st.spinner("Measuring", show_time=True):
+                st.markdown(plain(processes.quick_estimate(name, base.path, lambda said: line.caption(plain(said)))))
+            return
         with st.spinner("Ranking", show_time=True):
             found = processes.ranked_quickly(name, base.path, lambda said: line.caption(plain(said)))
     except ProbingError as error:

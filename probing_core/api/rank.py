@@ -30,7 +30,7 @@ from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points
 from probing_core.models import CATALOG as MODELS
-from probing_core.models import expand, parse, parse_known
+from probing_core.models import expand, find_spec, parse, parse_known
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.quick_ranking import NAMED_GROUPS, QuickRanking, quick_ranking
@@ -267,6 +267,8 @@ def _ranked_fully(
     asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
         _require_photographs(opened, corpus)  # its message is the best if they are not here
+        for one in names:
+            find_spec(one)  # the estimate needs no weights, but the run does
         found = estimate(asked, out, progress=progress)
         progress.note(f"{found}\nIf you stop it, the same command continues from what is complete.")
     with final_report(progress):

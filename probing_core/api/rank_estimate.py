@@ -14,9 +14,9 @@ import numpy as np
 from probing_core.api.rank import quick_samples
 from probing_core.api.score import Samples
 from probing_core.cores import cores
-from probing_core.models import load_embedder, locate, parse
+from probing_core.models import parse
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.untrained import load_untrained
+from probing_core.models.untrained import Download, load_or_build
 from probing_core.results.run import Run, open_run
 from probing_core.run.estimate import ALONG, fits_s
 
@@ -34,20 +34,18 @@ class QuickEstimate:
         model: name of the model.
         seconds: that the samples and the probe take.
         samples: number of samples.
-        download_mb: size of what has to be downloaded first; 0 where nothing is.
+        download: size of the weights, if they are not available locally. The time was then measured with random ones.
         disk_mb: size of the embeddings.
-        has_random_weights: whether the network was measured with random weights, since its own are not here.
     """
 
     model: str
     seconds: float
     samples: int
-    download_mb: float
+    download: Download
     disk_mb: float
-    has_random_weights: bool
 
     def __str__(self) -> str:
-        download = f"a download of about {self.download_mb:,.0f} MB and " if self.download_mb else ""
+        download = f"a download of {self.download} and " if self.download.megabytes else ""
         return (
             f"Ranking {self.model} takes about {max(1, round(self.seconds / 60))} min here ({self.samples:,} samples), "
             f"{download}{max(1, round(self.disk_mb)):,} MB of disk space."
@@ -71,18 +69,16 @@ def estimate_rank(
         ProbingError: as in `rank`, or the model cannot be measured before its files are downloaded.
     """
     name = parse(model).full
-    spec, download_from = locate(name)
     scored = quick_samples(open_run(base), corpus)
-    embedder = load_untrained(name, device, "auto") if download_from else load_embedder(name, device=device)
+    embedder, download = load_or_build(name, device=device, precision="auto")
     with closing(embedder):
         seconds, dim = _seconds(scored, embedder)
     return QuickEstimate(
         model=name,
         seconds=seconds,
         samples=len(scored),
-        download_mb=spec.download_mb if download_from else 0,
+        download=download,
         disk_mb=4 * dim * len(scored) / 1e6,
-        has_random_weights=bool(download_from),
     )
 
 

@@ -77,7 +77,8 @@ class EmbedderSpec:
         dim: embedding dimension; None if unknown before loading.
         data: training data, as text.
         input_size: side of the input in pixels; None if unknown before loading.
-        download_mb: megabytes to download before first use.
+        download_mb: megabytes to download before first use; 0 if none or unknown.
+        ask_download_mb: () -> megabytes to download as the server states them; 0 if it does not.
         role: one of `ROLES` where the claims are tested on this encoder; else empty.
         loader: (`ModelName` with its options, device, precision) -> `LoadedEmbedder`.
         check: () -> `Availability`, fast and without importing a deep-learning framework.
@@ -95,6 +96,7 @@ class EmbedderSpec:
     role: str = ""
     loader: Callable[..., LoadedEmbedder] = field(repr=False)
     check: Callable[[], Availability] = field(default=lambda: Availability(True), repr=False)
+    ask_download_mb: Callable[[], float] = field(default=lambda: 0.0, repr=False)
 
 
 class LoadedEmbedder(ABC):

@@ -153,11 +153,12 @@ def compile_readout(
     core = _core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
         raise NotCompiled(f"OpenVINO does not compute in {precision} on this processor")
-    settings = _settings(precision, threads)
+    cache = None if network.is_random else _cache_folder()
+    settings = _settings(precision, threads, cache)
     with _COMPILING:
         model = _convert(network, read, batch, batch_size)
         if precision != "float32":  # check the conversion without rounding
-            full = core.compile_model(model, "CPU", _settings("float32", threads))
+            full = core.compile_model(model, "CPU", _settings("float32", threads, cache))
             compare(CompiledReadout(full, 1)(batch), expected, "float32")
             model = _with_exact_modules(core, model) if network.exact else model
         compiled = core.compile_model(model, "CPU", settings)
@@ -210,8 +211,7 @@ def _capabilities(core: Any) -> list[str]:
     return sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
-def _settings(precision: str, threads: int) -> dict[str, Any]:
-    cache = _cache_folder()
+def _settings(precision: str, threads: int, cache: Path | None) -> dict[str, Any]:
     return {
         **({"CACHE_DIR": str(cache)} if cache else {}),
         "INFERENCE_PRECISION_HINT": HINTS[precision],

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import urllib.request
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,27 @@ def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = (
     """Return the fields of an `EmbedderSpec` that describe weights at ``source`` (see `on_disk`)."""
     where = source if _is_url(source) else f"Hugging Face {source}"
     check = partial(on_disk, source, size_mb, preferred)
-    return {"weights": where, "download_mb": size_mb, "check": check}
+    ask = partial(stated_mb, source, preferred)
+    return {"weights": where, "download_mb": size_mb, "check": check, "ask_download_mb": ask}
+
+
+def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
+    """Return the size in megabytes of the weights at ``source`` as the server states it; 0 if it does not."""
+    address = source if _is_url(source) else hub_address()
+    if not _downloads.get() or hub_is_forbidden() or not answers(server_of(address)):
+        return 0.0
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        if _is_url(source):
+            request = urllib.request.Request(source, method="HEAD")
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+                return int(answer.headers.get("Content-Length", 0)) / 1e6
+        sizes = {entry.path: entry.size for entry in HfApi().list_repo_tree(source) if isinstance(entry, RepoFile)}
+        return sum(sizes[name] for name in _weights_among(list(sizes), preferred)) / 1e6
+    except Exception:  # the download itself reports what is wrong
+        return 0.0
 
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
@@ -111,6 +132,13 @@ def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
     """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
+    return local_folder(name.model)
+
+
+def configuration_of(name: ModelName) -> Path | None:
+    """Return the folder of `folder_of`, for which only the configuration is downloaded."""
+    if name.model.startswith(HUB):
+        return fetch_repository(name.model.removeprefix(HUB), name.base, weights=False)
     return local_folder(name.model)
 
 

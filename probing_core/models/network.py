@@ -296,6 +296,11 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._dims
 
     @property
+    def megabytes(self) -> float:
+        """Return the size of the weights in 32-bit floats."""
+        return 4 * sum(tensor.numel() for tensor in self._network.module.state_dict().values()) / 1e6
+
+    @property
     def engine(self) -> str:
         """Return "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"

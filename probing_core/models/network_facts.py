@@ -34,6 +34,7 @@ class Network:
         pool: default pooling of layers.
         exact: names of modules that are always computed in float32, because they are sensitive to rounding.
         weights: digest of the weights, if it is not computed from their bytes.
+        is_random: whether the weights are random, so that nothing compiled from them is kept in the cache folder.
         details: other settings that affect the embeddings, in JSON types.
         versions: versions of the libraries that compute the embeddings.
     """
@@ -50,5 +51,6 @@ class Network:
     pool: Literal["cls", "mean"] = "mean"
     exact: Sequence[str] = ()
     weights: str = ""
+    is_random: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 from probing_core.errors import ModelUnavailable
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models import load_embedder, locate
+from probing_core.models.base import LoadedEmbedder, Preprocessing
 from probing_core.models.names import ModelName, parse
+from probing_core.models.network import NetworkEmbedder
+from probing_core.models.network_facts import Network
+from probing_core.models.providers import checkpoints, huggingface, open_clip, timm, torchvision
+
+BUILDERS: dict[str, Callable[[ModelName], tuple[Network, Preprocessing]]] = {
+    **dict.fromkeys(checkpoints.FAMILIES, checkpoints.untrained),
+    "timm": timm.untrained,
+    "torchvision": torchvision.untrained,
+    "open_clip": open_clip.untrained,
+    "hf": huggingface.untrained,
+}
+"""Functions that build a network with random weights, by model name or provider."""
 
 
-def load_untrained(name: str, device: str, precision: str) -> LoadedEmbedder:
-    """Return a timm or torchvision model with random weights, without downloading or storing anything.
+@dataclass(frozen=True)
+class Download:
+    """Size of a download.
+
+    Attributes:
+        megabytes: 0 if nothing is downloaded.
+        is_exact: whether the catalog or the server states the size, instead of the number of weights.
+    """
+
+    megabytes: float = 0.0
+    is_exact: bool = True
+
+    def __add__(self, other: Download) -> Download:
+        return Download(self.megabytes + other.megabytes, self.is_exact and other.is_exact)
+
+    def __str__(self) -> str:
+        return f"{'' if self.is_exact else 'about '}{self.megabytes:,.0f} MB"
+
+
+def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbedder, Download]:
+    """Load a model, or build it with random weights if its weights are not available locally.
+
+    Neither weights nor anything compiled from random weights is stored.
 
     Raises:
-        ModelUnavailable: the model cannot be built without its files.
+        ProbingError: as in `load_embedder`, or the model cannot be built without its files.
     """
+    spec, download_from = locate(name)
+    if not download_from:
+        return load_embedder(name, device=device, precision=precision), Download()
     parsed = parse(name)
-    if parsed.provider == "timm" and ":" not in parsed.model:
-        return _timm(parsed, device, precision)
-    if parsed.provider == "torchvision":
-        return _torchvision(parsed, device, precision)
-    raise ModelUnavailable(
-        f"The time of '{name}' cannot be estimated before its files are downloaded. This requires a timm or "
-        f"torchvision model."
+    build = BUILDERS.get(parsed.base) or BUILDERS.get(parsed.provider)
+    try:
+        if build is None:
+            raise ModelUnavailable("its weights are missing, and its network cannot be built without them.")
+        network, preprocessing = build(parsed)
+    except ModelUnavailable as error:
+        raise ModelUnavailable(f"The time of '{name}' cannot be estimated: {error}") from error
+    embedder = NetworkEmbedder(
+        parsed.full, replace(network, is_random=True), preprocessing, parsed.options, device, precision
     )
-
-
-def _timm(name: ModelName, device: str, precision: str) -> LoadedEmbedder:
-    import timm
-
-    from probing_core.models.network import NetworkEmbedder
-    from probing_core.models.providers.timm import network, preprocessing
-
-    model = timm.create_model(name.model, pretrained=False, num_classes=0)
-    return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
-
-
-def _torchvision(name: ModelName, device: str, precision: str) -> LoadedEmbedder:
-    from torchvision import models
-
-    from probing_core.models.network import NetworkEmbedder
-    from probing_core.models.providers.torchvision import network, preprocessing, remove_classifier
-
-    published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
-    model = models.get_model(name.model, weights=None)
-    remove_classifier(model)
-    read = preprocessing(published.transforms())
-    return NetworkEmbedder(name.full, network(model), read, name.options, device, precision)
+    stated = spec.download_mb or spec.ask_download_mb()
+    return embedder, Download(stated or embedder.megabytes, is_exact=bool(stated))

@@ -20,7 +20,7 @@ import pandas as pd
 from probing_core.compute.runtime import parallel
 from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
-from probing_core.models import find_spec, load_embedder
+from probing_core.models import load_embedder, locate
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.files import write_arrays, write_tables
@@ -157,10 +157,10 @@ class Worker:
         return self._writers.submit(write_file, self.root, job.path, write, job.cache_key)
 
 
-def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder | None:
-    """Load the model, or return None where memory ran out."""
+def load_if_it_fits(request: str, device: str, precision: str, load: Callable[..., Any] = load_embedder) -> Any:
+    """Return the result of ``load`` for a model, or None if the memory is insufficient."""
     try:
-        return load_embedder(request, device=device, precision=precision)
+        return load(request, device=device, precision=precision)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
@@ -170,7 +170,7 @@ def load_if_it_fits(request: str, device: str, precision: str) -> LoadedEmbedder
 
 def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
     """Return the content of ``model.toml``, for each layer."""
-    spec = find_spec(request)
+    spec, _ = locate(request)
     return [
         {
             "name": name,

@@ -49,8 +49,9 @@ from probing_core.detector.scoring import VIEWS_OF_PHOTOGRAPH, scored_from, view
 from probing_core.errors import BadCorpus, BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import model_title, text_table
-from probing_core.models import find_spec
+from probing_core.models import find_spec, locate
 from probing_core.models.names import parse
+from probing_core.models.untrained import Download, load_or_build
 from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
 from probing_core.run.assets import Partition
@@ -424,6 +425,7 @@ class Estimate:
         left_out: why images are left out -> how many.
         images: number of images used.
         samples: number of samples still to be transformed.
+        download: size of the weights that are not available locally.
         megabytes: disk space of the embeddings still to be computed.
         free: free disk space in megabytes.
         skipped: note of the corpus on files that are not images.
@@ -434,6 +436,7 @@ class Estimate:
     left_out: Mapping[str, int]
     images: int
     samples: int
+    download: Download
     megabytes: float
     free: float
     skipped: str = ""
@@ -452,9 +455,10 @@ class Estimate:
         ]
         about = "" if self.whole else "about "
         left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
+        download = f", a download of {self.download}" if self.download.megabytes else ""
         sentences = [
-            f"Estimated time: {duration(self.seconds)}, measured on a part of the work. {self.samples:,} samples of "
-            f"{about}{self.images:,} images; their embeddings take {self.megabytes:,.0f} MB.",
+            f"The run takes about {duration(self.seconds)} here{download} and {self.megabytes:,.0f} MB of disk space "
+            f"({self.samples:,} samples of {about}{self.images:,} images).",
             f"Unused images: {left_out}." if left_out else "All images are used.",
             self.skipped,
             ""
@@ -482,7 +486,7 @@ def estimate(
     """
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
-        recipe, corpora = asked_for(store, options, link=os.symlink)
+        recipe, corpora = asked_for(store, options, link=os.symlink, require=locate)
         plan = RunSnapshot(store, recipe, options, progress, corpora).plan(GRAPH)
         with threads(recipe.threads):
             return _estimate(plan, stages, (out or Path()).absolute())
@@ -496,7 +500,7 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         plan = snapshot.plan(GRAPH)
     images, corpora = plan.snapshot.images, plan.snapshot.corpora
     reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
-    plan, measured, views, overlaps = _measured(plan, stages)
+    plan, measured, views, overlaps, download = _measured(plan, stages)
     steps = [step for step in steps_left(plan, views) if step.stage in {*stages, LOADING}]
     rows += [(step.phase, step.model, step.seconds(measured)) for step in steps]
     if overlaps:  # samples are made while an accelerator embeds
@@ -514,6 +518,7 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         {str(why): int(count) for why, count in reasons.items()},
         int(images["used"].sum()),
         sum(count for _, model, count in left if not model),
+        download,
         sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
         corpora.skipped_summary,
@@ -550,18 +555,18 @@ def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
     return pd.concat([*copies, rest], ignore_index=True)
 
 
-def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool]:
+def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool, Download]:
     """Measure the kinds of work of a run.
 
     Returns:
-        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, and
-        whether an accelerator embeds.
+        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, whether
+        an accelerator embeds, and the download of all models.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     views: Mapping[str, float] = VIEWS
     entries, rates, overlaps = dict(snapshot.models), dict[Unit, float](), False
     series = list(snapshot.sample_sets) if requests or plan.pending(plan.select(EMBED)) else []
-    total = len(series) + len(requests) + 2
+    total, downloads = len(series) + len(requests) + 2, list[Download]()
     pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
     with picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
         for done, name in enumerate(series):
@@ -570,9 +575,11 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     for done, request in enumerate(requests, len(series)):
         snapshot.progress.update("measure", done, total, f"Measuring {request}")
         began = time.perf_counter()
-        embedder = load_if_it_fits(request, options.device, options.precision)
-        if embedder is None:
+        loaded = load_if_it_fits(request, options.device, options.precision, load_or_build)
+        if loaded is None:
             raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.")
+        embedder, download = loaded
+        downloads.append(download)
         with closing(embedder):
             rates[LOADED, request] = time.perf_counter() - began
             entries |= {entry["name"]: entry for entry in describe(request, embedder)}
@@ -594,7 +601,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
         rates |= found
     if PROJECT in stages and plan.pending(plan.select(PROJECT)):
         rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
-    return plan, rates, views, overlaps
+    return plan, rates, views, overlaps, sum(downloads, Download())
 
 
 def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:

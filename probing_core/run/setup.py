@@ -64,10 +64,16 @@ def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
     return recipe, corpora
 
 
-def asked_for(store: Store, options: Options, link: Callable[[Path, Path], object] = os.link) -> tuple[Recipe, Corpora]:
+def asked_for(
+    store: Store,
+    options: Options,
+    link: Callable[[Path, Path], object] = os.link,
+    require: Callable[[str], object] = find_spec,
+) -> tuple[Recipe, Corpora]:
     """Return the recipe of the run with models that join, and its corpora; nothing of an existing run is written.
 
-    With ``--base``, a new run starts as a copy of that run, whose files are linked by ``link``.
+    With ``--base``, a new run starts as a copy of that run, whose files are linked by ``link``. ``require`` is called
+    with the name of each requested model, and raises if the model is not available.
 
     A corpus is identified by its fingerprint: one that has moved, named by ``--corpus``, is noted in the recipe, and
     the run continues with it.
@@ -78,7 +84,7 @@ def asked_for(store: Store, options: Options, link: Callable[[Path, Path], objec
     """
     named = expand_models(options.models or ())
     for name in named:
-        find_spec(name)  # a wrong name is refused before anything is written
+        require(name)  # a wrong name is refused before anything is written
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None

@@ -19,17 +19,17 @@ def test_estimate_rank_measures_a_network_that_is_not_here_with_random_weights(t
     name = "timm:test_vit.r160_in1k"
     assert locate(name)[1], "its weights are not here"
     found = estimate_rank(name, trained_run, device="cpu")
-    assert found.has_random_weights
+    assert found.download.megabytes > 0
+    assert f"a download of about {found.download.megabytes:,.0f} MB and " in str(found)
     assert found.seconds > 0
     assert found.samples < Run.open(trained_run).sample_count
-    assert not list(tmp_path.rglob("*.safetensors")), "random weights are not stored"
-    with pytest.raises(ModelUnavailable):
+    assert not list(tmp_path.rglob("*")), "random weights are not stored"
+    with pytest.raises(ModelUnavailable, match="config.json of hf:facebook/no-such-model"):
         estimate_rank("hf:facebook/no-such-model", trained_run, device="cpu")
 
 
 def test_rank_estimate_is_printed_without_ranking(trained_run, capsys):
     assert main(["rank", "baseline/dhash", "--estimate", "--base", str(trained_run), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
-    assert found["download_mb"] == 0
-    assert not found["has_random_weights"]
+    assert found["download"]["megabytes"] == 0
     assert main(["rank", "baseline/dhash", "--estimate", "--full", "--base", str(trained_run)]) == 2

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from probing_core.cli import main
+from probing_core.errors import ModelUnavailable
 from probing_core.images import encode_png
+from probing_core.models import locate
 from probing_core.run import estimate as module
 from probing_core.run.estimate import (
     CLEAN_ONLY,
@@ -78,6 +80,24 @@ def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tm
     expected = by_name(steps)[EMBED]
     guessed = GUESSED[MADE] + GUESSED[EMBEDDED]
     assert (expected.stage, expected.seconds) == (EMBED, pytest.approx(guessed * samples))
+
+
+def test_estimate_builds_a_network_whose_weights_are_not_available(few_scenes, tmp_path, monkeypatch, capsys):
+    for name in ("HF_HOME", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "caches"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    name = "timm:test_vit.r160_in1k"
+    assert locate(name)[1]
+    options = few_transforms(few_scenes, name, "baseline/dhash")
+    announced = estimate(options, tmp_path / "run", (EMBED,))
+    assert announced.download.megabytes > 0
+    assert not announced.download.is_exact
+    assert {"timm:test_vit.r160_in1k", "baseline/dhash"} <= set(announced.table["model"])
+    assert not list(tmp_path.rglob("*")), "neither weights nor a compiled network are stored"
+    assert main(["run", "--out", str(tmp_path / "run"), *options.arguments(), "--until", "embed", "--estimate"]) == 0
+    assert f"a download of {announced.download} and " in capsys.readouterr().out
+    with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE"):
+        run(tmp_path / "run", options, (EMBED,))
 
 
 def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path):

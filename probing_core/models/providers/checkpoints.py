@@ -26,6 +26,8 @@ from probing_core.models.providers import torchvision as torchvision_
 if TYPE_CHECKING:
     import torch
 
+    Tensors = Mapping[str, torch.Tensor]
+
 PREFIXES = ("simclr", "slip", "csd")
 
 IMAGENET = Preprocessing(
@@ -38,17 +40,20 @@ OPENAI = Preprocessing(
 SLIP_WIDTHS = {"small": (384, 12), "base": (768, 12), "large": (1024, 16)}
 """Width and number of heads of the ViT by size in SLIP names. The small ViT has 12 heads, not 6 as in timm."""
 
+VIT_L = (1024, 14, 16, 24)
+"""Width, patch side, patches per side and number of blocks of the ViT-L/14 of CSD."""
+
 
 @dataclass(frozen=True)
 class Family:
     """Checkpoints with the same state dict format.
 
     Attributes:
-        build: function from tensors and their source (for messages) to a network.
+        build: function from tensors and their source (for messages) to a network; None keeps random weights.
         source: source of the weights (see `hub.on_disk`).
     """
 
-    build: Callable[[Mapping[str, torch.Tensor], str], Network]
+    build: Callable[[Tensors | None, str], Network]
     preprocessing: Preprocessing
     source: str
 
@@ -58,6 +63,12 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     path = name.options.get("weights") or hub.fetch_weights(family.source, name.base)
     network = family.build(read_weights(path), str(path))
     return NetworkEmbedder(name.full, network, family.preprocessing, name.options, device, precision)
+
+
+def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
+    """Build a network with random weights."""
+    family = FAMILIES[name.base]
+    return family.build(None, name.base), family.preprocessing
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
@@ -72,50 +83,57 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     )
 
 
-def build_simclr(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
+def build_simclr(tensors: Tensors | None, source: str) -> Network:
     """Build the ResNet-50 of SimCLR (Chen et al. 2020), converted to torchvision's names."""
     import torchvision
 
     model = torchvision.models.resnet50(weights=None)
     classifier = torchvision_.remove_classifier(model)
-    load_weights(model, tensors, source, ignore=classifier)
+    if tensors is not None:
+        load_weights(model, tensors, source, ignore=classifier)
     return torchvision_.network(model)
 
 
-def build_slip(tensors: Mapping[str, torch.Tensor], source: str, width: int, heads: int) -> Network:
+def build_slip(tensors: Tensors | None, source: str, width: int, heads: int) -> Network:
     """Build the image encoder of SLIP (Mu et al. 2022), a timm ViT, without the projection heads."""
     import timm
 
-    visual = {name.removeprefix("visual."): t for name, t in tensors.items() if name.startswith("visual.")}
+    visual = {name.removeprefix("visual."): t for name, t in (tensors or {}).items() if name.startswith("visual.")}
     depth = len({name.split(".")[1] for name in visual if name.startswith("blocks.")}) or 12
     model = timm.create_model("vit_base_patch16_224", num_classes=0, embed_dim=width, num_heads=heads, depth=depth)
-    load_weights(model, visual, source)
+    if tensors is not None:
+        load_weights(model, visual, source)
     return timm_.network(model)
 
 
-def build_csd(tensors: Mapping[str, torch.Tensor], source: str) -> Network:
+def build_csd(tensors: Tensors | None, source: str) -> Network:
     """Build CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style, with embeddings of length 1."""
     import open_clip
     import torch
 
-    backbone = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
-    needed = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
-    refuse_misfit(source, [name for name in needed if name not in tensors], [], [])
-    width, _, patch, _ = backbone["conv1.weight"].shape
-    grid = round((len(backbone["positional_embedding"]) - 1) ** 0.5)
+    width, patch, grid, layers = VIT_L
+    if tensors is not None:
+        backbone = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
+        needed = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
+        refuse_misfit(source, [name for name in needed if name not in tensors], [], [])
+        width, _, patch, _ = backbone["conv1.weight"].shape
+        grid = round((len(backbone["positional_embedding"]) - 1) ** 0.5)
+        layers = len({m.group() for name in backbone if (m := re.match(r"transformer\.resblocks\.\d+", name))})
     visual = open_clip.transformer.VisionTransformer(
         image_size=patch * grid,
         patch_size=patch,
         width=width,
-        layers=len({m.group() for name in backbone if (m := re.match(r"transformer\.resblocks\.\d+", name))}),
+        layers=layers,
         heads=width // 64,
         mlp_ratio=4.0,
         output_dim=width,
         act_layer=open_clip.transformer.QuickGELU,
     )
     visual.proj = None
-    visual.register_parameter("style", torch.nn.Parameter(tensors["last_layer_style"].float()))
-    load_weights(visual, backbone | {"style": tensors["last_layer_style"]}, source)
+    style = torch.eye(width) if tensors is None else tensors["last_layer_style"].float()
+    visual.register_parameter("style", torch.nn.Parameter(style))
+    if tensors is not None:
+        load_weights(visual, backbone | {"style": tensors["last_layer_style"]}, source)
 
     def embed(batch: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.normalize(visual(batch) @ visual.style, dim=1)

@@ -45,25 +45,23 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a transformers model. Embeddings of image-text models are computed with ``get_image_features``."""
     if not (library := check_library()).available:
         raise ModelUnavailable(f"'{name.base}' cannot be used: {library.why_not}.")
-    import transformers
-
     folder, weights = _locate(name)
     _refuse_other_libraries(folder, name)
     with _quiet():
         model = _load_model(folder, weights, name)
-        try:
-            processor = transformers.AutoImageProcessor.from_pretrained(
-                _processor_folder(folder, name), local_files_only=True, **NO_CODE
-            )
-            settings = preprocessing(processor)
-        except ModelUnavailable:
-            raise
-        except Exception as error:
-            raise ModelUnavailable(
-                f"'{name.base}' has no readable image processor ({type(error).__name__}: {one_line(error)}). "
-                f"Expected a preprocessor_config.json next to the weights."
-            ) from error
+        processor, settings = _load_processor(_processor_folder(folder, name), name)
     return NetworkEmbedder(name.full, network(model, processor), settings, name.options, device, precision)
+
+
+def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
+    """Build a model with random weights from its configuration, which is downloaded if necessary."""
+    folder = hub.fetch_repository(name.model, f"config.json of {name.base}", weights=False)
+    _refuse_other_libraries(folder, name)
+    with _quiet():
+        kind, config = _class_of(folder)
+        model = kind.from_config(config) if hasattr(kind, "from_config") else kind(config)
+        processor, settings = _load_processor(folder, name)
+    return network(model, processor), settings
 
 
 _LOADING = Lock()
@@ -116,6 +114,19 @@ def _processor_folder(folder: Path, name: ModelName) -> Path:
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_repository(name.model, name.base, weights=False)
+
+
+def _load_processor(folder: Path, name: ModelName) -> tuple[Any, Preprocessing]:
+    import transformers
+
+    try:
+        processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True, **NO_CODE)
+        return processor, preprocessing(processor)
+    except Exception as error:
+        raise ModelUnavailable(
+            f"'{name.base}' has no readable image processor ({type(error).__name__}: {one_line(error)}). "
+            f"Expected a preprocessor_config.json next to the weights."
+        ) from error
 
 
 def network(model: nn.Module, processor: Any) -> Network:
@@ -192,14 +203,11 @@ def preprocessing(processor: Any) -> Preprocessing:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    folder = local_folder(name.model)
-    return EmbedderSpec(
-        name=name.base,
-        family="transformers",
-        weights=f"the folder {folder}" if folder else f"Hugging Face {name.model}",
-        loader=load,
-        check=check_library if folder else partial(check, name.model),
-    )
+    if folder := local_folder(name.model):
+        facts: dict[str, Any] = {"weights": f"the folder {folder}", "check": check_library}
+    else:
+        facts = hub.published_at(name.model) | {"check": partial(check, name.model)}
+    return EmbedderSpec(name=name.base, family="transformers", loader=load, **facts)
 
 
 def check(repo: str, size_mb: float = 0.0) -> Availability:
@@ -214,14 +222,21 @@ def check_library() -> Availability:
     return Availability(False, "it requires transformers, which is not installed (`pip install transformers`)")
 
 
+def _class_of(folder: Path) -> tuple[Any, Any]:
+    """Return the class of the model in ``folder`` and its configuration."""
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
+    # The MAE class masks patches at random. Its encoder is a plain ViT with the same tensor names.
+    return transformers.ViTModel if config.model_type == "vit_mae" else transformers.AutoModel, config
+
+
 def _load_model(folder: Path, weights: Path | None, name: ModelName) -> nn.Module:
     import torch
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
-        # The MAE class masks patches at random. Its encoder is a plain ViT with the same tensor names.
-        kind: Any = transformers.ViTModel if config.model_type == "vit_mae" else transformers.AutoModel
+        kind, config = _class_of(folder)
         arguments: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, **NO_CODE}
         if weights:
             arguments |= {"pretrained_model_name_or_path": None, "config": config, "state_dict": read_weights(weights)}

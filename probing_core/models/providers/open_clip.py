@@ -19,6 +19,7 @@ from probing_core.models.names import ModelName, unknown
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
 from probing_core.models.providers import timm
+from probing_core.online import hub_address
 from probing_core.paths import user_path
 
 if TYPE_CHECKING:
@@ -32,15 +33,34 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     import open_clip
 
     architecture, path, tag = _resolve(name)
-    forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
-    # Some tags were trained with QuickGELU, but the default configuration of their architecture uses GELU.
-    quick_gelu = bool(tag.get("quick_gelu"))
-    arguments: dict[str, Any] = {"force_preprocess_cfg": forced or None, "force_quick_gelu": quick_gelu}
     with _quiet(), fitting(str(path)):
         if path.suffix not in (".npz", ".npy"):
             read_weights(path)  # rejects files that would execute code, which open_clip might do
-        model = open_clip.create_model(architecture, pretrained=None if ":" in architecture else str(path), **arguments)
+        weights = None if ":" in architecture else str(path)
+        model = open_clip.create_model(architecture, pretrained=weights, **_settings(tag))
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
+
+
+def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
+    """Build a model with random weights."""
+    import open_clip
+
+    if folder := hub.configuration_of(name):
+        architecture, tag = f"local-dir:{folder}", dict[str, Any]()
+    else:
+        architecture, tag = name.model.split("/")[0], dict(_tag(name))
+        if "hf_model_name" in open_clip.get_model_config(architecture)["text_cfg"]:
+            hub.require_host(hub_address(), f"configuration of the text encoder of {name.base}")
+    with _quiet():
+        model = open_clip.create_model(architecture, load_weights=False, pretrained_text=False, **_settings(tag))
+    return network(model), preprocessing(model)
+
+
+def _settings(tag: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``create_model`` for a pretrained configuration of open_clip."""
+    forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
+    # Some tags were trained with QuickGELU, but the default configuration of their architecture uses GELU.
+    return {"force_preprocess_cfg": forced or None, "force_quick_gelu": bool(tag.get("quick_gelu"))}
 
 
 def network(model: nn.Module) -> Network:

@@ -49,6 +49,17 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
 
 
+def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
+    """Build a model with random weights."""
+    import timm
+
+    folder = hub.configuration_of(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = timm.create_model(f"local-dir:{folder}" if folder else name.model, pretrained=False, num_classes=0)
+    return network(model), preprocessing(model)
+
+
 def network(model: nn.Module) -> Network:
     import timm
 

@@ -33,6 +33,16 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     )
 
 
+def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
+    """Build a model with random weights."""
+    from torchvision import models
+
+    published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
+    model = models.get_model(name.model, weights=None)
+    remove_classifier(model)
+    return network(model), preprocessing(published.transforms())
+
+
 def remove_classifier(model: nn.Module) -> str:
     """Replace the last linear layer, or the last convolution (SqueezeNet), with the identity, and return its name."""
     from torch import nn

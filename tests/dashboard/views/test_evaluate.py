@@ -196,6 +196,18 @@ def test_quick_ranking_is_offered_where_the_run_has_its_results(open_app, made_r
     assert all("Rank my model" in found for found in labels)
 
 
+def test_quick_estimate_is_shown_without_ranking(open_app, monkeypatch, quick_base):
+    asked = []
+    sentence = "Ranking zoo/mae takes about 3 min here (1,200 samples), a download of 343 MB and 12 MB of disk space."
+    monkeypatch.setattr("dashboard.jobs.processes.quick_estimate", lambda *found: asked.append(found[:2]) or sentence)
+    monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
+    app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
+    app.button(key="measure-quick").click().run()
+    assert not app.exception
+    assert asked == [("timm:resnet18", quick_base)]
+    assert sentence in unescaped(app)
+
+
 def test_error_of_an_estimate_is_shown_once(open_app, monkeypatch, made_run):
     def measured(run, arguments, said):
         said("Loading")
