@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,7 +15,8 @@ from dashboard.data import cache
 from dashboard.text import named, plain, strength_axis, strength_number
 from dashboard.widgets import messages, tables
 from dashboard.widgets.links import open_transformation
-from probing_core.charts import HeatScale, heat_map
+from probing_core.charts import HeatScale, Theme, heat_map
+from probing_core.charts.heat_map import ROW_PX
 from probing_core.measures.notation import in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform
@@ -158,9 +159,22 @@ def _heat_map(
     figure = heat_map(values, texts, hover.fillna(""), theme, scale, bands)
     is_clickable = index == "transform"
     on_pick = _open_cell if is_clickable else None
-    tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
+    with st.container(key="heat-map"):
+        st.html(_row_labels(list(texts.index), bands, figure["layout"]["margin"]["t"], theme))
+        tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
     if is_clickable:
         st.caption("Click a cell to open its transformation. Groups and transformations: hardest first.")
+
+
+def _row_labels(titles: Sequence[str], bands: Sequence[tuple[str, int]], top: int, theme: Theme) -> str:
+    """Return the labels of the rows, which cover those of the chart and stay visible where it scrolls."""
+    colors = [color for color, count in bands for _ in range(count)]
+    labels = (
+        f'<span style="border-color: {color}">{html.escape(title)}</span>'
+        for title, color in zip(titles, colors, strict=True)
+    )
+    style = f"padding-top: {top}px; background: {theme.background}; line-height: {ROW_PX}px"
+    return f'<div class="row-labels" aria-hidden="true" style="{style}">{"".join(labels)}</div>'
 
 
 def _open_cell(cell: Any) -> None:

@@ -109,10 +109,10 @@ def violations_of(page: Any) -> list[tuple[str, str]]:
     return [(rule, html[:200]) for rule, html in elements if STREAMLITS_OWN.get(rule, ("\0",))[0] not in html]
 
 
-def overflow_of(page: Any) -> int:
+def overflow_of(page: Any, timeout_ms: int = FITS_MS) -> int:
     """Return by how many pixels ``page`` is wider than its window."""
     try:
-        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
+        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=timeout_ms)
     except TooLate:
         return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     return 0

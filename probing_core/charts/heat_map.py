@@ -15,6 +15,9 @@ from probing_core.charts.theme import Theme
 ROW_PX = 22
 """Height of a row in pixels."""
 
+TITLE_PX, CHARACTER_PX = 40, 4
+"""Height of a slanted title in pixels: that of an empty one, and that of each character."""
+
 
 @dataclass(frozen=True)
 class HeatScale:
@@ -100,15 +103,17 @@ def heat_map(
             line = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": top - 0.5, "y1": top - 0.5}
             shapes.append(line | {"type": "line", "line": {"color": theme.text, "width": 1}})
         top += count
+    above = TITLE_PX + CHARACTER_PX * max(map(len, texts.columns))
     return base_figure(
         theme,
-        230 + ROW_PX * rows,
+        above + ROW_PX * rows + MARGIN["b"],
         [heat, cells],
         {
             "tickvals": list(range(columns)),
             "ticktext": [escape(name) for name in texts.columns],
             "tickangle": -40,
             "side": "top",
+            "automargin": False,
             "showgrid": False,
             "zeroline": False,
             "range": [-0.5, columns - 0.5],
@@ -121,6 +126,6 @@ def heat_map(
             "range": [rows - 0.5, -0.5],
         },
         shapes=shapes,
-        margin=MARGIN | {"r": 8},
+        margin=MARGIN | {"r": 8, "t": above},
         dragmode=False,
     )

@@ -9,27 +9,19 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import TimeoutError as TooLate
 
 from dashboard.text import FORMER, PAGES
 from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, rest, served
+from lab.scripts.page_findings import check, overflow_of, violations_of
 
 pytestmark = IN_BROWSER
 
 PHONE = 390
-FITS_MS = 20_000
 TRIES = 3
 """A page whose parts come late because other processes have the machine is looked at again."""
 
 MOST_JUMPS = 0.05
 """Cumulative layout shift of a page at most above that of an empty page."""
-
-STREAMLITS_OWN = {
-    "list": ("stSidebarNavItems", "Streamlit nests the navigation's sections in its list without items of their own"),
-    "listitem": ("<li", "the same, seen from the links of the navigation"),
-}
-"""Rule of axe -> (what its elements show, why it stays): markup that Streamlit makes and no page can change."""
 
 EMPTY = """
 import streamlit as st
@@ -74,7 +66,7 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
         assert violations_of(page) == []
         page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
         rest(page)
-        assert fits(page), f"wider than {PHONE} pixels"
+        assert overflow_of(page) == 0
         assert complaints == []
         assert min(shifts) <= empty + MOST_JUMPS, shifts
 
@@ -95,26 +87,6 @@ def test_every_former_address_opens_what_took_its_place_with_its_choices(server,
         assert complaints == []
 
 
-def violations_of(page) -> list[tuple[str, str]]:
-    """Return what axe finds on ``page`` that keeps somebody from using it, as (rule, element)."""
-    # A tooltip that fades out has little contrast for a moment.
-    page.mouse.move(0, 0)
-    page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
-    page.evaluate(Axe().axe_script)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    elements = [(one["id"], node["html"]) for one in serious for node in one["nodes"]]
-    return [(rule, html[:200]) for rule, html in elements if STREAMLITS_OWN.get(rule, ("\0",))[0] not in html]
-
-
-def fits(page) -> bool:
-    try:  # charts shrink some time after their window
-        page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=FITS_MS)
-    except TooLate:
-        return False
-    return True
-
-
 def test_it_finds_what_is_wrong(tab):
     """Every check can fail: an error of a script and one in the console, a picture without words, pale text, a jump,
     something wide; Streamlit's own miss is none."""
@@ -130,7 +102,7 @@ def test_it_finds_what_is_wrong(tab):
         assert len(complaints) == 2
         assert jumped(page) > MOST_JUMPS
         assert {"image-alt", "color-contrast"} <= {rule for rule, _ in violations_of(page)}
-        assert page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert overflow_of(page, timeout_ms=100) >= 1500 - WINDOW["width"]
 
 
 def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
@@ -143,3 +115,35 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
                 assert not page.get_by_role("button", name=control, exact=True).count()
             assert not violations_of(page)
         assert not complaints
+
+
+def test_page_findings_counts_views_and_what_is_wrong_with_them(made_run):
+    found = check(["--run", str(made_run)], ["methods"], [820], ["dark"])
+    assert found["views"] == 1
+    assert found["counts"] == dict.fromkeys(("exceptions", "console", "axe", "overflow"), 0)
+    assert found["findings"] == {}
+
+
+ROWS = """() => {
+  const center = (element) => { const box = element.getBoundingClientRect(); return (box.top + box.bottom) / 2; };
+  return [
+    [...document.querySelectorAll('.row-labels span')].map((one) => [one.textContent, center(one)]),
+    [...document.querySelectorAll('.st-key-heat-map .ytick text')].map((one) => [one.textContent.trim(), center(one)]),
+  ];
+}"""
+
+
+def test_row_labels_of_a_heat_map_stay_next_to_their_rows_where_it_scrolls(server, tab):
+    with tab.visitor() as (page, _):
+        page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
+        page.goto(f"{server}/{ADDRESSES['models-transformations']}")
+        page.locator(".st-key-heat-map .ytick text").first.wait_for()
+        rest(page)
+        box = page.locator(".st-key-heat-map")
+        box.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
+        assert box.evaluate("(element) => element.scrollLeft") > 100
+        labels, rows = (dict(found) for found in page.evaluate(ROWS))
+        assert labels.keys() == rows.keys()
+        assert labels == pytest.approx(rows, abs=3)
+        left = page.locator(".row-labels").bounding_box()["x"]
+        assert 0 <= left < 30
