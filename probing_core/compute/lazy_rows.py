@@ -41,9 +41,9 @@ class LazyRows:
         rows = np.empty((len(places), self.shape[1]), np.float32)
         array_of = np.searchsorted(self._stops, places, side="right")
         for index in np.unique(array_of):
-            mine = array_of == index
+            in_array = array_of == index
             array = self.arrays[index]
-            rows[mine] = array[places[mine] - (self._stops[index] - len(array))]
+            rows[in_array] = array[places[in_array] - (self._stops[index] - len(array))]
         return rows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -76,9 +76,9 @@ def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndar
     sums = np.zeros((codes.max() + 1, X.shape[1]))
     for start in range(0, len(codes), BLOCK):
         part = slice(start, start + BLOCK)
-        mine = codes[part][counted[part]]
-        order = np.argsort(mine, kind="stable")
-        classes, starts = np.unique(mine[order], return_index=True)
+        part_codes = codes[part][counted[part]]
+        order = np.argsort(part_codes, kind="stable")
+        classes, starts = np.unique(part_codes[order], return_index=True)
         if len(classes):
             sums[classes] += np.add.reduceat(X[part][counted[part]][order].astype(np.float64), starts, axis=0)
     counts = np.bincount(codes[counted], minlength=len(sums))
@@ -120,19 +120,19 @@ def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFra
 def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     photographs = pd.factorize(samples["base_id"])[0]
     among = rows[whole_images(samples["image_id"].to_numpy()[rows], LANDMARKS)]
-    known = X[among]
-    mean = known.mean(axis=0)
-    known = unit(known - mean, np.float32)
+    gallery = X[among]
+    mean = gallery.mean(axis=0)
+    gallery = unit(gallery - mean, np.float32)
     dtype = np.uint16 if len(samples) <= np.iinfo(np.uint16).max else np.uint32
-    near = np.full((len(rows), len(NEAR)), np.iinfo(dtype).max, dtype)
+    neighbors = np.full((len(rows), len(NEAR)), np.iinfo(dtype).max, dtype)
     for start in range(0, len(rows), BLOCK):
         part = rows[start : start + BLOCK]
-        apart = photographs[among], photographs[part]
-        found, cosines = nearest(known, unit(X[part] - mean, np.float32), len(NEAR), groups=apart)
-        near[start : start + len(part), : found.shape[1]] = np.where(
-            np.isfinite(cosines), among[found], np.iinfo(dtype).max
+        groups = photographs[among], photographs[part]
+        indices, cosines = nearest(gallery, unit(X[part] - mean, np.float32), len(NEAR), groups=groups)
+        neighbors[start : start + len(part), : indices.shape[1]] = np.where(
+            np.isfinite(cosines), among[indices], np.iinfo(dtype).max
         )
-    return pd.DataFrame({"sample": samples["sample"].to_numpy()[rows], **dict(zip(NEAR, near.T, strict=True))})
+    return pd.DataFrame({"sample": samples["sample"].to_numpy()[rows], **dict(zip(NEAR, neighbors.T, strict=True))})
 
 
 def place_others(
@@ -143,15 +143,15 @@ def place_others(
     A row is at the mean of its nearest landmarks' ``points`` (L, 2), weighted by nearness; ``landmarks`` (L,) are
     positions of rows.
     """
-    known = embeddings[landmarks]
-    mean = known.mean(axis=0)
-    known = unit(known - mean, np.float32)
+    gallery = embeddings[landmarks]
+    mean = gallery.mean(axis=0)
+    gallery = unit(gallery - mean, np.float32)
     placed = np.empty((len(embeddings), 2), np.float32)
     placed[landmarks] = points
-    others = np.setdiff1d(np.arange(len(embeddings)), landmarks)
-    for start in range(0, len(others), BLOCK):
-        rows = others[start : start + BLOCK]
-        indices, cosines = nearest(known, unit(embeddings[rows] - mean, np.float32), NEIGHBORS)
+    remaining = np.setdiff1d(np.arange(len(embeddings)), landmarks)
+    for start in range(0, len(remaining), BLOCK):
+        rows = remaining[start : start + BLOCK]
+        indices, cosines = nearest(gallery, unit(embeddings[rows] - mean, np.float32), NEIGHBORS)
         placed[rows] = between(points[indices], cosines)
     return placed
 

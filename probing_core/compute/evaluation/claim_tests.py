@@ -93,16 +93,16 @@ def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) ->
 
 
 def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
-    of, named = scores[contrast.score], (contrast.first, contrast.second)
-    if not all(map(of.get, named)):
+    by_encoder, encoders = scores[contrast.score], (contrast.first, contrast.second)
+    if not all(map(by_encoder.get, encoders)):
         return asdict(contrast) | dict.fromkeys(NUMBERS, np.nan) | {"bases": 0}
-    one, other = (pooled(of[name]) for name in named)
-    found = interval(difference(one, other), low=-1, high=1)
-    values = {name: [sums.value for sums in trainings] for name, trainings in of.items()}
+    first, second = (pooled(by_encoder[name]) for name in encoders)
+    effect = interval(difference(first, second), low=-1, high=1)
+    values = {name: [sums.value for sums in trainings] for name, trainings in by_encoder.items()}
     spread = pooled_deviation(list(values.values()))
     seeds = seeds_difference(values[contrast.first], values[contrast.second], *spread)
-    numbers = (found.value, found.low, found.high, sign_flips(one, other), *seeds)
-    return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": found.clusters}
+    numbers = (effect.value, effect.low, effect.high, sign_flips(first, second), *seeds)
+    return asdict(contrast) | dict(zip(NUMBERS, numbers, strict=True)) | {"bases": effect.clusters}
 
 
 def pooled(trainings: Trainings) -> ClusterSums:
@@ -156,8 +156,8 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
         above_chance += recall.low > 1 / len(classes)
         not_below += not recall.high <= 1 / len(classes)  # a transform without an interval may not be below
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
-    many = len(trainings) >= MIN_SEEDS
-    seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if many else [])
+    has_seeds = len(trainings) >= MIN_SEEDS
+    seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if has_seeds else [])
     return Identified(above_chance, not_below, informed, len(classes) - ("identity" in classes), seeds)
 
 
@@ -199,15 +199,15 @@ def by_contrasts(contrasts: pd.DataFrame) -> Result:
         ``result``, ``contrasts`` (that were named), ``tested`` (that could be computed), and of these ``above`` and
         ``below``, those that are significantly greater and smaller than 0.
     """
-    known = contrasts[contrasts["p"].notna()]
-    sure = known["p_holm"] < SIGNIFICANCE
-    above, below = int((sure & (known["effect"] > 0)).sum()), int((sure & (known["effect"] < 0)).sum())
+    tested = contrasts[contrasts["p"].notna()]
+    sure = tested["p_holm"] < SIGNIFICANCE
+    above, below = int((sure & (tested["effect"] > 0)).sum()), int((sure & (tested["effect"] < 0)).sum())
     result = UNDECIDED
     if below:
         result = NOT_SUPPORTED
-    elif above and above == len(known):
+    elif above and above == len(tested):
         result = SUPPORTED
-    return {"result": result, "contrasts": len(contrasts), "tested": len(known), "above": above, "below": below}
+    return {"result": result, "contrasts": len(contrasts), "tested": len(tested), "above": above, "below": below}
 
 
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> Result:
@@ -236,11 +236,11 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[f
     permutations; NaN where all values of one are equal."""
     from scipy.stats import rankdata
 
-    one, other = (ranks - ranks.mean() for ranks in map(rankdata, (first, second)))
-    spread = np.sqrt((one**2).sum() * (other**2).sum())
+    x, y = (ranks - ranks.mean() for ranks in map(rankdata, (first, second)))
+    spread = np.sqrt((x**2).sum() * (y**2).sum())
     if spread == 0:
         return float("nan"), float("nan")
-    rho = float(one @ other / spread)
-    permuted = np.array(list(permutations(other))) @ one / spread
+    rho = float(x @ y / spread)
+    permuted = np.array(list(permutations(y))) @ x / spread
     reached = permuted >= rho - 1e-9 if rho > 0 else permuted <= rho + 1e-9
     return rho, float(reached.mean())

@@ -42,8 +42,8 @@ from probing_core.models.base import ROLES
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
     """Return the roles that no encoder of the run has, of those in a claim's ``contrasts`` or of all six."""
-    asked = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
-    return [role for role in ROLES if role in asked and role not in present]
+    required = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
+    return [role for role in ROLES if role in required and role not in present]
 
 
 Roles = Mapping[str, Sequence[str]]
@@ -63,7 +63,7 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
     if not sets:
         return []
     twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATIONS)]
-    return list(dict.fromkeys((*(m for roles in sets.values() for each in roles.values() for m in each), *twins)))
+    return list(dict.fromkeys((*(m for roles in sets.values() for members in roles.values() for m in members), *twins)))
 
 
 def described(models: Sequence[str]) -> list:
@@ -116,10 +116,10 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
         The tables of claims, roles, contrasts and ablations.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
-    alone = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
+    by_model = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
     claims, roles, contrasts = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     claims = claims.reindex(columns=list(CLAIM_COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
-    ablations = contrast_table(alone, ABLATIONS).drop(columns=["claim", *OF_TRAININGS])
+    ablations = contrast_table(by_model, ABLATIONS).drop(columns=["claim", *OF_TRAININGS])
     return claims, roles, contrasts, ablations
 
 
@@ -132,12 +132,12 @@ def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]
         role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]
         for role, names in encoders_of(role_set).items()
     }
-    return {role: found for role, found in roles.items() if found}
+    return {role: names for role, names in roles.items() if names}
 
 
 def _by_role(roles: Roles, results: Mapping[str, Results], name: str) -> dict[str, list]:
-    found = {role: [results[m][name] for m in models if name in results.get(m, {})] for role, models in roles.items()}
-    return {role: each for role, each in found.items() if each}
+    values = {role: [results[m][name] for m in models if name in results.get(m, {})] for role, models in roles.items()}
+    return {role: scores for role, scores in values.items() if scores}
 
 
 def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
@@ -178,17 +178,17 @@ def role_table(
 
     rows = []
     for role, encoders in roles.items():
-        found = counts.get(role)
+        count = counts.get(role)
         rows.append(
             {
                 "set": role_set,
                 "role": role,
                 "encoders": ", ".join(encoders),
-                "identified": found.above_chance if found else np.nan,
-                "not_below": found.not_below if found else np.nan,
-                "informed": found.informed if found else np.nan,
-                "identified_low": found.seeds[0] if found else np.nan,
-                "identified_high": found.seeds[1] if found else np.nan,
+                "identified": count.above_chance if count else np.nan,
+                "not_below": count.not_below if count else np.nan,
+                "informed": count.informed if count else np.nan,
+                "identified_low": count.seeds[0] if count else np.nan,
+                "identified_high": count.seeds[1] if count else np.nan,
                 "fine": accuracy(style, role),
                 "content": accuracy(content, role),
             }

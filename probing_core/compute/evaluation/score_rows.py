@@ -88,11 +88,11 @@ def score_rows(
         unscored: groups of transformations whose samples get no score.
     """
     task = TASK_OF.get(name, name)
-    made: list[dict[str, Any]] = []
+    table: list[dict[str, Any]] = []
 
     def score(probe: str, rows: pd.DataFrame, its_fits: pd.DataFrame, scores: Iterable[Score]) -> None:
         about = {"model": model, "task": task, "probe": probe}
-        made.extend(about | row for row in _rows(rows, its_fits, scores, unscored))
+        table.extend(about | row for row in _rows(rows, its_fits, scores, unscored))
 
     if name == ORACLE:
         for transform, rows in predictions.groupby("transform", sort=False):
@@ -102,12 +102,12 @@ def score_rows(
         seeds = predictions[predictions["probe"].str.startswith("mlp-")]
         of_probes = [("mlp", seeds)] if len(seeds) else []
         for probe, rows in (*of_probes, *predictions.groupby("probe", sort=False)):
-            mine = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
-            score(probe, rows, mine, fewer_scores(rows, classes[task]))
+            probe_fits = fits[(fits["probe"] == probe) | fits["probe"].str.startswith(f"{probe}-")]
+            score(probe, rows, probe_fits, fewer_scores(rows, classes[task]))
     else:
-        mine = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
-        score(LINEAR, predictions, mine, scores_of(task, predictions, classes[task], far))
-    return made
+        probe_fits = fits[~fits["fold"].str.startswith("oracle:") & (fits["fold"] != DEPLOYMENT)]
+        score(LINEAR, predictions, probe_fits, scores_of(task, predictions, classes[task], far))
+    return table
 
 
 def _rows(
@@ -120,18 +120,18 @@ def _rows(
         if not_to_score[rows].any():
             continue
         about = MEASURES.get(measure)
-        found = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
+        estimate = interval(sums, low=about.low, high=about.high) if about.has_interval else without_interval(sums)
         yield {
             "subset": subset,
             "measure": measure,
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
-            "interval": found.method,
+            "value": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "interval": estimate.method,
             "images": len(np.unique(images[rows])),
-            "bases": found.clusters,
+            "bases": estimate.clusters,
             "chance": chance,
-            "note": joined(too_few(found.clusters), fitted),
+            "note": joined(too_few(estimate.clusters), fitted),
         }
 
 
@@ -250,8 +250,8 @@ def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _indices(table: pd.DataFrame, column: str, without: set[str]) -> Iterator[tuple[str, np.ndarray]]:
-    wanted = ~table["transform"].isin(without).to_numpy()
+    included = ~table["transform"].isin(without).to_numpy()
     for name, rows in table.groupby(column, sort=False).indices.items():
-        mine = np.asarray(rows)[wanted[rows]]
-        if len(mine):
-            yield str(name), mine
+        positions = np.asarray(rows)[included[rows]]
+        if len(positions):
+            yield str(name), positions

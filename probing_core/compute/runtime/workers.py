@@ -124,11 +124,11 @@ class Workers(Executor):
                     ) from error
                 code_of = worker.close()
                 worker = None
-                shown = reprlib.repr(item)
-                log.warning("A worker process ended (%s, %s) while it worked on %s", code_of, error, shown)
+                task = reprlib.repr(item)
+                log.warning("A worker process ended (%s, %s) while it worked on %s", code_of, error, task)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
-                        f"{TRIES} worker processes ended while they worked on {shown} (the last with {code_of}); "
+                        f"{TRIES} worker processes ended while they worked on {task} (the last with {code_of}); "
                         "memory may have run out: try --jobs 1."
                     ) from error
             else:
@@ -148,18 +148,18 @@ class _Worker:
     """One process, called by one thread at a time."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
+        parent_end, worker_end = socket.socketpair()
+        with worker_end:
             environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, str(theirs.fileno()), json.dumps(sys.path)],
+                [sys.executable, "-c", _BEGIN, str(worker_end.fileno()), json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__ or subprocess.DEVNULL,  # not mixed with the answer of a command
-                pass_fds=[theirs.fileno()],
+                pass_fds=[worker_end.fileno()],
                 start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
                 env=environment,
             )
-        self._socket, self._connection = ours, Connection(os.dup(ours.fileno()))
+        self._socket, self._connection = parent_end, Connection(os.dup(parent_end.fileno()))
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
@@ -176,12 +176,12 @@ class _Worker:
             return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
         descriptor = self._received_descriptor()
         try:
-            whole = memoryview(mmap.mmap(descriptor, sum(sizes)))
+            memory = memoryview(mmap.mmap(descriptor, sum(sizes)))
         finally:
             os.close(descriptor)
         ends, start = [], 0
         for size in sizes:
-            ends.append(whole[start : start + size])
+            ends.append(memory[start : start + size])
             start += size
         return ends
 
@@ -232,7 +232,7 @@ def serve(descriptor: int) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    parent, function, known = socket.socket(fileno=descriptor), None, b""
+    parent, function, function_name = socket.socket(fileno=descriptor), None, b""
     connection = Connection(os.dup(descriptor))
     with suppress(EOFError, OSError):
         while True:
@@ -240,11 +240,11 @@ def serve(descriptor: int) -> None:
             try:
                 name, code, item = pickle.loads(message)
                 if code is not None:
-                    function, known = pickle.loads(code), name
-                if name != known or function is None:
+                    function, function_name = pickle.loads(code), name
+                if name != function_name or function is None:
                     raise RuntimeError("a function was expected")
             except Exception as error:  # whatever a missing module raises
-                function, known = None, b""
+                function, function_name = None, b""
                 connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue
             _answer(connection, parent, function, item)

@@ -105,28 +105,28 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
 
-def _usable(rows: pd.DataFrame, wanted: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return rows in the order of the draw until every split has the ``wanted`` number of usable ones, and the unusable
+def _usable(rows: pd.DataFrame, counts: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
+    """Return rows in the order of the draw until every split has as many usable ones as ``counts``, and the unusable
     rows among them; a split with fewer usable ones gives all that it has."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
-    before, total = 0, sum(wanted.values())
-    for name, count in wanted.items():
-        waiting, found = list(order[split == name]), 0
-        while waiting and found < count:
-            size = max(count - found, MIN_AT_ONCE)
+    before, total = 0, sum(counts.values())
+    for name, count in counts.items():
+        waiting, usable = list(order[split == name]), 0
+        while waiting and usable < count:
+            size = max(count - usable, MIN_AT_ONCE)
             batch, waiting = waiting[:size], waiting[size:]
             for i, reason in zip(batch, find_flaws(rows.loc[batch]), strict=True):
-                if found == count:
+                if usable == count:
                     break
                 reasons[i] = reason
-                found += reason == ""
-                progress(before + found, total)
+                usable += reason == ""
+                progress(before + usable, total)
         before += count
-    taken = rows.loc[sorted(reasons)].copy()
-    taken["why_not"] = [reasons[i] for i in taken.index]
-    return taken
+    examined = rows.loc[sorted(reasons)].copy()
+    examined["why_not"] = [reasons[i] for i in examined.index]
+    return examined
 
 
 def _flaw(corpus: Corpus, smallest: int, image_id: str) -> str:

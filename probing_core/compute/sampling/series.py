@@ -64,8 +64,8 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
     """Return the series of a run: none where it has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
-    wanted = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
-    return tuple(name for name, there in wanted.items() if there)
+    included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
+    return tuple(name for name, is_included in included.items() if is_included)
 
 
 def rendered(design: Design) -> list[Transform]:
@@ -102,11 +102,11 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))
-    there, most = images["used"] & (images["split"] == "test"), SERIES_IMAGES
+    available, limit = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
-        there, most = images["used"], RENDERED_IMAGES
-    candidates = images.loc[there, ["image_id", "base_id", "label", "split"]]
-    chosen = limit_rows(candidates.reset_index(drop=True), most)
+        available, limit = images["used"], RENDERED_IMAGES
+    candidates = images.loc[available, ["image_id", "base_id", "label", "split"]]
+    chosen = limit_rows(candidates.reset_index(drop=True), limit)
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(design)], columns=["transform", "group"])
     else:
@@ -121,10 +121,10 @@ def _plan_layers(design: Design, images: pd.DataFrame) -> pd.DataFrame:
     learned = pd.DataFrame([(t.name, t.group) for t in design.transforms if not t.far], columns=["transform", "group"])
     untouched = learned[learned["transform"] == "identity"]
     parts = []
-    for split, most in LAYER_IMAGES.items():
-        there = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
-        clean = limit_rows(there.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
-        chosen = limit_rows(clean, most)
+    for split, limit in LAYER_IMAGES.items():
+        available = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
+        clean = limit_rows(available.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
+        chosen = limit_rows(clean, limit)
         parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(untouched, how="cross")]
     return pd.concat(parts, ignore_index=True)
 
@@ -140,13 +140,13 @@ def make_samples(
     """Make the pictures of ``planned`` (whole images of ``series``), and its rows with the columns measured on them."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
-    made = [
+    versions = [
         version
-        for of_one in pool.map(partial(_versions, series, design, corpus, by_name), of_image)
-        for version in of_one
+        for image_versions in pool.map(partial(_versions, series, design, corpus, by_name), of_image)
+        for version in image_versions
     ]
-    measured = pd.DataFrame([columns for _, columns in made], index=planned.index)
-    return [picture for picture, _ in made], pd.concat([planned, measured], axis=1)
+    measured = pd.DataFrame([columns for _, columns in versions], index=planned.index)
+    return [picture for picture, _ in versions], pd.concat([planned, measured], axis=1)
 
 
 def _versions(
@@ -155,8 +155,8 @@ def _versions(
     picture = corpus.load(rows[0]["image_id"])
     source = picture if series == RENDERING else prepare_source(picture, design.view)
     make: Callable[..., Made] = MAKERS[series]
-    made = (make(source, design, transforms, row) for row in rows)
-    return [(after, drawn | measure_change(before, after)) for before, after, drawn in made]
+    triples = (make(source, design, transforms, row) for row in rows)
+    return [(after, drawn | measure_change(before, after)) for before, after, drawn in triples]
 
 
 def _at_strength(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:

@@ -51,7 +51,7 @@ def sweep_of(
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)
-    own = logits[np.arange(len(logits)), truth]
+    true_logits = logits[np.arange(len(logits)), truth]
     first = np.flatnonzero((clean_rows["draw"] == 0) & (clean_rows["repetition"] == 0))
     place = pd.Series(first, index=clean_rows["image_id"].to_numpy()[first])
     moved = np.empty(len(rows))
@@ -60,7 +60,7 @@ def sweep_of(
     calm = probe.logits(clean)
     alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
     return Sweep(
-        rows.assign(right=logits.argmax(1) == truth, detected=own > logits[:, identity], shift=moved),
+        rows.assign(right=logits.argmax(1) == truth, detected=true_logits > logits[:, identity], shift=moved),
         alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
         note_of_fits((probe.facts,)),
     )
@@ -76,14 +76,14 @@ class ProbedSeries(SeriesData):
     def sweep(self) -> Sweep:
         """Predictions of the probe, for both tables."""
         samples = self.main.samples
-        same = samples["image_id"].isin(self.rows["image_id"].unique())
-        clean = np.flatnonzero((samples["transform"] == "identity") & same)
+        in_series = samples["image_id"].isin(self.rows["image_id"].unique())
+        clean = np.flatnonzero((samples["transform"] == "identity") & in_series)
         return sweep_of(self.rows, self.X, samples.iloc[clean], self.main.X[clean], self.probe)
 
 
-def strength_table(model: str, found: Sweep) -> pd.DataFrame:
+def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
     table = []
-    for (transform, strength), rows in found.rows.groupby(["transform", "strength"], sort=False):
+    for (transform, strength), rows in sweep.rows.groupby(["transform", "strength"], sort=False):
         bases = rows["base_id"].to_numpy()
         hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
         moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
@@ -101,7 +101,7 @@ def strength_table(model: str, found: Sweep) -> pd.DataFrame:
                 "shift_low": moved["low"],
                 "shift_high": moved["high"],
                 "interval": hits["interval"],
-                "note": joined(too_few(hits["bases"]), found.note),
+                "note": joined(too_few(hits["bases"]), sweep.note),
             }
         )
     return pd.DataFrame(table)
@@ -113,14 +113,14 @@ FEW_ALARMS = 0.05
 """Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
 
 
-def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
+def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
     """Return one row for each transformation that has at least three strengths.
 
     The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
     count as one, by their mean.
     """
     table, by_name = [], {transform.name: transform for transform in transforms}
-    for name, rows in found.rows.groupby("transform", sort=False):
+    for name, rows in sweep.rows.groupby("transform", sort=False):
         transform = by_name[str(name)]
         strengths = rows.groupby("position")["strength"].first()
         if len(strengths) < MIN_LEVELS:
@@ -128,16 +128,16 @@ def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -
         levels = np.array([level_of(transform, strength) for strength in strengths])
         hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
         base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
-        alarms = found.alarms[name].reindex(base.index).groupby(base).mean()
+        alarms = sweep.alarms[name].reindex(base.index).groupby(base).mean()
         threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
-        value, one, other = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
+        value, first, second = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
         table.append(
             {
                 "model": model,
                 "transform": name,
                 "threshold": value,
-                "low": min(one, other),
-                "high": max(one, other),
+                "low": min(first, second),
+                "high": max(first, second),
                 "censored": threshold.censored,
                 "false_alarms": threshold.false_alarms,
                 "images": len(base),
@@ -145,7 +145,7 @@ def threshold_table(model: str, found: Sweep, transforms: Sequence[Transform]) -
                 "note": joined(
                     too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
                     "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
-                    found.note,
+                    sweep.note,
                 ),
             }
         )

@@ -61,15 +61,15 @@ def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.Da
     first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
     repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
     transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
-    kept = np.flatnonzero(first & (transform >= 0))
-    chosen = rows.iloc[kept]
-    repetitions = int(repetition[kept].max()) + 1 if len(kept) else 1
-    whole = chosen.groupby("image_id", sort=False)["transform"].transform("size") == len(transforms) * repetitions
-    images = chosen[whole].drop_duplicates("base_id")[["image_id", "base_id", "label"]].reset_index(drop=True)
+    positions = np.flatnonzero(first & (transform >= 0))
+    chosen = rows.iloc[positions]
+    repetitions = int(repetition[positions].max()) + 1 if len(positions) else 1
+    complete = chosen.groupby("image_id", sort=False)["transform"].transform("size") == len(transforms) * repetitions
+    images = chosen[complete].drop_duplicates("base_id")[["image_id", "base_id", "label"]].reset_index(drop=True)
     image = pd.Index(images["image_id"]).get_indexer(pd.Index(chosen["image_id"]))
     used = image >= 0
     at = np.empty((len(images), len(transforms), repetitions), np.int64)
-    at[image[used], transform[kept][used], repetition[kept][used]] = kept[used]
+    at[image[used], transform[positions][used], repetition[positions][used]] = positions[used]
     return images, at
 
 
@@ -139,9 +139,9 @@ class EmbeddedRows:
 
     def of(self, transform: str, draw: int = 0) -> EmbeddedRows:
         """Return the samples of one transformation, one per image, ordered by image."""
-        there = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
-        order = np.argsort(there.rows["image_id"].to_numpy(str), kind="stable")
-        return EmbeddedRows(there.rows.iloc[order], there.X[order], there.y[order])
+        samples = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
+        order = np.argsort(samples.rows["image_id"].to_numpy(str), kind="stable")
+        return EmbeddedRows(samples.rows.iloc[order], samples.X[order], samples.y[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,29 +154,29 @@ class StudiedModel(ModelSamples):
     def _read(self) -> EmbeddedRows:
         """The first repetition of `STUDY_IMAGES` under every transformation, and of all images untransformed."""
         s = self.samples
-        some = [i for split, most in STUDY_IMAGES.items() for i in self._images(split, most)]
-        wanted = s["image_id"].isin(some) & s["transform"].isin(self.classes)
+        image_ids = [i for split, limit in STUDY_IMAGES.items() for i in self._images(split, limit)]
+        in_study = s["image_id"].isin(image_ids) & s["transform"].isin(self.classes)
         clean = (s["transform"] == "identity") & (s["draw"] == 0)
-        rows = np.flatnonzero((wanted | clean) & (s["repetition"] == 0))
+        rows = np.flatnonzero((in_study | clean) & (s["repetition"] == 0))
         return EmbeddedRows(s.iloc[rows], self.X[rows], self.task("fine").truth[rows])
 
-    def _images(self, split: str, most: int) -> list[str]:
-        there = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
-        return limit_rows(there, most)["image_id"].tolist()
+    def _images(self, split: str, limit: int) -> list[str]:
+        available = self.images[self.images["used"] & (self.images["split"] == split)].reset_index(drop=True)
+        return limit_rows(available, limit)["image_id"].tolist()
 
     @cached_property
     def clean(self) -> EmbeddedRows:
         """Every used image once, untransformed."""
         return self._read.of("identity")
 
-    def of_split(self, split: str, most: int | None = None) -> EmbeddedRows:
-        """Return `STUDY_IMAGES` of a split, or ``most`` of them, under every transformation."""
-        return self._read.where(self._read.rows["image_id"].isin(self._images(split, most or STUDY_IMAGES[split])))
+    def of_split(self, split: str, limit: int | None = None) -> EmbeddedRows:
+        """Return `STUDY_IMAGES` of a split, or ``limit`` of them, under every transformation."""
+        return self._read.where(self._read.rows["image_id"].isin(self._images(split, limit or STUDY_IMAGES[split])))
 
-    def of_fine_task(self, split: str, most: int | None = None) -> EmbeddedRows:
+    def of_fine_task(self, split: str, limit: int | None = None) -> EmbeddedRows:
         """Return the samples of `of_split` that take part in the fine task."""
-        whole = self.of_split(split, most)
-        return whole.where(whole.y >= 0)
+        samples = self.of_split(split, limit)
+        return samples.where(samples.y >= 0)
 
     @cached_property
     def crossed(self) -> Crossed:
@@ -190,14 +190,14 @@ class StudiedModel(ModelSamples):
 
     def _cross(self, split: str, among: np.ndarray | pd.Series) -> Crossed:
         chosen = self.samples["image_id"].isin(self._images(split, STUDY_IMAGES[split]))
-        there = np.flatnonzero(chosen & among)
-        images, at = crossed_rows(self.samples.iloc[there], self.classes)
-        return Crossed(images, self.X[there[at].ravel()].reshape(*at.shape, -1))
+        positions = np.flatnonzero(chosen & among)
+        images, at = crossed_rows(self.samples.iloc[positions], self.classes)
+        return Crossed(images, self.X[positions[at].ravel()].reshape(*at.shape, -1))
 
     @cached_property
     def _altered(self) -> EmbeddedRows:
-        whole = self.of_split("test")
-        return whole.where((whole.rows["transform"] != "identity") | (whole.rows["draw"] == 1))
+        samples = self.of_split("test")
+        return samples.where((samples.rows["transform"] != "identity") | (samples.rows["draw"] == 1))
 
     @cached_property
     def retrieved(self) -> Retrieved:
@@ -209,9 +209,9 @@ class StudiedModel(ModelSamples):
         s = self.samples
         untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(untouched)
-        known, gallery = s.iloc[at], self.X.at(at)
-        _, photograph = numbered(np.concatenate([rows["base_id"], known["base_id"]]))
-        original = pd.Index(known["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        clean_rows, gallery = s.iloc[at], self.X.at(at)
+        _, photograph = numbered(np.concatenate([rows["base_id"], clean_rows["base_id"]]))
+        original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
         images, image = np.unique(original, return_inverse=True)
         blocks = (directions(block) for block in gallery.blocks())
         originals = directions(gallery[images])[image]
@@ -223,20 +223,20 @@ class StudiedModel(ModelSamples):
         """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
         rows, X, clean = self._altered.rows, self._altered.X, self.clean.X
         untouched = self.clean.rows.reset_index(drop=True)
-        known = limit_rows(untouched, MAX_PHOTOGRAPHS).index.to_numpy()
-        bases = self.clean.bases[known]
+        sampled = limit_rows(untouched, MAX_PHOTOGRAPHS).index.to_numpy()
+        bases = self.clean.bases[sampled]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
         original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))
         if is_hash(clean):  # before the mean is subtracted
             clean, X = signed(clean), signed(X)
-        found = {}
+        by_cosine = {}
         for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
             of_clean = directions(clean - mean)
-            pairs = unrelated_pairs(of_clean[known], bases, max(shares, default=0.01))
+            pairs = unrelated_pairs(of_clean[sampled], bases, max(shares, default=0.01))
             cosines = np.einsum("ij,ij->i", directions(X - mean), of_clean[original])
             of_shares = {share: threshold(pairs, share) for share in shares}
-            found[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(known), len(clean))
-        return found
+            by_cosine[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(sampled), len(clean))
+        return by_cosine
 
 
 @dataclass(frozen=True, eq=False)

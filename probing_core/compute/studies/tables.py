@@ -50,17 +50,17 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
     control = fit_probe(learned.X, y, validated.X, yv, data.classes)
     task_sums = balanced_accuracy(tested.y, predict(fine, tested.X), tested.bases)
     control_sums = balanced_accuracy(yt, predict(control, tested.X), tested.bases)
-    found = measured("selectivity", difference(task_sums, control_sums))
-    there = (data.images["used"] & (data.images["split"] == "train")).sum()
-    some = "" if there == learned.images else f"learned from {learned.images} of {there} images"
+    columns = measured("selectivity", difference(task_sums, control_sums))
+    available = (data.images["used"] & (data.images["split"] == "train")).sum()
+    note = "" if available == learned.images else f"learned from {learned.images} of {available} images"
     row = {
         "model": data.model,
-        **found,
+        **columns,
         "accuracy": task_sums.value,
         "control": control_sums.value,
         "types": types,
         "images": tested.images,
-        "note": joined(too_few(found["bases"]), some, note_of_fits((fine.facts, control.facts))),
+        "note": joined(too_few(columns["bases"]), note, note_of_fits((fine.facts, control.facts))),
     }
     return pd.DataFrame([row])
 
@@ -87,10 +87,10 @@ def geometry_table(data: StudiedModel) -> pd.DataFrame:
     table = []
     for transform in data.classes:
         moved = test.of(transform, draw=1 if transform == "identity" else 0)
-        found = measured("shift", mean(shift(clean.X, moved.X), clean.bases))
+        columns = measured("shift", mean(shift(clean.X, moved.X), clean.bases))
         note = "between its two draws: what the sub-pixel warp moves" if transform == "identity" else ""
         about = {"model": data.model, "transform": transform}
-        table.append(about | found | {"images": clean.images, "note": joined(too_few(found["bases"]), note)})
+        table.append(about | columns | {"images": clean.images, "note": joined(too_few(columns["bases"]), note)})
     return pd.DataFrame(table)
 
 
@@ -109,9 +109,9 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_PHOTOGRAPHS:
         return []
-    together = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
-    about = {"images": photographs, "note": joined(too_few(photographs), together)}
-    return [(part, found.columns | about) for part, found in variance_parts(X).items()]
+    note = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
+    about = {"images": photographs, "note": joined(too_few(photographs), note)}
+    return [(part, share.columns | about) for part, share in variance_parts(X).items()]
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
@@ -136,16 +136,16 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
             probe = fit_probe(X[train], truth[train], X[val], truth[val], classes)
             sums = balanced_accuracy(truth[test], predict(probe, X[test]), bases[test])
             accuracies[pooling, task, int(layer)] = sums
-            found = measured("balanced-accuracy", sums)
+            columns = measured("balanced-accuracy", sums)
             table.append(
                 {"model": data.model, "layer": int(layer), "pooling": pooling, "task": task}
-                | found
+                | columns
                 | {
                     "images": int(rows.loc[test, "image_id"].nunique()),
                     "chance": 1 / len(classes),
                     "validation_loss": probe.facts.validation_loss,
                     "note": joined(
-                        too_few(found["bases"]),
+                        too_few(columns["bases"]),
                         f"learned from {rows.loc[train, 'image_id'].nunique()} images",
                         note_of_fits((probe.facts,)),
                     ),
@@ -154,14 +154,18 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
         parts = part_rows(X[tested[crossed].ravel()].reshape(*crossed.shape, -1))
         about = {"model": data.model, "layer": int(layer), "pooling": pooling, "chance": np.nan}
         table += [about | {"task": f"{VARIANCE}{part}"} | row for part, row in parts]
-    made = pd.DataFrame(table)
-    best = made["validation_loss"] == made.groupby("task")["validation_loss"].transform("min")  # NaN is never the least
-    made.insert(list(made).index("note"), "chosen", best)
-    gaps = [_minus_last(accuracies, *key) for key in zip(made["pooling"], made["task"], made["layer"], strict=True)]
-    at = list(made).index("interval")
+    layers = pd.DataFrame(table)
+    best = layers["validation_loss"] == layers.groupby("task")["validation_loss"].transform(
+        "min"
+    )  # NaN is never the least
+    layers.insert(list(layers).index("note"), "chosen", best)
+    gaps = [
+        _minus_last(accuracies, *key) for key in zip(layers["pooling"], layers["task"], layers["layer"], strict=True)
+    ]
+    at = list(layers).index("interval")
     for place, (name, values) in enumerate(zip(DIFFERENCES, zip(*gaps, strict=True), strict=True)):
-        made.insert(at + place, name, values)
-    return made
+        layers.insert(at + place, name, values)
+    return layers
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
@@ -177,8 +181,8 @@ def _minus_last(
     last = max(block for pooled, of, block in accuracies if (pooled, of) == (pooling, task))
     if layer == last:
         return 0.0, 0.0, 0.0
-    found = interval(difference(accuracies[pooling, task, layer], accuracies[pooling, task, last]), low=-1, high=1)
-    return found.value, found.low, found.high
+    gap = interval(difference(accuracies[pooling, task, layer], accuracies[pooling, task, last]), low=-1, high=1)
+    return gap.value, gap.low, gap.high
 
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
@@ -206,29 +210,33 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the upper bound of the
     others.
     """
-    data, found, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
-    table, altered = [], found.rows["transform"].to_numpy()
+    data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
+    table, altered = [], retrieved.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
         chosen = np.flatnonzero(altered != "identity" if transform == ALL else altered == transform)
         note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
-        table += _recall_rows(found, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note)
+        table += _recall_rows(
+            retrieved, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note
+        )
     at: dict[Any, Any] = swept.rows.reset_index(drop=True).groupby(["transform", "strength"], sort=False).indices
     for (transform, strength), chosen in at.items():
         table += _recall_rows(swept, chosen, {"model": data.model, "transform": transform, "strength": strength})
     return pd.DataFrame(table)
 
 
-def _recall_rows(found: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str = "") -> list[dict[str, Any]]:
-    rows, ahead, table = found.rows.iloc[chosen], found.ahead[chosen], []
+def _recall_rows(
+    retrieved: Retrieved, chosen: np.ndarray, about: dict[str, Any], note: str = ""
+) -> list[dict[str, Any]]:
+    rows, ahead, table = retrieved.rows.iloc[chosen], retrieved.ahead[chosen], []
     for k in KS:
         recall = measured("original-found", mean(ahead < k, rows["base_id"].to_numpy()))
         table.append(
             about
-            | {"k": k, "gallery": found.gallery}
+            | {"k": k, "gallery": retrieved.gallery}
             | recall
             | {
                 "images": rows["image_id"].nunique(),
-                "chance": min(k / found.gallery, 1.0),
+                "chance": min(k / retrieved.gallery, 1.0),
                 "note": joined(note, too_few(recall["bases"])),
             }
         )
@@ -240,28 +248,28 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
     threshold is used as estimated."""
     table = []
     for kind, copies in data.copies.items():
-        some = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
-        for share, found in copies.thresholds.items():
+        sampled = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
+        for share, threshold in copies.thresholds.items():
             about = {
                 "model": data.model,
                 "cosine": kind,
                 "unrelated": share,
-                "threshold": found.value,
-                "threshold_low": found.low,
-                "threshold_high": found.high,
+                "threshold": threshold.value,
+                "threshold_low": threshold.low,
+                "threshold_high": threshold.high,
                 "pairs": copies.pairs,
             }
-            few = too_few(found.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
+            few_clusters = too_few(threshold.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
             rows_of = copies.rows.reset_index(drop=True)
             edited = rows_of[rows_of["transform"] != "identity"]
             for transform, rows in [*rows_of.groupby("transform", sort=False), (ALL, edited)]:
-                kept = measured(
-                    "copies-kept", mean(copies.cosines[rows.index] > found.value, rows["base_id"].to_numpy())
+                recall = measured(
+                    "copies-kept", mean(copies.cosines[rows.index] > threshold.value, rows["base_id"].to_numpy())
                 )
                 ceiling = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
-                note = joined(ceiling, few or too_few(kept["bases"]), some)
+                note = joined(ceiling, few_clusters or too_few(recall["bases"]), sampled)
                 images = {"images": rows["image_id"].nunique(), "note": note}
-                table.append(about | {"transform": transform} | kept | images)
+                table.append(about | {"transform": transform} | recall | images)
     return pd.DataFrame(table, columns=DUPLICATE_COLUMNS)
 
 
@@ -289,8 +297,8 @@ def uses_table(data: StudiedModel) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(model=data.model)[USE_COLUMNS]
 
 
-def _by_photograph(use: str, rows: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
-    values = rows[["base_id", "transform"]].assign(value=found)
+def _by_photograph(use: str, rows: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    values = rows[["base_id", "transform"]].assign(value=scores)
     altered = values[values["transform"] != "identity"]
     return altered.groupby("base_id")["value"].mean().reset_index().assign(use=use)
 
@@ -312,23 +320,23 @@ def _content(data: StudiedModel) -> pd.DataFrame:
     if not labels:
         return pd.DataFrame(columns=USE_COLUMNS)
     tested, learned = data.crossed, data.crossed_train
-    truth, known = (codes(each.images["label"], labels) for each in (tested, learned))
-    queries, gallery = truth >= 0, known >= 0
-    fewest = np.bincount(known[gallery], minlength=len(labels)).min()
+    truth, gallery_truth = (codes(part.images["label"], labels) for part in (tested, learned))
+    queries, gallery = truth >= 0, gallery_truth >= 0
+    fewest = np.bincount(gallery_truth[gallery], minlength=len(labels)).min()
     k = NEAREST if fewest >= NEAREST else 1
-    X, Y = (directions(each.X[mask, :, 0]) for each, mask in ((tested, queries), (learned, gallery)))
-    hits = content_accuracy(X, Y, truth[queries], known[gallery], k, data.seed)
+    X, Y = (directions(part.X[mask, :, 0]) for part, mask in ((tested, queries), (learned, gallery)))
+    hits = content_accuracy(X, Y, truth[queries], gallery_truth[gallery], k, data.seed)
     return pd.DataFrame({"base_id": tested.bases[queries], "value": hits, "use": BY_CONTENT})
 
 
 def _altered(data: StudiedModel) -> pd.DataFrame:
     photographs, looks = data.crossed.X.shape[:2]
     X = directions(data.crossed.X[:, :, 0].reshape(photographs * looks, -1))
-    own, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)
-    alike = same_look(X, look, own, NEAREST, data.seed).reshape(photographs, looks)[
+    photograph, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)
+    matches = same_look(X, look, photograph, NEAREST, data.seed).reshape(photographs, looks)[
         :, 1:
     ]  # identity is not to be found
-    return pd.DataFrame({"base_id": data.crossed.bases, "value": alike.mean(1) / NEAREST, "use": ALTERED})
+    return pd.DataFrame({"base_id": data.crossed.bases, "value": matches.mean(1) / NEAREST, "use": ALTERED})
 
 
 USE_COLUMNS = ["model", "use", "base_id", "value"]

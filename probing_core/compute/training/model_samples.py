@@ -67,27 +67,27 @@ def most_to_learn(dim: int) -> int:
     return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
-def draw_photographs(data: ModelSamples, rows: np.ndarray, most: int) -> np.ndarray:
-    """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``most`` samples allow; at least one.
+def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> np.ndarray:
+    """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``max_samples`` allow; at least one.
 
     Photographs come in the order of a hash of seed and name, so that a larger number includes the smaller ones.
     """
-    if len(rows) <= most:
+    if len(rows) <= max_samples:
         return rows
     names, photograph, counts = np.unique(data.photographs[rows].astype(str), return_inverse=True, return_counts=True)
     order = sorted(range(len(names)), key=lambda i: hashlib.blake2b(f"{data.seed}|{names[i]}".encode()).digest())
-    within = np.cumsum(counts[order]) <= most
+    within = np.cumsum(counts[order]) <= max_samples
     chosen = np.zeros(len(names), bool)
     chosen[np.array(order)[within | (np.arange(len(order)) == 0)]] = True
     return rows[chosen[photograph]]
 
 
-def whole_images(image_ids: np.ndarray, most: int) -> np.ndarray:
+def whole_images(image_ids: np.ndarray, max_samples: int) -> np.ndarray:
     """Return positions among samples of images ``image_ids`` (N,): all, or as many whole, evenly spaced images (at
-    least one) as ``most`` samples allow."""
-    if len(image_ids) <= most:
+    least one) as ``max_samples`` samples allow."""
+    if len(image_ids) <= max_samples:
         return np.arange(len(image_ids))
     names = pd.unique(image_ids)
-    count = max(1, most * len(names) // len(image_ids))
+    count = max(1, max_samples * len(names) // len(image_ids))
     chosen = names[np.linspace(0, len(names) - 1, count).round().astype(int)]
     return np.flatnonzero(np.isin(image_ids, chosen))

@@ -61,33 +61,33 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     if (rows["split"] == "").any():
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), design.seed))
     learned.rows = rows[rows["split"].isin(LEARNED)].reset_index(drop=True)
-    images = choose_images(design, learned, lambda done, total: None)
+    images = choose_images(design, learned, lambda completed, total: None)
     images = images[images["used"]].reset_index(drop=True)
     order = images.loc[drawn(images)]
     counts = {"train": learn, "val": held_out}
-    mine = pd.Index([i for split, count in counts.items() for i in order.index[order["split"] == split][:count]])
+    chosen = pd.Index([i for split, count in counts.items() for i in order.index[order["split"] == split][:count]])
     for split in counts:
-        found = images.loc[mine].query("split == @split")["base_id"].nunique()
-        if found < MIN_PHOTOGRAPHS:
+        count = images.loc[chosen].query("split == @split")["base_id"].nunique()
+        if count < MIN_PHOTOGRAPHS:
             raise BadCorpus(
                 f"{MIN_PHOTOGRAPHS} photographs to learn from and {MIN_PHOTOGRAPHS} held out are needed at least; "
-                f"'{corpus.name}' has {found} usable in its split '{split}': give more pictures."
+                f"'{corpus.name}' has {count} usable in its split '{split}': give more pictures."
             )
-    content = images.drop(mine).query("label != ''")
+    content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
     plans = [
-        plan_samples(design, images.loc[mine]).assign(appearance=True),
+        plan_samples(design, images.loc[chosen]).assign(appearance=True),
         plan_samples(clean, content).query("draw == 0").assign(appearance=False) if len(content) else pd.DataFrame(),
     ]
     table = pd.concat(plans, ignore_index=True).drop(columns="sample")
     ids = table["image_id"].unique()
-    made: list[Image] = []
+    pictures: list[Image] = []
     with picture_pool(len(table)) as pool:
         for start in range(0, len(ids), CHUNK):
-            some = table[table["image_id"].isin(ids[start : start + CHUNK])]
-            made += make_samples(MAIN, design, corpus, some, pool)[0]
+            batch = table[table["image_id"].isin(ids[start : start + CHUNK])]
+            pictures += make_samples(MAIN, design, corpus, batch, pool)[0]
             progress(min(start + CHUNK, len(ids)), len(ids))
-    return FixedViews(tuple(made), table)
+    return FixedViews(tuple(pictures), table)
 
 
 CLEAN_SHIFT = "clean-shift"
@@ -113,8 +113,8 @@ def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
     """
     rows = []
     for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):
-        found = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
-        rows.append((name, measure, found.value, found.low, found.high, found.clusters, chance))
+        estimate = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
+        rows.append((name, measure, estimate.value, estimate.low, estimate.high, estimate.clusters, chance))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -122,14 +122,14 @@ def _appearance_scores(X: np.ndarray, views: FixedViews) -> Iterator[Score]:
     table = views.table.loc[views.table["appearance"], ["transform", "group", "split", "base_id", "draw"]]
     X, (transform, group, split, base, draw) = X[table.index], (table[column].to_numpy() for column in table)
     classes, truth = numbered(transform)
-    learned, held = (split == "train") & (draw == 0), (split == "val") & (draw == 0)
-    predicted = fit_discriminant(X[learned], truth[learned], classes=list(classes)).logits(X[held]).argmax(1)
-    truth, chance = truth[held], 1 / len(classes)
-    yield FINE, "balanced-accuracy", balanced_accuracy(truth, predicted, base[held]), chance
+    learned, held_out = (split == "train") & (draw == 0), (split == "val") & (draw == 0)
+    predicted = fit_discriminant(X[learned], truth[learned], classes=list(classes)).logits(X[held_out]).argmax(1)
+    truth, chance = truth[held_out], 1 / len(classes)
+    yield FINE, "balanced-accuracy", balanced_accuracy(truth, predicted, base[held_out]), chance
     for name in dict.fromkeys(group):
-        mine = group[held] == name
-        hits = np.where(predicted[mine] == truth[mine], truth[mine], -1)
-        yield GROUP_SUBSET + name, "recall", balanced_accuracy(truth[mine], hits, base[held][mine]), chance
+        in_group = group[held_out] == name
+        hits = np.where(predicted[in_group] == truth[in_group], truth[in_group], -1)
+        yield GROUP_SUBSET + name, "recall", balanced_accuracy(truth[in_group], hits, base[held_out][in_group]), chance
     first, second = ((split == "val") & (transform == "identity") & (draw == d) for d in (0, 1))
     yield CLEAN_SHIFT, "shift", mean(shift(X[first], X[second]), base[first]), float("nan")
 
@@ -142,7 +142,7 @@ def _content_scores(X: np.ndarray, views: FixedViews) -> Iterator[Score]:
         return
     rows = rows[rows["label"].isin(labels)]
     X, truth = X[rows.index], codes(rows["label"], labels)
-    learned, held = ((rows["split"] == split).to_numpy() for split in ("train", "val"))
-    predicted = fit_discriminant(X[learned], truth[learned], classes=labels).logits(X[held]).argmax(1)
-    bases = rows["base_id"].to_numpy()[held]
-    yield CONTENT, "balanced-accuracy", balanced_accuracy(truth[held], predicted, bases), 1 / len(labels)
+    learned, held_out = ((rows["split"] == split).to_numpy() for split in ("train", "val"))
+    predicted = fit_discriminant(X[learned], truth[learned], classes=labels).logits(X[held_out]).argmax(1)
+    bases = rows["base_id"].to_numpy()[held_out]
+    yield CONTENT, "balanced-accuracy", balanced_accuracy(truth[held_out], predicted, bases), 1 / len(labels)

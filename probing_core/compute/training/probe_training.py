@@ -74,21 +74,21 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
     """
 
     def fold(name: str, train: np.ndarray, val: np.ndarray, test: np.ndarray, penalties: Sequence[float]) -> Fold:
-        learned, held = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
+        learned, validation = (np.flatnonzero(task.takes_part & inside & task.seen) for inside in (train, val))
         drawn = draw_photographs(data, learned, data.train_samples)
         note = f"learned from {len(drawn):,} of {len(learned):,} samples" if len(drawn) < len(learned) else ""
-        held = draw_photographs(data, held, data.train_samples)
-        return Fold(name, drawn, held, np.flatnonzero(task.takes_part & test), penalties, note)
+        validation = draw_photographs(data, validation, data.train_samples)
+        return Fold(name, drawn, validation, np.flatnonzero(task.takes_part & test), penalties, note)
 
     if has_splits(data.images):
         train, val, test = (data.split == split for split in ("train", "val", "test"))
-        one = fold("split", train, val, test, GRID)
+        only_fold = fold("split", train, val, test, GRID)
         for split in ("train", "val", "test"):
-            if len(getattr(one, split)) == 0:
+            if len(getattr(only_fold, split)) == 0:
                 raise BadCorpus(
                     f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
                 )
-        return [one]
+        return [only_fold]
     groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
     if groups.max() == 0:
         raise BadCorpus(
@@ -148,7 +148,7 @@ def prediction_table(
     task: Task,
     rows: np.ndarray,
     blocks: Iterable[np.ndarray],
-    further: Mapping[str, object] | None = None,
+    extra_columns: Mapping[str, object] | None = None,
     temperature: float | None = None,
 ) -> pd.DataFrame:
     """Return one row per tested sample, as in docs/run-format.md.
@@ -179,7 +179,7 @@ def prediction_table(
     }
     if p_calibrated:
         columns["p_calibrated"] = p_calibrated[0]
-    return pd.DataFrame(columns | dict(further or {}))
+    return pd.DataFrame(columns | dict(extra_columns or {}))
 
 
 def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
@@ -240,23 +240,25 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     groups = [resolve(name).group for name in task.classes]
     prior = group_prior(groups)
     calibrating = pictures.rendered if pictures.rendered.any() else pictures.first
-    known = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
-    temperature = temperature_of([(predict(probe, pictures.X.at(rows)), pictures.truth[rows]) for probe, rows in known])
+    calibration = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
+    temperature = temperature_of(
+        [(predict(probe, pictures.X.at(rows)), pictures.truth[rows]) for probe, rows in calibration]
+    )
     scores, named = np.full(len(pictures.truth), np.nan), np.full(len(pictures.truth), -1)
     for probe, tested in cross:
         # Apart, since the last digits of a product of matrices depend on the number of rows.
         for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
-            for some in np.split(rows, range(BLOCK, len(rows), BLOCK)):
-                expected = at_temperature(probe.probabilities(pictures.X[some]), temperature) * prior
+            for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+                expected = at_temperature(probe.probabilities(pictures.X[block]), temperature) * prior
                 expected /= expected.sum(1, keepdims=True)
-                scores[some] = edit_score(log_of(expected), groups)
-                named[some] = given_edited(expected, groups).argmax(1)
-    known = pictures.first & ~np.isnan(scores)
+                scores[block] = edit_score(log_of(expected), groups)
+                named[block] = given_edited(expected, groups).argmax(1)
+    scored = pictures.first & ~np.isnan(scores)
     posterior = fit_posterior(
-        scores[known],
-        np.array(groups)[pictures.truth[known]],
-        np.where(pictures.rendered, "alternative", "bank")[known],
-        pictures.photographs[known],
+        scores[scored],
+        np.array(groups)[pictures.truth[scored]],
+        np.where(pictures.rendered, "alternative", "bank")[scored],
+        pictures.photographs[scored],
     )
     probe, samples = fitted.with_temperature(temperature).with_prior(prior), slice(len(data.samples))
     return Deployment(probe, posterior, posterior.edited(scores[samples]), named[samples], fitted.facts)
@@ -315,32 +317,32 @@ def _by_splits(
             root=root,
         )
 
-    others = np.flatnonzero(rendered)
-    held = others[split[others] == "val"]
-    validation = held if len(held) else fold.val
-    seen = np.concatenate([fold.train, fold.val, others])
-    rooted = all(block.min() >= 0 for block in X.at(seen).blocks())
-    train = np.concatenate([fold.train[first[fold.train]], others[split[others] == "train"]])
+    rendered_rows = np.flatnonzero(rendered)
+    rendered_val = rendered_rows[split[rendered_rows] == "val"]
+    validation = rendered_val if len(rendered_val) else fold.val
+    used = np.concatenate([fold.train, fold.val, rendered_rows])
+    rooted = all(block.min() >= 0 for block in X.at(used).blocks())
+    train = np.concatenate([fold.train[first[fold.train]], rendered_rows[split[rendered_rows] == "train"]])
     candidates = [learned_from(train, validation, root) for root in ((False, True) if rooted else (False,))]
     chosen = min(candidates, key=lambda candidate: candidate.facts.validation_loss)
-    again = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
+    refit = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
     main = np.flatnonzero(task.takes_part & task.seen & first[: len(task.truth)])
-    everything = np.concatenate([draw_photographs(data, main, data.train_samples), others])
+    all_rows = np.concatenate([draw_photographs(data, main, data.train_samples), rendered_rows])
     group, cross = assign_groups(pictures.photographs.tolist(), data.seed, MAX_FOLDS), []
     for held_out in range(group.max() + 1):
         tested = np.flatnonzero((truth >= 0) & (group == held_out))
-        probe = again(everything[group[everything] != held_out], tested[(first & ~rendered)[tested]])
+        probe = refit(all_rows[group[all_rows] != held_out], tested[(first & ~rendered)[tested]])
         cross.append((probe, tested))
-    return as_chosen(again(everything, validation), [chosen]), cross
+    return as_chosen(refit(all_rows, validation), [chosen]), cross
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
     """Return a probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
     ``probes``, one for each fold, which learned from the train samples alone."""
-    both = np.concatenate([fold.train, fold.val])
+    rows = np.concatenate([fold.train, fold.val])
     fitted = fit(
-        data.X.at(both),
-        task.truth[both],
+        data.X.at(rows),
+        task.truth[rows],
         classes=task.classes,
         validation=(data.X.at(fold.val), task.truth[fold.val]),
         penalties=(probes[0].penalty,),
@@ -413,8 +415,8 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
             for fitted, fold in zip(probes, folds, strict=True)
         ]
         # With splits, val and test are disjoint. In cross-validation val is part of test: the other folds calibrate.
-        others = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
-        temperatures = [temperature_of(known) for known in others]
+        other_folds = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
+        temperatures = [temperature_of(predictions) for predictions in other_folds]
         of_fine[CALIBRATED] = probe.with_temperature(temperature_of(held_out)).to_bytes()
     tables = [
         prediction_table(
@@ -459,16 +461,16 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
             continue  # for untouched pictures the probe itself is the oracle; the far tier is never learned from
-        mine = (data.samples["transform"] == transform.name).to_numpy()
-        alike = replace(task, truth=np.where(mine, task.truth, -1), seen=np.ones(len(mine), bool))
-        (fold,) = folds_of(data, alike)
-        oracle = fit_fold(data, alike, fold)
+        transformed = (data.samples["transform"] == transform.name).to_numpy()
+        oracle_task = replace(task, truth=np.where(transformed, task.truth, -1), seen=np.ones(len(transformed), bool))
+        (fold,) = folds_of(data, oracle_task)
+        oracle = fit_fold(data, oracle_task, fold)
         fits.append((LINEAR, f"oracle:{transform.name}", oracle.facts))
-        tables.append(prediction_table(data, alike, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
-    own = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
+        tables.append(prediction_table(data, oracle_task, fold.test, predicted_blocks(oracle, data.X.at(fold.test))))
+    predictions = prediction_table(data, task, split.test, predicted_blocks(probe, data.X.at(split.test)))
     return Trained(
         probes={CONTENT: probe.to_bytes()},
-        predictions={CONTENT: own} | ({ORACLE: pd.concat(tables, ignore_index=True)} if oracles else {}),
+        predictions={CONTENT: predictions} | ({ORACLE: pd.concat(tables, ignore_index=True)} if oracles else {}),
         fits=fit_table(data, CONTENT, fits, note=split.note),
     )
 
@@ -503,14 +505,14 @@ def train_others(data: ModelSamples) -> Trained:
     for seed, probe in zip(SEEDS, networks, strict=True):
         add(f"mlp-{seed}", probe.facts, predicted_blocks(probe, Xt))
     sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
-    held = knn.votes(X, y, validation[0], sizes, len(task.classes))
+    validation_votes = knn.votes(X, y, validation[0], sizes, len(task.classes))
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     for k in sizes:
         # Every k is reported; none is chosen.
         add(
             f"knn-{k}",
-            FitFacts(float(k), False, True, 0, log_loss(held[k], validation[1])),
-            [each[k] for each in blocks],
+            FitFacts(float(k), False, True, 0, log_loss(validation_votes[k], validation[1])),
+            [votes[k] for votes in blocks],
         )
     notes = [split.note]
     if len(learned) < len(train):
