@@ -12,7 +12,7 @@ from probing_core.errors import BadConfig, one_line
 
 PACKAGE = Path(__file__).resolve().parent
 
-PHOTOGRAPHS = "photographs.parquet"
+PHOTOGRAPHS_FILE = "photographs.parquet"
 PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
 """File name of the license of the shipped photographs, in the folder of the reference run."""
 

@@ -26,7 +26,7 @@ from probing_core.compute.names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.base import Corpus
 from probing_core.detector.detector import Detector
-from probing_core.detector.learning import ROLES
+from probing_core.detector.learning import PURPOSES
 from probing_core.detector.scoring import views_of
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
@@ -39,7 +39,7 @@ SPLITS = ("val", "calibrate", "test")
 def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
     """Return all crops of every large picture, untouched and (except those that calibrate) altered."""
     rows = corpus.rows[corpus.rows["split"].isin(SPLITS)]
-    rows = rows.assign(corpus=0, first=False, role=rows["split"].map(ROLES), altered=rows["split"] != "calibrate")
+    rows = rows.assign(corpus=0, first=False, role=rows["split"].map(PURPOSES), altered=rows["split"] != "calibrate")
     transforms = [t for t in load_transforms(recipe) if not t.far]
 
     def made(picture: Image, row: dict) -> list[tuple[Crops, dict]]:

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from lab.devtools.commands import parser_of, publish
-from probing_core.compute.maps import NEIGHBORS, read_as
+from probing_core.compute.maps import MAP_NEIGHBORS, read_as
 from probing_core.compute.names import DONE, EVERYTHING, READINGS
 from probing_core.compute.sampling.samples import samples_on_maps
 from probing_core.measures.neighbors import nearest, unit
@@ -46,7 +46,7 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
     samples = run.samples.iloc[samples_on_maps(run.samples, run.images)]
     chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
     labels = {name: samples[name].to_numpy() for name in LABELS}
-    drawn = np.random.default_rng(1).integers(0, len(samples) - 1, (len(chosen), NEIGHBORS))
+    drawn = np.random.default_rng(1).integers(0, len(samples) - 1, (len(chosen), MAP_NEIGHBORS))
     guessed = shares_among(drawn + (drawn >= chosen[:, None]), chosen, labels)  # none is the query itself
     photographs = samples["base_id"].nunique()
     words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
@@ -92,13 +92,13 @@ def _shares(
             continue
         for reading in READINGS:
             near = nearest_embeddings(
-                read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, NEIGHBORS
+                read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, MAP_NEIGHBORS
             )
             placed = run.map(model, reading)
             on_map = {}
             if placed is not None and set(placed["sample"]) == set(samples["sample"]):
                 points = placed.set_index("sample").loc[samples["sample"], ["x", "y"]].to_numpy()
-                on_map = shares_among(nearest_points(points, queries, NEIGHBORS), queries, labels)
+                on_map = shares_among(nearest_points(points, queries, MAP_NEIGHBORS), queries, labels)
             yield model, reading, shares_among(near, queries, labels), on_map
 
 

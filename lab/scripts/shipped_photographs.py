@@ -30,7 +30,7 @@ from lab.devtools.commands import errors_in_a_line, parser_of
 from probing_core.corpora.base import NOT_FOR_PROBES
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
-from probing_core.paths import PHOTOGRAPHS, reference_run
+from probing_core.paths import PHOTOGRAPHS_FILE, reference_run
 from probing_core.run.files import write_atomically
 from probing_core.transforms.view import source_side
 
@@ -360,7 +360,7 @@ def write(corpus: Path, out: Path, others: Path | None = None) -> None:
 def main() -> int:
     parser = parser_of(__doc__)
     parser.add_argument("corpus", type=Path, metavar="CORPUS.parquet")
-    parser.add_argument("--out", type=Path, default=reference_run() / PHOTOGRAPHS, help="default: where it ships")
+    parser.add_argument("--out", type=Path, default=reference_run() / PHOTOGRAPHS_FILE, help="default: where it ships")
     parser.add_argument("--further", type=Path, metavar="FILE", help="where those go that the detector learns from")
     options = parser.parse_args()
     return write(options.corpus, options.out, options.further)

@@ -16,7 +16,7 @@ import pandas as pd
 from probing_core.api.score import corpus_of
 from probing_core.charts import Theme, training_chart
 from probing_core.compute.sampling.samples import Design
-from probing_core.compute.training.online_scores import CLEAN_SHIFT, COLUMNS, make_views, online_scores
+from probing_core.compute.training.online_scores import CLEAN_SHIFT, ONLINE_COLUMNS, make_views, online_scores
 from probing_core.cores import cores
 from probing_core.errors import BadConfig
 from probing_core.measures.notation import decimal, in_percent
@@ -143,7 +143,7 @@ class OnlineProbe:
             )
         finally:
             shown.close()
-        self.history = pd.DataFrame(columns=["step", *COLUMNS])
+        self.history = pd.DataFrame(columns=["step", *ONLINE_COLUMNS])
 
     def measure(
         self,
@@ -179,7 +179,7 @@ class OnlineProbe:
         with undisturbed(*(one for one in (owner, module) if one is not None)):
             X = _embed(call, self.views.images)
             scores = online_scores(X, self.views)
-        rows = scores.assign(step=int(step))[["step", *COLUMNS]]
+        rows = scores.assign(step=int(step))[["step", *ONLINE_COLUMNS]]
         earlier = self.history[self.history["step"] != step]
         together = rows if earlier.empty else pd.concat([earlier, rows])
         self.history = together.sort_values("step", kind="stable").reset_index(drop=True)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from probing_core.cli.shared import add_shared, print_list
+
+if TYPE_CHECKING:
+    from probing_core.transforms import Transform
 
 EXAMPLE = "probing transforms --json"
 
@@ -15,9 +19,11 @@ def run(options: argparse.Namespace) -> int:
     from probing_core.transforms import CATALOG
 
     names = ("name", "group", "parameter", "unit", "weakest", "strongest", "unseen_in")
-    rows = [
-        {name: getattr(t, name) for name in names}
-        | {"tier": "far" if t.far else "bank" if t.member or t.group == "identity" else "added"}
-        for t in CATALOG
-    ]
+    rows = [{name: getattr(t, name) for name in names} | {"tier": _tier(t)} for t in CATALOG]
     return print_list(CATALOG.problems, rows, options.json)
+
+
+def _tier(transform: Transform) -> str:
+    if transform.far:
+        return "far"
+    return "bank" if transform.member or transform.group == "identity" else "added"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-BLOCK = 2**16
+READ_ROWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class LazyRows:
         return LazyRows((*self.arrays, *other.arrays), places)
 
     def blocks(self) -> Iterator[np.ndarray]:
-        return (self[slice(start, start + BLOCK)] for start in range(0, max(1, len(self)), BLOCK))
+        return (self[slice(start, start + READ_ROWS)] for start in range(0, max(1, len(self)), READ_ROWS))
 
     def _places(self, key: slice | np.ndarray) -> np.ndarray:
         if self.picked is not None:

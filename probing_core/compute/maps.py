@@ -20,16 +20,16 @@ from probing_core.compute.names import ALL_REPETITIONS, EVERYTHING, NEAR
 from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
-NEIGHBORS = 15
+MAP_NEIGHBORS = 15
 """Neighbors that decide the place of a sample."""
 
 LANDMARKS = 50_000
 """Samples that UMAP places, in whole images."""
 
-STEP = np.float32(1 / 1024)
+POSITION_STEP = np.float32(1 / 1024)
 """Positions are rounded to this, less than a pixel of any screen, which halves their files."""
 
-BLOCK = 8192
+MAP_ROWS = 8192
 """Embeddings in memory at once while means are taken and rows are placed, in addition to those of the landmarks."""
 
 
@@ -74,8 +74,8 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
 def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Return (K, D) ``float32``, the mean of each class from 0 over its rows that are ``counted`` (N,)."""
     sums = np.zeros((codes.max() + 1, X.shape[1]))
-    for start in range(0, len(codes), BLOCK):
-        part = slice(start, start + BLOCK)
+    for start in range(0, len(codes), MAP_ROWS):
+        part = slice(start, start + MAP_ROWS)
         part_codes = codes[part][counted[part]]
         order = np.argsort(part_codes, kind="stable")
         classes, starts = np.unique(part_codes[order], return_index=True)
@@ -91,7 +91,7 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
     points = umap_points(X[landmarks], seed)
     if len(landmarks) < len(samples):
         points = place_others(X, landmarks, points)
-    points = np.round(points / STEP) * STEP
+    points = np.round(points / POSITION_STEP) * POSITION_STEP
     return samples[["sample"]].assign(x=points[:, 0], y=points[:, 1])
 
 
@@ -125,8 +125,8 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
     gallery = unit(gallery - mean, np.float32)
     dtype = np.uint16 if len(samples) <= np.iinfo(np.uint16).max else np.uint32
     neighbors = np.full((len(rows), len(NEAR)), np.iinfo(dtype).max, dtype)
-    for start in range(0, len(rows), BLOCK):
-        part = rows[start : start + BLOCK]
+    for start in range(0, len(rows), MAP_ROWS):
+        part = rows[start : start + MAP_ROWS]
         groups = photographs[among], photographs[part]
         indices, cosines = nearest(gallery, unit(X[part] - mean, np.float32), len(NEAR), groups=groups)
         neighbors[start : start + len(part), : indices.shape[1]] = np.where(
@@ -149,9 +149,9 @@ def place_others(
     placed = np.empty((len(embeddings), 2), np.float32)
     placed[landmarks] = points
     remaining = np.setdiff1d(np.arange(len(embeddings)), landmarks)
-    for start in range(0, len(remaining), BLOCK):
-        rows = remaining[start : start + BLOCK]
-        indices, cosines = nearest(gallery, unit(embeddings[rows] - mean, np.float32), NEIGHBORS)
+    for start in range(0, len(remaining), MAP_ROWS):
+        rows = remaining[start : start + MAP_ROWS]
+        indices, cosines = nearest(gallery, unit(embeddings[rows] - mean, np.float32), MAP_NEIGHBORS)
         placed[rows] = between(points[indices], cosines)
     return placed
 
@@ -167,7 +167,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     # UMAP warns that precomputed neighbors cannot place new points; `place_others` does.
     warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
-    neighbors = min(NEIGHBORS, len(embeddings) - 1)
+    neighbors = min(MAP_NEIGHBORS, len(embeddings) - 1)
     rows = unit(centered, np.float32)
     indices, cosines = nearest(rows, rows, neighbors, self_first=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))

@@ -59,7 +59,7 @@ class CorpusKind:
         return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
-MAX_NAMED = 3
+MAX_SKIPPED_NAMED = 3
 """Maximum number of skipped sources named in a message."""
 
 
@@ -90,8 +90,8 @@ class Corpus(ABC):
         """Return a sentence with the number of skipped sources and the first reasons; empty if none was skipped."""
         if not self.skipped:
             return ""
-        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_NAMED])
-        ending = "; ..." if len(self.skipped) > MAX_NAMED else "."
+        first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_SKIPPED_NAMED])
+        ending = "; ..." if len(self.skipped) > MAX_SKIPPED_NAMED else "."
         count = f"{len(self.skipped)} files were" if len(self.skipped) > 1 else "1 file was"
         return f"{count} skipped. {first.rstrip('.')}{ending}"
 
@@ -195,7 +195,8 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
     """
     ordered = _ordered(base_ids, seed)
     first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
-    split = {base: "train" if i < first else "val" if i < second else "test" for i, base in enumerate(ordered)}
+    sizes = (first, second - first, len(ordered) - second)
+    split = dict(zip(ordered, np.repeat(["train", "val", "test"], sizes).tolist(), strict=True))
     return np.array([split[base] for base in base_ids], dtype=object)
 
 

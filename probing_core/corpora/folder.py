@@ -64,7 +64,7 @@ def _refuse_credentials(address: str) -> None:
         )
 
 
-SPLITS = {"train", "val", "test"}
+SPLIT_FOLDERS = {"train", "val", "test"}
 
 
 class PictureFiles(DigestedCorpus):
@@ -104,7 +104,7 @@ class PictureFiles(DigestedCorpus):
         return map(self._digest, image_ids)
 
     def _read(self, files: list[PurePosixPath]) -> None:
-        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLITS
+        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLIT_FOLDERS
         if has_splits:
             outside = [file for file in files if len(file.parts) == 1]
             self.skipped += [(str(file), "is not in one of the folders train, val and test") for file in outside]

@@ -25,7 +25,7 @@ from probing_core.images import Image, read_image
 PHOTOGRAPH = "photograph"
 """Kind of the lossless photographs, whose mean distance is the unit of embedding shifts."""
 
-SIZES = {
+PHOTOGRAPH_SIZES = {
     # photograph: (height, width)
     "astronaut": (251, 333),
     "chelsea": (300, 451),
@@ -39,7 +39,7 @@ SIZES = {
     "rocket": (319, 479),
 }
 EXTREME = {"china": (97, 640), "rocket": (427, 89), "coffee": (61, 83), "motorcycle": (751, 1113)}
-SIDE = 256
+GOLDEN_SIDE = 256
 
 ORIENTATION = 274
 
@@ -66,7 +66,7 @@ def golden_pictures() -> tuple[GoldenPicture, ...]:
     images = _packaged()
     photographs = [
         _picture(f"{kind} {name}.png", kind, _fill(images[name], *size))
-        for kind, sizes in ((PHOTOGRAPH, SIZES), ("extreme size", EXTREME))
+        for kind, sizes in ((PHOTOGRAPH, PHOTOGRAPH_SIZES), ("extreme size", EXTREME))
         for name, size in sizes.items()
         if name in images
     ]
@@ -82,15 +82,15 @@ def _packaged() -> dict[str, Image]:
 
 
 def _drawn() -> Iterator[GoldenPicture]:
-    ramp = np.linspace(0, 255, SIDE)
+    ramp = np.linspace(0, 255, GOLDEN_SIDE)
     down, across = np.meshgrid(ramp, ramp, indexing="ij")
-    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    y, x = np.mgrid[:GOLDEN_SIDE, :GOLDEN_SIDE] - (GOLDEN_SIDE - 1) / 2
     angle = np.arctan2(y, x)
     color = np.stack([across, down, 255 - across], axis=-1)
     gradients = {"across": across, "down": down, "color": color, "radial": np.hypot(y, x) * 1.4}
     edges = {
-        "lines": 255 * (np.indices((SIDE, SIDE)).sum(0) % 2),
-        "checkers": 255 * ((np.indices((SIDE, SIDE)) // 8).sum(0) % 2),
+        "lines": 255 * (np.indices((GOLDEN_SIDE, GOLDEN_SIDE)).sum(0) % 2),
+        "checkers": 255 * ((np.indices((GOLDEN_SIDE, GOLDEN_SIDE)) // 8).sum(0) % 2),
         "star": 255 * (np.sin(angle * 36) > 0),
         "slanted": 255 * (x + y / 5 > 0),
     }
@@ -100,7 +100,7 @@ def _drawn() -> Iterator[GoldenPicture]:
     for name, values in edges.items():
         yield _picture(f"edges {name}.png", "edges", _gray_or_color(values))
     for name, value in colors.items():
-        yield _picture(f"color {name}.png", "color", _gray_or_color(np.full((SIDE, SIDE, 3), value)))
+        yield _picture(f"color {name}.png", "color", _gray_or_color(np.full((GOLDEN_SIDE, GOLDEN_SIDE, 3), value)))
     yield _picture("text dark.png", "text", _text((20, 20, 20), (250, 248, 240)))
     yield _picture("text light.png", "text", _text((255, 255, 255), (20, 60, 120)))
     noise = np.random.default_rng(0).integers(0, 256, (317, 211, 3))
@@ -108,7 +108,7 @@ def _drawn() -> Iterator[GoldenPicture]:
 
 
 def _stored_in_other_ways(images: dict[str, Image]) -> Iterator[GoldenPicture]:
-    names = [name for name in SIZES if name in images]
+    names = [name for name in PHOTOGRAPH_SIZES if name in images]
 
     def photograph(place: int) -> pillow.Image:
         return pillow.fromarray(_fill(images[names[place % len(names)]], 240, 320))

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from probing_core.corpora.base import SPLITS, Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
-from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run, user_path
+from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE, reference_run, user_path
 
-TEXT = ("image_id", "base_id", "label", "split", "license", "style")
-FLAGS = ("near_gray", "flat_corners", "held_out_class")
-SIZES = ("width", "height")
+TEXT_COLUMNS = ("image_id", "base_id", "label", "split", "license", "style")
+FLAG_COLUMNS = ("near_gray", "flat_corners", "held_out_class")
+SIZE_COLUMNS = ("width", "height")
 
 CACHED_GROUPS = 2
 """Number of cached row groups."""
@@ -124,9 +124,9 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
             f"(encoded bytes) and label (text); it has {', '.join(schema.names) or 'no columns'}."
         )
     expected = [("image", "encoded bytes", _is_bytes)]
-    expected += [(name, "text", _is_text) for name in TEXT]
-    expected += [(name, "booleans", pa.types.is_boolean) for name in FLAGS]
-    expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZES]
+    expected += [(name, "text", _is_text) for name in TEXT_COLUMNS]
+    expected += [(name, "booleans", pa.types.is_boolean) for name in FLAG_COLUMNS]
+    expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZE_COLUMNS]
     for name, type_name, accepts in expected:
         if name in schema.names and not accepts(schema.field(name).type):
             raise BadCorpus(
@@ -145,16 +145,16 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
-    present = [column for column in (*TEXT, *FLAGS, *SIZES) if column in file.schema_arrow.names]
+    present = [column for column in (*TEXT_COLUMNS, *FLAG_COLUMNS, *SIZE_COLUMNS) if column in file.schema_arrow.names]
     table = _read(file, name, present)
     if not len(table):
         raise BadCorpus(f"{name} has no rows. Expected at least one image.")
     text = {
         column: np.array([value or "" for value in table[column].to_pylist()], dtype=object)
-        for column in TEXT
+        for column in TEXT_COLUMNS
         if column in present
     }
-    flags = {flag: pc.fill_null(table[flag], False).to_numpy() for flag in FLAGS if flag in present}
+    flags = {flag: pc.fill_null(table[flag], False).to_numpy() for flag in FLAG_COLUMNS if flag in present}
     image_id = text.get("image_id", np.array([f"{number:06d}" for number in range(len(table))], dtype=object))
     _check_ids(image_id, name)
     base_id = text.get("base_id", image_id)
@@ -181,7 +181,7 @@ def _rows(file: pq.ParquetFile, name: str) -> pd.DataFrame:
         "why_not": ["; ".join(filter(None, parts)) for parts in reasons],
     }
     additional = {key: column for key, column in (text | flags).items() if key in ("style", "held_out_class")}
-    additional |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZES if side in present}
+    additional |= {side: pc.fill_null(table[side], 0).to_numpy() for side in SIZE_COLUMNS if side in present}
     return make_rows(columns | additional)
 
 
@@ -220,7 +220,7 @@ class ReferenceCorpus(ParquetCorpus):
     """
 
     def __init__(self) -> None:
-        path = reference_run() / PHOTOGRAPHS
+        path = reference_run() / PHOTOGRAPHS_FILE
         if not path.is_file():
             raise BadCorpus(
                 f"The file of the shipped photographs is missing: {path}. Reinstall the package, or restore the file "

@@ -25,7 +25,7 @@ VIEWS_BY_SCALE = (2, 3, 4, 5, 6)
 """Number of crops at each size, from the shorter side of the photograph (first) down to the minimum side. If one size
 yields too few crops, the next size yields more."""
 
-MIN_CONTRAST = 7.0
+MIN_DEVIATION = 7.0
 """Standard deviation of gray values (0 to 255) below which a quarter of a crop counts as empty, such as sky."""
 
 
@@ -180,7 +180,7 @@ def _has_content(image: Image, squares: np.ndarray) -> np.ndarray:
     content = _means(chroma, squares) >= NEAR_GRAY
     for down, right in ((0, 0), (0, half), (half, 0), (half, half)):
         quarter = np.stack([top + down, left + right, half], axis=1)
-        content &= _means(squared, quarter) - _means(values, quarter) ** 2 >= MIN_CONTRAST**2
+        content &= _means(squared, quarter) - _means(values, quarter) ** 2 >= MIN_DEVIATION**2
     return content
 
 

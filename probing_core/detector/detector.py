@@ -36,14 +36,14 @@ def turned_gray(image: Image) -> Image:
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
-WIDTH = 512
+DETECTOR_UNITS = 512
 DROPOUT = 0.4
 """Dropout rate. Without dropout, the networks overfit after a third of the epochs and detect fewer edits."""
 
 SMOOTHING = 0.05
 """Label smoothing. Weak edits look like clean images, and networks trained on hard labels detect fewer edits."""
 
-SEEDS = (0, 1)
+DETECTOR_SEEDS = (0, 1)
 
 CLIP = 8.0
 """Maximum absolute value of a standardized feature, because unseen images have some extreme features."""
@@ -121,8 +121,8 @@ def fit_detector(
         y,
         classes=classes,
         validation=(held_out_rows, held_out_y),
-        seeds=SEEDS,
-        width=WIDTH,
+        seeds=DETECTOR_SEEDS,
+        width=DETECTOR_UNITS,
         dropout=DROPOUT,
         smoothing=SMOOTHING,
         weights=sample_weights(untouched[y]),

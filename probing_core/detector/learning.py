@@ -34,13 +34,13 @@ from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
-ROLES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
-BEYOND_LIMIT = ROLES | {"test": CALIBRATE}
+PURPOSES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
+BEYOND_LIMIT = PURPOSES | {"test": CALIBRATE}
 """Purpose by split for photographs of the run's corpus beyond the image limit, which are not used otherwise."""
 
-MAX_PHOTOGRAPHS = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
+MAX_BY_PURPOSE = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 
-COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
+PHOTOGRAPH_COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 
 
 def choose_photographs(
@@ -65,13 +65,13 @@ def choose_photographs(
             f"--calibrate-on {','.join(source.name for source in calibrate_on)} has none. Use a different corpus."
         )
     limited = []
-    for role, limit in MAX_PHOTOGRAPHS.items():
+    for role, limit in MAX_BY_PURPOSE.items():
         for _, candidates in rows[rows["role"] == role].groupby("corpus"):
             order = drawn(candidates.assign(split=""))  # cycle through base images
             limited.append(candidates.loc[order[:limit]])
     rows = pd.concat(limited, ignore_index=True).sort_values(["corpus", "role", "image_id"], ignore_index=True)
     rows["first"] = ~rows.duplicated(["base_id", "role"])
-    return rows[list(COLUMNS)]
+    return rows[list(PHOTOGRAPH_COLUMNS)]
 
 
 def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
         rows = rows.assign(split=assign_splits(rows["base_id"].tolist(), design.seed))
     unused = rows[rows["color"] & rows["geometry"] & ~rows["base_id"].isin(used["base_id"])]
     calibration = corpus.rows[corpus.rows["split"] == "calibrate"]
-    tables = [(used, ROLES), (unused, BEYOND_LIMIT), (calibration, ROLES)]
+    tables = [(used, PURPOSES), (unused, BEYOND_LIMIT), (calibration, PURPOSES)]
     return pd.concat([table[columns].assign(role=table["split"].map(roles)) for table, roles in tables])
 
 
@@ -94,7 +94,7 @@ def _given(corpus: Corpus) -> pd.DataFrame:
     table = rows[["image_id", "base_id"]].assign(split=split)
     if not corpus.has_global_ids:
         table["base_id"] = f"{corpus.fingerprint}/" + table["base_id"]
-    return table.assign(role=table["split"].map(ROLES))
+    return table.assign(role=table["split"].map(PURPOSES))
 
 
 # Keys of random draws: other words would draw other views, under the same revision.
@@ -102,11 +102,17 @@ DRAW_MIX = "training mix"
 DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
 
-CLEAN, WIDER_CLEAN = 3, 4
-"""Numbers of clean views per photograph, in addition to one identity view of the bank."""
+CLEAN_VIEWS = 3
+"""Number of clean views per photograph, in addition to one identity view of the bank."""
 
-BY_BANK, BY_ALTERNATIVES = 9, 8
-"""Numbers of edited views per photograph, in addition to one of `WIDER_ALTERED`."""
+WIDER_CLEAN_VIEWS = 4
+"""Number of clean views per photograph with wider variation."""
+
+BANK_VIEWS = 9
+"""Number of views per photograph that the bank edits."""
+
+ALTERNATIVE_VIEWS = 8
+"""Number of views per photograph that alternative implementations edit."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,9 @@ def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
-    views += [View("clean", "identity", draw) for draw in range(CLEAN)]
-    views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN)]
-    for maker, count in (("bank", BY_BANK), ("alternative", BY_ALTERNATIVES)):
+    views += [View("clean", "identity", draw) for draw in range(CLEAN_VIEWS)]
+    views += [View("wider", "identity", draw) for draw in range(WIDER_CLEAN_VIEWS)]
+    for maker, count in (("bank", BANK_VIEWS), ("alternative", ALTERNATIVE_VIEWS)):
         # Draw without replacement until all names are used.
         order = np.concatenate([rng.permutation(len(names)) for _ in range(-(-count // len(names)))])[:count]
         views += [View(maker, names[i], draw) for draw, i in enumerate(order)]
@@ -187,21 +193,21 @@ def square_of(picture: Image, side: int, rng: np.random.Generator | None = None)
     return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
-MIN_PHOTOGRAPHS = {LEARN: 20, CHOOSE: 5}
+MIN_BY_PURPOSE = {LEARN: 20, CHOOSE: 5}
 
-PHOTOGRAPHS = 20
+LEARN_UNIT_PHOTOGRAPHS = 20
 
 
 def can_learn(photographs: pd.DataFrame) -> bool:
     counts = photographs.groupby("role")["base_id"].nunique()
-    return all(counts.get(role, 0) >= fewest for role, fewest in MIN_PHOTOGRAPHS.items())
+    return all(counts.get(role, 0) >= fewest for role, fewest in MIN_BY_PURPOSE.items())
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     """Return the training rows of ``photographs`` in work units. ``Index`` is their position among training rows."""
-    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
+    rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     records = rows.assign(Index=np.arange(len(rows))).to_dict("records")
-    return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+    return [records[i : i + LEARN_UNIT_PHOTOGRAPHS] for i in range(0, len(records), LEARN_UNIT_PHOTOGRAPHS)]
 
 
 def measure_units(
@@ -246,7 +252,7 @@ def learn_detector(
     measured: Sequence[Mapping[str, np.ndarray]], photographs: pd.DataFrame, transforms: Sequence[Transform]
 ) -> Detector:
     """Train the detector on ``measured`` (`measure_units`), which covers all units of ``photographs``."""
-    rows = photographs[photographs["role"].isin(MIN_PHOTOGRAPHS)]
+    rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
     trained = learned_transforms(transforms)

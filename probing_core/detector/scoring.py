@@ -33,7 +33,7 @@ DRAW_REPORTED = "reported alterations"
 DRAW_REPORTED_AT_OWN_SIZE = "reported alterations at its own size"
 DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 
-PHOTOGRAPHS = 10
+SCORE_UNIT_PHOTOGRAPHS = 10
 
 MAX_ALTERED = 150
 """Maximum number of reporting photographs per corpus that are also edited, drawn at random. All other photographs are
@@ -62,7 +62,7 @@ def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     reporting = [corpus_rows.assign(split="") for _, corpus_rows in rows[rows["role"] == REPORT].groupby("corpus")]
     altered = [index for corpus_rows in reporting for index in drawn(corpus_rows)[:MAX_ALTERED]]
     records = rows.assign(altered=rows.index.isin(altered)).to_dict("records")
-    return [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
+    return [records[i : i + SCORE_UNIT_PHOTOGRAPHS] for i in range(0, len(records), SCORE_UNIT_PHOTOGRAPHS)]
 
 
 VIEWS_OF_PHOTOGRAPH = 30

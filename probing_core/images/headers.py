@@ -27,8 +27,14 @@ MAX_PARTS = 100_000
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """Pattern of JPEG segment markers. It does not match in a scan, where 255 is followed by 0 or a restart (D0 to D7)."""
 
-START_OF_SCAN, END_OF_IMAGE, TEMPORARY = 0xDA, 0xD9, 0x01
-"""JPEG markers (ITU-T T.81, table B.1). The last two have no content."""
+START_OF_SCAN = 0xDA
+"""JPEG marker before the coded pixels (ITU-T T.81, table B.1)."""
+
+END_OF_IMAGE = 0xD9
+"""JPEG marker after the last scan, which has no content."""
+
+TEMPORARY = 0x01
+"""JPEG marker for private use, which has no content."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 SAVE_AGAIN = "save it as JPEG or PNG and try again"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-SIDE = 256
+MEASURED_SIDE = 256
 """Shorter side in pixels to which larger images are downsampled for measurement, as for model input."""
 
 MAX_ASPECT = 8
@@ -35,17 +35,23 @@ BORDER = 0.04
 """Threshold of the uniform border, as a fraction of the height or width."""
 
 FLAT = 0.5
-"""Fraction of squares of `SQUARE` pixels without detail above which an image looks like a screenshot or a drawing
+"""Fraction of squares of `GRID_SQUARE` pixels without detail above which an image looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
 """Description of such an image on pages and in the flags of a scan."""
 
-SQUARE, EVEN = 4, 2
-"""Side of a square in pixels, and the maximum gray-value difference (of 255) without detail."""
+GRID_SQUARE = 4
+"""Side in pixels of a square whose detail is measured."""
 
-UNEVEN, SPECKS = 8, 0.05
-"""Maximum change by compression (of 255) in a uniform border, and fraction of its pixels that may change more."""
+MAX_EVEN_DIFFERENCE = 2
+"""Maximum gray-value difference (of 255) in a square without detail."""
+
+MAX_BORDER_CHANGE = 8
+"""Maximum change by compression (of 255) in a uniform border."""
+
+MAX_SPECKS = 0.05
+"""Maximum fraction of the pixels of a uniform border that differ by more than `MAX_BORDER_CHANGE`."""
 
 
 def flaws(image: np.ndarray) -> list[str]:
@@ -71,7 +77,7 @@ def as_measured(image: np.ndarray) -> np.ndarray:
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
-    scale = SIDE / min(image.shape[:2])
+    scale = MEASURED_SIDE / min(image.shape[:2])
     if scale >= 1:
         return image
     size = [max(1, round(side * scale)) for side in (image.shape[1], image.shape[0])]
@@ -114,12 +120,12 @@ def chroma(image: np.ndarray) -> float:
 def flatness(image: np.ndarray) -> float:
     """Return the fraction of squares without detail in (H, W, 3) ``uint8``; 0 for images smaller than a square."""
     small = as_measured(image)
-    height, width = (side // SQUARE for side in small.shape[:2])
-    squares = small[: height * SQUARE, : width * SQUARE].reshape(height, SQUARE, width, SQUARE, 3)
+    height, width = (side // GRID_SQUARE for side in small.shape[:2])
+    squares = small[: height * GRID_SQUARE, : width * GRID_SQUARE].reshape(height, GRID_SQUARE, width, GRID_SQUARE, 3)
     if not squares.size:
         return 0.0
     span = squares.max(axis=(1, 3)).astype(np.int16) - squares.min(axis=(1, 3))
-    return float((span.max(axis=-1) <= EVEN).mean())
+    return float((span.max(axis=-1) <= MAX_EVEN_DIFFERENCE).mean())
 
 
 def border(image: np.ndarray) -> float:
@@ -129,8 +135,10 @@ def border(image: np.ndarray) -> float:
 
 def _bars(image: np.ndarray) -> float:
     # bars end sharply, unlike the plain background of an object: half of the next row must have other colors
-    differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > UNEVEN).mean(axis=1)
-    inside = np.flatnonzero(differing > SPECKS)
+    differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > MAX_BORDER_CHANGE).mean(
+        axis=1
+    )
+    inside = np.flatnonzero(differing > MAX_SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
     # farther than compression smears: its blocks are 8 pixels

@@ -32,7 +32,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+MIN_TEMPERATURE = 0.05
+"""Lower bound of fitted temperatures."""
+
+MAX_TEMPERATURE = 20.0
+"""Upper bound of fitted temperatures."""
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
@@ -169,12 +173,17 @@ def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
 
 
-RESAMPLES = 1000
+THRESHOLD_RESAMPLES = 1000
+"""Number of bootstrap resamples for the interval of a detection threshold."""
+
 SENSITIVITY = 1.0
 """Sensitivity d' at the detection threshold (Green & Swets 1966)."""
 
-BELOW, ABOVE = "below", "above"
-"""Labels of censored thresholds: below or above all tested levels."""
+BELOW = "below"
+"""Label of a censored threshold below all tested levels."""
+
+ABOVE = "above"
+"""Label of a censored threshold above all tested levels."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +232,7 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
     value = float(_fit(levels, hits.sum(0, keepdims=True), alarms.sum(keepdims=True), n)[0])
     low = high = float("nan")
     if n >= MIN_CLUSTERS_FOR_BOOTSTRAP:
-        drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), RESAMPLES)
+        drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), THRESHOLD_RESAMPLES)
         thresholds = _fit(levels, drawn @ hits, np.round(drawn @ alarms), n)
         low, high = np.quantile(np.clip(thresholds, levels[0], levels[-1]), [0.025, 0.975])
     return Threshold(

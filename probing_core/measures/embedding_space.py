@@ -33,9 +33,9 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     return (1 - (z * moved).sum(1)) / between
 
 
-PARTS = ("content", "look", "both", "rest")
+VARIANCE_PARTS = ("content", "look", "both", "rest")
 
-MIN_PHOTOGRAPHS = 3
+MIN_VARIANCE_PHOTOGRAPHS = 3
 """Minimum number of photographs for variance components: the jackknife omits one, and a variance requires two."""
 
 
@@ -56,7 +56,7 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     Raises:
         BadArray: fewer than three photographs or two transformations.
     """
-    if X.ndim != 4 or X.shape[0] < MIN_PHOTOGRAPHS or X.shape[1] < 2:
+    if X.ndim != 4 or X.shape[0] < MIN_VARIANCE_PHOTOGRAPHS or X.shape[1] < 2:
         raise BadArray(
             f"Variance components require an array (photographs, transformations, repetitions, dimensions) with at "
             f"least three photographs and two transformations, but got {X.shape}."
@@ -68,7 +68,7 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     has_interval, method = (True, "jackknife") if count >= MIN_CLUSTERS_FOR_T else (False, "none")
     positive = np.maximum(full, 0)
     parts = {}
-    for part, value, reach in zip(PARTS, positive / max(positive.sum(), 1e-30), half, strict=True):
+    for part, value, reach in zip(VARIANCE_PARTS, positive / max(positive.sum(), 1e-30), half, strict=True):
         low, high = (max(0.0, value - reach), min(1.0, value + reach)) if has_interval else (np.nan, np.nan)
         if repetitions > 1 or part != "both":
             parts[part] = Interval(float(value), float(low), float(high), method, count)

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-ZOO, BASELINE = "zoo/", "baseline/"
-"""Prefixes of model names."""
+ZOO = "zoo/"
+"""Prefix of the names of the zoo's encoders."""
 
-MAX_PLAIN, MIN_PLAIN = 1e15, 1e-6
-"""Range of numbers without an exponent."""
+BASELINE = "baseline/"
+"""Prefix of the names of baselines."""
+
+MAX_PLAIN = 1e15
+"""Smallest number that is written with an exponent."""
+
+MIN_PLAIN = 1e-6
+"""Smallest positive number that is written without an exponent."""
 
 
 def decimal(value: float, digits: int = 3) -> str:

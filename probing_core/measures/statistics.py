@@ -213,10 +213,10 @@ def _draws(clusters: int) -> np.ndarray:
 
 
 FLIPS = 100_000
-EXACT = 16
+MAX_EXACT_CLUSTERS = 16
 """Maximum number of clusters for an exact permutation test."""
 
-CHUNK = 1024
+SIGN_ROWS = 1024
 
 
 def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
@@ -242,7 +242,7 @@ def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: in
     differs = gap.any(0)  # columns that do not differ, such as the counts of a class, stay as they are
     gap = _narrow(gap[:, differs])
     reached, tried = 0, 0
-    exact = clusters <= EXACT
+    exact = clusters <= MAX_EXACT_CLUSTERS
     for swaps in _assignments(clusters) if exact else _random_assignments(clusters, seed, flips):
         tried += len(swaps)
         moved = np.zeros((len(swaps), len(total)))
@@ -306,7 +306,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
     order = np.argsort(observed, kind="stable")  # the weakest first
     bar = observed[order, None] * (1 - 1e-9)  # flips that differ in rounding alone are ties
     reached, tried = np.zeros(len(observed)), 0
-    exact = len(ids) <= EXACT
+    exact = len(ids) <= MAX_EXACT_CLUSTERS
     step = max(1, FLIPPED_AT_ONCE // len(observed))
     for swaps in _assignments(len(ids)) if exact else _random_assignments(len(ids), seed, flips):
         tried += len(swaps)
@@ -353,15 +353,15 @@ def _narrow(gap: np.ndarray) -> np.ndarray:
 
 def _assignments(clusters: int) -> Iterator[np.ndarray]:
     """Yield all 2^C subsets, as rows of 0 and 1."""
-    for start in range(0, 2**clusters, CHUNK):
-        numbers = np.arange(start, min(start + CHUNK, 2**clusters))
+    for start in range(0, 2**clusters, SIGN_ROWS):
+        numbers = np.arange(start, min(start + SIGN_ROWS, 2**clusters))
         yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
 
 
 def _random_assignments(clusters: int, seed: int, flips: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
-    for start in range(0, flips, CHUNK):
-        bits = rng.integers(0, 256, (min(CHUNK, flips - start), -(-clusters // 8)), np.uint8)
+    for start in range(0, flips, SIGN_ROWS):
+        bits = rng.integers(0, 256, (min(SIGN_ROWS, flips - start), -(-clusters // 8)), np.uint8)
         yield np.unpackbits(bits, axis=1, count=clusters)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from probing_core.measures.neighbors import nearest, unit
 from probing_core.probes import rows as reading
 
-NEIGHBORS = (5, 20, 50)
+NEIGHBOR_COUNTS = (5, 20, 50)
 
 
 def votes(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from probing_core.probes.optimizer import Solution
 
-GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
+PENALTY_GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """L2 penalties. The loss is ``mean(-log p) + penalty / 2 * sum(W^2)``, as in scikit-learn with
 ``C = 1 / (n * penalty)``. For thousands of photographs, the chosen penalty is about 0.001. It can be 100 times smaller
 for the deployment probe, which has the most training data."""
@@ -29,7 +29,7 @@ WORSE = 1e-3
 """Minimum relative increase of the validation loss that counts as worse, larger than the optimizer error."""
 
 PATH_TOLERANCE = 1e-5
-"""Optimizer tolerance (see `probing_core.probes.optimizer.TOLERANCE`) during the penalty search."""
+"""Optimizer tolerance (see `probing_core.probes.optimizer.OBJECTIVE_TOLERANCE`) during the penalty search."""
 
 
 def fixed_penalty(dims: int) -> float:
@@ -55,7 +55,7 @@ def fit(
     classes: Sequence[str],
     validation: tuple[Sliceable, np.ndarray],
     weights: np.ndarray | None = None,
-    penalties: Sequence[float] = GRID,
+    penalties: Sequence[float] = PENALTY_GRID,
     standardize: bool = True,
     root: bool = False,
 ) -> LinearProbe:
@@ -136,7 +136,7 @@ def fit_in_span(
     *,
     classes: Sequence[str],
     validation: tuple[Sliceable, np.ndarray],
-    penalties: Sequence[float] = GRID,
+    penalties: Sequence[float] = PENALTY_GRID,
 ) -> LinearProbe:
     """Fit the same probe as `fit`, which is faster if there are fewer rows than dimensions.
 

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from probing_core.probes import rows as reading
 from probing_core.probes.base import FitFacts, MLPProbe
 
-WIDTH = 512
+HIDDEN_UNITS = 512
 WEIGHT_DECAY = 1e-2
 LEARNING_RATE = 1e-3
-BATCH = 256
+BATCH_ROWS = 256
 EPOCHS = 20
 
 
@@ -27,7 +27,7 @@ def fit_seeds(
     classes: Sequence[str],
     validation: tuple[np.ndarray, np.ndarray],
     seeds: Sequence[int],
-    width: int = WIDTH,
+    width: int = HIDDEN_UNITS,
     dropout: float = 0.0,
     smoothing: float = 0.0,
     weights: np.ndarray | None = None,
@@ -54,13 +54,13 @@ def fit_seeds(
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     layers = _first_layers((rows.shape[1], width, width, k), generators)
     optimizer = torch.optim.AdamW(layers, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = EPOCHS * -(-len(truth) // BATCH)
+    steps = EPOCHS * -(-len(truth) // BATCH_ROWS)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best = [(np.inf, 0, [layer.detach()[s].clone() for layer in layers]) for s in range(len(seeds))]
     paths: list[list[tuple[float, float]]] = [[] for _ in seeds]
     for epoch in range(1, EPOCHS + 1):
         order = torch.stack([torch.randperm(len(truth), generator=g) for g in generators])
-        for batch in order.split(BATCH, dim=1):
+        for batch in order.split(BATCH_ROWS, dim=1):
             optimizer.zero_grad()
             masks = _kept_units(layers, batch.shape[1], dropout, generators) if dropout else ()
             _batch_loss(layers, rows[batch], truth[batch], weight[batch], masks, smoothing).backward()
@@ -130,8 +130,8 @@ def _batch_loss(
 def _losses(layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor) -> list[float]:
     totals = torch.zeros(len(layers[0]), dtype=torch.float64)
     with torch.no_grad():
-        for start in range(0, len(truth), reading.BLOCK):
-            part = slice(start, start + reading.BLOCK)
+        for start in range(0, len(truth), reading.FIT_ROWS):
+            part = slice(start, start + reading.FIT_ROWS)
             logits = _forward(layers, rows[part].expand(len(totals), -1, -1))
             for s in range(len(totals)):
                 totals[s] += (F.cross_entropy(logits[s], truth[part], reduction="none") * weight[part]).sum()

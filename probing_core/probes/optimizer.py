@@ -22,7 +22,7 @@ from torch import Tensor
 from probing_core.errors import BadArray
 from probing_core.measures.classification import MIN_PROBABILITY
 
-TOLERANCE = 1e-6
+OBJECTIVE_TOLERANCE = 1e-6
 """Relative tolerance: the optimizer stops when the possible decrease, estimated by the Newton decrement, is below this
 fraction of the objective. Validation losses then differ from the exact minimum by about 1e-4 (relative)."""
 
@@ -44,8 +44,11 @@ MAX_CLASS_METRIC_NUMBERS = 2**23
 MEMORY = 5
 """L-BFGS history size. A longer history does not save iterations here."""
 
-MIN_SLOPE_RATIO, MAX_SLOPE_RATIO = -0.7, 0.5
-"""Range of the slope at the end of an accepted step, relative to the slope at its start."""
+MIN_SLOPE_RATIO = -0.7
+"""Lower bound of the slope at the end of an accepted step, relative to the slope at its start."""
+
+MAX_SLOPE_RATIO = 0.5
+"""Upper bound of the slope at the end of an accepted step, relative to the slope at its start."""
 
 MAX_TRIALS = 4
 """Maximum number of trial steps in a line search."""
@@ -108,7 +111,7 @@ def _inverse(metric: Tensor) -> Tensor:
 
 
 def minimize(
-    blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, *, tolerance: float = TOLERANCE
+    blocks: Sequence[Block], start: Tensor, ridge: Tensor, inverse: Tensor, *, tolerance: float = OBJECTIVE_TOLERANCE
 ) -> Solution:
     """Minimize the objective over the rows of ``blocks``.
 
@@ -117,7 +120,7 @@ def minimize(
         ridge: penalty per row (D,); 0 for the bias.
         inverse: (D, D), from `metric_inverse`. If `MAX_ITERATIONS` are not sufficient, the search continues with one
             metric per class (`class_metric_inverse`), which is recomputed regularly.
-        tolerance: see `TOLERANCE`.
+        tolerance: see `OBJECTIVE_TOLERANCE`.
     """
     state = _State(blocks, start, ridge, inverse)
     converged, iterations = _iterate(state, tolerance, MAX_ITERATIONS)

@@ -19,7 +19,7 @@ from probing_core.probes.base import square_root
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK = 2048
+FIT_ROWS = 2048
 
 MAX_CACHED_BYTES = 2**31
 """Maximum size of cached standardized rows in bytes. Larger data is read again in every pass."""
@@ -60,7 +60,7 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
 
 
 def slices(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
+    return (slice(start, min(start + FIT_ROWS, n)) for start in range(0, n, FIT_ROWS))
 
 
 def read(X: Sliceable, part: slice) -> np.ndarray:

@@ -35,10 +35,10 @@ from probing_core.compute.training.probe_training import MAX_TO_LEARN
 from probing_core.compute.training.quick_protocol import QUICK_PHOTOGRAPHS
 from probing_core.detector.features import features
 from probing_core.detector.learning import (
-    BY_ALTERNATIVES,
-    BY_BANK,
-    CLEAN,
-    WIDER_CLEAN,
+    ALTERNATIVE_VIEWS,
+    BANK_VIEWS,
+    CLEAN_VIEWS,
+    WIDER_CLEAN_VIEWS,
     can_learn,
     choose_photographs,
     learned_from,
@@ -77,7 +77,7 @@ LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
 with edits or clean only."""
 
 VIEWS = {
-    LEARNED: 1 + CLEAN + WIDER_CLEAN + BY_BANK + BY_ALTERNATIVES + 1,
+    LEARNED: 1 + CLEAN_VIEWS + WIDER_CLEAN_VIEWS + BANK_VIEWS + ALTERNATIVE_VIEWS + 1,
     EDITED: VIEWS_OF_PHOTOGRAPH,
     CLEAN_ONLY: 2,
 }

@@ -10,7 +10,7 @@ import hashlib
 import re
 
 from probing_core.compute.names import DETECTOR, EVERYTHING
-from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE
+from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2
 """Of a run on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
@@ -23,7 +23,7 @@ JOURNAL = "journal.jsonl"
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
-EXTRA_FILES = (PHOTOGRAPHS, PHOTOGRAPHS_LICENSE)
+EXTRA_FILES = (PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE)
 """Files that may be in the folder of a run without belonging to one: the photographs that ship with the reference
 run."""
 

@@ -11,14 +11,14 @@ from probing_core.catalog import Catalog
 from probing_core.errors import BadImage
 from probing_core.images import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
-from probing_core.transforms.base import GROUPS, SPLITS, Image, Transform, generator, of_bank
+from probing_core.transforms.base import GROUPS, PROBE_SPLITS, Image, Transform, generator, of_bank
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [
     "CATALOG",
     "FAR_CONTROL",
     "GROUPS",
-    "SPLITS",
+    "PROBE_SPLITS",
     "Image",
     "Transform",
     "bank",
@@ -52,7 +52,9 @@ _BANK = (
     ),
 )
 
-CATALOG: Catalog[Transform] = Catalog("transformation", (*_BANK, *style.FAR), entry_point_group="probing.transforms")
+CATALOG: Catalog[Transform] = Catalog(
+    "transformation", (*_BANK, *style.UNSEEN_STYLES), entry_point_group="probing.transforms"
+)
 """Catalog of the bank, the unseen styles, and transformations of other packages."""
 
 
@@ -71,7 +73,7 @@ FAR_CONTROL = style.CONTROL.name
 
 def far_style() -> tuple[Transform, ...]:
     """Return the unseen styles, on which no probe is trained."""
-    return style.FAR
+    return style.UNSEEN_STYLES
 
 
 TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styles": far_style}

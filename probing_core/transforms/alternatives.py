@@ -77,7 +77,7 @@ def _finished(image: Image, rng: np.random.Generator) -> Image:
     return image
 
 
-QUALITY = (65, 92)
+JPEG_QUALITIES = (65, 92)
 """Range of the JPEG quality of the full image before downsampling."""
 
 EXPOSURE = 0.25
@@ -92,7 +92,7 @@ SHARPENING = (60, 150)
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
     """Apply `clean`, with the processing of older cameras before it or after it, each with probability 0.5."""
     if rng.random() < 0.5:
-        picture = stored(picture, "JPEG", quality=int(rng.integers(*QUALITY)), subsampling=int(rng.integers(3)))
+        picture = stored(picture, "JPEG", quality=int(rng.integers(*JPEG_QUALITIES)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)
     if rng.random() < 0.5:
         gains = 2 ** rng.uniform(-EXPOSURE, EXPOSURE) * (1 + rng.uniform(-WHITE_BALANCE, WHITE_BALANCE, 3))
@@ -349,7 +349,7 @@ def _fill(rng: np.random.Generator) -> Fill:
 RELIEF = np.array([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]], np.float32)
 """Kernel for the brightness slope from top left to bottom right."""
 
-HERE = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
+IDENTITY_KERNEL = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 
 
 def emboss(image: Image, rng: np.random.Generator) -> Image:
@@ -362,7 +362,7 @@ def emboss(image: Image, rng: np.random.Generator) -> Image:
     slope = rng.uniform(0.4, 1.6) * np.rot90(RELIEF, quarter_turns)
     if kind == 0:
         corners = np.rot90(np.diag([-1.0, 0, 1.0]), quarter_turns) if rng.random() < 0.8 else 0
-        relief = cv2.filter2D(pixels, -1, (slope + HERE + corners).astype(np.float32))
+        relief = cv2.filter2D(pixels, -1, (slope + IDENTITY_KERNEL + corners).astype(np.float32))
     elif kind == 1:
         relief = cv2.filter2D(pixels, -1, slope) + 0.5
     else:

@@ -19,7 +19,7 @@ import numpy as np
 from probing_core.errors import BadConfig
 from probing_core.images import Image, as_image
 
-MARGIN = 1.375
+SOURCE_MARGIN = 1.375
 """Ratio of the source side to the view side (176 px for 128 px), which allows rotation by 30° without fill."""
 
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
@@ -56,7 +56,7 @@ Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
 """Fold in which a member of a group is held out of training."""
 
-SPLITS = ("train", "val", "test")
+PROBE_SPLITS = ("train", "val", "test")
 
 ALTERNATIVE_DRAWS = 8
 """Number of draws in the key of an alternative without a revision, which draws its own strength."""
@@ -191,8 +191,8 @@ class Transform:
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
         """Transform ``image`` at any strength.
 
-        A geometric transformation magnifies the image by at least `MARGIN` in the same warp, so that the map does not
-        read beyond the image edges. Elongated images may need more magnification.
+        A geometric transformation magnifies the image by at least `SOURCE_MARGIN` in the same warp, so that the map
+        does not read beyond the image edges. Elongated images may need more magnification.
         """
         if self.pixels is not None:
             return self.pixels(image, strength, rng)
@@ -200,7 +200,7 @@ class Transform:
         height, width = image.shape[:2]
         x, y = self.warp((height, width), strength, rng)
         reach = max(float(np.abs(x).max()) * 2 / (width - 1), float(np.abs(y).max()) * 2 / (height - 1))
-        return warped(image, (x, y), 1 / max(MARGIN, reach))
+        return warped(image, (x, y), 1 / max(SOURCE_MARGIN, reach))
 
     def for_split(self, split: str) -> Transform:
         """Return the transformation with the fonts, words or icons of ``split``, or itself if it has none."""
@@ -233,7 +233,7 @@ def _revision(transform: Transform) -> int | str:
     return digest_answers(
         [
             partial(_at_strength, transform.for_split(split), strength)
-            for split in (SPLITS if transform.pixels_of_split else ("train",))
+            for split in (PROBE_SPLITS if transform.pixels_of_split else ("train",))
             for strength in (transform.weakest, transform.strongest)
         ]
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import MARGIN, Coordinates, Image, Transform, grid, warped
+from probing_core.transforms.base import SOURCE_MARGIN, Coordinates, Image, Transform, grid, warped
 
 DENSITY = 2
 """Source samples per pixel. At 1, interpolation leaves traces; at 2, the shortcut audit in the tests detects none."""
@@ -16,7 +16,7 @@ DENSITY = 2
 
 def source_side(view: int) -> int:
     """Return the smallest source side in pixels that does not require upsampling for views of ``view`` pixels."""
-    return math.ceil(view * MARGIN)
+    return math.ceil(view * SOURCE_MARGIN)
 
 
 def prepare_source(image: Image, view: int) -> Image:

@@ -10,11 +10,11 @@ import pytest
 from scipy.stats import permutation_test, spearmanr
 
 from probing_core.compute.evaluation.claim_tests import (
-    ABLATIONS,
+    ABLATION_CONTRASTS,
     ALIGN,
     CAN,
+    CLAIM_CONTRASTS,
     CLIP,
-    CONTRASTS,
     MAE,
     SIMCLR,
     SUPERVISED,
@@ -49,7 +49,7 @@ from probing_core.run.store import Store
 from probing_core.transforms import FAR_CONTROL
 from tests.plans import plan_of
 
-MODELS = sorted({m for c in ABLATIONS for m in (c.first, c.second)})
+MODELS = sorted({m for c in ABLATION_CONTRASTS for m in (c.first, c.second)})
 
 
 def accuracy(share, seed, photographs=150):
@@ -66,9 +66,9 @@ def of_claim(table, claim):
 
 
 def test_every_contrast_is_between_encoders_of_the_six():
-    assert {c.first for c in CONTRASTS} | {c.second for c in CONTRASTS} == set(ROLES)
-    assert all(c.first != c.second for c in CONTRASTS)
-    assert len({(c.claim, c.first, c.second) for c in CONTRASTS}) == len(CONTRASTS) == 21
+    assert {c.first for c in CLAIM_CONTRASTS} | {c.second for c in CLAIM_CONTRASTS} == set(ROLES)
+    assert all(c.first != c.second for c in CLAIM_CONTRASTS)
+    assert len({(c.claim, c.first, c.second) for c in CLAIM_CONTRASTS}) == len(CLAIM_CONTRASTS) == 21
 
 
 def test_a_lead_of_all_holds_a_lag_of_one_fails_and_a_tie_stays_open():
@@ -198,7 +198,7 @@ def test_by_counts_is_undecided_with_few_transformations_or_no_predictions():
 def test_ablations_are_corrected_apart_from_the_claims():
     scores = {s: {m: [accuracy(0.5, i)] for i, m in enumerate(MODELS)} for s in ("fine", "far style")}
     scores["far style"]["zoo/clip"] = [accuracy(0.9, 9)]
-    table = contrast_table(scores, ABLATIONS).set_index(["first", "score"])
+    table = contrast_table(scores, ABLATION_CONTRASTS).set_index(["first", "score"])
     assert len(table) == 6
     assert table.loc[("zoo/clip", "far style"), "effect"] > 0.3
     assert table["p_holm"].min() == pytest.approx(min(1, 6 * table["p"].min()))

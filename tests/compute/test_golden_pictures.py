@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from probing_core.corpora.golden_pictures import EXTREME, ORIENTATION, PHOTOGRAPH, SIZES, golden_pictures
+from probing_core.corpora.golden_pictures import EXTREME, ORIENTATION, PHOTOGRAPH, PHOTOGRAPH_SIZES, golden_pictures
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +19,14 @@ def pictures():
 def test_about_forty_pictures_of_every_kind_that_pipelines_stumble_over(pictures):
     kinds = [picture.kind for picture in pictures.values()]
     assert 40 <= len(pictures) <= 50
-    assert kinds.count(PHOTOGRAPH) == len(SIZES)
+    assert kinds.count(PHOTOGRAPH) == len(PHOTOGRAPH_SIZES)
     wanted = {"gradient", "text", "edges", "noise", "color", "alpha", "EXIF", "gray", "16 bit", "JPEG", "extreme size"}
     assert wanted <= set(kinds)
     assert [picture.data for picture in golden_pictures.__wrapped__()] == [one.data for one in pictures.values()]
 
 
 def test_photographs_have_the_sizes_that_are_stated_and_are_stored_without_loss(pictures):
-    for kind, sizes in ((PHOTOGRAPH, SIZES), ("extreme-size", EXTREME)):
+    for kind, sizes in ((PHOTOGRAPH, PHOTOGRAPH_SIZES), ("extreme-size", EXTREME)):
         for name, size in sizes.items():
             picture = pictures[f"{kind}-{name}.png"]
             assert picture.decode().shape == (*size, 3)

@@ -58,7 +58,7 @@ def test_rows_follow_rows(written):
 @pytest.mark.parametrize("block", [1, 4, 100])
 def test_blocks_are_all_rows_in_order(written, monkeypatch, block):
     X, rows = written
-    monkeypatch.setattr("probing_core.compute.lazy_rows.BLOCK", block)
+    monkeypatch.setattr("probing_core.compute.lazy_rows.READ_ROWS", block)
     blocks = list(rows.at(np.arange(29, -1, -1)).blocks())
     assert max(map(len, blocks)) <= block
     np.testing.assert_array_equal(np.concatenate(blocks), X[::-1])

@@ -64,9 +64,9 @@ def brute_neighbors(X, samples, row, count=5):
     return others[search.kneighbors(centered[[row]], return_distance=False)[0]]
 
 
-@pytest.mark.parametrize("rows_at_once", [maps.BLOCK, 7])
+@pytest.mark.parametrize("rows_at_once", [maps.MAP_ROWS, 7])
 def test_neighbors_are_of_other_photographs_and_those_of_scikit_learn(clusters, monkeypatch, rows_at_once):
-    monkeypatch.setattr(maps, "BLOCK", rows_at_once)
+    monkeypatch.setattr(maps, "MAP_ROWS", rows_at_once)
     X, _ = clusters
     samples = pd.DataFrame(
         {
@@ -115,7 +115,9 @@ def test_other_samples_lie_between_their_nearest_landmarks(clusters):
     assert np.array_equal(placed[landmarks], points)
 
     centered = X - X[landmarks].mean(0)
-    theirs = NearestNeighbors(n_neighbors=maps.NEIGHBORS, metric="cosine", algorithm="brute").fit(centered[landmarks])
+    theirs = NearestNeighbors(n_neighbors=maps.MAP_NEIGHBORS, metric="cosine", algorithm="brute").fit(
+        centered[landmarks]
+    )
     distances, indices = theirs.kneighbors(centered[1::2])
     weights = np.exp(-10 * distances)
     expected = np.einsum("qk,qkd->qd", weights / weights.sum(1, keepdims=True), points[indices])
@@ -139,7 +141,7 @@ def test_a_run_of_more_samples_than_landmarks_has_all_of_them_on_its_map(cluster
     landmarks = whole_images(samples["image_id"].to_numpy(), 64)
     placed = place_others(X, landmarks, X[landmarks, :2])
     np.testing.assert_allclose(table[["x", "y"]], placed, atol=1 / 2048)
-    assert (table[["x", "y"]].to_numpy() % maps.STEP == 0).all(), "rounded, so that it takes less on the disk"
+    assert (table[["x", "y"]].to_numpy() % maps.POSITION_STEP == 0).all(), "rounded, so that it takes less on the disk"
 
 
 TRANSFORMS = ("identity", "blur", "noise", "fog")
@@ -163,7 +165,7 @@ def lazily(X: np.ndarray) -> LazyRows:
 
 @pytest.mark.parametrize("block", [7, 8192])
 def test_what_was_done_is_left_when_each_image_loses_its_mean_over_what_all_images_have(versions, monkeypatch, block):
-    monkeypatch.setattr(maps, "BLOCK", block)
+    monkeypatch.setattr(maps, "MAP_ROWS", block)
     samples, X = versions
     read = read_as(lazily(X), samples, DONE)
     for i in range(len(X)):

@@ -29,7 +29,7 @@ from probing_core.compute.training.probe_training import (
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.base import FitFacts, LinearProbe
-from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
+from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
 from probing_core.run.layout import predictions_path, probe_path
 from probing_core.run.live import read_posteriors, read_probe
 from probing_core.run.models import differences, model_entries, read_embeddings
@@ -103,7 +103,7 @@ def test_thirty_photographs_are_one_fold_by_their_splits():
     for split, rows, learned in (("train", fold.train, True), ("val", fold.val, True), ("test", fold.test, False)):
         wanted = task.takes_part & (data.samples["split"] == split).to_numpy() & (task.seen | (not learned))
         assert rows.tolist() == np.flatnonzero(wanted).tolist()
-    assert (fold.name, fold.penalties, fold.note) == ("split", GRID, "")
+    assert (fold.name, fold.penalties, fold.note) == ("split", PENALTY_GRID, "")
 
 
 def test_no_fold_learns_from_more_samples_than_the_run_states():

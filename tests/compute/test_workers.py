@@ -26,7 +26,7 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
-from probing_core.paths import PHOTOGRAPHS, reference_run
+from probing_core.paths import PHOTOGRAPHS_FILE, reference_run
 from probing_core.transforms import bank
 from tests.conftest import scene
 
@@ -198,7 +198,7 @@ def test_a_script_without_a_guard_and_a_parent_that_is_killed(tmp_path):
 def test_pictures_of_every_corpus_are_made_in_other_processes(kind, few_scenes):
     corpus = open_corpus(f"folder:{few_scenes}" if kind == "folder" else "reference" if kind == "parquet" else kind)
     if kind == "parquet":
-        corpus = ParquetCorpus(reference_run() / PHOTOGRAPHS)
+        corpus = ParquetCorpus(reference_run() / PHOTOGRAPHS_FILE)
     design = Design(view=32, transforms=bank(), seed=0, threads=1)
     images = choose_images(design, corpus, lambda done, total: None)
     planned = plan_samples(design, images[images["used"]].head(3))

@@ -7,7 +7,7 @@ import pytest
 
 from probing_core.corpora import photos
 from probing_core.corpora.photos import (
-    MIN_CONTRAST,
+    MIN_DEVIATION,
     MIN_SQUARE_SIDE,
     PHOTOGRAPHS,
     PhotosCorpus,
@@ -41,7 +41,7 @@ def test_views_are_squares_with_room_color_and_contrast(corpus: PhotosCorpus) ->
         assert (image.max(axis=2) - image.min(axis=2)).mean() >= NEAR_GRAY
         half = height // 2
         for quarter in (image[:half, :half], image[:half, -half:], image[-half:, :half], image[-half:, -half:]):
-            assert quarter.mean(axis=2).std() > MIN_CONTRAST - 1.5
+            assert quarter.mean(axis=2).std() > MIN_DEVIATION - 1.5
 
 
 def test_views_of_a_photograph_differ(corpus: PhotosCorpus) -> None:

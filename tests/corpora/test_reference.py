@@ -17,7 +17,7 @@ from probing_core.corpora.parquet import REFERENCE as KIND
 from probing_core.corpora.parquet import ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.images.quality import NEAR_GRAY
-from probing_core.paths import PHOTOGRAPHS, PHOTOGRAPHS_LICENSE, reference_run
+from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE, reference_run
 from probing_core.run.options import Options
 from probing_core.run.setup import open_or_start
 from probing_core.run.store import Store
@@ -91,7 +91,7 @@ def test_every_picture_can_be_used_at_the_default_view(corpus):
 
 
 def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, monkeypatch):
-    (tmp_path / PHOTOGRAPHS).write_bytes((reference_run() / PHOTOGRAPHS).read_bytes())
+    (tmp_path / PHOTOGRAPHS_FILE).write_bytes((reference_run() / PHOTOGRAPHS_FILE).read_bytes())
     monkeypatch.setattr("probing_core.corpora.parquet.reference_run", lambda: tmp_path)
     moved = ReferenceCorpus()
     assert moved.fingerprint == corpus.fingerprint
@@ -100,7 +100,7 @@ def test_two_openings_are_one_corpus_wherever_the_file_lies(corpus, tmp_path, mo
 
 def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("probing_core.corpora.parquet.reference_run", lambda: tmp_path)
-    with pytest.raises(BadCorpus, match=re.escape(f"{tmp_path / PHOTOGRAPHS}")):
+    with pytest.raises(BadCorpus, match=re.escape(f"{tmp_path / PHOTOGRAPHS_FILE}")):
         open_corpus("reference")
     assert main(["run", "--out", str(tmp_path / "run"), "--corpus", "reference", "--models", "baseline/pixels"]) == 2
     printed = capsys.readouterr().err
@@ -109,7 +109,7 @@ def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
 
 
 def test_the_reference_run_is_whole_beside_them(capsys):
-    assert Path(reference_run() / PHOTOGRAPHS).is_file()
+    assert Path(reference_run() / PHOTOGRAPHS_FILE).is_file()
     assert main(["verify", "--run", str(reference_run())]) == 0
 
 

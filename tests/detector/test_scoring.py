@@ -39,7 +39,7 @@ def test_what_is_altered_shows_what_is_untouched():
 def test_units_hold_all_that_calibrates_or_reports_and_nothing_else():
     given = photographs({(0, LEARN, "a"): 12, (0, CHOOSE, "a"): 12, (0, REPORT, "a"): 12, (1, CALIBRATE, "a"): 12})
     units = scoring.scored_from(given)
-    assert {len(unit) for unit in units} == {scoring.PHOTOGRAPHS, 24 % scoring.PHOTOGRAPHS}
+    assert {len(unit) for unit in units} == {scoring.SCORE_UNIT_PHOTOGRAPHS, 24 % scoring.SCORE_UNIT_PHOTOGRAPHS}
     assert {row["role"] for unit in units for row in unit} == {REPORT, CALIBRATE}
 
 

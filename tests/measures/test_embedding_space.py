@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadArray
-from probing_core.measures.embedding_space import PARTS, shift, variance_parts
+from probing_core.measures.embedding_space import VARIANCE_PARTS, shift, variance_parts
 
 
 def test_shift_is_zero_at_home_and_one_at_another_image():
@@ -46,7 +46,7 @@ def slow(X: np.ndarray) -> dict[str, float]:
         else:
             total += [(a - ab) / T, (b - ab) / P, 0, ab]
     total = np.maximum(total, 0)
-    return dict(zip(PARTS, total / total.sum(), strict=True))
+    return dict(zip(VARIANCE_PARTS, total / total.sum(), strict=True))
 
 
 def made(P: int, T: int, R: int, D: int, spread: tuple[float, ...], seed: int = 0) -> np.ndarray:
@@ -59,7 +59,7 @@ def made(P: int, T: int, R: int, D: int, spread: tuple[float, ...], seed: int = 
 def test_parts_are_those_of_the_textbook(repetitions):
     X = made(7, 4, repetitions, 5, (0.5, 0.2, 0.2, 0.1))
     found, expected = variance_parts(X.astype(np.float32)), slow(X)
-    assert list(found) == [p for p in PARTS if repetitions > 1 or p != "both"]
+    assert list(found) == [p for p in VARIANCE_PARTS if repetitions > 1 or p != "both"]
     for part, interval in found.items():
         assert interval.value == pytest.approx(expected[part], abs=1e-5), part
 
@@ -67,7 +67,7 @@ def test_parts_are_those_of_the_textbook(repetitions):
 @pytest.mark.parametrize("spread", [(0.5, 0.2, 0.2, 0.1), (0.1, 0.6, 0.0, 0.3)])
 def test_known_components_are_found_and_lie_in_their_intervals(spread):
     found = variance_parts(made(120, 30, 2, 60, spread))
-    for part, truth in zip(PARTS, spread, strict=True):
+    for part, truth in zip(VARIANCE_PARTS, spread, strict=True):
         assert found[part].value == pytest.approx(truth, abs=0.05), part
         assert found[part].low - 0.03 <= truth <= found[part].high + 0.03, part
     assert sum(interval.value for interval in found.values()) == pytest.approx(1)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from probing_core.errors import BadArray
 from probing_core.probes import LinearProbe
-from probing_core.probes.linear import GRID, fit, fit_discriminant, fit_in_span
+from probing_core.probes.linear import PENALTY_GRID, fit, fit_discriminant, fit_in_span
 from probing_core.probes.optimizer import MAX_ITERATIONS, Block, metric_inverse, minimize
 
 CLASSES = tuple("abcde")
@@ -50,10 +50,10 @@ def test_every_penalty_has_scikit_learns_validation_loss(weighted):
     assert probe.penalty == min(probe.facts.path, key=lambda pair: pair[1])[0]
     # The path ended where it went up again, and nothing beyond would have been chosen.
     tried = [penalty for penalty, _ in probe.facts.path]
-    assert tried == sorted(GRID, reverse=True)[: len(tried)]
+    assert tried == sorted(PENALTY_GRID, reverse=True)[: len(tried)]
     assert tried[-1] < probe.penalty
     assert not probe.facts.at_edge
-    for penalty in set(GRID) - set(tried):
+    for penalty in set(PENALTY_GRID) - set(tried):
         assert sklearn_loss((X, y), (Xv, yv), penalty, weights) > best
 
 
@@ -102,7 +102,7 @@ def test_rows_come_from_disk_as_from_memory(tmp_path, monkeypatch):
     (X, y), validation = made(3000, 1), made(300, 2)
     np.save(tmp_path / "x.npy", X)
     in_memory = fit(X, y, classes=CLASSES, validation=validation)
-    monkeypatch.setattr("probing_core.probes.rows.BLOCK", 700)
+    monkeypatch.setattr("probing_core.probes.rows.FIT_ROWS", 700)
     monkeypatch.setattr("probing_core.probes.rows.MAX_CACHED_BYTES", 0)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     from_disk = fit(mapped, y, classes=CLASSES, validation=validation)
@@ -156,7 +156,7 @@ def test_one_penalty_is_not_at_an_edge_and_solved_alone():
 
 
 def test_roots_are_taken_where_they_tell_more(monkeypatch):
-    monkeypatch.setattr("probing_core.probes.rows.BLOCK", 70)
+    monkeypatch.setattr("probing_core.probes.rows.FIT_ROWS", 70)
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 400)
     X = (np.abs(rng.normal(size=(400, 6)) + 2 * np.eye(3, 6)[y]) ** 6).astype(np.float32)  # long tails

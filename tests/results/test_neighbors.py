@@ -22,7 +22,7 @@ def test_nearest_against_scikit_learn():
 def test_rows_that_are_read_block_by_block_have_the_same_neighbors(monkeypatch):
     rng = np.random.default_rng(1)
     rows = rng.normal(2, 1, (500, 8)).astype(np.float32)
-    monkeypatch.setattr("probing_core.compute.lazy_rows.BLOCK", 64)
+    monkeypatch.setattr("probing_core.compute.lazy_rows.READ_ROWS", 64)
     lazy = LazyRows((rows[:200], rows[200:]))
     for query, k in ((rows[40] + 0.01, 7), (rows[7], 1), (rng.normal(2, 1, 8), 600)):
         mine, theirs = nearest(lazy, query, k), nearest(rows, query, k)

@@ -99,7 +99,7 @@ def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
 
 
 def test_the_fit_of_live_predictions_is_told(split_run):
-    from probing_core.probes.linear import GRID
+    from probing_core.probes.linear import PENALTY_GRID
     from probing_core.run.live import read_probe
 
     store = Store(split_run[0])
@@ -107,7 +107,7 @@ def test_the_fit_of_live_predictions_is_told(split_run):
     mine = fits[(fits["fold"] == "deployment") & (fits["model"] == "baseline/pixels")].iloc[0]
     facts = read_probe(store, "baseline/pixels", "deployment").facts
     assert (mine["penalty"], mine["at_edge"]) == (facts.penalty, facts.at_edge)
-    assert facts.at_edge == (facts.penalty in (GRID[0], GRID[-1]))
+    assert facts.at_edge == (facts.penalty in (PENALTY_GRID[0], PENALTY_GRID[-1]))
     assert len(facts.path) > 1
 
 

@@ -256,7 +256,7 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
 def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     raised = GRAPH.replacing(replace(calibrate.detector, code_version=9))
-    monkeypatch.setattr("probing_core.detector.detector.WIDTH", 32)
+    monkeypatch.setattr("probing_core.detector.detector.DETECTOR_UNITS", 32)
     plan = plan_of(copy, graph=raised)
     assert [one.path for one in plan.pending(plan.select("train"))] == [DETECTOR_FILE]
     written, calibrated = [], []

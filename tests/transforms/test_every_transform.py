@@ -11,7 +11,7 @@ import pytest
 
 from probing_core.compute.sampling.series import strengths_of
 from probing_core.errors import BadConfig, BadImage
-from probing_core.transforms import CATALOG, GROUPS, SPLITS, Transform, bank, cut_pair, far_style, generator
+from probing_core.transforms import CATALOG, GROUPS, PROBE_SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.bank import style
 from probing_core.transforms.distance import describe
 from tests.transforms.pictures import noise, photograph, sources, views
@@ -57,7 +57,7 @@ def test_large_pictures(transform: Transform, monkeypatch: pytest.MonkeyPatch) -
     """Larger than those of which effects work on a reduced copy."""
     if transform.group == "style" and transform.name != "style-3":
         # Styles of one network differ by weights: one paints as large a picture as it ever sees.
-        monkeypatch.setattr(style, "LARGEST_SIDE", 128)
+        monkeypatch.setattr(style, "MAX_STYLED_SIDE", 128)
     image = np.repeat(np.repeat(photograph()[:300, :400], 5, axis=0), 5, axis=1)
     assert _apply(transform, image).shape == (1500, 2000, 3)
 
@@ -120,7 +120,9 @@ def _at(transform: Transform, strength: float) -> Iterator[tuple[np.ndarray, np.
 @pytest.mark.parametrize("transform", [pytest.param(t, id=t.name) for t in bank()[1:]])
 def test_splits_take_their_own_art(transform: Transform) -> None:
     image = photograph()[:128, 200:328]
-    results = [transform.for_split(split).apply(image, transform.weakest, generator(0, "x", "y")) for split in SPLITS]
+    results = [
+        transform.for_split(split).apply(image, transform.weakest, generator(0, "x", "y")) for split in PROBE_SPLITS
+    ]
     differ = any((results[0] != result).any() for result in results[1:])
     assert differ == (transform.pixels_of_split is not None)
 

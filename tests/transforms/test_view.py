@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probing_core.transforms import CATALOG, bank, cut_pair, cut_view, generator, prepare_source, source_side
-from probing_core.transforms.base import MARGIN, grid
+from probing_core.transforms.base import SOURCE_MARGIN, grid
 from probing_core.transforms.view import DENSITY, sub_pixel_warp
 from tests.transforms.pictures import noise, photograph, sources
 
@@ -39,7 +39,7 @@ def test_sources_have_one_size(size: tuple[int, int]) -> None:
     side = DENSITY * source_side(128)
     assert prepare_source(noise(*size), 128).shape == (side, side, 3)
     assert source_side(128) == 176
-    assert MARGIN >= 1.37
+    assert SOURCE_MARGIN >= 1.37
 
 
 def test_the_pair_differs_by_the_transform_alone() -> None:

@@ -28,7 +28,7 @@ from probing_core.measures.statistics import (
 
 SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN = "supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN"
 
-FAR = "far style"
+UNSEEN_STYLE = "far style"
 """The score on unseen styles."""
 
 DOZENS = 24
@@ -51,21 +51,21 @@ class Contrast:
     score: str
 
 
-CONTRASTS = (
+CLAIM_CONTRASTS = (
     *(Contrast(2, a, b, FINE) for a, b in product((MAE, CAN), (SUPERVISED, SIMCLR, CLIP, ALIGN))),
-    *(Contrast(3, a, b, FAR) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
+    *(Contrast(3, a, b, UNSEEN_STYLE) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
 """Between roles, in either set of encoders."""
 
-ABLATIONS = tuple(
+ABLATION_CONTRASTS = tuple(
     Contrast(0, a, b, score)
     for a, b in (
         ("zoo/clip", "zoo/clip-plain"),
         ("zoo/align", "zoo/align-plain"),
         ("zoo/simclr", "zoo/simclr-matched"),
     )
-    for score in (FINE, FAR)
+    for score in (FINE, UNSEEN_STYLE)
 )
 """The effect of style words in captions, and of views that change color and sharpness. They decide no claim, and are
 corrected as a separate list."""
@@ -80,7 +80,7 @@ Scores = Mapping[str, Mapping[str, Trainings]]
 """Score -> role, or encoder of an ablation -> its trainings."""
 
 
-def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CONTRASTS) -> pd.DataFrame:
+def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CLAIM_CONTRASTS) -> pd.DataFrame:
     """Return one row per contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p``
     (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over the variance between
     trainings, pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.evaluation.claim_tests import (
-    ABLATIONS,
-    CONTRASTS,
+    ABLATION_CONTRASTS,
+    CLAIM_CONTRASTS,
     DOZENS,
-    FAR,
     SIGNIFICANCE,
+    UNSEEN_STYLE,
     Identified,
     Trainings,
     by_contrasts,
@@ -62,18 +62,18 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
     sets = roles_by_set(models)
     if not sets:
         return []
-    twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATIONS)]
+    twins = [m for m in models if any(m in (a.first, a.second) for a in ABLATION_CONTRASTS)]
     return list(dict.fromkeys((*(m for roles in sets.values() for members in roles.values() for m in members), *twins)))
 
 
 def described(models: Sequence[str]) -> list:
     """Return what the tests of claims on these models depend on, other than predictions, in JSON types."""
-    named = [[c.claim, c.first, c.second, c.score] for c in (*CONTRASTS, *ABLATIONS)]
+    named = [[c.claim, c.first, c.second, c.score] for c in (*CLAIM_CONTRASTS, *ABLATION_CONTRASTS)]
     return [named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
 
 Results = Mapping[str, Any]
-"""Inputs of the tests for one model, as far as it has predictions: `FINE` and `FAR`, sums of these scores;
+"""Inputs of the tests for one model, as far as it has predictions: `FINE` and `UNSEEN_STYLE`, sums of these scores;
 `CONTENT`, sums of the content accuracy of clean images; `PREDICTED`, predictions of the fine task."""
 
 PREDICTED = "predictions"
@@ -91,7 +91,7 @@ def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Res
     groups = [table for task in GROUP_TASKS if (table := predictions.get(task)) is not None]
     styles = [table[table["transform"].isin(far)].astype("str") for table in groups]
     if styles and len(rows := pd.concat(styles, ignore_index=True)):
-        results[FAR] = mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
+        results[UNSEEN_STYLE] = mean((rows["truth"] == rows["predicted"]).to_numpy(), rows["base_id"].to_numpy())
     if len(fine := predictions.get(FINE, none)):
         results |= {PREDICTED: fine, FINE: _balanced(fine)}
         content = predictions.get(CONTENT, none)
@@ -116,10 +116,12 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
         The tables of claims, roles, contrasts and ablations.
     """
     tables = [_tables_of_set(role_set, roles, results) for role_set, roles in roles_by_set(models).items()]
-    by_model = {score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, FAR)}
+    by_model = {
+        score: _by_role({model: [model] for model in results}, results, score) for score in (FINE, UNSEEN_STYLE)
+    }
     claims, roles, contrasts = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     claims = claims.reindex(columns=list(CLAIM_COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
-    ablations = contrast_table(by_model, ABLATIONS).drop(columns=["claim", *OF_TRAININGS])
+    ablations = contrast_table(by_model, ABLATION_CONTRASTS).drop(columns=["claim", *OF_TRAININGS])
     return claims, roles, contrasts, ablations
 
 
@@ -141,7 +143,7 @@ def _by_role(roles: Roles, results: Mapping[str, Results], name: str) -> dict[st
 
 
 def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
-    scores = {score: _by_role(roles, results, score) for score in (FINE, FAR, CONTENT)}
+    scores = {score: _by_role(roles, results, score) for score in (FINE, UNSEEN_STYLE, CONTENT)}
     contrasts = contrast_table(scores)
     by_claim = {claim: contrasts[contrasts["claim"] == claim] for claim in (2, 3, 4)}
     counts = {role: identified(tables) for role, tables in _by_role(roles, results, PREDICTED).items()}

@@ -40,7 +40,7 @@ MAX_FUNCTION_BYTES = 64 * 2**20
 TRIES = 3
 """Number of workers that may die at one item."""
 
-DONE, FAILED, NOT_HERE = "done", "failed", "not here"
+ANSWERED, FAILED, NOT_HERE = "done", "failed", "not here"
 """Answers of a worker."""
 
 _BEGIN = (
@@ -132,7 +132,7 @@ class Workers(Executor):
                         "memory may have run out: try --jobs 1."
                     ) from error
             else:
-                if kind == DONE:
+                if kind == ANSWERED:
                     return answer
                 if kind == FAILED:
                     raise answer
@@ -163,11 +163,11 @@ class _Worker:
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
-        """Return `DONE` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
+        """Return `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
         kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
         self._known = b"" if kind == NOT_HERE else name
-        return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == DONE else answer
+        return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == ANSWERED else answer
 
     def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
         """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
@@ -260,7 +260,7 @@ def _answer(connection: Connection, parent: socket.socket, function: Callable[[A
     parts = [buffer.raw() for buffer in buffers]
     sizes = [part.nbytes for part in parts]
     if not sum(sizes) or not hasattr(os, "memfd_create"):
-        connection.send_bytes(_message(DONE, answer, sizes))
+        connection.send_bytes(_message(ANSWERED, answer, sizes))
         for part in parts:
             connection.send_bytes(part)
         return
@@ -271,7 +271,7 @@ def _answer(connection: Connection, parent: socket.socket, function: Callable[[A
                 left = part
                 while left.nbytes:
                     left = left[file.write(left) :]
-        connection.send_bytes(_message(DONE, answer, sizes, in_memory=True))
+        connection.send_bytes(_message(ANSWERED, answer, sizes, in_memory=True))
         socket.send_fds(parent, [b"\0"], [memory])
     finally:
         os.close(memory)

@@ -15,8 +15,11 @@ from probing_core.transforms.base import GROUPS, Transform
 ROTATIONS = (0, 1, 2)
 CONTENT = "content"
 
-MIN_TO_LEARN, MIN_TO_TEST = 5, 2
-"""Photographs of a label in the splits train and test that make it a class of the content task."""
+MIN_TO_LEARN = 5
+"""Minimum number of train photographs of a label that is a class of the content task."""
+
+MIN_TO_TEST = 2
+"""Minimum number of test photographs of a label that is a class of the content task."""
 
 
 @dataclass(frozen=True)

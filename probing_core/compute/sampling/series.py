@@ -51,11 +51,11 @@ LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
 """Images of each split, including these, for which every block is embedded untouched, for their content."""
 
-FAINT = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Strengths below the weakest, as shares of the way to it from no change: each is twice the one before, since it is not
 known beforehand how little a model detects."""
 
-STRENGTHS = 7
+STRENGTHS_PER_TRANSFORM = 7
 """Number of strengths; those of the documented range are evenly spaced on the scale of the transform's distribution,
 including both ends."""
 
@@ -86,10 +86,10 @@ def swept(design: Design) -> list[Transform]:
 def strengths_of(transform: Transform) -> list[float]:
     """Return the strengths, faintest first.
 
-    Fewer than `STRENGTHS` where there are no more whole numbers, or no neutral strength.
+    Fewer than `STRENGTHS_PER_TRANSFORM` where there are no more whole numbers, or no neutral strength.
     """
-    faint = [transform.fainter(share) for share in FAINT] if transform.neutral is not None else []
-    within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS - len(faint))]
+    faint = [transform.fainter(share) for share in FAINT_FRACTIONS] if transform.neutral is not None else []
+    within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS_PER_TRANSFORM - len(faint))]
     return [strength for strength in dict.fromkeys([*faint, *within]) if strength != transform.neutral]
 
 

@@ -16,7 +16,7 @@ from probing_core.corpora import limit_rows
 from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs
 from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.base import LinearProbe
-from probing_core.probes.linear import GRID, fit
+from probing_core.probes.linear import PENALTY_GRID, fit
 
 SHARES = {
     0.05: 20,
@@ -31,11 +31,14 @@ SHARES = {
 }
 """False-positive rate: fraction of unrelated pairs above a threshold -> fewest photographs for its estimate."""
 
-MAX_PHOTOGRAPHS = 2000
+MAX_PAIRED_IMAGES = 2000
 """Untouched images whose pairs are compared: two million pairs."""
 
-RAW, CENTERED = "raw", "centered"
-"""Cosines of embeddings unchanged, and after subtracting the mean of the untouched images."""
+RAW = "raw"
+"""Kind of cosine between unchanged embeddings."""
+
+CENTERED = "centered"
+"""Kind of cosine after the mean of the clean images is subtracted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,7 @@ STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
 FIT_IMAGES = 200
 """Images of the train split that the probes of selectivity learn from."""
 
-PENALTIES = GRID[::2]
+PENALTIES = PENALTY_GRID[::2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +226,7 @@ class StudiedModel(ModelSamples):
         """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
         rows, X, clean = self._altered.rows, self._altered.X, self.clean.X
         untouched = self.clean.rows.reset_index(drop=True)
-        sampled = limit_rows(untouched, MAX_PHOTOGRAPHS).index.to_numpy()
+        sampled = limit_rows(untouched, MAX_PAIRED_IMAGES).index.to_numpy()
         bases = self.clean.bases[sampled]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
         original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))

@@ -23,7 +23,7 @@ from probing_core.compute.studies.study_data import (
 )
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, control_labels
-from probing_core.measures.embedding_space import MIN_PHOTOGRAPHS, shift, variance_parts
+from probing_core.measures.embedding_space import MIN_VARIANCE_PHOTOGRAPHS, shift, variance_parts
 from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy, directions, same_look
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 
@@ -107,7 +107,7 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     """Return the parts of the variance of ``X`` (P, T, R, D), each with its row; none for fewer than three
     photographs."""
     photographs, repetitions = X.shape[0], X.shape[2]
-    if photographs < MIN_PHOTOGRAPHS:
+    if photographs < MIN_VARIANCE_PHOTOGRAPHS:
         return []
     note = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
     about = {"images": photographs, "note": joined(too_few(photographs), note)}
@@ -279,9 +279,17 @@ DUPLICATE_COLUMNS = [
 ]
 
 
-ORIGINAL, DUPLICATES, BY_CONTENT, ALTERED = "original", "duplicates", "content", "altered"
-"""Finding the original of a copy, distinguishing copies from other pictures, retrieval by content, and finding altered
-pictures."""
+ORIGINAL = "original"
+"""Use of retrieving the original of a copy."""
+
+DUPLICATES = "duplicates"
+"""Use of distinguishing copies from unrelated images."""
+
+BY_CONTENT = "content"
+"""Use of retrieval by content."""
+
+ALTERED = "altered"
+"""Use of retrieving images with the same transformation."""
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:

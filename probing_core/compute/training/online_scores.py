@@ -26,10 +26,10 @@ from probing_core.measures.statistics import ClusterSums, interval, mean, number
 from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.base import Image
 
-MIN_PHOTOGRAPHS = 2
+MIN_SPLIT_PHOTOGRAPHS = 2
 """Smallest number of photographs to learn from, and to hold out."""
 
-CHUNK = 16
+IMAGES_PER_REPORT = 16
 """Images whose views are made between two reports of progress."""
 
 
@@ -55,7 +55,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     are fewer. A corpus without splits is split by photograph; the split ``test`` is never read.
 
     Raises:
-        BadCorpus: fewer than `MIN_PHOTOGRAPHS` photographs on either side can be used.
+        BadCorpus: fewer than `MIN_SPLIT_PHOTOGRAPHS` photographs on either side can be used.
     """
     learned, rows = copy(corpus), corpus.rows
     if (rows["split"] == "").any():
@@ -68,10 +68,10 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     chosen = pd.Index([i for split, count in counts.items() for i in order.index[order["split"] == split][:count]])
     for split in counts:
         count = images.loc[chosen].query("split == @split")["base_id"].nunique()
-        if count < MIN_PHOTOGRAPHS:
+        if count < MIN_SPLIT_PHOTOGRAPHS:
             raise BadCorpus(
-                f"{MIN_PHOTOGRAPHS} photographs to learn from and {MIN_PHOTOGRAPHS} held out are needed at least; "
-                f"'{corpus.name}' has {count} usable in its split '{split}': give more pictures."
+                f"{MIN_SPLIT_PHOTOGRAPHS} photographs to learn from and {MIN_SPLIT_PHOTOGRAPHS} held out are needed at "
+                f"least; '{corpus.name}' has {count} usable in its split '{split}': give more pictures."
             )
     content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
@@ -83,16 +83,16 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     ids = table["image_id"].unique()
     pictures: list[Image] = []
     with picture_pool(len(table)) as pool:
-        for start in range(0, len(ids), CHUNK):
-            batch = table[table["image_id"].isin(ids[start : start + CHUNK])]
+        for start in range(0, len(ids), IMAGES_PER_REPORT):
+            batch = table[table["image_id"].isin(ids[start : start + IMAGES_PER_REPORT])]
             pictures += make_samples(MAIN, design, corpus, batch, pool)[0]
-            progress(min(start + CHUNK, len(ids)), len(ids))
+            progress(min(start + IMAGES_PER_REPORT, len(ids)), len(ids))
     return FixedViews(tuple(pictures), table)
 
 
 CLEAN_SHIFT = "clean-shift"
 
-COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
+ONLINE_COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
 
 Score = tuple[str, str, ClusterSums, float]
 """Name, measure, sums by photograph, chance."""
@@ -105,17 +105,18 @@ def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
         X: (V, D) embeddings of the views, in order; finite.
 
     Returns:
-        One row per score, with `COLUMNS`: ``fine`` (balanced accuracy over all transforms), ``group:...`` (recall of
-        a group's members by the fine probe), ``content`` (balanced accuracy over labels, on clean views; absent where
-        fewer than two labels have enough photographs) and ``clean-shift`` (how far the sub-pixel warp of every view
-        moves an embedding, in units of the mean distance between photographs), each with its 95% CI over
-        ``photographs`` and the accuracy of random guessing (NaN for the shift).
+        One row per score, with `ONLINE_COLUMNS`: ``fine`` (balanced accuracy over all transforms),
+        ``group:...`` (recall of a group's members by the fine probe), ``content`` (balanced accuracy over
+        labels, on clean views; absent where fewer than two labels have enough photographs) and ``clean-shift``
+        (how far the sub-pixel warp of every view moves an embedding, in units of the mean distance between
+        photographs), each with its 95% CI over ``photographs`` and the accuracy of random guessing (NaN for the
+        shift).
     """
     rows = []
     for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):
         estimate = interval(sums, low=0.0, high=None if measure == "shift" else 1.0)
         rows.append((name, measure, estimate.value, estimate.low, estimate.high, estimate.clusters, chance))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(ONLINE_COLUMNS))
 
 
 def _appearance_scores(X: np.ndarray, views: FixedViews) -> Iterator[Score]:

@@ -18,7 +18,7 @@ import pandas as pd
 from probing_core.answers.answer import Posterior, edit_score, given_edited, log_of
 from probing_core.answers.calibration import fit_posterior
 from probing_core.compute.evaluation.score_rows import LINEAR, joined
-from probing_core.compute.lazy_rows import BLOCK, LazyRows
+from probing_core.compute.lazy_rows import READ_ROWS, LazyRows
 from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, Task, codes
 from probing_core.compute.sampling.samples import has_splits
@@ -34,7 +34,7 @@ from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes import knn
 from probing_core.probes.base import FitFacts, LinearProbe, log_loss
-from probing_core.probes.linear import GRID, fit, fit_in_span, fixed_penalty
+from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
 from probing_core.transforms import resolve
 
 MAX_FOLDS = 5
@@ -82,7 +82,7 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
 
     if has_splits(data.images):
         train, val, test = (data.split == split for split in ("train", "val", "test"))
-        only_fold = fold("split", train, val, test, GRID)
+        only_fold = fold("split", train, val, test, PENALTY_GRID)
         for split in ("train", "val", "test"):
             if len(getattr(only_fold, split)) == 0:
                 raise BadCorpus(
@@ -248,7 +248,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     for probe, tested in cross:
         # Apart, since the last digits of a product of matrices depend on the number of rows.
         for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
-            for block in np.split(rows, range(BLOCK, len(rows), BLOCK)):
+            for block in np.split(rows, range(READ_ROWS, len(rows), READ_ROWS)):
                 expected = at_temperature(probe.probabilities(pictures.X[block]), temperature) * prior
                 expected /= expected.sum(1, keepdims=True)
                 scores[block] = edit_score(log_of(expected), groups)
@@ -305,7 +305,7 @@ def _by_splits(
     X, truth, split, first, rendered = pictures.X, pictures.truth, pictures.split, pictures.first, pictures.rendered
 
     def learned_from(
-        rows: np.ndarray, validation: np.ndarray, root: bool = False, penalties: Sequence[float] = GRID
+        rows: np.ndarray, validation: np.ndarray, root: bool = False, penalties: Sequence[float] = PENALTY_GRID
     ) -> LinearProbe:
         return fit(
             X.at(rows),
@@ -475,7 +475,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     )
 
 
-SEEDS = (0, 1, 2)
+MLP_SEEDS = (0, 1, 2)
 MAX_TO_LEARN = 12_000
 """Most samples that they learn from, in whole images, so that classes stay paired; more would take too long."""
 
@@ -501,10 +501,10 @@ def train_others(data: ModelSamples) -> Trained:
         fits.append((probe, probe, facts))
         tables.append(prediction_table(data, task, test, blocks, {"probe": probe}))
 
-    networks = mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=SEEDS)
-    for seed, probe in zip(SEEDS, networks, strict=True):
+    networks = mlp.fit_seeds(X, y, classes=task.classes, validation=validation, seeds=MLP_SEEDS)
+    for seed, probe in zip(MLP_SEEDS, networks, strict=True):
         add(f"mlp-{seed}", probe.facts, predicted_blocks(probe, Xt))
-    sizes = [k for k in knn.NEIGHBORS if k <= len(y)]
+    sizes = [k for k in knn.NEIGHBOR_COUNTS if k <= len(y)]
     validation_votes = knn.votes(X, y, validation[0], sizes, len(task.classes))
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     for k in sizes:

@@ -9,7 +9,7 @@ from probing_core.transforms import alternatives
 from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
 
-LARGEST_SIDE = 1024
+MAX_STYLIZED_SIDE = 1024
 """Maximum side for stylization, which takes seconds per megapixel. Larger images are downsampled."""
 
 
@@ -17,7 +17,7 @@ def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:
     def drawn(small: Image) -> Image:
         return cv2.stylization(small, sigma_s=30 * scale_of(small), sigma_r=0.45)
 
-    return blend(image, at_most(image, LARGEST_SIDE, drawn), amount)
+    return blend(image, at_most(image, MAX_STYLIZED_SIDE, drawn), amount)
 
 
 def pencil_sketch(image: Image, amount: float, rng: np.random.Generator) -> Image:

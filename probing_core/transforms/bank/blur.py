@@ -11,12 +11,12 @@ from probing_core.transforms import alternatives
 from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import at_most, scale_of
 
-LARGEST_SIDE = 512
+MAX_BLURRED_SIDE = 512
 """Maximum side for isotropic blurs. Larger images are downsampled, because the blur removes finer detail anyway."""
 
 
 def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
-    return at_most(image, LARGEST_SIDE, lambda small: cv2.GaussianBlur(small, (0, 0), sigma * scale_of(small)))
+    return at_most(image, MAX_BLURRED_SIDE, lambda small: cv2.GaussianBlur(small, (0, 0), sigma * scale_of(small)))
 
 
 def motion_blur(image: Image, length: float, rng: np.random.Generator) -> Image:
@@ -24,7 +24,9 @@ def motion_blur(image: Image, length: float, rng: np.random.Generator) -> Image:
 
 
 def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image:
-    return at_most(image, LARGEST_SIDE, lambda small: cv2.filter2D(small, -1, disc_kernel(radius * scale_of(small))))
+    return at_most(
+        image, MAX_BLURRED_SIDE, lambda small: cv2.filter2D(small, -1, disc_kernel(radius * scale_of(small)))
+    )
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
@@ -45,8 +47,11 @@ def disc_kernel(radius: float) -> np.ndarray:
     return weights / weights.sum()
 
 
-NARROWEST_SIGMA, NARROWEST_RADIUS = 0.25, 0.5
-"""Smallest sigma and radius, in pixels, that have an effect: smaller kernels cover only one pixel."""
+NARROWEST_SIGMA = 0.25
+"""Smallest sigma in pixels that has an effect: a smaller kernel covers only one pixel."""
+
+NARROWEST_RADIUS = 0.5
+"""Smallest radius in pixels that has an effect: a smaller kernel covers only one pixel."""
 
 # fmt: off
 TRANSFORMS = (

@@ -132,7 +132,7 @@ FONTS = {
 }
 """Font families by split, from the fonts included in matplotlib. No family is in two splits."""
 
-WORDS = {
+OVERLAY_TEXTS = {
     "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
     "val": ("Draft", "COPY", "Winter", "Archive", "Free", "Garden", "Title", "1987"),
     "test": ("Proof", "NEWS", "Autumn", "Gallery", "Offer", "Market", "Part 3", "Welcome"),
@@ -144,7 +144,7 @@ def text(image: Image, height: float, rng: np.random.Generator, split: str = "tr
     face = font(str(rng.choice(FONTS[split])), size)
     stroke = max(1, round(size / 14))
     fill = random_color(rng)
-    lines = "\n".join(rng.choice(WORDS[split], rng.integers(1, 4), replace=False))
+    lines = "\n".join(rng.choice(OVERLAY_TEXTS[split], rng.integers(1, 4), replace=False))
     measure = ImageDraw.Draw(PilImage.new("L", (1, 1)))
     left, top, right, bottom = measure.multiline_textbbox((0, 0), lines, face, stroke_width=stroke)
     box = PilImage.new("RGBA", (math.ceil(right - left), math.ceil(bottom - top)))

@@ -22,14 +22,14 @@ from probing_core.transforms.base import Image, Member, Transform, of_bank
 from probing_core.transforms.pixel_ops import at_most, blend
 from probing_core.transforms.view import central_square
 
-SIDE = 256
+PATTERN_SIDE = 256
 
 
 def mosaic() -> Image:
     """Draw flat tiles of strong colors with dark joints."""
     rng = np.random.default_rng(1)
-    points, colors = rng.uniform(0, SIDE, (90, 2)), rng.integers(30, 250, (90, 3))
-    y, x = np.mgrid[:SIDE, :SIDE]
+    points, colors = rng.uniform(0, PATTERN_SIDE, (90, 2)), rng.integers(30, 250, (90, 3))
+    y, x = np.mgrid[:PATTERN_SIDE, :PATTERN_SIDE]
     away = np.hypot(x[..., None] - points[:, 0], y[..., None] - points[:, 1])
     nearest, second = np.sort(away, axis=-1)[..., :2].transpose(2, 0, 1)
     tiles = colors[away.argmin(axis=-1)]
@@ -39,17 +39,24 @@ def mosaic() -> Image:
 def hatching() -> Image:
     """Draw crossed ink lines on cream paper."""
     rng = np.random.default_rng(2)
-    paper = np.full((SIDE, SIDE, 3), (240, 230, 205), np.uint8)
+    paper = np.full((PATTERN_SIDE, PATTERN_SIDE, 3), (240, 230, 205), np.uint8)
     for slope in (1, -1):
-        for start in range(-SIDE, 2 * SIDE, 7):
+        for start in range(-PATTERN_SIDE, 2 * PATTERN_SIDE, 7):
             bend = rng.integers(-4, 5)
-            cv2.line(paper, (start, 0), (start + slope * SIDE + int(bend), SIDE), (35, 30, 60), 1, cv2.LINE_AA)
+            cv2.line(
+                paper,
+                (start, 0),
+                (start + slope * PATTERN_SIDE + int(bend), PATTERN_SIDE),
+                (35, 30, 60),
+                1,
+                cv2.LINE_AA,
+            )
     return paper
 
 
 def marble() -> Image:
     """Draw wavy bands of blue, gold and white."""
-    y, x = np.mgrid[:SIDE, :SIDE] / SIDE
+    y, x = np.mgrid[:PATTERN_SIDE, :PATTERN_SIDE] / PATTERN_SIDE
     phase = 8 * x + 1.4 * np.sin(9 * y + 3 * np.sin(5 * x)) + 0.7 * np.sin(17 * y + 11 * x)
     bands = (np.sin(2 * np.pi * phase) + 1) / 2
     blue, gold = np.array((25, 60, 150)), np.array((235, 200, 90))
@@ -59,10 +66,10 @@ def marble() -> Image:
 def dots() -> Image:
     """Draw overlapping dabs of bright paint, as in pointillism."""
     rng = np.random.default_rng(4)
-    canvas = np.full((SIDE, SIDE, 3), (230, 225, 210), np.uint8)
+    canvas = np.full((PATTERN_SIDE, PATTERN_SIDE, 3), (230, 225, 210), np.uint8)
     for _ in range(2500):
         color = 255 * np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.5, 1), rng.uniform(0.5, 1)))
-        place = rng.integers(0, SIDE, 2).tolist()
+        place = rng.integers(0, PATTERN_SIDE, 2).tolist()
         cv2.circle(canvas, place, int(rng.integers(2, 6)), color.tolist(), -1, cv2.LINE_AA)
     return canvas
 
@@ -70,10 +77,10 @@ def dots() -> Image:
 def brushwork() -> Image:
     """Draw thick curved strokes that follow a flow."""
     rng = np.random.default_rng(5)
-    canvas = np.full((SIDE, SIDE, 3), (40, 60, 90), np.uint8)
+    canvas = np.full((PATTERN_SIDE, PATTERN_SIDE, 3), (40, 60, 90), np.uint8)
     palette = np.array([(30, 60, 120), (60, 110, 170), (230, 200, 80), (200, 120, 50), (240, 235, 200), (20, 30, 60)])
     for _ in range(1400):
-        x, y = rng.uniform(0, SIDE, 2)
+        x, y = rng.uniform(0, PATTERN_SIDE, 2)
         angle = 2 * np.sin(x / 40) + 2 * np.cos(y / 50)
         end = (int(x + 16 * np.cos(angle)), int(y + 16 * np.sin(angle)))
         color = np.clip(palette[rng.integers(6)] + rng.integers(-15, 16, 3), 0, 255)
@@ -103,12 +110,15 @@ STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
 )
 
 
-CONTENT_SIDE, STYLE_SIDE = 384, 256
-"""Input sides of the arbitrary-style network and of its style encoder, in pixels."""
+CONTENT_SIDE = 384
+"""Input side of the arbitrary-style network in pixels."""
+
+STYLE_SIDE = 256
+"""Input side of the style encoder in pixels."""
 
 STYLE_ENCODER = "arbitrary_predict"
 
-LARGEST_SIDE = 1024
+MAX_STYLED_SIDE = 1024
 """Maximum shorter side for the 26-style network. Larger images are downsampled to limit memory use."""
 
 _lock = Lock()
@@ -142,7 +152,7 @@ def session(name: str) -> Any:
 
 def built_in(image: Image, amount: float, rng: np.random.Generator, style: int) -> Image:
     """Blend ``image`` with its rendering in style ``style`` (0 to 25) of the 26-style network."""
-    return blend(image, at_most(image, LARGEST_SIDE, partial(_paint, style=style)), amount)
+    return blend(image, at_most(image, MAX_STYLED_SIDE, partial(_paint, style=style)), amount)
 
 
 def _paint(image: Image, style: int) -> Image:
@@ -245,7 +255,7 @@ TRANSFORMS = (
     _built_in_style(19, "C"),
 )
 
-FAR = (
+UNSEEN_STYLES = (
     *(_built_in_style(style, None) for style in FAR_BUILT_IN),
     *(_arbitrary_style(n, make) for n, make in enumerate(STYLE_PICTURES, start=1)),
     CONTROL,

@@ -15,8 +15,11 @@ FOG_DECAY = 2.0
 
 FOG_SIDE = 256
 
-RAINY, SNOWY = 60, 80
-"""Numbers of rain streaks and snowflakes at which the scene is fully darkened or bleached."""
+FULL_RAIN = 60
+"""Number of rain streaks at which the scene is fully darkened."""
+
+FULL_SNOW = 80
+"""Number of snowflakes at which the scene is fully bleached."""
 
 
 def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
@@ -68,7 +71,7 @@ def rain(image: Image, amount: float, rng: np.random.Generator) -> Image:
     ):
         cv2.line(streaks, a.tolist(), b.tolist(), value, thick, cv2.LINE_AA, 3)
     weight = (streaks.astype(np.float32) / 255)[..., None]
-    dull = image * np.float32(1 - 0.15 * min(1, amount / RAINY))
+    dull = image * np.float32(1 - 0.15 * min(1, amount / FULL_RAIN))
     return to_bytes(dull + weight * (225 - dull))
 
 
@@ -84,7 +87,7 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
         cv2.circle(flakes, place.tolist(), int(size), 255, -1, cv2.LINE_AA, 3)
     flakes = cv2.resize(flakes, (width, height), interpolation=cv2.INTER_AREA)
     weight = cv2.GaussianBlur(flakes, (0, 0), 0.4 * scale).astype(np.float32)[..., None] / 255
-    haze = 0.1 * min(1, amount / SNOWY)
+    haze = 0.1 * min(1, amount / FULL_SNOW)
     pale = image * np.float32(1 - haze) + np.float32(haze * 255)
     return to_bytes(pale + weight * (255 - pale))
 
@@ -98,12 +101,12 @@ TRANSFORMS = (
         draws=True, pixels=fog, alternative=alternatives.fog,
     ),
     of_bank(
-        "weather", "B", "rain", "streaks", "in a square view", RAINY, 300,
+        "weather", "B", "rain", "streaks", "in a square view", FULL_RAIN, 300,
         "Draws bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
         draws=True, pixels=rain, alternative=alternatives.rain,
     ),
     of_bank(
-        "weather", "C", "snow", "flakes", "in a square view", SNOWY, 400,
+        "weather", "C", "snow", "flakes", "in a square view", FULL_SNOW, 400,
         "Draws white flakes of several sizes over a paler scene.",
         "Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
         draws=True, pixels=snow, alternative=alternatives.snow,

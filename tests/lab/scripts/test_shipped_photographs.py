@@ -12,7 +12,7 @@ import pytest
 from lab.scripts.shipped_photographs import COLUMNS, LICENSE, SOURCE, choose, encoded, further, write
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
-from probing_core.paths import PHOTOGRAPHS, reference_run
+from probing_core.paths import PHOTOGRAPHS_FILE, reference_run
 from tests.corpora.pictures import made_png
 
 BASE = {
@@ -118,7 +118,7 @@ def test_a_missing_column_is_named(tmp_path):
 
 def test_what_ships_is_written_as_the_script_writes():
     """Row order, columns and texts of the file are those that it would be given today."""
-    table = pq.read_table(reference_run() / PHOTOGRAPHS)
+    table = pq.read_table(reference_run() / PHOTOGRAPHS_FILE)
     assert set(table.column_names) == {*COLUMNS, "base_id", "source", "license"}
     assert table["source"].unique().to_pylist() == [SOURCE]
     assert table["license"].unique().to_pylist() == [LICENSE]
