@@ -110,21 +110,21 @@ def compare_tables(old: pd.DataFrame, new: pd.DataFrame) -> Difference:
     if old.empty and new.empty:
         return Difference(0.0, "", 1, ", ".join(only))
     keys = _keys(old, new, common)
-    both = _numbered(old[common], keys).merge(
+    merged = _numbered(old[common], keys).merge(
         _numbered(new[common], keys), on=[*keys, "_nth"], how="outer", suffixes=("", "_new"), indicator=True
     )
     for side, name in (("left_only", "old"), ("right_only", "new")):
-        if count := int((both["_merge"] == side).sum()):
+        if count := int((merged["_merge"] == side).sum()):
             only.append(f"{name} alone: {count} rows")
-    both = both[both["_merge"] == "both"]
+    merged = merged[merged["_merge"] == "both"]
     largest, where = 0.0, ""
     for name in common:
         if name in keys or name in PROSE:
             continue
-        found = _largest(both[name], both[f"{name}_new"])
-        if found > largest:
-            largest, where = found, name
-    return Difference(largest, where, len(both), ", ".join(only))
+        distance = _largest(merged[name], merged[f"{name}_new"])
+        if distance > largest:
+            largest, where = distance, name
+    return Difference(largest, where, len(merged), ", ".join(only))
 
 
 def _keys(old: pd.DataFrame, new: pd.DataFrame, common: list[str]) -> list[str]:
@@ -145,8 +145,8 @@ def _numbered(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _largest(old: pd.Series, new: pd.Series) -> float:
     if not (pd.api.types.is_numeric_dtype(old) and pd.api.types.is_numeric_dtype(new)):
-        same = (old == new) | (old.isna() & new.isna())
-        return 0.0 if same.all() else np.inf
+        equal = (old == new) | (old.isna() & new.isna())
+        return 0.0 if equal.all() else np.inf
     a, b = old.to_numpy(np.float64), new.to_numpy(np.float64)
     equal = (a == b) | (np.isnan(a) & np.isnan(b))
     with np.errstate(invalid="ignore"):
@@ -178,9 +178,9 @@ class FileDifference:
         return self.table is None or self.table.same
 
     def __str__(self) -> str:
-        what = [name for name, differs in (("bytes", self.bytes), ("key", self.key)) if differs]
+        differences = [name for name, differs in (("bytes", self.bytes), ("key", self.key)) if differs]
         if self.table is None:
-            return f"{'other ' + ' and '.join(what):20}"
+            return f"{'other ' + ' and '.join(differences):20}"
         where = f" in {self.table.where}" if self.table.where else ""
         verdict = "same numbers" if self.table.same else "DIFFERS"
         only = f"  ({self.table.only})" if self.table.only else ""
@@ -194,14 +194,14 @@ def compare_runs(old: Path, new: Path) -> dict[str, FileDifference | str]:
         path in the run -> its difference; or which side alone has it.
     """
     sides = {"old": entries_of(old), "new": entries_of(new)}
-    found: dict[str, FileDifference | str] = {}
+    results: dict[str, FileDifference | str] = {}
     for path in sorted(sides["old"].keys() | sides["new"].keys()):
-        alone = [name for name, entries in sides.items() if path in entries]
-        if len(alone) == 1:
-            found[path] = f"{alone[0]} alone"
+        only_in = [name for name, entries in sides.items() if path in entries]
+        if len(only_in) == 1:
+            results[path] = f"{only_in[0]} alone"
         else:
-            found[path] = _compare_files(path, *(entries[path] for entries in sides.values()))
-    return found
+            results[path] = _compare_files(path, *(entries[path] for entries in sides.values()))
+    return results
 
 
 def _compare_files(
@@ -221,8 +221,8 @@ def _compare_files(
 def entries_of(run: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
     """Return path in the run -> its file, and its entry in the manifest; files of a base are those of the run, too."""
     content = json.loads((run / layout.MANIFEST).read_bytes())
-    found = entries_of(Path(content["base"])) if "base" in content else {}
-    return found | {path: (run / path, entry) for path, entry in content["files"].items()}
+    entries = entries_of(Path(content["base"])) if "base" in content else {}
+    return entries | {path: (run / path, entry) for path, entry in content["files"].items()}
 
 
 def probing(tree: Path, arguments: Sequence[str]) -> None:
@@ -230,9 +230,9 @@ def probing(tree: Path, arguments: Sequence[str]) -> None:
     print(f"{tree}: {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "probing_core.cli", *arguments]
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{done.stderr}")
+    process = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{process.stderr}")
 
 
 STOPPED = "stopped"
@@ -248,22 +248,20 @@ def make_runs(tree: Path, out: Path, scenes: Path) -> None:
         probing(tree, arguments)
 
 
-def report(found: Mapping[str, FileDifference | str], exact: bool = False) -> bool:
+def report(results: Mapping[str, FileDifference | str], exact: bool = False) -> bool:
     """Print one row for each file that differs, and return whether all numbers, or with ``exact`` all files, are the
     same."""
-    same = True
-    for path, one in found.items():
-        if isinstance(one, str):
-            print(f"{one:20}  {path}")
-            same &= not exact
-        elif not one.exact:
-            print(f"{one}  {path}")
-            same &= one.same_numbers and not exact
-    print(
-        f"{len(found)} files compared, {sum(isinstance(one, FileDifference) and one.exact for one in found.values())} "
-        "with the same bytes and keys"
-    )
-    return same
+    equal = True
+    for path, difference in results.items():
+        if isinstance(difference, str):
+            print(f"{difference:20}  {path}")
+            equal &= not exact
+        elif not difference.exact:
+            print(f"{difference}  {path}")
+            equal &= difference.same_numbers and not exact
+    exact_files = sum(isinstance(result, FileDifference) and result.exact for result in results.values())
+    print(f"{len(results)} files compared, {exact_files} with the same bytes and keys")
+    return equal
 
 
 def report_continued(tree: Path, old: Path, folder: Path) -> bool:
@@ -300,18 +298,18 @@ def main() -> int:
         places = {"old": options.keep or Path(folder) / "old", "new": Path(folder) / "new"}
         scenes = write_corpora(places["old"].with_name(f"{places['old'].name}-scenes"))
         for name, place in places.items():
-            done = place / "complete"
-            if not done.exists():
+            marker = place / "complete"
+            if not marker.exists():
                 shutil.rmtree(place, ignore_errors=True)
                 make_runs(getattr(options, name).resolve(), place, scenes)
-                done.touch()
-        same = True
+                marker.touch()
+        equal = True
         for name in commands(places["old"], scenes):
             print(f"\n{name}:")
-            same &= report(compare_runs(places["old"] / name, places["new"] / name), options.exact)
+            equal &= report(compare_runs(places["old"] / name, places["new"] / name), options.exact)
         if options.exact:
-            same &= report_continued(options.new.resolve(), places["old"], Path(folder) / "continued")
-    return 0 if same else 1
+            equal &= report_continued(options.new.resolve(), places["old"], Path(folder) / "continued")
+    return 0 if equal else 1
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from lab.devtools.kept import copy_of, kept
+from lab.devtools.kept import cached_folder, copy_of
 from lab.devtools.scenes import scene, write_scenes
 
 if TYPE_CHECKING:
@@ -124,13 +124,13 @@ def chromium(tab) -> Any:
 def few_scenes() -> Path:
     """A folder of 8 pictures, 64 pixels, not to be written to: fewer than 30, so it is evaluated by
     cross-validation."""
-    return kept("few-scenes", lambda folder: write_scenes(folder, 8, 64))
+    return cached_folder("few-scenes", lambda folder: write_scenes(folder, 8, 64))
 
 
 @pytest.fixture(scope="session")
 def many_scenes() -> Path:
     """A folder of 40 pictures, 64 pixels, not to be written to: enough to be split."""
-    return kept("many-scenes", lambda folder: write_scenes(folder, 40, 64))
+    return cached_folder("many-scenes", lambda folder: write_scenes(folder, 40, 64))
 
 
 def few_transforms(corpus: Path, *models: str) -> Options:
@@ -216,7 +216,7 @@ def kept_made_run(**options: Any) -> Path:
 
         make_run(folder, **options)
 
-    return kept(f"made-{hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]}", make)
+    return cached_folder(f"made-{hashlib.sha256(repr(sorted(options.items())).encode()).hexdigest()[:8]}", make)
 
 
 def copy_of_made_run(out: Path, **options: Any) -> Path:

@@ -27,8 +27,8 @@ def fastest(rounds: int, *functions: Callable[[], object], clock: Clock = time.p
 
     They are called in turn, so that other work on the machine slows all alike.
     """
-    taken = [[seconds_of(function, clock) for function in functions] for _ in range(rounds + 1)]
-    return [min(column) for column in zip(*taken[1:], strict=True)]
+    seconds = [[seconds_of(function, clock) for function in functions] for _ in range(rounds + 1)]
+    return [min(column) for column in zip(*seconds[1:], strict=True)]
 
 
 def in_process(module: str, *arguments: object) -> dict[str, float]:

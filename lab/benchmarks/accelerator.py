@@ -59,8 +59,8 @@ def run(size: Size) -> dict[str, dict[str, float]]:
     - ``run_over_processor``: seconds of a run with a device that takes less, over those of the run whose device takes
       none; at most 1.1 is the aim.
     """
-    made, processor = _run(size, 0.0)
-    slow, fast = (_run(size, share * processor / made.pictures) for share in (size.slow, size.fast))
+    device, processor = _run(size, 0.0)
+    slow, fast = (_run(size, share * processor / device.pictures) for share in (size.slow, size.fast))
     return {
         "accelerator": {
             "busy_when_slow": round(slow[0].busy_s / slow[0].seconds, 3),

@@ -29,11 +29,11 @@ SMALL = Size(2)
 def run(size: Size) -> dict[str, Any]:
     """Return for the bank with and without styles the pictures per second by number of workers, and the ratio of two
     workers to one."""
-    corpus, found = open_corpus("reference"), {}
+    corpus, results = open_corpus("reference"), {}
     for name, styles in (("without_styles", False), ("with_styles", True)):
         transforms = tuple(t for t in bank() if styles or t.group != "style")
         design = Design(view=128, transforms=transforms, seed=0, threads=1)
-        chosen = choose_images(design, corpus, lambda done, total: None)
+        chosen = choose_images(design, corpus, lambda completed, total: None)
         samples = plan_samples(design, chosen[chosen["used"]].head(size.images))
         speeds: dict[str, float] = {}
         for count in COUNTS:
@@ -42,5 +42,5 @@ def run(size: Size) -> dict[str, Any]:
                 start = time.perf_counter()
                 make_samples(MAIN, design, corpus, samples, pool)
                 speeds[str(count)] = len(samples) / (time.perf_counter() - start)
-        found[name] = {"pictures_per_s": speeds, "two_over_one": speeds["2"] / speeds["1"]}
-    return {"bank": found}
+        results[name] = {"pictures_per_s": speeds, "two_over_one": speeds["2"] / speeds["1"]}
+    return {"bank": results}

@@ -51,11 +51,17 @@ def _row(name: str, images: list[np.ndarray], rounds: int) -> dict:
     eager = load_embedder(name, device="cpu")
     assert isinstance(eager, NetworkEmbedder)
     run_in_pytorch(eager)
-    whole, bare, torch = fastest(rounds, lambda: embedder.embed(images), _bare(embedder, images), _bare(eager, images))
-    row |= {"engine": embedder.engine, "images_per_s": len(images) / whole, "bare_images_per_s": len(images) / bare}
+    embed_s, network_s, torch_s = fastest(
+        rounds, lambda: embedder.embed(images), _bare(embedder, images), _bare(eager, images)
+    )
+    row |= {
+        "engine": embedder.engine,
+        "images_per_s": len(images) / embed_s,
+        "bare_images_per_s": len(images) / network_s,
+    }
     for loaded in (embedder, eager):
         loaded.close()
-    return row | {"ratio": bare / whole, "over_torch": torch / bare}
+    return row | {"ratio": network_s / embed_s, "over_torch": torch_s / network_s}
 
 
 def _bare(embedder: NetworkEmbedder, images: list[np.ndarray]) -> Callable[[], object]:

@@ -84,13 +84,13 @@ def run(size: Size) -> dict[str, dict[str, float]]:
 
     ``bytes`` is the size of the data for each point and model.
     """
-    found: dict[str, float] = {"bytes": 2 * 2 + 3.0}  # two 16-bit places; answer and two probabilities
+    results: dict[str, float] = {"bytes": 2 * 2 + 3.0}  # two 16-bit places; answer and two probabilities
     if not CHROMIUM:
         print("  no Chromium on this machine: the explorer is not drawn", file=sys.stderr, flush=True)
     for count in size.points if CHROMIUM else ():
         released, live = _measured(count, size.changes)
-        found |= {f"released_{count}": round(released, 1), f"live_{count}": round(live, 1)}
-    return {"explorer": found}
+        results |= {f"released_{count}": round(released, 1), f"live_{count}": round(live, 1)}
+    return {"explorer": results}
 
 
 def _measured(count: int, changes: int) -> tuple[float, float]:

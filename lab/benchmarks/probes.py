@@ -35,31 +35,41 @@ def run(size: Size) -> dict[str, float]:
     from probing_core.probes.linear import fit
 
     rows, dims = size.rows, size.dims
-    X, y = _made(rows + rows // 5, dims)
-    train, held = slice(0, rows), slice(rows, None)
-    fit(X[:2000], y[:2000], classes=tuple(map(str, range(CLASSES))), validation=(X[held], y[held]), penalties=(1.0,))
+    X, y = _make_classes(rows + rows // 5, dims)
+    train, held_out = slice(0, rows), slice(rows, None)
+    fit(
+        X[:2000],
+        y[:2000],
+        classes=tuple(map(str, range(CLASSES))),
+        validation=(X[held_out], y[held_out]),
+        penalties=(1.0,),
+    )
     start = time.perf_counter()
     probe = fit(
-        X[train], y[train], classes=tuple(map(str, range(CLASSES))), validation=(X[held], y[held]), penalties=PENALTIES
+        X[train],
+        y[train],
+        classes=tuple(map(str, range(CLASSES))),
+        validation=(X[held_out], y[held_out]),
+        penalties=PENALTIES,
     )
-    ours = time.perf_counter() - start
+    probe_s = time.perf_counter() - start
     start = time.perf_counter()
     scaler = StandardScaler().fit(X[train])
-    Z, Zv = scaler.transform(X[train]), scaler.transform(X[held])
+    Z, Zv = scaler.transform(X[train]), scaler.transform(X[held_out])
     losses = []
     for penalty in PENALTIES:
         model = LogisticRegression(C=1 / (rows * penalty), max_iter=300).fit(Z, y[train])
-        losses.append(-model.predict_log_proba(Zv)[np.arange(len(Zv)), y[held]].mean())
-    theirs = time.perf_counter() - start
+        losses.append(-model.predict_log_proba(Zv)[np.arange(len(Zv)), y[held_out]].mean())
+    sklearn_s = time.perf_counter() - start
     return {
-        "linear_probe_times_faster_than_sklearn": theirs / ours,
+        "linear_probe_times_faster_than_sklearn": sklearn_s / probe_s,
         "linear_probe_validation_loss_over_sklearn": probe.facts.validation_loss / float(min(losses)),
         "linear_probe_penalties_solved": len(probe.facts.path),
         "linear_probe_penalties_solved_sklearn": len(losses),
     }
 
 
-def _made(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
+def _make_classes(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Return overlapping classes in correlated dimensions with a decaying spectrum, like embeddings."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, CLASSES, n)

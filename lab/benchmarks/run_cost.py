@@ -99,10 +99,10 @@ def _corpus(folder: Path) -> str:
 def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float:
     """Return the run's seconds over those of its parts; the fastest of ``rounds`` of each, measured in turn."""
     loaded = {name: load_embedder(name, device="cpu") for name in names}
-    whole, parts_of = [], []
+    run_s, parts_of = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as out:
-            whole.append(seconds_of(partial(_embed, Path(out), corpus, loaded, images)))
+            run_s.append(seconds_of(partial(_embed, Path(out), corpus, loaded, images)))
             parts = _Parts(Store(Path(out)), open_corpus(corpus))
             making = seconds_of(parts.make)
             preparing, forward = np.sum([parts.embed(embedder) for embedder in loaded.values()], axis=0)
@@ -111,12 +111,12 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
         embedder.close()
     making, preparing, forward = np.min(parts_of, axis=0)
     print(
-        f"  {images} images, {len(names)} models: {min(whole):.1f} s for making {making:.1f} s, batches "
+        f"  {images} images, {len(names)} models: {min(run_s):.1f} s for making {making:.1f} s, batches "
         f"{preparing:.1f} s and forward passes {forward:.1f} s",
         file=sys.stderr,
         flush=True,
     )
-    return round(min(whole) / float(making + preparing + forward), 3)
+    return round(min(run_s) / float(making + preparing + forward), 3)
 
 
 def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: int) -> None:

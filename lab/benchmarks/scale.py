@@ -86,12 +86,12 @@ def run(size: Size) -> dict[str, float]:
       of the cluster counted, over those of ``--executor local``: the difference between 30,000 and 10,000 samples, so
       that starting a cluster (``scale_ray_start_s``) is not in it; at most 1.1 is the aim. Only where Ray is installed.
     """
-    found = {"scale_store_entry_ratio": _entry_ratio(size)}
+    ratios = {"scale_store_entry_ratio": _entry_ratio(size)}
     with tempfile.TemporaryDirectory() as folder:
-        found |= _growth(Path(folder), size)
+        ratios |= _growth(Path(folder), size)
         if all(size.ray) and importlib.util.find_spec("ray") is not None:
-            found |= _ray(Path(folder), size)
-    return found
+            ratios |= _ray(Path(folder), size)
+    return ratios
 
 
 def _entry_ratio(size: Size) -> float:
@@ -125,8 +125,8 @@ def _growth(folder: Path, size: Size) -> dict[str, float]:
         more.append(in_process(*MEASURE, "growth", many_corpus))
         print(f"  {size.few:,} samples: {few[-1]}; {size.many:,}: {more[-1]}", file=sys.stderr, flush=True)
 
-    def ratio(what: str) -> float:
-        first, second = (statistics.median(one[what] for one in measured) for measured in (few, more))
+    def ratio(unit: str) -> float:
+        first, second = (statistics.median(costs[unit] for costs in measured) for measured in (few, more))
         return round(second / first, 3)
 
     return {"scale_seconds_ratio": ratio("s"), "scale_memory_ratio": ratio("mb")}
@@ -137,14 +137,14 @@ def _ray(folder: Path, size: Size) -> dict[str, float]:
     command = [sys.executable, "-m", *MEASURE]
     tasks = [lambda e=e, c=c: _tree_seconds([*command, e, c]) for e in ("local", "ray") for c in sizes]
     local_few, local_many, ray_few, ray_many = _in_turn(size.blocks, *tasks)
-    further = (ray_many - ray_few) / (local_many - local_few)
-    return {"scale_ray_overhead": round(further, 3), "scale_ray_start_s": round(ray_few - local_few, 1)}
+    overhead = (ray_many - ray_few) / (local_many - local_few)
+    return {"scale_ray_overhead": round(overhead, 3), "scale_ray_start_s": round(ray_few - local_few, 1)}
 
 
 def _in_turn(blocks: int, *measures: Callable[[], float]) -> list[float]:
     """Return the median of ``blocks`` values of each, measured in turn."""
-    taken = [[measure() for measure in measures] for _ in range(blocks)]
-    return [statistics.median(values) for values in zip(*taken, strict=True)]
+    rounds = [[measure() for measure in measures] for _ in range(blocks)]
+    return [statistics.median(values) for values in zip(*rounds, strict=True)]
 
 
 def _corpus(folder: Path, samples: int) -> str:

@@ -53,14 +53,14 @@ def run(size: Size) -> dict[str, dict[str, object]]:
     - ``ms``: processor milliseconds a picture of each part.
     """
     with tempfile.TemporaryDirectory() as place:
-        here = Path(place)
-        folder, made, detector = _folder(here / "pictures", size), _run(here / "run"), _detector()
+        root = Path(place)
+        folder, run, detector = _folder(root / "pictures", size), _run(root / "run"), _detector()
         prepare(VIEW, VIEW)
         best: dict[str, float] = {"scan": np.inf, "processor": np.inf}
         parts: dict[str, float] = {}
         for i in range(size.rounds):  # in turn, so that other work on the machine slows all alike
             begun, used = time.perf_counter(), time.process_time()
-            scan(folder, here / f"scan-{i}", made)
+            scan(folder, root / f"scan-{i}", run)
             best["scan"] = min(best["scan"], time.perf_counter() - begun)
             best["processor"] = min(best["processor"], time.process_time() - used)
             for name, seconds in _parts(folder, detector).items():

@@ -52,10 +52,10 @@ def run(size: Size) -> dict[str, dict[str, float]]:
         encoder.seconds = 0.0
         seconds, processor = _measured(lambda: probing_core.score(encoder, limit=size.photographs, progress=False))
         waits = seconds / encoder.seconds
-        again, _ = _measured(lambda: probing_core.score(encoder, limit=size.photographs, progress=False))
+        cached_s, _ = _measured(lambda: probing_core.score(encoder, limit=size.photographs, progress=False))
     print(f"  {processor:.1f} processor seconds, forward passes of {forward:.1f}", file=sys.stderr, flush=True)
-    found = {"ratio": processor / forward, "waits": waits, "seconds": seconds, "again": again}
-    return {"score": {name: round(value, 3) for name, value in found.items()}}
+    results = {"ratio": processor / forward, "waits": waits, "seconds": seconds, "again": cached_s}
+    return {"score": {name: round(value, 3) for name, value in results.items()}}
 
 
 class _Encoder:

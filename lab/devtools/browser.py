@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
 """The browser's program: the one that the variable names, or the system's."""
 
@@ -109,7 +109,7 @@ def served(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", *(each.format(host=host, port=port) for each in by)]
+    command = [sys.executable, "-m", *(argument.format(host=host, port=port) for argument in by)]
     command += ["--", *arguments] if arguments else []
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ | dict(env or {}))
     address = f"http://127.0.0.1:{port}"
@@ -136,8 +136,8 @@ def playwright_of_process() -> Iterator[Any]:
     """Yield Playwright's synchronous interface, of which a thread can have one: the running one, or a new one."""
     from playwright.sync_api import sync_playwright
 
-    if (there := getattr(_running, "playwright", None)) is not None:
-        yield there
+    if (running := getattr(_running, "playwright", None)) is not None:
+        yield running
         return
     with sync_playwright() as playwright:
         _running.playwright = playwright
@@ -219,7 +219,7 @@ Endless animations, which show that something is computed, are ignored.
 """
 
 
-def rest(page: Any) -> None:
+def wait_until_settled(page: Any) -> None:
     """Wait until the page shows what its script made, and no longer changes."""
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
@@ -241,7 +241,7 @@ def run_again(page: Any) -> Iterator[None]:
     page.evaluate(WATCHED)
     yield
     page.wait_for_function(RAN, polling=POLL_MS, timeout=WAIT_MS)
-    rest(page)
+    wait_until_settled(page)
 
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
@@ -291,9 +291,9 @@ def complaints_of(page: Any) -> list[str]:
     own."""
     complaints: list[str] = []
 
-    def take(words: str) -> None:
-        if not any(miss in words for miss in OWN_404):
-            complaints.append(words)
+    def take(message: str) -> None:
+        if not any(miss in message for miss in OWN_404):
+            complaints.append(message)
 
     page.on("pageerror", lambda error: take(str(error)))
     page.on("console", lambda m: take(f"{m.text} {m.location.get('url')}") if m.type == "error" else None)

@@ -104,8 +104,8 @@ def generated(page: str, begin: str) -> str:
 
 def put(page: str, begin: str, text: str) -> str:
     """Return ``page`` with ``text`` between the mark ``begin`` and the next `END`."""
-    before, rest = page.split(begin)
-    return f"{before}{begin}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}"
+    before, after = page.split(begin)
+    return f"{before}{begin}\n\n{text}\n\n{END}{after.split(END, 1)[1]}"
 
 
 def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, cells: str) -> None:
@@ -118,12 +118,15 @@ def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, 
     """
     text, row = page.read_text(encoding="utf-8"), f"| {name} | {cells} |"
     print(row, flush=True)
-    there = {
-        one: line for line in generated(text, begin).splitlines() for one in order if line.startswith(f"| {one} |")
+    lines = {
+        row_name: line
+        for line in generated(text, begin).splitlines()
+        for row_name in order
+        if line.startswith(f"| {row_name} |")
     }
-    there[name] = row
-    shown = [head, *(there[one] for one in order if one in there)]
-    page.write_text(put(text, begin, "\n".join(shown)), encoding="utf-8")
+    lines[name] = row
+    table = [head, *(lines[row_name] for row_name in order if row_name in lines)]
+    page.write_text(put(text, begin, "\n".join(table)), encoding="utf-8")
 
 
 def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -40,19 +40,19 @@ def sources() -> str:
     core = ROOT / "probing_core"
     files = [path for path in core.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     files = [path for path in files if path.relative_to(core).parts[0] not in READERS]
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for path in sorted([*files, *(ROOT / name for name in OTHERS)]):
-        found.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    found.update(json.dumps([[name, version(name)] for name in LIBRARIES]).encode())
-    found.update(str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()).encode())
-    return found.hexdigest()[:16]
+        sha.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    sha.update(json.dumps([[name, version(name)] for name in LIBRARIES]).encode())
+    sha.update(str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()).encode())
+    return sha.hexdigest()[:16]
 
 
 AT_START = sources()
 """Those of the modules that this process has imported, or will unless somebody edits them meanwhile."""
 
 
-def kept(name: str, make: Callable[[Path], object]) -> Path:
+def cached_folder(name: str, make: Callable[[Path], object]) -> Path:
     """Return the folder that ``make`` fills, to be read only; its path is the same in all processes."""
     place = FOLDER / AT_START / name
     files = place.with_name(f"{name}.json")
@@ -69,7 +69,7 @@ def kept(name: str, make: Callable[[Path], object]) -> Path:
 
 def copy_of(name: str, make: Callable[[Path], object], out: Path) -> Path:
     """Return ``out``, a copy of the folder that ``make`` fills, which may be written to."""
-    return Path(shutil.copytree(kept(name, make), out))
+    return Path(shutil.copytree(cached_folder(name, make), out))
 
 
 def _sizes(place: Path) -> dict[str, int]:
@@ -77,6 +77,6 @@ def _sizes(place: Path) -> dict[str, int]:
 
 
 def _forget() -> None:
-    for other in FOLDER.iterdir():
-        if other.name != AT_START and other.stat().st_mtime < time.time() - FORGOTTEN_S:
-            shutil.rmtree(other, ignore_errors=True)
+    for folder in FOLDER.iterdir():
+        if folder.name != AT_START and folder.stat().st_mtime < time.time() - FORGOTTEN_S:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -144,7 +144,7 @@ def _handler_of(hub: LocalHub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             path = unquote(urlsplit(self.path).path)
-            start = int(found.group(1)) if (found := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+            start = int(match.group(1)) if (match := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
             hub.requests.append((self.command, path, start))
             hub.wait(hub.faults.silent)
             if match := API.fullmatch(path):
@@ -176,9 +176,9 @@ def _handler_of(hub: LocalHub) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _listing(self, repo: str, what: str | None) -> Any:
+        def _listing(self, repo: str, kind: str | None) -> Any:
             files = hub.files(repo)
-            if what == "tree":
+            if kind == "tree":
                 return [_entry(path) for path in files]
             siblings = [{"rfilename": path.name} for path in files]
             return {"_id": "0", "id": repo, "modelId": repo, "sha": hub.commit(repo), "siblings": siblings,

@@ -80,7 +80,7 @@ def make_run(
     corpora = Corpora(recipe, corpus)
     plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
     images = plan.partitions[layout.IMAGES]
-    plan.write(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda done, total: None)})
+    plan.write(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda completed, total: None)})
     plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
     snapshot = plan.snapshot
     samples = complete(plan_samples(recipe.design, snapshot.images), seed)
@@ -90,8 +90,8 @@ def make_run(
         rng = np.random.default_rng([seed, position])
         for task in task_names(load_transforms(recipe)):
             predictions = _predict(samples, recipe, task, skill, rng)
-            made = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
-            _invent(plan, made)
+            tables = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
+            _invent(plan, tables)
         for reading in names.READINGS if name in placed else ():
             points = map_of(on_maps, rng)
             _invent(plan, {layout.map_path(name, reading): points})
@@ -150,9 +150,9 @@ def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
     plan.store.write(name, {"embeddings": embeddings}, plan.require_cache_key(partition), plan.inputs(partition))
 
 
-def ship(whole: Path, root: Path) -> Path:
-    """Write into ``root`` what ships of the run ``whole``: no embeddings, and a corpus that is not here."""
-    shutil.copytree(whole, root, dirs_exist_ok=True)
+def ship(source: Path, root: Path) -> Path:
+    """Write into ``root`` what ships of the run ``source``: no embeddings, and a corpus that is not here."""
+    shutil.copytree(source, root, dirs_exist_ok=True)
     store = Store(root)
     store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
     recipe = store.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}

@@ -118,10 +118,10 @@ class Visitor:
         self.socket.send(message.SerializeToString())
         self.seen, self.widgets, self.pictures, self.points, self.previews = [], {}, [], [], []
         self.alarms, self.uploaders = [], {}
-        for each in self._messages():
+        for reply in self._messages():
             if (
-                each.WhichOneof("type") == "script_finished"
-                and each.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+                reply.WhichOneof("type") == "script_finished"
+                and reply.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
             ):
                 break
         return "\n".join(self.seen)
@@ -160,8 +160,8 @@ class Visitor:
             self.previews.append(f"/{json.loads(inner.json)['address']}")
         if element.WhichOneof("type") == "imgs":
             self.pictures += [image.url for image in inner.imgs]
-        words = [getattr(inner, name, "") for name in ("body", "label", "element_id")]
-        self.seen += [word for word in words if isinstance(word, str) and word and not word.startswith("<style>")]
+        texts = [getattr(inner, name, "") for name in ("body", "label", "element_id")]
+        self.seen += [text for text in texts if isinstance(text, str) and text and not text.startswith("<style>")]
         if getattr(inner, "id", "") and getattr(inner, "label", ""):
             self.widgets[inner.label] = inner.id
 

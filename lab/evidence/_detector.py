@@ -70,15 +70,15 @@ def measured(
 
     records = rows.to_dict("records")
     chunks = [records[i : i + PHOTOGRAPHS] for i in range(0, len(records), PHOTOGRAPHS)]
-    found: list[tuple[np.ndarray, dict]] = []
+    views: list[tuple[np.ndarray, dict]] = []
     with one_core_threads(cores()) as pool:
         for _, results in in_chunks(pool, measure, chunks):
-            found += [view for views in results for view in views]
-            print(f"{len(found)} pictures measured", file=sys.stderr, flush=True)
-    counts = np.array([len(X) for X, _ in found])
+            views += [view for of_photograph in results for view in of_photograph]
+            print(f"{len(views)} pictures measured", file=sys.stderr, flush=True)
+    counts = np.array([len(X) for X, _ in views])
     stop = counts.cumsum()
-    table = pd.DataFrame([facts for _, facts in found]).assign(start=stop - counts, stop=stop)
-    X = np.concatenate([X for X, _ in found])
+    table = pd.DataFrame([facts for _, facts in views]).assign(start=stop - counts, stop=stop)
+    X = np.concatenate([X for X, _ in views])
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
         np.save(cache / f"{name}.npy", X)

@@ -89,39 +89,39 @@ def measure(kind: Kind, folder: Path, until: str = "") -> Measured:
     return Measured(announced, took)
 
 
-def _spend(what: str, out: Path, options: dict[str, Any], until: str) -> tuple[float, str]:
+def _spend(kind: str, out: Path, options: dict[str, Any], until: str) -> tuple[float, str]:
     """Return the seconds that a process took, and what it printed."""
-    command = [sys.executable, "-m", "lab.evidence.announced", "--", what, str(out), json.dumps(options), until]
+    command = [sys.executable, "-m", "lab.evidence.announced", "--", kind, str(out), json.dumps(options), until]
     begun = time.perf_counter()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | PASSIVE)
-    return time.perf_counter() - begun, done.stdout
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | PASSIVE)
+    return time.perf_counter() - begun, process.stdout
 
 
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 """As in the command line: threads that wait take no processor."""
 
 
-def _work(what: str, out: Path, options: dict[str, Any], until: str) -> None:
+def _work(kind: str, out: Path, options: dict[str, Any], until: str) -> None:
     from probing_core.run.stages import run
 
-    asked = Options(**options | ({"base": Path(options["base"])} if "base" in options else {}))
+    options_of_run = Options(**options | ({"base": Path(options["base"])} if "base" in options else {}))
     stages = STAGES[: STAGES.index(until) + 1] if until else STAGES
-    if what == "run":
-        run(out, asked, stages)
+    if kind == "run":
+        run(out, options_of_run, stages)
         return
-    found = estimate(asked, out, stages)
-    print(found, file=sys.stderr)
-    print(found.seconds)
+    expected = estimate(options_of_run, out, stages)
+    print(expected, file=sys.stderr)
+    print(expected.seconds)
 
 
-def main(asked: Sequence[str]) -> None:
-    known = kinds()
-    for name, kind in known.items():
-        if asked and name not in asked:
+def main(names: Sequence[str]) -> None:
+    kinds_by_name = kinds()
+    for name, kind in kinds_by_name.items():
+        if names and name not in names:
             continue
         with tempfile.TemporaryDirectory() as folder:
             measured = measure(kind, Path(folder))
-        _write(list(known), name, measured)
+        _write(list(kinds_by_name), name, measured)
 
 
 def _write(names: Sequence[str], name: str, measured: Measured) -> None:

@@ -52,16 +52,16 @@ BATCH = 256
 PACKAGED = "packaged"
 
 
-def given(view: int, corpus: str | None = None, most: int | None = None) -> dict[str, Image]:
-    """Return name -> photograph, reduced to ``view``: the packaged ones, or the first ``most``, and those to test of
+def load_photographs(view: int, corpus: str | None = None, limit: int | None = None) -> dict[str, Image]:
+    """Return name -> photograph, reduced to ``view``: the packaged ones, or the first ``limit``, and those to test of
     ``corpus``. A name begins with the source."""
-    packaged = {f"{PACKAGED}/{name}": image for name, image in list(PhotosCorpus().photographs())[:most]}
-    found = {name: cut(image, view).whole for name, image in packaged.items()}
+    packaged = {f"{PACKAGED}/{name}": image for name, image in list(PhotosCorpus().photographs())[:limit]}
+    photographs = {name: cut(image, view).whole for name, image in packaged.items()}
     if corpus is not None:
         opened = open_corpus(corpus)
         ids = opened.rows.loc[opened.rows["split"] == "test", "image_id"]
-        found |= {str(one): cut(opened.load(str(one)), view).whole for one in ids}
-    return found
+        photographs |= {str(image_id): cut(opened.load(str(image_id)), view).whole for image_id in ids}
+    return photographs
 
 
 def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> dict[str, Image]:
@@ -70,25 +70,25 @@ def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> 
         return altered(library, photographs)
     path = keep / f"{library}-{digest([sorted(photographs), [int(x.sum()) for x in photographs.values()]])[:16]}.npz"
     if not path.exists():
-        made = altered(library, photographs)
-        np.savez(path, names=np.array(list(made)), pictures=np.stack(list(made.values())))
-    with np.load(path) as kept:
-        return dict(zip(kept["names"].tolist(), kept["pictures"], strict=True))
+        images = altered(library, photographs)
+        np.savez(path, names=np.array(list(images)), pictures=np.stack(list(images.values())))
+    with np.load(path) as stored:
+        return dict(zip(stored["names"].tolist(), stored["pictures"], strict=True))
 
 
-def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
+def model_answers(predictor: Predictor, model: str, images: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
     """Return one row per image: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
     of an alteration) and ``named`` (the group of the first answer if there was one)."""
     probe = predictor.store.entry(probe_path(model, DEPLOYMENT))
-    key = digest([model, probe, list(made), [int(x.sum()) for x in made.values()]])[:16]
+    key = digest([model, probe, list(images), [int(x.sum()) for x in images.values()]])[:16]
     path = keep / f"{key}.parquet" if keep else None
     if path is not None and path.exists():
         return pd.read_parquet(path)
-    names, rows = list(made), []
+    names, rows = list(images), []
     for start in range(0, len(names), BATCH):
-        mine = names[start : start + BATCH]
-        answers = predictor.ask(model, [Crops(made[name]) for name in mine])
-        for name, answer in zip(mine, answers, strict=True):
+        batch = names[start : start + BATCH]
+        answers = predictor.ask(model, [Crops(images[name]) for name in batch])
+        for name, answer in zip(batch, answers, strict=True):
             photograph, operation, group = name.split("|")
             named = str(pd.DataFrame(answer.classes()).groupby("group")["probability"].sum().idxmax())
             rows.append((model, photograph, photograph.partition("/")[0], operation, group, answer.score, named))
@@ -100,15 +100,17 @@ def asked(predictor: Predictor, model: str, made: dict[str, Image], keep: Path |
 
 
 def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` of `asked` with ``altered``, the probability by photographs of other sources."""
+    """Return ``rows`` of `model_answers` with ``altered``, the probability by photographs of other sources."""
     store = predictor.store
     views = store.read_table(scored_views_path(model)) if has_scored_views(store, model) else None
     parts = []
-    for source, mine in rows.groupby("source", sort=False):
+    for source, source_rows in rows.groupby("source", sort=False):
         posteriors = read_posteriors(store, model)
         if views is not None:
             posteriors = model_posteriors(views[views["image_id"].str.partition("/")[0] != source])
-        parts.append(mine.assign(altered=posterior_for(posteriors, DIRECT).edited(mine["score"].to_numpy())))
+        parts.append(
+            source_rows.assign(altered=posterior_for(posteriors, DIRECT).edited(source_rows["score"].to_numpy()))
+        )
     return pd.concat(parts).sort_index()
 
 
@@ -144,9 +146,9 @@ def picture(parts: dict[str, pd.DataFrame]) -> str:
     for axis, (title, rows) in zip(axes[0], parts.items(), strict=True):
         axis.plot([0, 100], [0, 100], color=theme.muted, linewidth=1)
         for i, model in enumerate(models):
-            mine = rows[rows["model"] == model]
-            if len(mine):
-                bins = reliability(mine)
+            model_rows = rows[rows["model"] == model]
+            if len(model_rows):
+                bins = reliability(model_rows)
                 called, share = 100 * bins["stated"], 100 * bins["fraction"]
                 axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
         axis.set(title=title, xlabel="stated probability, %", xlim=(0, 100), ylim=(0, 100))
@@ -186,8 +188,10 @@ def main() -> None:
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
     predictor = Predictor(run)
-    made = pictures(options.library, given(run.recipe.view, options.photographs, options.packaged), options.keep)
-    answers = [judged(predictor, model, asked(predictor, model, made, options.keep)) for model in models]
+    images = pictures(
+        options.library, load_photographs(run.recipe.view, options.photographs, options.packaged), options.keep
+    )
+    answers = [judged(predictor, model, model_answers(predictor, model, images, options.keep)) for model in models]
     parts = {options.library: pd.concat(answers, ignore_index=True)}
     tested: pd.DataFrame = held_out(run, models)
     if len(tested):

@@ -59,9 +59,9 @@ def make_folder(corpus_name: str, folder: Path) -> None:
     ids = corpus.rows.loc[(corpus.rows["split"] == "test") & corpus.rows["color"], "image_id"][:PHOTOGRAPHS]
     for i, image_id in enumerate(ids):
         image = corpus.load(image_id)
-        made = {"untouched-0": image}
-        made |= {f"{way}-{s}": make(image, s) for way, (make, strengths, *_) in WAYS.items() for s in strengths}
-        for name, picture in made.items():
+        images = {"untouched-0": image}
+        images |= {f"{way}-{s}": make(image, s) for way, (make, strengths, *_) in WAYS.items() for s in strengths}
+        for name, picture in images.items():
             (folder / f"{name}-{i:03d}.png").write_bytes(encode_png(picture))
 
 
@@ -82,12 +82,12 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
     lines = [["none", "", f"{in_percent(flagged.mean())} (any of the four)", in_percent(altered.mean()), ""]]
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
-            mine = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
-            found = mine["issues"].map(lambda names, issue=issue: issue in names)
-            named = mine[mine["answer"].isin(FOUND)]
+            files = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
+            has_issue = files["issues"].map(lambda names, issue=issue: issue in names)
+            named = files[files["answer"].isin(FOUND)]
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
-            share = mine["answer"].isin(FOUND).mean()
-            lines.append([way, unit.format(strength), in_percent(found.mean()), in_percent(share), right])
+            share = files["answer"].isin(FOUND).mean()
+            lines.append([way, unit.format(strength), in_percent(has_issue.mean()), in_percent(share), right])
     head = ["edit", "strength", "CleanVision: that issue", "detector: edited", "group correct among those"]
     return markdown_table(head, lines)
 

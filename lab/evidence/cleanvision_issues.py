@@ -21,10 +21,10 @@ ISSUES = ("blurry", "dark", "light", "grayscale")
 def main() -> None:
     lab = Imagelab(data_path=sys.argv[1])
     lab.find_issues({issue: {} for issue in ISSUES}, n_jobs=1, verbose=False)
-    found = {
+    issues = {
         Path(path).name: [issue for issue in ISSUES if row[f"is_{issue}_issue"]] for path, row in lab.issues.iterrows()
     }
-    Path(sys.argv[2]).write_text(json.dumps(found))
+    Path(sys.argv[2]).write_text(json.dumps(issues))
 
 
 if __name__ == "__main__":

@@ -38,22 +38,22 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
     clean = _as_they_are(rows[rows["role"] == "report"], size)
     if clean.empty:
         return []
-    whole = clean["whole_score"] if "whole_score" in clean else clean["score"]
-    judged = sets.judge(clean.assign(large=size == "large", whole=whole, joined=clean["score"]))
+    whole_score = clean["whole_score"] if "whole_score" in clean else clean["score"]
+    judged = sets.judge(clean.assign(large=size == "large", whole=whole_score, joined=clean["score"]))
     clean = clean.assign(p=judged["p"].fillna(1.0))
     color = clean[~clean["no_color"]]
     parts = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
     parts.append(("all, without color", clean[clean["no_color"]]))
     lines = []
-    for name, mine in parts:
-        if mine["base_id"].nunique() < MIN_FOR_INTERVAL:
+    for name, part in parts:
+        if part["base_id"].nunique() < MIN_FOR_INTERVAL:
             continue
         lines.append(
             [
                 name,
                 "size of the view" if size == "view" else "original size",
-                f"{mine['base_id'].nunique():,}",
-                *_realized(mine),
+                f"{part['base_id'].nunique():,}",
+                *_realized(part),
             ]
         )
     return lines
@@ -64,8 +64,11 @@ def errors_by_own(rows: pd.DataFrame) -> list[Line]:
     as with ``--clean``."""
     color = _as_they_are(rows[~rows["no_color"]], "view")
     lines = []
-    for name, mine in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
-        calibrating, reported = mine[mine["role"] == "calibrate"], mine[mine["role"] == "report"]
+    for name, source_rows in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
+        calibrating, reported = (
+            source_rows[source_rows["role"] == "calibrate"],
+            source_rows[source_rows["role"] == "report"],
+        )
         if len(reported) >= MIN_PHOTOGRAPHS and is_enough(len(calibrating), LEVELS[0]):
             p = p_values(reported["score"].to_numpy(), calibrating["score"].to_numpy())
             lines.append([str(name), f"{len(calibrating):,}", f"{len(reported):,}", _realized(reported.assign(p=p))[0]])
@@ -90,12 +93,12 @@ def _realized(rows: pd.DataFrame) -> list[str]:
 def detection_rates(sets: ReferenceSets) -> str:
     """Return the table of detection rates by group."""
     by_size = {kind: sets.sets[kind].detection_rate for kind in (VIEW, LARGE) if kind in sets.sets}
-    shown = {kind: rate for kind, rate in by_size.items() if rate is not None}
-    groups = list(dict.fromkeys(group for rate in shown.values() for group in rate.by_group))
-    lines = [[group, *(_percent(rate.by_group[group]) for rate in shown.values())] for group in groups]
-    lines.append(["**all groups**", *(_percent(rate.overall) for rate in shown.values())])
+    rates = {kind: rate for kind, rate in by_size.items() if rate is not None}
+    groups = list(dict.fromkeys(group for rate in rates.values() for group in rate.by_group))
+    lines = [[group, *(_percent(rate.by_group[group]) for rate in rates.values())] for group in groups]
+    lines.append(["**all groups**", *(_percent(rate.overall) for rate in rates.values())])
     titles = {"view": "at the size of the view", "large": "at their original size"}
-    return markdown_table(["group", *(titles[size] for size in shown)], lines)
+    return markdown_table(["group", *(titles[size] for size in rates)], lines)
 
 
 def _percent(share: Interval) -> str:
@@ -114,7 +117,7 @@ def main() -> None:
 
 def tables(rows: pd.DataFrame) -> str:
     sets = ReferenceSets.from_rows(rows)
-    counts = {kind: len(one.clean) for kind, one in sets.sets.items()}
+    counts = {kind: len(reference_set.clean) for kind, reference_set in sets.sets.items()}
     large = "large ones by their full image alone"
     if LARGE in counts:
         large = f"{counts[LARGE]:,} large ones (full image and tiles)"
@@ -122,10 +125,10 @@ def tables(rows: pd.DataFrame) -> str:
     meant = [f"{in_percent(level)} nominal" for level in LEVELS]
     by_size = [line for size in ("view", "large") for line in errors(rows, sets, size)]
     realized = markdown_table(["photographs", "size", "number", *meant], by_size)
-    own = markdown_table(["source", "calibrated on", "reported on", meant[0]], errors_by_own(rows))
+    same_source = markdown_table(["source", "calibrated on", "reported on", meant[0]], errors_by_own(rows))
     parts = {
         "False-positive rate on clean photographs:": realized,
-        "The same, calibrated with photographs of the same source:": own,
+        "The same, calibrated with photographs of the same source:": same_source,
         "Detection rate (true positive rate at 5% false positives) on images with color:": detection_rates(sets),
     }
     return "\n\n".join([calibrated, *(f"{title}\n\n{table}" for title, table in parts.items())])

@@ -45,16 +45,22 @@ PICTURES = 8
 """At a time on a core."""
 
 
-def verdicts_on(predictor: Predictor, made: dict[str, Image], size: str) -> pd.DataFrame:
+def verdicts_on(predictor: Predictor, images: dict[str, Image], size: str) -> pd.DataFrame:
     """Return one row per image: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the
     group)."""
-    names = list(made)
+    names = list(images)
 
-    def look(mine: list[str]) -> list[tuple]:
-        crops = [cut(made[name], predictor.recipe.view) for name in mine]
+    def look(batch: list[str]) -> list[tuple]:
+        crops = [cut(images[name], predictor.recipe.view) for name in batch]
         return [
-            (*name.split("|"), size, answer.answer() in FOUND, edit_of(answer.classes()).group, has_no_color(one.whole))
-            for name, answer, one in zip(mine, predictor.ask(DETECTOR, crops), crops, strict=True)
+            (
+                *name.split("|"),
+                size,
+                answer.answer() in FOUND,
+                edit_of(answer.classes()).group,
+                has_no_color(crop.whole),
+            )
+            for name, answer, crop in zip(batch, predictor.ask(DETECTOR, crops), crops, strict=True)
         ]
 
     chunks = [[names[i : i + PICTURES] for i in range(0, len(names), PICTURES)]]
@@ -93,12 +99,12 @@ def table(rows: pd.DataFrame) -> str:
     clean = share(right, untouched["photograph"].to_numpy())
     changed = rows[rows["group"] != "identity"]
     shares = {}
-    for (group, operation), mine in changed.groupby(["group", "operation"], sort=True):
-        found = mine["alarms"]
-        named = mine[found]
-        shares[operation] = float(found.mean())
+    for (group, operation), operation_rows in changed.groupby(["group", "operation"], sort=True):
+        flagged = operation_rows["alarms"]
+        named = operation_rows[flagged]
+        shares[operation] = float(flagged.mean())
         right_group = in_percent((named["found"] == group).mean()) if len(named) else ""
-        lines.append([operation, group, in_percent(found.mean()), right_group])
+        lines.append([operation, group, in_percent(flagged.mean()), right_group])
     named = changed[changed["alarms"]]
     right_of_named = in_percent((named["found"] == named["group"]).mean())
     lines.append(["**mean**", "", f"**{in_percent(np.mean(list(shares.values())))}**", f"**{right_of_named}**"])

@@ -39,7 +39,7 @@ HEAD = (
 Pass = Callable[[], object]
 
 
-def main(asked: Sequence[str]) -> None:
+def main(selected: Sequence[str]) -> None:
     torch.set_num_threads(CORES)
     with tempfile.TemporaryDirectory() as folder:
         networks = {
@@ -49,29 +49,29 @@ def main(asked: Sequence[str]) -> None:
         }
         rows = [(title, precision) for title in networks for precision in ("float32", "bfloat16")]
         for row in rows:
-            if not asked or " ".join(row) in asked:
+            if not selected or " ".join(row) in selected:
                 title, precision = row
                 cells = _row(networks[title][0], precision, networks[title][1])
-                put_row(PAGE, BEGIN, HEAD, [" | ".join(one) for one in rows], " | ".join(row), cells)
+                put_row(PAGE, BEGIN, HEAD, [" | ".join(cells_of_row) for cells_of_row in rows], " | ".join(row), cells)
 
 
 def _row(name: str, precision: str, count: int) -> str:
     """Return the images per second of every engine, and those relative to PyTorch's."""
-    ours, eager = (load_embedder(name, device="cpu", precision=precision) for _ in range(2))
-    assert isinstance(ours, NetworkEmbedder)
+    embedder, eager = (load_embedder(name, device="cpu", precision=precision) for _ in range(2))
+    assert isinstance(embedder, NetworkEmbedder)
     assert isinstance(eager, NetworkEmbedder)
-    assert ours.engine.startswith("OpenVINO")
+    assert embedder.engine.startswith("OpenVINO")
     run_in_pytorch(eager)
     images = list(np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8))
 
     def batches(size: int) -> list[torch.Tensor]:
-        return [ours.prepare(images[start : start + size]) for start in range(0, count, size)]
+        return [embedder.prepare(images[start : start + size]) for start in range(0, count, size)]
 
     small = batches(compiled.BATCH)
     in_torch = batches(eager.batch_size)
     passes: dict[str, Pass] = {
         "eager": lambda: forward_all(eager, in_torch),
-        "OpenVINO": lambda: forward_all(ours, small),
+        "OpenVINO": lambda: forward_all(embedder, small),
         "compile": _torch_compile(eager, small, precision),
     }
     if precision == "float32":

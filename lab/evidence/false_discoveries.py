@@ -59,20 +59,20 @@ def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | 
 
 
 def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recipe) -> list[tuple[Crops, dict]]:
-    whole = cut(picture, recipe.view).whole
-    made = [("identity", whole)]
+    crop = cut(picture, recipe.view).whole
+    samples = [("identity", crop)]
     if row["altered"] and min(picture.shape[:2]) >= recipe.view:
         planned = plan_alterations(transforms, row["image_id"], recipe.seed)
         # Fonts, words and icons that nothing was learned from.
         by_name = {t.name: t.for_split("test") for t in transforms}
         views = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
-        made += [(by_name[one.transform].group, view) for one, view in zip(planned, views, strict=True)]
+        samples += [(by_name[plan.transform].group, view) for plan, view in zip(planned, views, strict=True)]
     return [
         (
             Crops(view),
             {"base_id": row["base_id"], "group": group, "no_color": has_no_color(view)},
         )
-        for group, view in made
+        for group, view in samples
     ]
 
 
@@ -83,18 +83,18 @@ def simulate(table: pd.DataFrame, redraws: int = REDRAWS) -> pd.DataFrame:
     untouched = (table["group"] == "identity").to_numpy()
     score, base = table["score"].to_numpy(), table["base_id"].to_numpy()
     photographs = np.unique(base[untouched])
-    found = []
+    rates = []
     for _ in range(redraws):
-        given = set(rng.choice(photographs, CLEAN, replace=False))
-        mine = np.array([one not in given for one in base])
-        calibrating = score[untouched & ~mine]
-        others, altered = np.flatnonzero(untouched & mine), np.flatnonzero(~untouched & mine)
-        folder = rng.choice(others, UNTOUCHED, replace=len(others) < UNTOUCHED)
+        calibration = set(rng.choice(photographs, CLEAN, replace=False))
+        in_folder = np.array([photograph not in calibration for photograph in base])
+        calibrating = score[untouched & ~in_folder]
+        clean, altered = np.flatnonzero(untouched & in_folder), np.flatnonzero(~untouched & in_folder)
+        folder = rng.choice(clean, UNTOUCHED, replace=len(clean) < UNTOUCHED)
         changed = rng.choice(altered, ALTERED, replace=len(altered) < ALTERED)
         q = false_discovery_control(p_values(score[np.concatenate([folder, changed])], calibrating))
         finds = q <= RATE
-        found.append((finds[:UNTOUCHED].sum() / max(finds.sum(), 1), finds[UNTOUCHED:].mean()))
-    return pd.DataFrame(found, columns=["rate", "power"])
+        rates.append((finds[:UNTOUCHED].sum() / max(finds.sum(), 1), finds[UNTOUCHED:].mean()))
+    return pd.DataFrame(rates, columns=["rate", "power"])
 
 
 @errors_in_a_line

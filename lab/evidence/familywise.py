@@ -38,16 +38,16 @@ def equal_models(models: int, photographs: int, seed: int) -> list[AccuracySums]
     right = (luck < rng.normal(size=(photographs, 1))).mean(axis=2)
     bases = np.array([f"photo{i:04}" for i in range(photographs)])
     sums = [AccuracySums(bases, (mean(values, np.arange(photographs)),)) for values in right]
-    return sorted(sums, key=lambda one: -one.sums.value)
+    return sorted(sums, key=lambda accuracy: -accuracy.sums.value)
 
 
 def familywise_error(models: int, photographs: int, boards: int, flips: int) -> float:
     """Return the fraction of simulated boards on which equal models are separated."""
-    wrong = 0
+    errors = 0
     for seed in range(boards):
         p = against_best(equal_models(models, photographs, seed), flips=flips)
-        wrong += bool((p < SIGNIFICANCE).any())
-    return wrong / boards
+        errors += bool((p < SIGNIFICANCE).any())
+    return errors / boards
 
 
 @errors_in_a_line

@@ -33,8 +33,8 @@ def main() -> None:
             continue
         rng = np.random.default_rng(0)
         changed = [transform.apply(image, transform.draw_strength(rng), rng) for image in images]
-        told = [[*flaws(one), *(["flat areas"] if flatness(one) > FLAT else [])] for one in changed]
-        kinds = pd.Series([" ".join(flaw.split()[:4]) for one in told for flaw in one], dtype=str)
+        phrases = [[*flaws(image), *(["flat areas"] if flatness(image) > FLAT else [])] for image in changed]
+        kinds = pd.Series([" ".join(flaw.split()[:4]) for image_flaws in phrases for flaw in image_flaws], dtype=str)
         shares[transform.name] = kinds.value_counts() / len(images) * 100
         print(transform.name, shares[transform.name].round(1).to_dict(), flush=True)
     table = pd.DataFrame(shares).T.fillna(0)

@@ -14,11 +14,11 @@ LIBRARIES = ("albumentations", "imgaug")
 """The renderings were written with the first in view, not with the second."""
 
 
-def altered(library: str, given: dict[str, Image]) -> dict[str, Image]:
-    """Return ``picture|operation|group`` -> picture, as ``library`` alters ``given``."""
+def altered(library: str, images: dict[str, Image]) -> dict[str, Image]:
+    """Return ``picture|operation|group`` -> picture, as ``library`` alters ``images``."""
     script = Path(__file__).with_name(f"foreign_{library}.py")
     with tempfile.TemporaryDirectory() as place:
-        source, made = Path(place) / "given.npz", Path(place) / "made.npz"
-        np.savez(source, **given)  # type: ignore[arg-type]
-        uv_run(script, source, made)
-        return dict(np.load(made))
+        source, results = Path(place) / "given.npz", Path(place) / "made.npz"
+        np.savez(source, **images)  # type: ignore[arg-type]
+        uv_run(script, source, results)
+        return dict(np.load(results))

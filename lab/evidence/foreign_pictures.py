@@ -26,9 +26,9 @@ def main(operations: Operations, changed: Changed) -> None:
     np.savez(out, **dict(pictures(np.load(source), operations, changed)))
 
 
-def pictures(given: Any, operations: Operations, changed: Changed) -> Iterator[tuple[str, np.ndarray]]:
-    for name in given.files:
+def pictures(images: Any, operations: Operations, changed: Changed) -> Iterator[tuple[str, np.ndarray]]:
+    for name in images.files:
         rng = np.random.default_rng(zlib.crc32(name.encode()))
         for (operation, group), ways in operations(rng).items():
             way = ways[int(rng.integers(len(ways)))]
-            yield f"{name}|{operation}|{group}", changed(given[name], way, int(rng.integers(10**9)))
+            yield f"{name}|{operation}|{group}", changed(images[name], way, int(rng.integers(10**9)))

@@ -47,8 +47,8 @@ def table(predictor: Predictor) -> str:
     for name in FILES:
         image = read_image(FOLDER / name)
         quarters = _answers(predictor, quarters_of(image))
-        flagged = sum(_is_flagged(each) for each in quarters)
-        cells = [_in_words(each) for each in _answers(predictor, [image, stored(image), halved(image)])]
+        flagged = sum(_is_flagged(quarter) for quarter in quarters)
+        cells = [_in_words(answer) for answer in _answers(predictor, [image, stored(image), halved(image)])]
         cells.insert(1, _tiles_untouched(predictor, image))
         lines.append([f"`{name}`", *cells, f"{flagged} of {len(quarters)}"])
     return markdown_table([*head, "flagged quarters"], lines)
@@ -63,9 +63,9 @@ def _is_flagged(answer: Answer) -> bool:
 
 
 def _tiles_untouched(predictor: Predictor, image: Image) -> str:
-    found = predictor.ask(DETECTOR, predictor.cut([image]))[0].prediction
-    named = found.crop_probabilities[1:].argmax(axis=1)
-    return f"{sum(found.groups[i] == 'identity' for i in named)} of {len(named)}"
+    prediction = predictor.ask(DETECTOR, predictor.cut([image]))[0].prediction
+    named = prediction.crop_probabilities[1:].argmax(axis=1)
+    return f"{sum(prediction.groups[i] == 'identity' for i in named)} of {len(named)}"
 
 
 def _in_words(answer: Answer) -> str:

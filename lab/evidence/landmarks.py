@@ -41,13 +41,13 @@ def main() -> None:
         raise SystemExit(f"error: The run '{options.run}' has no embeddings of '{model}'.")
     transforms, images = run.samples["transform"].to_numpy(), run.samples["image_id"].to_numpy()
     queries = np.random.default_rng(0).choice(len(images), min(QUERIES, len(images)), replace=False)
-    near = nearest_embeddings(embeddings, queries, NEAR)
+    neighbors = nearest_embeddings(embeddings, queries, NEAR)
     result = {"model": model, "samples": len(images), "queries": len(queries)}
     for share in (1.0, *map(float, options.shares.split(","))):
         landmarks = whole_images(images, max(NEAR, int(share * len(images))))
         points = maps.umap_points(embeddings[landmarks], run.recipe.seed)
         points = maps.place_others(embeddings, landmarks, points)
-        scores = _scores(points, queries, near, transforms)
+        scores = _scores(points, queries, neighbors, transforms)
         placed = ~np.isin(queries, landmarks)
         of = {"all": slice(None)} | ({"placed": placed} if placed.any() else {})
         means = {
@@ -57,14 +57,16 @@ def main() -> None:
     print(json.dumps(result, indent=1))
 
 
-def _scores(points: np.ndarray, queries: np.ndarray, near: np.ndarray, transforms: np.ndarray) -> dict[str, np.ndarray]:
-    found = nearest_points(points, queries, WIDER)
+def _scores(
+    points: np.ndarray, queries: np.ndarray, neighbors: np.ndarray, transforms: np.ndarray
+) -> dict[str, np.ndarray]:
+    on_map = nearest_points(points, queries, WIDER)
     shares = {
-        f"near_{k}": np.array([np.isin(a, b).mean() for a, b in zip(near, found[:, :k], strict=True)])
+        f"near_{k}": np.array([np.isin(a, b).mean() for a, b in zip(neighbors, on_map[:, :k], strict=True)])
         for k in (NEAR, WIDER)
     }
-    same = transforms[found[:, :NEAR]] == transforms[queries][:, None]
-    return shares | {"same_transform": same.mean(axis=1)}
+    same_transform = transforms[on_map[:, :NEAR]] == transforms[queries][:, None]
+    return shares | {"same_transform": same_transform.mean(axis=1)}
 
 
 if __name__ == "__main__":

@@ -64,28 +64,28 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
     def largest(per_class: np.ndarray) -> np.ndarray:
         return np.where(allowed, per_class, -np.inf).max(1)
 
-    whole, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
+    full_image, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
     joined = each(lambda a, b: np.log(join(np.exp(logs[a:b]), detector.groups)))
     yield "fused by group", largest(joined - joined[:, [identity]])
-    yield "full image alone", largest(whole)
+    yield "full image alone", largest(full_image)
     yield "tiles alone", largest(tiles)
     yield "median tile", largest(each(lambda a, b: np.median(odds[a + 1 : b], axis=0)))
-    yield "larger of full image and tiles", largest(np.maximum(whole, tiles))
-    yield "full image and tiles, added", largest(whole + tiles)
+    yield "larger of full image and tiles", largest(np.maximum(full_image, tiles))
+    yield "full image and tiles, added", largest(full_image + tiles)
 
 
 def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
     """Return group -> area under the curve of altered against untouched pictures of ``val``."""
-    mine = ((table["split"] == "val") & ~table["no_color"]).to_numpy()
+    selected = ((table["split"] == "val") & ~table["no_color"]).to_numpy()
     group = table["group"].to_numpy()
-    untouched = score[mine & (group == "identity")]
-    altered = [name for name in dict.fromkeys(group[mine]) if name != "identity"]
-    found = {}
+    untouched = score[selected & (group == "identity")]
+    altered = [name for name in dict.fromkeys(group[selected]) if name != "identity"]
+    areas = {}
     for name in altered:
-        of_group = score[mine & (group == name)]
+        of_group = score[selected & (group == name)]
         is_altered = np.repeat([0, 1], [len(untouched), len(of_group)])
-        found[name] = float(roc_auc_score(is_altered, np.concatenate([untouched, of_group])))
-    return found
+        areas[name] = float(roc_auc_score(is_altered, np.concatenate([untouched, of_group])))
+    return areas
 
 
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:

@@ -49,16 +49,18 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
     drawn = np.random.default_rng(1).integers(0, len(samples) - 1, (len(chosen), MAP_NEIGHBORS))
     guessed = shares_among(drawn + (drawn >= chosen[:, None]), chosen, labels)  # none is the query itself
     photographs = samples["base_id"].nunique()
-    words = ", ".join(f"{in_percent(guessed[name], 1)} {what}" for name, what in LABELS.items())
+    chances = ", ".join(f"{in_percent(guessed[name], 1)} {label}" for name, label in LABELS.items())
     lines = [
         f"Nearest neighbors of {len(chosen):,} of the {len(samples):,} test samples, of {photographs:,} photographs. "
-        f"Chance: {words}. In parentheses: of the 15 nearest on the map, where there is one.",
+        f"Chance: {chances}. In parentheses: of the 15 nearest on the map, where there is one.",
         "",
-        f"| model | projection | {' | '.join(f'same {what}' for what in LABELS.values())} |",
+        f"| model | projection | {' | '.join(f'same {label}' for label in LABELS.values())} |",
         f"| --- | --- | {' | '.join('---:' for _ in LABELS)} |",
     ]
-    for model, reading, near, on_map in _shares(run, samples, chosen, labels):
-        cells = [in_percent(near[name]) + (f" ({in_percent(on_map[name])})" if on_map else "") for name in LABELS]
+    for model, reading, in_embedding, on_map in _shares(run, samples, chosen, labels):
+        cells = [
+            in_percent(in_embedding[name]) + (f" ({in_percent(on_map[name])})" if on_map else "") for name in LABELS
+        ]
         lines.append(f"| `{model}` | {NAMES[reading]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -71,14 +73,14 @@ def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray
 
 def nearest_points(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     """Return the ``k`` points of a map (N, 2) nearest to each of ``queries`` (Q,): (Q, k)."""
-    found = cKDTree(points).query(points[queries], k + 1)[1]
+    indices = cKDTree(points).query(points[queries], k + 1)[1]
     # Others may be at the place of the query, and be found before it or instead of it.
-    return np.stack([near[near != query][:k] for near, query in zip(found, queries, strict=True)])
+    return np.stack([row[row != query][:k] for row, query in zip(indices, queries, strict=True)])
 
 
-def shares_among(near: np.ndarray, queries: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
-    """Return the share of neighbors, ``near`` (Q, k), with the label of their query."""
-    return {name: float((of[near] == of[queries][:, None]).mean()) for name, of in labels.items()}
+def shares_among(neighbors: np.ndarray, queries: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return the share of neighbors, ``neighbors`` (Q, k), with the label of their query."""
+    return {name: float((of[neighbors] == of[queries][:, None]).mean()) for name, of in labels.items()}
 
 
 def _shares(
@@ -91,7 +93,7 @@ def _shares(
         if lazy is None:
             continue
         for reading in READINGS:
-            near = nearest_embeddings(
+            neighbors = nearest_embeddings(
                 read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, MAP_NEIGHBORS
             )
             placed = run.map(model, reading)
@@ -99,7 +101,7 @@ def _shares(
             if placed is not None and set(placed["sample"]) == set(samples["sample"]):
                 points = placed.set_index("sample").loc[samples["sample"], ["x", "y"]].to_numpy()
                 on_map = shares_among(nearest_points(points, queries, MAP_NEIGHBORS), queries, labels)
-            yield model, reading, shares_among(near, queries, labels), on_map
+            yield model, reading, shares_among(neighbors, queries, labels), on_map
 
 
 if __name__ == "__main__":

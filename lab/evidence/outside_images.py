@@ -65,12 +65,12 @@ def scored(predictor: Predictor, named: dict[str, Image]) -> pd.DataFrame:
     """Return the edit scores of images called ``photograph|operation|group``."""
     rows, names = [], list(named)
     for start in range(0, len(names), BATCH):
-        mine = names[start : start + BATCH]
-        crops = [cut(named[name], predictor.recipe.view) for name in mine]
-        for name, one, prediction in zip(mine, crops, detect(predictor.detector, crops), strict=True):
-            no_color = has_no_color(one.whole)
-            whole, joined = score_of(prediction, no_color, whole_only=True), score_of(prediction, no_color)
-            rows.append((*name.split("|"), one.kind == COMBINED, no_color, whole, joined))
+        batch = names[start : start + BATCH]
+        crops = [cut(named[name], predictor.recipe.view) for name in batch]
+        for name, crop, prediction in zip(batch, crops, detect(predictor.detector, crops), strict=True):
+            no_color = has_no_color(crop.whole)
+            full_image, joined = score_of(prediction, no_color, whole_only=True), score_of(prediction, no_color)
+            rows.append((*name.split("|"), crop.kind == COMBINED, no_color, full_image, joined))
     columns = ["photograph", "operation", "group", "large", "no_color", "whole", "joined"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -83,8 +83,10 @@ def measured(predictor: Predictor, corpus: Corpus, kind: str) -> pd.DataFrame:
     parts = [scored(predictor, {f"{name}|original|identity": image for name, image in images.items()})]
     some = list(images)[:EDITED]
     for start in range(0, len(some), BATCH):
-        made = altered("imgaug", {name: images[name] for name in some[start : start + BATCH]})
-        parts.append(scored(predictor, {name: image for name, image in made.items() if "|untouched|" not in name}))
+        images_of_batch = altered("imgaug", {name: images[name] for name in some[start : start + BATCH]})
+        parts.append(
+            scored(predictor, {name: image for name, image in images_of_batch.items() if "|untouched|" not in name})
+        )
         print(f"{kind}: {start + BATCH} of {len(some)} edited", file=sys.stderr, flush=True)
     rows = pd.concat(parts, ignore_index=True)
     # Of images without color, an edit of the color cannot be seen; others that lose it change their kind.
@@ -98,17 +100,17 @@ def judged(rows: pd.DataFrame, views: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     views = views[(views["size"] == ("large" if kind == "large" else "view")) & (views["no_color"] == (kind == "gray"))]
     views = views[~((kind == "gray") & (views["group"] == "color"))]
-    sources, own = (frame.str.partition("/")[0] for frame in (rows["photograph"], views["image_id"]))
+    sources, view_sources = (frame.str.partition("/")[0] for frame in (rows["photograph"], views["image_id"]))
     parts = []
-    for source, mine in rows.groupby(sources):
-        others = views[own != source]
-        clean = others[(others["group"] == "identity") & (others["role"] == "calibrate")]
-        groups = np.where(others["group"] == "identity", "identity", "edit")
-        makers = np.full(len(others), "")
-        posterior = fit_posterior(others["score"].to_numpy(), groups, makers, others["base_id"].to_numpy())
-        scores = mine["joined" if kind == "large" else "whole"].to_numpy()
+    for source, source_rows in rows.groupby(sources):
+        other_views = views[view_sources != source]
+        clean = other_views[(other_views["group"] == "identity") & (other_views["role"] == "calibrate")]
+        groups = np.where(other_views["group"] == "identity", "identity", "edit")
+        makers = np.full(len(other_views), "")
+        posterior = fit_posterior(other_views["score"].to_numpy(), groups, makers, other_views["base_id"].to_numpy())
+        scores = source_rows["joined" if kind == "large" else "whole"].to_numpy()
         p = p_values(scores, clean["score"].to_numpy())
-        parts.append(mine.assign(p=p, answer=[*map(answer_word, probability_edited(scores, posterior))]))
+        parts.append(source_rows.assign(p=p, answer=[*map(answer_word, probability_edited(scores, posterior))]))
     return pd.concat(parts)
 
 
@@ -133,14 +135,14 @@ def main() -> None:
     views = predictor.store.read_table(scored_views_path(DETECTOR))
     lines = []
     for kind in KINDS:
-        kept = options.keep / f"outside-{kind}.parquet" if options.keep else None
-        if kept is not None and kept.exists():
-            rows = pd.read_parquet(kept)
+        path = options.keep / f"outside-{kind}.parquet" if options.keep else None
+        if path is not None and path.exists():
+            rows = pd.read_parquet(path)
         else:
             rows = measured(predictor, open_corpus(getattr(options, kind)), kind)
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            rows.to_parquet(kept, index=False)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows.to_parquet(path, index=False)
         lines.append(line(kind, judged(rows, views, kind)))
     head = ["kind", "originals", "kept by p", "kept by the answer", "edits", "found by p", "found by the answer"]
     publish_about(predictor, "outside_images", markdown_table(head, lines), options.write)

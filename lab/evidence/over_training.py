@@ -70,11 +70,11 @@ ASSETS = (
 """Assets that are materialized: no probes of unseen members, one series, nothing of live predictions, no maps."""
 
 
-def made(training: Path, out: Path) -> Run:
+def completed_run(training: Path, out: Path) -> Run:
     """Return the run of the encoders that a training kept, completed."""
     facts = read_facts(training)
-    kept = kept_path(training, 0).with_name("step-*.safetensors")
-    models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={kept}")
+    pattern = kept_path(training, 0).with_name("step-*.safetensors")
+    models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={pattern}")
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
     graph = without_oracles(without_live(GRAPH.only(ASSETS)))
@@ -94,16 +94,16 @@ def scores_over(training: Path, run: Run) -> pd.DataFrame:
     content = (run.scores["task"] == CONTENT) & (run.scores["subset"] == "seen")
     rows = run.scores[(fine | content) & (run.scores["measure"] == measure)]
     rows = rows.assign(name=rows["subset"].where(of_group, rows["task"]))
-    found = run.table(layout.table_path("retrieval"))
-    first = found[(found["transform"] == retrieval.ALL) & (found["k"] == 1)].assign(name="retrieval")
+    recalls = run.table(layout.table_path("retrieval"))
+    first = recalls[(recalls["transform"] == retrieval.ALL) & (recalls["k"] == 1)].assign(name="retrieval")
     rows = pd.concat([rows, first], ignore_index=True).rename(columns={"bases": "photographs"})
     rows = rows.assign(step=rows["model"].map(_step), training=read_facts(training).recipe["name"])
     return rows.sort_values("step", kind="stable")[[*COLUMNS, "training"]].reset_index(drop=True)
 
 
 def _step(model: str) -> int:
-    found = re.search(r"step-(\d+)", model)
-    return int(found[1]) if found else 0
+    match = re.search(r"step-(\d+)", model)
+    return int(match[1]) if match else 0
 
 
 def in_markdown(table: pd.DataFrame) -> str:
@@ -130,14 +130,14 @@ def picture(table: pd.DataFrame) -> str:
         np.reshape(axes, (2, -1)).T, table.groupby("training", sort=False), strict=True
     ):
         steps = np.unique(rows["step"])
-        for name, mine in rows.groupby("name", sort=False):
+        for name, points in rows.groupby("name", sort=False):
             group = name.removeprefix(GROUP_SUBSET)
-            at = np.searchsorted(steps, mine["step"])  # steps grow by factors, and 0 has no logarithm
+            at = np.searchsorted(steps, points["step"])  # steps grow by factors, and 0 has no logarithm
             color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
             axis = above if group == name else below
-            axis.plot(at, 100 * mine["value"], style, color=color, label=NAMES.get(name, group), marker=".")
+            axis.plot(at, 100 * points["value"], style, color=color, label=NAMES.get(name, group), marker=".")
             if group == name:
-                axis.fill_between(at, 100 * mine["low"], 100 * mine["high"], color=color, alpha=0.12, linewidth=0)
+                axis.fill_between(at, 100 * points["low"], 100 * points["high"], color=color, alpha=0.12, linewidth=0)
         above.set_title(training, fontsize=11)
         below.set_xlabel("step")
         below.set_xticks(range(0, len(steps), 2), [f"{step:,}" for step in steps[::2]])
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("trainings", type=Path, nargs="+", metavar="TRAINING")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
-    runs = [(training, made(training, options.out / training.name)) for training in options.trainings]
+    runs = [(training, completed_run(training, options.out / training.name)) for training in options.trainings]
     table = pd.concat([scores_over(training, run) for training, run in runs], ignore_index=True)
     print(in_markdown(table))
     if options.write:

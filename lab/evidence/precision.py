@@ -41,10 +41,10 @@ HEAD = (
 
 
 def main(names: Sequence[str]) -> None:
-    there = networks()
-    pictures, samples = made()
-    order = [f"`{name}`" for name in dict.fromkeys((*there, *names))]
-    for name in names or there:  # written after each: a minute's work is not lost with the next
+    available = networks()
+    pictures, samples = transformed_samples()
+    order = [f"`{name}`" for name in dict.fromkeys((*available, *names))]
+    for name in names or available:  # written after each: a minute's work is not lost with the next
         put_row(PAGE, BEGIN, HEAD, order, f"`{name}`", cells_of(name, pictures, samples))
 
 
@@ -55,7 +55,7 @@ def networks() -> list[str]:
     return [name for name in names if find_spec(name).family != "baseline" or name == "baseline/random-vit"]
 
 
-def made() -> tuple[list[Image], pd.DataFrame]:
+def transformed_samples() -> tuple[list[Image], pd.DataFrame]:
     corpus = open_corpus("photos")
     recipe = Recipe(
         corpus=corpus.name,
@@ -64,7 +64,7 @@ def made() -> tuple[list[Image], pd.DataFrame]:
         models=("baseline/pixels",),
         limit=VIEWS,
     )
-    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda done, total: None))
+    planned = plan_samples(recipe.design, choose_images(recipe.design, corpus, lambda completed, total: None))
     with ThreadPoolExecutor(recipe.threads) as pool:
         return make_samples(MAIN, recipe.design, corpus, planned, pool)
 
@@ -93,16 +93,16 @@ def _accuracy(X: np.ndarray, samples: pd.DataFrame) -> Interval:
     predicted = np.empty_like(y)
     for group in np.unique(groups):
         train, test = groups != group, groups == group
-        held = X[test], y[test]
+        held_out = X[test], y[test]
         probe = fit(
-            X[train], y[train], classes=classes.tolist(), validation=held, penalties=(fixed_penalty(X.shape[1]),)
+            X[train], y[train], classes=classes.tolist(), validation=held_out, penalties=(fixed_penalty(X.shape[1]),)
         )
         predicted[test] = probe.probabilities(X[test]).argmax(1)
     return interval(balanced_accuracy(y, predicted, photographs), low=0.0, high=1.0)
 
 
-def _cell(found: Interval) -> str:
-    return f"{in_percent(found.value, 1)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+def _cell(interval: Interval) -> str:
+    return f"{in_percent(interval.value, 1)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
 
 
 if __name__ == "__main__":

@@ -38,24 +38,24 @@ def changed(transform: Transform, picture: Image, severity: int, name: str) -> I
     return cv2.remap(picture, x - left, y - top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def difference(one: Image, other: Image) -> float:
+def difference(first: Image, second: Image) -> float:
     """Return the mean absolute difference of two pictures, of 255."""
-    return float(cv2.norm(one, other, cv2.NORM_L1) / one.size)
+    return float(cv2.norm(first, second, cv2.NORM_L1) / first.size)
 
 
 def squares() -> dict[str, Image]:
     """Return the middle of each packaged photograph, `SIDE` pixels."""
-    made = {}
+    crops = {}
     for name, picture in PhotosCorpus().photographs():
         height, width = picture.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         middle = picture[top : top + side, left : left + side]
-        made[name] = cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return made
+        crops[name] = cv2.resize(middle, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return crops
 
 
-def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image]:
+def library_results(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image]:
     """Return ``picture|operation|severity`` -> the library's result."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "pictures.npz", Path(folder) / "made.npz"
@@ -66,17 +66,20 @@ def theirs(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image
 
 def table() -> str:
     pictures, transforms = squares(), TRANSFORMS
-    found = theirs(pictures, [name_of_theirs(t) for t in transforms])
+    results = library_results(pictures, [name_of_theirs(t) for t in transforms])
     lines = []
     for transform in transforms:
-        cells, apart = [], []
+        cells, distances = [], []
         for severity in range(1, 6):
-            mine = {name: changed(transform, picture, severity, name) for name, picture in pictures.items()}
-            other = {name: found[f"{name}|{name_of_theirs(transform)}|{severity}"] for name in pictures}
-            both = (np.mean([difference(made[name], pictures[name]) for name in pictures]) for made in (mine, other))
-            cells.append(" / ".join(f"{mean:.1f}" for mean in both))
-            apart.append(np.mean([difference(other[name], mine[name]) for name in pictures]))
-        distance = "–" if transform.draws else f"{np.mean(apart):.1f}"
+            own_images = {name: changed(transform, picture, severity, name) for name, picture in pictures.items()}
+            library_images = {name: results[f"{name}|{name_of_theirs(transform)}|{severity}"] for name in pictures}
+            changes = (
+                np.mean([difference(images[name], pictures[name]) for name in pictures])
+                for images in (own_images, library_images)
+            )
+            cells.append(" / ".join(f"{mean:.1f}" for mean in changes))
+            distances.append(np.mean([difference(library_images[name], own_images[name]) for name in pictures]))
+        distance = "–" if transform.draws else f"{np.mean(distances):.1f}"
         lines.append([transform.name.removeprefix("imagenet-c/"), *cells, distance])
     return markdown_table(["operation", "severity 1", "2", "3", "4", "5", "difference between the two"], lines)
 

@@ -19,14 +19,14 @@ from imagecorruptions import corrupt
 def main() -> None:
     source, out, operations = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     pictures = dict(np.load(source))
-    made = {}
+    images = {}
     for operation in operations:
         for severity in range(1, 6):
             for number, (name, picture) in enumerate(pictures.items()):
                 np.random.seed(number)  # noqa: NPY002, the library draws from the global state
                 changed = corrupt(picture, corruption_name=operation, severity=severity)
-                made[f"{name}|{operation}|{severity}"] = np.asarray(changed, np.uint8)
-    np.savez(out, **made)
+                images[f"{name}|{operation}|{severity}"] = np.asarray(changed, np.uint8)
+    np.savez(out, **images)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ STAGES = (EMBED, TRAIN, EVALUATE)
 """No maps: nothing here is read from them."""
 
 
-def made(folder: Path, part: str) -> Run:
+def completed_run(folder: Path, part: str) -> Run:
     """Return the run over a part of a protocol, completed."""
     out = folder / slug(part)
     options = Options(
@@ -65,7 +65,7 @@ def made(folder: Path, part: str) -> Run:
     return Run.open(out)
 
 
-def known(runs: dict[str, Run]) -> pd.DataFrame:
+def accuracy_table(runs: dict[str, Run]) -> pd.DataFrame:
     """Return one row per part and model: balanced accuracy of the fine task with its interval, and chance."""
     tables = []
     for part, opened in runs.items():
@@ -99,9 +99,9 @@ def detected() -> pd.DataFrame:
             for start in range(0, len(pictures), BATCH)
             for answer in predictor.ask(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
-        found = share(np.array(verdicts), rows["base_id"].to_numpy())
-        shares.append((name, severity, found.value, found.low, found.high, len(pictures)))
-        print(f"{name} at severity {severity}: {found.value:.3f}", file=sys.stderr, flush=True)
+        rate = share(np.array(verdicts), rows["base_id"].to_numpy())
+        shares.append((name, severity, rate.value, rate.low, rate.high, len(pictures)))
+        print(f"{name} at severity {severity}: {rate.value:.3f}", file=sys.stderr, flush=True)
     return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])
 
 
@@ -115,22 +115,22 @@ def _altered(corpus: Corpus, ids: pd.Series, view: int, name: str, severity: int
 
 def table_of_traces(scores: pd.DataFrame) -> str:
     """Return the models' accuracy in each part, in percent, as Markdown; best at JPEG first."""
-    mine = scores[scores["part"].isin(TRACES)]
-    chance = mine.groupby("part")["chance"].first()
+    trace_scores = scores[scores["part"].isin(TRACES)]
+    chance = trace_scores.groupby("part")["chance"].first()
     head = [f"{part.partition('/')[2]} (chance {in_percent(chance[part])})" for part in TRACES]
-    order = mine[mine["part"] == TRACES[0]].sort_values("value", ascending=False)["model"]
-    cells = {(row.model, row.part): _cell(row.value, row.low, row.high) for row in mine.itertuples()}
+    order = trace_scores[trace_scores["part"] == TRACES[0]].sort_values("value", ascending=False)["model"]
+    cells = {(row.model, row.part): _cell(row.value, row.low, row.high) for row in trace_scores.itertuples()}
     return markdown_table(["model", *head], [[m, *(cells[m, part] for part in TRACES)] for m in order])
 
 
 def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
     """Return accuracy over all corruptions, and recall at each severity, in percent, as Markdown."""
-    mine = scores[scores["part"] == CORRUPTIONS].sort_values("value", ascending=False)
+    corruption_scores = scores[scores["part"] == CORRUPTIONS].sort_values("value", ascending=False)
     at = recalls.set_index(["model", "severity"])["recall"]
-    head = ["model", f"all (chance {in_percent(mine['chance'].iloc[0])})", *map(str, SEVERITIES)]
+    head = ["model", f"all (chance {in_percent(corruption_scores['chance'].iloc[0])})", *map(str, SEVERITIES)]
     lines = [
         [row.model, _cell(row.value, row.low, row.high), *(in_percent(at[row.model, s]) for s in SEVERITIES)]
-        for row in mine.itertuples()
+        for row in corruption_scores.itertuples()
     ]
     return markdown_table(head, lines)
 
@@ -144,9 +144,9 @@ def table_of_detected(shares: pd.DataFrame) -> str:
         for name in dict.fromkeys(shares.loc[shares["severity"] > 0, "operation"])
     ]
     lines.append(["**mean**", *(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)])
-    wrong = _cell(untouched["share"], untouched["low"], untouched["high"])
+    false_positives = _cell(untouched["share"], untouched["low"], untouched["high"])
     table = markdown_table(["operation", "severity 1", *map(str, SEVERITIES[1:])], lines)
-    return f"{table}\n\nThe same crops without a corruption are flagged in {wrong}."
+    return f"{table}\n\nThe same crops without a corruption are flagged in {false_positives}."
 
 
 def _cell(value: float, low: float, high: float) -> str:
@@ -161,9 +161,9 @@ def main() -> None:
     options = parser.parse_args()
     for plugin in (traces, imagenet_c):
         load_plugin(Path(plugin.__file__))
-    both = TRACES if options.only == "traces" else (CORRUPTIONS,) if options.only else (*TRACES, CORRUPTIONS)
-    runs = {part: made(options.folder, part) for part in both}
-    scores, parts, tables = known(runs), {}, {}
+    protocols = {"traces": TRACES, CORRUPTIONS: (CORRUPTIONS,), None: (*TRACES, CORRUPTIONS)}
+    runs = {part: completed_run(options.folder, part) for part in protocols[options.only]}
+    scores, parts, tables = accuracy_table(runs), {}, {}
     if TRACES[0] in runs:
         parts["traces"] = table_of_traces(scores)
     if CORRUPTIONS in runs:

@@ -59,8 +59,8 @@ def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str,
     rows = []
     for place, row in enumerate(placed.itertuples(), 1):
         model = str(row.model)
-        found = quick_ranking(model, quick[quick["model"] == model], quick, groups, 0, 0)
-        first, last = found.places
+        ranking = quick_ranking(model, quick[quick["model"] == model], quick, groups, 0, 0)
+        first, last = ranking.places
         rows.append(
             {
                 "model": model,
@@ -69,36 +69,36 @@ def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str,
                 "first": first,
                 "last": last,
                 "contains": first <= place <= last,
-                "quick_value": found.quick_accuracy,
-                **_half_widths(found),
+                "quick_value": ranking.quick_accuracy,
+                **_half_widths(ranking),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _half_widths(found: QuickRanking) -> dict[str, float]:
-    board = found.board.set_index("model")
-    mine, others = board.loc[found.model], board.drop(found.model)
+def _half_widths(ranking: QuickRanking) -> dict[str, float]:
+    board = ranking.board.set_index("model")
+    own_row, other_rows = board.loc[ranking.model], board.drop(ranking.model)
     return {
-        "half_width": float(mine["high"] - mine["low"]) / 2,
-        "half_width_difference": float((others["difference_high"] - others["difference_low"]).mean()) / 2,
+        "half_width": float(own_row["high"] - own_row["low"]) / 2,
+        "half_width_difference": float((other_rows["difference_high"] - other_rows["difference_low"]).mean()) / 2,
     }
 
 
-def agreement(found: pd.DataFrame) -> float:
+def agreement(places: pd.DataFrame) -> float:
     """Return Kendall's tau between quick and full accuracy."""
-    return float(kendalltau(found["value"], found["quick_value"]).statistic)
+    return float(kendalltau(places["value"], places["quick_value"]).statistic)
 
 
-def summary(found: pd.DataFrame) -> str:
+def summary(places: pd.DataFrame) -> str:
     """Return the results over all models in Markdown."""
-    zoo = found[found["model"].str.startswith("zoo/")]
-    encoders = found[~is_baseline(found["model"])]
-    taus = [f"{agreement(models):.2f}" for models in (found, encoders, zoo)]
-    widths = [f"{100 * found[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
+    zoo = places[places["model"].str.startswith("zoo/")]
+    encoders = places[~is_baseline(places["model"])]
+    taus = [f"{agreement(models):.2f}" for models in (places, encoders, zoo)]
+    widths = [f"{100 * places[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
     lines = [
-        ["interval of places contains the full place", f"{int(found['contains'].sum())} of {len(found)} models"],
-        ["mean length of the interval of places", f"{(found['last'] - found['first'] + 1).mean():.1f}"],
+        ["interval of places contains the full place", f"{int(places['contains'].sum())} of {len(places)} models"],
+        ["mean length of the interval of places", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
         ["Kendall's tau, all models / encoders / zoo", " / ".join(taus)],
         ["mean half-width of the 95% CI of quick accuracy", widths[0]],
         ["mean half-width of a difference", widths[1]],
@@ -122,8 +122,8 @@ def main() -> None:
     parser.add_argument("--time", default="", metavar="MODELS", help="separated by commas")
     options = parser.parse_args()
     run = open_run(options.run)
-    found = places_of(run)
-    taken = {model: seconds(run, model) for model in options.time.split(",") if model}
+    places = places_of(run)
+    durations = {model: seconds(run, model) for model in options.time.split(",") if model}
     lines = [
         [
             f"`{row.model}`",
@@ -131,12 +131,12 @@ def main() -> None:
             f"{row.first} to {row.last}",
             in_percent(float(row.value), 1),
             in_percent(float(row.quick_value), 1),
-            f"{taken[row.model]:.0f}" if row.model in taken else "",
+            f"{durations[row.model]:.0f}" if row.model in durations else "",
         ]
-        for row in found.itertuples()
+        for row in places.itertuples()
     ]
     head = ["model", "place", "places by the quick protocol", "accuracy", "quick accuracy", "seconds"]
-    print(f"{summary(found)}\n\n{markdown_table(head, lines)}")
+    print(f"{summary(places)}\n\n{markdown_table(head, lines)}")
 
 
 if __name__ == "__main__":

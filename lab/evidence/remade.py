@@ -37,42 +37,44 @@ HEAD = (
 )
 
 
-def differences(here: pd.DataFrame, there: pd.DataFrame) -> pd.Series:
-    """Return how many points each score of ``here`` lies from that of ``there`` with the same `KEYS`.
+def differences(new: pd.DataFrame, shipped: pd.DataFrame) -> pd.Series:
+    """Return how many points each score of ``new`` lies from that of ``shipped`` with the same `KEYS`.
 
     Raises:
         BadRun: the tables have other scores.
     """
-    keys = [name for name in KEYS if name in there and name in here]
-    mine, theirs = (table.set_index(keys)["value"].sort_index() for table in (here, there))
-    if not mine.index.equals(theirs.index):
+    keys = [name for name in KEYS if name in shipped and name in new]
+    new_values, shipped_values = (table.set_index(keys)["value"].sort_index() for table in (new, shipped))
+    if not new_values.index.equals(shipped_values.index):
         raise BadRun("The two runs have other scores; a run of `--corpus reference` was expected.")
-    return 100 * (mine - theirs).abs()
+    return 100 * (new_values - shipped_values).abs()
 
 
 def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     """Return the differences of a model's scores by what they are scores of, without studies that the run lacks."""
 
     def of(read: Callable[[Run], pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        here, there = (read(each) for each in (run, shipped))
-        return here[here["model"] == model], there[there["model"] == model]
+        new, old = (read(opened) for opened in (run, shipped))
+        return new[new["model"] == model], old[old["model"] == model]
 
-    scores = differences(*of(lambda each: each.probe_scores)).reset_index()
+    scores = differences(*of(lambda opened: opened.probe_scores)).reset_index()
     linear = scores["probe"] == "linear"
-    whole = linear & (scores["measure"] == "balanced-accuracy")
+    is_accuracy = linear & (scores["measure"] == "balanced-accuracy")
     kinds = {
-        "linear probes, balanced accuracy": whole,
-        "linear probes, other scores": linear & ~whole,
+        "linear probes, balanced accuracy": is_accuracy,
+        "linear probes, other scores": linear & ~is_accuracy,
         "nearest neighbors": scores["probe"].str.startswith("knn"),
         "MLP": scores["probe"].str.startswith("mlp"),
     }
-    found = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
+    by_kind = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
     studies = {
-        "linear probes of each layer": lambda each: pick(each.table(table_path("layers")), task=("fine", "content")),
+        "linear probes of each layer": lambda opened: pick(
+            opened.table(table_path("layers")), task=("fine", "content")
+        ),
         "fractions of variance of each layer": variance_of_layers,
-        "originals retrieved": lambda each: each.table(table_path("retrieval")),
+        "originals retrieved": lambda opened: opened.table(table_path("retrieval")),
     }
-    return found | {what: differences(*of(read)) for what, read in studies.items() if not read(run).empty}
+    return by_kind | {kind: differences(*of(read)) for kind, read in studies.items() if not read(run).empty}
 
 
 def variance_of_layers(run: Run) -> pd.DataFrame:
@@ -94,9 +96,9 @@ def table_of(run: Run, shipped: Run) -> str:
     for model in run.models["name"]:
         if model not in set(shipped.models["name"]):
             raise BadRun(f"The reference run has no '{model}' to compare with.")
-        for what, points in parts(run, shipped, model).items():
-            same, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
-            lines.append([f"`{model}`", what, str(len(points)), str(same), f"{points.max():.2f}", str(beyond)])
+        for kind, points in parts(run, shipped, model).items():
+            equal, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
+            lines.append([f"`{model}`", kind, str(len(points)), str(equal), f"{points.max():.2f}", str(beyond)])
     return markdown_table(HEAD, lines)
 
 
@@ -104,8 +106,8 @@ def table_of(run: Run, shipped: Run) -> str:
 def main() -> None:
     parser = parser_of(__doc__, write="docs/precision.md")
     parser.add_argument("run", type=Path)
-    asked = parser.parse_args()
-    publish(PAGE, MARK, table_of(Run.open(asked.run), Run.open(reference_run())), asked.write)
+    options = parser.parse_args()
+    publish(PAGE, MARK, table_of(Run.open(options.run), Run.open(reference_run())), options.write)
 
 
 if __name__ == "__main__":

@@ -72,29 +72,29 @@ def left_alone(folder: Path, out: Path, run: Path) -> tuple[float, float]:
 def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> list[int]:
     """Scan, with ``kills`` kills; return how many pictures were done at each kill."""
     moments = [pictures * (i + 1) // (kills + 1) for i in range(kills)]
-    done = []
+    counts = []
     for moment in moments:
         process = scan_process(folder, out, run)
         while process.poll() is None and _done(out) < moment:
             time.sleep(POLL_S)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        done.append(_done(out))
+        counts.append(_done(out))
     left_alone(folder, out, run)
-    return done
+    return counts
 
 
 def contents(out: Path) -> dict[str, str]:
     """Return file -> digest, without links in the page, which lead from another folder."""
-    found = {}
+    digests = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)
         if path.is_file() and LOG not in name.parts:
             content = path.read_bytes()
             if name.suffix == ".html":
                 content = re.sub(rb'href="[^"]*"', b"", content)
-            found[name.as_posix()] = hashlib.sha256(content).hexdigest()
-    return found
+            digests[name.as_posix()] = hashlib.sha256(content).hexdigest()
+    return digests
 
 
 def _done(out: Path) -> int:
@@ -111,16 +111,16 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        here = Path(place)
-        large = make_folder(here / "large", options.pictures)
-        small = make_folder(here / "small", options.pictures // 10)
-        _, small_mb = left_alone(small, here / "of-small", options.run)
-        seconds, large_mb = left_alone(large, here / "alone", options.run)
-        done = killed(large, here / "killed", options.run, options.kills, options.pictures)
-        same = contents(here / "alone") == contents(here / "killed")
-    result = {"pictures": options.pictures, "killed_at": done, "same_bytes": same, "seconds": round(seconds, 1)}
+        root = Path(place)
+        large = make_folder(root / "large", options.pictures)
+        small = make_folder(root / "small", options.pictures // 10)
+        _, small_mb = left_alone(small, root / "of-small", options.run)
+        seconds, large_mb = left_alone(large, root / "alone", options.run)
+        counts = killed(large, root / "killed", options.run, options.kills, options.pictures)
+        equal = contents(root / "alone") == contents(root / "killed")
+    result = {"pictures": options.pictures, "killed_at": counts, "same_bytes": equal, "seconds": round(seconds, 1)}
     print(json.dumps(result | {"mb": round(large_mb), "mb_of_a_tenth": round(small_mb)}))
-    return 0 if same else 1
+    return 0 if equal else 1
 
 
 if __name__ == "__main__":

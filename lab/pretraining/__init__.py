@@ -62,12 +62,12 @@ def pretrain(
         raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
     if keep < 0:
         raise BadConfig(f"The number of kept encoders must be 0 or more; got {keep}.")
-    where = resolve_device(device)
+    resolved = resolve_device(device)
     with Store(out).locked():
         pictures = gather(corpus, out, progress)
         objective = build(loaded, pictures.rows, seed)
         facts = train(
-            loaded, objective, pictures, out, seed=seed, steps=steps, keep=keep, device=where, progress=progress
+            loaded, objective, pictures, out, seed=seed, steps=steps, keep=keep, device=resolved, progress=progress
         )
         write_atomically(out / ENCODER_FILE, export(objective, facts))
     return out / ENCODER_FILE

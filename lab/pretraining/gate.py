@@ -109,7 +109,7 @@ def _embed_changed(
     photographs = OneSplit(corpus, split)
     if photographs.rows.empty:
         raise BadCorpus(f"The gate needs pictures of the splits train and val; '{corpus.name}' has none of '{split}'.")
-    planned = plan_samples(recipe.design, choose_images(recipe.design, photographs, lambda done, total: None))
+    planned = plan_samples(recipe.design, choose_images(recipe.design, photographs, lambda completed, total: None))
     parts: dict[str, list[np.ndarray]] = {name: [] for name in embedders}
     with ThreadPoolExecutor(recipe.threads) as pool:
         for unit in cut_units(recipe.design, planned):
@@ -124,8 +124,8 @@ def _score(X_train: np.ndarray, train: pd.DataFrame, X_val: np.ndarray, val: pd.
     classes = tuple(train["transform"].unique())
     y_train, y_val = (_numbers(rows["transform"], classes) for rows in (train, val))
     choosing = np.unique(train["base_id"], return_inverse=True)[1] % CHOOSING == 0
-    held = X_train[choosing], y_train[choosing]
-    probe = fit(X_train[~choosing], y_train[~choosing], classes=classes, validation=held)
+    held_out = X_train[choosing], y_train[choosing]
+    probe = fit(X_train[~choosing], y_train[~choosing], classes=classes, validation=held_out)
     predicted = probe.logits(X_val).argmax(axis=1)
     return interval(balanced_accuracy(y_val, predicted, val["base_id"].to_numpy()), low=0.0, high=1.0)
 
@@ -205,8 +205,8 @@ def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, 
 def seen_rows(corpus: Corpus, split: str) -> pd.DataFrame:
     """Return the rows of ``split`` whose label occurs among the rows of split ``pretrain``."""
     rows = corpus.rows
-    seen = rows.loc[rows["split"] == "pretrain", "label"].unique()
-    chosen = rows[(rows["split"] == split) & rows["label"].isin(seen)]
+    known_labels = rows.loc[rows["split"] == "pretrain", "label"].unique()
+    chosen = rows[(rows["split"] == split) & rows["label"].isin(known_labels)]
     if chosen.empty:
         raise BadCorpus(
             f"The gate needs pictures of the splits pretrain, train and val that share labels; "

@@ -233,15 +233,15 @@ def export(objective: Objective, facts: Facts, step: int | None = None) -> bytes
             encoder of a finished training, with the text tower where there is one.
     """
     weights = {f"encoder.{name}": tensor for name, tensor in objective.encoder.state_dict().items()}
-    stated: dict[str, Any] = asdict(facts)
+    metadata: dict[str, Any] = asdict(facts)
     if step is None:
         weights |= objective.extra_weights()
-        stated |= objective.extra_facts()
+        metadata |= objective.extra_facts()
     else:
-        stated |= {"step": step}
+        metadata |= {"step": step}
     half = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
     # A single entry: safetensors writes several in an order that changes from call to call.
-    return save(half, {"facts": json.dumps(stated, sort_keys=True)})
+    return save(half, {"facts": json.dumps(metadata, sort_keys=True)})
 
 
 def read_log(out: Path) -> list[dict[str, float]]:
@@ -261,8 +261,8 @@ def read_facts(out: Path) -> Facts:
         BadRun: its ``training.json`` is missing or damaged.
     """
     with _readable(out / "training.json") as text:
-        stated = json.loads(text)
-        return Facts(**{**stated, "kept": tuple(stated.get("kept", ()))})
+        content = json.loads(text)
+        return Facts(**{**content, "kept": tuple(content.get("kept", ()))})
 
 
 @contextmanager
@@ -292,16 +292,16 @@ def choose_attention(objective: Objective, device: torch.device) -> None:
 
 
 def _agree(facts: Facts, path: Path) -> None:
-    mine = json.loads(json.dumps(asdict(facts)))  # as JSON gives it back: tuples become lists
+    current = json.loads(json.dumps(asdict(facts)))  # as JSON gives it back: tuples become lists
     if path.exists():
-        theirs = json.loads(path.read_text())
-        differing = [name for name in mine if mine[name] != theirs.get(name)]
+        stored = json.loads(path.read_text())
+        differing = [name for name in current if current[name] != stored.get(name)]
         if differing:
             raise BadConfig(
                 f"'{path.parent}' holds another training, which differs in {', '.join(differing)}; "
                 f"name another folder, or remove it."
             )
-    write_atomically(path, json.dumps(mine, indent=1).encode())
+    write_atomically(path, json.dumps(current, indent=1).encode())
 
 
 def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Optimizer) -> None:

@@ -220,8 +220,8 @@ def captions(rows: pd.DataFrame, *, name_style: bool) -> list[str]:
 
 def noun(label: str) -> str:
     """Return a label with its article: ``an elephant`` for ``elephant``, ``a car side`` for ``car_side``."""
-    words = label.replace("_", " ").replace("-", " ").lower()
-    return f"{'an' if words[:1] in 'aeiou' else 'a'} {words}"
+    text = label.replace("_", " ").replace("-", " ").lower()
+    return f"{'an' if text[:1] in 'aeiou' else 'a'} {text}"
 
 
 class Supervised(Objective):
@@ -436,13 +436,13 @@ class ALIGN(CLIP):
     def texts(self, indices: Tensor, generator: torch.Generator) -> Tensor:
         tokens = super().texts(indices, generator)
         draw = _rand(len(tokens), 1, generator=generator)
-        others = tokens[_rand(len(tokens), generator=generator).argsort()]
+        shuffled = tokens[_rand(len(tokens), generator=generator).argsort()]
         random_words = torch.randint(
             1, len(self.vocabulary.words) + 1, tokens.shape, generator=generator, device=tokens.device
         )
         replaced = (_rand(*tokens.shape, generator=generator) < 0.5) & (tokens != PADDING)
         corrupted = torch.where(replaced, random_words, tokens)
-        return torch.where(draw < NOISY / 2, others, torch.where(draw < NOISY, corrupted, tokens))
+        return torch.where(draw < NOISY / 2, shuffled, torch.where(draw < NOISY, corrupted, tokens))
 
 
 def _rand(*shape: int, generator: torch.Generator) -> Tensor:

@@ -65,9 +65,9 @@ def _decode(corpus: Corpus, rows: pd.DataFrame, path: Path, progress: Progress) 
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), 3, SIDE, SIDE)}
     with written_atomically(path) as file:  # not mapped: a full disk would kill the process
         np.lib.format.write_array_header_1_0(file, header)
-        for done, image_id in enumerate(rows["image_id"], 1):
+        for count, image_id in enumerate(rows["image_id"], 1):
             file.write(resize_and_crop(corpus.load(image_id), square).transpose(2, 0, 1).tobytes())
-            progress.update("decode", done, len(rows), "Decoding pictures")
+            progress.update("decode", count, len(rows), "Decoding pictures")
 
 
 def batch_indices(step: int, n: int, batch: int, seed: int) -> np.ndarray:

@@ -39,13 +39,13 @@ class Vocabulary:
         number = {word: token for token, word in enumerate(self.words, start=1)}
         tokens = torch.full((len(texts), LENGTH), PADDING)
         for row, text in enumerate(texts):
-            known = [number[word] for word in split_words(text) if word in number][:LENGTH]
-            if not known:
+            indices = [number[word] for word in split_words(text) if word in number][:LENGTH]
+            if not indices:
                 raise BadConfig(
                     f"No word of '{text}' is among the {len(self.words)} that this model was trained on; it knows: "
                     f"{', '.join(self.words)}."
                 )
-            tokens[row, : len(known)] = torch.tensor(known)
+            tokens[row, : len(indices)] = torch.tensor(indices)
         return tokens
 
 

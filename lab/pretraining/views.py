@@ -119,8 +119,8 @@ def hue_matrices(turns: Tensor) -> Tensor:
     """Return matrices (N, 3, 3) that turn colors about the gray axis by ``turns``."""
     yiq = _YIQ.to(turns.device)
     angle = 2 * math.pi * turns
-    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    turn = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).view(-1, 3, 3)
+    cos, sin, zero, ones = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([ones, zero, zero, zero, cos, -sin, zero, sin, cos], dim=1).view(-1, 3, 3)
     return torch.linalg.inv(yiq) @ turn @ yiq
 
 

@@ -289,7 +289,7 @@ def _transform(
     levels = tuple({k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(5))
     name, in_pixels = does.__name__.replace("_", "-"), tuple(lengths.split())
     operation, geometric = Operation(does, levels, in_pixels), does is elastic
-    words = "; ".join(f"{k} {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in values.items())
+    values_text = "; ".join(f"{k} {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in values.items())
     return Transform(
         name=f"imagenet-c/{name}",
         group=group,
@@ -299,7 +299,7 @@ def _transform(
         strongest=5,
         distribution="integer",
         revision=f"1: {json.dumps([name, values, in_pixels, SIDE])}",
-        definition=f"{definition} {words}{f' (lengths in px of a {SIDE} px view)' if in_pixels else ''}.",
+        definition=f"{definition} {values_text}{f' (lengths in px of a {SIDE} px view)' if in_pixels else ''}.",
         library=library,
         source=SOURCE,
         draws=draws,
@@ -486,5 +486,5 @@ TRANSFORMS = (
 )
 
 if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
-    for each in TRANSFORMS:
-        register(each)
+    for transform in TRANSFORMS:
+        register(transform)

@@ -68,9 +68,9 @@ FACTS: dict[Callable[..., Image], tuple[str, str, str]] = {
 
 
 def _transform(
-    name: str, does: Callable[..., Image], quality: int = 95, chroma: str = "4:4:4", **more: Any
+    name: str, does: Callable[..., Image], quality: int = 95, chroma: str = "4:4:4", **parameters: Any
 ) -> Transform:
-    values = {**more, "quality": quality, "chroma": chroma}
+    values = {**parameters, "quality": quality, "chroma": chroma}
     group, library, definition = FACTS[does]
     return Transform(
         name=f"traces/{name}",
@@ -84,7 +84,7 @@ def _transform(
         definition=f"{definition} {'; '.join(f'{key} {value}' for key, value in values.items())}.",
         library=library,
         source=SOURCE,
-        draws=more.get("smallest") != more.get("largest"),
+        draws=parameters.get("smallest") != parameters.get("largest"),
         pixels=partial(does, **values),
     )
 
@@ -112,5 +112,5 @@ PARTS = {
 }
 
 if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
-    for each in TRANSFORMS:
-        register(each)
+    for transform in TRANSFORMS:
+        register(transform)

@@ -197,8 +197,8 @@ def style_table(run: Store) -> str:
         paths = [layout.predictions_path(model, f"group-{fold}") for model in models for fold in range(3)]
         rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
         cells = []
-        for pattern, seen in STYLES.values():
-            predicted = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == seen)]["predicted"]
+        for pattern, is_seen in STYLES.values():
+            predicted = rows[rows["transform"].str.fullmatch(pattern) & (rows["seen"] == is_seen)]["predicted"]
             cells.append(f"{in_percent((predicted == 'style').mean())} / {in_percent((predicted == 'noise').mean())}")
         lines.append([title, *cells])
     return markdown_table(["model", *STYLES], lines)
@@ -239,15 +239,15 @@ def claims_list(run: Store) -> str:
     parts = []
     for title, rows in claims_by_set(with_numbers(run.read_table(layout.CLAIMS), contrasts)).items():
         role_set = str(rows["set"].iloc[0])
-        own = summaries.pick(roles, set=role_set)
-        encoders = encoders_by_role(own) if len(own) else encoders_of_contrasts(role_set, contrasts)
+        set_roles = summaries.pick(roles, set=role_set)
+        encoders = encoders_by_role(set_roles) if len(set_roles) else encoders_of_contrasts(role_set, contrasts)
         named = "; ".join(f"{role}: {', '.join(models)}" for role, models in encoders.items())
         lines = [
             f"{row['claim']}. {claim_in_words(row)} **{result_in_words(row)}** {evidence_in_words(row)}".rstrip()
             for row in rows.to_dict("records")
         ]
-        if len(own):
-            lines[-1] += f" {accuracies_in_words(own)}"
+        if len(set_roles):
+            lines[-1] += f" {accuracies_in_words(set_roles)}"
         parts.append("\n".join([f"{title} ({named}):", "", *lines]))
     return "\n\n".join(parts)
 

@@ -15,10 +15,10 @@ BEGIN = "<!-- generated: make docs, what each file is made from -->"
 def file_table() -> str:
     lines = [
         [
-            ", ".join(map(shown, asset.outputs)),
+            ", ".join(map(path_cell, asset.outputs)),
             asset.description,
             asset.stage or "none",
-            ", ".join(map(shown, asset.dependency_paths)),
+            ", ".join(map(path_cell, asset.dependency_paths)),
             ", ".join(f"`{option.name}`" for option in asset.options),
         ]
         for asset in GRAPH.assets
@@ -26,7 +26,7 @@ def file_table() -> str:
     return markdown_table(["file", "description", "stage", "dependencies", "options"], lines)
 
 
-def shown(path: str) -> str:
+def path_cell(path: str) -> str:
     return f"`{path.replace('{model}', '<slug>').replace('{task}', '<task>')}`"
 
 

@@ -68,14 +68,17 @@ def substance(run: Run) -> str:
         rows = run.scores.query("task == @task and subset == @subset and measure == 'balanced-accuracy'")
         return 100 * rows.set_index("model")["value"]
 
-    both = pd.DataFrame({"fine": score("fine", "all"), "content": score("content", "seen")}).dropna()
+    scores = pd.DataFrame({"fine": score("fine", "all"), "content": score("content", "seen")}).dropna()
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    own = both.index.str.startswith("zoo/")
-    for chosen, color, name in ((own, BLUE, "encoders of the zoo"), (~own, GRAY, "baselines and EfficientNet-Lite0")):
-        axes.scatter(both["fine"][chosen], both["content"][chosen], color=color, label=name)
+    of_zoo = scores.index.str.startswith("zoo/")
+    for chosen, color, name in (
+        (of_zoo, BLUE, "encoders of the zoo"),
+        (~of_zoo, GRAY, "baselines and EfficientNet-Lite0"),
+    ):
+        axes.scatter(scores["fine"][chosen], scores["content"][chosen], color=color, label=name)
     for model, offset, side in LABELS:
-        if model in both.index:
-            at = both.loc[model, "fine"], both.loc[model, "content"]
+        if model in scores.index:
+            at = scores.loc[model, "fine"], scores.loc[model, "content"]
             axes.annotate(model.split(":")[-1], at, offset, textcoords="offset points", ha=side, fontsize=9)
     axes.set(xlabel="transformation named right, %", ylabel="content named right, %", xlim=(0, 100), ylim=(0, 100))
     axes.spines[["top", "right"]].set_visible(False)

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from lab.devtools.browser import browser, lasso, rest, served
+from lab.devtools.browser import browser, lasso, served, wait_until_settled
 from lab.devtools.commands import parser_of
 from lab.scripts.screenshots import opened
 from probing_core.paths import reference_run
@@ -40,7 +40,7 @@ def scroll(page: Any) -> Iterator[None]:
     for _ in range(2):
         page.mouse.move(WIDTH * 0.6, HEIGHT * 0.6)
         page.mouse.wheel(0, HEIGHT * 0.55)
-        rest(page)
+        wait_until_settled(page)
         yield
 
 
@@ -50,7 +50,7 @@ def strengths(page: Any) -> Iterator[None]:
     slider = page.get_by_role("slider", name=re.compile("^Strength")).first
     for key in ("Home", *["PageUp"] * 3, "End"):
         slider.press(key)
-        rest(page)
+        wait_until_settled(page)
         yield
 
 
@@ -58,14 +58,14 @@ def explore(page: Any) -> Iterator[None]:
     """Select the example, nothing, a lasso, and what only the second model classifies correctly in it."""
     yield
     page.locator(".px-example").click()
-    rest(page)
+    wait_until_settled(page)
     yield
     page.keyboard.press("Escape")
     yield
     lasso(page, "a")
     yield
     page.get_by_role("button", name="only B correct").click()
-    rest(page)
+    wait_until_settled(page)
     yield
 
 

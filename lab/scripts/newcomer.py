@@ -83,14 +83,16 @@ def main() -> None:
 
 
 @contextmanager
-def step(what: str, how: str) -> Iterator[None]:
+def step(title: str, command: str) -> Iterator[None]:
     """Print the row of a step; processor seconds are those of the commands that have ended in it."""
-    began, busy, why = time.monotonic(), _processor_s(), ""
+    began, busy, failure = time.monotonic(), _processor_s(), ""
     try:
         yield
     except Failed as failed:
-        why = f": {failed}"
-    print(f"| {what} | {time.monotonic() - began:.1f} | {_processor_s() - busy:.1f} | {how}{why} |", flush=True)
+        failure = f": {failed}"
+    print(
+        f"| {title} | {time.monotonic() - began:.1f} | {_processor_s() - busy:.1f} | {command}{failure} |", flush=True
+    )
 
 
 def _processor_s() -> float:
@@ -101,9 +103,9 @@ def _processor_s() -> float:
 def prepare(fresh: Fresh) -> None:
     """Prepare what a newcomer has: a picture, a folder of pictures and a checkpoint of a model."""
     for code in (PICTURE, FOLDER, CHECKPOINT):
-        done = fresh.call("python", "-c", code)
-        if done.returncode:
-            raise SystemExit(f"error: the newcomer's own files could not be made.\n{done.stderr}")
+        process = fresh.call("python", "-c", code)
+        if process.returncode:
+            raise SystemExit(f"error: the newcomer's own files could not be made.\n{process.stderr}")
 
 
 def on_the_page(fresh: Fresh) -> None:
@@ -144,16 +146,16 @@ def wait_for_the_demo(home: Path) -> None:
 
 
 def in_the_terminal(fresh: Fresh) -> None:
-    for what, arguments in TYPED.items():
-        with step(what, f"probing {' '.join(arguments)}"):
+    for title, arguments in TYPED.items():
+        with step(title, f"probing {' '.join(arguments)}"):
             call(fresh, arguments)
 
 
 def call(fresh: Fresh, arguments: tuple[str, ...]) -> None:
-    done = fresh.call("probing", *arguments)
-    print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
-    if done.returncode:
-        raise Failed(", ".join([f"exit {done.returncode}", *done.stderr.strip().splitlines()[-1:]]))
+    process = fresh.call("probing", *arguments)
+    print(process.stdout, process.stderr, sep="\n", file=sys.stderr)
+    if process.returncode:
+        raise Failed(", ".join([f"exit {process.returncode}", *process.stderr.strip().splitlines()[-1:]]))
 
 
 if __name__ == "__main__":

@@ -85,33 +85,33 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     """Install ``wheel`` into a fresh environment within ``folder`` and call its commands from an empty folder."""
     started = time.monotonic()
     fresh = install(wheel, folder)
-    taken = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
-    print(f"installed in {duration(time.monotonic() - started)}; the environment takes {taken / 1e6:,.0f} MB of disk")
+    size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
+    print(f"installed in {duration(time.monotonic() - started)}; the environment takes {size / 1e6:,.0f} MB of disk")
 
     def call(*arguments: str) -> str:
         began = time.monotonic()
-        done = fresh.call(*arguments)
-        words = " ".join(arguments)
-        expect(done.returncode == 0, f"`{words}` ends well ({time.monotonic() - began:.1f} s)", done.stderr)
-        return done.stdout
+        process = fresh.call(*arguments)
+        command = " ".join(arguments)
+        expect(process.returncode == 0, f"`{command}` ends well ({time.monotonic() - began:.1f} s)", process.stderr)
+        return process.stdout
 
     expect(VERSION in call("probing", "--version"), "the version is that of the source")
     expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
-    where = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
-    expect(str(folder) in where, "the data are those of the environment")
-    call("probing", "verify", "--run", where)
+    installed = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
+    expect(str(folder) in installed, "the data are those of the environment")
+    call("probing", "verify", "--run", installed)
     call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
-    rows = call("probing", "predict", "cat.png", "--run", where, "--models", "zoo/mae", "--json")
+    rows = call("probing", "predict", "cat.png", "--run", installed, "--models", "zoo/mae", "--json")
     expect('"probability"' in rows, "a picture is predicted")
     with fresh.demo() as address:
         page = urllib.request.urlopen(address, timeout=10).read().decode()
         expect("<html" in page.lower(), f"the dashboard answers at {address}")
         open_page(address)
         until = time.monotonic() + SERVED_S  # the recipe is written once the demo's process has read its pictures
-        while not (begun := any(fresh.home.rglob("run.toml"))) and time.monotonic() < until:
+        while not (started_run := any(fresh.home.rglob("run.toml"))) and time.monotonic() < until:
             time.sleep(1)
     expect([p.name for p in fresh.empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
-    expect(begun, "the demo run lies where the system keeps a user's data")
+    expect(started_run, "the demo run lies where the system keeps a user's data")
 
 
 def open_page(address: str) -> None:
@@ -123,16 +123,16 @@ def open_page(address: str) -> None:
         page = chromium.new_page()
         page.goto(address)
         page.get_by_role("heading", level=1).first.wait_for(timeout=1000 * SERVED_S)
-        shown = page.get_by_label("Run", exact=True).first
-        shown.wait_for(timeout=1000 * SERVED_S)
-        expect(shown.input_value() == "reference", "the reference run is open")
+        selected = page.get_by_label("Run", exact=True).first
+        selected.wait_for(timeout=1000 * SERVED_S)
+        expect(selected.input_value() == "reference", "the reference run is open")
 
 
-def expect(holds: bool, what: str, why: str = "") -> None:
-    """End with an error unless ``what`` holds."""
+def expect(holds: bool, claim: str, details: str = "") -> None:
+    """End with an error unless ``claim`` holds."""
     if not holds:
-        raise SystemExit(f"error: it does not hold that {what}.\n{why}")
-    print(f"ok: {what}")
+        raise SystemExit(f"error: it does not hold that {claim}.\n{details}")
+    print(f"ok: {claim}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError as TooLate
 
-from lab.devtools.browser import ADDRESSES, WINDOW, Tab, rest, served, window
+from lab.devtools.browser import ADDRESSES, WINDOW, Tab, served, wait_until_settled, window
 from lab.devtools.commands import parser_of
 
 WIDTHS = (1400, 820, 390)
@@ -67,7 +67,7 @@ def check(
                         page.emulate_media(color_scheme=scheme)
                         page.goto(f"{address}/{ADDRESSES[name]}")
                         page.get_by_role("heading", level=1).first.wait_for()
-                        rest(page)
+                        wait_until_settled(page)
                         if pictures:
                             _save(page, pictures / f"{view}.png")
                         views[view] = {
@@ -91,10 +91,10 @@ def _save(page: Any, path: Path) -> None:
     size = page.viewport_size
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size(size | {"height": max(height, size["height"])})
-    rest(page)
+    wait_until_settled(page)
     page.screenshot(path=path)
     page.set_viewport_size(size)
-    rest(page)
+    wait_until_settled(page)
 
 
 def violations_of(page: Any) -> list[tuple[str, str]]:

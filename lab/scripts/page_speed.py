@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lab.devtools.browser import WAIT_MS, WINDOW, browser, rest, served
+from lab.devtools.browser import WAIT_MS, WINDOW, browser, served, wait_until_settled
 from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import visiting
 from lab.scripts.sessions import give_pictures, open_page
@@ -63,15 +63,15 @@ def _page_changes(arguments: Sequence[str]) -> Times:
     with served(arguments) as address, browser() as chromium:
         page = chromium.new_page(viewport=WINDOW)
         open_page(page, address)
-        first, *others = _pages(address)
-        for name in itertools.cycle([*others, first]):
+        first, *other_pages = _pages(address)
+        for name in itertools.cycle([*other_pages, first]):
             page.wait_for_timeout(1000)  # a visitor looks at the page first
             link = page.locator(f'a[href="{address}/{name}"], a[href="/{name}"]').first
             link.hover()
             started = time.perf_counter()
             link.click()
             page.wait_for_url(f"{address}/{name}*", timeout=WAIT_MS)
-            rest(page)
+            wait_until_settled(page)
             yield name or "first page", time.perf_counter() - started
 
 

@@ -33,9 +33,9 @@ RUN = ("--models", "published", "--limit", "12", "--transforms", "brighten,gauss
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="keeps the repositories for the next call (default: none is kept)")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="probing-published-") as temporary:
-        folder = asked.folder or Path(temporary) / "repositories"
+        folder = options.folder or Path(temporary) / "repositories"
         write_repositories(folder)
         return check(folder, Path(temporary))
 
@@ -60,37 +60,39 @@ def check(folder: Path, work: Path) -> int:
     with serving(folder) as server:
         environment["HF_ENDPOINT"] = server.url
         tests = ("pytest", "-q", "-m", "network", "tests/network", "-p", "no:cacheprovider")
-        done = [
+        statuses = [
             call("embeddings compared with the libraries' own", tests, environment),
             call("run through the hub", ("probing_core.cli", "run", "--out", str(first), *RUN), environment),
         ]
-    done += [
+    statuses += [
         call("run without the hub", ("probing_core.cli", "run", "--out", str(second), *RUN), environment),
         call("run verified", ("probing_core.cli", "verify", "--run", str(second)), environment),
     ]
-    if any(done):
+    if any(statuses):
         return 1
     return compare(first, second)
 
 
-def call(what: str, module: Sequence[str], environment: Mapping[str, str]) -> int:
+def call(title: str, module: Sequence[str], environment: Mapping[str, str]) -> int:
     start = time.monotonic()
     status = subprocess.run([sys.executable, "-m", *module], cwd=ROOT, env=environment, check=False).returncode
-    report(f"{what}: {'failed' if status else 'done'}", start)
+    report(f"{title}: {'failed' if status else 'done'}", start)
     return status
 
 
 def compare(first: Path, second: Path) -> int:
     from probing_core import Run
 
-    one, other = Run.open(first), Run.open(second)
-    differ = [name for name in REPOSITORIES if not np.array_equal(one.embeddings(name), other.embeddings(name))]
+    from_hub, from_disk = Run.open(first), Run.open(second)
+    differ = [
+        name for name in REPOSITORIES if not np.array_equal(from_hub.embeddings(name), from_disk.embeddings(name))
+    ]
     print(f"Embeddings of the two runs differ for {', '.join(differ)}." if differ else "Both runs hold the same bytes.")
     return int(bool(differ))
 
 
-def report(what: str, start: float) -> None:
-    print(f"{what} ({time.monotonic() - start:.0f} s)", flush=True)
+def report(title: str, start: float) -> None:
+    print(f"{title} ({time.monotonic() - start:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

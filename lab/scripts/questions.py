@@ -169,8 +169,8 @@ def confused_with(tables: Tables, rng: np.random.Generator) -> Question:
     model, transform = draw_one(tables.models, rng), draw_one(tables.transforms, rng)
     rows = tables.predictions(model)
     predicted = rows.loc[rows["truth"].astype(str) == transform, "predicted"].astype(str)
-    wrong = predicted.value_counts().drop(transform, errors="ignore") / len(predicted)
-    name, value = clear_extreme(wrong)
+    confusions = predicted.value_counts().drop(transform, errors="ignore") / len(predicted)
+    name, value = clear_extreme(confusions)
     return percentage(
         f"Which wrong class does {model_title(model)} predict most often for {transform_title(transform)}, "
         "and for what percentage of its samples?",
@@ -205,9 +205,9 @@ def best_layer(tables: Tables, rng: np.random.Generator) -> Question:
     rows = rows[(rows["task"] == "fine") & rows["model"].isin(tables.models)]
     rows = rows[rows.groupby("model")["pooling"].transform("nunique") == 1]
     model = draw_one(sorted(rows["model"].unique()), rng)
-    own = rows[rows["model"] == model].set_index("layer")
-    chosen, last = int(own.index[own["chosen"]][0]), int(own.index.max())
-    points = 100 * (own.loc[chosen, "value"] - own.loc[last, "value"])
+    layers = rows[rows["model"] == model].set_index("layer")
+    chosen, last = int(layers.index[layers["chosen"]][0]), int(layers.index.max())
+    points = 100 * (layers.loc[chosen, "value"] - layers.loc[last, "value"])
     return Question(
         f"Which layer of {model_title(model)} was chosen on validation data for predicting transformations, and by how "
         f"many percentage points does its accuracy differ from the last layer's?",
@@ -317,9 +317,9 @@ def claim(tables: Tables, rng: np.random.Generator) -> Question:
 
 def counted(tables: Tables, rng: np.random.Generator) -> Question:
     images = tables.run.images
-    split, words = draw_one([("train", "are probes trained on"), ("test", "are scores measured on")], rng)
+    split, use = draw_one([("train", "are probes trained on"), ("test", "are scores measured on")], rng)
     number = images.loc[images["used"] & (images["split"] == split), "base_id"].nunique()
-    return Question(f"How many photographs {words}?", f"{number} photographs", number, 0)
+    return Question(f"How many photographs {use}?", f"{number} photographs", number, 0)
 
 
 TEMPLATES: tuple[Template, ...] = (

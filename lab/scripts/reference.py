@@ -69,35 +69,37 @@ def ship(run: Store, out: Path) -> int:
     """
     plan = plan_of(run, read_recipe(run))
     # Maps are optional: a run is complete with those of its first model.
-    lacking = [
-        one.path for one in plan.partitions.values() if plan.state(one) not in COMPLETE and one.asset.stage != MAPS
+    missing = [
+        partition.path
+        for partition in plan.partitions.values()
+        if plan.state(partition) not in COMPLETE and partition.asset.stage != MAPS
     ]
-    if plan.snapshot.unloaded or lacking:
+    if plan.snapshot.unloaded or missing:
         raise ProbingError(
-            f"'{run.root}' lacks {(lacking or plan.snapshot.unloaded)[0]}; `probing run --out {run.root}` completes it."
+            f"'{run.root}' lacks {(missing or plan.snapshot.unloaded)[0]}; `probing run --out {run.root}` completes it."
         )
-    beside = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
-    shutil.rmtree(beside, ignore_errors=True)
+    staging = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
+    shutil.rmtree(staging, ignore_errors=True)
     second = tuple(layout.model_folder(name) for name in plan.snapshot.models if is_second_training(name))
     scored = {layout.predictions_path(model, name) for model in plan.snapshot.models for name in SCORED_ALONE}
     models = list(plan.snapshot.models)
     weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
     nearest = {layout.neighbors_path(name, EVERYTHING) for name in models}
-    others = [name for name in models if name.startswith((*VARIANTS, BLOCK))]
-    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith(BASELINE) or name in others}
-    less = {layout.map_path(name, EVERYTHING) for name in (*weak, *others)}
-    less |= {layout.map_path(name, DONE) for name in HASHES}
-    less |= {layout.scored_views_path(name) for name in (*weak, *VARIANTS)}
+    variants = [name for name in models if name.startswith((*VARIANTS, BLOCK))]
+    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith(BASELINE) or name in variants}
+    omitted_maps = {layout.map_path(name, EVERYTHING) for name in (*weak, *variants)}
+    omitted_maps |= {layout.map_path(name, DONE) for name in HASHES}
+    omitted_maps |= {layout.scored_views_path(name) for name in (*weak, *VARIANTS)}
     left_out = [
         name
         for name in run.names()
         if layout.is_embeddings_path(name)
-        or name in scored | nearest | less
+        or name in scored | nearest | omitted_maps
         or (name.startswith(second) and _is_of_single_pictures(name))
     ]
     shutil.copytree(
         run.root,
-        beside,
+        staging,
         ignore=lambda folder, names: [
             name
             for name in names
@@ -105,7 +107,7 @@ def ship(run: Store, out: Path) -> int:
             or path in (layout.LOG, "units")
         ],
     )
-    shipped = Store(beside)
+    shipped = Store(staging)
     shipped.leave_out(*left_out)
     recipe = read_recipe(shipped)
     write_recipe(
@@ -114,15 +116,15 @@ def ship(run: Store, out: Path) -> int:
     )
     shipped.fold()
     if date := completed_on(run.root):  # of its log, which stays behind
-        note_completed(beside, date)
-    total = sum(path.stat().st_size for path in beside.rglob("*") if path.is_file())
+        note_completed(staging, date)
+    total = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
     if total > MAX_BYTES:
-        raise ProbingError(f"'{beside}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
+        raise ProbingError(f"'{staging}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
     for name in layout.EXTRA_FILES:
         if (out / name).is_file():
-            shutil.copy2(out / name, beside / name)
+            shutil.copy2(out / name, staging / name)
     shutil.rmtree(out, ignore_errors=True)
-    beside.rename(out)
+    staging.rename(out)
     return total
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, rest, served
+from lab.devtools.browser import ADDRESSES, WAIT_MS, browser, served, wait_until_settled
 from lab.devtools.commands import parser_of
 from probing_core.paths import reference_run
 
@@ -66,7 +66,7 @@ def opened(context: Any, address: str) -> Iterator[Any]:
     page = context.new_page()
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    rest(page)
+    wait_until_settled(page)
     page.wait_for_load_state("networkidle")  # pictures of the explorer are asked for once it is drawn
     yield page
     page.close()

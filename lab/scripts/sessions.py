@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lab.devtools.browser import WAIT_MS, browser, rest, run_again, served
+from lab.devtools.browser import WAIT_MS, browser, run_again, served, wait_until_settled
 from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
 
@@ -66,9 +66,9 @@ def measure(
     with served(arguments) as address:
         server = _server_of(address)
         _walk(address, first, "warm-up", uploads)  # memory before: with the models loaded once
-        before, done = _megabytes(server), threading.Event()
+        before, finished = _megabytes(server), threading.Event()
         highest = dict(before)
-        threading.Thread(target=_watch, args=(server, highest, done), daemon=True).start()
+        threading.Thread(target=_watch, args=(server, highest, finished), daemon=True).start()
         started = time.perf_counter()
         with ThreadPoolExecutor(sessions) as pool:
             pool.submit(_browse, address, browsed, uploads)
@@ -76,7 +76,7 @@ def measure(
                 pool.submit(_walk, address, tally, f"session {i}", uploads)
         took = time.perf_counter() - started
         time.sleep(farewell_s)
-        done.set()
+        finished.set()
         after = _megabytes(server)
     return {
         "sessions": sessions,
@@ -101,12 +101,12 @@ def _server_of(address: str) -> psutil.Process:
 
 
 def _megabytes(process: psutil.Process) -> dict[str, int]:
-    found = process.memory_info()
-    return {"resident": round(found.rss / 1e6), "own": round((found.rss - found.shared) / 1e6)}
+    memory = process.memory_info()
+    return {"resident": round(memory.rss / 1e6), "own": round((memory.rss - memory.shared) / 1e6)}
 
 
-def _watch(process: psutil.Process, highest: dict[str, int], done: threading.Event) -> None:
-    while not done.wait(0.5):
+def _watch(process: psutil.Process, highest: dict[str, int], finished: threading.Event) -> None:
+    while not finished.wait(0.5):
         highest |= {kind: max(highest[kind], now) for kind, now in _megabytes(process).items()}
 
 
@@ -142,8 +142,8 @@ def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
     widget, several = next(iter(visitor.uploaders.items()))
     files = {str(uuid.uuid4()): f"mine{i}.png" for i in range(count if several else 1)}
     state = dropped(widget, *files)
-    stated = state.file_uploader_state_value.uploaded_file_info
-    for i, (info, (file, name)) in enumerate(zip(stated, files.items(), strict=True)):
+    infos = state.file_uploader_state_value.uploaded_file_info
+    for i, (info, (file, name)) in enumerate(zip(infos, files.items(), strict=True)):
         answer = upload(address, visitor.session, _picture(i), file, name=name)
         if answer.status >= 300:
             raise RuntimeError(f"an upload was answered with {answer.status}: {answer.text[:200]}")
@@ -177,7 +177,7 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
 def open_page(page: Any, address: str) -> None:
     page.goto(address, timeout=WAIT_MS)
     page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-    rest(page)
+    wait_until_settled(page)
 
 
 def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:

@@ -287,15 +287,15 @@ def choose(
     unknown = sorted({*leave, *chain(*same)} - set(rows["image_id"][chosen]))
     if unknown:
         raise BadCorpus(f"{path.name} has no '{unknown[0]}' among what is chosen; mend the id in {__name__}.")
-    kept = (chosen & ~rows["image_id"].isin(leave)).to_numpy()
+    selected = (chosen & ~rows["image_id"].isin(leave)).to_numpy()
     return Shipped(
-        _columns(table.filter(pa.array(kept)), same),
+        _columns(table.filter(pa.array(selected)), same),
         int(chosen.sum()),
-        {why: len(ids) for why, ids in excluded.items()},
+        {reason: len(ids) for reason, ids in excluded.items()},
     )
 
 
-def further(path: Path) -> pa.Table:
+def detector_photographs(path: Path) -> pa.Table:
     """Return the photographs of the corpus at ``path`` from which the detector of the reference run may learn.
 
     They are of the classes that encoders saw in pretraining, and no encoder saw these pictures. Those of the split
@@ -311,15 +311,15 @@ def further(path: Path) -> pa.Table:
 def _columns(table: pa.Table, same: tuple[tuple[str, ...], ...]) -> pa.Table:
     """Return ``table`` with the columns that ship, without metadata of whoever wrote it."""
     ids = table["image_id"].to_pylist()
-    shown = [sorted({*photograph} & {*ids}) for photograph in same]
-    base = {image_id: pictures[0] for pictures in shown for image_id in pictures}
-    further = {"base_id": [base.get(i, i) for i in ids]}
-    further |= {name: [text] * len(ids) for name, text in (("source", SOURCE), ("license", LICENSE))}
+    duplicates = [sorted({*photograph} & {*ids}) for photograph in same]
+    base = {image_id: pictures[0] for pictures in duplicates for image_id in pictures}
+    constants = {"base_id": [base.get(i, i) for i in ids]}
+    constants |= {name: [text] * len(ids) for name, text in (("source", SOURCE), ("license", LICENSE))}
     columns = {
         name: table[name].cast(pa.string()) if pa.types.is_large_string(table.schema.field(name).type) else table[name]
         for name in COLUMNS
     }
-    return pa.table(columns | {name: pa.array(texts, pa.string()) for name, texts in further.items()})
+    return pa.table(columns | {name: pa.array(texts, pa.string()) for name, texts in constants.items()})
 
 
 def encoded(table: pa.Table) -> bytes:
@@ -346,13 +346,13 @@ def write(corpus: Path, out: Path, others: Path | None = None) -> None:
     write_atomically(out, content)
     print(
         f"{shipped.chosen} photographs chosen; left out:",
-        ", ".join(f"{n} {why}" for why, n in shipped.excluded.items()),
+        ", ".join(f"{n} {reason}" for reason, n in shipped.excluded.items()),
     )
     counts = pd.crosstab(shipped.table["label"].to_pandas(), shipped.table["split"].to_pandas(), margins=True)
     print(counts[["train", "val", "test", "All"]].to_string())
     print(f"{out}: {len(shipped.table)} photographs, {len(content) / 1e6:.1f} MB")
     if others is not None:
-        table = further(corpus)
+        table = detector_photographs(corpus)
         write_atomically(others, encoded(table))
         print(f"{others}: {table['split'].to_pandas().value_counts().to_dict()} further photographs")
 

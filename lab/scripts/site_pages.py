@@ -27,15 +27,15 @@ SHOWN = {
 
 def pages() -> dict[str, str]:
     """Return path within the site -> Markdown."""
-    made = {
+    texts = {
         "reference/commands.md": commands(),
         "reference/measures.md": measures(),
         "zoo/index.md": cards(),
     }
-    made |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in ("CONTRIBUTING", "CHANGELOG")}
-    made |= {f"zoo/{card.name}": card.read_text("utf-8") for card in ZOO.glob("*.md")}
-    made |= {page.relative_to(DOCS).as_posix(): page.read_text("utf-8") for page in DOCS.rglob("*.md")}
-    return {path: link_to_pages(text) for path, text in made.items()}
+    texts |= {f"{name.lower()}.md": (ROOT / f"{name}.md").read_text("utf-8") for name in ("CONTRIBUTING", "CHANGELOG")}
+    texts |= {f"zoo/{card.name}": card.read_text("utf-8") for card in ZOO.glob("*.md")}
+    texts |= {page.relative_to(DOCS).as_posix(): page.read_text("utf-8") for page in DOCS.rglob("*.md")}
+    return {path: link_to_pages(text) for path, text in texts.items()}
 
 
 def link_to_pages(markdown: str) -> str:
@@ -86,8 +86,8 @@ def cards() -> str:
     """Return the list of the zoo's cards."""
     rows = []
     for card in sorted(ZOO.glob("*.md")):
-        title, _, what, *_ = card.read_text(encoding="utf-8").split("\n")
-        rows.append(f"| [`{title.removeprefix('# ')}`]({card.name}) | {what} |")
+        title, _, objective, *_ = card.read_text(encoding="utf-8").split("\n")
+        rows.append(f"| [`{title.removeprefix('# ')}`]({card.name}) | {objective} |")
     intro = (
         "# The zoo\n\nSmall encoders that this project pretrains itself, one objective each and everything else equal. "
         "They are for comparing objectives, and their weights are for research use. What they hold stands in "

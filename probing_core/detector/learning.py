@@ -57,7 +57,7 @@ def choose_photographs(
     Raises:
         BadCorpus: there are no photographs for calibration or for reporting.
     """
-    tables = [_own(design, images, corpus), *(_given(source) for source in calibrate_on)]
+    tables = [_corpus_rows(design, images, corpus), *(_calibration_rows(source) for source in calibrate_on)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
@@ -74,7 +74,7 @@ def choose_photographs(
     return rows[list(PHOTOGRAPH_COLUMNS)]
 
 
-def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
+def _corpus_rows(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     columns = ["image_id", "base_id", "split"]
     if not has_splits(images):
         return pd.DataFrame(columns=[*columns, "role"])  # all photographs are used for probes
@@ -88,7 +88,7 @@ def _own(design: Design, images: pd.DataFrame, corpus: Corpus) -> pd.DataFrame:
     return pd.concat([table[columns].assign(role=table["split"].map(roles)) for table, roles in tables])
 
 
-def _given(corpus: Corpus) -> pd.DataFrame:
+def _calibration_rows(corpus: Corpus) -> pd.DataFrame:
     rows = corpus.rows[corpus.rows["color"] & (corpus.rows["split"] != "pretrain")]
     split = np.where((corpus.rows["split"] == "").all(), "calibrate", rows["split"])
     table = rows[["image_id", "base_id"]].assign(split=split)

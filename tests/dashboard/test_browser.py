@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from dashboard.text import FORMER, PAGES
-from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, rest, served
+from lab.devtools.browser import ADDRESSES, IN_BROWSER, JUMPS, WINDOW, jumped, served, wait_until_settled
 from lab.scripts.page_findings import check, overflow_of, violations_of
 
 pytestmark = IN_BROWSER
@@ -48,7 +48,7 @@ def shift_of(page, address: str) -> float:
     page.goto("about:blank")
     page.goto(address, wait_until="commit")
     page.get_by_role("heading", level=1).first.wait_for()
-    rest(page)
+    wait_until_settled(page)
     return jumped(page)
 
 
@@ -65,7 +65,7 @@ def test_a_page_opens_without_a_complaint(name, server, tab, empty):
         assert page.get_by_test_id("stException").all_inner_texts() == []
         assert violations_of(page) == []
         page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
-        rest(page)
+        wait_until_settled(page)
         assert overflow_of(page) == 0
         assert complaints == []
         assert min(shifts) <= empty + MOST_JUMPS, shifts
@@ -78,7 +78,7 @@ def test_every_former_address_opens_what_took_its_place_with_its_choices(server,
             address, _, part = now.partition("?")
             page.goto(f"{server}/{before}{'&' if '?' in before else '?'}run=made&models=baseline/pixels")
             page.get_by_role("heading", name=pages[address], exact=True, level=1).wait_for()
-            rest(page)
+            wait_until_settled(page)
             opened = urlsplit(page.url)
             assert opened.path == f"/{address}"
             choices = dict(parse_qsl(opened.query))
@@ -110,7 +110,7 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
         for address, what in (("try?part=folder", "Scanning a folder"), ("evaluate", "Starting a run")):
             page.goto(f"{shared}/{address}")
             page.get_by_text(f"{what} is not open to visitors").wait_for()
-            rest(page)
+            wait_until_settled(page)
             for control in ("Rank my model", "Start run", "Resume", "Cancel", "Delete"):
                 assert not page.get_by_role("button", name=control, exact=True).count()
             assert not violations_of(page)
@@ -138,7 +138,7 @@ def test_row_labels_of_a_heat_map_stay_next_to_their_rows_where_it_scrolls(serve
         page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
         page.goto(f"{server}/{ADDRESSES['models-transformations']}")
         page.locator(".st-key-heat-map .ytick text").first.wait_for()
-        rest(page)
+        wait_until_settled(page)
         box = page.locator(".st-key-heat-map")
         box.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
         assert box.evaluate("(element) => element.scrollLeft") > 100

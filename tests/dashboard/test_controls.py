@@ -18,7 +18,16 @@ import pytest
 from dashboard.components.explorer import MOST_MODELS
 from dashboard.jobs import processes
 from dashboard.text import QUESTIONS
-from lab.devtools.browser import COUNTS, EXPLORER_READY, IN_BROWSER, POLL_MS, SELECTION, WAIT_MS, rest, run_again
+from lab.devtools.browser import (
+    COUNTS,
+    EXPLORER_READY,
+    IN_BROWSER,
+    POLL_MS,
+    SELECTION,
+    WAIT_MS,
+    run_again,
+    wait_until_settled,
+)
 from probing_core.measures.notation import model_title
 from probing_core.paths import runs_dir
 from probing_core.results import Run, leaderboard
@@ -46,7 +55,7 @@ address, all at once."""
 def visit(page, address: str) -> None:
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for()
-    rest(page)
+    wait_until_settled(page)
 
 
 def downloaded(page, button) -> pd.DataFrame:
@@ -67,7 +76,7 @@ def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(pa
         assert opened.inner_text() == name
     assert urlsplit(page.url).query.count("part=") == 1
     page.go_back()
-    rest(page)
+    wait_until_settled(page)
     page.wait_for_function(
         "(name) => document.querySelector('[role=tab][aria-selected=true]').innerText === name", arg=names[0]
     )
@@ -99,7 +108,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Models", exact=True).click()
     page.get_by_role("heading", name=QUESTIONS["Models"], exact=True, level=1).wait_for()
     page.wait_for_url("**/models?**part=**")
-    rest(page)
+    wait_until_settled(page)
     found = downloaded(page, page.locator(".st-key-chart-ranking").get_by_role("button", name="Data as CSV"))
     expected = pd.read_csv(StringIO(leaderboard(run, "fine", "seen", False).to_csv(index=False)))
     encoders = found[~found["model"].str.startswith("baseline/")].reset_index(drop=True)
@@ -129,7 +138,7 @@ def test_a_picture_of_the_camera_is_answered_by_every_model(page, server, made_r
     width, height = page.wait_for_function(CAMERA_SHOWS, polling=POLL_MS, timeout=WAIT_MS).json_value()
     page.get_by_role("button", name="Take Photo").click()
     page.get_by_text(f"{width:,} × {height:,} pixels").wait_for()
-    rest(page)
+    wait_until_settled(page)
     names = page.locator(".answers tbody th").all_inner_texts()
     assert sorted(names) == sorted(model_title(model) for model in Run.open(made_run).live_models)
 
@@ -160,14 +169,14 @@ def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server): 
         page.wait_for_timeout(POLL_MS)
     worker.suspend()  # it is under way until it is cancelled, however fast the machine
     cancel.click()
-    rest(page)
+    wait_until_settled(page)
     worker.resume()
     row.get_by_text("cancelled; what is complete stays").wait_for()
     row.get_by_role("button", name="Resume").click()
     row.get_by_text(f"{run_name}: complete").wait_for(timeout=5 * WAIT_MS)
     row.get_by_role("button", name="Open").click()
     page.get_by_role("heading", name=QUESTIONS["Models"], exact=True, level=1).wait_for()
-    rest(page)
+    wait_until_settled(page)
     assert f"run={run_name}" in page.url
     finished = Run.open(made)
     assert finished.images["used"].sum() == IMAGES
@@ -181,7 +190,7 @@ def test_a_card_opens_its_transformation_and_the_magnifier_follows_pointer_and_k
     card.click(position={"x": 20, "y": 20}, force=True)  # the button of the card covers the image
     views = page.locator(".views")
     views.wait_for()
-    rest(page)
+    wait_until_settled(page)
     assert "transform=fog" in page.url
 
     def region() -> tuple[float, ...]:

@@ -26,8 +26,8 @@ from lab.devtools.browser import (
     WAIT_MS,
     complaints_of,
     lasso,
-    rest,
     run_again,
+    wait_until_settled,
 )
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
@@ -54,7 +54,7 @@ def explorer(page, server):
     """The first page, once its explorer is drawn."""
     page.goto(server)
     page.wait_for_function(EXPLORER_READY)
-    rest(page)
+    wait_until_settled(page)
     return page
 
 
@@ -144,11 +144,11 @@ def folder(tmp_path_factory) -> Path:
 
 def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting_run, folder):
     page.goto(f"{server}/try?run={detecting_run.name}")
-    rest(page)
+    wait_until_settled(page)
     files = [str(folder / name) for name in (CLEAN, BLURRED, BROKEN)]
     page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(files)
     page.get_by_text(f"{CLEAN}, 150").wait_for()
-    rest(page)
+    wait_until_settled(page)
     verdict = page.get_by_test_id("stAlert").filter(has_text=re.compile("edit", re.IGNORECASE)).first
     assert re.search("Probably unedited|No edit detected", verdict.inner_text())
     names = page.locator(".answers tbody th").all_inner_texts()
@@ -157,7 +157,7 @@ def test_an_upload_has_a_verdict_and_every_models_answer(page, server, detecting
     table = page.locator(".st-key-images-of-visitor .dvn-scroller").first
     table.click(position={"x": 160, "y": 36 + 36 + 18})  # a cell of the second row
     page.get_by_text(f"{BLURRED}, 150").wait_for()
-    rest(page)
+    wait_until_settled(page)
     assert re.search(r"Edited \(.*\): blur", verdict.inner_text())
 
 
@@ -170,17 +170,17 @@ def scan_name(folder) -> Iterator[str]:
 
 def test_a_folder_is_scanned_and_its_table_downloaded(page, server, detecting_run, folder, scan_name):
     page.goto(f"{server}/try?part=folder&run={detecting_run.name}&scan-run={detecting_run.name}")
-    rest(page)
+    wait_until_settled(page)
     page.get_by_label("Folder", exact=True).fill(str(folder))
     page.get_by_label("Folder", exact=True).press("Enter")
     page.get_by_role("button", name="Start").click()
     scan = page.locator(f".st-key-scan-of-{scan_name}")
     scan.get_by_text("complete").wait_for()
-    rest(page)
+    wait_until_settled(page)
     if not scan.get_by_text("Data as CSV").count():  # open at once where the page saw the scan run
         scan.get_by_text("Results").click()
     scan.get_by_text("1 unreadable").wait_for()
-    rest(page)  # a table that comes late moves what is below it, away from under a click
+    wait_until_settled(page)  # a table that comes late moves what is below it, away from under a click
     with page.expect_download() as download:
         scan.get_by_text("Data as CSV").click()
     found = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes())).set_index("path")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lab.devtools.kept import kept
+from lab.devtools.kept import cached_folder
 from lab.devtools.local_hub import REPOSITORIES, serving, sha256_of, write_published
 from probing_core.errors import ModelUnavailable
 from probing_core.models import compiled, expand, find_spec, hub, load_embedder
@@ -156,7 +156,7 @@ def small_repositories() -> Path:
             make_architectures_small(patch)
             write_published(folder, SMALL_ALIGN)
 
-    return kept("published-repositories", write)
+    return cached_folder("published-repositories", write)
 
 
 def test_every_published_encoder_is_downloaded_and_loaded_by_its_own_provider(tmp_path, monkeypatch):

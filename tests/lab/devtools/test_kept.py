@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.devtools import kept as module
-from lab.devtools.kept import kept
+from lab.devtools.kept import cached_folder
 
 
 class Maker:
@@ -29,17 +29,17 @@ def elsewhere(tmp_path, monkeypatch):
 def test_it_is_made_once_for_all_who_ask_at_once():
     make = Maker()
     with ThreadPoolExecutor(8) as pool:
-        places = list(pool.map(lambda _: kept("run", make), range(8)))
+        places = list(pool.map(lambda _: cached_folder("run", make), range(8)))
     assert make.calls == 1
     assert len(set(places)) == 1
 
 
 def test_what_changed_after_it_was_made_or_is_half_made_is_made_again():
     make = Maker()
-    (kept("run", make) / "calls.txt").write_text("changed")
-    assert (kept("run", make) / "calls.txt").read_text() == "2"
-    (kept("run", make) / "other.txt").touch()
-    assert not (kept("run", make) / "other.txt").exists()
+    (cached_folder("run", make) / "calls.txt").write_text("changed")
+    assert (cached_folder("run", make) / "calls.txt").read_text() == "2"
+    (cached_folder("run", make) / "other.txt").touch()
+    assert not (cached_folder("run", make) / "other.txt").exists()
 
     def fail(folder: Path) -> None:
         folder.mkdir()
@@ -47,20 +47,20 @@ def test_what_changed_after_it_was_made_or_is_half_made_is_made_again():
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011 - its own
-        kept("killed", fail)
-    assert [path.name for path in kept("killed", make).iterdir()] == ["calls.txt"]
+        cached_folder("killed", fail)
+    assert [path.name for path in cached_folder("killed", make).iterdir()] == ["calls.txt"]
 
 
 def test_nothing_is_taken_from_other_sources_or_kept_when_they_change_meanwhile(monkeypatch):
     make = Maker()
-    kept("run", make)
+    cached_folder("run", make)
     monkeypatch.setattr(module, "AT_START", "other")
-    kept("run", make)
-    kept("run", make)
+    cached_folder("run", make)
+    cached_folder("run", make)
     assert make.calls == 3, "sources are no longer those of the start, so that nothing is kept"
     monkeypatch.setattr(module, "sources", lambda: "other")
-    kept("run", make)
-    kept("run", make)
+    cached_folder("run", make)
+    cached_folder("run", make)
     assert make.calls == 4
 
 

@@ -72,7 +72,7 @@ def test_what_was_asked_is_kept(tmp_path, monkeypatch):
 
 
 def test_packaged_photographs_are_named_by_their_source_and_have_the_size_of_a_view():
-    found = answers.given(64, most=2)
+    found = answers.load_photographs(64, limit=2)
     assert {name.partition("/")[0] for name in found} == {answers.PACKAGED}
     assert {image.shape for image in found.values()} == {(64, 64, 3)}
     assert len(found) == 2

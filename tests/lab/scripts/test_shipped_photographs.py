@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lab.scripts.shipped_photographs import COLUMNS, LICENSE, SOURCE, choose, encoded, further, write
+from lab.scripts.shipped_photographs import COLUMNS, LICENSE, SOURCE, choose, detector_photographs, encoded, write
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS_FILE, reference_run
@@ -65,7 +65,7 @@ def test_the_detector_learns_from_other_classes_and_reports_on_none_of_them(tmp_
         tmp_path / "x.parquet",
         {**NOT_TAKEN, "ships": {}, "train": {**seen, "split": "train"}, "val": {**seen, "split": "val"}},
     )
-    table = further(corpus)
+    table = detector_photographs(corpus)
     splits = dict(zip(table["image_id"].to_pylist(), table["split"].to_pylist(), strict=True))
     assert splits == {"seen": "calibrate", "train": "train", "val": "val"}
     path = tmp_path / "further.parquet"
