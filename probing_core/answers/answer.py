@@ -263,6 +263,6 @@ def classes_of(prediction: Prediction, no_color: bool = False) -> list[dict[str,
     classes = zip(prediction.classes, prediction.groups, probabilities, strict=True)
     return [
         {"class": name, "group": group, "probability": float(p)}
-        for name, group, p in sorted(classes, key=lambda one: -one[2])
+        for name, group, p in sorted(classes, key=lambda entry: -entry[2])
         if group != "identity"
     ]

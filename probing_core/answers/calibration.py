@@ -56,9 +56,9 @@ def fit_posterior(
 def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
     """Return (N,) weights that sum to 1, of which a fraction ``prior`` is on edited images; within these, groups weigh
     the same, and within each group its makers."""
-    nothing = np.zeros(len(groups))
+    zeros = np.zeros(len(groups))
     makers = np.full(len(groups), makers) if isinstance(makers, str) else makers
-    return _Scored.of(nothing, np.asarray(groups), makers, nothing).weights(prior)
+    return _Scored.of(zeros, np.asarray(groups), makers, zeros).weights(prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +89,11 @@ class _Scored:
     ) -> _Scored:
         edited = np.asarray(groups) != "identity"
         sources = np.zeros(len(edited)) if sources is None else sources
-        codes = (pd.factorize(np.asarray(one), sort=True)[0] for one in (groups, makers, photographs, sources))
+        codes = (pd.factorize(np.asarray(column), sort=True)[0] for column in (groups, makers, photographs, sources))
         return cls(np.asarray(scores, np.float64), edited, *codes)
 
     def only(self, chosen: np.ndarray) -> _Scored:
-        return _Scored(*(getattr(self, each.name)[chosen] for each in fields(self)))
+        return _Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def weights(self, prior: float = PRIOR) -> np.ndarray:
         makers = np.where(self.edited, self.makers, 0)
@@ -138,27 +138,31 @@ class _Scored:
         and the number of sources."""
         clean = self.only(~self.edited)
         counts = np.bincount(clean.sources)
-        known = np.flatnonzero(counts >= MIN_OF_SOURCE)
-        if len(known) < 2:
-            return 0.0, max(1, len(known))
-        total, size = np.bincount(clean.sources, clean.scores)[known], counts[known]
-        variance = np.array([clean.scores[clean.sources == source].var(ddof=1) for source in known])
-        others = (total.sum() - total) / (size.sum() - size)
-        excess = (total / size - others) ** 2 - variance / size
-        return float(np.sqrt(max(0.0, excess.mean()))), len(known)
+        sufficient = np.flatnonzero(counts >= MIN_OF_SOURCE)
+        if len(sufficient) < 2:
+            return 0.0, max(1, len(sufficient))
+        total, size = np.bincount(clean.sources, clean.scores)[sufficient], counts[sufficient]
+        variance = np.array([clean.scores[clean.sources == source].var(ddof=1) for source in sufficient])
+        mean_of_others = (total.sum() - total) / (size.sum() - size)
+        excess = (total / size - mean_of_others) ** 2 - variance / size
+        return float(np.sqrt(max(0.0, excess.mean()))), len(sufficient)
 
     def transfer_error(self) -> float | None:
         """Return the calibration error on each source, by a posterior that is fitted without it."""
-        held, edited = [], []
+        masks, edited = [], []
         for source in np.unique(self.sources):
-            inside, others = self.only(self.sources == source), self.only(self.sources != source)
-            if inside.count(clean=True) >= MIN_OF_SOURCE and inside.count(clean=False) and others.has_enough:
-                held.append(self.sources == source)
-                edited.append(replace(others.fit(), spread=others.spread()[0]).edited(inside.scores))
-        if not held:
+            source_rows, other_rows = self.only(self.sources == source), self.only(self.sources != source)
+            if (
+                source_rows.count(clean=True) >= MIN_OF_SOURCE
+                and source_rows.count(clean=False)
+                and other_rows.has_enough
+            ):
+                masks.append(self.sources == source)
+                edited.append(replace(other_rows.fit(), spread=other_rows.spread()[0]).edited(source_rows.scores))
+        if not masks:
             return None
-        known = self.only(np.concatenate([np.flatnonzero(one) for one in held]))
-        return calibration_error(np.concatenate(edited), known.edited, known.weights())
+        scored = self.only(np.concatenate([np.flatnonzero(mask) for mask in masks]))
+        return calibration_error(np.concatenate(edited), scored.edited, scored.weights())
 
     def count(self, clean: bool) -> int:
         return len(np.unique(self.photographs[self.edited != clean]))
@@ -175,10 +179,10 @@ def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
     Views of the run's own corpus are left out, because probes may have learned from them, and so are views without
     color. A kind needs `MIN_PHOTOGRAPHS` clean and `MIN_PHOTOGRAPHS` edited photographs.
     """
-    others = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
+    calibration = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     posteriors = {}
     for kind, size, score in ((DIRECT, "view", "whole_score"), (COMBINED, "large", "score")):
-        posterior = fit_between_sources(others[others["size"] == size], score)
+        posterior = fit_between_sources(calibration[calibration["size"] == size], score)
         if posterior is not None:
             posteriors[kind] = posterior
     return posteriors

@@ -56,12 +56,12 @@ class Crops:
 
 def cut(image: Image, view: int) -> Crops:
     """Return the central square of ``image``, resized to ``view`` pixels, and the tiles of a large image."""
-    whole = resize(central_square(image), view)
+    full_image = resize(central_square(image), view)
     tiles = tuple(
         np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the image's own memory
         for x, y in tile_corners(image.shape[0], image.shape[1], view)
     )
-    return Crops(whole, tiles)
+    return Crops(full_image, tiles)
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
@@ -146,7 +146,9 @@ def predictions_of(
     for image in crops:
         stop = start + len(image.images)
         # Copies: a view would keep the arrays of all images alive.
-        each, whole = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
-        predictions.append(Prediction(model, classes, groups, join(each, groups), each, whole))
+        crop_probabilities, embedding = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
+        predictions.append(
+            Prediction(model, classes, groups, join(crop_probabilities, groups), crop_probabilities, embedding)
+        )
         start = stop
     return predictions

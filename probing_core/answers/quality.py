@@ -35,12 +35,12 @@ class Quality(NamedTuple):
 def quality(rows: pd.DataFrame) -> Quality:
     """Return the quality of the answers of one model: ``photograph``, ``group``, ``altered`` (the probability that it
     was edited) and ``named`` (the most probable group if it was)."""
-    is_edited, found = _edited_and_found(rows)
+    is_edited, flagged = _edited_and_found(rows)
     weight = weights(rows["group"])
-    right = (rows["named"] == rows["group"])[is_edited & found]
+    right = (rows["named"] == rows["group"])[is_edited & flagged]
     return Quality(
-        kept=float(weight[~is_edited & ~found].sum() / (1 - PRIOR)),
-        found=float(weight[is_edited & found].sum() / PRIOR),
+        kept=float(weight[~is_edited & ~flagged].sum() / (1 - PRIOR)),
+        found=float(weight[is_edited & flagged].sum() / PRIOR),
         accuracy=interval(accuracy(rows), low=0, high=1),
         named=float(right.mean()) if len(right) else np.nan,
         error=calibration_error(rows["altered"].to_numpy(), is_edited, weight),
@@ -49,8 +49,8 @@ def quality(rows: pd.DataFrame) -> Quality:
 
 def accuracy(rows: pd.DataFrame) -> ClusterSums:
     """Return the balanced accuracy, edited or not, of the answers of one model."""
-    is_edited, found = _edited_and_found(rows)
-    return balanced_accuracy(is_edited.astype(np.int64), found.astype(np.int64), rows["photograph"].to_numpy())
+    is_edited, flagged = _edited_and_found(rows)
+    return balanced_accuracy(is_edited.astype(np.int64), flagged.astype(np.int64), rows["photograph"].to_numpy())
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:

@@ -116,9 +116,9 @@ class Edits:
         photographs, groups = rows["base_id"].to_numpy(), rows["group"].to_numpy()
         cell = (rows["group"] + "|" + rows["maker"]).astype("category").cat.codes.to_numpy(np.int64)
 
-        def share(mine: np.ndarray) -> Interval:
-            found = np.where(flagged[mine], cell[mine], -1)
-            return interval(balanced_accuracy(cell[mine], found, photographs[mine]), low=0, high=1)
+        def share(selected: np.ndarray) -> Interval:
+            predicted = np.where(flagged[selected], cell[selected], -1)
+            return interval(balanced_accuracy(cell[selected], predicted, photographs[selected]), low=0, high=1)
 
         by_group = {group: share(groups == group) for group in dict.fromkeys(groups)}
         return DetectionRate(share(np.ones(len(rows), bool)), by_group)
@@ -226,11 +226,11 @@ class ReferenceSets:
     def answer(self, prediction: Prediction, no_color: bool) -> Answer:
         """Return the detector's answer for an image, compared with photographs of its kind."""
         kind = self.kind_of(prediction.kind == COMBINED, no_color)
-        score, one = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
-        p = float(one.p_values(np.array([score]))[0])
-        rate = None if one.detection_rate is None else one.detection_rate.overall.value
-        verdict = Verdict(None if math.isnan(p) else p, len(one.clean), kind, no_color, rate)
-        return Answer(prediction, score, one.posterior, verdict, one.unavailable)
+        score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
+        p = float(reference_set.p_values(np.array([score]))[0])
+        rate = None if reference_set.detection_rate is None else reference_set.detection_rate.overall.value
+        verdict = Verdict(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
+        return Answer(prediction, score, reference_set.posterior, verdict, reference_set.unavailable)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return ``p``, ``n``, ``edited`` and ``answer`` of many images.
@@ -243,10 +243,10 @@ class ReferenceSets:
         scores = np.where(kinds == LARGE, rows["joined"], rows["whole"]).astype(np.float64)
         judged = pd.DataFrame({"p": np.nan, "n": 0, "edited": np.nan}, index=rows.index)
         for kind in dict.fromkeys(kinds):
-            mine, one = kinds == kind, self.sets.get(kind, NO_SET)
-            judged.loc[mine, "p"] = one.p_values(scores[mine])
-            judged.loc[mine, "n"] = len(one.clean)
-            judged.loc[mine, "edited"] = probability_edited(scores[mine], one.posterior)
+            of_kind, reference_set = kinds == kind, self.sets.get(kind, NO_SET)
+            judged.loc[of_kind, "p"] = reference_set.p_values(scores[of_kind])
+            judged.loc[of_kind, "n"] = len(reference_set.clean)
+            judged.loc[of_kind, "edited"] = probability_edited(scores[of_kind], reference_set.posterior)
         judged["answer"] = judged["edited"].map(answer_word)
         return judged
 

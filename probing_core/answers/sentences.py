@@ -48,19 +48,19 @@ class Edit(NamedTuple):
         """
         if not self.is_named:
             return UNCLEAR
-        words = f"{'perhaps ' if _percent(self.group_probability) < PERHAPS else ''}{self.group}"
-        words = f"{words} ({in_percent(self.group_probability)})" if numbers else words
+        text = f"{'perhaps ' if _percent(self.group_probability) < PERHAPS else ''}{self.group}"
+        text = f"{text} ({in_percent(self.group_probability)})" if numbers else text
         transform = transform_in_words(self.transform, self.transform_probability, numbers)
-        return f"{words}, {transform}" if transform else words
+        return f"{text}, {transform}" if transform else text
 
 
 def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
     """Return the most probable edit of ``classes`` (`Answer.classes`)."""
     groups: dict[str, float] = {}
-    for one in classes:
-        groups[one["group"]] = groups.get(one["group"], 0.0) + one["probability"]
+    for entry in classes:
+        groups[entry["group"]] = groups.get(entry["group"], 0.0) + entry["probability"]
     group = max(groups, key=groups.__getitem__)
-    first = next(one for one in classes if one["group"] == group)
+    first = next(entry for entry in classes if entry["group"] == group)
     return Edit(group, first["class"], groups[group], first["probability"])
 
 
@@ -68,8 +68,8 @@ def transform_in_words(transform: str, probability: float, numbers: bool = False
     """Return the title of a transformation, ``most likely Perspective (67%)``; empty below `NAMED`."""
     if not is_named(probability):
         return ""
-    words = f"{'most likely ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
-    return f"{words} ({in_percent(probability)})" if numbers else words
+    text = f"{'most likely ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
+    return f"{text} ({in_percent(probability)})" if numbers else text
 
 
 def is_named(probability: float) -> bool:
@@ -97,8 +97,8 @@ def edit_cell(answer: str, edit: Edit | None) -> str:
     """Return the cell of a table for the edit: empty unless the image was found to be edited."""
     if answer not in FOUND or edit is None:
         return ""
-    words = edit.in_words()
-    return words[0].upper() + words[1:]  # not `capitalize`, which lowers the letters of JPEG
+    text = edit.in_words()
+    return text[0].upper() + text[1:]  # not `capitalize`, which lowers the letters of JPEG
 
 
 def p_in_words(p: float | None, n: int) -> str:

@@ -59,5 +59,5 @@ def outside(run: Run) -> pd.DataFrame:
     """Return the answers about outside images, as `held_out`, with ``source``; no rows unless ``run`` is the one that
     gave them."""
     path = data_dir() / OUTSIDE
-    asked = run.path.resolve() == reference_run().resolve()
-    return pd.read_parquet(path) if asked and path.exists() else pd.DataFrame()
+    is_reference = run.path.resolve() == reference_run().resolve()
+    return pd.read_parquet(path) if is_reference and path.exists() else pd.DataFrame()

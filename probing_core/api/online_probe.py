@@ -62,20 +62,20 @@ class OnlineScores:
 
     def __str__(self) -> str:
         rows = self.scores
-        written = [in_percent if name != CLEAN_SHIFT else decimal for name in rows["name"]]
-        shown = pd.DataFrame(
+        formats = [in_percent if name != CLEAN_SHIFT else decimal for name in rows["name"]]
+        table = pd.DataFrame(
             {
                 "": rows["name"].str.ljust(rows["name"].str.len().max()),
-                "value": [write(value) for write, value in zip(written, rows["value"], strict=True)],
+                "value": [write(value) for write, value in zip(formats, rows["value"], strict=True)],
                 "95% CI": [
                     f"{write(low)} to {write(high)}"
-                    for write, low, high in zip(written, rows["low"], rows["high"], strict=True)
+                    for write, low, high in zip(formats, rows["low"], rows["high"], strict=True)
                 ],
                 "chance": rows["chance"].map(in_percent, na_action="ignore").fillna(""),
                 "photographs": rows["photographs"],
             }
         )
-        return f"step {self.step:,}, measured in {self.seconds:.1f} s\n{shown.to_string(index=False)}"
+        return f"step {self.step:,}, measured in {self.seconds:.1f} s\n{table.to_string(index=False)}"
 
     __repr__ = __str__
 
@@ -132,17 +132,17 @@ class OnlineProbe:
             )
         require_view(view)
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
-        shown = in_one_line() if progress is None else progress
+        bar = in_one_line() if progress is None else progress
         try:
             self.views = make_views(
                 design,
                 corpus_of(images, labels, None, seed),
                 learn,
                 held_out,
-                lambda done, total: shown.update("views", done, total, "Making the views"),
+                lambda completed, total: bar.update("views", completed, total, "Making the views"),
             )
         finally:
-            shown.close()
+            bar.close()
         self.history = pd.DataFrame(columns=["step", *ONLINE_COLUMNS])
 
     def measure(
@@ -169,21 +169,21 @@ class OnlineProbe:
             BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
             BadConfig: ``encode`` cannot be called, or ``preprocessing`` was given with a function, which has its own.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         if not callable(encode):
             raise BadConfig(f"A function of a list of images or a torch.nn.Module is expected; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
             raise BadConfig("A function preprocesses images itself; `preprocessing` is for a torch.nn.Module.")
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
-        with undisturbed(*(one for one in (owner, module) if one is not None)):
+        with undisturbed(*(part for part in (owner, module) if part is not None)):
             X = _embed(call, self.views.images)
             scores = online_scores(X, self.views)
         rows = scores.assign(step=int(step))[["step", *ONLINE_COLUMNS]]
         earlier = self.history[self.history["step"] != step]
         together = rows if earlier.empty else pd.concat([earlier, rows])
         self.history = together.sort_values("step", kind="stable").reset_index(drop=True)
-        return OnlineScores(int(step), rows, time.perf_counter() - begun)
+        return OnlineScores(int(step), rows, time.perf_counter() - started)
 
     def plot(self, dark: bool = False) -> Figure:
         """Draw the `history` by step: fine and content accuracy, and the recall of each group.
@@ -232,11 +232,11 @@ def _module_of(encode: Any) -> torch.nn.Module | None:
 def _on_tensors(
     encode: Callable[[Any], Any], module: torch.nn.Module, preprocessing: Preprocessing | None
 ) -> Callable[[Sequence[Image]], Any]:
-    how = preprocessing or Preprocessing(size=(0, 0), resize="none")
+    prepare = preprocessing or Preprocessing(size=(0, 0), resize="none")
     device = device_of(module)
 
     def call(images: Sequence[Image]) -> Any:
-        return encode(batch_of(images, how).contiguous().to(device))
+        return encode(batch_of(images, prepare).contiguous().to(device))
 
     return call
 

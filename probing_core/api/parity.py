@@ -99,14 +99,14 @@ class Parity:
 
     @property
     def _summary(self) -> str:
-        far = f", as far as {self.as_far_as} at its weakest" if self.as_far_as else ""
+        equivalent = f", as far as {self.as_far_as} at its weakest" if self.as_far_as else ""
         return "\n".join(
             (
                 *self.notes,
                 f"{self.a} and {self.b} {'are alike' if self.alike else 'differ'}: the largest shift of "
                 f"{len(self.pictures)} golden pictures is {_in_words(self.largest)} (tolerance "
                 f"{decimal(self.tolerance)}). Photographs are moved by {_in_words(self.shift)} of the mean distance "
-                f"between two of them{far}.",
+                f"between two of them{equivalent}.",
             )
         )
 
@@ -159,8 +159,8 @@ def parity(
         )
     kinds = np.array([picture.kind for picture in pictures])
     # Unit and scale come from a pipeline that distinguishes photographs and, if possible, can be called.
-    known = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
-    gaps = _distances(known.vectors, kinds)
+    reference = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
+    gaps = _distances(reference.vectors, kinds)
     if not gaps.any():
         raise BadArray(
             "The unit of a shift is the distance between two photographs, and neither pipeline gives two that differ; "
@@ -168,7 +168,7 @@ def parity(
         )
     progress.update("parity", 2, 3, "Altering photographs")
     photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
-    scale = _scale(known.embed, photographs, float(gaps.mean()))
+    scale = _scale(reference.embed, photographs, float(gaps.mean()))
     progress.update("parity", 3, 3, "Altering photographs")
     shift = _shifts(first.vectors, second.vectors, float(gaps.mean()))
     with np.errstate(invalid="ignore"):
@@ -179,7 +179,7 @@ def parity(
             "kind": kinds,
             "shift": shift,
             "cosine": cosine,
-            "as_far_as": [_as_far_as(one, scale) for one in shift],
+            "as_far_as": [_as_far_as(shift_of_picture, scale) for shift_of_picture in shift],
         }
     )
     return Parity(first.name, second.name, table, scale, tolerance, tuple(notes))
@@ -188,8 +188,8 @@ def parity(
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     """Return the distances between every two photographs, of those whose embeddings are finite and not all zeros."""
     usable = np.isfinite(vectors).all(1) & vectors.any(1)
-    mine = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
-    return np.linalg.norm(mine[:, None] - mine[None], axis=-1)[np.triu_indices(len(mine), 1)]
+    selected = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
+    return np.linalg.norm(selected[:, None] - selected[None], axis=-1)[np.triu_indices(len(selected), 1)]
 
 
 def _shifts(first: np.ndarray, second: np.ndarray, unit: float) -> np.ndarray:
@@ -201,7 +201,7 @@ def _scale(embed: Embed | None, photographs: Sequence[Image], unit: float) -> pd
     rows = []
     if embed is not None:
         before = embed(photographs)
-        for transform in (one for one in bank() if one.group in FAINT):
+        for transform in (entry for entry in bank() if entry.group in FAINT):
             after = embed([_altered(transform, i, image) for i, image in enumerate(photographs)])
             rows.append((transform.name, float(_shifts(before, after, unit).mean())))
     table = pd.DataFrame(rows, columns=["alteration", "shift"]).astype({"shift": float})
@@ -294,14 +294,14 @@ def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Seq
 
 
 def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
-    found = np.asarray(vectors)
-    if found.ndim != 2 or len(found) != pictures or not found.shape[1] or found.dtype.kind not in "fiub":
+    matrix = np.asarray(vectors)
+    if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
             f"'{name}' was to give one row of numbers for each of {pictures} golden pictures, (N, D); got "
-            f"{found.dtype} of the shape {found.shape}."
+            f"{matrix.dtype} of the shape {matrix.shape}."
         )
     with np.errstate(over="ignore"):
-        return found.astype(np.float32)
+        return matrix.astype(np.float32)
 
 
 def read_vectors(path: Path) -> np.ndarray:

@@ -189,8 +189,8 @@ def predict(
     single = isinstance(images, str | Path | pillow.Image) or getattr(images, "ndim", 4) < 4
     several = [images] if single else list(images)
     if names is None:
-        names = [str(one) if isinstance(one, str | Path) else str(i) for i, one in enumerate(several)]
-    pictures = [to_image(one) for one in several]
+        names = [str(image) if isinstance(image, str | Path) else str(i) for i, image in enumerate(several)]
+    pictures = [to_image(image) for image in several]
     predictor = _predictor(open_run(run), device)
     return pd.DataFrame(predictor.predict(pictures, models=models, names=names, prior=prior))
 

@@ -77,14 +77,14 @@ class Ranking(TitledTable):
 
     @property
     def row(self) -> dict[str, Any]:
-        mine = self._mine
+        own_row = self._mine
         return {
             "model": self.model,
-            "place": int(mine["place"]),
+            "place": int(own_row["place"]),
             "models": int(has_place(self.board).sum()),
-            "value": float(mine["value"]),
-            "low": float(mine["low"]),
-            "high": float(mine["high"]),
+            "value": float(own_row["value"]),
+            "low": float(own_row["low"]),
+            "high": float(own_row["high"]),
             "best_other": self.best_other,
             "ranked": self.ranked,
             "groups": self.groups.to_dict("records"),
@@ -117,10 +117,10 @@ class Ranking(TitledTable):
 
     @property
     def _title(self) -> str:
-        mine = self._mine
+        own_row = self._mine
         return (
-            f"{self.model} has place {mine['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
-            f"{in_percent(mine['value'], 1)} (95% CI {100 * mine['low']:.1f}–{100 * mine['high']:.1f})."
+            f"{self.model} has place {own_row['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
+            f"{in_percent(own_row['value'], 1)} (95% CI {100 * own_row['low']:.1f}–{100 * own_row['high']:.1f})."
         )
 
     @property
@@ -129,13 +129,13 @@ class Ranking(TitledTable):
         if (self._others["seed_of"] != "").any():
             notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
-        more = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
-        less = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
+        better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
+        worse = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
         none = "none of the groups"
         return [
             *notes,
-            f"Compared with {self.best_other}, recall is higher for: {', '.join(more[:NAMED_GROUPS]) or none}; "
-            f"lower for: {', '.join(less[:NAMED_GROUPS]) or none}.",
+            f"Compared with {self.best_other}, recall is higher for: {', '.join(better[:NAMED_GROUPS]) or none}; "
+            f"lower for: {', '.join(worse[:NAMED_GROUPS]) or none}.",
             EXPLAINED,
             f"{self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test photographs so "
             f"far: the best of many is partly luck.",
@@ -193,10 +193,10 @@ def rank(
 def _ranked_quickly(
     model: Any, base: Run, name: str, corpus: str | None, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
-    names = [parse_known(one).full for one in expand((model,))] if isinstance(model, str) else []
+    names = [parse_known(text).full for text in expand((model,))] if isinstance(model, str) else []
     scored = quick_samples(base, corpus)
     if isinstance(model, str):
-        return [found for one in names for found in _quick_rankings(base, scored, one, device, progress)]
+        return [ranking for full_name in names for ranking in _quick_rankings(base, scored, full_name, device, progress)]
     with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
         return _quick_rankings(base, scored, name, device, progress)
 
@@ -212,13 +212,13 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
             f"The run '{base.path}' has no results by the quick protocol, so a model can only be ranked fully. "
             f"Use --full (in Python full=True)."
         )
-    whole = _require_photographs(base, corpus)
-    part = CorpusPart(whole, choose_quick_images(base.images))
+    photographs = _require_photographs(base, corpus)
+    part = CorpusPart(photographs, choose_quick_images(base.images))
     recipe = replace(
         base.recipe,
         corpus=part.name,
         fingerprint=part.fingerprint,
-        transforms=tuple(one for one in base.recipe.transforms if one not in base.far),
+        transforms=tuple(transform for transform in base.recipe.transforms if transform not in base.far),
         models=(ANY,),
         limit=None,
         repetitions=1,
@@ -239,11 +239,11 @@ def _quick_rankings(
     """Return the ranking of a model, or of each of its layers where all were asked for."""
     recipes = recipes_of(model, device)
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
-    shown = in_one_line(None) if progress is None else progress
-    tables = computed(scored, model, recipes, graph, device, not is_unsteady(recipes), shown, _read_quick)
+    bar = in_one_line(None) if progress is None else progress
+    tables = computed(scored, model, recipes, graph, device, not is_unsteady(recipes), bar, _read_quick)
     groups = {transform.name: transform.group for transform in base.recipe.design.transforms}
     quick, full = base.table(QUICK), base.sample_count
-    return [quick_ranking(name, own, quick, groups, len(scored), full) for name, own in tables.items()]
+    return [quick_ranking(name, table, quick, groups, len(scored), full) for name, table in tables.items()]
 
 
 def _read_quick(run: Run, folder: Path | None) -> dict[str, pd.DataFrame]:
@@ -259,27 +259,27 @@ def _ranked_fully(
     precision: str,
     progress: Progress | None,
 ) -> list[Ranking]:
-    names = tuple(parse(one).full for one in expand((model,)))
+    names = tuple(parse(name).full for name in expand((model,)))
     if set(opened.scores["model"]) <= set(names):
         raise BadRun(f"The run '{opened.path}' has no other model with scores to rank '{model}' against.")
     out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
     progress = terminal(out) if progress is None else progress
-    asked = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
+    options = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
         _require_photographs(opened, corpus)  # its message is the best if they are not here
-        for one in names:
-            find_spec(one)  # the estimate needs no weights, but the run does
-        found = estimate(asked, out, progress=progress)
-        progress.note(f"{found}\nIf you stop it, the same command continues from what is complete.")
+        for name in names:
+            find_spec(name)  # the estimate needs no weights, but the run does
+        expected = estimate(options, out, progress=progress)
+        progress.note(f"{expected}\nIf you stop it, the same command continues from what is complete.")
     with final_report(progress):
-        run(out, asked, progress=progress)
-    made = Run.open(out)
+        run(out, options, progress=progress)
+    completed = Run.open(out)
     ranked = ranked_on(opened.path, out)
     rankings = []
-    for one in made.models.loc[made.models["request"].isin(names), "name"]:
-        board = place_among(made, one)
-        best = str(board.loc[has_place(board) & (board["model"] != one), "model"].iloc[0])
-        rankings.append(Ranking(one, board, best, recall_beside(made, one, best), ranked, out))
+    for name in completed.models.loc[completed.models["request"].isin(names), "name"]:
+        board = place_among(completed, name)
+        best = str(board.loc[has_place(board) & (board["model"] != name), "model"].iloc[0])
+        rankings.append(Ranking(name, board, best, recall_beside(completed, name, best), ranked, out))
     return rankings
 
 

@@ -91,8 +91,8 @@ def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
     X, embedding = _timed(lambda: embedder.embed(images))
     classes = scored.table["transform"].nunique()
     learned = int((scored.table["split"] == "train").sum())
-    each = (making / cores() + embedding) / len(images)
-    return each * len(scored) + fits_s(learned, X.shape[1], classes, penalties=ALONG), X.shape[1]
+    image_s = (making / cores() + embedding) / len(images)
+    return image_s * len(scored) + fits_s(learned, X.shape[1], classes, penalties=ALONG), X.shape[1]
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

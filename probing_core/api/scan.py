@@ -86,8 +86,8 @@ def scan(
     _refuse_other_folder(out)
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call resumes from.\n")
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), predictor.recipe.view])
-    chunks = Chunks(out / CHUNKS, find_files(folder, apart=out), settings)
-    trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, apart=out), settings)
+    chunks = Chunks(out / CHUNKS, find_files(folder, excluded=out), settings)
+    trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
     # Processes also where there are few files: one that crashes must not end the scan.
     with picture_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
@@ -113,13 +113,13 @@ def _fill(
 ) -> None:
     missing = chunks.missing()
     total = sum(map(len, chunks.files))
-    done = total - sum(len(chunks.files[i]) for i in missing)
-    progress.update(stage, done, total, doing)
+    completed = total - sum(len(chunks.files[i]) for i in missing)
+    progress.update(stage, completed, total, doing)
     waiting: Iterable[list[File]] = (chunks.files[i] for i in missing)
     for i, (files, rows) in zip(missing, in_chunks(pool, measured, waiting), strict=True):
         chunks.write(i, pd.DataFrame(rows, columns=list(UNREAD)))
-        done += len(files)
-        progress.update(stage, done, total, doing)
+        completed += len(files)
+        progress.update(stage, completed, total, doing)
     chunks.remove_others()
 
 
@@ -154,14 +154,14 @@ def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
             f"error rate is guaranteed. For a guarantee, add a folder of {enough} clean images of the same source."
         )
     n = _clean_count(sets)
-    more = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
+    hint = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
     rate = f"about {in_percent(level)} of unedited images of the same source have a p up to {level:g}"
-    return f"Calibrated on {n:,} images that you trust: {rate}.{more}"
+    return f"Calibrated on {n:,} images that you trust: {rate}.{hint}"
 
 
 def _numbers(sets: ReferenceSets) -> str:
     names = {VIEW: "small", LARGE: "large", GRAY: "turned gray"}
-    counts = [f"{len(sets.sets[kind].clean):,} {words}" for kind, words in names.items() if kind in sets.sets]
+    counts = [f"{len(sets.sets[kind].clean):,} {phrase}" for kind, phrase in names.items() if kind in sets.sets]
     return f" ({', '.join(counts)})" if counts else ""
 
 

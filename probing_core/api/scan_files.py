@@ -48,8 +48,8 @@ class File:
     stamp: tuple[int, int]
 
 
-def find_files(folder: Path, apart: Path) -> list[File]:
-    """Find the files under ``folder`` in the order of their names, without hidden ones, links out of it and ``apart``.
+def find_files(folder: Path, excluded: Path) -> list[File]:
+    """Find the files under ``folder`` in the order of names, without hidden files, links out of it and ``excluded``.
 
     Raises:
         BadConfig: the folder is missing, has nothing to scan, or contains a folder that cannot be listed.
@@ -58,12 +58,12 @@ def find_files(folder: Path, apart: Path) -> list[File]:
     def refuse(error: OSError) -> None:
         raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Allow reading it, or move it away.")
 
-    root, apart = (Path(os.path.realpath(path)) for path in (folder, apart))
+    root, excluded = (Path(os.path.realpath(path)) for path in (folder, excluded))
     if not root.is_dir():
         raise BadConfig(f"'{folder}' is not a folder. Name a folder with images.")
-    found = []
+    files = []
     for place, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != apart)
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != excluded)
         for name in sorted(names):
             path = Path(place, name)
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
@@ -72,11 +72,11 @@ def find_files(folder: Path, apart: Path) -> list[File]:
                 status = path.stat() if path.exists() else path.lstat()  # of the target of a link, unless it is broken
             except FileNotFoundError:
                 continue  # it was removed meanwhile
-            shown = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
-            found.append(File(str(path), shown, (status.st_size, status.st_mtime_ns)))
-    if not found:
+            relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
+            files.append(File(str(path), relative, (status.st_size, status.st_mtime_ns)))
+    if not files:
         raise BadConfig(f"'{folder}' contains no images. Expected files that end in {', '.join(sorted(SUFFIXES))}.")
-    return found
+    return files
 
 
 Row = dict[str, Any]
@@ -156,8 +156,8 @@ def measure(
     try:
         row, crops = decoding(file).result()
     except WorkerDied:
-        why = f"{file.name} could not be decoded: every process that tried ended, or memory ran out."
-        return UNREAD | {"path": file.name, "error": why}
+        reason = f"{file.name} could not be decoded: every process that tried ended, or memory ran out."
+        return UNREAD | {"path": file.name, "error": reason}
     if crops is None:
         return row
     gray = [Crops(turned_gray(crops.whole))] if as_gray else []

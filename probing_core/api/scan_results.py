@@ -89,8 +89,8 @@ class Results:
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
             for no_color in (False, True):  # apart, since only the first have a guarantee
-                mine = (judged["no_color"] == no_color) & judged["p"].notna()
-                judged.loc[mine, "q"] = false_discovery_rates(judged.loc[mine, "p"].to_numpy())
+                selected = (judged["no_color"] == no_color) & judged["p"].notna()
+                judged.loc[selected, "q"] = false_discovery_rates(judged.loc[selected, "p"].to_numpy())
         return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
 
     @property
@@ -165,10 +165,10 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
         if chunk < len(names) and chunk not in chunks:
             chunks[chunk] = []
             with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
-                read = pq.read_table(out / CHUNKS / names[chunk], columns=["thumbnail"], use_threads=False)
-                chunks[chunk] = read["thumbnail"].to_pylist()
-        known = chunks.get(chunk, [])
-        thumbnails.append((place < len(known) and known[place]) or b"")
+                table = pq.read_table(out / CHUNKS / names[chunk], columns=["thumbnail"], use_threads=False)
+                chunks[chunk] = table["thumbnail"].to_pylist()
+        images = chunks.get(chunk, [])
+        thumbnails.append((place < len(images) and images[place]) or b"")
     return thumbnails
 
 
@@ -213,14 +213,14 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
     parts: list[pd.DataFrame] = []
     for rows in results.rows(columns):  # the thumbnails of all files would not fit into memory
         parts = [listed(pd.concat([*parts, rows], ignore_index=True)).head(MAX_ROWS)]
-    shown = parts[0]
+    first_rows = parts[0]
     total, counts = len(results.judged), results.counts
     notes = [*about, ABOUT_LIST, ABOUT_ANSWER]
     notes.append(f"{total:,} files: {', '.join(f'{count:,} {answer}' for answer, count in counts.items())}.")
-    if len(shown) < total:
-        notes.append(f"The page shows the first {len(shown):,}; the tables have all.")
-    gray = shown["no_color"] & shown["answer"].isin(ANSWERS)
-    tables = [("Images", "", shown[~gray]), ("Images without color", ABOUT_GRAY, shown[gray])]
+    if len(first_rows) < total:
+        notes.append(f"The page shows the first {len(first_rows):,}; the tables have all.")
+    gray = first_rows["no_color"] & first_rows["answer"].isin(ANSWERS)
+    tables = [("Images", "", first_rows[~gray]), ("Images without color", ABOUT_GRAY, first_rows[gray])]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"Scan of {folder.name}",
@@ -228,12 +228,12 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
         counts=counts,
         about_p=ABOUT_P,
         about_q=ABOUT_Q if results.judged["q"].notna().any() else "",
-        tables=[(name, note, [_shown(row) for row in rows.to_dict("records")]) for name, note, rows in tables],
+        tables=[(name, note, [_page_row(row) for row in rows.to_dict("records")]) for name, note, rows in tables],
     )
     write_atomically(out / PAGE, page.encode(errors="replace"))
 
 
-def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
+def _page_row(row: Mapping[Any, Any]) -> dict[str, Any]:
     cells = cells_of(row)
     kinds = {**dict.fromkeys(FOUND, "found"), UNREADABLE: "bad"}
     return cells | {

@@ -100,7 +100,7 @@ class Samples(Sequence[Image]):
 
     @cached_property
     def _plan(self) -> SamplePlan:
-        return SamplePlan(self._design, choose_images(self._design, self.corpus, lambda done, total: None))
+        return SamplePlan(self._design, choose_images(self._design, self.corpus, lambda completed, total: None))
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -151,7 +151,7 @@ def samples(
     Raises:
         ProbingError: the images cannot be used; the message says how to fix it.
     """
-    asked = Recipe(  # checked before images are read
+    recipe = Recipe(  # checked before images are read
         corpus="",
         fingerprint="",
         transforms=with_identity((transforms,) if isinstance(transforms, str) else transforms),
@@ -162,7 +162,7 @@ def samples(
         threads=cores(),
     )
     corpus = corpus_of(images, labels, limit, seed)
-    return Samples(corpus, replace(asked, corpus=corpus.name, fingerprint=corpus.fingerprint))
+    return Samples(corpus, replace(recipe, corpus=corpus.name, fingerprint=corpus.fingerprint))
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
@@ -273,9 +273,9 @@ def _scores_of_model(
             )
         print(f"'{model}' gives different embeddings from call to call, so its scores are not kept.", file=sys.stderr)
         cache = False
-    shown = progress if isinstance(progress, Progress) else in_one_line(progress)
+    bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
-    return computed(scored, model, recipes, _graph(studies, maps), device, cache, shown, read)
+    return computed(scored, model, recipes, _graph(studies, maps), device, cache, bar, read)
 
 
 def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
@@ -335,10 +335,10 @@ def computed(
             if not root.exists():
                 print(f"Results are kept in {root} (no images; at most 2 GB).", file=sys.stderr)
             materialize(Store(root), recipe, scored.corpus, graph, options, progress)
-            found = read(Run.open(root), root)
+            result = read(Run.open(root), root)
             with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)
-            return found
+            return result
     finally:
         progress.close()
 

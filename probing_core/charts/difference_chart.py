@@ -36,10 +36,10 @@ def difference_chart(
     first = rows["difference"] >= 0
     significant = rows["p"] < level
     traces = []
-    for better, color, own in zip(names, colors, (first, ~first), strict=True):
-        for symbol, words, part in (
-            ("circle", "better", own & significant),
-            ("circle-open", "better, not significant", own & ~significant),
+    for better, color, is_better in zip(names, colors, (first, ~first), strict=True):
+        for symbol, label, part in (
+            ("circle", "better", is_better & significant),
+            ("circle-open", "better, not significant", is_better & ~significant),
         ):
             if not part.any():
                 continue
@@ -47,7 +47,7 @@ def difference_chart(
             traces.append(
                 interval_marks(100 * some["difference"], 100 * some["low"], 100 * some["high"], theme.muted)
                 | {
-                    "name": f"{escape(better)} {words}",
+                    "name": f"{escape(better)} {label}",
                     "y": [escape(name) for name in some["name"]],
                     "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
                     "customdata": [

@@ -57,9 +57,9 @@ def dots_chart(
         series: names of the series in the order of their symbols, present or not; by default as they come.
         has_values: whether the smallest and the largest value of each row are written next to their marks.
     """
-    further = rows[:0]
+    seeds = rows[:0]
     if "seed_of" in rows:
-        further, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
+        seeds, rows = rows[rows["seed_of"] != ""], rows[rows["seed_of"] == ""]
     names, series = list(dict.fromkeys(rows["name"]))[::-1], list(series or dict.fromkeys(rows["series"]))
     place = {name: i for i, name in enumerate(names)}
     colors = {name: theme.group(groups[name]) if groups and name in groups else theme.text for name in names}
@@ -75,16 +75,16 @@ def dots_chart(
         "showlegend": False,
     }
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
-    for symbol, one in zip(SERIES, series, strict=False):
-        if len(mine := rows[rows["series"] == one]):
-            traces.append(_dots(mine, place, colors, symbol, unit, theme))
+    for symbol, name in zip(SERIES, series, strict=False):
+        if len(series_rows := rows[rows["series"] == name]):
+            traces.append(_dots(series_rows, place, colors, symbol, unit, theme))
     if groups and len(series) > 1:  # legend marks have no group color
         traces = [trace | {"showlegend": False} for trace in traces]
-        traces += [legend_mark(escape(one), symbol, theme) for symbol, one in zip(SERIES, series, strict=False)]
+        traces += [legend_mark(escape(name), symbol, theme) for symbol, name in zip(SERIES, series, strict=False)]
     if has_values:
         traces += _values(rows, place, theme)
-    if len(further):
-        traces.append(_ticks(further, place, unit, theme))
+    if len(seeds):
+        traces.append(_ticks(seeds, place, unit, theme))
     return base_figure(
         theme,
         (130 if len(series) > 1 else 100) + (TALL_ROW if has_values and len(series) > 2 else ROW) * len(names),
@@ -141,7 +141,7 @@ def _ticks(rows: pd.DataFrame, place: Mapping[str, int], unit: str, theme: Theme
         f"{escape(name)}, {escape(series)}: {decimal(value)}{_unit(unit)}"
         for name, series, value in zip(rows["name"], rows["series"], rows["value"], strict=True)
     ]
-    return seed_ticks(rows["value"].to_numpy(float), [place[one] for one in rows["seed_of"]], texts, theme)
+    return seed_ticks(rows["value"].to_numpy(float), [place[model] for model in rows["seed_of"]], texts, theme)
 
 
 def _dots(

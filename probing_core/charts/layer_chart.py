@@ -56,8 +56,8 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
         "right": [pitch * (place % COLUMNS) for place in range(len(names))],
         "down": [-height * (place // COLUMNS) for place in range(len(names))],
     })  # fmt: skip
-    own = _shifted(points.assign(panel=points["model"]), panels)
-    others = _shifted(points.merge(panels[["panel"]], how="cross").query("panel != model"), panels)
+    panel_points = _shifted(points.assign(panel=points["model"]), panels)
+    background = _shifted(points.merge(panels[["panel"]], how="cross").query("panel != model"), panels)
     has_intervals = bool(points["low"].notna().any())
     ticks = _ticks(bottom, top)
     rights, downs = sorted(set(panels["right"])), sorted(set(panels["down"]))
@@ -125,14 +125,14 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
             "tooltip": tooltip,
         },
     }
-    selected = own[own["kind"] == SELECTED]
+    selected = panel_points[panel_points["kind"] == SELECTED]
     edges = pd.DataFrame({"y": [down + tick for down in downs for tick in ticks]})
     edges["text"] = [minus(f"{tick:+g}") if tick else "0" for _ in downs for tick in ticks]
     tops = pd.DataFrame({"x": panels["right"] + 0.5, "y": panels["down"] + high, "text": panels["panel"]})
     zeros = pd.DataFrame({"x": panels["right"] + 0.5, "x2": panels["right"] + pitch - 0.5, "y": panels["down"]})
     return {
         "title": {"text": title, "anchor": "start", "color": theme.text, "fontSize": 14},
-        "data": {"values": _records(own)},
+        "data": {"values": _records(panel_points)},
         "layer": [
             {
                 "data": {"values": _records(zeros)},
@@ -143,7 +143,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
             _texts(tops, {"x": x, "y": y}, theme, align="left", baseline="top", fontWeight="bold", lineBreak=", "),
             _texts(selected.assign(text=selected["written"]), {"x": x, "y": y}, theme, dy=-13),
             {
-                "data": {"values": _records(others)},
+                "data": {"values": _records(background)},
                 "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": line
                 | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT}},

@@ -63,12 +63,12 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str
     if len(seeds):
         traces.append(_seeds(seeds, theme))
     traces += _keys(inside, theme, hollow=bool(_is_hollow(ranked).any()))
-    shown = bool(chance >= start)
-    words = f"chance {chance:.1f}%"
+    in_range = bool(chance >= start)
+    label = f"chance {chance:.1f}%"
     note = (
-        label_above(chance, words, theme)
-        if shown
-        else label_above(start, f"\N{LEFTWARDS ARROW} {words}", theme, xanchor="left")
+        label_above(chance, label, theme)
+        if in_range
+        else label_above(start, f"\N{LEFTWARDS ARROW} {label}", theme, xanchor="left")
     )
     names = [model_label(model) for model in rows["model"]]
     is_selected = list(rows["model"] == selected)
@@ -85,7 +85,7 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str
         },
         legend=legend_below(),
         shapes=[
-            *([upright_line(chance, theme.text)] if shown else []),
+            *([upright_line(chance, theme.text)] if in_range else []),
             *(row_band(row, theme) for row, is_here in enumerate(is_selected) if is_here),
         ],
         annotations=[note] if np.isfinite(chance) else [],
@@ -110,12 +110,12 @@ def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
 
 def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
     """Return model -> how it compares with the best one, in words."""
-    words = {}
+    comparisons = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
             verdict = "lower than" if row["apart"] else "not significantly different from"
-            words[row["model"]] = f"{verdict} the best ({p_value(row['p'])})"
-    return words
+            comparisons[row["model"]] = f"{verdict} the best ({p_value(row['p'])})"
+    return comparisons
 
 
 def _marks(rows: pd.DataFrame, theme: Theme, compared: dict[str, str]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def recall_by_rate_chart(
             "type": "log",
             "range": [low, high],
             "tickvals": rates,
-            "ticktext": [f"{100 * one:g}%" for one in rates],
+            "ticktext": [f"{100 * value:g}%" for value in rates],
             "zeroline": False,
         },
         {"title": "recall of edited copies (%)", "range": list(PERCENT), "zeroline": False},

@@ -85,7 +85,7 @@ def _mark(
     for axis, column in (("x", x), ("y", y)):
         value, low, high = (np.array([100 * row[name]]) for name in (column, f"{column}_low", f"{column}_high"))
         bars[f"error_{axis}"] = error_bar(value, low, high, color, thickness=1, width=0)
-    words = [
+    values = [
         f"{title}: {100 * row[column]:.1f} ({_interval(row, column)})"
         for title, column in zip(titles, (x, y), strict=True)
     ]
@@ -100,7 +100,7 @@ def _mark(
         "textfont": {"size": 12, "color": theme.text},
         "cliponaxis": False,
         "marker": {"size": 11, "color": color, "symbol": "square" if row["model"].startswith(BASELINE) else "circle"},
-        "customdata": [["<br>".join(words), escape(row["model"])]],
+        "customdata": [["<br>".join(values), escape(row["model"])]],
         "hovertemplate": f"{model_label(row['model'])}<br>%{{customdata[0]}}<extra></extra>",
         "showlegend": not text,
     } | bars

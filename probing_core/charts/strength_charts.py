@@ -93,7 +93,7 @@ def accuracy_by_strength_chart(
         curve: ``model``, ``strength``, ``value``, ``low``, ``high``, in percent.
         chance: accuracy of random guessing, in percent.
     """
-    others = [
+    traces = [
         _line(rows, str(model), theme.muted, width=1) | {"opacity": 0.55}
         for model, rows in curve[curve["model"] != selected].groupby("model", sort=False)
     ]
@@ -101,7 +101,7 @@ def accuracy_by_strength_chart(
     if len(rows):
         style = theme.model_styles([selected])[selected]
         middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
-        others.append(
+        traces.append(
             _line(rows, selected, style.color, width=3)
             | {"mode": "lines+markers", "marker": {"size": 8, "symbol": style.symbol}}
             | {"error_y": error_bar(middle, low, high, style.color, thickness=1.5, width=3)}
@@ -109,7 +109,7 @@ def accuracy_by_strength_chart(
     return base_figure(
         theme,
         420,
-        others,
+        traces,
         axis.settings,
         {"title": "accuracy (%)", "range": PERCENT},
         showlegend=False,

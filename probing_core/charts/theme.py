@@ -117,13 +117,13 @@ class Theme:
         Models of one hue have different shades: variants (``zoo/clip-plain``) are also hollow and dashed. Additional
         seeds look like the first seed. Baselines are dotted, with symbols that no other model has.
         """
-        known = list(dict.fromkeys([*self.models, *models]))
-        first = dict(zip(known, seed_of(known), strict=True))
+        names = list(dict.fromkeys([*self.models, *models]))
+        first = dict(zip(names, seed_of(names), strict=True))
         styles: dict[str, ModelStyle] = {}
         used: set[str] = set()
         baselines = foreign = 0
         hues: dict[str, int] = {}
-        for model in (model for model in known if not first[model]):
+        for model in (model for model in names if not first[model]):
             network = model.split("@")[0]
             objective, _, variant = network.removeprefix(ZOO).partition("-")
             if model.startswith(BASELINE):
@@ -140,12 +140,16 @@ class Theme:
             color = self._unused(color, used)
             used.add(color)
             styles[model] = ModelStyle(color, symbol, dash)
-        return {model: styles[first[model] or model] for model in known}
+        return {model: styles[first[model] or model] for model in names}
 
     def _unused(self, color: str, used: set[str]) -> str:
         """Return a shade of ``color`` that stands out from the background and is not in ``used``."""
         shades = (shade(color, -amount if self.dark else amount) for amount in VARIANT_SHADES)
-        fitting = (one for one in shades if one not in used and contrast(one, self.background) >= MIN_CONTRAST)
+        fitting = (
+            candidate
+            for candidate in shades
+            if candidate not in used and contrast(candidate, self.background) >= MIN_CONTRAST
+        )
         return next(fitting, color)
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, str]:

@@ -46,9 +46,9 @@ def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     panels = [panel for panel in PANELS if (panel_of == panel).any()]
     traces = []
     for place, panel in enumerate(panels):
-        mine, axes = rows[panel_of == panel], axes_of(place)
-        for i, name in enumerate(dict.fromkeys(mine["name"])):
-            traces.append(_line(mine[mine["name"] == name], panel, i, theme) | axes)
+        panel_rows, axes = rows[panel_of == panel], axes_of(place)
+        for i, name in enumerate(dict.fromkeys(panel_rows["name"])):
+            traces.append(_line(panel_rows[panel_rows["name"] == name], panel, i, theme) | axes)
     titles = [PANELS[panel][0] for panel in panels]
     if "content" not in set(rows["name"]):
         titles[0] = titles[0].removesuffix(" and content")

@@ -20,10 +20,10 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
         rows: ``model``, from the top, ``part``, ``value``, ``low``, ``high`` (fractions).
     """
     bars = list(dict.fromkeys(rows["model"]))[::-1]
-    apart = bool((rows["part"] == "both").any())
-    titles = PARTS if apart else PARTS | {"rest": UNSEPARATED}
+    separated = bool((rows["part"] == "both").any())
+    titles = PARTS if separated else PARTS | {"rest": UNSEPARATED}
     # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
-    gray = f"{theme.muted}73" if apart else theme.muted
+    gray = f"{theme.muted}73" if separated else theme.muted
     colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []
     for part, title in titles.items():
@@ -42,7 +42,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
-                "textfont": {"color": theme.text if part == "rest" and apart else theme.background},
+                "textfont": {"color": theme.text if part == "rest" and separated else theme.background},
                 "marker": {"color": colors[part]},
                 "customdata": list(map(interval_in_percent, some["low"], some["high"])),
                 "hovertemplate": f"%{{y}}: {title} %{{x:.1f}}% (%{{customdata}})<extra></extra>",

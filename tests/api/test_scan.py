@@ -39,9 +39,9 @@ def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
     (mine / "link.png").symlink_to(picture)
     (mine / "lost.png").symlink_to(mine / "nowhere.bin")
     (mine / "itself.png").symlink_to("itself.png")
-    before = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    before = {file.name: file.stamp for file in find_files(mine, excluded=tmp_path)}
     picture.write_bytes(b"another picture")
-    after = {file.name: file.stamp for file in find_files(mine, apart=tmp_path)}
+    after = {file.name: file.stamp for file in find_files(mine, excluded=tmp_path)}
     assert before.keys() == after.keys() == {"link.png", "lost.png", "itself.png"}
     assert before["link.png"] != after["link.png"]
     assert before["lost.png"] == after["lost.png"]
@@ -51,7 +51,7 @@ def test_a_file_that_is_removed_while_the_folder_is_listed_is_left_out(tmp_path,
     (tmp_path / "1.png").touch()
     (tmp_path / "2.png").touch()
     monkeypatch.setattr(scan_files, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
-    assert [file.name for file in find_files(tmp_path, apart=tmp_path / "out")] == ["2.png"]
+    assert [file.name for file in find_files(tmp_path, excluded=tmp_path / "out")] == ["2.png"]
 
 
 def test_a_folder_that_cannot_be_listed_ends_the_scan_before_it_begins(tmp_path, unlistable):
@@ -59,10 +59,10 @@ def test_a_folder_that_cannot_be_listed_ends_the_scan_before_it_begins(tmp_path,
     (tmp_path / "a" / "1.png").touch()
     unlistable(tmp_path / "a" / "b")
     with pytest.raises(BadConfig, match=r"b' cannot be listed \(Permission denied\)"):
-        find_files(tmp_path / "a", apart=tmp_path / "out")
+        find_files(tmp_path / "a", excluded=tmp_path / "out")
     (tmp_path / "itself").symlink_to("itself")
     with pytest.raises(BadConfig, match="is not a folder"):
-        find_files(tmp_path / "itself", apart=tmp_path / "out")
+        find_files(tmp_path / "itself", excluded=tmp_path / "out")
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_pixels")]
@@ -395,7 +395,7 @@ def test_results_inside_the_folder_are_not_scanned_and_links_out_of_it_neither(f
     (mine / "scan").mkdir()
     shutil.copy(mine / "a" / "001.png", mine / "scan" / "x.png")
     (mine / "link.png").symlink_to(folder / "a" / "001.png")
-    names = [file.name for file in find_files(mine, apart=mine / "scan")]
+    names = [file.name for file in find_files(mine, excluded=mine / "scan")]
     assert len(names) == 102
     assert "link.png" not in names
 
