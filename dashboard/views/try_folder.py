@@ -20,7 +20,7 @@ from probing_core.api.scan_results import (
     ABOUT_GRAY,
     ABOUT_LIST,
     FILE_ANSWERS,
-    TABLE,
+    TABLE_FILE,
     cells_of,
     listed,
     promise_of,
@@ -168,7 +168,7 @@ def _results(out: Path) -> None:
         return
     with box:
         try:
-            table, promise = pd.read_parquet(out / TABLE, columns=READ), promise_of(out)
+            table, promise = pd.read_parquet(out / TABLE_FILE, columns=READ), promise_of(out)
         except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
             raise ProbingError(
                 f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
@@ -198,7 +198,7 @@ def _results(out: Path) -> None:
 def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
-    found = scan_thumbnails(out, (out / TABLE).stat().st_mtime_ns, tuple(table.index))
+    found = scan_thumbnails(out, (out / TABLE_FILE).stat().st_mtime_ns, tuple(table.index))
     return [
         answers.Line(thumbnail, name=row["path"], **cells_of(row)) for thumbnail, row in zip(found, rows, strict=True)
     ]

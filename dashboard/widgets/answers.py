@@ -14,7 +14,7 @@ from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
 from probing_core.answers.answer import FOUND, INCONCLUSIVE, PRIOR, Answer
-from probing_core.answers.reference_sets import KINDS, LEVEL, ReferenceSet
+from probing_core.answers.reference_sets import KIND_PHRASES, LEVEL, ReferenceSet
 from probing_core.answers.sentences import (
     ABOUT_P,
     ABOUT_Q,
@@ -104,7 +104,7 @@ def strip_title(answer: Answer) -> str:
     if verdict is None or verdict.p is None:
         return "Too few clean photographs for a p-value"
     count = round(verdict.p * (verdict.n + 1)) - 1
-    photographs = f"{verdict.n:,} clean photographs {KINDS[verdict.kind]}"
+    photographs = f"{verdict.n:,} clean photographs {KIND_PHRASES[verdict.kind]}"
     return f"{count:,} of {photographs} score at least as high (p = {verdict.p:.3f})"
 
 

@@ -26,8 +26,11 @@ DIRECT_UP_TO = 1.5
 MAX_TILES = 9
 """Maximum number of tiles per image. With sixteen, no more edits were detected."""
 
-FROM_TILES, FROM_BOTH = 0.8, 0.5
-"""Weight of the tiles for groups that reduction erases, and for all other groups."""
+ERASED_TILE_WEIGHT = 0.8
+"""Weight of the tiles for groups that reduction erases."""
+
+TILE_WEIGHT = 0.5
+"""Weight of the tiles for all other groups."""
 
 FLOOR = 1e-6
 """Smallest probability of a crop: a single very certain crop must not outweigh the others."""
@@ -102,7 +105,7 @@ def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
     if len(logs) == 1:
         return probabilities[0] / probabilities[0].sum()
-    weight = np.array([FROM_TILES if group in ERASED_BY_REDUCTION else FROM_BOTH for group in groups])
+    weight = np.array([ERASED_TILE_WEIGHT if group in ERASED_BY_REDUCTION else TILE_WEIGHT for group in groups])
     return softmax((1 - weight) * logs[0] + weight * logs[1:].mean(0))
 
 

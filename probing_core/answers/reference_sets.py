@@ -44,7 +44,7 @@ AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 """How a clean photograph was scored: unchanged, or with its color removed."""
 
 VIEW, LARGE, GRAY = "view", "large", "gray"
-KINDS = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "turned gray"}
+KIND_PHRASES = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "turned gray"}
 """Kind of image -> which clean photographs it is compared with, in words."""
 
 HALF = 0.5

@@ -9,9 +9,14 @@ from typing import Any, NamedTuple
 from probing_core.answers.answer import FOUND, LOWEST_PERCENT
 from probing_core.measures.notation import in_percent, transform_title
 
-NAMED, PERHAPS, MOST_LIKE = 50, 60, 90
-"""Percent, as shown: what is less probable than `NAMED` is not named, a group below `PERHAPS` is named with *perhaps*,
-and a transformation below `MOST_LIKE` with *most likely*."""
+MIN_NAMED_PERCENT = 50
+"""Lowest probability, in percent as shown, at which a group or transformation is named."""
+
+MIN_CERTAIN_GROUP_PERCENT = 60
+"""Lowest probability, in percent as shown, at which a group is named without *perhaps*."""
+
+MIN_CERTAIN_TRANSFORM_PERCENT = 90
+"""Lowest probability, in percent as shown, at which a transformation is named without *most likely*."""
 
 UNCLEAR = "edit unclear"
 """The edit where no group is probable enough to be named."""
@@ -48,7 +53,7 @@ class Edit(NamedTuple):
         """
         if not self.is_named:
             return UNCLEAR
-        text = f"{'perhaps ' if _percent(self.group_probability) < PERHAPS else ''}{self.group}"
+        text = f"{'perhaps ' if _percent(self.group_probability) < MIN_CERTAIN_GROUP_PERCENT else ''}{self.group}"
         text = f"{text} ({in_percent(self.group_probability)})" if numbers else text
         transform = transform_in_words(self.transform, self.transform_probability, numbers)
         return f"{text}, {transform}" if transform else text
@@ -65,15 +70,17 @@ def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
 
 
 def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
-    """Return the title of a transformation, ``most likely Perspective (67%)``; empty below `NAMED`."""
+    """Return the title of a transformation, ``most likely Perspective (67%)``; empty below `MIN_NAMED_PERCENT`."""
     if not is_named(probability):
         return ""
-    text = f"{'most likely ' if _percent(probability) < MOST_LIKE else ''}{transform_title(transform)}"
+    text = (
+        f"{'most likely ' if _percent(probability) < MIN_CERTAIN_TRANSFORM_PERCENT else ''}{transform_title(transform)}"
+    )
     return f"{text} ({in_percent(probability)})" if numbers else text
 
 
 def is_named(probability: float) -> bool:
-    return _percent(probability) >= NAMED
+    return _percent(probability) >= MIN_NAMED_PERCENT
 
 
 def _percent(probability: float) -> int:

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     import torch
     from plotly.graph_objects import Figure
 
-LEARN, HELD_OUT = 60, 40
-"""Default numbers of photographs: a call embeds 3,700 views, and the 95% CI of the fine task is about 5 points wide."""
+LEARN_PHOTOGRAPHS = 60
+"""Default number of photographs that probes learn from, so that a call embeds 3,700 views."""
 
-BATCH = 64
+HELD_OUT_PHOTOGRAPHS = 40
+"""Default number of held-out photographs, for which the 95% CI of the fine task is about 5 percentage points wide."""
+
+EMBED_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +119,8 @@ class OnlineProbe:
         images: Any = None,
         *,
         labels: Sequence[str] | None = None,
-        learn: int = LEARN,
-        held_out: int = HELD_OUT,
+        learn: int = LEARN_PHOTOGRAPHS,
+        held_out: int = HELD_OUT_PHOTOGRAPHS,
         view: int = VIEW,
         transforms: str | Sequence[str] = "bank",
         seed: int = 0,
@@ -243,8 +246,8 @@ def _on_tensors(
 
 def _embed(encode: Callable[[Any], Any], images: Sequence[Image]) -> np.ndarray:
     parts: list[np.ndarray] = []
-    for start in range(0, len(images), BATCH):
-        batch = list(images[start : start + BATCH])
+    for start in range(0, len(images), EMBED_BATCH):
+        batch = list(images[start : start + EMBED_BATCH])
         rows = rows_of("The encoder", encode(batch), len(batch), parts[0].shape[1] if parts else 0)
         parts.append(rows)
     return np.concatenate(parts)

@@ -30,7 +30,7 @@ from probing_core.transforms import Transform, bank, generator
 TOLERANCE = 0.01
 """Largest shift of embeddings that are alike."""
 
-FAINT = ("color", "tone", "blur", "noise", "codec")
+FAINT_GROUPS = ("color", "tone", "blur", "noise", "codec")
 """Groups of transformations whose weakest a pipeline may apply by accident."""
 
 LIST = "pictures.csv"
@@ -53,8 +53,8 @@ class Parity:
         pictures: one row per golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units
             of the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
             (the faintest alteration that moves photographs as far; empty where none does).
-        scale: ``alteration``, a transformation of the groups `FAINT` at its weakest, and ``shift``, how far it moves
-            photographs on average, faintest first; empty where neither pipeline can be called.
+        scale: ``alteration``, a transformation of the groups `FAINT_GROUPS` at its weakest, and ``shift``, how far it
+            moves photographs on average, faintest first; empty where neither pipeline can be called.
         tolerance: the largest shift of pipelines that are alike.
         notes: what a reader must know, a sentence each.
     """
@@ -201,7 +201,7 @@ def _scale(embed: Embed | None, photographs: Sequence[Image], unit: float) -> pd
     rows = []
     if embed is not None:
         before = embed(photographs)
-        for transform in (entry for entry in bank() if entry.group in FAINT):
+        for transform in (entry for entry in bank() if entry.group in FAINT_GROUPS):
             after = embed([_altered(transform, i, image) for i, image in enumerate(photographs)])
             rows.append((transform.name, float(_shifts(before, after, unit).mean())))
     table = pd.DataFrame(rows, columns=["alteration", "shift"]).astype({"shift": float})

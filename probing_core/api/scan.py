@@ -20,7 +20,15 @@ import pandas as pd
 from probing_core.answers.reference_sets import GRAY, LARGE, LEVEL, MIN_BEYOND, VIEW, ReferenceSets, is_enough
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan_files import UNREAD, Chunks, File, decode, find_files, measure
-from probing_core.api.scan_results import CHUNKS, CSV, PAGE, TABLE, Results, write_page, write_tables
+from probing_core.api.scan_results import (
+    CHUNKS_FOLDER,
+    CSV_FILE,
+    PAGE_FILE,
+    TABLE_FILE,
+    Results,
+    write_page,
+    write_tables,
+)
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads, picture_pool
 from probing_core.cores import cores
 from probing_core.errors import BadConfig, one_line
@@ -38,7 +46,7 @@ MIN_FOR_Q = 500
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
-WRITTEN = (PAGE, TABLE, CSV, CHUNKS, CLEAN_CHUNKS, MARK, LOG)
+WRITTEN = (PAGE_FILE, TABLE_FILE, CSV_FILE, CHUNKS_FOLDER, CLEAN_CHUNKS, MARK, LOG)
 """All files and folders that a scan writes."""
 
 
@@ -86,7 +94,7 @@ def scan(
     _refuse_other_folder(out)
     write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call resumes from.\n")
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), predictor.recipe.view])
-    chunks = Chunks(out / CHUNKS, find_files(folder, excluded=out), settings)
+    chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
     # Processes also where there are few files: one that crashes must not end the scan.

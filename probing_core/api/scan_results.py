@@ -31,11 +31,15 @@ UNREADABLE = "unreadable"
 FILE_ANSWERS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
 """Answers for files, in the order in which counts are shown."""
 
-TABLE, CSV, PAGE, CHUNKS = "verdicts.parquet", "verdicts.csv", "index.html", "chunks"
+TABLE_FILE = "verdicts.parquet"
+CSV_FILE = "verdicts.csv"
+PAGE_FILE = "index.html"
+CHUNKS_FOLDER = "chunks"
 TEMPLATE = Path(__file__).with_name("scan.html")
-PROMISE, PLACES = b"promise", b"chunks"
+PROMISE_KEY = b"promise"
+PLACES_KEY = b"chunks"
 
-COLUMNS = {
+VERDICT_COLUMNS = {
     "path": pa.string(),
     "edited": pa.float64(),
     "answer": pa.string(),
@@ -123,22 +127,22 @@ def false_discovery_rates(p: np.ndarray) -> np.ndarray:
 
 
 def write_tables(out: Path, results: Results, promise: str) -> None:
-    """Write `CSV` and `TABLE`, with ``promise`` in the metadata of the latter.
+    """Write `CSV_FILE` and `TABLE_FILE`, with ``promise`` in the metadata of the latter.
 
     Raises:
         BadRun: the disk is full or not writable.
     """
     lengths = [len(files) for files in results.chunks.files]
     places = json.dumps([results.chunks.names, lengths]).encode()
-    schema = pa.schema(list(COLUMNS.items()), metadata={PROMISE: promise.encode(), PLACES: places})
-    columns = [name for name in COLUMNS if name not in results.judged or name == "no_color"]
+    schema = pa.schema(list(VERDICT_COLUMNS.items()), metadata={PROMISE_KEY: promise.encode(), PLACES_KEY: places})
+    columns = [name for name in VERDICT_COLUMNS if name not in results.judged or name == "no_color"]
     with (
-        written_atomically(out / TABLE) as parquet,
+        written_atomically(out / TABLE_FILE) as parquet,
         pq.ParquetWriter(parquet, schema) as file,
-        written_atomically(out / CSV) as csv,
+        written_atomically(out / CSV_FILE) as csv,
     ):
         for i, rows in enumerate(results.rows(columns)):
-            ordered = rows[list(COLUMNS)]
+            ordered = rows[list(VERDICT_COLUMNS)]
             csv.write(csv_text(ordered, header=i == 0).encode())
             file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
 
@@ -149,13 +153,13 @@ def promise_of(out: Path) -> str:
     Raises:
         OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
     """
-    return (pq.read_schema(out / TABLE).metadata or {}).get(PROMISE, b"").decode()
+    return (pq.read_schema(out / TABLE_FILE).metadata or {}).get(PROMISE_KEY, b"").decode()
 
 
 def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
     """Return the thumbnails (WebP) of some rows of the table of the scan in ``out``; empty where there is none."""
     try:
-        names, lengths = json.loads((pq.read_schema(out / TABLE).metadata or {})[PLACES])
+        names, lengths = json.loads((pq.read_schema(out / TABLE_FILE).metadata or {})[PLACES_KEY])
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return [b""] * len(rows)
     chunks: dict[int, list[bytes | None]] = {}
@@ -165,7 +169,7 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
         if chunk < len(names) and chunk not in chunks:
             chunks[chunk] = []
             with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
-                table = pq.read_table(out / CHUNKS / names[chunk], columns=["thumbnail"], use_threads=False)
+                table = pq.read_table(out / CHUNKS_FOLDER / names[chunk], columns=["thumbnail"], use_threads=False)
                 chunks[chunk] = table["thumbnail"].to_pylist()
         images = chunks.get(chunk, [])
         thumbnails.append((place < len(images) and images[place]) or b"")
@@ -180,7 +184,7 @@ def listed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
-    """Return the edit of a row (`COLUMNS`); None where none was found."""
+    """Return the edit of a row (`VERDICT_COLUMNS`); None where none was found."""
     probabilities = float(row["group_probability"]), float(row["class_probability"])
     return Edit(row["group"], row["class"], *probabilities) if row["group"] else None
 
@@ -202,14 +206,14 @@ def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> None:
-    """Write `PAGE`.
+    """Write `PAGE_FILE`.
 
     Args:
         about: sentences at the top of the page.
     """
     from jinja2 import Environment
 
-    columns = [name for name in COLUMNS if name not in results.judged] + ["thumbnail"]
+    columns = [name for name in VERDICT_COLUMNS if name not in results.judged] + ["thumbnail"]
     parts: list[pd.DataFrame] = []
     for rows in results.rows(columns):  # the thumbnails of all files would not fit into memory
         parts = [listed(pd.concat([*parts, rows], ignore_index=True)).head(MAX_ROWS)]
@@ -230,7 +234,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
         about_q=ABOUT_Q if results.judged["q"].notna().any() else "",
         tables=[(name, note, [_page_row(row) for row in rows.to_dict("records")]) for name, note, rows in tables],
     )
-    write_atomically(out / PAGE, page.encode(errors="replace"))
+    write_atomically(out / PAGE_FILE, page.encode(errors="replace"))
 
 
 def _page_row(row: Mapping[Any, Any]) -> dict[str, Any]:

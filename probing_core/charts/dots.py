@@ -22,13 +22,16 @@ from probing_core.charts.figure import (
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import decimal
 
-SERIES = ("circle", "circle-open", "diamond-open")
+SERIES_SYMBOLS = ("circle", "circle-open", "diamond-open")
 
 ROW = 24
 """Height of a row in pixels."""
 
-TALL_ROW, ABOVE = 30, 0.48
-"""Height of a row in pixels with values above marks, and their distance from the marks in rows."""
+TALL_ROW = 30
+"""Height in pixels of a row with values above the marks."""
+
+VALUE_OFFSET = 0.48
+"""Distance in rows of a value from its mark."""
 
 LONGEST = 31
 """Length of a name from which the part in brackets is on a second line, to leave room for the marks on a phone."""
@@ -75,12 +78,14 @@ def dots_chart(
         "showlegend": False,
     }
     traces: list[dict[str, Any]] = [joins] if len(series) > 1 else []
-    for symbol, name in zip(SERIES, series, strict=False):
+    for symbol, name in zip(SERIES_SYMBOLS, series, strict=False):
         if len(series_rows := rows[rows["series"] == name]):
             traces.append(_dots(series_rows, place, colors, symbol, unit, theme))
     if groups and len(series) > 1:  # legend marks have no group color
         traces = [trace | {"showlegend": False} for trace in traces]
-        traces += [legend_mark(escape(name), symbol, theme) for symbol, name in zip(SERIES, series, strict=False)]
+        traces += [
+            legend_mark(escape(name), symbol, theme) for symbol, name in zip(SERIES_SYMBOLS, series, strict=False)
+        ]
     if has_values:
         traces += _values(rows, place, theme)
     if len(seeds):
@@ -116,7 +121,7 @@ def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[
             "type": "scatter",
             "mode": "text",
             "x": (some[end].fillna(some["value"]) if end in some else some["value"]).to_numpy(float),
-            "y": [place[name] + ABOVE * (position == "middle center") for name in some["name"]],
+            "y": [place[name] + VALUE_OFFSET * (position == "middle center") for name in some["name"]],
             "text": [f"{gap}{value:.0f}{gap}" for value in some["value"]],
             "textposition": position,
             "textfont": {"size": 11, "color": theme.text},

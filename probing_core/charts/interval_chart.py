@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, base_figure, bold, escape, interval_marks, row_axis, row_band
 from probing_core.charts.theme import Theme
 
-ROW_PX = 24
+INTERVAL_ROW_PX = 24
 """Height of a row in pixels."""
 
 
@@ -19,7 +19,7 @@ def interval_chart(
     theme: Theme,
     xaxis: dict[str, Any],
     selected: str = "",
-    row_px: int = ROW_PX,
+    row_px: int = INTERVAL_ROW_PX,
     traces: Sequence[dict[str, Any]] = (),
     shapes: Sequence[dict[str, Any]] = (),
     annotations: Sequence[dict[str, Any]] = (),

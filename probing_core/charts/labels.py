@@ -10,14 +10,33 @@ PLOT = (280, 250)
 """Width and height of the plot on a phone in pixels. The page width is unknown when labels are placed, and labels that
 do not overlap on a phone do not overlap on wider pages. On a phone, no label is cut."""
 
-CHARACTER, LINE, GAP, EDGE, MARK = 6.0, 14.0, 9.0, 20.0, 6.5
-"""Sizes in pixels: character width, line height, distance from a point to its label, distance from the right end of the
-axis to the edge of the plot, and radius of a point."""
+CHARACTER_PX = 6.0
+"""Width of a character in pixels."""
 
-POSITIONS = {"middle right": (GAP, -LINE / 2), "top right": (0.0, GAP), "bottom right": (0.0, -GAP - LINE)}
+LINE_PX = 14.0
+"""Height of a line of text in pixels."""
+
+LABEL_GAP_PX = 9.0
+"""Distance in pixels from a point to its label."""
+
+EDGE_PX = 20.0
+"""Distance in pixels from the right end of the axis to the edge of the plot."""
+
+MARK_RADIUS_PX = 6.5
+"""Radius of a point in pixels."""
+
+POSITIONS = {
+    "middle right": (LABEL_GAP_PX, -LINE_PX / 2),
+    "top right": (0.0, LABEL_GAP_PX),
+    "bottom right": (0.0, -LABEL_GAP_PX - LINE_PX),
+}
 """Plotly's ``textposition``, the best first -> pixels from a point to the left and lower edge of its label."""
 
-LEFT_POSITIONS = {"middle left": (GAP, -LINE / 2), "top left": (0.0, GAP), "bottom left": (0.0, -GAP - LINE)}
+LEFT_POSITIONS = {
+    "middle left": (LABEL_GAP_PX, -LINE_PX / 2),
+    "top left": (0.0, LABEL_GAP_PX),
+    "bottom left": (0.0, -LABEL_GAP_PX - LINE_PX),
+}
 """The same for labels to the left, from a point to the right and lower edge of its label."""
 
 
@@ -42,18 +61,18 @@ def place_labels(
             left end, then of the upper right end.
     """
     at = np.column_stack([x, y]) * plot
-    size = np.array([[CHARACTER * len(text), LINE] for text in texts]).reshape(-1, 1, 2)
+    size = np.array([[CHARACTER_PX * len(text), LINE_PX] for text in texts]).reshape(-1, 1, 2)
     names, lower = list(POSITIONS), at[:, None] + np.array(list(POSITIONS.values()))
     if left:
         names += LEFT_POSITIONS
         offset = np.array(list(LEFT_POSITIONS.values())) * (-1, 1)
         lower = np.concatenate([lower, at[:, None] + offset - size * (1, 0)], axis=1)
     boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
-    covers = _overlap(boxes[:, :, None], np.hstack([at - MARK, at + MARK]))
+    covers = _overlap(boxes[:, :, None], np.hstack([at - MARK_RADIUS_PX, at + MARK_RADIUS_PX]))
     moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # from here to the same point on a phone
     free = (
         (boxes[..., 0] - moved >= 0)
-        & (boxes[..., 2] - moved <= PLOT[0] + EDGE)
+        & (boxes[..., 2] - moved <= PLOT[0] + EDGE_PX)
         & ~(covers & ~np.eye(len(at), dtype=bool)[:, None]).any(2)
     )
     if lines is not None:

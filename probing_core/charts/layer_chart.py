@@ -13,10 +13,10 @@ from probing_core.measures.notation import in_points, minus, model_title
 COLUMNS = 3
 """Number of panels in a row, which fit on a phone."""
 
-ROW_PX = 150
+PANEL_PX = 150
 """Height of a row of panels in pixels."""
 
-FAINT = 0.15
+FAINT_OPACITY = 0.15
 """Opacity of the lines of other networks in a panel."""
 
 LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
@@ -146,13 +146,13 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
                 "data": {"values": _records(background)},
                 "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": line
-                | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT}},
+                | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT_OPACITY}},
             },
             *([band] if has_intervals else []),
             {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": line},
             marks,
         ],
-        "height": ROW_PX * len(downs),
+        "height": PANEL_PX * len(downs),
         "background": "transparent",
         "config": _config(theme),
     }

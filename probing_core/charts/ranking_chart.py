@@ -32,7 +32,7 @@ ROW_PX = 26
 ROOM = 0.2
 """Room to the left of the lowest encoder, as a fraction of the range of the encoders."""
 
-AWAY = "\N{NO-BREAK SPACE}" * 3
+VALUE_PADDING = "\N{NO-BREAK SPACE}" * 3
 """Distance of a number from its mark."""
 
 STEP = 5.0
@@ -153,7 +153,7 @@ def _values(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
         "mode": "text",
         "x": percent(right),
         "y": [model_label(model) for model in rows["model"]],
-        "text": [f"{AWAY}{100 * value:.1f}" for value in rows["value"]],
+        "text": [f"{VALUE_PADDING}{100 * value:.1f}" for value in rows["value"]],
         "textposition": "middle right",
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,

@@ -20,7 +20,7 @@ from probing_core.charts.labels import place_labels
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, model_title
 
-AWAY = "\N{NO-BREAK SPACE}" * 2
+LABEL_PADDING = "\N{NO-BREAK SPACE}" * 2
 """Distance of a label from its mark."""
 
 PLOT_PX = (560, 440)
@@ -95,7 +95,7 @@ def _mark(
         "name": model_label(row["model"]),
         "x": [100 * row[x]],
         "y": [100 * row[y]],
-        "text": [AWAY + escape(text) + AWAY if text else ""],
+        "text": [LABEL_PADDING + escape(text) + LABEL_PADDING if text else ""],
         "textposition": position,
         "textfont": {"size": 12, "color": theme.text},
         "cliponaxis": False,
@@ -128,7 +128,7 @@ def transformation_scatter(
         "mode": "markers+text",
         "x": across,
         "y": up,
-        "text": [AWAY + escape(text) + AWAY if text else "" for text, _ in labels],
+        "text": [LABEL_PADDING + escape(text) + LABEL_PADDING if text else "" for text, _ in labels],
         "textposition": [position for _, position in labels],
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,

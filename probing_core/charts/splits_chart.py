@@ -7,7 +7,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
-ROW = 44
+SPLIT_ROW = 44
 """Height of a bar with its gap in pixels."""
 
 
@@ -30,7 +30,7 @@ def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
     }
     return base_figure(
         theme,
-        80 + ROW * len(counts),
+        80 + SPLIT_ROW * len(counts),
         [bars],
         {"title": "photographs", "rangemode": "tozero"},
         {"autorange": "reversed", "zeroline": False},

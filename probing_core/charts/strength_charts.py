@@ -21,7 +21,7 @@ from probing_core.charts.figure import (
     model_label,
     upright_band,
 )
-from probing_core.charts.interval_chart import ROW_PX, interval_chart
+from probing_core.charts.interval_chart import INTERVAL_ROW_PX, interval_chart
 from probing_core.charts.theme import Theme
 from probing_core.measures.classification import ABOVE
 from probing_core.measures.notation import model_title
@@ -140,7 +140,7 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], t
     }
     return base_figure(
         theme,
-        100 + ROW_PX * len(rows),
+        100 + INTERVAL_ROW_PX * len(rows),
         [bars],
         {"title": "samples (%)", "range": [0, 100]},
         {"autorange": "reversed", "zeroline": False},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from probing_core.charts.labels import CHARACTER, EDGE, GAP, LINE, MARK, PLOT, place_labels
+from probing_core.charts.labels import CHARACTER_PX, EDGE_PX, LABEL_GAP_PX, LINE_PX, MARK_RADIUS_PX, PLOT, place_labels
 
 
 def boxes_of(x: np.ndarray, y: np.ndarray, placed: list[tuple[str, str]]) -> list[tuple[float, float, float, float]]:
@@ -15,9 +15,9 @@ def boxes_of(x: np.ndarray, y: np.ndarray, placed: list[tuple[str, str]]) -> lis
         if not text:
             continue
         vertical = position.removesuffix(" right")
-        left = at + (GAP if vertical == "middle" else 0)
-        lower = {"top": up + GAP, "middle": up - LINE / 2, "bottom": up - GAP - LINE}[vertical]
-        found.append((left, lower, left + CHARACTER * len(text), lower + LINE))
+        left = at + (LABEL_GAP_PX if vertical == "middle" else 0)
+        lower = {"top": up + LABEL_GAP_PX, "middle": up - LINE_PX / 2, "bottom": up - LABEL_GAP_PX - LINE_PX}[vertical]
+        found.append((left, lower, left + CHARACTER_PX * len(text), lower + LINE_PX))
     return found
 
 
@@ -30,8 +30,8 @@ def test_no_name_is_cut_on_a_phone_where_labels_are_placed_for_a_wide_plot(left)
     named = [(at * PLOT[0], text, position) for at, (text, position) in zip(x, placed, strict=True) if text]
     assert len(named) > 10
     for at, text, position in named:
-        width = CHARACTER * len(text) + GAP * position.startswith("middle")
-        assert at - width >= 0 if position.endswith("left") else at + width <= PLOT[0] + EDGE
+        width = CHARACTER_PX * len(text) + LABEL_GAP_PX * position.startswith("middle")
+        assert at - width >= 0 if position.endswith("left") else at + width <= PLOT[0] + EDGE_PX
 
 
 def test_no_name_covers_another_name_or_a_point_or_is_cut():
@@ -42,7 +42,7 @@ def test_no_name_covers_another_name_or_a_point_or_is_cut():
     boxes = boxes_of(x, y, placed)
     assert 10 < len(boxes) < 30
     for i, (left, lower, right, upper) in enumerate(boxes):
-        assert right <= PLOT[0] + EDGE
+        assert right <= PLOT[0] + EDGE_PX
         for other in boxes[:i]:
             assert not (left < other[2] and other[0] < right and lower < other[3] and other[1] < upper)
     marks = [(a * PLOT[0], b * PLOT[1], text) for a, b, (text, _) in zip(x, y, placed, strict=True)]
@@ -51,4 +51,9 @@ def test_no_name_covers_another_name_or_a_point_or_is_cut():
         for mark in marks:
             if mark is not own:
                 at, up, _ = mark
-                assert not (left < at + MARK and at - MARK < right and lower < up + MARK and up - MARK < upper)
+                assert not (
+                    left < at + MARK_RADIUS_PX
+                    and at - MARK_RADIUS_PX < right
+                    and lower < up + MARK_RADIUS_PX
+                    and up - MARK_RADIUS_PX < upper
+                )

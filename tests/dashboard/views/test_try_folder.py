@@ -16,7 +16,7 @@ from dashboard.data.pictures import address_of
 from dashboard.jobs import scans
 from dashboard.views import try_folder
 from probing_core.api.scan import MARK
-from probing_core.api.scan_results import COLUMNS, PLACES, PROMISE, TABLE
+from probing_core.api.scan_results import PLACES_KEY, PROMISE_KEY, TABLE_FILE, VERDICT_COLUMNS
 from probing_core.errors import BadRun
 from probing_core.run.layout import DETECTOR_FILE, RECIPE
 from tests.dashboard.app_reading import label, lines_of_pictures, texts, unescaped
@@ -24,7 +24,9 @@ from tests.dashboard.app_reading import label, lines_of_pictures, texts, unescap
 
 def write(out: Path, rows: pd.DataFrame, places: bytes = b"[[], []]") -> None:
     table = pa.Table.from_pandas(rows, preserve_index=False)
-    pq.write_table(table.replace_schema_metadata({PROMISE: b"no rate is promised", PLACES: places}), out / TABLE)
+    pq.write_table(
+        table.replace_schema_metadata({PROMISE_KEY: b"no rate is promised", PLACES_KEY: places}), out / TABLE_FILE
+    )
 
 
 @pytest.fixture
@@ -34,7 +36,9 @@ def holiday(data_folder: Path) -> Path:
     (out / "log").mkdir(parents=True)
     about = {"stage": "scan", "done": 3, "total": 3, "left_s": 0.0, "message": "done", "state": "done"}
     (out / "log" / "progress.json").write_text(json.dumps(about))
-    rows = pd.DataFrame([dict.fromkeys(COLUMNS)] * 3).assign(path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99)
+    rows = pd.DataFrame([dict.fromkeys(VERDICT_COLUMNS)] * 3).assign(
+        path=["a.png", "b.png", "c.png"], p=[0.5, 0.01, 0.7], n=99
+    )
     found = {"class": ["", "gaussian-blur", ""], "group": ["", "blur", ""], "edited": [0.05, 0.95, 0.02]}
     found |= {name: [None, 0.9, None] for name in ("group_probability", "class_probability")}
     answers = ["no edit detected", "edited", "no edit detected"]
@@ -66,7 +70,7 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
 def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday):
     flags = ["", "perhaps no photograph; looks blurred", ""]
     answers = ["no edit detected", "perhaps no photograph", "no edit detected"]
-    write(holiday, pd.read_parquet(holiday / TABLE).assign(flags=flags, q=0.03, answer=answers))
+    write(holiday, pd.read_parquet(holiday / TABLE_FILE).assign(flags=flags, q=0.03, answer=answers))
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert "2 no edit detected, 1 perhaps no photograph" in unescaped(app)
     first, *_, last = lines_of_pictures(app)
@@ -75,7 +79,7 @@ def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday
 
 
 def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_app, holiday):
-    rows = pd.read_parquet(holiday / TABLE)
+    rows = pd.read_parquet(holiday / TABLE_FILE)
     many = pd.concat([rows] * (try_folder.SHOWN // 3 + 1))
     write(holiday, many)
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
@@ -84,7 +88,7 @@ def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_
 
 
 def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
-    rows = pd.read_parquet(holiday / TABLE)
+    rows = pd.read_parquet(holiday / TABLE_FILE)
     rows = rows.assign(p=[0.5, None, 0.7], error=["", "b.png is text", ""], flags=["looks blurred", "", ""])
     write(holiday, rows.assign(answer=["no edit detected", "unreadable", "no edit detected"]))
     shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
@@ -110,8 +114,8 @@ def test_rows_have_their_thumbnails_whatever_their_order(open_app, holiday):
     chunks.mkdir()
     pq.write_table(pa.table({"thumbnail": [b"a", b"b"]}), chunks / "one.parquet")
     pq.write_table(pa.table({"thumbnail": pa.array([None], pa.binary())}), chunks / "two.parquet")
-    write(holiday, pd.read_parquet(holiday / TABLE), b'[["one.parquet", "two.parquet"], [2, 1]]')
-    os.utime(holiday / TABLE, ns=(1, 1))
+    write(holiday, pd.read_parquet(holiday / TABLE_FILE), b'[["one.parquet", "two.parquet"], [2, 1]]')
+    os.utime(holiday / TABLE_FILE, ns=(1, 1))
     shown = lines_of_pictures(open_app("Try your images", part="folder", show_scan_holiday="True"))
     assert [name for _, name, *_ in shown] == ["b.png", "a.png", "c.png"]
     assert [address for address, *_ in shown] == [address_of(b"b", "webp"), address_of(b"a", "webp"), ""]
@@ -233,7 +237,7 @@ def test_a_scan_under_way_is_not_removed(holiday):
 
 
 def test_files_without_color_are_listed_apart(open_app, holiday):
-    write(holiday, pd.read_parquet(holiday / TABLE).assign(no_color=[False, True, False]))
+    write(holiday, pd.read_parquet(holiday / TABLE_FILE).assign(no_color=[False, True, False]))
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert not app.exception
     assert [name for _, name, *_ in lines_of_pictures(app)] == ["a.png", "c.png", "b.png"]
