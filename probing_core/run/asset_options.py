@@ -28,8 +28,8 @@ def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:
 
 def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
     """Return the number of samples that train a probe; None if memory can hold all of them."""
-    most = most_to_learn(run.models[key["model"]]["dim"])
-    return most if most < len(run.sample_sets[""]) else None
+    max_samples = most_to_learn(run.models[key["model"]]["dim"])
+    return max_samples if max_samples < len(run.sample_sets[""]) else None
 
 
 def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:

@@ -123,7 +123,7 @@ class Asset:
 
     @property
     def dependency_paths(self) -> tuple[str, ...]:
-        return tuple(one if isinstance(one, str) else one.path for one in self.dependencies)
+        return tuple(dependency if isinstance(dependency, str) else dependency.path for dependency in self.dependencies)
 
     def output(self, path: str) -> str:
         """Return ``path`` as a dependency on one file of the asset.
@@ -210,8 +210,8 @@ class AssetGraph:
 
     def only(self, paths: Iterable[str]) -> AssetGraph:
         """Return the graph of the assets at these ``paths``, without dependencies on others."""
-        wanted = set(paths)
-        assets = [asset for asset in self.assets if asset.path in wanted]
+        selected = set(paths)
+        assets = [asset for asset in self.assets if asset.path in selected]
         written = {path for asset in assets for path in asset.outputs}
         return AssetGraph(
             replace(asset, dependencies=[path for path in asset.dependency_paths if path in written])
@@ -336,8 +336,8 @@ class UnitWriter:
         for shard in self.partition.shards:
             for is_complete, units in groupby(_range(shard), complete.__contains__):
                 if not is_complete:
-                    first, *others = units
-                    yield first, max(others, default=first)
+                    first, *later_units = units
+                    yield first, max(later_units, default=first)
 
     def missing(self, count: int) -> list[int]:
         self.count = count
@@ -354,7 +354,7 @@ class UnitWriter:
     def join(self, unit: int) -> None:
         """Join the units of the shard with ``unit`` into one file, if none of them is missing."""
         shard = next((shard for shard in self._open if unit in _range(shard)), None)
-        if shard and all(self._store.has(self.partition.unit(one), self.cache_key) for one in _range(shard)):
+        if shard and all(self._store.has(self.partition.unit(member), self.cache_key) for member in _range(shard)):
             self._join(shard)
 
     def join_all(self) -> None:

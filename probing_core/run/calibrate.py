@@ -44,8 +44,8 @@ def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
 )
 def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
     """Choose the photographs that train the detector, that calibrate verdicts, and that verdicts are reported on."""
-    corpus, *others = context.options["fingerprint"].all
-    return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, others)
+    corpus, *calibration_corpora = context.options["fingerprint"].all
+    return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, calibration_corpora)
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
@@ -119,10 +119,10 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
     if name == DETECTOR:
         return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
     probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
-    groups = tuple(resolve(one).group for one in probe.classes)
+    groups = tuple(resolve(class_name).group for class_name in probe.classes)
 
     def predict(crops: list[Crops]) -> list[Prediction]:
-        X = models.embed(entry, [crop for each in crops for crop in each.images])
+        X = models.embed(entry, [crop for image_crops in crops for crop in image_crops.images])
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict

@@ -98,18 +98,18 @@ class SampleTable:
         """Return these columns of all samples; no others are read. Shared: not to be changed."""
         missing = [name for name in names if name not in self._columns]
         if missing and self._store.has(SAMPLES):
-            read = read_columns(self._store, SAMPLES, missing)
-            self._columns.update((name, read[name]) for name in missing if name in read)
+            loaded = read_columns(self._store, SAMPLES, missing)
+            self._columns.update((name, loaded[name]) for name in missing if name in loaded)
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
         """Return the samples at these positions with every column."""
-        known = self.columns("sample", *FACTS)
-        if known.empty:
-            return known
-        found = known.take(rows).reset_index(drop=True)
-        texts = found.select_dtypes("category")
-        return found.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
+        samples = self.columns("sample", *FACTS)
+        if samples.empty:
+            return samples
+        selected = samples.take(rows).reset_index(drop=True)
+        texts = selected.select_dtypes("category")
+        return selected.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
 
     def joined(
         self,
@@ -129,12 +129,12 @@ class SampleTable:
             BadRun: a sample is unknown, or is there twice.
         """
         table = read_columns(self._store, predictions, columns, where)
-        numbers, known = table["sample"].to_numpy(), self.columns("sample", *facts)
-        there = len(known) and known["sample"].to_numpy().take(numbers, mode="clip") == numbers
-        if (len(numbers) and not np.all(there)) or (once and table["sample"].duplicated().any()):
+        numbers, samples = table["sample"].to_numpy(), self.columns("sample", *facts)
+        matches = len(samples) and samples["sample"].to_numpy().take(numbers, mode="clip") == numbers
+        if (len(numbers) and not np.all(matches)) or (once and table["sample"].duplicated().any()):
             raise BadRun(
                 f"The predictions in '{predictions}' do not fit the samples of '{self._store.root}'; "
                 f"`probing verify --run {self._store.root}` lists what is damaged."
             )
-        known = known.drop(columns="sample", errors="ignore").take(numbers)
-        return pd.concat([table, known.set_axis(table.index)], axis=1)
+        samples = samples.drop(columns="sample", errors="ignore").take(numbers)
+        return pd.concat([table, samples.set_axis(table.index)], axis=1)

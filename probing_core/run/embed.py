@@ -56,8 +56,8 @@ stage = Stage(EMBED)
 def images(files: InputFiles, context: Context) -> pd.DataFrame:
     """Choose the images of the run; one row for each image that was considered."""
 
-    def report(done: int, total: int) -> None:
-        context.resources.progress.update("images", done, total, "Reading images")
+    def report(completed: int, total: int) -> None:
+        context.resources.progress.update("images", completed, total, "Reading images")
 
     return choose_images(design_of(context), context.options["fingerprint"].own, report)
 
@@ -175,8 +175,10 @@ def embed(plan: Plan) -> Plan:
             if not requests.keys() <= plan.snapshot.models.keys():
                 plan = plan.snapshot.with_loaded_models().plan(plan.graph)
             plan.resources.executor, plan.resources.requests = executor, requests
-            wanted = [one for one in plan.select(EMBED) if one.key.get("model") in {None, *requests}]
-            plan.materialize([one for one in wanted if one.asset.compute_units is not None])
+            partitions = [
+                partition for partition in plan.select(EMBED) if partition.key.get("model") in {None, *requests}
+            ]
+            plan.materialize([partition for partition in partitions if partition.asset.compute_units is not None])
             executor.unload()
             waiting = waiting[len(loaded) :]
             if not waiting:
@@ -186,8 +188,8 @@ def embed(plan: Plan) -> Plan:
 def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
     """Load models until memory runs short, at least one; yield what describes the layers of each."""
     snapshot, store = plan.snapshot, plan.store
-    for done, request in enumerate(requests):
-        snapshot.progress.update("load", done, len(requests), f"Loading {request}")
+    for count, request in enumerate(requests):
+        snapshot.progress.update("load", count, len(requests), f"Loading {request}")
         with withdrawn_on_error(store, snapshot.recipe, request):
             entries = executor.load(request)
             for entry in entries or ():
@@ -195,7 +197,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                     require_joined(entry, joined)
                 else:
                     store.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
-        if entries is None and done:
+        if entries is None and count:
             return  # it is loaded after those before it have been embedded and closed
         if entries is None:
             raise ModelUnavailable(
@@ -208,5 +210,5 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
 def to_load(plan: Plan) -> list[str]:
     snapshot = plan.snapshot
     left = {partition.key.get("model") for partition in plan.pending(plan.select(EMBED))}
-    lacking = {entry["request"] for name, entry in snapshot.models.items() if name in left} | set(snapshot.unloaded)
-    return [request for request in snapshot.recipe.models if request in lacking]
+    incomplete = {entry["request"] for name, entry in snapshot.models.items() if name in left} | set(snapshot.unloaded)
+    return [request for request in snapshot.recipe.models if request in incomplete]

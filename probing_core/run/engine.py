@@ -74,10 +74,10 @@ class Plan:
         self._by_output: dict[str, Partition] = {}
         by_template: dict[str, list[Partition]] = {}
         for _, assets in groupby(graph.assets, key=lambda asset: asset.group or asset.path):
-            found = [partition for asset in assets for partition in self._expand(asset, by_template)]
+            partitions = [partition for asset in assets for partition in self._expand(asset, by_template)]
             order: dict[tuple[tuple[str, str], ...], int] = {}
-            found.sort(key=lambda partition: order.setdefault(tuple(partition.key.items()), len(order)))
-            self.partitions |= {partition.path: partition for partition in found}
+            partitions.sort(key=lambda partition: order.setdefault(tuple(partition.key.items()), len(order)))
+            self.partitions |= {partition.path: partition for partition in partitions}
 
     def _expand(self, asset: Asset, by_template: dict[str, list[Partition]]) -> Iterator[Partition]:
         for key in asset.partitions(self.snapshot):
@@ -98,10 +98,10 @@ class Plan:
         Raises:
             UnknownName: there is none.
         """
-        found = self.find(path)
-        if found is None:
+        match = self.find(path)
+        if match is None:
             raise UnknownName(f"A run with this recipe has no '{path}'. See docs/run-format.md for the files of a run.")
-        return found
+        return match
 
     def find(self, path: str) -> Partition | None:
         return self._by_output.get(path) or self._by_output.get(f"{path.rpartition('/')[0]}/")
@@ -199,8 +199,8 @@ class Plan:
         """Return the first dependency of ``partition`` that is missing, or that is identified by its cache key and
         stale; empty where there is none."""
         for path in partition.dependencies:
-            read = self._by_output[path]
-            is_pending = read.asset.identified_by_key and read.asset.stage and self.pending([read])
+            producer = self._by_output[path]
+            is_pending = producer.asset.identified_by_key and producer.asset.stage and self.pending([producer])
             if self.version(path) is None or is_pending:
                 return path
         return ""
@@ -226,10 +226,12 @@ class Plan:
                 )
             compute_units = partition.asset.compute_units
             if compute_units is not None:
-                same = [one for one in partitions[position:] if one.asset.compute_units is compute_units]
-                together = [one for one in self.pending(same) if not self.missing_dependency(one)]
-                tried.update(one.path for one in together)
-                self._compute_in_units(together, compute_units)
+                candidates = [
+                    candidate for candidate in partitions[position:] if candidate.asset.compute_units is compute_units
+                ]
+                batch = [candidate for candidate in self.pending(candidates) if not self.missing_dependency(candidate)]
+                tried.update(candidate.path for candidate in batch)
+                self._compute_in_units(batch, compute_units)
             elif partition.asset.function is not None:
                 self._compute(partition)
         self.clean()
@@ -300,8 +302,8 @@ class Plan:
 def _filled(template: str, key: PartitionKey) -> str:
     """Return a path in the run; the names of models are written as folders."""
 
-    def value(found: re.Match[str]) -> str:
-        return slug(key[found[1]]) if found[1] == "model" else key[found[1]]
+    def value(match: re.Match[str]) -> str:
+        return slug(key[match[1]]) if match[1] == "model" else key[match[1]]
 
     return PLACEHOLDER.sub(value, template)
 

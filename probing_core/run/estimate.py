@@ -163,27 +163,27 @@ def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
     """Return steps as `Progress.expect` takes them, by guessed seconds."""
-    found: dict[str, Expected] = {}
+    steps_by_name: dict[str, Expected] = {}
     for step in steps:
         # Calibration mostly embeds, so its pace is that of the stage `EMBED`.
-        one = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
-        found.setdefault(step.name, one).seconds += step.seconds({})
-    return found
+        expected = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
+        steps_by_name.setdefault(step.name, expected).seconds += step.seconds({})
+    return steps_by_name
 
 
 def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
     """Return series, model and number of samples that the model still embeds; without a model, samples to transform."""
-    found = []
-    for series, one in plan.snapshot.sample_sets.items():
-        lacking: dict[str, set[int]] = {"": set()}
+    work = []
+    for series, sample_set in plan.snapshot.sample_sets.items():
+        missing: dict[str, set[int]] = {"": set()}
         for model in ("", *plan.snapshot.models):
             path = layout.embeddings_folder(model, series) if model else layout.series_table(series)
             if (partition := plan.partitions.get(path)) is not None and plan.pending([partition]):
-                lacking[model] = set(plan.missing_units(partition, len(one.units)))
-        lacking[""] = set().union(*lacking.values())  # an image is transformed once for all models
-        sizes = [unit.stop - unit.start for unit in one.units]
-        found += [(series, model, sum(sizes[unit] for unit in units)) for model, units in lacking.items() if units]
-    return found
+                missing[model] = set(plan.missing_units(partition, len(sample_set.units)))
+        missing[""] = set().union(*missing.values())  # an image is transformed once for all models
+        sizes = [unit.stop - unit.start for unit in sample_set.units]
+        work += [(series, model, sum(sizes[unit] for unit in units)) for model, units in missing.items() if units]
+    return work
 
 
 def _embedding(plan: Plan) -> Iterator[Step]:
@@ -214,22 +214,22 @@ def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
         return {}
     if plan.pending([plan.partitions[layout.VERDICT_PHOTOGRAPHS]]):
         try:
-            corpus, *others = plan.snapshot.corpora.all
-            table = choose_photographs(plan.snapshot.design, plan.snapshot.images, corpus, others)
+            corpus, *calibration_corpora = plan.snapshot.corpora.all
+            table = choose_photographs(plan.snapshot.design, plan.snapshot.images, corpus, calibration_corpora)
         except (BadCorpus, BadRun):
             return {}
     else:
         table = plan.store.read_table(layout.VERDICT_PHOTOGRAPHS)
     judged, learned = scored_from(table), learned_from(table) if can_learn(table) else []
-    lacking: dict[bool, set[int]] = {True: set(), False: set()}
+    missing: dict[bool, set[int]] = {True: set(), False: set()}
     for partition in left:
         learns = partition.path == layout.DETECTOR_FILE
-        lacking[learns].update(plan.missing_units(partition, len(learned if learns else judged)))
-    found: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
-    found[LEARNED] = [row for unit in sorted(lacking[True]) for row in learned[unit]]
-    for row in (row for unit in sorted(lacking[False]) for row in judged[unit]):
-        found[EDITED if row["altered"] else CLEAN_ONLY].append(row)
-    return found
+        missing[learns].update(plan.missing_units(partition, len(learned if learns else judged)))
+    by_kind: dict[str, list[dict[Any, Any]]] = {kind: [] for kind in VIEWS}
+    by_kind[LEARNED] = [row for unit in sorted(missing[True]) for row in learned[unit]]
+    for row in (row for unit in sorted(missing[False]) for row in judged[unit]):
+        by_kind[EDITED if row["altered"] else CLEAN_ONLY].append(row)
+    return by_kind
 
 
 def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
@@ -241,7 +241,7 @@ def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
     if counts:
         crops = sum(views[kind] * count for kind, count in counts.items())
         parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
-        models = [one.key["model"] for one in _verdicts_left(plan) if "model" in one.key]
+        models = [partition.key["model"] for partition in _verdicts_left(plan) if "model" in partition.key]
         for request in (plan.snapshot.models[model]["request"] for model in models):
             parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
         yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
@@ -347,10 +347,10 @@ class Calculations:
 
     def _study(self, name: str, dim: int) -> float:
         start, of_class, of_row, fits = STUDIES_S.get(name, OTHER_STUDY_S)
-        read = min(self._test, STUDY_IMAGES["test"]) * self._classes
+        rows = min(self._test, STUDY_IMAGES["test"]) * self._classes
         learned = min(self._train, FIT_IMAGES) * self._classes
         fitted = fits_s(learned, dim, self._classes, fits, STUDIED)
-        return start + of_class * self._classes + of_row * read + fitted
+        return start + of_class * self._classes + of_row * rows + fitted
 
     def _probes(self, task: str, dim: int) -> float:
         once = self._train * self._classes
@@ -362,17 +362,17 @@ class Calculations:
             return fits_s(self._train, min(self._train, dim), labels, self._classes, CONTENTS)
         rows, fine = once * self._snapshot.recipe.repetitions, task == FINE
         classes = self._classes if fine else self._groups
-        seen, live = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
+        learned_fraction, live_s = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
         if not self._snapshot.has_splits:  # a fit per fold, one on all photographs, and one for new images
-            return live + fits_s(seen * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
-        path = fits_s(seen * rows, dim, classes, penalties=ALONG)
+            return live_s + fits_s(learned_fraction * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
+        path = fits_s(learned_fraction * rows, dim, classes, penalties=ALONG)
         if not fine:
             return path
         # The probe for new images selects its own penalty, and is then fitted on all and on each four fifths.
         rendered = len(self._snapshot.sample_sets[RENDERING]) if RENDERING in self._snapshot.sample_sets else 0
         first = self._classes * self._images + rendered
         return (
-            live
+            live_s
             + path
             + fits_s(first * self._train / self._images, dim, classes, penalties=ALONG)
             + 5 * fits_s(first, dim, classes)
@@ -393,10 +393,10 @@ def slowness() -> float:
     y = np.arange(ROWS) % CLASSES
     X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
     names = [str(i) for i in range(CLASSES)]
-    held = X[: ROWS // 4], y[: ROWS // 4]
-    fit(X[::8], y[::8], classes=names, validation=held, penalties=(PENALTY,))  # the first one allocates memory
+    held_out = X[: ROWS // 4], y[: ROWS // 4]
+    fit(X[::8], y[::8], classes=names, validation=held_out, penalties=(PENALTY,))  # the first one allocates memory
     began = time.perf_counter()
-    fit(X, y, classes=names, validation=held, penalties=(PENALTY,))
+    fit(X, y, classes=names, validation=held_out, penalties=(PENALTY,))
     return (time.perf_counter() - began) / MEASURED_S
 
 
@@ -450,16 +450,16 @@ class Estimate:
         if self.table.empty:
             return "Nothing is left to compute."
         rows = [
-            {"phase": phase, "time": duration(one["seconds"].sum()), "models": _whose(one["model"])}
-            for phase, one in self.table.groupby("phase", sort=False)
+            {"phase": phase, "time": duration(phase_rows["seconds"].sum()), "models": _whose(phase_rows["model"])}
+            for phase, phase_rows in self.table.groupby("phase", sort=False)
         ]
         about = "" if self.whole else "about "
-        left_out = ", ".join(f"{about}{count:,} {why}" for why, count in self.left_out.items())
+        unused = ", ".join(f"{about}{count:,} {reason}" for reason, count in self.left_out.items())
         download = f", a download of {self.download}" if self.download.megabytes else ""
         sentences = [
             f"The run takes about {duration(self.seconds)} here{download} and {self.megabytes:,.0f} MB of disk space "
             f"({self.samples:,} samples of {about}{self.images:,} images).",
-            f"Unused images: {left_out}." if left_out else "All images are used.",
+            f"Unused images: {unused}." if unused else "All images are used.",
             self.skipped,
             ""
             if self.megabytes < self.free
@@ -493,9 +493,9 @@ def estimate(
 
 
 def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
-    rows, whole = [], True
+    rows, is_exact = [], True
     if plan.pending([plan.partitions[IMAGES]]):
-        snapshot, seconds, whole = _with_images(plan.snapshot)
+        snapshot, seconds, is_exact = _with_images(plan.snapshot)
         rows.append(("Reading images", "", seconds))
         plan = snapshot.plan(GRAPH)
     images, corpora = plan.snapshot.images, plan.snapshot.corpora
@@ -505,24 +505,24 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
     rows += [(step.phase, step.model, step.seconds(measured)) for step in steps]
     if overlaps:  # samples are made while an accelerator embeds
         for name in {step.name for step in steps if step.stage == EMBED}:
-            made, *embedded = (step.seconds(measured) for step in steps if step.name == name)
-            rows.append(("Transforming", "", -min(made, sum(embedded))))
+            transform_s, *embedded = (step.seconds(measured) for step in steps if step.name == name)
+            rows.append(("Transforming", "", -min(transform_s, sum(embedded))))
     if rows:
         start = [sys.executable, "-c", "import probing_core.run.stages"]
-        begun = partial(subprocess.run, start, check=False, stdin=subprocess.DEVNULL)
-        rows.insert(0, ("Starting", "", _timed(begun)))
+        start_process = partial(subprocess.run, start, check=False, stdin=subprocess.DEVNULL)
+        rows.insert(0, ("Starting", "", _timed(start_process)))
     table = pd.DataFrame(rows, columns=["phase", "model", "seconds"])
     left = embedding_left(plan)
     return Estimate(
         table.groupby(["phase", "model"], sort=False, as_index=False).sum(),
-        {str(why): int(count) for why, count in reasons.items()},
+        {str(reason): int(count) for reason, count in reasons.items()},
         int(images["used"].sum()),
         sum(count for _, model, count in left if not model),
         download,
         sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
         corpora.skipped_summary,
-        whole,
+        is_exact,
     )
 
 
@@ -534,7 +534,7 @@ def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
     """
     design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
-    report = lambda done, total: snapshot.progress.update("images", done, total, "Reading images")  # noqa: E731
+    report = lambda completed, total: snapshot.progress.update("images", completed, total, "Reading images")  # noqa: E731
     began = time.perf_counter()
     images = choose_images(design if times == 1 else replace(design, limit=MOST_READ), corpus, report)
     seconds = (time.perf_counter() - began) * times
@@ -550,9 +550,9 @@ def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
         images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
         for i in range(int(times))
     ]
-    rest = copies[0].sample(frac=times % 1, random_state=0)
-    rest = rest.assign(**{name: rest[name].astype(str) + " rest" for name in ("image_id", "base_id")})
-    return pd.concat([*copies, rest], ignore_index=True)
+    remainder = copies[0].sample(frac=times % 1, random_state=0)
+    remainder = remainder.assign(**{name: remainder[name].astype(str) + " rest" for name in ("image_id", "base_id")})
+    return pd.concat([*copies, remainder], ignore_index=True)
 
 
 def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool, Download]:
@@ -569,11 +569,11 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     total, downloads = len(series) + len(requests) + 2, list[Download]()
     pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
     with picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
-        for done, name in enumerate(series):
-            snapshot.progress.update("measure", done, total, "Measuring")
+        for count, name in enumerate(series):
+            snapshot.progress.update("measure", count, total, "Measuring")
             rates[MADE, name], pictures[name] = _making(snapshot, name, pool)
-    for done, request in enumerate(requests, len(series)):
-        snapshot.progress.update("measure", done, total, f"Measuring {request}")
+    for count, request in enumerate(requests, len(series)):
+        snapshot.progress.update("measure", count, total, f"Measuring {request}")
         began = time.perf_counter()
         loaded = load_if_it_fits(request, options.device, options.precision, load_or_build)
         if loaded is None:
@@ -597,26 +597,26 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     later.models = {entry["name"]: entry for entry in in_order(entries.values(), snapshot.recipe.models)}
     plan = later.plan(plan.graph)
     if TRAIN in stages and (photographs := photographs_left(plan)):
-        found, views = _measured_verdicts(later, photographs)
-        rates |= found
+        seconds, views = _measured_verdicts(later, photographs)
+        rates |= seconds
     if PROJECT in stages and plan.pending(plan.select(PROJECT)):
         rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
     return plan, rates, views, overlaps, sum(downloads, Download())
 
 
 def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
-    one, corpus = snapshot.sample_sets[series], snapshot.corpora.own
-    rows = one.rows()
+    sample_set, corpus = snapshot.sample_sets[series], snapshot.corpora.own
+    rows = sample_set.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may be copies, see `_repeated`
     names = rows["image_id"].unique()
     count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
-    one.make(snapshot.design, corpus, first, pool)
+    sample_set.make(snapshot.design, corpus, first, pool)
     began = time.perf_counter()
-    made = one.make(snapshot.design, corpus, some, pool)
-    return (time.perf_counter() - began) / len(some), (made[0][:SAMPLES], made[1][:SAMPLES])
+    samples = sample_set.make(snapshot.design, corpus, some, pool)
+    return (time.perf_counter() - began) / len(some), (samples[0][:SAMPLES], samples[1][:SAMPLES])
 
 
 def _measured_verdicts(
@@ -628,23 +628,23 @@ def _measured_verdicts(
         design, corpora = snapshot.design, snapshot.corpora.all
     except BadRun:
         return rates, counts
-    there = [set(corpus.rows["image_id"]) for corpus in corpora]
+    available = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
-            rows = [row for row in all_rows if row["image_id"] in there[row["corpus"]]]  # see `_repeated`
+            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # see `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
             some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), PHOTOGRAPHS)).astype(int)]
             list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
             began = time.perf_counter()
-            made = list(pool.map(make, some))
+            views_of_photographs = list(pool.map(make, some))
             rates[kind, ""] = (time.perf_counter() - began) / len(some)
             if kind != LEARNED:
-                found = [crop for views in made for view in views for crop in view.crops.images]
-                counts[kind], crops = len(found) / len(some), [*crops, *found]
+                crops_of_kind = [crop for views in views_of_photographs for view in views for crop in view.crops.images]
+                counts[kind], crops = len(crops_of_kind) / len(some), [*crops, *crops_of_kind]
     if crops:
         features(crops[:1])
         rates[FEATURES, ""] = _timed(partial(features, crops[:SAMPLES])) / len(crops[:SAMPLES])
@@ -656,8 +656,8 @@ def _map() -> tuple[float, float]:
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)
     first = _timed(lambda: umap_points(X, 0))
-    again = _timed(lambda: umap_points(X, 0))
-    return max(0.0, first - again), again / POINTS
+    second = _timed(lambda: umap_points(X, 0))
+    return max(0.0, first - second), second / POINTS
 
 
 def _numbers(plan: Plan, series: str, model: str) -> int:

@@ -45,9 +45,9 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
         with opened_ray(snapshot) as executor:
             yield executor
         return
-    asked = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
+    settings = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
     with (
         picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as transformers,
-        closing(Worker(snapshot.store.root, *asked, transformers)) as worker,
+        closing(Worker(snapshot.store.root, *settings, transformers)) as worker,
     ):
         yield worker

@@ -109,10 +109,10 @@ def process_of(pid: int, born: float | None = None, latest: float | None = None)
     """
     try:
         process = psutil.Process(pid)
-        begun = process.create_time()
-        same = born is None or abs(begun - born) < START_TIME_TOLERANCE_S
-        was_running = latest is None or begun < latest + START_TIME_TOLERANCE_S
-        return process if same and was_running and process.status() != psutil.STATUS_ZOMBIE else None
+        created = process.create_time()
+        is_same = born is None or abs(created - born) < START_TIME_TOLERANCE_S
+        was_running = latest is None or created < latest + START_TIME_TOLERANCE_S
+        return process if is_same and was_running and process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.Error, ValueError):
         return None
 
@@ -144,13 +144,13 @@ def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
             # Whole numbers mostly count up: their differences take a tenth of what a dictionary of them does.
-            whole = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
+            integers = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
             writer = pq.ParquetWriter(
                 file,
                 table.schema,
                 compression="zstd",
-                use_dictionary=[column for column in group if column not in whole],
-                column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+                use_dictionary=[column for column in group if column not in integers],
+                column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
             )
         writer.write_table(table.cast(writer.schema), row_group_size=GROUP_ROWS)
     if writer is not None:

@@ -149,18 +149,18 @@ def stamp(root: Path) -> str:
     Raises:
         BadRun: there is no run.
     """
-    found = []
+    stamps = []
     for name in (MANIFEST, JOURNAL):
         try:
             status = (root / name).stat()
-            found.append(f"{status.st_mtime_ns}-{status.st_size}")
+            stamps.append(f"{status.st_mtime_ns}-{status.st_size}")
         except FileNotFoundError:
-            found.append("")
+            stamps.append("")
         except OSError as error:
             raise BadRun(f"The run '{root}' has no {MANIFEST} that can be read: {one_line(error)}.") from error
-    if not any(found):
+    if not any(stamps):
         raise BadRun(f"'{root}' is not a run: it has no {MANIFEST}.")
-    return "/".join(found)
+    return "/".join(stamps)
 
 
 def _read_manifest(root: Path) -> dict[str, Any]:
@@ -190,6 +190,6 @@ def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
             name, entry = json.loads(line)
         except (ValueError, TypeError):  # empty, or cut off
             continue
-        known = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
-        if isinstance(name, str) and known:
+        is_valid = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
+        if isinstance(name, str) and is_valid:
             yield name, entry

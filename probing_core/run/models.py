@@ -83,15 +83,15 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 """How to get back a model that embeds differently now."""
 
 
-def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[list[str], list[str]]:
+def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
 
     Entries that only one of them has are ignored, since another version of the project records other things. So is the
     size of a batch, which changes the last bits alone.
     """
-    both = theirs.keys() & ours.keys() - {"batch_size"}
-    found = sorted(k for k in both if theirs[k] != ours[k])
-    return [k for k in found if k not in ROUNDING_ENTRIES], [k for k in found if k in ROUNDING_ENTRIES]
+    common = joined.keys() & current.keys() - {"batch_size"}
+    differing = sorted(k for k in common if joined[k] != current[k])
+    return [k for k in differing if k not in ROUNDING_ENTRIES], [k for k in differing if k in ROUNDING_ENTRIES]
 
 
 def read_embeddings(store: Files, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:

@@ -96,12 +96,12 @@ class Options:
 
     def arguments(self) -> list[str]:
         """Return arguments of ``probing run`` for every option that differs from its default."""
-        words: list[str] = []
+        flags: list[str] = []
         for option in fields(self):
             value = getattr(self, option.name)
             if value != option.default:
-                words += [flag(option), ",".join(value) if option.metadata["kind"] == "names" else str(value)]
-        return words
+                flags += [flag(option), ",".join(value) if option.metadata["kind"] == "names" else str(value)]
+        return flags
 
 
 DEFAULTS = Options()

@@ -167,10 +167,10 @@ class Progress:
         if (left := self._expected.get(self._step)) is not None and self._stage != LOADING:
             left.done, left.took_s = 1.0, left.took_s + now - self._entered
         if step in self._expected:
-            for name, one in self._expected.items():
+            for name, expected in self._expected.items():
                 if name == step:
                     break
-                one.done = 1.0
+                expected.done = 1.0
 
     def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
         """Return the remaining seconds of all, None while unknown, and the share of all that is done.
@@ -183,23 +183,24 @@ class Progress:
         now, steps = self._expected.get(step), self._expected.values()
         if now is not None:
             now.done = max(now.done, done)
-        whole = sum(one.seconds for one in steps) or 1.0
-        self._whole = max(self._whole, sum(one.seconds * one.done for one in steps) / whole)
+        total_s = sum(phase.seconds for phase in steps) or 1.0
+        self._whole = max(self._whole, sum(phase.seconds * phase.done for phase in steps) / total_s)
         took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
-        for one in steps:
-            if one.took_s:
-                took[one.stage], expected[one.stage] = took[one.stage] + one.took_s, expected[one.stage] + one.seconds
+        for phase in steps:
+            if phase.took_s:
+                took[phase.stage] += phase.took_s
+                expected[phase.stage] += phase.seconds
         if now is not None and left is not None and not now.took_s:
             took[now.stage] += left / (1 - done) if done < 1 else elapsed
             expected[now.stage] += now.seconds
-        rest = 0.0 if left is None else left
-        for one in steps:
-            if one.done < 1 and (one is not now or left is None):
-                if one.is_guessed and not took[one.stage]:
+        remaining = 0.0 if left is None else left
+        for phase in steps:
+            if phase.done < 1 and (phase is not now or left is None):
+                if phase.is_guessed and not took[phase.stage]:
                     return None, min(1.0, self._whole)
-                slowness = took[one.stage] / expected[one.stage] if expected[one.stage] else 1.0
-                rest += one.seconds * (1 - one.done) * slowness
-        return rest, min(1.0, self._whole)
+                slowness = took[phase.stage] / expected[phase.stage] if expected[phase.stage] else 1.0
+                remaining += phase.seconds * (1 - phase.done) * slowness
+        return remaining, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
         """Write a sentence to the terminal, over the line of progress; nothing where it is empty."""
@@ -249,8 +250,8 @@ def duration(seconds: float) -> str:
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     if seconds < EXACT_S:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+        minutes, remainder = divmod(round(seconds), 60)
+        return f"{minutes} min {remainder} s" if remainder else f"{minutes} min"
     hours, minutes = divmod(round(seconds / 60), 60)
     if not hours:
         return f"{minutes} min"
@@ -260,11 +261,11 @@ def duration(seconds: float) -> str:
 SILENT = Progress()
 
 
-def in_one_line(shown: bool | None = None) -> Progress:
+def in_one_line(is_shown: bool | None = None) -> Progress:
     """Return a progress that is one line on the standard error; by default only in a terminal or a notebook."""
-    if shown is None:
-        shown = sys.stderr.isatty() or _in_a_notebook()
-    return Progress(sys.stderr, overwrites=True) if shown else SILENT
+    if is_shown is None:
+        is_shown = sys.stderr.isatty() or _in_a_notebook()
+    return Progress(sys.stderr, overwrites=True) if is_shown else SILENT
 
 
 def _in_a_notebook() -> bool:

@@ -70,9 +70,9 @@ def project(writers: Sequence[UnitWriter]) -> None:
     with ExitStack() as stack:
         run_each = stack.enter_context(Workers(count)).map if count > 1 else map
         tables = run_each(partial(_compute, root), map(_projection, missing))
-        for done, (writer, table) in enumerate(zip(missing, tables, strict=True), 1):
+        for position, (writer, table) in enumerate(zip(missing, tables, strict=True), 1):
             writer.write(0, table)
-            resources.progress.update(PROJECT, done, len(missing), messages[min(done, len(missing) - 1)])
+            resources.progress.update(PROJECT, position, len(missing), messages[min(position, len(missing) - 1)])
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:

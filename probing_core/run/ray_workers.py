@@ -45,7 +45,7 @@ class RemoteWorker(Worker):
         self,
         root: str,
         folder: str,
-        known: Sequence[bytes],
+        entries: Sequence[bytes],
         recipe: Recipe,
         device: str,
         precision: str,
@@ -54,7 +54,7 @@ class RemoteWorker(Worker):
     ) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)  # corpora and weights may be named relative to it
-        for entry in known:
+        for entry in entries:
             register(pickle.loads(entry))
         self._limits = ExitStack()  # kept, since it ends with the last reference
         self._limits.enter_context(threads(recipe.threads))
@@ -97,9 +97,9 @@ class RayExecutor:
         while busy:
             (answer, *_), _ = self._ray.wait(list(busy), num_returns=1)
             worker = busy.pop(answer)
-            written = self._answer(answer)
+            entries = self._answer(answer)
             give(worker)
-            yield written
+            yield entries
 
     def _answer(self, answer: Any) -> Any:
         try:
@@ -129,10 +129,10 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
         import ray
     except ImportError as error:
         raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
-    known = _known_here_alone(ray, snapshot.recipe)
+    local_entries = _known_here_alone(ray, snapshot.recipe)
     _connect(ray, snapshot.options.address)
     try:
-        yield RayExecutor(ray, _start(ray, snapshot, known))
+        yield RayExecutor(ray, _start(ray, snapshot, local_entries))
     finally:
         ray.shutdown()
 
@@ -162,14 +162,14 @@ def _connect(ray: Any, address: str | None) -> None:
     try:
         if address is None:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-            asked: dict[str, Any] = {"address": "local", "include_dashboard": False}
+            arguments: dict[str, Any] = {"address": "local", "include_dashboard": False}
         else:
-            asked = {"address": address}
+            arguments = {"address": address}
             if ":" in address:  # Ray itself takes a minute to give up
                 host, _, port = address.rpartition(":")
                 socket.create_connection((host, int(port)), TIMEOUT_S).close()
         on_termination = signal.getsignal(signal.SIGTERM)
-        ray.init(logging_level="error", log_to_driver=False, **asked)
+        ray.init(logging_level="error", log_to_driver=False, **arguments)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_termination)  # Ray has replaced the page's handler
     except Exception as error:  # Ray raises just that for a node that does not start in time
@@ -179,10 +179,10 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _start(ray: Any, snapshot: RunSnapshot, known: Sequence[bytes]) -> list[Any]:
+def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> list[Any]:
     recipe, options = snapshot.recipe, snapshot.options
-    there = ray.cluster_resources()
-    cores, gpus = int(there.get("CPU", 0)), int(there.get("GPU", 0))
+    resources = ray.cluster_resources()
+    cores, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
     if options.device == "cpu":
         gpus = 0
     count = gpus or cores // recipe.threads
@@ -202,5 +202,5 @@ def _start(ray: Any, snapshot: RunSnapshot, known: Sequence[bytes]) -> list[Any]
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
     folder, root = os.getcwd(), str(snapshot.store.root.resolve())
-    asked = recipe, options.device, options.precision, transformers, share
-    return [actor.remote(root, folder, known, *asked) for _ in range(count)]
+    settings = recipe, options.device, options.precision, transformers, share
+    return [actor.remote(root, folder, local_entries, *settings) for _ in range(count)]

@@ -67,10 +67,10 @@ class Recipe:
             raise BadConfig(
                 f"A run needs 'identity' and at least one transformation; got {', '.join(self.transforms) or 'none'}."
             )
-        for what, names in (("transform", self.transforms), ("model", self.models)):
+        for noun, names in (("transform", self.transforms), ("model", self.models)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise BadConfig(f"Each {what} may be named once; named twice: {', '.join(twice)}.")
+                raise BadConfig(f"Each {noun} may be named once; named twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
         """Return the content of ``run.toml`` without what is None or empty: TOML has no null."""
@@ -81,12 +81,16 @@ class Recipe:
     def from_toml(cls, content: dict[str, Any]) -> Recipe:
         content = dict(content)
         if (version := content.pop("format", None)) != FORMAT:
-            stated = "states no format" if version is None else f"is of format {version!r:.20}"
-            raise BadConfig(f"It {stated}, and this version reads format {FORMAT}. Recompute the run in a new folder.")
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(content) - known)
+            statement = "states no format" if version is None else f"is of format {version!r:.20}"
+            raise BadConfig(
+                f"It {statement}, and this version reads format {FORMAT}. Recompute the run in a new folder."
+            )
+        field_names = {f.name for f in fields(cls)}
+        unknown = sorted(set(content) - field_names)
         if unknown:
-            raise BadConfig(f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+            raise BadConfig(
+                f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(field_names))}."
+            )
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
             return cls(**values)
@@ -103,11 +107,11 @@ class Recipe:
 
     def differences(self, other: Recipe) -> list[str]:
         """Return what differs apart from the models, as ``name: this / that``."""
-        own, others = self.without_models(), other.without_models()
+        entries, other_entries = self.without_models(), other.without_models()
         return [
-            f"{name}: {own.get(name)} / {others.get(name)}"
-            for name in sorted(own.keys() | others.keys())
-            if own.get(name) != others.get(name)
+            f"{name}: {entries.get(name)} / {other_entries.get(name)}"
+            for name in sorted(entries.keys() | other_entries.keys())
+            if entries.get(name) != other_entries.get(name)
         ]
 
     @property
@@ -144,11 +148,11 @@ def require_type(what: str, value: Any, hint: Any) -> None:
     Raises:
         BadConfig: ``value``, from a TOML file or a caller, is of another type.
     """
-    (kind,) = [one for one in KINDS if hint in (one, one | None)]
+    (kind,) = [accepted for accepted in KINDS if hint in (accepted, accepted | None)]
     if value is None and hint != kind:
         return
     if kind == tuple[str, ...]:
-        fits = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     else:
         fits = isinstance(value, kind) and not isinstance(value, bool)
     if not fits:

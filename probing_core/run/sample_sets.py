@@ -86,7 +86,7 @@ def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSe
     for name in series_names(design, images):
         planned = plan_series(name, design, images)
         sets.append(SampleSet(name, partial(_slice, planned), cut_units(design, planned)))
-    return {one.series: one for one in sets}
+    return {sample_set.series: sample_set for sample_set in sets}
 
 
 def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:

@@ -47,8 +47,10 @@ class Corpora:
             BadRun: one of them has changed.
         """
         named = zip(self._recipe.calibrate_on, self._recipe.calibrate_fingerprints, strict=True)
-        others = self._calibrating or [_open_same(name, found, "--calibrate-on") for name, found in named]
-        return [self.own, *others]
+        calibration = self._calibrating or [
+            _open_same(name, fingerprint, "--calibrate-on") for name, fingerprint in named
+        ]
+        return [self.own, *calibration]
 
     @property
     def skipped_summary(self) -> str:
@@ -104,16 +106,16 @@ def asked_for(
     if elsewhere:
         requested |= {"fingerprint": elsewhere.fingerprint, "corpus": absolute_name(elsewhere.name)}
     if calibrating:
-        requested["calibrate_fingerprints"] = tuple(one.fingerprint for one in calibrating)
-        requested["calibrate_on"] = tuple(absolute_name(one.name) for one in calibrating)
-    asked = replace(recipe, **requested)
-    if differences := recipe.differences(asked):
-        differences = [_by_name(one, recipe, elsewhere, calibrating) for one in differences]
+        requested["calibrate_fingerprints"] = tuple(corpus.fingerprint for corpus in calibrating)
+        requested["calibrate_on"] = tuple(absolute_name(corpus.name) for corpus in calibrating)
+    updated = replace(recipe, **requested)
+    if differences := recipe.differences(updated):
+        differences = [_by_name(difference, recipe, elsewhere, calibrating) for difference in differences]
         raise BadRun(
             f"The run '{store.root}' has a different recipe ({'; '.join(differences)}, there / here); "
             f"only models may join it. Choose a different --out."
         )
-    joined = replace(asked, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
+    joined = replace(updated, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     return joined, Corpora(joined, elsewhere, calibrating)
 
 
@@ -141,13 +143,15 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
     if corpus and difference.startswith("fingerprint: "):
         return f"corpus: {recipe.corpus} / {corpus.name}"
     if difference.startswith("calibrate_fingerprints: "):
-        return f"calibrate_on: {', '.join(recipe.calibrate_on)} / {', '.join(one.name for one in calibrating)}"
+        return f"calibrate_on: {', '.join(recipe.calibrate_on)} / {', '.join(other.name for other in calibrating)}"
     return difference
 
 
-def _named_again(names: Sequence[str], known: Sequence[str]) -> list[Corpus]:
-    """Return all the corpora ``names`` where one of them is not named as in ``known``; they may be the same corpora."""
-    return [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(known) else []
+def _named_again(names: Sequence[str], recorded: Sequence[str]) -> list[Corpus]:
+    """Return all corpora ``names`` if one of them is not named as in ``recorded``; they may be the same corpora."""
+    return (
+        [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(recorded) else []
+    )
 
 
 def _new_recipe(
@@ -192,11 +196,11 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
     try:
         yield
     except ProbingError as error:
-        others = tuple(name for name in recipe.models if name != request)
-        held = any(request in (entry["request"], entry["name"]) for entry in model_entries(store))
-        if not others or held or any(map(is_model_path, store.lost)):
+        remaining = tuple(name for name in recipe.models if name != request)
+        has_files = any(request in (entry["request"], entry["name"]) for entry in model_entries(store))
+        if not remaining or has_files or any(map(is_model_path, store.lost)):
             raise
-        write_recipe(store, replace(recipe, models=others))
+        write_recipe(store, replace(recipe, models=remaining))
         error.args = (f"{error} The model was removed from the run; the rest can continue.",)
         raise
 
@@ -226,12 +230,12 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 def refuse_other_folder(store: Store) -> None:
     """Refuse a folder that is no run and not empty, with `BadRun`: none of it may be lost."""
     refuse_address(store.root)
-    known = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
-    if known or not store.root.is_dir():
+    is_run = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
+    if is_run or not store.root.is_dir():
         return
-    there = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if there - {RECIPE, JOURNAL}:  # only these exist in a run that was killed as it began
-        some = ", ".join(sorted(there)[:3]) + (", ..." if len(there) > 3 else "")
+    existing = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
+    if existing - {RECIPE, JOURNAL}:  # only these exist in a run that was killed as it began
+        some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
         raise BadRun(
             f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
             f"choose another folder."

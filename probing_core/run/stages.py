@@ -151,7 +151,9 @@ def _is_missing_embeddings(plan: Plan) -> bool:
 
 def _outdated_samples(plan: Plan) -> str:
     """Return a warning where models join a copy of a run whose samples are not those of the current code."""
-    outdated = [one.path for one in plan.select(EMBED) if not one.is_folder and plan.is_outdated(one)]
+    outdated = [
+        partition.path for partition in plan.select(EMBED) if not partition.is_folder and plan.is_outdated(partition)
+    ]
     if not outdated:
         return ""
     return (

@@ -202,7 +202,7 @@ class RunFiles(Files):
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
-            return {name: what for (name, _), what in zip(files, flaws, strict=True) if what}
+            return {name: problem for (name, _), problem in zip(files, flaws, strict=True) if problem}
 
 
 class Store(RunFiles):
@@ -233,8 +233,13 @@ class Store(RunFiles):
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
         """Write the arrays of ``parts``, rows after rows, as one file."""
-        read = [self.read_arrays(part) for part in parts]
-        self.write(name, {array: np.concatenate([one[array] for one in read]) for array in read[0]}, key, inputs)
+        arrays = [self.read_arrays(part) for part in parts]
+        self.write(
+            name,
+            {array: np.concatenate([part_arrays[array] for part_arrays in arrays]) for array in arrays[0]},
+            key,
+            inputs,
+        )
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
         self.enter([write_file(self.root, name, write, key)], inputs)
@@ -281,8 +286,8 @@ class Store(RunFiles):
             )
         copied = RunFiles(source)
         if damaged := copied.damaged():
-            name, what = next(iter(damaged.items()))
-            raise BadRun(f"'{name}' of the run '{source}' {what}. Repair that run first.")
+            name, problem = next(iter(damaged.items()))
+            raise BadRun(f"'{name}' of the run '{source}' {problem}. Repair that run first.")
         entries = {
             name: entry | {"pinned": True}
             for name, entry in copied.entries("").items()
@@ -357,9 +362,9 @@ class Store(RunFiles):
 
     def foreign(self) -> list[str]:
         """Return files in the run's folder that are unknown to the manifest."""
-        there = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
-        ours = {MANIFEST, JOURNAL, *EXTRA_FILES, *self._manifest.files}
-        return sorted(name for name in there if name not in ours and not name.startswith(f"{LOG}/"))
+        existing = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
+        registered = {MANIFEST, JOURNAL, *EXTRA_FILES, *self._manifest.files}
+        return sorted(name for name in existing if name not in registered and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:
         """Return one sentence for each file that is missing, changed, or unknown to the manifest."""
@@ -422,7 +427,7 @@ class Store(RunFiles):
         lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
-            held = lock.acquire()
+            lock_context = lock.acquire()
         except Timeout as error:
             raise RunBusy(
                 f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
@@ -432,7 +437,7 @@ class Store(RunFiles):
                 f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
                 f"make it writable, or choose another folder."
             ) from error
-        with held:
+        with lock_context:
             with suppress(BadRun):  # a full disk: a run can be deleted nevertheless, and the lock keeps others out
                 write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
@@ -446,7 +451,7 @@ class Store(RunFiles):
         """Return what is wrong with each damaged file; units, which need not stay, are removed."""
         damaged = self.damaged()
         self.remove(*(name for name in damaged if name.startswith(UNITS)))
-        return {name: what for name, what in damaged.items() if not name.startswith(UNITS)}
+        return {name: problem for name, problem in damaged.items() if not name.startswith(UNITS)}
 
     @property
     def lost(self) -> dict[str, str]:
@@ -464,7 +469,7 @@ class Store(RunFiles):
 
 def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list[str]:
     """Return one sentence per file that `RunFiles.damaged` or `Store.foreign` lists."""
-    return [f"'{name}' {what}." for name, what in damaged.items()] + [
+    return [f"'{name}' {problem}." for name, problem in damaged.items()] + [
         f"'{name}' is not in the manifest: it does not belong to the run." for name in foreign
     ]
 
@@ -494,10 +499,10 @@ def _flaw(path: Path, entry: Entry) -> str:
     if "state" in entry:
         return ""
     try:
-        whole = _sha256(path) == entry["sha256"]
+        is_intact = _sha256(path) == entry["sha256"]
     except OSError:
         return "is in the manifest but missing"
-    return "" if whole else "does not have the checksum of the manifest: it was changed or damaged"
+    return "" if is_intact else "does not have the checksum of the manifest: it was changed or damaged"
 
 
 def _sha256(path: Path) -> str:

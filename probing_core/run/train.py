@@ -58,8 +58,8 @@ def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Conte
     def in_path(task: str) -> str:
         return template if template and task == name else task
 
-    content: dict[str, Content] = {probe_path(ANY_MODEL, in_path(one)): x for one, x in trained.probes.items()}
-    content |= {predictions_path(ANY_MODEL, in_path(one)): table for one, table in trained.predictions.items()}
+    content: dict[str, Content] = {probe_path(ANY_MODEL, in_path(task)): x for task, x in trained.probes.items()}
+    content |= {predictions_path(ANY_MODEL, in_path(task)): table for task, table in trained.predictions.items()}
     return content | {fits_path(ANY_MODEL, in_path(name)): trained.fits}
 
 

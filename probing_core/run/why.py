@@ -24,8 +24,8 @@ def why(plan: Plan, path: str) -> list[str]:
         return [f"'{name}' depends on no other file."]
     if state not in (State.MISSING, State.STALE):
         return [_why_not(plan, partition, state)]
-    if missing := [one for one in partition.dependencies if plan.version(one) is None]:
-        return [f"'{name}' depends on '{one}', which is missing." for one in missing]
+    if missing := [dependency for dependency in partition.dependencies if plan.version(dependency) is None]:
+        return [f"'{name}' depends on '{dependency}', which is missing." for dependency in missing]
     entries = [entry for entry in plan.entries(partition).values() if entry is not None]
     if state is State.MISSING or not entries:
         return [f"'{name}' is missing: it was not computed yet, or it was removed."]
@@ -38,8 +38,8 @@ def why(plan: Plan, path: str) -> list[str]:
 
 def _why_not(plan: Plan, partition: Partition, state: State) -> str:
     if state is State.UNAVAILABLE:
-        left_out = next(path for path in partition.dependencies if plan.is_unavailable(path))
-        return f"'{partition.path}' cannot be computed here: '{left_out}' did not ship."
+        unavailable = next(path for path in partition.dependencies if plan.is_unavailable(path))
+        return f"'{partition.path}' cannot be computed here: '{unavailable}' did not ship."
     reasons = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
     reason = reasons.get(state, "its inputs have not changed")
     if plan.is_pinned(partition):
@@ -51,27 +51,28 @@ def _why_not(plan: Plan, partition: Partition, state: State) -> str:
 
 def _pending_dependency(plan: Plan, partition: Partition) -> str:
     for path in partition.dependencies:
-        read = plan.partition(path)
-        if not read.asset.stage:
+        producer = plan.partition(path)
+        if not producer.asset.stage:
             continue
-        if pending := _pending_dependency(plan, read):
+        if pending := _pending_dependency(plan, producer):
             return pending
-        if plan.pending([read]):
-            return read.path
+        if plan.pending([producer]):
+            return producer.path
     return ""
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["revision"] != new["revision"]:
         yield f"code version was {old['revision']} and is {new['revision']}"
-    before, now = _flat(old["options"]), _flat(new["options"])
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            was, now_is = ("unset" if one is None else str(one) for one in (before.get(name), now.get(name)))
-            fit = max(len(was), len(now_is)) <= MAX_LETTERS
-            yield f"{name} was {was} and is {now_is}" if fit else f"{name} changed"
-    apart = {"revision", "options"}
-    for path in sorted((old.keys() | new.keys()) - apart):
+    before, after = _flat(old["options"]), _flat(new["options"])
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            values = (before.get(name), after.get(name))
+            old_text, new_text = ("unset" if value is None else str(value) for value in values)
+            fit = max(len(old_text), len(new_text)) <= MAX_LETTERS
+            yield f"{name} was {old_text} and is {new_text}" if fit else f"{name} changed"
+    other_entries = {"revision", "options"}
+    for path in sorted((old.keys() | new.keys()) - other_entries):
         if path not in old:
             yield f"'{path}' is a new dependency"
         elif path not in new:
@@ -85,7 +86,7 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):
-            flat |= {f"{name} '{key}'": one for key, one in value.items()}
+            flat |= {f"{name} '{key}'": nested for key, nested in value.items()}
         else:
             flat[name] = value
     return flat
