@@ -33,7 +33,7 @@ START_OF_SCAN = 0xDA
 END_OF_IMAGE = 0xD9
 """JPEG marker after the last scan, which has no content."""
 
-TEMPORARY = 0x01
+TEMPORARY_MARKER = 0x01
 """JPEG marker for private use, which has no content."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
@@ -125,7 +125,7 @@ def _segments(jpeg: bytes) -> Iterator[int]:
         yield marker
         if marker == END_OF_IMAGE:
             return
-        place += 0 if marker == TEMPORARY else int.from_bytes(jpeg[place : place + 2])
+        place += 0 if marker == TEMPORARY_MARKER else int.from_bytes(jpeg[place : place + 2])
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}

@@ -37,7 +37,7 @@ stage = Stage(EVALUATE)
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
 """Tasks that a run may have, in order."""
 
-FITS = (
+FIT_OUTPUTS = (
     fine.output(fits_path(ANY_MODEL, FINE)),
     group.output(fits_path(ANY_MODEL, ANY_TASK)),
     content.output(fits_path(ANY_MODEL, CONTENT)),
@@ -51,7 +51,7 @@ FITS = (
     partitions=embedded_models,
     dependencies=(
         *(samples, images, fine, group, content, content.output(predictions_path(ANY_MODEL, ORACLE)), other_probes),
-        *FITS,
+        *FIT_OUTPUTS,
         *(fine.output(probe_path(ANY_MODEL, FINE)), group.output(probe_path(ANY_MODEL, ANY_TASK))),
     ),
     options=(CLASSES, MEASURES, UNSCORED),
@@ -93,7 +93,7 @@ scores = stage.asset(
 )(join)
 
 
-@stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FITS, options=(MODELS,), message=JOINING)
+@stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FIT_OUTPUTS, options=(MODELS,), message=JOINING)
 def fits(files: InputFiles, context: Context) -> pd.DataFrame:
     """Join the fits of all models: one row for each fitted probe."""
     names = (*TASKS, OTHER_PROBES)

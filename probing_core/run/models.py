@@ -20,7 +20,15 @@ PRECOMPUTED = "precomputed"
 ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
 """Entries of a model's recipe that change its embeddings by rounding alone."""
 
-TYPES = {"name": str, "family": str, "recipe": dict, "request": str, "position": int, "objective": str, "dim": int}
+ENTRY_TYPES = {
+    "name": str,
+    "family": str,
+    "recipe": dict,
+    "request": str,
+    "position": int,
+    "objective": str,
+    "dim": int,
+}
 """Entries of ``model.toml`` that pages and stages compute with -> their type."""
 
 
@@ -52,7 +60,7 @@ def in_order(entries: Iterable[dict[str, Any]], requests: Sequence[str]) -> list
 def _entry(store: Files, path: str) -> dict[str, Any]:
     entry = store.read_toml(path)
     try:
-        for name, kind in TYPES.items():
+        for name, kind in ENTRY_TYPES.items():
             require_type(f"its '{name}'", entry.get(name), kind)
     except BadConfig as error:
         raise BadRun(

@@ -15,7 +15,7 @@ from probing_core.transforms.base import Transform
 VIEW = 128
 """Default side of a view in pixels."""
 
-HINTS = ("corpus", "calibrate_on", "threads")
+UNCOMPARED_ENTRIES = ("corpus", "calibrate_on", "threads")
 """Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
 
 SMALLEST_VIEW = 32
@@ -100,10 +100,10 @@ class Recipe:
     def without_models(self) -> dict[str, Any]:
         """Return the entries that two runs must share to be ranked in one table.
 
-        Except for models, these are all but `HINTS`: the place of a corpus is not its identity, and the number of
-        threads changes the last bits alone.
+        Except for models, these are all but `UNCOMPARED_ENTRIES`: the place of a corpus is not its identity, and the
+        number of threads changes the last bits alone.
         """
-        return {k: v for k, v in self.to_toml().items() if k != "models" and k not in HINTS}
+        return {k: v for k, v in self.to_toml().items() if k != "models" and k not in UNCOMPARED_ENTRIES}
 
     def differences(self, other: Recipe) -> list[str]:
         """Return what differs apart from the models, as ``name: this / that``."""
@@ -126,7 +126,7 @@ class Recipe:
         )
 
 
-KINDS = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
+TYPE_NAMES = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
 """Types of entries in TOML files -> their names in errors."""
 
 
@@ -143,12 +143,12 @@ def require_view(view: int) -> None:
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
-    """Check that ``value`` is of the type ``hint``, one of `KINDS`, or one of them or None.
+    """Check that ``value`` is of the type ``hint``, one of `TYPE_NAMES`, or one of them or None.
 
     Raises:
         BadConfig: ``value``, from a TOML file or a caller, is of another type.
     """
-    (kind,) = [accepted for accepted in KINDS if hint in (accepted, accepted | None)]
+    (kind,) = [accepted for accepted in TYPE_NAMES if hint in (accepted, accepted | None)]
     if value is None and hint != kind:
         return
     if kind == tuple[str, ...]:
@@ -156,7 +156,9 @@ def require_type(what: str, value: Any, hint: Any) -> None:
     else:
         fits = isinstance(value, kind) and not isinstance(value, bool)
     if not fits:
-        raise BadConfig(f"{what} must be {KINDS[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}.")
+        raise BadConfig(
+            f"{what} must be {TYPE_NAMES[kind]}; {'it is missing' if value is None else f'got {value!r:.80}'}."
+        )
 
 
 def read_recipe(store: Files) -> Recipe:

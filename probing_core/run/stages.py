@@ -133,11 +133,11 @@ def _materialize(plan: Plan, stage: str) -> None:
         progress.update(stage, positions.get(partition.path, 0), len(positions), message, partition.path)
 
     plan.materialize(partitions, report)
-    progress.update(stage, max(1, len(positions)), max(1, len(positions)), COMPLETED[stage])
+    progress.update(stage, max(1, len(positions)), max(1, len(positions)), COMPLETED_MESSAGES[stage])
     plan.store.fold()
 
 
-COMPLETED = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
+COMPLETED_MESSAGES = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
 """Message when a stage is complete."""
 
 

@@ -46,7 +46,7 @@ from probing_core.run.options import EVALUATE
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.train import fine, model_inputs
 
-SERIES: Mapping[str, Sequence[Asset]] = {
+SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
     MAIN: (),
     STRENGTH: (strength_samples, strength_embeddings),
     LAYERS: (layers_samples, layers_embeddings),
@@ -110,7 +110,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
             description=summary(compute),
             stage=EVALUATE,
             partitions=models,
-            dependencies=(samples, images, embeddings, *SERIES[series], *probe),
+            dependencies=(samples, images, embeddings, *SERIES_ASSETS[series], *probe),
             options=(CLASSES, SEED, STUDY_SIZES),
             code_version=code_version,
             function=rows_of_model,
