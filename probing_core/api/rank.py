@@ -196,7 +196,9 @@ def _ranked_quickly(
     names = [parse_known(text).full for text in expand((model,))] if isinstance(model, str) else []
     scored = quick_samples(base, corpus)
     if isinstance(model, str):
-        return [ranking for full_name in names for ranking in _quick_rankings(base, scored, full_name, device, progress)]
+        return [
+            ranking for full_name in names for ranking in _quick_rankings(base, scored, full_name, device, progress)
+        ]
     with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
         return _quick_rankings(base, scored, name, device, progress)
 

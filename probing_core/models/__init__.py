@@ -99,7 +99,7 @@ PUBLISHED_VIEW = 224
 def expand(names: Iterable[str]) -> tuple[str, ...]:
     """Return ``names`` without duplicates, with `MODEL_SETS` and patterns of weights files expanded."""
     several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
-    return tuple(dict.fromkeys(one for names in several for one in names))
+    return tuple(dict.fromkeys(full_name for expanded in several for full_name in expanded))
 
 
 def download_summary(names: Iterable[str]) -> str:
@@ -109,8 +109,8 @@ def download_summary(names: Iterable[str]) -> str:
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
     if not absent:
         return ""
-    each = ", ".join(f"{spec.name} {spec.download_mb:,.0f} MB" for spec in absent)
-    return f"To be downloaded first: {each}; {sum(spec.download_mb for spec in absent):,.0f} MB in all."
+    downloads = ", ".join(f"{spec.name} {spec.download_mb:,.0f} MB" for spec in absent)
+    return f"To be downloaded first: {downloads}; {sum(spec.download_mb for spec in absent):,.0f} MB in all."
 
 
 @cache
@@ -119,12 +119,12 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
     A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
     """
-    found: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
+    makers: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
     for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
         provider = importlib.import_module(module.name)
         for prefix in getattr(provider, "PREFIXES", ()):
-            found[prefix] = provider.make_spec
-    return found
+            makers[prefix] = provider.make_spec
+    return makers
 
 
 def parse_known(name: str) -> ModelName:
@@ -144,11 +144,11 @@ def parse_known(name: str) -> ModelName:
 
 def refuse_absent(name: str) -> None:
     """Raise if the file, folder or library of a model is missing and cannot be downloaded, without network access."""
-    for one in checkpoints(name):
-        locate(one)
-        weights = parse(one).options.get("weights")
+    for checkpoint in checkpoints(name):
+        locate(checkpoint)
+        weights = parse(checkpoint).options.get("weights")
         if weights and not user_path(weights).exists():
-            raise ModelUnavailable(f"'{one}' cannot be used: the file or folder '{weights}' does not exist.")
+            raise ModelUnavailable(f"'{checkpoint}' cannot be used: the file or folder '{weights}' does not exist.")
 
 
 def find_spec(name: str) -> EmbedderSpec:
@@ -169,12 +169,12 @@ def locate(name: str) -> tuple[EmbedderSpec, str]:
     """Return the spec of an available model, and the server for its download, if one is required."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
-    found = spec.check()
-    if found.available or "weights" in parsed.options:
+    availability = spec.check()
+    if availability.available or "weights" in parsed.options:
         return spec, ""
-    if not found.download_from:
-        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {found.why_not}.")
-    return spec, found.download_from
+    if not availability.download_from:
+        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
+    return spec, availability.download_from
 
 
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:

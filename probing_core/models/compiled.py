@@ -113,8 +113,8 @@ class CompiledReadout:
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
         """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
-        most = self._shape[0]
-        passes = [self._infer(pictures[start : start + most]) for start in range(0, len(pictures), most)]
+        batch_size = self._shape[0]
+        passes = [self._infer(pictures[start : start + batch_size]) for start in range(0, len(pictures), batch_size)]
         return passes[0] if len(passes) == 1 else [np.concatenate(outputs) for outputs in zip(*passes, strict=True)]
 
     def _infer(self, pictures: np.ndarray) -> list[np.ndarray]:
@@ -222,7 +222,7 @@ def _settings(precision: str, threads: int, cache: Path | None) -> dict[str, Any
 
 
 def compare(
-    ours: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str, engine: str = "OpenVINO"
+    outputs: Sequence[np.ndarray], expected: Sequence[np.ndarray], precision: str, engine: str = "OpenVINO"
 ) -> None:
     """Compare outputs of ``engine`` with the outputs of PyTorch in float32 for the same images.
 
@@ -230,21 +230,21 @@ def compare(
         Disagrees: an output is not finite, or differs more than expected from rounding to ``precision``.
     """
     tiny = np.finfo(np.float32).tiny
-    for number, (a, b) in enumerate(zip(ours, expected, strict=True), 1):
-        which = f"{engine}'s embeddings in {precision}" + (
-            f", output {number} of {len(ours)}," if len(ours) > 1 else ""
+    for number, (a, b) in enumerate(zip(outputs, expected, strict=True), 1):
+        subject = f"{engine}'s embeddings in {precision}" + (
+            f", output {number} of {len(outputs)}," if len(outputs) > 1 else ""
         )
         if not np.isfinite(a).all():
-            raise Disagrees(f"{which} are not finite")
+            raise Disagrees(f"{subject} are not finite")
         length = np.linalg.norm(b, axis=1) + tiny
         if precision == "float32":
-            apart = float((np.abs(a - b).max(1) / length).max())
-            if not apart <= MAX_DISTANCE:
-                raise Disagrees(f"{which} differ from PyTorch by {apart:.1g} of their norm")
+            distance = float((np.abs(a - b).max(1) / length).max())
+            if not distance <= MAX_DISTANCE:
+                raise Disagrees(f"{subject} differ from PyTorch by {distance:.1g} of their norm")
         else:
             cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + tiny)).min())
             if not cosine >= MIN_COSINE:
-                raise Disagrees(f"{which} have a cosine of {cosine:.3f} to PyTorch in float32")
+                raise Disagrees(f"{subject} have a cosine of {cosine:.3f} to PyTorch in float32")
 
 
 def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:
@@ -329,11 +329,11 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
             information = layer.find("rt_info")
             assert information is not None  # it contains the names of the fused operations
             ElementTree.SubElement(information, "attribute", name=FLOAT32, version="0", value="dynamic:dynamic")
-        made = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
-    kept = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in made.get_ops())
-    if kept < len(marked) or not any(exact & _joined(layer) for layer in marked):
-        raise NotCompiled(f"OpenVINO computes {kept} of {len(marked)} rounding-sensitive operations in float32")
-    return made
+        marked_model = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
+    exact_count = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in marked_model.get_ops())
+    if exact_count < len(marked) or not any(exact & _joined(layer) for layer in marked):
+        raise NotCompiled(f"OpenVINO computes {exact_count} of {len(marked)} rounding-sensitive operations in float32")
+    return marked_model
 
 
 def _joined(layer: ElementTree.Element) -> set[str]:

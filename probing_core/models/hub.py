@@ -92,18 +92,18 @@ def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) ->
     """
     if _checkpoint(source).is_file() if _is_url(source) else cached_folder(source, preferred=preferred):
         return Availability(True)
-    address, what = (source, source.rsplit("/", 1)[-1]) if _is_url(source) else (hub_address(), source)
+    address, file = (source, source.rsplit("/", 1)[-1]) if _is_url(source) else (hub_address(), source)
     size = f"{size_mb:.0f} MB" if size_mb else "its weights"
-    why_not = f"not on disk; naming it in a run downloads {size} from {_host(address)} ({what})"
+    why_not = f"not on disk; naming it in a run downloads {size} from {_host(address)} ({file})"
     return Availability(False, why_not, server_of(address))
 
 
 def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) -> dict[str, Any]:
     """Return the fields of an `EmbedderSpec` that describe weights at ``source`` (see `on_disk`)."""
-    where = source if _is_url(source) else f"Hugging Face {source}"
+    weights_source = source if _is_url(source) else f"Hugging Face {source}"
     check = partial(on_disk, source, size_mb, preferred)
     ask = partial(stated_mb, source, preferred)
-    return {"weights": where, "download_mb": size_mb, "check": check, "ask_download_mb": ask}
+    return {"weights": weights_source, "download_mb": size_mb, "check": check, "ask_download_mb": ask}
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
@@ -174,11 +174,11 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
     try:
         tree = [entry for entry in HfApi().list_repo_tree(repo) if isinstance(entry, RepoFile)]
         names = [entry.path for entry in tree]
-        wanted = [name for name in names if name.endswith((".json", ".txt", ".model"))]
-        wanted += _weights_among(names, preferred) if weights else []
-        folder = Path(snapshot_download(repo, allow_patterns=wanted))
-        stated = {entry.path: entry.lfs.sha256 for entry in tree if entry.lfs and entry.path in wanted}
-        altered = [name for name, digest in stated.items() if _sha256(folder / name) != digest]
+        patterns = [name for name in names if name.endswith((".json", ".txt", ".model"))]
+        patterns += _weights_among(names, preferred) if weights else []
+        folder = Path(snapshot_download(repo, allow_patterns=patterns))
+        digests = {entry.path: entry.lfs.sha256 for entry in tree if entry.lfs and entry.path in patterns}
+        altered = [name for name, digest in digests.items() if _sha256(folder / name) != digest]
         for name in altered:
             (folder / name).resolve().unlink()  # the file that the link points to
             (folder / name).unlink(missing_ok=True)
@@ -223,8 +223,8 @@ def fetch_url(url: str, model: str) -> Path:
                 return path
             for part in path.parent.glob(f"{path.name}.*.partial"):
                 part.unlink(missing_ok=True)  # left by a killed process; torch does not resume downloads
-            shown = sys.stderr.isatty()
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in(url), progress=shown)
+            show_progress = sys.stderr.isatty()
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=_digest_in(url), progress=show_progress)
     except Exception as error:
         raise ModelUnavailable(f"'{model}' could not be downloaded from {url} ({one_line(error)}).") from error
     return path
@@ -238,8 +238,8 @@ def _digest_in(url: str) -> str | None:
     *folders, name = url.split("/")
     if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
         return folders[-1]
-    found = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
-    return found.group(1) if found and not re.fullmatch(r"(19|20)\d{6}", found.group(1)) else None
+    match = re.search(r"-([0-9a-f]{8,64})\.\w+$", name)
+    return match.group(1) if match and not re.fullmatch(r"(19|20)\d{6}", match.group(1)) else None
 
 
 def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:
@@ -282,8 +282,8 @@ def _is_url(source: str) -> bool:
 
 def server_of(url: str) -> str:
     """Return scheme, host and port of a URL; the default scheme is https."""
-    scheme, _, rest = url.rpartition("://")
-    return f"{scheme or 'https'}://{rest.split('/', 1)[0]}"
+    scheme, _, location = url.rpartition("://")
+    return f"{scheme or 'https'}://{location.split('/', 1)[0]}"
 
 
 def _host(url: str) -> str:
@@ -309,20 +309,20 @@ def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             continue
         return [folder / part for part in sorted(set(map(str, listed)))]
-    others = [path for path in folder.iterdir() if path.suffix in (".safetensors", *PICKLES)]
-    return others if len(others) == 1 else []
+    candidates = [path for path in folder.iterdir() if path.suffix in (".safetensors", *PICKLES)]
+    return candidates if len(candidates) == 1 else []
 
 
 def _hub_reason(error: Exception, repo: str) -> str:
     from huggingface_hub.errors import HfHubHTTPError
 
     hub, errors = _host(hub_address()), list(_with_causes(error))
-    refusal = next((one for one in errors if isinstance(one, HfHubHTTPError)), None)
+    refusal = next((cause for cause in errors if isinstance(cause, HfHubHTTPError)), None)
     if refusal is not None:
         return _reason_of_refusal(refusal, repo, hub)
-    if any("Timeout" in type(one).__name__ for one in errors):
+    if any("Timeout" in type(cause).__name__ for cause in errors):
         return f"{hub} stopped responding. Try again; complete files are kept."
-    if any(type(one).__name__ in BROKEN_CONNECTIONS or "Consistency check failed" in str(one) for one in errors):
+    if any(type(cause).__name__ in BROKEN_CONNECTIONS or "Consistency check failed" in str(cause) for cause in errors):
         return f"the download of a file of {repo} from {hub} is incomplete. Try again; complete files are kept."
     return f"{one_line(error)[:300].rstrip('.')}."
 
@@ -391,20 +391,20 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
         source: source of the tensors, for messages.
         ignore: prefix of tensors that may be unused, such as the classifier.
     """
-    wanted = module.state_dict()
+    expected = module.state_dict()
     loaded = OrderedDict(
-        (name, t) for name, t in tensors.items() if name in wanted or not (ignore and name.startswith(ignore))
+        (name, t) for name, t in tensors.items() if name in expected or not (ignore and name.startswith(ignore))
     )
     # Files do not contain the versions of modules, which some modules require.
-    loaded._metadata = wanted._metadata  # type: ignore[attr-defined]
+    loaded._metadata = expected._metadata  # type: ignore[attr-defined]
     with fitting(source):
         module.load_state_dict(loaded)
 
 
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
     problems = [
-        f"{len(names)} {what} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
-        for what, names in (("missing", missing), ("unexpected", unexpected), ("with a different shape", misshapen))
+        f"{len(names)} {problem} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
+        for problem, names in (("missing", missing), ("unexpected", unexpected), ("with a different shape", misshapen))
         if names
     ]
     if problems:
@@ -438,7 +438,7 @@ def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
         return re.findall(r'"([^"]+)"', section.group(1)) if section else []
 
     shapes = re.findall(r"size mismatch for ([\w.]+): \D*(\[.*?\])\D*(\[.*?\])", text)
-    misshapen = [f"{name} {found} for {wanted}" for name, found, wanted in shapes]
+    misshapen = [f"{name} {actual} for {required}" for name, actual, required in shapes]
     return names("Missing key"), names("Unexpected key"), misshapen
 
 

@@ -91,11 +91,11 @@ def checkpoints(name: str) -> tuple[str, ...]:
     pattern = parsed.options.get("weights", "")
     if not any(sign in pattern for sign in "*?") or user_path(pattern).exists():
         return (name,)
-    found = glob(str(user_path(pattern)))
-    if not found:
+    paths = glob(str(user_path(pattern)))
+    if not paths:
         raise BadConfig(f"No file matches '{pattern}' in '{name}'. Use a pattern such as ckpts/step-*.pt.")
-    found.sort(key=lambda path: (int(numbers[-1]) if (numbers := re.findall(r"\d+", path)) else -1, path))
-    return tuple(ModelName(parsed.base, {**parsed.options, "weights": path}).full for path in found)
+    paths.sort(key=lambda path: (int(numbers[-1]) if (numbers := re.findall(r"\d+", path)) else -1, path))
+    return tuple(ModelName(parsed.base, {**parsed.options, "weights": path}).full for path in paths)
 
 
 def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:
@@ -121,10 +121,10 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
 
 def not_in_catalog(name: str, known: Collection[str]) -> str:
     """Return the message for a name without a provider that is not in the catalog ``known``, with a suggestion."""
-    own = [one for one in known if ":" not in one]
-    same = [one for one in known if one.rpartition(":")[2] == name]
+    unprefixed = [entry for entry in known if ":" not in entry]
+    same_ending = [entry for entry in known if entry.rpartition(":")[2] == name]
     path = user_path(name)
-    if suggestion := suggest(name, own) or suggest(name, same):
+    if suggestion := suggest(name, unprefixed) or suggest(name, same_ending):
         hint = suggestion.strip()
     elif path.suffix == ".onnx":
         hint = f"For an ONNX file, use 'onnx:{name}'."

@@ -66,7 +66,7 @@ class Readouts:
         if self._pool == "cls" and not network.class_token:
             raise BadConfig(f"'{name}': this model has no class token. Use '@pool=mean'.")
         with _captured(network.blocks) as outputs:
-            own = network.embed(batch)
+            output = network.embed(batch)
         self._prefixes = _count_prefixes(network, batch, outputs)
         for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
@@ -78,7 +78,7 @@ class Readouts:
         self._layers = [(layer, self._pool or default) for layer, default in zip(layers, defaults, strict=True)]
         self.asked: Sequence[tuple[int | None, str]] = self._layers or [(None, self._pool or network.pooling)]
         self.blocks = () if layers or None in self._prefixes else tuple(self._readable_blocks())
-        self.first = self.read(batch) if layers or self._pool else [own]
+        self.first = self.read(batch) if layers or self._pool else [output]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
         """Return (N, D) for each of `asked`."""
@@ -105,8 +105,8 @@ class Readouts:
 
     def _readable_blocks(self) -> Iterator[tuple[int, str]]:
         for layer, prefix in enumerate(self._prefixes, 1):
-            there = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
-            yield from ((layer, pool) for pool in there if self._pool in (None, pool))
+            poolings = ("cls", "mean") if self._network.class_token and prefix else ("mean",)
+            yield from ((layer, pool) for pool in poolings if self._pool in (None, pool))
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
@@ -120,19 +120,19 @@ def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any
     if not network.prefix or network.features is None:
         return [network.prefix if _can_be_pooled(output, len(batch)) else None for output in outputs]
     tokens = network.features(batch).shape[1]
-    known = {tokens: network.prefix, tokens - network.prefix: 0}
-    return [known.get(output.shape[1]) if _can_be_pooled(output, len(batch)) else None for output in outputs]
+    prefix_by_count = {tokens: network.prefix, tokens - network.prefix: 0}
+    return [prefix_by_count.get(output.shape[1]) if _can_be_pooled(output, len(batch)) else None for output in outputs]
 
 
 @contextmanager
 def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
     """Yield a list that a forward pass inside the context fills with the outputs of ``blocks``."""
     outputs: list[Any] = [None] * len(blocks)
-    mine = get_ident()
+    thread = get_ident()
 
     def capture(position: int) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if get_ident() == mine:  # other threads may run the same module at the same time
+            if get_ident() == thread:  # other threads may run the same module at the same time
                 outputs[position] = output[0] if isinstance(output, tuple) else output
 
         return hook
@@ -288,8 +288,8 @@ class NetworkEmbedder(LoadedEmbedder):
         free_memory(self.device)
 
     def close(self) -> None:
-        for held in ("_network", "_readouts", "_compiled"):
-            self.__dict__.pop(held, None)
+        for name in ("_network", "_readouts", "_compiled"):
+            self.__dict__.pop(name, None)
         free_memory(self.device)
 
     def dims(self) -> Mapping[str, int]:
@@ -425,13 +425,13 @@ class NetworkEmbedder(LoadedEmbedder):
                 prepared.pin_memory() if self._device.type == "cuda" else prepared
             )  # copied asynchronously from there
 
-        done: list[list[np.ndarray]] = []
+        outputs_by_batch: list[list[np.ndarray]] = []
         position, size = 0, self.batch_size  # other threads may reduce the batch size of the model meanwhile
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), size)
             try:
                 for outputs in self._threads.feed(prepare, begin, batches, AHEAD if self._own else 1):
-                    done.append(outputs)
+                    outputs_by_batch.append(outputs)
                     position += len(outputs[0])
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
@@ -445,7 +445,7 @@ class NetworkEmbedder(LoadedEmbedder):
                 self.batch_size = min(self.batch_size, size)  # for later calls; it does not change the recipe
                 free_memory(self.device)
         self._threads.release()
-        return [np.concatenate(outputs) for outputs in zip(*done, strict=True)]
+        return [np.concatenate(outputs) for outputs in zip(*outputs_by_batch, strict=True)]
 
     def _recipe(self, layer: int | None, pooling: str) -> dict[str, Any]:
         import torch

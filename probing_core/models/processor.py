@@ -115,12 +115,12 @@ class BatchThreads:
         stem = next((module for module in network.modules() if isinstance(module, Conv2d)), None)
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
-    def batches(self, images: range, most: int) -> Iterator[range]:
-        """Yield batches of at most ``most`` positions of ``images``. On a CPU, the last batches have equal sizes."""
+    def batches(self, images: range, max_size: int) -> Iterator[range]:
+        """Yield batches of at most ``max_size`` positions of ``images``. On a CPU, the last ones have equal sizes."""
         start = 0
         while (left := len(images) - start) > 0:
-            divided = self._on_cpu and left > min(MAX_UNDIVIDED, most)
-            size = min(most, ceil(left / self.threads)) if divided else most
+            divided = self._on_cpu and left > min(MAX_UNDIVIDED, max_size)
+            size = min(max_size, ceil(left / self.threads)) if divided else max_size
             stop = start + size * (self.threads if divided else 1)
             yield from (images[i : i + size] for i in range(start, min(stop, len(images)), size))
             start = stop
@@ -153,14 +153,14 @@ class BatchThreads:
         if self._on_cpu:
             yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
             return
-        begun = deque[Pass[T]]()
+        passes = deque[Pass[T]]()
         with closing(_in_order(_threads(PREPARING, "batches"), prepare, batches, PREPARING)) as prepared:
-            for ready in prepared:
-                begun.append(begin(ready))
-                if len(begun) == BEGUN:
-                    yield begun.popleft()()
-        while begun:
-            yield begun.popleft()()
+            for batch in prepared:
+                passes.append(begin(batch))
+                if len(passes) == BEGUN:
+                    yield passes.popleft()()
+        while passes:
+            yield passes.popleft()()
 
     def release(self) -> None:
         """Release the memory that the threads reuse from batch to batch."""
@@ -173,23 +173,23 @@ class BatchThreads:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[S], T], batches: Iterable[S], most: int
+    pool: ThreadPoolExecutor, function: Callable[[S], T], batches: Iterable[S], max_pending: int
 ) -> Generator[T, None, None]:
-    """Apply ``function`` to every batch in a thread pool, with at most ``most`` pending, and yield results in order.
+    """Apply ``function`` to every batch in a thread pool, and yield results in order.
 
-    No call is pending when the iterator ends, even after an error.
+    At most ``max_pending`` calls are pending. No call is pending when the iterator ends, even after an error.
     """
     under_way: deque[Future[T]] = deque()
     try:
         for batch in batches:
-            if len(under_way) == most:
+            if len(under_way) == max_pending:
                 yield under_way.popleft().result()
             under_way.append(pool.submit(function, batch))
         while under_way:
             yield under_way.popleft().result()
     finally:
-        for one in under_way:
-            one.cancel()
+        for future in under_way:
+            future.cancel()
         wait(under_way)
 
 
@@ -201,10 +201,10 @@ def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
         return batch.to(device, copy=True)
     copying, computing = _copying(device), torch.cuda.current_stream(device)
     with torch.cuda.stream(copying):
-        there = batch.to(device, non_blocking=True)
+        copied = batch.to(device, non_blocking=True)
     computing.wait_stream(copying)
-    there.record_stream(computing)  # do not reuse its memory before the pass has read it
-    return there
+    copied.record_stream(computing)  # do not reuse its memory before the pass has read it
+    return copied
 
 
 def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[list[np.ndarray]]:
@@ -214,13 +214,13 @@ def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[l
     if device.type != "cuda":
         arrays = [output.float().cpu().numpy() for output in outputs]
         return lambda: arrays
-    here = [output.float().to("cpu", non_blocking=True) for output in outputs]
+    copies = [output.float().to("cpu", non_blocking=True) for output in outputs]
     copied = torch.cuda.Event()
     copied.record(torch.cuda.current_stream(device))
 
     def arrays_when_copied() -> list[np.ndarray]:
         copied.synchronize()
-        return [output.numpy() for output in here]
+        return [output.numpy() for output in copies]
 
     return arrays_when_copied
 
@@ -280,8 +280,8 @@ def out_of_memory(error: BaseException) -> bool:
     """Return whether the device or the machine ran out of memory. On a CPU, torch reports it only in the message."""
     import torch
 
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in words)
+    phrases = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(w in str(error).lower() for w in phrases)
 
 
 @cache  # once per process

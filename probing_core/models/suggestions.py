@@ -34,10 +34,14 @@ def suggestions() -> Suggestions:
             sources |= dict(library())
     in_catalog = {spec.name: spec.check() for spec in CATALOG}
     is_here = {name: hub.on_disk(source).available for name, source in sources.items() if source}
-    is_here |= {name: found.available for name, found in in_catalog.items() if found.available or found.download_from}
+    is_here |= {
+        name: availability.available
+        for name, availability in in_catalog.items()
+        if availability.available or availability.download_from
+    }
     return Suggestions(
-        tuple(name for name, here in sorted(is_here.items()) if here),
-        tuple(name for name, here in sorted(is_here.items()) if not here),
+        tuple(name for name, on_disk in sorted(is_here.items()) if on_disk),
+        tuple(name for name, on_disk in sorted(is_here.items()) if not on_disk),
     )
 
 

@@ -64,5 +64,5 @@ def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbe
     embedder = NetworkEmbedder(
         parsed.full, replace(network, is_random=True), preprocessing, parsed.options, device, precision
     )
-    stated = spec.download_mb or spec.ask_download_mb()
-    return embedder, Download(stated or embedder.megabytes, is_exact=bool(stated))
+    download_mb = spec.download_mb or spec.ask_download_mb()
+    return embedder, Download(download_mb or embedder.megabytes, is_exact=bool(download_mb))

@@ -174,8 +174,8 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
     """Return the weights digest that runs store, which includes the text encoder in the order of its layers."""
-    words = [key for key in weights if key.startswith("text.")]
-    if not words:
+    text_keys = [key for key in weights if key.startswith("text.")]
+    if not text_keys:
         return weights_digest(vit.state_dict())
 
     def place(key: str) -> tuple:
@@ -185,4 +185,4 @@ def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
         return first, inner[:2], "self_attn" not in inner, "out_proj" in inner, layer, key.endswith("bias")
 
     encoder = {f"encoder.{key}": tensor for key, tensor in vit.state_dict().items()}
-    return weights_digest(encoder | {key: weights[key] for key in sorted(words, key=place)})
+    return weights_digest(encoder | {key: weights[key] for key in sorted(text_keys, key=place)})

@@ -364,7 +364,9 @@ class Calculations:
         classes = self._classes if fine else self._groups
         learned_fraction, live_s = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
         if not self._snapshot.has_splits:  # a fit per fold, one on all photographs, and one for new images
-            return live_s + fits_s(learned_fraction * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1))
+            return live_s + fits_s(
+                learned_fraction * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1)
+            )
         path = fits_s(learned_fraction * rows, dim, classes, penalties=ALONG)
         if not fine:
             return path

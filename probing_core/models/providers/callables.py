@@ -67,12 +67,12 @@ class CallableEmbedder(LoadedEmbedder):
 
     @cached_property
     def _answers(self) -> str:
-        first, *others = _fixed_pictures()
+        first, *other_pictures = _fixed_pictures()
         answers = self.embed(first)
         if not np.array_equal(answers, self.embed(_fixed_pictures()[0])):
             return UNSTEADY
         sha = hashlib.sha256(answers.tobytes())
-        for pictures in others:
+        for pictures in other_pictures:
             try:
                 sha.update(self.embed(pictures).tobytes())
             except Exception as error:  # the function may support only one image size
@@ -83,8 +83,8 @@ class CallableEmbedder(LoadedEmbedder):
         return rows_of(f"'{self.name}'", self._function(images), len(images), self.dim)
 
 
-def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return the array or tensor ``result`` of ``who`` as embeddings (N, D) ``float32`` of ``count`` images.
+def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
+    """Return the array or tensor ``result`` of ``source`` as embeddings (N, D) ``float32`` of ``count`` images.
 
     Raises:
         BadArray: it has a different shape, or contains values that are not finite numbers.
@@ -92,25 +92,25 @@ def rows_of(who: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy does not support
         result = result.detach().float().cpu().numpy()
     try:
-        found = np.asarray(result)
-        got = f"the shape {found.shape}" if found.dtype.kind in "biuf" else f"values of the type {found.dtype}"
+        matrix = np.asarray(result)
+        got = f"the shape {matrix.shape}" if matrix.dtype.kind in "biuf" else f"values of the type {matrix.dtype}"
     except ValueError:
-        found, got = np.empty(0, object), "rows of different lengths"
-    if found.dtype.kind not in "biuf" or found.ndim != 2 or len(found) != count or not found.shape[1]:
+        matrix, got = np.empty(0, object), "rows of different lengths"
+    if matrix.dtype.kind not in "biuf" or matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
         raise BadArray(
-            f"{who} gave {got} for {count} image{'s' * (count != 1)}; "
+            f"{source} gave {got} for {count} image{'s' * (count != 1)}; "
             f"return one row per image, ({count}, {dim or 'D'}), of numbers."
         )
-    if dim and found.shape[1] != dim:
+    if dim and matrix.shape[1] != dim:
         raise BadArray(
-            f"{who} gave rows of {found.shape[1]} numbers where {dim} are expected; every call gives embeddings of the "
-            f"same dimension."
+            f"{source} gave rows of {matrix.shape[1]} numbers where {dim} are expected; every call gives embeddings of "
+            f"the same dimension."
         )
     with np.errstate(over="ignore"):  # values that are too large are rejected below
-        rows = found.astype(np.float32, copy=False)
+        rows = matrix.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
-            f"{who} gave values that are not finite numbers in float32 (NaN, infinity, too large) for "
+            f"{source} gave values that are not finite numbers in float32 (NaN, infinity, too large) for "
             f"{np.count_nonzero(~np.isfinite(rows).all(1))} of {count} images; look at what it gives for them."
         )
     return rows
@@ -124,7 +124,10 @@ def _fixed_pictures() -> tuple[list[Image], ...]:
     slope = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, noise.shape)
 
     def squares(side: int) -> list[Image]:
-        return [cv2.resize(central_square(one), (side, side), interpolation=cv2.INTER_AREA) for one in photographs]
+        return [
+            cv2.resize(central_square(photograph), (side, side), interpolation=cv2.INTER_AREA)
+            for photograph in photographs
+        ]
 
     return [noise, np.ascontiguousarray(slope), *squares(128)], squares(224)[:2], photographs[:1]
 
@@ -139,8 +142,8 @@ def from_callable(
         batch_size: images per call; by default 64.
     """
 
-    def load(asked: ModelName, device: str, precision: str) -> CallableEmbedder:
-        refuse_options(name, asked.options)
+    def load(model_name: ModelName, device: str, precision: str) -> CallableEmbedder:
+        refuse_options(name, model_name.options)
         return CallableEmbedder(name, function, dim, batch_size)
 
     return EmbedderSpec(name=name, family="callable", dim=dim, weights="in memory", loader=load)
@@ -181,10 +184,11 @@ def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any]
     if isinstance(preprocess, Preprocessing):
         return torch.from_numpy(make_batch(images, preprocess)).permute(0, 3, 1, 2)
     prepared = [preprocess(pillow.fromarray(image)) for image in images]
-    if not all(isinstance(one, torch.Tensor) and one.shape == prepared[0].shape for one in prepared):
-        found = sorted({str(tuple(one.shape)) if hasattr(one, "shape") else type(one).__name__ for one in prepared})
+    if not all(isinstance(tensor, torch.Tensor) and tensor.shape == prepared[0].shape for tensor in prepared):
+        types = (tuple(t.shape) if hasattr(t, "shape") else type(t).__name__ for t in prepared)
+        shapes = sorted({str(t) for t in types})
         raise BadConfig(
-            f"The preprocessing must return tensors (C, H, W) of one shape for all images, got {', '.join(found)}."
+            f"The preprocessing must return tensors (C, H, W) of one shape for all images, got {', '.join(shapes)}."
         )
     return torch.stack(prepared)
 
@@ -259,8 +263,8 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         )
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
 
-    def load(asked: ModelName, device: str, precision: str) -> ArrayEmbedder:
-        refuse_options(name, asked.options)
+    def load(model_name: ModelName, device: str, precision: str) -> ArrayEmbedder:
+        refuse_options(name, model_name.options)
         return ArrayEmbedder(name, matrix, samples, digest)
 
     return EmbedderSpec(name=name, family="precomputed", dim=matrix.shape[1], weights="an array in memory", loader=load)
@@ -275,7 +279,7 @@ def from_module(
         blocks: modules whose outputs ``@layer=`` pools, first to last.
     """
 
-    def load(asked: ModelName, device: str, precision: str) -> NetworkEmbedder:
+    def load(model_name: ModelName, device: str, precision: str) -> NetworkEmbedder:
         network = Network(
             module=module,
             embed=module,
@@ -283,6 +287,6 @@ def from_module(
             blocks=blocks,
             details={"module": f"{type(module).__module__}.{type(module).__qualname__}"},
         )
-        return NetworkEmbedder(asked.full, network, preprocessing, asked.options, device, precision)
+        return NetworkEmbedder(model_name.full, network, preprocessing, model_name.options, device, precision)
 
     return EmbedderSpec(name=name, family="module", weights="in memory", loader=load)

@@ -114,8 +114,8 @@ def build_csd(tensors: Tensors | None, source: str) -> Network:
     width, patch, grid, layers = VIT_L
     if tensors is not None:
         backbone = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
-        needed = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
-        refuse_misfit(source, [name for name in needed if name not in tensors], [], [])
+        required = ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding")
+        refuse_misfit(source, [name for name in required if name not in tensors], [], [])
         width, _, patch, _ = backbone["conv1.weight"].shape
         grid = round((len(backbone["positional_embedding"]) - 1) ** 0.5)
         layers = len({m.group() for name in backbone if (m := re.match(r"transformer\.resblocks\.\d+", name))})
@@ -193,8 +193,8 @@ def _published(
 ) -> EmbedderSpec:
     """Return an entry of `PUBLISHED`; ``facts`` are the values of `COLUMNS` and the download size in megabytes."""
     about = dict(zip(COLUMNS, facts[:-1], strict=True))
-    where = hub.published_at(source, facts[-1], preferred)
-    return EmbedderSpec(name=name, role=role, loader=loader, **about, **where)
+    source_fields = hub.published_at(source, facts[-1], preferred)
+    return EmbedderSpec(name=name, role=role, loader=loader, **about, **source_fields)
 
 
 def _timm(model: str, *facts: Any, role: str = "", source: str = "") -> EmbedderSpec:

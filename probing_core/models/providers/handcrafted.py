@@ -145,23 +145,23 @@ def _describe_hue(size: int, points: np.ndarray, saturation: np.ndarray, value: 
 
 def _measure_channels(picture: Picture) -> Measured:
     channels = cv2.split(picture.image)
-    apart = [cv2.norm(channels[a], channels[b], cv2.NORM_L2SQR) for a, b in PAIRS]
-    return np.stack([_histogram(channel) for channel in channels]), np.array(apart)
+    distances = [cv2.norm(channels[a], channels[b], cv2.NORM_L2SQR) for a, b in PAIRS]
+    return np.stack([_histogram(channel) for channel in channels]), np.array(distances)
 
 
-def _describe_channels(size: int, counts: np.ndarray, apart: np.ndarray) -> np.ndarray:
+def _describe_channels(size: int, counts: np.ndarray, distances: np.ndarray) -> np.ndarray:
     levels = np.arange(256.0)
     mean, square = counts @ levels / size, counts @ levels**2 / size
     variance = np.maximum(square - mean**2, 0)
-    one, other = np.array(PAIRS).T
+    first, second = np.array(PAIRS).T
     # 2 a b = a**2 + b**2 - (a - b)**2, which is exact for integers
-    covariance = (square[:, one] + square[:, other] - apart / size) / 2 - mean[:, one] * mean[:, other]
+    covariance = (square[:, first] + square[:, second] - distances / size) / 2 - mean[:, first] * mean[:, second]
     deviation = np.sqrt(np.maximum(variance / 255**2, 1e-8))
     shares = [(counts > 0).mean(2), counts[:, :, :4].sum(2) / size, counts[:, :, -4:].sum(2) / size]
     return np.concatenate(
         [
             np.stack([mean / 255, deviation], axis=2).reshape(len(mean), -1),
-            covariance / 255**2 / (deviation[:, one] * deviation[:, other]),
+            covariance / 255**2 / (deviation[:, first] * deviation[:, second]),
             *(np.log(share + 1e-3) for share in shares),
         ],
         axis=1,
@@ -234,16 +234,18 @@ def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
         for steps in jumps:
             phases = steps[:, : steps.shape[1] // period * period].reshape(len(steps), -1, period).mean(1)
             strongest = phases.max(1)
-            rest = (phases.sum(1) - strongest) / (period - 1)
-            logs.append(np.log((strongest + 0.1) / (rest + 0.1)))
+            elsewhere = (phases.sum(1) - strongest) / (period - 1)
+            logs.append(np.log((strongest + 0.1) / (elsewhere + 0.1)))
         columns.append(np.mean(logs, axis=0))
     return np.stack(columns, axis=1)
 
 
 def _measure_noise(picture: Picture) -> Measured:
     luma, red, blue = cv2.split(cv2.cvtColor(picture.image, cv2.COLOR_RGB2YCrCb))
-    response, *others = (cv2.sepFilter2D(p, cv2.CV_16S, NOISE_KERNEL, NOISE_KERNEL) for p in (luma, red, blue))
-    chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in others]
+    response, *chroma_responses = (
+        cv2.sepFilter2D(p, cv2.CV_16S, NOISE_KERNEL, NOISE_KERNEL) for p in (luma, red, blue)
+    )
+    chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in chroma_responses]
     smooth = cv2.medianBlur(luma, 3)
     # Sums over the pixels starting at each tone. Their differences are sums per tone, exact for integers.
     masks = (cv2.threshold(smooth, tone * 256 // TONES - 1, 255, cv2.THRESH_BINARY)[1] for tone in range(1, TONES))

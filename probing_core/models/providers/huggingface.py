@@ -135,9 +135,11 @@ def network(model: nn.Module, processor: Any) -> Network:
 
     dual = hasattr(model, "get_image_features")
     tower: Any = model.vision_model if dual else model
-    own = {name.rsplit(".", 1)[-1] for name, _ in tower.named_parameters() if name.startswith("embeddings.")}
-    class_token = bool(own & {"cls_token", "class_embedding"})
-    prefix = class_token + ("distillation_token" in own) + getattr(tower.config, "num_register_tokens", 0)
+    parameter_names = {
+        name.rsplit(".", 1)[-1] for name, _ in tower.named_parameters() if name.startswith("embeddings.")
+    }
+    class_token = bool(parameter_names & {"cls_token", "class_embedding"})
+    prefix = class_token + ("distillation_token" in parameter_names) + getattr(tower.config, "num_register_tokens", 0)
     lists = [module for module in tower.modules() if isinstance(module, torch.nn.ModuleList)]
     pool = "cls" if class_token else "mean"
 

@@ -134,9 +134,9 @@ def _tag(name: ModelName) -> Mapping[str, Any]:
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
-    known = open_clip.list_models()
-    if architecture not in known:
-        raise unknown("open_clip has no architecture", architecture, known, "open_clip.list_models()")
+    architectures = open_clip.list_models()
+    if architecture not in architectures:
+        raise unknown("open_clip has no architecture", architecture, architectures, "open_clip.list_models()")
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not tag:
         if "weights" in name.options:

