@@ -1,16 +1,17 @@
 """Check every page and tab: ``python -m lab.scripts.page_findings [--run DIR] [--pictures DIR]`` prints JSON.
 
-Each address is opened in windows of several widths, in light and in dark. Reported are the number of page views and,
-for each view with findings: exceptions that the page shows, console errors, serious and critical findings of axe, and
-pixels by which the page is wider than its window.
+Each address is opened in light and in dark, in a window that becomes narrower. A view with findings is one line, as soon
+as it was looked at: exceptions that the page shows, console errors, serious and critical findings of axe, pixels by
+which the page is wider than its window, and whether it never came to rest. The last line has the counts.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from lab.devtools.commands import parser_of
 
 WIDTHS = (1400, 820, 390)
 SCHEMES = ("light", "dark")
+KINDS = ("exceptions", "console", "axe", "overflow", "late")
 
 FITS_MS = 20_000
 """Charts shrink some time after their window."""
@@ -43,8 +45,13 @@ def main() -> None:
     options = parser.parse_args()
     widths = [int(width) for width in options.widths.split(",")]
     arguments = ["--run", options.run] if options.run else []
-    found = check(arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures)
-    print(json.dumps(found, indent=1))
+    views: dict[str, dict[str, Any]] = {}
+    for view, found in check(arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures):
+        views[view] = found
+        if any(found.values()):
+            print(json.dumps({view: found}), flush=True)
+    counts = {kind: sum(bool(found[kind]) for found in views.values()) for kind in KINDS}
+    print(json.dumps({"views": len(views), "load": os.getloadavg()[0], "counts": counts}))
 
 
 def check(
@@ -53,36 +60,37 @@ def check(
     widths: Sequence[int],
     schemes: Sequence[str],
     pictures: Path | None = None,
-) -> dict[str, Any]:
-    """Serve the dashboard with its ``arguments``, open the pages ``names`` in all views, and return the report."""
-    views: dict[str, dict[str, Any]] = {}
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Serve the dashboard with its ``arguments``, and yield each view of the pages ``names`` with its findings."""
     with tempfile.TemporaryDirectory() as profile, served(arguments) as address, window(Path(profile)) as context:
         tab = Tab(context)
-        for name in names:
-            for scheme in schemes:
+        for name, scheme in itertools.product(names, schemes):
+            with tab.visitor() as (page, complaints):
+                page.emulate_media(color_scheme=scheme)
+                page.set_viewport_size({"width": widths[0], "height": WINDOW["height"]})
+                page.goto(f"{address}/{ADDRESSES[name]}")
                 for width in widths:
+                    page.set_viewport_size({"width": width, "height": WINDOW["height"]})
                     view = f"{name}-{width}-{scheme}"
-                    with tab.visitor() as (page, complaints):
-                        page.set_viewport_size({"width": width, "height": WINDOW["height"]})
-                        page.emulate_media(color_scheme=scheme)
-                        page.goto(f"{address}/{ADDRESSES[name]}")
-                        page.get_by_role("heading", level=1).first.wait_for()
-                        wait_until_settled(page)
-                        if pictures:
-                            _save(page, pictures / f"{view}.png")
-                        views[view] = {
-                            "exceptions": page.get_by_test_id("stException").all_inner_texts(),
-                            "axe": violations_of(page),
-                            "overflow": overflow_of(page),
-                            "console": list(complaints),
-                        }
-    kinds = ("exceptions", "console", "axe", "overflow")
-    return {
-        "views": len(views),
-        "load": os.getloadavg()[0],
-        "counts": {kind: sum(bool(found[kind]) for found in views.values()) for kind in kinds},
-        "findings": {view: found for view, found in views.items() if any(found.values())},
-    }
+                    yield view, _findings(page, complaints, pictures / f"{view}.png" if pictures else None)
+
+
+def _findings(page: Any, complaints: list[str], picture: Path | None) -> dict[str, Any]:
+    """Return what is wrong with what ``page`` shows, and clear its ``complaints``."""
+    found: dict[str, Any] = dict.fromkeys(KINDS)
+    try:
+        page.get_by_role("heading", level=1).first.wait_for()
+        wait_until_settled(page)
+        if picture:
+            _save(page, picture)
+        found["exceptions"] = page.get_by_test_id("stException").all_inner_texts()
+        found["axe"] = violations_of(page)
+        found["overflow"] = overflow_of(page)
+    except TooLate as error:
+        found["late"] = error.message.splitlines()[0]
+    found["console"] = list(complaints)
+    complaints.clear()
+    return found
 
 
 def _save(page: Any, path: Path) -> None:

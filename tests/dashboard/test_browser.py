@@ -117,11 +117,10 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
         assert not complaints
 
 
-def test_page_findings_counts_views_and_what_is_wrong_with_them(made_run):
-    found = check(["--run", str(made_run)], ["methods"], [820], ["dark"])
-    assert found["views"] == 1
-    assert found["counts"] == dict.fromkeys(("exceptions", "console", "axe", "overflow"), 0)
-    assert found["findings"] == {}
+def test_page_findings_looks_at_each_width_and_finds_nothing(made_run):
+    views = dict(check(["--run", str(made_run)], ["methods"], [820, PHONE], ["dark"]))
+    assert list(views) == ["methods-820-dark", f"methods-{PHONE}-dark"]
+    assert not [found for found in views.values() if any(found.values())]
 
 
 ROWS = """() => {
