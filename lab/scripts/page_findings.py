@@ -1,8 +1,8 @@
 """Check every page and tab: ``python -m lab.scripts.page_findings [--run DIR] [--pictures DIR]`` prints JSON.
 
-Each address is opened in light and in dark, in a window that becomes narrower. A view with findings is one line, as soon
-as it was looked at: exceptions that the page shows, console errors, serious and critical findings of axe, pixels by
-which the page is wider than its window, and whether it never came to rest. The last line has the counts.
+Each address is opened in light and in dark, in a window that becomes narrower. Each view with findings is printed as
+one line: exceptions that the page shows, console errors, serious and critical findings of axe, pixels by which the page
+is wider than its window, and whether it never came to rest. The last line has the counts.
 """
 
 from __future__ import annotations
