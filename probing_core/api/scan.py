@@ -29,7 +29,7 @@ from probing_core.api.scan_results import (
     write_page,
     write_tables,
 )
-from probing_core.compute.runtime.parallel import in_chunks, one_core_threads, picture_pool
+from probing_core.compute.runtime.parallel import image_pool, in_chunks, one_core_threads
 from probing_core.cores import cores
 from probing_core.errors import BadConfig, one_line
 from probing_core.measures.notation import in_percent
@@ -98,7 +98,7 @@ def scan(
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
     # Processes also where there are few files: one that crashes must not end the scan.
-    with picture_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
+    with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
         measured = partial(
             measure,
             decoding=partial(decoders.submit, partial(decode, view=predictor.recipe.view)),

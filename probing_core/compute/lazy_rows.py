@@ -1,4 +1,4 @@
-"""Rows of embeddings that are read when they are asked for, since there may be more than memory holds."""
+"""Rows of embeddings that are read on access, since there may be more than memory holds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ READ_ROWS = 2**16
 
 @dataclass(frozen=True, eq=False)
 class LazyRows:
-    """Rows (N, D) ``float32`` that are read when they are asked for.
+    """Rows (N, D) ``float32`` that are read on access.
 
     Attributes:
-        arrays: (n, D) each, memory-mapped or not; the rows of one follow those of another.
+        arrays: (n, D) each, memory-mapped or not; their rows are concatenated.
         picked: (N,) positions of these rows among all; all of them if None.
     """
 

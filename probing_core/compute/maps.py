@@ -1,4 +1,4 @@
-"""UMAP coordinates of samples in one of two readings, and the nearest pictures of other photographs.
+"""UMAP coordinates of samples in one of two projections, and the nearest samples of other photographs.
 
 UMAP places up to `LANDMARKS` samples. In a larger run each other sample is placed between its nearest landmarks by
 `place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods. Neighbors are sought
@@ -35,7 +35,7 @@ MAP_ROWS = 8192
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Rows (N, D) minus the mean of their image, read when they are asked for.
+    """Rows (N, D) minus the mean of their image, read on access.
 
     Attributes:
         codes: (N,) image of each, from 0.
@@ -60,8 +60,8 @@ class Residuals:
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
     """Return embeddings ``X`` (N, D) of ``samples`` in one of the `READINGS`.
 
-    `DONE` subtracts the mean of its versions from each image, which leaves what was done to it; `EVERYTHING` leaves
-    all. An image's mean is over the transformations that all images have, since a few images have more.
+    `DONE` subtracts from each image the mean of its versions, which leaves the transformation. `EVERYTHING` changes
+    nothing. An image's mean is over the transformations that all images have, since a few images have more.
     """
     if reading == EVERYTHING:
         return X

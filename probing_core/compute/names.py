@@ -35,8 +35,8 @@ DETECTOR = "detector"
 
 DONE, EVERYTHING = "done", "everything"
 READINGS = (DONE, EVERYTHING)
-"""Readings of a map: by what was done to a picture (the mean of each image's versions is subtracted), and by
-everything."""
+"""Projections of a map: by transformation (the mean of each image's versions is subtracted), and of the unchanged
+embeddings."""
 
 NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.crops import DIRECT_UP_TO
-from probing_core.compute.runtime.parallel import in_chunks, picture_pool
+from probing_core.compute.runtime.parallel import image_pool, in_chunks
 from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.sampling.series import alter_elsewhere
 from probing_core.corpora import assign_splits, drawn
@@ -219,7 +219,7 @@ def measure_units(
     photographs.
     """
     transforms = learned_transforms(design.transforms)
-    with picture_pool(len(transforms) * sum(map(len, units))) as pool:
+    with image_pool(len(transforms) * sum(map(len, units))) as pool:
         for unit, results in in_chunks(pool, partial(measure_photograph, corpora, transforms, design), units):
             yield {
                 "features": np.concatenate([X for X, _ in results]),

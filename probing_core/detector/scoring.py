@@ -19,7 +19,7 @@ import pandas as pd
 from probing_core.answers.answer import score_of
 from probing_core.answers.crops import Crops, Prediction, cut
 from probing_core.answers.reference_sets import AS_IT_IS, LARGE, TURNED_GRAY, VIEW
-from probing_core.compute.runtime.parallel import in_chunks, picture_pool
+from probing_core.compute.runtime.parallel import image_pool, in_chunks
 from probing_core.compute.sampling.samples import Design
 from probing_core.corpora import drawn
 from probing_core.corpora.base import Corpus
@@ -73,7 +73,7 @@ def made_views(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[list[ScoredView]]:
     make = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
-    with picture_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
+    with image_pool(VIEWS_OF_PHOTOGRAPH * sum(map(len, units))) as pool:
         for _, photographs in in_chunks(pool, make, units):
             yield [view for photograph in photographs for view in photograph]
 

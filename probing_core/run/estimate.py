@@ -27,7 +27,7 @@ import pandas as pd
 
 from probing_core.compute.maps import LANDMARKS
 from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, READINGS, RENDERING
-from probing_core.compute.runtime.parallel import picture_pool, threads
+from probing_core.compute.runtime.parallel import image_pool, threads
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.studies.study_data import FIT_IMAGES, STUDY_IMAGES
@@ -570,7 +570,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     series = list(snapshot.sample_sets) if requests or plan.pending(plan.select(EMBED)) else []
     total, downloads = len(series) + len(requests) + 2, list[Download]()
     pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
-    with picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
+    with image_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
         for count, name in enumerate(series):
             snapshot.progress.update("measure", count, total, "Measuring")
             rates[MADE, name], pictures[name] = _making(snapshot, name, pool)
@@ -633,7 +633,7 @@ def _measured_verdicts(
     available = [set(corpus.rows["image_id"]) for corpus in corpora]
     of_learned = partial(measure_photograph, corpora, learned_transforms(design.transforms), design)
     of_judged = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
-    with picture_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
+    with image_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
             rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # see `_repeated`
             if not rows:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
-from probing_core.compute.runtime.parallel import picture_pool
+from probing_core.compute.runtime.parallel import image_pool
 from probing_core.errors import BadConfig
 from probing_core.run.embedding_worker import Worker, Written
 from probing_core.run.options import EXECUTORS, RAY
@@ -47,7 +47,7 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
         return
     settings = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
     with (
-        picture_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as transformers,
+        image_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as transformers,
         closing(Worker(snapshot.store.root, *settings, transformers)) as worker,
     ):
         yield worker

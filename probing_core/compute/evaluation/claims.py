@@ -58,7 +58,7 @@ def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def models_of_claims(models: Sequence[str]) -> list[str]:
-    """Return those of ``models`` that have a role, or take part in an ablation; none where none has a role."""
+    """Return the ``models`` that have a role or take part in an ablation; none where no model has a role."""
     sets = roles_by_set(models)
     if not sets:
         return []
@@ -126,9 +126,11 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
-    """Return role -> those of ``models`` that have it in the set ``role_set``, each as its checkpoint embeds: by
-    name, or with other weights (``@weights=``, ``@seed=``), which are another training, but not with another layer
-    or pooling."""
+    """Return role -> the ``models`` that have it in the set ``role_set``.
+
+    Other weights (``@weights=``, ``@seed=``) count as a different training of the same encoder. Other layers and
+    poolings are left out.
+    """
     plain = {name: parse(name) for name in models}
     roles = {
         role: [m for m, name in plain.items() if name.base in names and set(name.options) <= {"weights", "seed"}]

@@ -233,13 +233,13 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
     ):
         if rows.any():
             yield columns.balanced(subset, rows, "group-hit-rate")
-            untouched = (columns.table["predicted"] == "identity").to_numpy()[rows]
-            yield subset, "called-identity", rows, mean(untouched, columns.clusters[rows]), columns.chance
+            called_identity = (columns.table["predicted"] == "identity").to_numpy()[rows]
+            yield subset, "called-identity", rows, mean(called_identity, columns.clusters[rows]), columns.chance
     # Only of groups that have an unseen member: with others, the gap would be one between groups.
-    alike = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
-    first, second = columns.accuracy(alike), columns.accuracy(unseen)
+    comparable = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
+    first, second = columns.accuracy(comparable), columns.accuracy(unseen)
     if unseen.any() and len(first.sums) == len(second.sums):
-        yield "all", "generalization-gap", alike | unseen, difference(first, second), 0.0
+        yield "all", "generalization-gap", comparable | unseen, difference(first, second), 0.0
 
 
 def _content(columns: _Columns, far: set[str]) -> Iterator[Score]:

@@ -1,4 +1,4 @@
-"""The machine's cores and memory: threads of numerical libraries, and pools that decode and measure pictures."""
+"""The machine's cores and memory: threads of numerical libraries, and pools that decode and measure images."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in its caller's thread, in the whole process: its own threads would compete with those that work on
-    other pictures."""
+    """Run OpenCV in its caller's thread, in the whole process: its own threads would compete with threads that work on
+    other images."""
     import cv2
 
     before = cv2.getNumThreads()
@@ -65,18 +65,18 @@ def opencv_on_one_thread() -> Iterator[None]:
 T = TypeVar("T")
 R = TypeVar("R")
 
-FEW_PICTURES = 600
-"""Largest number of pictures for which threads make them: processes take half a second to start."""
+FEW_IMAGES = 600
+"""Largest number of images that are computed in threads: processes take half a second to start."""
 
 MEMORY_OF_WORKER = 400 * 2**20
-"""Bytes used by a process that transforms pictures, including neural styles."""
+"""Bytes used by a process that transforms images, including neural styles."""
 
 
 @contextmanager
-def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start a pool that makes or measures about so many pictures: threads where there are few, else ``jobs`` processes,
+def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
+    """Start a pool that computes or measures about so many images: threads if there are few, else ``jobs`` processes,
     by default one per core, as memory allows."""
-    if pictures <= FEW_PICTURES and jobs is None:
+    if images <= FEW_IMAGES and jobs is None:
         with one_core_threads(cores()) as threads:
             yield threads
         return
@@ -88,7 +88,7 @@ def picture_pool(pictures: int, jobs: int | None = None) -> Iterator[Executor]:
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
     """Start ``count`` threads in each of which PyTorch computes on one core, with `opencv_on_one_thread`: more cores
-    would not speed up a picture."""
+    would not speed up an image."""
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 

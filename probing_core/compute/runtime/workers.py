@@ -62,7 +62,7 @@ class NoWorker(ProbingError):
 class Workers(Executor):
     """An executor that computes items in ``count`` processes; functions take one item.
 
-    Functions that cannot be sent to another process, such as those of a notebook, run in threads of this one.
+    Functions that cannot be sent to another process, such as functions of a notebook, run in threads of this one.
     """
 
     def __init__(self, count: int) -> None:
@@ -264,7 +264,7 @@ def _answer(connection: Connection, parent: socket.socket, function: Callable[[A
         for part in parts:
             connection.send_bytes(part)
         return
-    memory = os.memfd_create("pictures")
+    memory = os.memfd_create("images")
     try:
         with open(memory, "wb", buffering=0, closefd=False) as file:
             for part in parts:
@@ -284,7 +284,7 @@ def _message(kind: str, answer: Any, sizes: Sequence[int] = (), in_memory: bool 
 def _error(error: Exception) -> bytes:
     try:
         packed = _message(FAILED, error)
-        pickle.loads(packed)  # some exceptions cannot be made again
+        pickle.loads(packed)  # some exceptions cannot be rebuilt
         return packed
     except Exception:
         return _message(FAILED, RuntimeError(f"{type(error).__name__}: {error}"))

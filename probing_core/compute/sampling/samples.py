@@ -35,7 +35,7 @@ class Design:
         seed: of every random draw.
         repetitions: random draws of strength and noise per image and transform.
         limit: number of images before transforms; None for all.
-        threads: that make pictures; their number does not change the pictures.
+        threads: that compute images; their number does not change the images.
     """
 
     view: int
@@ -98,7 +98,11 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         raise BadCorpus(
             f"Corpus '{corpus.name}' leaves no image for a view of {design.view} pixels; most often: {reason}."
             + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
-            + (" Give pictures in color: without it, changes of color would be none." if reason == "near gray" else "")
+            + (
+                " Use color images: without color, color transformations have no effect."
+                if reason == "near gray"
+                else ""
+            )
         )
     # Only corpora for pretraining encoders list the classes that these never saw.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
@@ -182,7 +186,7 @@ def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
 
 
 class SamplePlan:
-    """The samples of a run of at least one image, without the columns that are measured on the pictures.
+    """The samples of a run of at least one image, without the columns that are measured on the images.
 
     Every image gets every transform except those of the far tier: no probe learns from them, and the networks that make
     them are slow, so `FAR_IMAGES` tested images get them, in the first repetition. Rows are made on demand, so that the
@@ -255,7 +259,7 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
 
 
 def measure_change(before: Image, after: Image) -> dict[str, Any]:
-    """Return the columns of a sample that are measured on its picture."""
+    """Return the columns of a sample that are measured on its image."""
     described = describe(before, after)
     numbers = {name: np.float32(getattr(described, name)) for name in ("ssim", "difference", "distance")}
     return numbers | {"visible": bool(described.visible)}

@@ -2,10 +2,10 @@
 
 - ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
   learns from to the strongest, with the same randomness at all of them.
-- ``rendering``: some images of every split as other programs store them, untouched and under other
+- ``rendering``: some images of every split as other programs store them, clean and under other
   implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
   learn and choose too.
-- ``layers``: some images of every split as in the main samples, and more of them untouched, for which every block of a
+- ``layers``: some images of every split as in the main samples, and more clean images, for which every block of a
   network is embedded.
 
 A run has them if it is evaluated by its splits. They are made and embedded in units like the main samples.
@@ -34,7 +34,7 @@ Columns = dict[str, Any]
 Made = tuple[Image, Image, Columns]
 """The view without the transformation and with it, and what was drawn for it."""
 
-# Keys of random draws: other words would draw other pictures, under the same revision.
+# Keys of random draws: other words would draw other images, under the same revision.
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
@@ -49,7 +49,7 @@ LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
 """Images of each split for which every block is embedded under every transformation."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
-"""Images of each split, including these, for which every block is embedded untouched, for their content."""
+"""Images of each split, including these, for which every block embeds the clean image, for its content."""
 
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Strengths below the weakest, as shares of the way to it from no change: each is twice the one before, since it is not
@@ -71,7 +71,7 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 def rendered(design: Design) -> list[Transform]:
     """Return the transforms in the rendering series: all that probes learn, if any has an alternative implementation.
 
-    Those without one, and identity, are made from the same pictures: otherwise the way in which a picture was reduced
+    Those without one, and identity, are made from the same images: otherwise the way in which an image was reduced
     to the view would separate them from the others.
     """
     learned = [t for t in design.transforms if not t.far]
@@ -94,7 +94,7 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Return the samples of a series, image by image, without the columns that are measured on the pictures.
+    """Return the samples of a series, image by image, without the columns that are measured on the images.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
     name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
@@ -119,13 +119,13 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
 
 def _plan_layers(design: Design, images: pd.DataFrame) -> pd.DataFrame:
     learned = pd.DataFrame([(t.name, t.group) for t in design.transforms if not t.far], columns=["transform", "group"])
-    untouched = learned[learned["transform"] == "identity"]
+    identity = learned[learned["transform"] == "identity"]
     parts = []
     for split, limit in LAYER_IMAGES.items():
         available = images.loc[images["used"] & (images["split"] == split), ["image_id", "base_id", "label", "split"]]
         clean = limit_rows(available.reset_index(drop=True), LAYER_CLEAN_IMAGES[split])
         chosen = limit_rows(clean, limit)
-        parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(untouched, how="cross")]
+        parts += [chosen.merge(learned, how="cross"), clean.drop(chosen.index).merge(identity, how="cross")]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -137,7 +137,7 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_samples(
     series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Make the pictures of ``planned`` (whole images of ``series``), and its rows with the columns measured on them."""
+    """Compute the images of ``planned`` (whole images of ``series``), and its rows with the columns measured on it."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     versions = [
@@ -146,14 +146,14 @@ def make_samples(
         for version in image_versions
     ]
     measured = pd.DataFrame([columns for _, columns in versions], index=planned.index)
-    return [picture for picture, _ in versions], pd.concat([planned, measured], axis=1)
+    return [image for image, _ in versions], pd.concat([planned, measured], axis=1)
 
 
 def _versions(
     series: str, design: Design, corpus: Corpus, transforms: Transforms, rows: list[Columns]
 ) -> list[tuple[Image, Columns]]:
-    picture = corpus.load(rows[0]["image_id"])
-    source = picture if series == RENDERING else prepare_source(picture, design.view)
+    image = corpus.load(rows[0]["image_id"])
+    source = image if series == RENDERING else prepare_source(image, design.view)
     make: Callable[..., Made] = MAKERS[series]
     triples = (make(source, design, transforms, row) for row in rows)
     return [(after, drawn | measure_change(before, after)) for before, after, drawn in triples]
@@ -172,11 +172,11 @@ def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Colu
     return before, after, {"strength": np.float32(strength)}
 
 
-def _rendered(picture: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    """Render ``picture`` as the corpus has it, without the warp, which other programs do not apply."""
+def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    """Render ``image`` as the corpus has it, without the warp, which other programs do not apply."""
     name = row["transform"]
     rng = generator(design.seed, row["image_id"], DRAW_RENDERED.format(name))
-    before = clean(picture, design.view, rng)
+    before = clean(image, design.view, rng)
     return before, alter_elsewhere(before, transforms[name].for_split(row["split"]), rng), {}
 
 

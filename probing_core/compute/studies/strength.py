@@ -34,13 +34,13 @@ class Sweep:
     Attributes:
         rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
             ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
-            more probable than identity.
+        false_positives: image_id x transform, the fraction of the clean versions of the image for which the
+            transformation was more probable than identity.
         note: remark on the fit of the probe.
     """
 
     rows: pd.DataFrame
-    alarms: pd.DataFrame
+    false_positives: pd.DataFrame
     note: str = ""
 
 
@@ -57,11 +57,12 @@ def sweep_of(
     moved = np.empty(len(rows))
     for _, at in rows.groupby(["transform", "strength"], sort=False).indices.items():
         moved[at] = shift(clean[place[rows["image_id"].iloc[at]].to_numpy()], X[at])
-    calm = probe.logits(clean)
-    alarms = pd.DataFrame(calm > calm[:, [identity]], columns=list(probe.classes))
+    clean_logits = probe.logits(clean)
+    detected = clean_logits > clean_logits[:, [identity]]
+    false_positives = pd.DataFrame(detected, columns=list(probe.classes))
     return Sweep(
         rows.assign(right=logits.argmax(1) == truth, detected=true_logits > logits[:, identity], shift=moved),
-        alarms.groupby(clean_rows["image_id"].to_numpy()).mean(),
+        false_positives.groupby(clean_rows["image_id"].to_numpy()).mean(),
         note_of_fits((probe.facts,)),
     )
 
@@ -109,8 +110,8 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
 
 MIN_LEVELS = 3
 
-FEW_ALARMS = 0.05
-"""Share of the untouched images below which too few of them decide (see `detection_threshold`)."""
+MIN_RATE = 0.05
+"""False-positive rate below which too few images decide (see `detection_threshold`)."""
 
 
 def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
@@ -128,8 +129,8 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
         levels = np.array([level_of(transform, strength) for strength in strengths])
         hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
         base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
-        alarms = sweep.alarms[name].reindex(base.index).groupby(base).mean()
-        threshold = detection_threshold(levels, hits.to_numpy(float), alarms.reindex(hits.index).to_numpy())
+        false_positives = sweep.false_positives[name].reindex(base.index).groupby(base).mean()
+        threshold = detection_threshold(levels, hits.to_numpy(float), false_positives.reindex(hits.index).to_numpy())
         value, first, second = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
         table.append(
             {
@@ -144,7 +145,7 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
                 "bases": len(hits),
                 "note": joined(
                     too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
-                    "few false alarms: the interval is too narrow" if threshold.false_alarms < FEW_ALARMS else "",
+                    "few false alarms: the interval is too narrow" if threshold.false_alarms < MIN_RATE else "",
                     sweep.note,
                 ),
             }

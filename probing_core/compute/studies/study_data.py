@@ -32,7 +32,7 @@ SHARES = {
 """False-positive rate: fraction of unrelated pairs above a threshold -> fewest photographs for its estimate."""
 
 MAX_PAIRED_IMAGES = 2000
-"""Untouched images whose pairs are compared: two million pairs."""
+"""Maximum number of clean images whose pairs are compared: two million pairs."""
 
 RAW = "raw"
 """Kind of cosine between unchanged embeddings."""
@@ -43,7 +43,7 @@ CENTERED = "centered"
 
 @dataclass(frozen=True, eq=False)
 class Crossed:
-    """Photographs crossed with transformations: one picture of each photograph under every transformation.
+    """Photographs crossed with transformations: one image of each photograph under every transformation.
 
     Attributes:
         images: one row per photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
@@ -78,12 +78,12 @@ def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.Da
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """Altered test images searched among the untouched ones.
+    """Transformed test images searched among the clean ones.
 
     Attributes:
         rows: of the samples that are the queries.
         ahead: (Q,) number of other images that are at least as near as the original.
-        gallery: untouched test images.
+        gallery: number of clean test images.
     """
 
     rows: pd.DataFrame
@@ -93,14 +93,14 @@ class Retrieved:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Unrelated photographs and altered copies, by one kind of cosine.
+    """Unrelated photographs and transformed copies, by one kind of cosine.
 
     Attributes:
         pairs: number of pairs of unrelated photographs.
-        thresholds: share of unrelated pairs -> the cosine that it exceeds, with its interval.
-        rows: of altered test images, and of their second untouched version.
+        thresholds: false-positive rate -> the cosine that this fraction of unrelated pairs exceeds, with its interval.
+        rows: of transformed test images, and of their second clean version.
         cosines: (n,) of each to its original.
-        chosen, images: untouched images whose pairs were compared, and all of them.
+        chosen, images: number of clean images whose pairs were compared, and of all clean images.
     """
 
     pairs: int
@@ -198,20 +198,20 @@ class StudiedModel(ModelSamples):
         return Crossed(images, self.X[positions[at].ravel()].reshape(*at.shape, -1))
 
     @cached_property
-    def _altered(self) -> EmbeddedRows:
+    def _queries(self) -> EmbeddedRows:
         samples = self.of_split("test")
         return samples.where((samples.rows["transform"] != "identity") | (samples.rows["draw"] == 1))
 
     @cached_property
     def retrieved(self) -> Retrieved:
-        return self.retrieve(self._altered.rows, self._altered.X)
+        return self.retrieve(self._queries.rows, self._queries.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Search the untouched test images, read by blocks, with embeddings ``X`` (n, D) of altered images,
+        """Search the clean test images, read by blocks, with embeddings ``X`` (n, D) of transformed images,
         ``rows``."""
         s = self.samples
-        untouched = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
-        at = np.flatnonzero(untouched)
+        is_gallery = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
+        at = np.flatnonzero(is_gallery)
         clean_rows, gallery = s.iloc[at], self.X.at(at)
         _, photograph = numbered(np.concatenate([rows["base_id"], clean_rows["base_id"]]))
         original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
@@ -223,13 +223,13 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def copies(self) -> dict[str, Copies]:
-        """Pairs of unrelated photographs, and altered copies, by kind of cosine."""
-        rows, X, clean = self._altered.rows, self._altered.X, self.clean.X
-        untouched = self.clean.rows.reset_index(drop=True)
-        sampled = limit_rows(untouched, MAX_PAIRED_IMAGES).index.to_numpy()
+        """Pairs of unrelated photographs, and transformed copies, by kind of cosine."""
+        rows, X, clean = self._queries.rows, self._queries.X, self.clean.X
+        clean_rows = self.clean.rows.reset_index(drop=True)
+        sampled = limit_rows(clean_rows, MAX_PAIRED_IMAGES).index.to_numpy()
         bases = self.clean.bases[sampled]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
-        original = pd.Index(untouched["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
         if is_hash(clean):  # before the mean is subtracted
             clean, X = signed(clean), signed(X)
         by_cosine = {}

@@ -197,23 +197,23 @@ def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray
 
 
 KS = (1, 10)
-"""Numbers of nearest pictures among which the original is searched."""
+"""Numbers of nearest images among which the original is searched."""
 
 ALL = "all"
-"""Every altered picture, instead of one transformation."""
+"""All transformed images, instead of one transformation."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
     """Return recall by transformation, at the strengths of the main samples (``strength`` is NaN) and at each strength
     of the series.
 
-    Identity's is that of its second draw: what the sub-pixel warp of every view costs, and the upper bound of the
-    others.
+    The recall of identity is measured on its second draw. It shows what the sub-pixel warp of every view costs, and is
+    the upper bound for all transformations.
     """
     data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
-    table, altered = [], retrieved.rows["transform"].to_numpy()
+    table, transforms = [], retrieved.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
-        chosen = np.flatnonzero(altered != "identity" if transform == ALL else altered == transform)
+        chosen = np.flatnonzero(transforms != "identity" if transform == ALL else transforms == transform)
         note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
         table += _recall_rows(
             retrieved, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note
@@ -301,14 +301,14 @@ def uses_table(data: StudiedModel) -> pd.DataFrame:
     the same transformation.
     """
     originals = _by_photograph(ORIGINAL, data.retrieved.rows, data.retrieved.ahead < 1)
-    parts = [originals, _copies(data), _content(data), _altered(data)]
+    parts = [originals, _copies(data), _content(data), _same_transformation(data)]
     return pd.concat(parts, ignore_index=True).assign(model=data.model)[USE_COLUMNS]
 
 
 def _by_photograph(use: str, rows: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
     values = rows[["base_id", "transform"]].assign(value=scores)
-    altered = values[values["transform"] != "identity"]
-    return altered.groupby("base_id")["value"].mean().reset_index().assign(use=use)
+    transformed = values[values["transform"] != "identity"]
+    return transformed.groupby("base_id")["value"].mean().reset_index().assign(use=use)
 
 
 def _copies(data: StudiedModel) -> pd.DataFrame:
@@ -319,10 +319,10 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
 
 
 def _content(data: StudiedModel) -> pd.DataFrame:
-    """Classify test photographs by the nearest of the train split in random looks.
+    """Classify test photographs by the nearest of the train split under random transformations.
 
     Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
-    classes of many and of few pictures.
+    classes of many and of few images.
     """
     labels = content_labels(data.images)
     if not labels:
@@ -337,7 +337,7 @@ def _content(data: StudiedModel) -> pd.DataFrame:
     return pd.DataFrame({"base_id": tested.bases[queries], "value": hits, "use": BY_CONTENT})
 
 
-def _altered(data: StudiedModel) -> pd.DataFrame:
+def _same_transformation(data: StudiedModel) -> pd.DataFrame:
     photographs, looks = data.crossed.X.shape[:2]
     X = directions(data.crossed.X[:, :, 0].reshape(photographs * looks, -1))
     photograph, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.names import FINE, GROUP_SUBSET, MAIN
-from probing_core.compute.runtime.parallel import picture_pool
+from probing_core.compute.runtime.parallel import image_pool
 from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
@@ -71,7 +71,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
         if count < MIN_SPLIT_PHOTOGRAPHS:
             raise BadCorpus(
                 f"{MIN_SPLIT_PHOTOGRAPHS} photographs to learn from and {MIN_SPLIT_PHOTOGRAPHS} held out are needed at "
-                f"least; '{corpus.name}' has {count} usable in its split '{split}': give more pictures."
+                f"least; '{corpus.name}' has {count} usable in its split '{split}': use more images."
             )
     content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
@@ -82,7 +82,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
     table = pd.concat(plans, ignore_index=True).drop(columns="sample")
     ids = table["image_id"].unique()
     pictures: list[Image] = []
-    with picture_pool(len(table)) as pool:
+    with image_pool(len(table)) as pool:
         for start in range(0, len(ids), IMAGES_PER_REPORT):
             batch = table[table["image_id"].isin(ids[start : start + IMAGES_PER_REPORT])]
             pictures += make_samples(MAIN, design, corpus, batch, pool)[0]

@@ -49,7 +49,7 @@ class Fold:
         name: ``split``, or ``fold-1`` to ``fold-5``.
         train: (n,) to learn from.
         val: (m,) for the validation loss, by which the penalty is chosen where there are several. In cross-validation,
-            where there is one, those of ``test`` whose transform is learned.
+            where there is one, the samples of ``test`` whose transform is learned.
         test: (k,) to predict.
         penalties: to choose from.
         note: how many samples are learned from, where there are more; shown with each score.
@@ -205,7 +205,7 @@ class Deployment:
         probe: learned from all photographs, at its temperature, with the same prior for each group.
         posterior: turns its edit score into the probability that an image was edited.
         altered, named: (N,) for each sample by probes that did not learn from its photograph: this probability, and the
-            position of the most probable class if it was altered; NaN and -1 for samples that take no part.
+            position of the most probable class if it was edited; NaN and -1 for samples that take no part.
         facts: how the probe was fitted.
     """
 
@@ -219,53 +219,53 @@ class Deployment:
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
     """Fit the probe of live answers, and calibrate it.
 
-    A probe that is best on the bank's own samples of other photographs is not best where another program altered them.
-    So the penalty is the one that predicts the renderings of the val split best, by a probe that learned from the train
-    split alone. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever
-    their split, and predict the others: these answers decide the temperature and the two numbers of `Posterior`. The
-    probe that is kept learns from all photographs. All samples of a class weigh the same, and the bank's own are those
-    of the first repetition: users bring pictures that the bank did not make. Embeddings without negative numbers may
+    A probe that is best on the bank's own samples of other photographs is not best for transformations by other
+    programs. So the penalty is the one with which a probe of the train split predicts the renderings of the val split
+    best. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever their
+    split, and predict the others: these answers decide the temperature and the two numbers of `Posterior`. The probe
+    that is kept learns from all photographs. All samples of a class weigh the same. The bank's own samples are those of
+    the first repetition, since users bring images that the bank did not make. Embeddings without negative numbers may
     enter as square roots, where those predict the renderings better.
 
     Args:
         folds: of the main samples: one for a corpus with splits, or those of cross-validation.
         probes: one for each fold; a run without splits uses them.
     """
-    pictures = Pictures.of(data, task)
+    inputs = SamplesAndRenderings.of(data, task)
     if len(folds) == 1:
-        fitted, cross = _by_splits(data, task, folds[0], pictures)
+        fitted, cross = _by_splits(data, task, folds[0], inputs)
     else:
         fitted = fit_train_and_val(data, task, folds[0], probes)
         cross = [(probe, fold.test) for probe, fold in zip(probes, folds, strict=True)]
     groups = [resolve(name).group for name in task.classes]
     prior = group_prior(groups)
-    calibrating = pictures.rendered if pictures.rendered.any() else pictures.first
+    calibrating = inputs.rendered if inputs.rendered.any() else inputs.first
     calibration = [(probe, tested[calibrating[tested]]) for probe, tested in cross]
     temperature = temperature_of(
-        [(predict(probe, pictures.X.at(rows)), pictures.truth[rows]) for probe, rows in calibration]
+        [(predict(probe, inputs.X.at(rows)), inputs.truth[rows]) for probe, rows in calibration]
     )
-    scores, named = np.full(len(pictures.truth), np.nan), np.full(len(pictures.truth), -1)
+    scores, named = np.full(len(inputs.truth), np.nan), np.full(len(inputs.truth), -1)
     for probe, tested in cross:
         # Apart, since the last digits of a product of matrices depend on the number of rows.
         for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
             for block in np.split(rows, range(READ_ROWS, len(rows), READ_ROWS)):
-                expected = at_temperature(probe.probabilities(pictures.X[block]), temperature) * prior
+                expected = at_temperature(probe.probabilities(inputs.X[block]), temperature) * prior
                 expected /= expected.sum(1, keepdims=True)
                 scores[block] = edit_score(log_of(expected), groups)
                 named[block] = given_edited(expected, groups).argmax(1)
-    scored = pictures.first & ~np.isnan(scores)
+    scored = inputs.first & ~np.isnan(scores)
     posterior = fit_posterior(
         scores[scored],
-        np.array(groups)[pictures.truth[scored]],
-        np.where(pictures.rendered, "alternative", "bank")[scored],
-        pictures.photographs[scored],
+        np.array(groups)[inputs.truth[scored]],
+        np.where(inputs.rendered, "alternative", "bank")[scored],
+        inputs.photographs[scored],
     )
     probe, samples = fitted.with_temperature(temperature).with_prior(prior), slice(len(data.samples))
     return Deployment(probe, posterior, posterior.edited(scores[samples]), named[samples], fitted.facts)
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class SamplesAndRenderings:
     """The samples of a model and, behind them, its renderings.
 
     Attributes:
@@ -284,7 +284,7 @@ class Pictures:
     first: np.ndarray
 
     @classmethod
-    def of(cls, data: ModelSamples, task: Task) -> Pictures:
+    def of(cls, data: ModelSamples, task: Task) -> SamplesAndRenderings:
         table, X = data.rendered or (data.samples[:0], np.empty((0, data.X.shape[1]), np.float32))
         rendered = np.repeat([False, True], [len(data.samples), len(table)])
         return cls(
@@ -298,11 +298,11 @@ class Pictures:
 
 
 def _by_splits(
-    data: ModelSamples, task: Task, fold: Fold, pictures: Pictures
+    data: ModelSamples, task: Task, fold: Fold, inputs: SamplesAndRenderings
 ) -> tuple[LinearProbe, list[tuple[LinearProbe, np.ndarray]]]:
     """Return the probe of all photographs, and five that learned from four fifths of them, each with the positions of
-    the pictures of the others."""
-    X, truth, split, first, rendered = pictures.X, pictures.truth, pictures.split, pictures.first, pictures.rendered
+    the samples of the other photographs."""
+    X, truth, split, first, rendered = inputs.X, inputs.truth, inputs.split, inputs.first, inputs.rendered
 
     def learned_from(
         rows: np.ndarray, validation: np.ndarray, root: bool = False, penalties: Sequence[float] = PENALTY_GRID
@@ -328,7 +328,7 @@ def _by_splits(
     refit = partial(learned_from, root=chosen.root, penalties=(chosen.penalty,))
     main = np.flatnonzero(task.takes_part & task.seen & first[: len(task.truth)])
     all_rows = np.concatenate([draw_photographs(data, main, data.train_samples), rendered_rows])
-    group, cross = assign_groups(pictures.photographs.tolist(), data.seed, MAX_FOLDS), []
+    group, cross = assign_groups(inputs.photographs.tolist(), data.seed, MAX_FOLDS), []
     for held_out in range(group.max() + 1):
         tested = np.flatnonzero((truth >= 0) & (group == held_out))
         probe = refit(all_rows[group[all_rows] != held_out], tested[(first & ~rendered)[tested]])
@@ -358,7 +358,7 @@ def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with the facts that ``choosing``, one for each fold, found on pictures that they never saw."""
+    """Return ``fitted`` with the facts that ``choosing``, one for each fold, found on held-out images."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -379,7 +379,7 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
 def group_prior(groups: Sequence[str]) -> np.ndarray:
     """Return (K,) the prior of the classes, equal for all groups.
 
-    If classes had equal priors, 30 of 31 pictures would be expected to be changed, and groups with many members would
+    If classes had equal priors, 30 of 31 images would be expected to be transformed, and groups with many members would
     be named more often.
     """
     members = np.array([groups.count(group) for group in groups])
@@ -447,10 +447,10 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 
 
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
-    """Return the probe of untouched pictures with its predictions and, if ``oracles``, those of the oracles.
+    """Return the probe of clean images with its predictions and, if ``oracles``, those of the oracles.
 
-    The probe is tested on untouched and on transformed pictures. Oracles, one for each transform, learn from pictures
-    with that transform. Where the probe fails and the oracle does not, a transform has moved the content in the
+    The probe is tested on clean and on transformed images. Oracles, one for each transform, learn from images with that
+    transform. Where the probe fails and the oracle does not, a transform has moved the content in the
     embedding; where both fail, it has removed it.
     """
     task = data.task(CONTENT)
@@ -460,7 +460,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     tables = []
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
-            continue  # for untouched pictures the probe itself is the oracle; the far tier is never learned from
+            continue  # for clean images the probe itself is the oracle; the far tier is never learned from
         transformed = (data.samples["transform"] == transform.name).to_numpy()
         oracle_task = replace(task, truth=np.where(transformed, task.truth, -1), seen=np.ones(len(transformed), bool))
         (fold,) = folds_of(data, oracle_task)

@@ -232,8 +232,8 @@ def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
     found = sweep_of(rows, X, clean_rows, clean, probe)
     assert found.rows["right"].tolist() == [False, False, True, True]
     assert found.rows["detected"].tolist() == [False, True, True, True]
-    assert found.alarms.loc["a", "blur"] == 0.5
-    assert found.alarms.loc["b", ["blur", "noise"]].tolist() == pytest.approx([1 / 3, 1 / 3])
+    assert found.false_positives.loc["a", "blur"] == 0.5
+    assert found.false_positives.loc["b", ["blur", "noise"]].tolist() == pytest.approx([1 / 3, 1 / 3])
     first = clean[[0, 3]]
     expected = np.concatenate([shift(first, X[:2]), shift(first, X[2:])])
     np.testing.assert_allclose(found.rows["shift"], expected)
