@@ -11,7 +11,7 @@ from probing_core.transforms import resolve
 TERMS = {
     "interval": "95% confidence interval over photographs: all crops and versions of a photograph count as one "
     "observation.",
-    "not distinguished": "Paired sign-flip test by photograph against the best model, adjusted for comparing all pairs "
+    "against best": "Paired sign-flip test by photograph against the best model, adjusted for comparing all pairs "
     "of models. Not significantly different: p of at least 0.05.",
     "pair": "The test flips signs by photograph and is adjusted for comparing all pairs of models. It covers the "
     "selection of test photographs, not the random seed of training, whose spread is given here.",

@@ -1,4 +1,4 @@
-"""The read side: a run directory as tidy tables, its pictures made again, and comparisons of its models.
+"""The read side: a run directory as tidy tables, its images recomputed, and comparisons of its models.
 
 Nothing here trains or embeds, and nothing imports a deep-learning framework.
 """

@@ -1,4 +1,4 @@
-"""The command that makes a run again."""
+"""The command that repeats a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL = ("folder", "parquet")
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe names its pictures; that of a shipped run describes them in words."""
+    """Return whether the recipe names its corpus; the recipe of a shipped run only describes it."""
     return _is_named(recipe.corpus)
 
 
@@ -30,8 +30,8 @@ def _is_named(corpus: str) -> bool:
 def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with every option that the recipe decides.
 
-    ``CORPUS`` replaces pictures that the recipe describes without naming their place, ``FURTHER-1`` and so on
-    collections that are not here.
+    ``CORPUS`` stands for a corpus that the recipe describes without naming its location; ``FURTHER-1`` and so on stand
+    for collections that are missing.
     """
     further = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(

@@ -75,11 +75,11 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
 def place_among(run: Run, model: str) -> pd.DataFrame:
     """Return every model of ``run`` by the fine task, best first, and how far ``model`` is from each.
 
-    Models that differ in their seed alone have one place, as in `leaderboard`; ``model`` has its own in any case.
+    Models that differ only in their seed share one place, as in `leaderboard`; ``model`` always has its own.
 
     Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 the best; missing where ``seed_of`` names
     another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` minus its own ``difference`` with
-    the 95 % interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
+    the 95% interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
     on) and ``p`` (paired sign flips by photograph, adjusted for the comparisons with all models that have a place);
     ``bases``, the number of these photographs. NaN in the row of ``model``.
 
@@ -142,7 +142,7 @@ VAL = "val"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare` found; it prints itself.
+    """What `compare` found; it has a readable `repr`.
 
     Attributes:
         table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``,
@@ -180,7 +180,7 @@ class Comparison:
     def _explained(self) -> str:
         if self.max_drop is None:
             return (
-                f"Difference: points, with its 95 % interval over the photographs of {self.split} that both were "
+                f"Difference: points, with its 95% interval over the photographs of {self.split} that both were "
                 f"tested on; p: paired sign flips by photograph, corrected by Holm over the rows of a pair."
             )
         return (
@@ -207,9 +207,9 @@ def compare(
 ) -> Comparison:
     """Compare two models of a run, the models of two runs, or two files that `Scores.save` wrote.
 
-    Which of the three is recognized. Every model that two runs share is compared with itself; if they share none and
-    each has one, these two are. Files hold scores of the split ``val``. With ``max_drop`` models and runs are compared
-    on ``val`` too, so that a model may be checked as often as you like: a choice that is made on ``test`` spoils it.
+    Every model that two runs share is compared with itself. If they share none and each has one, these two are
+    compared. Files hold scores of the split ``val``. With ``max_drop``, models and runs are compared on ``val``, too:
+    then a model may be checked as often as you like, while selecting models on ``test`` would bias it.
 
     Args:
         a: name of a model, a run, or a file; with ``max_drop`` the earlier one.
@@ -217,11 +217,11 @@ def compare(
         run: of the models; by default the reference run.
         max_drop: allowed drop, a fraction from 0 to 1: 0.01 is one point. Intervals are then Student's t with the
             standard error of the bootstrap over photographs, each at the level that Holm's procedure gives its row
-            (Holm 1979): if no model changed, 5 % at most have a row that is worse.
+            (Holm 1979): if no model changed, at most 5% have a row that is worse.
 
     Returns:
-        `Comparison`. Without ``max_drop`` its intervals are of 95 % (bootstrap over photographs), and its p-values of
-        paired sign flips by photograph, corrected by Holm over the contrasts of a pair.
+        `Comparison`. Without ``max_drop`` the intervals are 95% intervals (bootstrap over photographs). The p-values
+        are of paired sign flips by photograph, corrected by Holm over the contrasts of a pair.
 
     Raises:
         UnknownName: the run has no such model.
@@ -295,7 +295,7 @@ def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop:
     """Return one row for each contrast that two models share, with the columns `COMPARED` and, with ``max_drop``,
     ``worse``."""
     if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
-        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both alike.")
+        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both equally.")
     shared = {name: sums.shared_with(theirs[name]) for name, sums in mine.items() if name in theirs}
     rows = []
     for name, (one, two) in shared.items():

@@ -41,7 +41,7 @@ def _blocks(embeddings: np.ndarray | LazyRows) -> Iterable[np.ndarray]:
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Return the place of a picture on a map: the mean of its neighbors' points, weighted by nearness.
+    """Return the place of an image on a map: the mean of its neighbors' points, weighted by nearness.
 
     Args:
         points: ``sample``, ``x``, ``y`` of the map.

@@ -1,4 +1,4 @@
-"""Pictures of a run, which stores none: they are made again from its corpus, which gives the same bytes."""
+"""Images of a run, which stores none: they are recomputed from its corpus, which gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ SOURCES_KEPT = 128
 
 
 class PicturesMissing(ProbingError):
-    """The run's pictures cannot be made on this machine; its text is the reason."""
+    """The run's images cannot be computed on this machine; the message is the reason."""
 
 
 class Pictures:
-    """Makes the pictures of one run again.
+    """Recomputes the images of one run.
 
-    Every method that returns some raises `PicturesMissing` (see `why_not`), or if the picture itself is gone.
+    Every method that returns images raises `PicturesMissing` where there are none (see `why_not`), or where the image
+    itself was removed.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -32,16 +33,16 @@ class Pictures:
 
     @cached_property
     def why_not(self) -> str:
-        """Why there are no pictures, in one sentence; an empty string where there are."""
+        """Why there are no images, in one sentence; empty if there are images."""
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:
-            return f"This run ships no pictures: its corpus, {self.recipe.corpus}, is not on this computer."
+            return f"This run ships no images: its corpus, {self.recipe.corpus}, is not on this computer."
         except ProbingError as error:
-            return f"This run ships no pictures, and its corpus '{self.recipe.corpus}' cannot be opened here: {error}"
+            return f"This run ships no images, and its corpus '{self.recipe.corpus}' cannot be opened here: {error}"
         if fingerprint != self.recipe.fingerprint:
             return (
-                f"This run ships no pictures, and the corpus '{self.recipe.corpus}' on this machine is not the one it "
+                f"This run ships no images, and the corpus '{self.recipe.corpus}' on this machine is not the one it "
                 f"was made from (fingerprint {fingerprint}, expected {self.recipe.fingerprint})."
             )
         return ""
@@ -67,7 +68,7 @@ class Pictures:
         try:
             return self._corpus.load(image_id)
         except BadImage as error:
-            raise PicturesMissing(f"The picture '{image_id}' of the run can no longer be read: {error}") from error
+            raise PicturesMissing(f"The image '{image_id}' of the run can no longer be read: {error}") from error
 
     def source(self, image_id: str) -> Image:
         """Return the source of one image, from which every version of it is cut."""

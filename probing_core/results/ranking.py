@@ -1,4 +1,4 @@
-"""Models of a run ranked by a score, with those that cannot be distinguished from the best."""
+"""Models of a run ranked by a score, and which of them differ significantly from the best."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ GENERALIZING = ("unseen", "far")
 SIGNIFICANCE = 0.05
 
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
-"""What the scores that rank models need to know of a sample."""
+"""Columns of the samples that the scores for rankings need."""
 
 BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
-"""Sign before the name of a model in a table that is the model above with another seed."""
+"""Sign before the name of a model in a table that is a different seed of the model above."""
 
 PAGE_FLIPS = 10_000
-"""Number of sign flips for a table on a page: fewer than for a claim, so that no visitor waits."""
+"""Number of sign flips for a table on a page: fewer than for a claim, since visitors wait."""
 
 
 def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Rank every model of ``run`` by score, best first; without ``baselines``, only those that learned from pictures.
+    """Rank the models of ``run`` by score, best first; without ``baselines``, only encoders trained on images.
 
-    Models that differ in their seed alone (``zoo/mae``, ``zoo/mae@seed=1``) have one place, that of the first seed; the
-    others are directly below it, are compared with no model and do not change the ranking.
+    Models that differ only in their seed (``zoo/mae``, ``zoo/mae@seed=1``) share the place of the first seed. The other
+    seeds are directly below it. They are compared with no model and do not change the ranking.
 
-    Columns: ``model``, ``seed_of`` (the model that this one is with another seed; empty for one that has a place),
+    Columns: ``model``, ``seed_of`` (the model of which this one is a different seed; empty for a model with a place),
     ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
     ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
     ``apart`` (bool).
@@ -76,21 +76,21 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFra
 
 
 def standing(row: Any) -> str:
-    """Return in words how the model of a row of `leaderboard`, except the first, compares with the best one."""
+    """Return how the model of a row of `leaderboard`, except the first, compares with the best model, as text."""
     if row.seed_of:
-        return "another seed"
+        return "additional seed"
     if not np.isfinite(row.p):
         return "not compared"
     if not row.apart:
-        return f"not distinguished (p = {row.p:.3f})" if row.p < 0.1 else f"not distinguished (p = {row.p:.2f})"
+        return f"not significant ({p_value(row.p)})"
     return f"lower ({p_value(row.p)})"
 
 
 def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
-    """Return in words how each model of ``every`` compares with the best one of ``board``.
+    """Return how each model of ``every`` compares with the best model of ``board``, as text.
 
     Args:
-        every: ``model``; those that ``board`` leaves out are baselines, which it does not rank.
+        every: ``model``; models that are not on ``board`` are baselines, which it does not rank.
         board: of `leaderboard`, not empty.
     """
     first = "best" if is_baseline(board["model"]).any() else "best encoder"
@@ -99,7 +99,7 @@ def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
 
 
 def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
-    """Return the rows of models best first, those with another seed directly below their model, and ``seed_of``.
+    """Return the rows of models best first, additional seeds directly below their model, with the column ``seed_of``.
 
     Args:
         board: ``model``, ``value``.
@@ -127,7 +127,7 @@ def measure_of(subset: str) -> str:
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Return which of the names are baselines, which learned nothing from pictures."""
+    """Return which of the names are baselines, which were not trained on images."""
     return models.str.startswith(BASELINE)
 
 
@@ -143,7 +143,7 @@ def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
-    """Return the scores by which the models of ``run`` are ranked, with what is known of each model."""
+    """Return the scores by which the models of ``run`` are ranked, with the facts about each model."""
     rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
     if "model" not in rows:
         return rows
@@ -215,7 +215,7 @@ class AccuracySums:
         return self.over(bases), other.over(bases)
 
     def minus(self, other: AccuracySums) -> Interval:
-        """Return the difference of two scores with its 95 % interval, over the photographs that both were tested on;
+        """Return the difference of two scores with its 95% interval, over the photographs that both were tested on;
         NaN where there are none."""
         mine, theirs = self.shared_with(other)
         if not len(mine.bases):

@@ -1,4 +1,4 @@
-"""What a run says about retrieval: who finds originals, which copies survive, and which model suits which use."""
+"""Retrieval in a run: recall of originals and of copies, and the ranking of models for each use."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from probing_core.results.summaries import pick
 from probing_core.run import layout
 
 ALL = "all"
-"""Every altered picture, instead of one transformation, in the table of retrieval."""
+"""All transformed images, instead of one transformation, in the table of retrieval."""
 
 SURVIVES, LOST = 0.9, 0.5
-"""Shares of copies above a threshold: a copy survives a transformation where the interval is above the first, and is
+"""Fractions of copies above a threshold: a copy survives a transformation where the interval is above the first, and is
 lost where it is below the second."""
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
     """Order the models by what a use needs, best first.
 
-    Models that differ in their seed alone have one place, as on the leaderboard: the others are directly below it and
-    are compared with no model.
+    Models that differ only in their seed share one place, as on the leaderboard: additional seeds are directly below it
+    and are compared with no model.
 
-    Columns: ``model``, ``seed_of`` (the model that this one is with another seed), ``value``, of the best ``low`` and
-    ``high`` (NaN elsewhere: a page waits for the sentence, which states no other interval), and against the best ``p``
-    (paired sign flips by photograph, adjusted for all pairs; NaN where none was compared) and ``apart`` (bool). Empty
-    where the run has not measured it.
+    Columns: ``model``, ``seed_of`` (the model of which this is a different seed) and ``value``; ``low`` and ``high``
+    of the best model alone, since pages wait for them; ``p`` of the difference to the best model (paired sign flips by
+    photograph, adjusted for all pairs; NaN if it was not compared) and ``apart`` (bool). Empty where the run has not
+    measured it.
 
     Args:
-        learned: whether baselines, which learned nothing from pictures, are left out.
+        learned: whether baselines, which were not trained on images, are left out.
     """
     rows = pick(run.table(layout.table_path("uses")), use=use)
     if learned and not rows.empty:
@@ -77,7 +77,8 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and which transformations a copy survives there.
 
     Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
-    ``kept``, the mean share of copies above the threshold; most first. Without an interval the share itself decides.
+    ``kept``, the mean fraction of copies above the threshold, largest first. Without an interval, the fraction itself
+    decides.
     """
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
@@ -118,15 +119,15 @@ def recall_by_rate(run: RunTables) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """Neighbors of a picture in a gallery.
+    """Neighbors of an image in a gallery.
 
     Attributes:
-        rows: (k,) positions in the gallery, nearest first; the number of its rows stands for a picture that was added.
+        rows: (k,) positions in the gallery, nearest first; the number of its rows stands for an image that was added.
         cosines: (k,) of these.
         original: position of the original in the gallery, as in ``rows``.
         cosine: of the original.
-        place: of the original, from 1; pictures as near as it come first.
-        size: pictures in the gallery.
+        place: of the original, from 1; images that are equally near come first.
+        size: number of images in the gallery.
     """
 
     rows: np.ndarray
@@ -147,7 +148,7 @@ class Near:
 
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
-    """Search a picture among the rows (N, D) of ``gallery`` by the cosine, as the tables of retrieval do.
+    """Search an image among the rows (N, D) of ``gallery`` by the cosine, as the tables of retrieval do.
 
     Args:
         query: (D,) its embedding.
@@ -162,15 +163,15 @@ def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndar
     return Near(order[:k], cosines[order[:k]], original, float(cosines[original]), ahead + 1, len(cosines))
 
 
-def untouched(run: RunTables) -> np.ndarray:
-    """Return the samples that are the run's images untouched, each once."""
+def clean_samples(run: RunTables) -> np.ndarray:
+    """Return the clean sample of each image of the run."""
     facts = run.sample_columns("transform", "draw", "repetition")
     return np.flatnonzero((facts["transform"] == "identity") & (facts["draw"] == 0) & (facts["repetition"] == 0))
 
 
 def gallery(run: RunTables) -> np.ndarray:
-    """Return the samples among which the tables of retrieval search: the test images untouched, each once; all images
-    untouched for a run without a test split."""
-    clean = untouched(run)
+    """Return the samples among which the tables of retrieval search: the clean sample of each test image, or of
+    each image for a run without a test split."""
+    clean = clean_samples(run)
     tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
     return clean[tested] if tested.any() else clean

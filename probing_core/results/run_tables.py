@@ -103,8 +103,8 @@ class RunTables:
     def digest(self) -> str:
         """A digest of all files of the run: the key of everything that is cached about it.
 
-        It is that of the files as this object knows them, not of those that another process has entered since:
-        otherwise what was read of the old ones would be shown for the new.
+        It describes the files as this object knows them. Files that a different process has written since do not change
+        it, because old contents would then be shown for new files.
         """
         return self.store.state()
 
@@ -125,7 +125,7 @@ class RunTables:
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can be asked about other pictures: the model and its live probe are here."""
+        """Names of the models that can predict for new images: the model and its probe are available."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -141,7 +141,7 @@ class RunTables:
     @cached_property
     def samples(self) -> pd.DataFrame:
         """One row per transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
-        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it is from the untouched view."""
+        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it is from the clean view."""
         return self.table(layout.SAMPLES)
 
     @cached_property
@@ -200,7 +200,7 @@ class RunTables:
             where: column of the predictions -> the wanted values; by default all samples.
 
         Raises:
-            BadRun: a sample is unknown, or is there twice.
+            BadRun: a sample is unknown, or occurs twice.
         """
         name = layout.predictions_path(model, task)
         if not self.store.has(name):
@@ -212,10 +212,10 @@ class RunTables:
         return table.assign(correct=table["truth"] == table["predicted"])
 
     def map(self, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
-        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None where none was made.
+        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has none.
 
         Args:
-            reading: ``done`` (what was done to the pictures) or ``everything``.
+            reading: ``done`` (the transformation: the mean of each image's samples is subtracted) or ``everything``.
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table
@@ -225,10 +225,10 @@ class RunTables:
         return self.store.has(map_path(model, reading))
 
     def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
-        """Return for each tested sample those of other photographs whose embeddings by ``model`` are nearest.
+        """Return for each tested sample the samples of other photographs whose embeddings by ``model`` are nearest.
 
         Args:
-            reading: as of `map`.
+            reading: as in `map`.
             repetition: whose samples are returned, with neighbors within it; by default, or if the run keeps none of
                 it, all.
 
@@ -256,7 +256,7 @@ class RunTables:
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return the same, read when they are asked for."""
+        """Return the embeddings as rows that are read on access, or None where the run has none."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
@@ -282,8 +282,7 @@ class RunTables:
         embeddings = self.lazy_embeddings(model)
         if embeddings is None:
             raise BadRun(
-                f"The run '{self.path}' holds no embeddings of '{model}': one that ships has none; make a run of your "
-                f"own with it."
+                f"The run '{self.path}' has no embeddings of '{model}'. Shipped runs leave them out: make your own run."
             )
         if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
             raise BadRun(
@@ -326,7 +325,7 @@ class RunTables:
         return probabilities
 
     def linear_probe(self, model: str, name: str) -> LinearProbe:
-        """Return the linear probe called ``name`` of a model: that of a task, or a calibrated one.
+        """Return the linear probe called ``name`` of a model: of a task, or a calibrated one.
 
         Raises:
             UnknownName: the run has no such model.
@@ -368,11 +367,11 @@ class RunTables:
 
     @cached_property
     def pictures(self) -> Pictures:
-        """Views of samples, made again from the corpus where it is on this machine."""
+        """Views of samples, recomputed from the corpus if it is available."""
         return Pictures(self.recipe)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
-        """Make again, from the corpus, the view of one sample before and after its transform.
+        """Recompute, from the corpus, the view of one sample before and after its transform.
 
         Raises:
             PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.

@@ -41,7 +41,7 @@ class Scores(TitledTable):
         """The run that was kept, opened: its tables and embeddings.
 
         Raises:
-            BadRun: it is gone, or none was kept.
+            BadRun: it was removed, or no run was kept.
         """
         return Run.open("nothing was kept" if self.path is None else self.path)
 
@@ -49,7 +49,7 @@ class Scores(TitledTable):
         """Write the scores on photographs of the split ``val`` as JSON, to be compared with later ones by
         ``probing compare A B --max-drop P``.
 
-        The file holds sums by photograph, and none of ``test``, so that a gate chooses nothing on it.
+        The file holds sums by photograph, and none of ``test``, so a gate selects nothing on it.
 
         Raises:
             BadConfig: the name does not end in ``.json``.

@@ -16,7 +16,8 @@ from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
 MAX_NAMED = 3
-"""Most models that a sentence names as not distinguished from the best; of more it gives the number."""
+"""Maximum number of models that a sentence names as not significantly different from the best; above it, their number
+is given."""
 
 
 def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
@@ -183,8 +184,7 @@ def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
-    """Return the models ordered by a use and, where a baseline is the best, those that learned from pictures; no empty
-    table."""
+    """Return the models ranked by a use, and the encoders alone if a baseline is the best; no empty table."""
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
     return [one for one in (board, *([ordered(run, use, learned=True)] if leads else [])) if not one.empty]

@@ -176,7 +176,7 @@ def stored_and_bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
     stored = make_run(folder / "stored", views=6, models={PIXELS: MODELS[PIXELS]})
     run, store = Run.open(stored), Store(stored)
     (path,) = store.names(layout.embeddings_folder(PIXELS))
-    embeddings, clean = run.embeddings(PIXELS), retrieval.untouched(run)
+    embeddings, clean = run.embeddings(PIXELS), retrieval.clean_samples(run)
     embeddings[clean] = load_embedder(PIXELS).embed([run.picture(int(sample))[1] for sample in clean])
     store.write(path, {"embeddings": embeddings}, "made")
     store.fold()
