@@ -241,9 +241,7 @@ def _table(run: Run) -> None:
         "ranking-table",
         column_config={
             "title": st.column_config.TextColumn("Model", width=270),
-            "against": st.column_config.TextColumn(
-                "Compared with the best", width=190, help=hint("against best")
-            ),
+            "against": st.column_config.TextColumn("Compared with the best", width=190, help=hint("against best")),
             "objective": None,
             "model": None,
         },

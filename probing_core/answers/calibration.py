@@ -134,8 +134,8 @@ class _Scored:
         return posterior if gain.sum() > MIN_STANDARD_ERRORS * error else Posterior()
 
     def spread(self) -> tuple[float, int]:
-        """Return the standard deviation of the offset of a source from that of all others, less the sampling variance,
-        and the number of sources."""
+        """Return the standard deviation of the offset of sources from all others, without sampling variance, and the
+        number of sources."""
         clean = self.only(~self.edited)
         counts = np.bincount(clean.sources)
         sufficient = np.flatnonzero(counts >= MIN_OF_SOURCE)
@@ -226,7 +226,7 @@ def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray)
 
 
 def posterior_for(posteriors: Mapping[str, Posterior], kind: str) -> Posterior:
-    """Return the calibration for images of a kind; large ones without any use that of views."""
+    """Return the calibration for images of a kind; large images without one use the calibration of views."""
     return posteriors.get(kind) or posteriors.get(DIRECT) or Posterior()
 
 

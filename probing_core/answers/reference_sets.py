@@ -199,7 +199,7 @@ class ReferenceSets:
         """Build the sets from a run's table of scored views (docs/run-format.md).
 
         The large kind gets a set only if p-values from its photographs of role ``calibrate`` hold on those of role
-        ``report`` (`error_holds`). Without this set, large images are judged by their central square alone.
+        ``report`` (`error_holds`). Without this set, large images are scored by their central square alone.
         """
         if rows is None:
             return cls({})
@@ -260,8 +260,8 @@ class ReferenceSets:
 
 
 def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool = False) -> ReferenceSet:
-    """Return the set of ``clean`` scored views: those of role ``calibrate`` give p-values, and all of them, with the
-    edits of ``rows`` of the same kind, the posterior."""
+    """Return the set of ``clean`` scored views. Views of role ``calibrate`` give p-values; all views, with the edits of
+    ``rows`` of the same kind, give the posterior."""
     is_kind = (rows["size"] == size) & (rows["no_color"] == no_color) & (rows["transform"] != "identity")
     edits = Edits(rows[is_kind & (rows["role"] == "report")].dropna(subset="score"))
     clean = clean.dropna(subset="score")

@@ -1,4 +1,4 @@
-"""Tables of answers of models: about the photographs that a run tested, and about outside images.
+"""Tables of models' answers for the test photographs of a run, and for outside images.
 
 The first are by probes that had not seen the photograph; the second ship (``python -m lab.evidence.answers``).
 """
@@ -19,11 +19,11 @@ from probing_core.run.live import read_fitted_posterior, read_posteriors
 from probing_core.transforms import resolve
 
 OUTSIDE = "answers.parquet"
-"""Answers of the reference run's models about outside images, in the shipped data."""
+"""Answers of the reference run's models for outside images, in the shipped data."""
 
 
 def live_posterior(run: Run, model: str) -> Posterior:
-    """Return how ``model`` answers about images of about the view's size."""
+    """Return the calibration of ``model`` for images of about the view's size."""
     return posterior_for(read_posteriors(run.store, model), DIRECT)
 
 
@@ -35,7 +35,7 @@ def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
 
 
 def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return the answers about tested samples of ``run``, by probes that had not seen their photographs: ``model``,
+    """Return the answers for the tested samples of ``run``, by probes that had not seen their photographs: ``model``,
     ``photograph``, ``operation``, ``group``, ``altered`` (the probability that a live answer would state), ``named``
     (the group of the first answer if it was edited). Models without such answers are left out."""
     parts = []
@@ -56,8 +56,8 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def outside(run: Run) -> pd.DataFrame:
-    """Return the answers about outside images, as `held_out`, with ``source``; no rows unless ``run`` is the one that
-    gave them."""
+    """Return the answers for outside images, as `held_out`, with ``source``; no rows unless ``run`` is the reference
+    run."""
     path = data_dir() / OUTSIDE
     is_reference = run.path.resolve() == reference_run().resolve()
     return pd.read_parquet(path) if is_reference and path.exists() else pd.DataFrame()

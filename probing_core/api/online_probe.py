@@ -88,7 +88,7 @@ class OnlineProbe:
 
     A fixed set of views, photographs under every transformation, is made once. A call embeds them, fits linear
     discriminant analysis in closed form on some photographs and scores it on others. The scores can be compared between
-    steps and between trainings, but not with those of a run, whose probes learn from more photographs.
+    steps and between trainings, but not with the scores of a run, whose probes learn from more photographs.
 
     >>> probe = OnlineProbe()  # doctest: +SKIP
     >>> probe.measure(encoder, step=1000)  # doctest: +SKIP

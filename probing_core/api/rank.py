@@ -1,4 +1,4 @@
-"""The place of a model among those of a run, which is only read."""
+"""The place of a model among the models of a run, which is only read."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def rank(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> list[QuickRanking] | list[Ranking]:
-    """Rank a model among those of a run, which is only read.
+    """Rank a model among the models of a run, which is only read.
 
     By default the quick protocol decides: some of the photographs, in one repetition. Another call continues, or
     computes nothing.

@@ -1,6 +1,6 @@
 """Which images of a folder were edited: streaming, resumable, on all cores.
 
-One thread per core has a file decoded in a process of its own and scores it; memory holds one image per core. What is
+One thread per core has a file decoded in a separate process and scores it; memory holds one image per core. What is
 measured is saved in chunks (`scan_files`): a scan that was killed is resumed, and a changed file costs one chunk.
 Answers follow from the measurements and the calibration, and are written at the end.
 """
@@ -78,7 +78,7 @@ def scan(
 
     Args:
         run: whose detector is used.
-        clean: a folder of unedited images from the same source as those of ``folder``, which calibrate p, q and the
+        clean: a folder of unedited images from the same source as ``folder``, which calibrate p, q and the
             probability in place of the run's photographs.
         level: images with a p up to the level are counted as flagged.
         threads: files that are processed at a time; by default the number of cores.
@@ -207,4 +207,4 @@ def _refuse_other_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file. Name a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
-        raise BadConfig(f"'{out}' holds other files. Choose an empty folder, or that of a scan.")
+        raise BadConfig(f"'{out}' holds other files. Choose an empty folder, or the folder of a scan.")

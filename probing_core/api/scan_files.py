@@ -1,4 +1,4 @@
-"""The files of a scan: found, measured each in a process, and kept in chunks so that a scan can be resumed."""
+"""The files of a scan: found, decoded in separate processes, and kept in chunks, by which a scan is resumed."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ UNREAD: Row = {
     "flags": "",
     "thumbnail": b"",
 }
-"""What is measured of a file, as it is of one that cannot be read; see `measure`."""
+"""The columns of `measure` for a file that cannot be read."""
 
 
 def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file in a process of its own: its row so far, and its crops, None where it cannot be read."""
+    """Decode one file in a separate process, and return its row so far, and its crops or None if it cannot be read."""
     row = UNREAD | {"path": file.name}
     try:
         picture = inspect(Path(file.path), file.name)

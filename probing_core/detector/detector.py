@@ -113,7 +113,7 @@ def fit_detector(
     from probing_core.probes.mlp import fit_seeds
 
     held_out, held_out_y = validation
-    untouched = np.array([group == "identity" for group in groups])
+    clean = np.array([group == "identity" for group in groups])
     mean, scale = X.mean(0, dtype=np.float64), X.std(0, dtype=np.float64) + 1e-6
     rows, held_out_rows = (np.clip((part - mean) / scale, -CLIP, CLIP).astype(np.float32) for part in (X, held_out))
     probes = fit_seeds(
@@ -125,8 +125,8 @@ def fit_detector(
         width=DETECTOR_UNITS,
         dropout=DROPOUT,
         smoothing=SMOOTHING,
-        weights=sample_weights(untouched[y]),
-        validation_weights=sample_weights(untouched[held_out_y]),
+        weights=sample_weights(clean[y]),
+        validation_weights=sample_weights(clean[held_out_y]),
     )
     return Detector(
         tuple(classes),
@@ -137,10 +137,10 @@ def fit_detector(
     )
 
 
-def sample_weights(untouched: np.ndarray) -> np.ndarray:
-    """Return sample weights (n,) with mean 1, half of whose sum is on the clean views (``untouched``)."""
-    share = untouched.mean()
-    return np.where(untouched, 0.5 / share, 0.5 / (1 - share))
+def sample_weights(clean: np.ndarray) -> np.ndarray:
+    """Return sample weights (n,) with mean 1, half of whose sum is on the ``clean`` views."""
+    share = clean.mean()
+    return np.where(clean, 0.5 / share, 0.5 / (1 - share))
 
 
 def _undo_standardization(

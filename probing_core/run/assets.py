@@ -306,7 +306,7 @@ class InputFiles(Files):
 
 class UnitWriter:
     """Writes the units of one partition. A unit is a file that survives a kill until all units are complete; it is
-    valid while its cache key is that of the partition.
+    valid while it has the cache key of the partition.
 
     Attributes:
         files, context: as for the function of an asset.

@@ -101,8 +101,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         if not resources.is_copy:  # it is the run's own corpora that are missing
             raise
         resources.progress.note(
-            f"{', '.join(by_name)}: no verdicts, since the photographs that calibrate those of this run are missing. "
-            f"{error}"
+            f"{', '.join(by_name)}: no verdicts, because the photographs that calibrate them are missing. {error}"
         )
         return
     models = LoadedModels(resources.options.device, resources.options.precision)

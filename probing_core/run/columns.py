@@ -23,7 +23,7 @@ Where = Mapping[str, Collection[Any]]
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
-    """Read those of ``columns`` that a table has. Texts become categories in order, which take few bytes per row.
+    """Read the ``columns`` that a table has. Texts become categories in order, which take few bytes per row.
 
     Args:
         where: which rows; by default all. Row groups that can hold none of them by their smallest and largest values

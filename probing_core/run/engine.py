@@ -189,7 +189,7 @@ class Plan:
         return self.state(partition) in (State.LEFT_OUT, State.UNAVAILABLE)
 
     def pending(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Return those of ``partitions`` that are missing or stale."""
+        """Return the ``partitions`` that are missing or stale."""
         return [partition for partition in partitions if self.state(partition) in (State.MISSING, State.STALE)]
 
     def missing_units(self, partition: Partition, count: int) -> list[int]:
@@ -208,7 +208,7 @@ class Plan:
     def materialize(
         self, partitions: Sequence[Partition], report: Callable[[Partition], None] = lambda partition: None
     ) -> None:
-        """Compute those of ``partitions`` that are missing or stale; ``report`` is called with each before.
+        """Compute the ``partitions`` that are missing or stale; ``report`` is called before each.
 
         Raises:
             BadRun: a dependency of one of them is missing.
@@ -315,14 +315,14 @@ def _paths(template: str, key: PartitionKey, by_template: Mapping[str, list[Part
 
 
 def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
-    """Return whether ``entries`` are those of all outputs of ``partition``, or hold all units of its folder."""
+    """Return whether ``entries`` cover all outputs of ``partition``, or all units of its folder."""
     if partition.is_folder:
         return units_in(entries) >= set(range(partition.unit_count))
     return len(entries) == len(partition.outputs)
 
 
 def _state_of(entries: Iterable[Entry]) -> State:
-    """Return the state of a partition all of whose entries are current; the first is that of its main file."""
+    """Return the state of a partition all of whose entries are current; the first entry is of its main file."""
     states = [entry.get("state") for entry in entries]
     if LEFT_OUT in states:
         return State.LEFT_OUT

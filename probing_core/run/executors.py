@@ -24,7 +24,7 @@ class Executor(Protocol):
         """Close the models, so that their memory is free."""
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Do the jobs, each element being those of one unit; yield what was written for each, in any order."""
+        """Do the jobs, grouped by unit; yield what was written for each unit, in any order."""
 
 
 @contextmanager

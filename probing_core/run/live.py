@@ -68,8 +68,9 @@ def read_reference_sets(store: Files) -> ReferenceSets:
 def has_scored_views(store: Files, model: str) -> bool:
     """Return whether there are scored views of ``model``, or of the detector, that its current probe made.
 
-    Those of another probe would calibrate it wrongly: they remain where a run was stopped before it made its own, or is
-    based on a run with another probe. Where the manifest does not say which probe made them, they are taken as its own.
+    Scored views of a different probe would calibrate it wrongly. They remain if a run was stopped before it computed
+    its own, or is based on a run with a different probe. If the manifest does not name the probe, they count as its
+    own.
     """
     path = scored_views_path(model)
     if not store.has(path):

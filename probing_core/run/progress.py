@@ -76,7 +76,7 @@ class Report:
 
 @dataclass
 class Expected:
-    """One step of work whose duration is expected, and what it took so far.
+    """One step of work with its expected duration, and the time it took so far.
 
     Attributes:
         stage: of the step; steps of a stage are assumed to go at one pace.
@@ -122,7 +122,7 @@ class Progress:
     def expect(self, steps: Mapping[str, Expected]) -> None:
         """Set the steps of the work, by name, in order.
 
-        From then on, all reports are of the whole work. What is complete already is no step.
+        All later reports describe the whole work. Work that is already complete is no step.
         """
         self._expected = dict(steps)
 
@@ -130,7 +130,7 @@ class Progress:
         """Report that ``done`` of ``total`` units of a stage are done.
 
         Args:
-            step: one of the expected ones; by default that of the name of the stage, or the one before.
+            step: one of the expected steps; by default the step with the name of the stage, or the previous one.
         """
         now = time.monotonic()
         if step not in self._expected:

@@ -1,9 +1,9 @@
 """Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
 
-A worker opens the corpus by its address, transforms the images of a unit and embeds them while it transforms those of
-the next, as in one process: no images are sent, and at most two units of a worker are in memory. What only this process
-has registered is sent by value. A worker reads and writes in the run's folder, which all machines must have under the
-same path; this process enters what it wrote. Ray restarts a worker that died and repeats its work.
+A worker opens the corpus by its address, transforms the images of a unit, and embeds them while it transforms the
+images of the next unit, as in one process: no images are sent, and at most two units of a worker are in memory. What
+only this process has registered is sent by value. A worker reads and writes in the run's folder, which all machines
+must have under the same path; this process enters what it wrote. Ray restarts a worker that died and repeats its work.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RETRIES = 3
 
 
 class RemoteWorker(Worker):
-    """A `Worker` in a process of its own. Its arguments are few and small, and samples are planned from the run's table
+    """A `Worker` in a separate process. Its arguments are few and small, and samples are planned from the run's table
     of images: Ray does not restart a worker whose larger arguments were in the memory of a machine that is lost."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The samples that a run makes and embeds in units: the main ones, and those of each series."""
+"""The samples that a run computes and embeds in units: the main samples, and the samples of each series."""
 
 from __future__ import annotations
 

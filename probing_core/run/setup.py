@@ -171,7 +171,7 @@ def _new_recipe(
     transforms = with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
         raise BadConfig(
-            "A run needs a transformation that probes learn, and all that were named are of the tier of far styles; "
+            "A run needs a transformation that probes learn, and all that were named are unseen styles; "
             "try --transforms bank,far-styles."
         )
     return Recipe(
