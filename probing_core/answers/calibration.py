@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
-from probing_core.answers.answer import PRIOR, Posterior, sigmoid
+from probing_core.answers.answer import Posterior, sigmoid
 from probing_core.answers.crops import COMBINED, DIRECT
 from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 
@@ -38,11 +38,9 @@ MIN_OF_SOURCE = 15
 BINS = 10
 
 
-def fit_posterior(
-    scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray, prior: float = PRIOR
-) -> Posterior:
-    """Fit temperature and offset by maximum likelihood under `weights`; the temperature is infinite where the gain over
-    the prior may be chance.
+def fit_posterior(scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray) -> Posterior:
+    """Fit temperature and offset by maximum likelihood under `_Scored.weights`; the temperature is infinite where the
+    gain over the prior may be chance.
 
     Args:
         scores: (N,) of images from which the model's probe did not learn.
@@ -50,15 +48,13 @@ def fit_posterior(
         makers: (N,) implementation of the transformation: the bank, or an alternative.
         photographs: (N,) ids; images of the same photograph are not independent evidence.
     """
-    return _Scored.of(scores, groups, makers, photographs).fit(prior)
+    return _Scored.of(scores, groups, makers, photographs).fit()
 
 
-def weights(groups: np.ndarray | pd.Series, makers: np.ndarray | str = "", prior: float = PRIOR) -> np.ndarray:
-    """Return (N,) weights that sum to 1, of which a fraction ``prior`` is on edited images; within these, groups weigh
-    the same, and within each group its makers."""
+def weights(groups: pd.Series) -> np.ndarray:
+    """Return (N,) weights that sum to 1, half of it on edited images, among which groups weigh the same."""
     zeros = np.zeros(len(groups))
-    makers = np.full(len(groups), makers) if isinstance(makers, str) else makers
-    return _Scored.of(zeros, np.asarray(groups), makers, zeros).weights(prior)
+    return _Scored.of(zeros, groups.to_numpy(), zeros, zeros).weights()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,28 +91,30 @@ class _Scored:
     def only(self, chosen: np.ndarray) -> _Scored:
         return _Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
-    def weights(self, prior: float = PRIOR) -> np.ndarray:
+    def weights(self) -> np.ndarray:
+        """Return (N,) weights that sum to 1, half of it on edited images; these weigh the same by group, and within
+        each group its makers."""
         makers = np.where(self.edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
         in_cell = np.bincount(cell)[cell]
         groups_of_cells = cells // (makers.max(initial=0) + 1)
         makers_of_group = np.bincount(groups_of_cells, minlength=self.groups.max(initial=0) + 1)[self.groups]
         count = max(1, len(np.unique(self.groups[self.edited])))
-        return np.where(self.edited, prior / (count * makers_of_group * in_cell), (1 - prior) / in_cell)
+        return np.where(self.edited, 0.5 / (count * makers_of_group * in_cell), 0.5 / in_cell)
 
-    def fit(self, prior: float = PRIOR) -> Posterior:
+    def fit(self) -> Posterior:
         """Return temperature and offset, see `fit_posterior`."""
         from scipy.optimize import minimize
 
         edited, scores = self.edited, self.scores
         if edited.all() or not edited.any():
             return Posterior()
-        weight = self.weights(prior)
+        weight = self.weights()
         middle, scale = np.average(scores, weights=weight), max(float(scores.std()), 1e-9)
-        x, base = (scores - middle) / scale, np.log(prior) - np.log1p(-prior)
+        x = (scores - middle) / scale
 
         def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
-            odds = line[0] * x + line[1] + base
+            odds = line[0] * x + line[1]
             slope = weight * (sigmoid(odds) - edited)
             value = float((weight * (np.logaddexp(0, odds) - edited * odds)).sum())
             return value, np.array([(slope * x).sum(), slope.sum()])
@@ -126,9 +124,9 @@ class _Scored:
         if steep <= 0:
             return Posterior()
         posterior = Posterior(float(scale / steep), float(middle - level * scale / steep))
-        p = posterior.edited(scores, prior)
-        likelihood, before = np.where(edited, p, 1 - p), np.where(edited, prior, 1 - prior)
-        gain = weight * (np.log(np.maximum(likelihood, MIN_SCORED_PROBABILITY)) - np.log(before))
+        p = posterior.edited(scores)
+        likelihood = np.where(edited, p, 1 - p)
+        gain = weight * (np.log(np.maximum(likelihood, MIN_SCORED_PROBABILITY)) - np.log(0.5))
         by_photograph = np.bincount(self.photographs, gain)[np.unique(self.photographs)]
         error = by_photograph.std(ddof=1) * np.sqrt(len(by_photograph)) if len(by_photograph) > 1 else np.inf
         return posterior if gain.sum() > MIN_STANDARD_ERRORS * error else Posterior()

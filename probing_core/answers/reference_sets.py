@@ -107,12 +107,12 @@ class Edits:
 
     rows: pd.DataFrame
 
-    def detection_rate(self, clean: np.ndarray, level: float = LEVEL) -> DetectionRate | None:
+    def detection_rate(self, clean: np.ndarray) -> DetectionRate | None:
         """Return the fraction of the edits that is flagged among ``clean`` photographs; None if there are none."""
         rows = self.rows
         if rows.empty or not len(clean):
             return None
-        flagged = p_values(rows["score"].to_numpy(), clean) <= level
+        flagged = p_values(rows["score"].to_numpy(), clean) <= LEVEL
         photographs, groups = rows["base_id"].to_numpy(), rows["group"].to_numpy()
         cell = (rows["group"] + "|" + rows["maker"]).astype("category").cat.codes.to_numpy(np.int64)
 

@@ -19,7 +19,7 @@ from probing_core.paths import refuse_address
 from probing_core.probes.base import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
-from probing_core.run.columns import FACTS, SampleTable, Where
+from probing_core.run.columns import FACTS, SampleTable
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
@@ -187,17 +187,12 @@ class RunTables:
         names = (name for name in self.store.names() if name.endswith(layout.PARQUET))
         return [name for name in names if not name.startswith(layout.UNITS)]
 
-    def predictions(
-        self, model: str, task: str, facts: Sequence[str] = FACTS, where: Where | None = None
-    ) -> pd.DataFrame:
+    def predictions(self, model: str, task: str, facts: Sequence[str] = FACTS) -> pd.DataFrame:
         """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
 
         Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
         `samples` (by default all) and ``correct`` (bool). No other column is read: there may be millions of samples.
         Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
-
-        Args:
-            where: column of the predictions -> the wanted values; by default all samples.
 
         Raises:
             BadRun: a sample is unknown, or occurs twice.
@@ -205,7 +200,7 @@ class RunTables:
         name = layout.predictions_path(model, task)
         if not self.store.has(name):
             return pd.DataFrame()
-        table = self._samples.joined(name, PREDICTED, facts, where)
+        table = self._samples.joined(name, PREDICTED, facts)
         classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
         for column in ("truth", "predicted"):
             table[column] = table[column].cat.set_categories(classes)

@@ -3,11 +3,10 @@ joined."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +17,9 @@ from probing_core.errors import BadRun
 from probing_core.run.layout import SAMPLES
 from probing_core.run.store import Files, unreadable
 
-Where = Mapping[str, Collection[Any]]
-"""Column -> the wanted values."""
 
-
-def read_columns(store: Files, name: str, columns: Sequence[str], where: Where | None = None) -> pd.DataFrame:
+def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read the ``columns`` that a table has. Texts become categories in order, which take few bytes per row.
-
-    Args:
-        where: which rows; by default all. Row groups that can hold none of them by their smallest and largest values
-            are not read.
 
     Raises:
         BadRun: the table cannot be read.
@@ -38,9 +30,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str], where: Where |
         table = pq.read_table(
             path,
             columns=[c for c in columns if c in schema.names],
-            filters=[(column, "in", list(values)) for column, values in (where or {}).items()] or None,
-            # A text column that selects rows is read as text: no statistics are compared with categories.
-            read_dictionary=[text for text in _texts(schema) if text not in (where or {})],
+            read_dictionary=_texts(schema),
             partitioning=None,
         )
         frame = table.unify_dictionaries().to_pandas(categories=_texts(table.schema), ignore_metadata=True)
@@ -111,24 +101,16 @@ class SampleTable:
         texts = selected.select_dtypes("category")
         return selected.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
 
-    def joined(
-        self,
-        predictions: str,
-        columns: Sequence[str],
-        facts: Sequence[str],
-        where: Where | None = None,
-        once: bool = True,
-    ) -> pd.DataFrame:
+    def joined(self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True) -> pd.DataFrame:
         """Return these ``columns`` of a table of predictions, whose name is given, with ``facts`` of each sample.
 
         Args:
-            where: which rows; by default all. No others are in memory.
-            once: whether a sample must not be there twice.
+            once: whether a sample must not occur twice.
 
         Raises:
-            BadRun: a sample is unknown, or is there twice.
+            BadRun: a sample is unknown, or occurs twice.
         """
-        table = read_columns(self._store, predictions, columns, where)
+        table = read_columns(self._store, predictions, columns)
         numbers, samples = table["sample"].to_numpy(), self.columns("sample", *facts)
         matches = len(samples) and samples["sample"].to_numpy().take(numbers, mode="clip") == numbers
         if (len(numbers) and not np.all(matches)) or (once and table["sample"].duplicated().any()):

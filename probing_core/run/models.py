@@ -102,18 +102,13 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
     return [k for k in differing if k not in ROUNDING_ENTRIES], [k for k in differing if k in ROUNDING_ENTRIES]
 
 
-def read_embeddings(store: Files, model: str, rows: np.ndarray | None = None, series: str = "") -> np.ndarray:
-    """Read embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table.
-
-    Args:
-        rows: which of them; by default all. No others are read.
-    """
-    lazy = lazy_embeddings(store, model, series)
-    return lazy[slice(None) if rows is None else rows]
+def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
+    """Read embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table."""
+    return lazy_embeddings(store, model, series)[:]
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the same embeddings, read when they are asked for."""
+    """Return the same embeddings as rows that are read on access."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 

@@ -15,7 +15,7 @@ from probing_core.corpora import open_corpus
 from probing_core.models import find_spec, load_embedder
 from probing_core.run import embedding_worker, sample_sets
 from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
-from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, read_embeddings
+from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve
@@ -155,7 +155,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         expected = load_embedder("baseline/pixels").embed(pictures)
         assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
         rows = np.array([0, 3, len(facts) - 1])
-        assert np.array_equal(read_embeddings(store, "baseline/pixels", rows, name), expected[rows])
+        assert np.array_equal(lazy_embeddings(store, "baseline/pixels", name)[rows], expected[rows])
         pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
     before = files(store.root)
     assert pending(store, "embed") == []
