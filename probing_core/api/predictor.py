@@ -104,7 +104,12 @@ class Predictor:
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of ``model``, or of the detector, about each image; all crops are embedded together.
+        """Return the answers of ``model``, or of the detector, for each image; all crops are embedded together.
+
+        Crops become probabilities of classes: by the detector, or by the embeddings of a model and its probe
+        ``deployment``. `predictions_of` joins the probabilities of the crops of an image. From these, an `Answer`
+        computes the probability that the image was edited, under the calibration of the model, or of the clean
+        photographs that the detector compares the image with (`ReferenceSets.answer`).
 
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.

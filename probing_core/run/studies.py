@@ -6,9 +6,10 @@ seed or the sizes of studies (`CLASSES`, `SEED`, `STUDY_SIZES`); the samples, im
 samples or embeddings of the ``series``, where the study reads one; the probe of the task ``fine``, with
 ``reads_probe``. The table is stale when a model's file or the list of models has changed.
 
-To add a study, add its function here, and its columns to docs/run-format.md. `StudiedModel` and `SeriesData` are what
-it gets. A long computation is a function in `probing_core.compute.studies`. Then run
-``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
+To add a study, add a function here that returns the rows of one model, and its columns to docs/run-format.md. Its
+argument is a `StudiedModel`: ``data.of_split("test")`` has the embeddings ``X`` of the test samples and the table
+``rows`` of these samples. Then run ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``. Longer
+computations are functions in `probing_core.compute.studies`.
 
 Studies need a run with splits. Of a model with all its layers, only the last one is studied, because every layer would
 take as long as a model.
