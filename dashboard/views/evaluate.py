@@ -31,10 +31,10 @@ from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, interval_in_percent, model_title, model_titles
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import SIGNIFICANCE, with_place
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import Run, RunPlace, unused_name
-from probing_core.results.ranking import SIGNIFICANCE, measure_of
+from probing_core.results.ranking import measure_of
 from probing_core.run import layout
 from probing_core.run.options import Options, last_options
 from probing_core.run.progress import Report

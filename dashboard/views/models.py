@@ -19,10 +19,9 @@ from dashboard.widgets import by_transformation, claims, messages, pickers, tabl
 from probing_core.charts import difference_chart, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import BASELINE, in_points, model_title, p_value, transform_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import SIGNIFICANCE, with_place
 from probing_core.results import PicturesMissing, Run, summaries, two_models
 from probing_core.results.ranking import (
-    SIGNIFICANCE,
     has_place,
     in_order,
     is_baseline,

@@ -14,8 +14,8 @@ import numpy as np
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
 from probing_core.measures.notation import in_percent
-from probing_core.measures.statistics import mean
-from probing_core.results.ranking import SIGNIFICANCE, AccuracySums, against_best
+from probing_core.measures.statistics import SIGNIFICANCE, mean
+from probing_core.results.ranking import AccuracySums, against_best
 
 MODELS = (5, 33, 100)
 """Numbers of models of the simulated boards."""

@@ -105,6 +105,9 @@ MIN_CONTRADICTING_CLUSTERS = 5.0
 """Minimum number of photographs that contradict a rate of 0 or 1 for a bootstrap. With fewer, resamples vary too
 little."""
 
+SIGNIFICANCE = 0.05
+"""Level of significance of every test."""
+
 RESAMPLES = 2000
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED, SIGNIFICANCE
+from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, minus
+from probing_core.measures.statistics import SIGNIFICANCE
 
 PAPER = "arXiv 2307.05610"
 

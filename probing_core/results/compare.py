@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET
+from probing_core.compute.names import FINE, GROUP_SUBSET
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_task
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
+    SIGNIFICANCE,
     ClusterSums,
     bootstrap,
     difference,
@@ -46,8 +47,6 @@ from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
-
-FINE = "fine"
 
 GROUP = "group"
 """The group task over its three rotations: every group is tested on members that its probe has not seen."""
@@ -133,9 +132,6 @@ FORMAT = 1
 """Version of the format of a file of scores."""
 
 SUFFIX = ".json"
-
-LEVEL = 0.05
-"""Probability of any false alarm over all scores of two models."""
 
 VAL = "val"
 
@@ -330,8 +326,8 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     left = np.empty(len(p))
     left[order] = np.arange(len(p), 0, -1)
     corrected = holm(p)
-    half = stdtrit(freedom, 1 - LEVEL / left / 2) * errors
-    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": corrected <= LEVEL}
+    half = stdtrit(freedom, 1 - SIGNIFICANCE / left / 2) * errors
+    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": corrected <= SIGNIFICANCE}
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import in_percent, in_points
-from probing_core.measures.statistics import ClusterSums, interval, mean_of_ratios
+from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
     BELOW,
-    SIGNIFICANCE,
     AccuracySums,
     differences_of,
     has_place,

@@ -14,6 +14,7 @@ from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import BASELINE, p_value
 from probing_core.measures.statistics import (
+    SIGNIFICANCE,
     ClusterSums,
     Interval,
     PairedScores,
@@ -29,8 +30,6 @@ from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
 """Subsets without identity, so that their measure is the in-group hit rate."""
-
-SIGNIFICANCE = 0.05
 
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
 """Columns of the samples that the scores for rankings need."""

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from probing_core.compute.names import FINE
 from probing_core.measures.statistics import Interval, seed_of, with_place
 from probing_core.results.ranking import (
     RANKING_FACTS,
@@ -20,7 +21,6 @@ from probing_core.results.ranking import (
 )
 from probing_core.results.run_tables import RunTables
 
-TASK = "fine"
 SUBSET = "seen"
 
 CLASS_FLIPS = 2_000
@@ -42,7 +42,7 @@ class SeedSpread:
 
 def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
     """Return the accuracy of ``first`` minus that of ``second`` with its 95% interval, paired by photograph."""
-    return accuracy(run, first, TASK, SUBSET).minus(accuracy(run, second, TASK, SUBSET))
+    return accuracy(run, first, FINE, SUBSET).minus(accuracy(run, second, FINE, SUBSET))
 
 
 def pairwise_p(run: RunTables) -> pd.DataFrame:
@@ -51,9 +51,9 @@ def pairwise_p(run: RunTables) -> pd.DataFrame:
     The p-values are adjusted for testing all pairs (see `probing_core.results.ranking.paired_p`). Additional seeds are
     left out.
     """
-    models = with_place(scores_of(run, TASK, SUBSET).get("model", []))
+    models = with_place(scores_of(run, FINE, SUBSET).get("model", []))
     pairs = list(combinations(range(len(models)), 2))
-    p = paired_p([accuracy(run, model, TASK, SUBSET) for model in models], pairs)
+    p = paired_p([accuracy(run, model, FINE, SUBSET) for model in models], pairs)
     return pd.DataFrame(
         {"first": [models[i] for i, _ in pairs], "second": [models[j] for _, j in pairs], "p": np.asarray(p, float)}
     )
@@ -68,7 +68,7 @@ def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
 
 def seed_spread(run: RunTables, model: str) -> SeedSpread:
     """Return the range of accuracy over all seeds of ``model`` in the run."""
-    scores = scores_of(run, TASK, SUBSET).set_index("model")["value"]
+    scores = scores_of(run, FINE, SUBSET).set_index("model")["value"]
     family = {name: first or name for name, first in zip(scores.index, seed_of(list(scores.index)), strict=True)}
     values = [value for name, value in scores.items() if family[name] == family[model]]
     return SeedSpread(len(values), float(min(values)), float(max(values)))
@@ -97,7 +97,7 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
 
 def _sums_by_transform(run: RunTables, model: str) -> dict[str, AccuracySums]:
     """Return the recall of each transformation."""
-    predictions = run.predictions(model, TASK, RANKING_FACTS)
+    predictions = run.predictions(model, FINE, RANKING_FACTS)
     if predictions.empty:
         return {}
     rows = of_subset(predictions, SUBSET, run.far)

@@ -15,6 +15,7 @@ from probing_core.measures import interval
 from probing_core.measures.classification import informedness
 from probing_core.measures.statistics import (
     MIN_SEEDS,
+    SIGNIFICANCE,
     ClusterSums,
     difference,
     holm,
@@ -32,7 +33,6 @@ UNSEEN_STYLE = "far style"
 """The score on unseen styles."""
 
 DOZENS = 24
-SIGNIFICANCE = 0.05
 
 MIN_RANKED = 4
 """Fewest encoders whose ranks are correlated."""

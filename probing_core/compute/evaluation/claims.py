@@ -21,7 +21,6 @@ from probing_core.compute.evaluation.claim_tests import (
     ABLATION_CONTRASTS,
     CLAIM_CONTRASTS,
     DOZENS,
-    SIGNIFICANCE,
     UNSEEN_STYLE,
     Identified,
     Trainings,
@@ -35,7 +34,7 @@ from probing_core.compute.evaluation.claim_tests import (
 from probing_core.compute.names import FINE
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, codes
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.statistics import ClusterSums, mean
+from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, mean
 from probing_core.models import ROLE_SETS, encoders_of, parse
 from probing_core.models.base import ROLES
 

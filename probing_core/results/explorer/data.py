@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.compute.names import DONE, EVERYTHING, NEAR
+from probing_core.compute.names import DONE, EVERYTHING, FINE, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import model_titles, transform_title
@@ -35,7 +35,6 @@ ABOUT_EXPLORER = (
 
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
-TASK = "fine"
 PROJECTIONS = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
 """Titles of the projections that the explorer offers, by their names in a run."""
 
@@ -167,7 +166,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
     maps = {name: {p: table for p in PROJECTIONS if (table := run.map(name, p)) is not None} for name in names}
-    answers = {name: run.predictions(name, TASK, ()) for name in names}
+    answers = {name: run.predictions(name, FINE, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
             raise BadRun(f"The explorer needs a map and predictions of '{name}', and the run lacks one: leave it out.")
@@ -254,10 +253,10 @@ def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
 
 def ranked_models(run: RunTables) -> list[str]:
     """Return the models of ``run`` that the explorer can show, the most accurate first."""
-    board = leaderboard(run, TASK, "seen")
+    board = leaderboard(run, FINE, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
     placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTIONS)]
-    return [m for m in placed if not run.predictions(m, TASK, ()).empty]
+    return [m for m in placed if not run.predictions(m, FINE, ()).empty]
 
 
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -375,7 +374,7 @@ def _entry(name: str) -> Transform | None:
 
 
 def _classes(run: RunTables) -> tuple[tuple[Class, ...], tuple[dict[str, Any], ...]]:
-    table = run.transforms[run.transforms["transform"].isin(run.classes(TASK))]
+    table = run.transforms[run.transforms["transform"].isin(run.classes(FINE))]
     names, of = list(table["transform"].astype(str)), list(table["group"].astype(str))
     groups = list(dict.fromkeys(of))
     light, dark = Theme(), Theme(dark=True)
