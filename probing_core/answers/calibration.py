@@ -204,7 +204,7 @@ def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior |
     return replace(posterior, spread=spread, sources=count, transfer_error=scored.transfer_error())
 
 
-def reliability(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+def reliability_bins(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
     """Return one row per bin of ten percent: ``bin``, ``stated`` (mean probability), ``fraction`` (that is edited) and
     ``weight``."""
     table = pd.DataFrame({
@@ -219,7 +219,7 @@ def reliability(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd
 
 def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     """Return the mean distance between the stated probability and the fraction that is edited."""
-    bins = reliability(edited, truth, weight)
+    bins = reliability_bins(edited, truth, weight)
     return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import PRIOR
-from probing_core.answers.calibration import calibration_error, weights
-from probing_core.answers.calibration import reliability as reliability_of
+from probing_core.answers.calibration import calibration_error, reliability_bins, weights
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import ClusterSums, Interval, interval
 
@@ -54,8 +53,8 @@ def accuracy(rows: pd.DataFrame) -> ClusterSums:
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the reliability of the answers of one model, see `calibration.reliability`."""
-    return reliability_of(rows["altered"].to_numpy(), _edited_and_found(rows)[0], weights(rows["group"]))
+    """Return the reliability of the answers of one model, see `reliability_bins`."""
+    return reliability_bins(rows["altered"].to_numpy(), _edited_and_found(rows)[0], weights(rows["group"]))
 
 
 def _edited_and_found(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
