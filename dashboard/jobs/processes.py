@@ -156,7 +156,7 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
         with FileLock(run / STARTING_LOCK, thread_local=False):  # two visitors, or a second click
             report = report_of(run)
             if report is None or report.state != "running":
-                _start_process(run, command, took_s=0.0 if report is None else report.took_s)
+                _start_process(run, command)
     except OSError as error:
         raise BadRun(
             f"'{run}' cannot be written to ({error.strerror}). Make the folder writable, or start a run in a "
@@ -164,7 +164,7 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
         ) from error
 
 
-def _start_process(run: Path, command: Sequence[str], took_s: float) -> None:
+def _start_process(run: Path, command: Sequence[str]) -> None:
     with (run / BACKGROUND_OUTPUT).open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "probing_core.cli.background", *_plugins(), *command],
@@ -185,7 +185,6 @@ def _start_process(run: Path, command: Sequence[str], took_s: float) -> None:
         "Starting a process, which takes a few seconds",
         pid=process.pid,
         born=born,
-        took_s=took_s,
     )
     write_atomically(run / PROGRESS, json.dumps(asdict(starting)).encode())
 
@@ -247,7 +246,7 @@ def remove(run: Path) -> list[str]:
 def _is_sound(report: Report) -> bool:
     """Return whether the values of ``report`` are valid: its file may be corrupted, or come with a run."""
     left_s = 0.0 if report.left_s is None else report.left_s
-    numbers = (report.done, report.total, left_s, report.born, report.took_s, report.whole or 0.0)
+    numbers = (report.done, report.total, left_s, report.born, report.whole or 0.0)
     texts = (report.message, report.state, report.error)
     return (
         isinstance(report.pid, int)

@@ -30,7 +30,7 @@ from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, READINGS, REN
 from probing_core.compute.runtime.parallel import image_pool, threads
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images
-from probing_core.compute.studies.study_data import FIT_IMAGES, STUDY_IMAGES
+from probing_core.compute.studies.study_data import FIT_IMAGES
 from probing_core.compute.training.probe_training import MAX_TO_LEARN
 from probing_core.compute.training.quick_protocol import QUICK_PHOTOGRAPHS
 from probing_core.detector.features import features
@@ -51,6 +51,7 @@ from probing_core.images import Image
 from probing_core.measures.notation import model_title, text_table
 from probing_core.models import find_spec, locate
 from probing_core.models.names import parse
+from probing_core.models.processor import resolve_device
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.probes.linear import METRIC_ROWS, fit
 from probing_core.run import layout
@@ -237,7 +238,7 @@ def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
     if LEARNED in counts:
         learned = counts.pop(LEARNED)
         yield Step("detector", TRAIN, "Detector", "", (LEARNED, ""), learned)
-        yield Step("detector", TRAIN, "Detector", "", (CALCULATED, ""), DETECTOR_S * VIEWS[LEARNED] * learned)
+        yield Step("detector", TRAIN, "Detector", "", (CALCULATED, ""), 2 * MLP_S * VIEWS[LEARNED] * learned)
     if counts:
         crops = sum(views[kind] * count for kind, count in counts.items())
         parts = [*(((kind, ""), float(count)) for kind, count in counts.items()), ((FEATURES, ""), crops)]
@@ -263,31 +264,26 @@ def _calculating(plan: Plan) -> Iterator[Step]:
         at_once = min(len(drawn), max(1, maps_at_once(mapped, dim, plan.snapshot.options.jobs)))
         unit, amount = ((MAPPED, ""), float(min(mapped, LANDMARKS)))
         if partition.asset.path in NEIGHBORS:
-            unit, amount = (CALCULATED, ""), TABLE_OF_NEIGHBORS_S + VOTE_S * mapped**2 * dim
+            unit, amount = (CALCULATED, ""), VOTE_S * mapped**2 * dim
         yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
 
 
 NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in READINGS}
-
-TABLE_OF_NEIGHBORS_S = 0.1
 
 FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 3e-10, 1.27e-8, 1.2e-10
 """Seconds of fitting a linear probe: fixed; the projection onto the span of rows that are fewer than dimensions, per
 rows² × dimensions; the optimizer at one penalty, per row × dimension × class; and its metric, per dimensions² × (rows +
 dimensions)."""
 
-ALONG, CONTENTS, STUDIED = 5.0, 2.0, 2.5
+ALONG, ALONG_FEW = 5.0, 2.25
 """Cost of a grid of penalties as a multiple of one penalty, which is less than their number because each fit starts
-near its solution: for most probes, for those of the content, which have fewer rows, and for studies, which use every
-second penalty."""
+near its solution. The second one is for content probes, which have few rows, and for studies, which use every second
+penalty."""
 
 LIVE_S = 0.4
 
-MLP_S = 3.0e-3
-"""Seconds of training the three MLPs, per row: their hidden layers are wider than most embeddings."""
-
-DETECTOR_S = 2.0e-3
-"""Seconds of training the two MLPs of the detector, per view."""
+MLP_S = 1.0e-3
+"""Seconds of training an MLP, per row: its hidden layers are wider than most embeddings."""
 
 VOTE_S = 2.0e-10
 """Seconds of nearest neighbors, per pair of rows and dimension."""
@@ -295,18 +291,11 @@ VOTE_S = 2.0e-10
 TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
 """Seconds of scoring a table of predictions, of a table with too few photographs for the bootstrap, and per row."""
 
-STUDIES_S: Mapping[str, tuple[float, float, float, int]] = {
-    "thresholds": (0.1, 0.2, 0.0, 0),
-    "selectivity": (0.3, 0.0, 1e-4, 2),
-    "layers": (0.1, 0.0, 1e-4, 6),
-    "retrieval": (0.05, 0.0, 2e-4, 0),
-    "duplicates": (0.05, 0.0, 1e-4, 0),
-    "strength": (0.05, 0.01, 0.0, 0),
-}
-"""Name of a study -> seconds: fixed, per class, and per test image and class; and the number of probes that are fitted
-on `FIT_IMAGES`. Measured in small runs; `OTHER_STUDY_S` is for all other studies."""
+STUDY_S, THRESHOLD_S = 0.1, 0.2
+"""Seconds of a study, and additional seconds per class of the study of thresholds."""
 
-OTHER_STUDY_S = (0.05, 0.0, 5e-5, 0)
+STUDY_FITS = {"selectivity": 2, "layers": 6}
+"""Number of probes that a study fits on `FIT_IMAGES`, by its name."""
 
 
 def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
@@ -346,20 +335,19 @@ class Calculations:
         return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
 
     def _study(self, name: str, dim: int) -> float:
-        start, of_class, of_row, fits = STUDIES_S.get(name, OTHER_STUDY_S)
-        rows = min(self._test, STUDY_IMAGES["test"]) * self._classes
         learned = min(self._train, FIT_IMAGES) * self._classes
-        fitted = fits_s(learned, dim, self._classes, fits, STUDIED)
-        return start + of_class * self._classes + of_row * rows + fitted
+        fitted = fits_s(learned, dim, self._classes, STUDY_FITS.get(name, 0), ALONG_FEW)
+        thresholds = THRESHOLD_S * self._classes if name == "thresholds" else 0.0
+        return STUDY_S + thresholds + fitted
 
     def _probes(self, task: str, dim: int) -> float:
         once = self._train * self._classes
         if task == OTHER_PROBES:
             rows, tested = min(MAX_TO_LEARN, once), (self._images - self._train) * self._classes
-            return MLP_S * rows + VOTE_S * rows * tested * dim
+            return 3 * MLP_S * rows + VOTE_S * rows * tested * dim
         if task == CONTENT:  # each fit sees one transformation
             labels = len(classes_of(CONTENT, self._snapshot.transforms, self._snapshot.images))
-            return fits_s(self._train, min(self._train, dim), labels, self._classes, CONTENTS)
+            return fits_s(self._train, min(self._train, dim), labels, self._classes, ALONG_FEW)
         rows, fine = once * self._snapshot.recipe.repetitions, task == FINE
         classes = self._classes if fine else self._groups
         learned_fraction, live_s = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
@@ -502,11 +490,12 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         plan = snapshot.plan(GRAPH)
     images, corpora = plan.snapshot.images, plan.snapshot.corpora
     reasons = images.loc[~images["used"], "why_not"].str.split(":").str[0].value_counts()
-    plan, measured, views, overlaps, download = _measured(plan, stages)
+    plan, measured, views, download = _measured(plan, stages)
     steps = [step for step in steps_left(plan, views) if step.stage in {*stages, LOADING}]
     rows += [(step.phase, step.model, step.seconds(measured)) for step in steps]
-    if overlaps:  # samples are made while an accelerator embeds
-        for name in {step.name for step in steps if step.stage == EMBED}:
+    embedding = {step.name for step in steps if step.stage == EMBED}
+    if embedding and resolve_device(plan.snapshot.options.device).type != "cpu":
+        for name in embedding:  # samples are made while an accelerator embeds
             transform_s, *embedded = (step.seconds(measured) for step in steps if step.name == name)
             rows.append(("Transforming", "", -min(transform_s, sum(embedded))))
     if rows:
@@ -557,16 +546,16 @@ def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
     return pd.concat([*copies, remainder], ignore_index=True)
 
 
-def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], bool, Download]:
+def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], Download]:
     """Measure the kinds of work of a run.
 
     Returns:
-        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, whether
-        an accelerator embeds, and the download of all models.
+        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, and the
+        download of all models.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     views: Mapping[str, float] = VIEWS
-    entries, rates, overlaps = dict(snapshot.models), dict[Unit, float](), False
+    entries, rates = dict(snapshot.models), dict[Unit, float]()
     series = list(snapshot.sample_sets) if requests or plan.pending(plan.select(EMBED)) else []
     total, downloads = len(series) + len(requests) + 2, list[Download]()
     pictures: dict[str, tuple[list[Image], pd.DataFrame]] = {}
@@ -585,7 +574,6 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
         with closing(embedder):
             rates[LOADED, request] = time.perf_counter() - began
             entries |= {entry["name"]: entry for entry in describe(request, embedder)}
-            overlaps |= embedder.device not in ("cpu", "")
             if embedder.embeds_pictures:
                 some = pictures[""]
                 rates[LOADED, request] += _timed(partial(embedder.embed_layers, some[0][:2]))
@@ -603,7 +591,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
         rates |= seconds
     if PROJECT in stages and plan.pending(plan.select(PROJECT)):
         rates[MAP_BEGUN, ""], rates[MAPPED, ""] = _map()
-    return plan, rates, views, overlaps, sum(downloads, Download())
+    return plan, rates, views, sum(downloads, Download())
 
 
 def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -42,7 +42,6 @@ class Report:
         pid: the process that works.
         error: the one sentence of a failure.
         born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
-        took_s: seconds that all work on this file's run has taken so far.
         whole: how much of the whole work is done, from 0 to 1; None where only the stage is known.
     """
 
@@ -55,7 +54,6 @@ class Report:
     pid: int = 0
     error: str = ""
     born: float = 0.0
-    took_s: float = 0.0
     whole: float | None = None
 
     @property
@@ -107,7 +105,6 @@ class Progress:
         self.stream, self.file = stream, file
         self._on_terminal = stream is not None and (overwrites or stream.isatty())
         self._me = {"pid": os.getpid(), "born": psutil.Process().create_time()} if file is not None else {}
-        self._took_before, self._began = _took(file), time.monotonic()
         self._stage, self._step, self._entered, self._last = "", "", 0.0, 0.0
         self._first: tuple[int, float] | None = None
         self._before = 0
@@ -232,15 +229,7 @@ class Progress:
 
     def _save(self, report: Report) -> None:
         if self.file is not None:
-            took = self._took_before + time.monotonic() - self._began
-            write_atomically(self.file, json.dumps(asdict(replace(report, took_s=round(took, 1)))).encode())
-
-
-def _took(file: Path | None) -> float:
-    try:
-        return float(json.loads(file.read_bytes())["took_s"]) if file is not None else 0.0
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
+            write_atomically(self.file, json.dumps(asdict(report)).encode())
 
 
 def duration(seconds: float) -> str:

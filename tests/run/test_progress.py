@@ -37,18 +37,6 @@ def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
     assert (report["state"], report["error"]) == ("failed", "no space")
 
 
-def test_a_run_takes_what_all_its_sessions_took_together(tmp_path, clock):
-    file = tmp_path / "progress.json"
-    for seconds in (20, 30):
-        session = Progress(file=file)
-        clock[0] += seconds
-        session.update("embed", 1, 2)
-        clock[0] += 500  # until the next one
-    assert json.loads(file.read_text())["took_s"] == 50
-    Progress(file=file).finish("done")
-    assert json.loads(file.read_text())["took_s"] == 50
-
-
 def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
     file = tmp_path / "progress.json"
     told = Progress(file=file)
