@@ -48,13 +48,13 @@ def pages() -> dict[str, list[StreamlitPage]]:
         heading: [
             # The first page has no address of its own.
             st.Page(
-                one.file,
-                title=one.title,
-                icon=f":material/{one.icon}:",
-                url_path=one.address or None,
-                default=not one.address,
+                entry.file,
+                title=entry.title,
+                icon=f":material/{entry.icon}:",
+                url_path=entry.address or None,
+                default=not entry.address,
             )
-            for one in under
+            for entry in under
         ]
         for heading, under in PAGES.items()
     }
@@ -71,14 +71,14 @@ def icon() -> Image.Image:
 def main() -> None:
     # First: else a page's own icon is fetched for the tab.
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
-    shown = st.navigation(pages(), expanded=True)
-    st.set_page_config(page_title=f"{shown.title} · Probing image embeddings")
+    selected = st.navigation(pages(), expanded=True)
+    st.set_page_config(page_title=f"{selected.title} · Probing image embeddings")
     state.adopt_address()
     with st.sidebar:
         pick_run()
         banner.show()
         access.show_status()
-    shown.run()
+    selected.run()
     startup.after_first_page()
 
 
@@ -87,14 +87,14 @@ def pick_run() -> None:
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return
-    shown = pickers.select("Run", state.RUN, names, help=ABOUT_RUN)
+    selected = pickers.select("Run", state.RUN, names, help=ABOUT_RUN)
     with suppress(BadRun):
         st.caption(cache.computed(cache.current_run(), contents))
     missing = state.unmet().get(state.RUN)
-    if missing and shown == missing.shown and missing.asked not in names:
+    if missing and selected == missing.shown and missing.asked not in names:
         st.warning(
             f"The run '{plain(missing.asked)}' is not available on this computer or is incomplete, so "
-            f"'{plain(shown)}' is shown.",
+            f"'{plain(selected)}' is shown.",
             icon=":material/error:",
         )
 
@@ -103,18 +103,18 @@ def contents(run: Run) -> str:
     used = run.images[run.images["used"]] if len(run.images) else run.images
     names = list(run.models["name"]) if len(run.models) else []
     first = with_place(names)
-    alone = networks(names)
-    baselines = sum(name.startswith(BASELINE) for name in alone)
+    whole_networks = networks(names)
+    baselines = sum(name.startswith(BASELINE) for name in whole_networks)
     counts = [
         (used["base_id"].nunique() if len(used) else 0, "photograph"),
         (len(used), "crop"),
         (run.sample_count, "sample"),
-        (len(alone) - baselines, "encoder"),
-        (len(first) - len(alone), "intermediate layer"),
+        (len(whole_networks) - baselines, "encoder"),
+        (len(first) - len(whole_networks), "intermediate layer"),
         (baselines, "baseline"),
         (len(names) - len(first), "additional seed"),
     ]
-    return " · ".join(f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
+    return " · ".join(f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in counts if n)
 
 
 if __name__ == "__main__":
@@ -124,7 +124,7 @@ else:
         __file__,
         lifespan=startup.before_serving,
         routes=[
-            *(page(one.address) for under in PAGES.values() for one in under),
+            *(page(entry.address) for under in PAGES.values() for entry in under),
             *former_pages(FORMER),
             *(route for module in (explorer, strength_slider) for route in module.routes()),
         ],

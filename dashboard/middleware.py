@@ -71,16 +71,16 @@ class Limits(NamedTuple):
     at_once: int
     per_minute: int
 
-    def exceeded(self, uploads: Collection[Upload], begun: int, size: int) -> str:
+    def exceeded(self, uploads: Collection[Upload], started: int, size: int) -> str:
         """Return, in words, which limit another upload of ``size`` bytes would exceed; empty if none.
 
         Args:
             uploads: those in memory.
-            begun: number of those that began in the last minute.
+            started: number of those that began in the last minute.
         """
         if sum(upload.arriving for upload in uploads) >= self.at_once:
             return f"{self.at_once} uploads are in progress"
-        if begun >= self.per_minute:
+        if started >= self.per_minute:
             return f"{self.per_minute} uploads started in the last minute"
         if len(uploads) >= self.files:
             return f"{self.files} uploads are in memory"
@@ -161,8 +161,8 @@ class UploadLimits:
 
     async def _put(self, key: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
         largest = st.get_option("server.maxUploadSize") * 2**20
-        stated = dict(scope["headers"]).get(b"content-length", b"")
-        size = min(int(stated), largest) if stated.isdigit() else largest
+        content_length = dict(scope["headers"]).get(b"content-length", b"")
+        size = min(int(content_length), largest) if content_length.isdigit() else largest
         timeout_s = UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S
         if why := self._refused(key, size):
             sentence = f"The image was not accepted: {why}. Try again later."
@@ -201,15 +201,15 @@ class UploadLimits:
 
     def _refused(self, key: tuple[str, str], size: int) -> str:
         """Count the upload and return ``""``, or return why it is refused."""
-        for gone in [each for each in self.uploads if not get_instance().is_active_session(each[0])]:
-            del self.uploads[gone]
+        for ended in [upload_key for upload_key in self.uploads if not get_instance().is_active_session(upload_key[0])]:
+            del self.uploads[ended]
         now, visitor = time.monotonic(), key[0]
         while self.begun and self.begun[0][0] < now - 60:
             self.begun.popleft()
         if key in self.uploads and self.uploads[key].arriving:
             return "its upload is already in progress"
-        mine = [upload for (session, _), upload in self.uploads.items() if session == visitor]
-        if why := VISITOR_LIMITS.exceeded(mine, sum(session == visitor for _, session in self.begun), size):
+        visitor_uploads = [upload for (session, _), upload in self.uploads.items() if session == visitor]
+        if why := VISITOR_LIMITS.exceeded(visitor_uploads, sum(session == visitor for _, session in self.begun), size):
             return f"{why} in this session"
         if why := SERVER_LIMITS.exceeded(self.uploads.values(), len(self.begun), size):
             return f"{why} on this server"

@@ -38,8 +38,8 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
                 guarded(show)()
             finally:
                 _is_whole.reset(token)
-            if found := [each for name, each in state.unmet().items() if name != state.RUN]:
-                unmet.warning(" ".join(map(in_words, found)), icon=":material/link_off:")
+            if missing := [choice for name, choice in state.unmet().items() if name != state.RUN]:
+                unmet.warning(" ".join(map(in_words, missing)), icon=":material/link_off:")
             state.write_address()
 
         return shown
@@ -48,8 +48,8 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 
 def in_words(unmet: state.Unmet) -> str:
-    instead = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
-    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{instead}"
+    replacement = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
+    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{replacement}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:

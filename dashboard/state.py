@@ -102,8 +102,8 @@ def choice(
     remember(name, options, default, label)
     if own_default:
         st.session_state[name] = st.session_state[name] or default  # of several, none may be here
-    given = {} if options is None else {"options": options}
-    value = widget(label, **given, key=name, **settings)
+    arguments = {} if options is None else {"options": options}
+    value = widget(label, **arguments, key=name, **settings)
     if own_default and not is_chosen(name, value):
         _published()[name] = None
     else:
@@ -126,8 +126,8 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
     """Set the widget called ``name`` to its stored value, if that is among ``options``, else to ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
-        wanted = value if isinstance(value, list) else default
-        value = [v for v in wanted if options is None or v in options]
+        requested = value if isinstance(value, list) else default
+        value = [v for v in requested if options is None or v in options]
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
     # Writing a value sends it to the browser, where it replaces what the visitor is typing. The other widgets are
@@ -144,12 +144,12 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
 
     `remember` does so for every control; this is for what has none.
     """
-    asked = _asked().pop(name, "")
-    if not asked:
+    requested = _asked().pop(name, "")
+    if not requested:
         return
     several = isinstance(shown, list | tuple)
-    there = {str(option) for option in options}
-    missing = [each for each in (_split(asked) if several else [asked]) if each and each not in there]
+    available = {str(option) for option in options}
+    missing = [value for value in (_split(requested) if several else [requested]) if value and value not in available]
     if missing:
         unmet()[name] = Unmet(label, ", ".join(missing), ", ".join(map(str, shown)) if several else str(shown))
 
@@ -204,7 +204,7 @@ def stored_choice(name: str) -> str:
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
     """Return those of ``options`` that the stored choice ``name`` holds; it need not have a widget on this page."""
-    return [each for each in _split(stored_choice(name)) if each in options]
+    return [value for value in _split(stored_choice(name)) if value in options]
 
 
 def _choices() -> dict[str, str]:
@@ -222,11 +222,11 @@ def _published() -> dict[str, str | None]:
 def _encode(value: Any) -> str:
     if not isinstance(value, list | tuple):
         return str(value)
-    return SEPARATOR.join(str(each).replace("%", PERCENT).replace(SEPARATOR, COMMA) for each in value)
+    return SEPARATOR.join(str(item).replace("%", PERCENT).replace(SEPARATOR, COMMA) for item in value)
 
 
 def _split(text: str) -> list[str]:
-    return [each.replace(COMMA, SEPARATOR).replace(PERCENT, "%") for each in text.split(SEPARATOR) if each]
+    return [item.replace(COMMA, SEPARATOR).replace(PERCENT, "%") for item in text.split(SEPARATOR) if item]
 
 
 def _decode(text: str | None, default: Any) -> Any:

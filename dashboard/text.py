@@ -222,13 +222,13 @@ def strength_number(transform: str, strength: float, digits: int = 2) -> str:
 
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:
     """Return a range of strengths with its unit once: ``sigma 1.5–3 px``, ``blend 60%–100%``."""
-    first, last = (strength_in_words(transform, each, digits) for each in (low, high))
-    words, ends = first.split(" "), last.split(" ")
-    differs = [i for i, pair in enumerate(zip(words, ends, strict=True)) if pair[0] != pair[1]]
+    first, last = (strength_in_words(transform, strength, digits) for strength in (low, high))
+    parts, ends = first.split(" "), last.split(" ")
+    differs = [i for i, pair in enumerate(zip(parts, ends, strict=True)) if pair[0] != pair[1]]
     if not differs:
         return first
     at = differs[0]
-    return " ".join([*words[:at], f"{words[at]}\N{EN DASH}{ends[at]}", *ends[at + 1 :]])
+    return " ".join([*parts[:at], f"{parts[at]}\N{EN DASH}{ends[at]}", *ends[at + 1 :]])
 
 
 def plain(text: str) -> str:

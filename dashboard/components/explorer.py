@@ -52,7 +52,7 @@ AT_ONCE = 2
 WAITING = 100
 """Maximum number of other requests of a visitor that wait for this; more are refused."""
 
-_shown: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
+_explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their addresses."""
 
 _visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
@@ -83,7 +83,7 @@ class Explorer:
         self.address = f"{FOLDER}/{name}"
         self._encoded = lru_cache(IMAGES_KEPT)(self._sample)
         self._photograph = lru_cache(IMAGES_KEPT)(self._whole)
-        _shown[name] = self
+        _explorers[name] = self
 
     def sample(self, sample: int) -> bytes:
         """Return the image of a sample.
@@ -172,13 +172,13 @@ def explorer_of(run: Run) -> Explorer:
     return Explorer(run)
 
 
-def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
+def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
     """Draw the explorer of ``run``; the address of the page holds the selection.
 
     Args:
-        own: an uploaded image on the maps of full embeddings: ``title``, and ``places``, (x, y) by model.
+        own_image: an uploaded image on the maps of full embeddings: ``title``, and ``places``, (x, y) by model.
     """
-    found = explorer_of(run)
+    selected_explorer = explorer_of(run)
 
     def keep() -> None:
         text = st.session_state["explorer"].get(SELECTION)
@@ -189,13 +189,13 @@ def explorer(run: Run, own: Mapping[str, Any] | None = None) -> None:
         state.forget(SELECTION)
     stored = state.stored_choice(SELECTION)
     message = {
-        "address": found.address,
-        "header": found.header,
+        "address": selected_explorer.address,
+        "header": selected_explorer.header,
         "images": not run.pictures.why_not,
         "visitor": _visitor().key,
         "selection": _parsed(stored),
         "visit": state.visits(),
-        "own": own,
+        "own": own_image,
     }
     _component(key="explorer", data=message, on_selection_change=keep)
     if stored:
@@ -216,23 +216,23 @@ def selection() -> dict[str, Any] | None:
 
 def _parsed(text: str) -> Any:
     try:
-        found = json.loads(text) if text else None
+        content = json.loads(text) if text else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
 def routes() -> list[Route]:
     def image(encode: Callable[[Explorer, int], bytes]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
-            shown = _shown.get(request.path_params["name"])
+            requested = _explorers.get(request.path_params["name"])
             visitor = _visitors.get(request.query_params.get(VISITOR, ""))
             number = request.path_params["number"]
-            if shown is None or visitor is None or not NUMBER.fullmatch(number):
+            if requested is None or visitor is None or not NUMBER.fullmatch(number):
                 return Response("There is no such image. Reload the page.", 404)
             try:
                 async with visitor.turn():
-                    content = await run_in_threadpool(encode, shown, int(number))
+                    content = await run_in_threadpool(encode, requested, int(number))
             except TooMany:
                 return Response("Too many requests. Try again in a minute.", 429, {"Retry-After": "10"})
             except (PicturesMissing, IndexError, KeyError):
@@ -242,10 +242,10 @@ def routes() -> list[Route]:
         return answer
 
     async def part(request: Request) -> Response:
-        shown = _shown.get(request.path_params["name"])
-        if shown is None:
+        requested = _explorers.get(request.path_params["name"])
+        if requested is None:
             return Response("This explorer is not in memory any more. Reload the page.", 404)
-        content = shown.parts.get(request.path_params["part"])
+        content = requested.parts.get(request.path_params["part"])
         if content is None:
             return Response("There is no such part.", 404)
         return Response(content, media_type="application/octet-stream", headers=CACHED)

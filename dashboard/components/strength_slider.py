@@ -122,12 +122,12 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     The address holds the step that the visitor selected: 0 is the weakest strength in training, and weaker strengths
     are negative. The slider starts in the middle of the range in training.
     """
-    shown = preview(picture, view, transform)
-    weaker = shown.first_trained
+    previewed = preview(picture, view, transform)
+    weaker = previewed.first_trained
     # A new key after the visitor went back, since the component's own state would override the address.
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
-    steps = len(shown.strengths)
+    steps = len(previewed.strengths)
     first = weaker + (steps - weaker - 1) // 2
     stored = state.stored_choice(STRENGTH)
     index = _step_of(stored, weaker, steps, first) if moved is None else _step_of(moved, 0, steps, first)
@@ -135,28 +135,28 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     _slider(
         key=slider,
         data={
-            "address": shown.address,
+            "address": previewed.address,
             "index": index,
             "name": f"Strength: {strength_title(transform)}",
-            "labels": shown.labels,
+            "labels": previewed.labels,
             "ticks": [
-                {"at": step / max(1, steps - 1), "text": strength_number(transform.name, shown.strengths[step])}
+                {"at": step / max(1, steps - 1), "text": strength_number(transform.name, previewed.strengths[step])}
                 for step in tick_steps(steps)
             ],
-            "first": shown.message([index]),
+            "first": previewed.message([index]),
             "hints": HINTS,
-            "trained": weaker / max(1, len(shown.strengths) - 1),
+            "trained": weaker / max(1, len(previewed.strengths) - 1),
             "legend": f"Shaded: range in training.{' To the left: weaker.' if weaker else ''}",
-            "mark": mark and {"at": shown.position_of(mark.strength), "text": mark.text},
+            "mark": mark and {"at": previewed.position_of(mark.strength), "text": mark.text},
             "zoom": ZOOM,
-            "focus": shown.step(index).focus(1 / ZOOM),
+            "focus": previewed.step(index).focus(1 / ZOOM),
         },
         on_index_change=lambda: None,
         height="content",
     )
     if stored or moved is not None:  # else each page starts with its own step
         state.publish(STRENGTH, index - weaker)
-    return shown.step(index)
+    return previewed.step(index)
 
 
 def tick_steps(steps: int) -> list[int]:
@@ -173,26 +173,26 @@ def strength_title(transform: Transform) -> str:
     return f"{transform.parameter} ({title})"
 
 
-def _step_of(wanted: Any, before: int, steps: int, first: int) -> int:
+def _step_of(requested: Any, before: int, steps: int, first: int) -> int:
     """Return the index of the step that a browser or an address asks for.
 
     Args:
-        wanted: index relative to the first ``before`` steps; may be anything.
+        requested: index relative to the first ``before`` steps; may be anything.
         steps: number of all steps.
-        first: index to return if ``wanted`` is not a number.
+        first: index to return if ``requested`` is not a number.
     """
     try:
-        return max(0, min(before + int(wanted), steps - 1))
+        return max(0, min(before + int(requested), steps - 1))
     except (TypeError, ValueError, OverflowError):
         return first
 
 
 def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
-        shown = in_memory.get(request.path_params["name"])
-        if shown is None:
+        requested = in_memory.get(request.path_params["name"])
+        if requested is None:
             return Response("This preview is no longer in memory.", 404)
-        steps = await run_in_threadpool(shown.message, range(len(shown.strengths)))
+        steps = await run_in_threadpool(requested.message, range(len(requested.strengths)))
         # It may be an upload, so it must not be stored on any disk, not even the browser's.
         return JSONResponse(steps, headers={"Cache-Control": "no-store"})
 

@@ -117,7 +117,10 @@ def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
     without answers are left out."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
-        name: {str(model): (quality(mine), reliability(mine)) for model, mine in rows.groupby("model", sort=False)}
+        name: {
+            str(model): (quality(model_rows), reliability(model_rows))
+            for model, model_rows in rows.groupby("model", sort=False)
+        }
         for name, rows in sets.items()
         if len(rows)
     }

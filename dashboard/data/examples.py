@@ -49,9 +49,9 @@ def _screenshot() -> np.ndarray:
     for i, color in enumerate(("#e8e8e8", "#f2c94c", "#eb5757")):
         draw.ellipse((width - 22 - 20 * i, 7, width - 10 - 20 * i, 19), fill=color)
     draw.rectangle((0, 27, 96, height), fill="#eef1f5")
-    for i, words in enumerate(("Today", "Garden", "Recipes", "Letters")):
+    for i, title in enumerate(("Today", "Garden", "Recipes", "Letters")):
         draw.rectangle((6, 36 + 28 * i, 90, 58 + 28 * i), fill="#cfe0f1" if i == 1 else "#eef1f5")
-        draw.text((12, 41 + 28 * i), words, fill="#22303c", font=small)
+        draw.text((12, 41 + 28 * i), title, fill="#22303c", font=small)
     draw.text((110, 38), "Water the tomatoes", fill="#22303c", font=font)
     sentence = "Every second evening, and in a dry week every evening; not on the leaves."
     for i in range(LINES):

@@ -43,7 +43,7 @@ def groups_of(run: Run) -> dict[str, str]:
     return dict(zip(table["transform"], table["group"], strict=True))
 
 
-def asked(run: Run, game: int) -> list[int]:
+def draw_samples(run: Run, game: int) -> list[int]:
     """Return the samples of a game: of `ROUNDS` groups drawn at random, a tested sample each.
 
     Groups are drawn, not transformations, so that always giving one answer is equally often right for every group.
@@ -55,12 +55,12 @@ def asked(run: Run, game: int) -> list[int]:
         if (tested["group"] == group).any()
     }
     rng = np.random.default_rng(game)
-    found = []
+    samples = []
     for group in rng.choice(list(by_group), ROUNDS):
         rows = by_group[group]
         transform = rng.choice(sorted(rows["transform"].unique()))
-        found.append(int(rng.choice(np.sort(rows.loc[rows["transform"] == transform, "sample"].to_numpy()))))
-    return found
+        samples.append(int(rng.choice(np.sort(rows.loc[rows["transform"] == transform, "sample"].to_numpy()))))
+    return samples
 
 
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
@@ -79,36 +79,40 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
         answer, probability = rows["predicted"].astype(str), rows["p_predicted"]
         if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about images
             answer, probability = _live_answers(run, model, rows)
-        found = pd.DataFrame({"round": rows.index, "sample": samples, "player": model, "answer": answer})
+        model_answers = pd.DataFrame({"round": rows.index, "sample": samples, "player": model, "answer": answer})
         group = answer.map(groups)
-        parts.append(found.assign(probability=probability, group=group, right=group == rows["group"].astype(str)))
+        parts.append(
+            model_answers.assign(probability=probability, group=group, right=group == rows["group"].astype(str))
+        )
     return pd.concat(parts, ignore_index=True)
 
 
 def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     scores = tested_scores(run, model, rows["altered"])
     p = pd.Series(probability_edited(scores, cache.computed(run, live_posterior, model)), rows.index)
-    word = p.map(answer_word)
-    is_edited, is_open = word.isin(FOUND), word == INCONCLUSIVE
+    verdicts = p.map(answer_word)
+    is_edited, is_open = verdicts.isin(FOUND), verdicts == INCONCLUSIVE
     answer = rows["named"].astype(str).where(is_edited, "identity").mask(is_open, "")
     return answer, p.where(is_edited | is_open, 1 - p)
 
 
-def standing(given: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
+def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
     """Return who was right how often in the rounds that were guessed, best first, you before a model with an equal
     score.
 
     Args:
-        given: a table of `answers`.
+        model_answers: a table of `answers`.
         guesses: round -> the group that you selected.
         truths: round -> the group of what was done.
 
     Returns:
         ``player``, ``right`` (their number).
     """
-    mine = sum(guess == truths[number] for number, guess in guesses.items())
-    theirs = given[given["round"].isin(list(guesses))].groupby("player", sort=False)["right"].sum()
-    table = pd.DataFrame({"player": [YOU, *theirs.index], "right": [mine, *theirs.astype(int)]})
+    player_score = sum(guess == truths[number] for number, guess in guesses.items())
+    model_scores = (
+        model_answers[model_answers["round"].isin(list(guesses))].groupby("player", sort=False)["right"].sum()
+    )
+    table = pd.DataFrame({"player": [YOU, *model_scores.index], "right": [player_score, *model_scores.astype(int)]})
     return table.sort_values("right", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -44,16 +44,16 @@ class Gallery:
         Raises:
             PicturesMissing: an image is not available.
         """
-        while (done := self._embedded(model)) < len(self.samples):
-            yield done, len(self.samples)
+        while (count := self._embedded(model)) < len(self.samples):
+            yield count, len(self.samples)
             with self._turn:
                 start = self._embedded(model)  # another visitor may have computed some in the meantime
                 stop = start + EMBEDDED_AT_ONCE
                 for sample in self.samples[len(self._crops) : stop]:
                     self._crops.append(Crops(self.run.picture(int(sample))[1]))
                 if some := self._crops[start:stop]:
-                    found = predictions.predictor_of(self.run).ask(model, some)
-                    self._blocks[model].append(np.stack([each.prediction.embedding for each in found]))
+                    answers = predictions.predictor_of(self.run).ask(model, some)
+                    self._blocks[model].append(np.stack([answer.prediction.embedding for answer in answers]))
 
     def rows(self, model: str) -> LazyRows:
         """Return the embeddings of ``model`` in the order of ``samples``, computing those that are missing.
@@ -105,8 +105,8 @@ def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str,
     """Return the rank of the original for each of the images ``after`` by ``model``, from 1; see `search_gallery`."""
     rows = embeddings(run, model, gallery(run))
     *queries, clean = predictions.embed(run, model, [Crops(image) for image in (*after, before)])
-    wanted = _place_of(run, original) if original else clean
-    return [retrieval.search(rows, query, 1, wanted).place for query in queries]
+    position = _place_of(run, original) if original else clean
+    return [retrieval.search(rows, query, 1, position).place for query in queries]
 
 
 def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
@@ -119,13 +119,15 @@ def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tupl
     """
     view, change = run.recipe.view, resolve(transform)
     strength = change.strength_at(0.5)
-    pairs = [versions(prepare_source(run.pictures.source(one), view), view, change, strength) for one in ids]
+    pairs = [versions(prepare_source(run.pictures.source(image_id), view), view, change, strength) for image_id in ids]
     places = []
     for model in models:
         rows = embeddings(run, model, gallery(run))
         queries = predictions.embed(run, model, [Crops(after) for _, after in pairs])
-        found = zip(queries, ids, strict=True)
-        places.append([retrieval.search(rows, query, 1, _place_of(run, one)).place for query, one in found])
+        by_image = zip(queries, ids, strict=True)
+        places.append(
+            [retrieval.search(rows, query, 1, _place_of(run, image_id)).place for query, image_id in by_image]
+        )
     first, second = np.log(places)
     return ids[int(np.abs(first - second).argmax())]
 

@@ -96,4 +96,4 @@ def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]
     Args:
         written: when the table was; the folder may have been scanned again since.
     """
-    return [address_of(found, "webp") if found else "" for found in thumbnails_of(out, rows)]
+    return [address_of(thumbnail, "webp") if thumbnail else "" for thumbnail in thumbnails_of(out, rows)]

@@ -54,13 +54,13 @@ class Answers:
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
         """Return what `Predictor.ask` does; all new images of a call are one batch."""
-        keys = [(run.digest, model, _digest(each)) for each in crops]
-        found = {key: self._known[key] for key in keys if key in self._known}
-        new = {key: each for key, each in zip(keys, crops, strict=True) if key not in found}
+        keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
+        answers = {key: self._known[key] for key in keys if key in self._known}
+        new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
         if new:
-            found |= dict(zip(new, predictor_of(run).ask(model, list(new.values())), strict=True))
-            self._known.update({key: found[key] for key in new})
-        return [found[key] for key in keys]
+            answers |= dict(zip(new, predictor_of(run).ask(model, list(new.values())), strict=True))
+            self._known.update({key: answers[key] for key in new})
+        return [answers[key] for key in keys]
 
 
 def _digest(crops: Crops) -> bytes:
@@ -99,7 +99,7 @@ def _answers() -> Answers:
 
 def embed(run: Run, model: str, crops: Sequence[Crops]) -> np.ndarray:
     """Return the embeddings (N, D) of the full images; errors as in `ask`."""
-    return np.stack([found.prediction.embedding for found in ask(run, model, crops)])
+    return np.stack([answer.prediction.embedding for answer in ask(run, model, crops)])
 
 
 def models_of(run: Run) -> tuple[str, ...]:
@@ -125,13 +125,13 @@ def accuracies(run: Run) -> dict[str, float]:
 def _accuracies(run: Run) -> dict[str, float]:
     rows = outside(run)
     rows = held_out(run, run.live_models) if rows.empty else rows
-    return {str(model): accuracy(mine).value for model, mine in rows.groupby("model")} if len(rows) else {}
+    return {str(model): accuracy(model_rows).value for model, model_rows in rows.groupby("model")} if len(rows) else {}
 
 
 def most_accurate_first(run: Run) -> list[str]:
     """Return the models that can predict, sorted by accuracy, most accurate first."""
-    known = accuracies(run)
-    return sorted(models_of(run), key=lambda model: -known.get(model, 0.0))
+    accuracy_of = accuracies(run)
+    return sorted(models_of(run), key=lambda model: -accuracy_of.get(model, 0.0))
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
@@ -188,7 +188,7 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
 
 def without_probabilities(row: Row) -> Row:
     """Return a row for an image that may not be a photograph: models were trained only on photographs."""
-    classes = [one | {"probability": np.nan} for one in row["classes"]]
+    classes = [entry | {"probability": np.nan} for entry in row["classes"]]
     no_answer = {"edited": None, "answer": PERHAPS_NO_PHOTOGRAPH, "unavailable": PERHAPS_NO_PHOTOGRAPH, "verdict": None}
     return row | no_answer | {"classes": classes}
 
@@ -198,6 +198,6 @@ def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     model."""
     columns = ("image", "model", "crops", "edited", "answer")
     return pd.DataFrame(
-        [{name: row[name] for name in columns} | one for row in rows for one in row["classes"]],
+        [{name: row[name] for name in columns} | entry for row in rows for entry in row["classes"]],
         columns=[*columns, "class", "group", "probability"],
     )

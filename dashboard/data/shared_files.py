@@ -104,12 +104,12 @@ class FileToSend:
 
     def _remove_others(self) -> None:
         with _disk:
-            files = sorted(self.path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime)
+            files = sorted(self.path.parent.glob("*.html"), key=lambda file: file.stat().st_mtime)
             for old in files[:-MAX_KEPT]:
                 old.unlink()
 
-    def _note(self, done: int, total: int) -> None:
-        self.share = done / total
+    def _note(self, completed: int, total: int) -> None:
+        self.share = completed / total
 
 
 def _reason(error: Exception) -> str:

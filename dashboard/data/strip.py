@@ -27,12 +27,12 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
     Args:
         models: the ranking, best first.
     """
-    two = list(dict.fromkeys([models[0], models[len(models) // 2]]))
+    pair = list(dict.fromkeys([models[0], models[len(models) // 2]]))
     classes = ["identity", *[transform for transform in STRIP if transform in set(run.transforms["transform"])][:MOST]]
-    predictions = {model: cache.predictions(run, model, "fine") for model in two}
+    predictions = {model: cache.predictions(run, model, "fine") for model in pair}
     if len(classes) == 1 or any(rows.empty for rows in predictions.values()):
         return None
-    best = predictions[two[0]]
+    best = predictions[pair[0]]
     rows = best[best["truth"].isin(classes)].drop_duplicates(["base_id", "truth"])
     rows = rows[rows.groupby("base_id", observed=True)["truth"].transform("nunique") == len(classes)]
     if rows.empty:
@@ -42,7 +42,7 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
     predicted = {model: table["predicted"].astype(str).reindex(rows["sample"]) for model, table in by_sample.items()}
     is_correct = pd.DataFrame({model: names.to_numpy() == truth for model, names in predicted.items()})
     correct = is_correct.groupby(photograph).sum()
-    from_half = (correct[two[-1]] - (len(classes) - 1) / 2).abs()
-    samples = rows[photograph == (correct[two[0]] - from_half).idxmax()]
+    from_half = (correct[pair[-1]] - (len(classes) - 1) / 2).abs()
+    samples = rows[photograph == (correct[pair[0]] - from_half).idxmax()]
     samples = samples.sort_values("truth", key=lambda names: names.astype(str).map(classes.index))
     return samples, {model: names[samples["sample"]].to_dict() for model, names in predicted.items()}

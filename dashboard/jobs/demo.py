@@ -26,16 +26,16 @@ def main() -> int:
     demo, reference = paths.runs_dir() / DEMO, paths.reference_run()
     try:
         if (reference / layout.RECIPE).is_file():
-            begun = (demo / layout.RECIPE).is_file()
-            if begun and (problem := _why_unreadable(demo)):
+            started = (demo / layout.RECIPE).is_file()
+            if started and (problem := _why_unreadable(demo)):
                 processes.stop(demo)
                 aside = _set_aside(demo)
                 print(f"{problem}\nIt was renamed to '{aside}'. A new demo run is being computed.", file=sys.stderr)
-                begun = False
+                started = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
                 new = Options(corpus="reference", transforms=("bank",), repetitions=1, models=MODELS, limit=LIMIT)
-                options = Options() if begun else new
+                options = Options() if started else new
                 processes.start(demo, options.arguments())
             return 0
     except (ProbingError, OSError) as error:

@@ -26,10 +26,10 @@ class ModelNames:
 
     def _list(self) -> None:
         try:
-            found = processes.suggested_models()
+            suggested = processes.suggested_models()
         except (ProbingError, OSError, ValueError):
             return  # a name can be typed all the same
-        self.on_disk, self.published = found["on_disk"], found["published"]
+        self.on_disk, self.published = suggested["on_disk"], suggested["published"]
 
 
 @st.cache_resource(show_spinner=False)

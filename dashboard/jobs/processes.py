@@ -74,50 +74,50 @@ def suggested_models() -> dict[str, list[str]]:
     """
     rights.require("Starting a run")
     command = [sys.executable, "-m", "probing_core.models.suggestions"]
-    found = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise BadRun(f"The models of the installed libraries could not be listed: {found.stderr.strip()[-200:]}")
-    return json.loads(found.stdout.splitlines()[-1])
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise BadRun(f"The models of the installed libraries could not be listed: {process.stderr.strip()[-200:]}")
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def measured(run: Path, arguments: Sequence[str], said: Callable[[str], object]) -> str:
+def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], object]) -> str:
     """Return what ``probing run --out run ARGUMENTS --estimate`` prints, measured in another process.
 
     Args:
-        said: called with each line of progress.
+        on_progress: called with each line of progress.
 
     Raises:
         BadRun: it cannot be measured; the sentence is that of the command.
     """
-    return _printed(["run", "--out", str(run), *arguments, "--estimate"], said)
+    return _printed(["run", "--out", str(run), *arguments, "--estimate"], on_progress)
 
 
-def ranked_quickly(model: str, base: Path, said: Callable[[str], object]) -> list[dict[str, Any]]:
+def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object]) -> list[dict[str, Any]]:
     """Return what ``probing rank model --base base --json`` prints, computed in another process.
 
     Args:
-        said: called with each line of progress.
+        on_progress: called with each line of progress.
 
     Raises:
         BadRun: the model cannot be ranked; the sentence is that of the command.
     """
-    return json.loads(_printed(["rank", model, "--base", str(base), "--json"], said))
+    return json.loads(_printed(["rank", model, "--base", str(base), "--json"], on_progress))
 
 
-def quick_estimate(model: str, base: Path, said: Callable[[str], object]) -> str:
+def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object]) -> str:
     """Return what ``probing rank model --base base --estimate`` prints, measured in another process.
 
     Args:
-        said: called with each line of progress.
+        on_progress: called with each line of progress.
 
     Raises:
         BadRun: the time cannot be measured; the sentence is that of the command.
     """
-    return _printed(["rank", model, "--base", str(base), "--estimate"], said)
+    return _printed(["rank", model, "--base", str(base), "--estimate"], on_progress)
 
 
-def _printed(command: Sequence[str], said: Callable[[str], object]) -> str:
-    """Return what a command prints, and call ``said`` with each line of progress."""
+def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> str:
+    """Return what a command prints, and call ``on_progress`` with each line of progress."""
     rights.require("Starting a run")
     last = "The process ended without a message."
     with (
@@ -134,7 +134,7 @@ def _printed(command: Sequence[str], said: Callable[[str], object]) -> str:
             for line in filter(None, map(str.strip, process.stderr or ())):
                 last = line
                 if not line.startswith("error: "):  # which is raised
-                    said(line)
+                    on_progress(line)
         except BaseException:  # the visitor left the page
             process.terminate()
             raise
@@ -173,9 +173,9 @@ def _start_process(run: Path, command: Sequence[str]) -> None:
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # it outlives the dashboard
         )
-    begun = psutil.Process(process.pid)
-    born = begun.create_time()
-    _lower_priority(begun)
+    started = psutil.Process(process.pid)
+    born = started.create_time()
+    _lower_priority(started)
     # The process reports after it has been loaded; until then, nobody must see the report of an earlier one.
     starting = Report(
         "start",
@@ -190,7 +190,7 @@ def _start_process(run: Path, command: Sequence[str]) -> None:
 
 
 def _plugins() -> list[str]:
-    return [word for path in loaded_plugins() for word in ("--plugin", str(path))]
+    return [argument for path in loaded_plugins() for argument in ("--plugin", str(path))]
 
 
 def _lower_priority(process: psutil.Process) -> None:

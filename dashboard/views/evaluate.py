@@ -113,8 +113,8 @@ def _rank_a_model(allowed: bool) -> None:
         if access.ask("Starting a run"):
             _model_form(base)
     with right:
-        if found := st.session_state.get(RANKED, {}).get(base.digest):
-            _quick_ranking(base, found)
+        if ranking := st.session_state.get(RANKED, {}).get(base.digest):
+            _quick_ranking(base, ranking)
         elif len(board):
             st.markdown(f"**What you get**: the ranking of {plain(base.name)} with a row for your model")
             ranked = cache.with_baselines(base)
@@ -141,19 +141,19 @@ def _model_form(base: Run) -> None:
     names = model_names()
     typed = state.stored_choice("rank-model")
     options = list(dict.fromkeys(["", *([typed] if typed else []), *names.on_disk, *names.published]))
-    here = set(names.on_disk)
+    on_disk = set(names.on_disk)
     model = state.choice(
         partial(st.selectbox, options=options, accept_new_options=True),
         "Model",
         "rank-model",
         "",
-        format_func=lambda name: (f"{name} (on this computer)" if name in here else name) or f"Such as {PUBLISHED}",
+        format_func=lambda name: (f"{name} (on this computer)" if name in on_disk else name) or f"Such as {PUBLISHED}",
         help=FORMS,
     )
     model = (model or "").strip()
     st.caption(
-        f"{len(here)} models are on this computer; {len(names.published):,} can be downloaded."
-        if here
+        f"{len(on_disk)} models are on this computer; {len(names.published):,} can be downloaded."
+        if on_disk
         else "Type a name, or select one when the list is loaded."
     )
     name, problem = _full_name(model)
@@ -177,48 +177,52 @@ def _model_form(base: Run) -> None:
 def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
     """Show the buttons that rank a model by the quick protocol, or estimate its time, while the visitor waits."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        asked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
+        is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
         timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
     st.caption("Embeds part of the samples and takes some minutes. Keep this page open.")
-    if not (asked or timed):
+    if not (is_clicked or timed):
         return
     line = st.empty()
     try:
         _refuse(problem, options)
         if timed:
             with st.spinner("Measuring", show_time=True):
-                st.markdown(plain(processes.quick_estimate(name, base.path, lambda said: line.caption(plain(said)))))
+                st.markdown(
+                    plain(processes.quick_estimate(name, base.path, lambda sentence: line.caption(plain(sentence))))
+                )
             return
         with st.spinner("Ranking", show_time=True):
-            found = processes.ranked_quickly(name, base.path, lambda said: line.caption(plain(said)))
+            rankings = processes.ranked_quickly(name, base.path, lambda sentence: line.caption(plain(sentence)))
     except ProbingError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
     finally:
         line.empty()
-    st.session_state.setdefault(RANKED, {})[base.digest] = found[0]
+    st.session_state.setdefault(RANKED, {})[base.digest] = rankings[0]
     st.rerun(scope="app")
 
 
-def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
+def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     """Show a ranking by the quick protocol, as `QuickRanking.row` has it."""
-    low, high, models = found["place_low"], found["place_high"], found["models"]
+    low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
     place = f"place {low}" if low == high else f"a place from {low} to {high}"
-    ci = interval_in_percent(found["low"], found["high"])
+    ci = interval_in_percent(ranking["low"], ranking["high"])
     st.markdown(
-        f"{in_bold(found['model'])} has **{place}** of {models}: quick accuracy "
-        f"{in_percent(found['quick_accuracy'], 1)} ({ci}, {found['photographs']} test photographs)."
+        f"{in_bold(ranking['model'])} has **{place}** of {models}: quick accuracy "
+        f"{in_percent(ranking['quick_accuracy'], 1)} ({ci}, {ranking['photographs']} test photographs)."
     )
-    rows = pd.DataFrame(found["others"])
-    mine = {"model": found["model"], "seed_of": "", "value": found["quick_accuracy"]}
-    board = pd.concat([pd.DataFrame([mine | {"low": found["low"], "high": found["high"]}]), rows], ignore_index=True)
+    rows = pd.DataFrame(ranking["others"])
+    own_row = {"model": ranking["model"], "seed_of": "", "value": ranking["quick_accuracy"]}
+    board = pd.concat(
+        [pd.DataFrame([own_row | {"low": ranking["low"], "high": ranking["high"]}]), rows], ignore_index=True
+    )
     board = board.assign(
         chance=1 / len(base.classes("fine")),
         p=board["p"].astype(float),
         apart=board["p"].astype(float) < SIGNIFICANCE,
         note="",
     ).sort_values("value", ascending=False, ignore_index=True)
-    figure = ranking_chart(board, cache.theme(), "quick accuracy (%)", str(found["model"]))
+    figure = ranking_chart(board, cache.theme(), "quick accuracy (%)", str(ranking["model"]))
     tables.chart(figure, "quick-ranking", board, "Ranking by quick accuracy.")
     gaps = rows.loc[rows["seed_of"] == "", ["model", "difference", "difference_low", "difference_high", "p"]]
     points = {
@@ -227,7 +231,7 @@ def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
     titles = {"difference": "Difference (points)", "difference_low": "CI low", "difference_high": "CI high"}
     columns = {name: st.column_config.NumberColumn(title, format="%.1f") for name, title in titles.items()}
     st.markdown(
-        f"**Difference to each model**: {plain(model_title(found['model']))} minus the model, 95% CI, p adjusted"
+        f"**Difference to each model**: {plain(model_title(ranking['model']))} minus the model, 95% CI, p adjusted"
     )
     tables.show_table(
         gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
@@ -239,8 +243,8 @@ def _quick_ranking(base: Run, found: Mapping[str, Any]) -> None:
 
 def _from_here(path: Path) -> str:
     """Return ``path`` relative to the folder where the dashboard was started, as in a command."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    current = Path.cwd()
+    return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 
 
 def _full_name(model: str) -> tuple[str, str]:
@@ -299,7 +303,7 @@ def _corpus(text: str) -> tuple[str, str]:
     kind, _, argument = text.partition(":")
     if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
         return text, ""
-    forms = ", ".join(one.usage for one in kinds.values())
+    forms = ", ".join(kind.usage for kind in kinds.values())
     return text, f"'{text}' is not a corpus. Give the path of a folder, or one of: {forms}."
 
 
@@ -321,7 +325,7 @@ def _models() -> tuple[list[str], str]:
     offered = [name for name in chosen if name in titles]  # what was typed is not looked up yet
     if downloads := known_models.download_summary(known_models.expand(offered)):
         st.caption(f":material/download: {plain(downloads)}")
-    return chosen, next((why for name in chosen if name not in titles and (why := _full_name(name)[1])), "")
+    return chosen, next((problem for name in chosen if name not in titles and (problem := _full_name(name)[1])), "")
 
 
 def _problem(name: str, models: list[str]) -> str:
@@ -345,8 +349,8 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
     arguments, measured = options.arguments(), f"_measured-{label}"
     with st.container(horizontal=True, vertical_alignment="center"):
         started = st.button(label, type="primary", icon=":material/play_arrow:")
-        asked = st.button("Estimate time", key=f"measure-{label}", icon=":material/timer:")
-    if started or asked:
+        is_clicked = st.button("Estimate time", key=f"measure-{label}", icon=":material/timer:")
+    if started or is_clicked:
         try:
             _refuse(problem, options)
             if started:
@@ -357,9 +361,9 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
             st.error(plain(str(error)), icon=":material/error:")
     if problem:
         return
-    known, words = st.session_state.get(measured, ([], ""))
-    if known == arguments:
-        about, _, lines = words.partition("\n\n")
+    measured_arguments, estimate_text = st.session_state.get(measured, ([], ""))
+    if measured_arguments == arguments:
+        about, _, lines = estimate_text.partition("\n\n")
         st.markdown(plain(about))
         if lines:
             head, *phases = (re.split(" {2,}", line) for line in lines.splitlines())
@@ -393,7 +397,7 @@ def _measure(out: Path, arguments: Sequence[str]) -> str:
     line = st.empty()
     try:
         with st.spinner("Measuring", show_time=True):
-            return processes.measured(out, arguments, lambda said: line.caption(plain(said)))
+            return processes.measured(out, arguments, lambda sentence: line.caption(plain(sentence)))
     finally:
         line.empty()
 
@@ -436,7 +440,7 @@ def _controls(place: RunPlace, report: Report | None) -> None:
     is_begun = (place.path / layout.RECIPE).is_file()
     # Studies and maps come after the scores that make a run complete.
     unfinished = not place.complete or (report is not None and report.state in ("cancelled", "failed"))
-    had = " ".join(last_options(place.path).arguments())
+    options_text = " ".join(last_options(place.path).arguments())
 
     def resume() -> None:
         processes.resume(place.path)
@@ -454,28 +458,28 @@ def _controls(place: RunPlace, report: Report | None) -> None:
         resume if is_begun and unfinished else None,
         delete if place.path.resolve().parent == runs_dir().resolve() else None,
         loss=_loss(place),
-        hint=f"Options: {plain(had)}" if had else None,
+        hint=f"Options: {plain(options_text)}" if options_text else None,
     )
 
 
 def _loss(place: RunPlace) -> str:
     """Return what is lost if a run is deleted."""
     models = len(list((place.path / layout.MODELS).glob("*/")))
-    what = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
-    return f"Delete the run **{plain(place.name)}**? {what or 'It has no results.'}"
+    consequence = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
+    return f"Delete the run **{plain(place.name)}**? {consequence or 'It has no results.'}"
 
 
-def _only_begun(taken: Container[str]) -> list[RunPlace]:
+def _only_begun(used: Container[str]) -> list[RunPlace]:
     """Return runs that were started here and have no recipe: their corpus is being read, or was refused.
 
     Args:
-        taken: names of the other listed runs, which may be elsewhere.
+        used: names of the other listed runs, which may be elsewhere.
     """
     folder = runs_dir()
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    folders = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
-        RunPlace(unused_name(path.name, taken), path, complete=False)
-        for path in found
+        RunPlace(unused_name(path.name, used), path, complete=False)
+        for path in folders
         if (path / layout.PROGRESS).is_file() and not (path / layout.RECIPE).is_file()
     ]
 

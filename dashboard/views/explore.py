@@ -36,9 +36,9 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
     if picture is None:
         return None
     left, right = st.columns([5, 1], vertical_alignment="center")
-    data, shown = explorer_of(run).data, shown_models(run)
-    places, lacking = {}, []
-    for model in shown:
+    data, models = explorer_of(run).data, shown_models(run)
+    places, problems = {}, []
+    for model in models:
         why_not = own_picture.why_no_place(run, data, model)
         try:
             if not why_not:
@@ -48,9 +48,9 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
             why_not = "it could not be embedded"
             st.warning(plain(str(error)), icon=":material/error:")
         if why_not:
-            lacking.append(f"{plain(picture.name)} is not on the map of {plain(model_title(model))}: {why_not}.")
+            problems.append(f"{plain(picture.name)} is not on the map of {plain(model_title(model))}: {why_not}.")
     star = f"The star marks **{plain(picture.name)}** among its nearest neighbors."
-    left.markdown(" ".join([star] * bool(places) + lacking))
+    left.markdown(" ".join([star] * bool(places) + problems))
     if right.button("Remove", key="unpin"):
         own_picture.pin(None)
         st.rerun()

@@ -37,7 +37,8 @@ def show() -> None:
     run = messages.run_with_models()
     part, place = pickers.tab(PARTS)
     with place:
-        {"unseen": _unseen, "styles": _styles, "shift": _shift, "variance": _variance}[part](run)
+        show_part = {"unseen": _unseen, "styles": _styles, "shift": _shift, "variance": _variance}
+        show_part[part](run)
 
 
 def _best(run: Run) -> str:
@@ -52,14 +53,14 @@ def _chance(run: Run) -> float:
 
 def _unseen(run: Run) -> None:
     rates = cache.computed(run, generalization.generalization_rates)
-    both = rates[rates["subset"].isin([SEEN, UNSEEN])]
-    if not (both["subset"] == UNSEEN).any():
+    subset_rows = rates[rates["subset"].isin([SEEN, UNSEEN])]
+    if not (subset_rows["subset"] == UNSEEN).any():
         messages.empty(
             "This run has no held-out transformations. They need groups of at least two transformations. The reference "
             "run has them."
         )
         return
-    averaged = encoders_of(both)
+    averaged = encoders_of(subset_rows)
     means = averaged.groupby("subset")["value"].mean()
     messages.finding(
         f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** if the "
@@ -69,10 +70,10 @@ def _unseen(run: Run) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**By model**", help=MEASURES.get("group-hit-rate").definition)
-        figure = _by_model(run, both, (SEEN, UNSEEN), "group recognized (%)")
-        tables.chart(figure, "models", both, "Group recognized by model, for seen and unseen transformations.")
+        figure = _by_model(run, subset_rows, (SEEN, UNSEEN), "group recognized (%)")
+        tables.chart(figure, "models", subset_rows, "Group recognized by model, for seen and unseen transformations.")
     with right:
-        model = pickers.pick_model(run, list(dict.fromkeys(both["model"])), default=_best(run))
+        model = pickers.pick_model(run, list(dict.fromkeys(subset_rows["model"])), default=_best(run))
         points = cache.computed(run, summaries.members, model)
         if len(points):
             gaps = summaries.gaps(points)
@@ -105,8 +106,10 @@ def _styles(run: Run) -> None:
 
 def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str, by: str = UNSEEN) -> Figure:
     order = rows[rows["subset"] == by].sort_values("value", ascending=False, kind="stable")["model"].tolist()
-    shown = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
-    dots = tables.as_percent(shown).assign(name=shown["model"].map(model_title), series=shown["subset"])
+    sorted_rows = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
+    dots = tables.as_percent(sorted_rows).assign(
+        name=sorted_rows["model"].map(model_title), series=sorted_rows["subset"]
+    )
     return dots_chart(
         dots, cache.theme(), title, marks={"chance": 100 * _chance(run)}, ends=ENDS, series=subsets, has_values=True
     )
@@ -116,10 +119,10 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
     """Draw each transformation where it was seen, which is a mean without an interval, and where it was not."""
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
-    seen = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
-    both = pd.concat([_dots(seen.rename(columns={"seen": "value"}), SEEN), _dots(unseen, UNSEEN)])
+    seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
+    dots_rows = pd.concat([_dots(seen_dots.rename(columns={"seen": "value"}), SEEN), _dots(unseen, UNSEEN)])
     order = {transform: place for place, transform in enumerate(gaps["transform"])}
-    dots = both.sort_values("transform", key=lambda names: names.map(order), kind="stable")
+    dots = dots_rows.sort_values("transform", key=lambda names: names.map(order), kind="stable")
     return dots_chart(
         dots,
         cache.theme(),
@@ -160,16 +163,18 @@ def _variance(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    shown = rows[rows["model"].isin(with_place(rows["model"]))]
-    appearance = encoders_of(shown[shown["part"] == "look"]).sort_values("value", kind="stable")
+    model_rows = rows[rows["model"].isin(with_place(rows["model"]))]
+    appearance = encoders_of(model_rows[model_rows["part"] == "look"]).sort_values("value", kind="stable")
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
         f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of "
         f"the embeddings of {models_in_words(appearance['model'])}, the most in {in_bold(str(most['model']))}."
     )
     st.markdown("**Fractions of the variance of embeddings** by model")
-    order = shown[shown["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()
-    drawn = shown[shown["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
+    order = model_rows[model_rows["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()
+    drawn = model_rows[model_rows["model"].isin(order)].sort_values(
+        "model", key=lambda c: c.map(order.index), kind="stable"
+    )
     tables.chart(variance_chart(drawn, cache.theme()), "variance", rows, "Fractions of the variance by model.")
     st.caption(
         "Content: shared by all versions of a photograph. Appearance: shared by all photographs under a transformation."

@@ -99,14 +99,14 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     )
     present = set(drawn["base"])
     out = [model_title(model) for model in networks_of(rows["base"]) if model not in present]
-    left_out = f" Only in the table: {plain('; '.join(out))}." if out else ""
+    omitted = f" Only in the table: {plain('; '.join(out))}." if out else ""
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
             f"Values differ from those on Models, because probes of transformations learn from {crops['fine']:,} "
             f"training crops here and from {crops['content']:,} on Models. "
         )
-    return f"{fewer}{intervals}{left_out}"
+    return f"{fewer}{intervals}{omitted}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:
@@ -115,8 +115,8 @@ def _networks(rows: pd.DataFrame) -> list[str]:
     if len(names) > FEW:
         names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]
     best = rows[rows["task"] == "fine"].groupby("base")["value"].max().reindex(names)
-    kept = set(best.nlargest(FEW).index)
-    return [name for name in names if name in kept]
+    best_names = set(best.nlargest(FEW).index)
+    return [name for name in names if name in best_names]
 
 
 show()

@@ -123,10 +123,10 @@ def _protocol(run: Run) -> None:
 def _figure(run: Run) -> None:
     """Show the way from a photograph to a score, with images of the run and the predictions of its best model."""
     board = cache.board(run)
-    found = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
-    if found is None:
+    strip = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
+    if strip is None:
         return
-    samples, answers = found
+    samples, answers = strip
     samples = samples.iloc[[0, *range(-VERSIONS, 0)]]
     try:
         photograph, *edited = cache.pictures(run, cache.described(run, samples))
@@ -149,7 +149,11 @@ def _figure(run: Run) -> None:
     with fourth:
         st.markdown("**4. Probe** predicts the transformation")
         lines = zip(applied, predicted, strict=True)
-        st.markdown("  \n".join(f"{plain(it)}: {CORRECT if it == name else plain(name)}" for it, name in lines))
+        st.markdown(
+            "  \n".join(
+                f"{plain(model_name)}: {CORRECT if model_name == name else plain(name)}" for model_name, name in lines
+            )
+        )
         st.markdown(f"Accuracy over all test samples: {in_percent(float(board['value'].iloc[0]), 1)}.")
 
 
@@ -183,16 +187,16 @@ def _splits(run: Run) -> None:
 
 
 def _training_data(run: Run) -> None:
-    lines = [f"- **{plain(who)}** {plain(words)}" for who, words in about_training_data(run).items()]
+    lines = [f"- **{plain(encoders)}** {plain(sentence)}" for encoders, sentence in about_training_data(run).items()]
     st.markdown("\n".join(lines))
 
 
 def _recipe(run: Run) -> None:
     command = command_of(run.recipe)
-    further = FURTHER in command
+    is_partial = FURTHER in command
     st.markdown(
-        f"The command that {'made this run' if further else 'reproduces this run'}, with model IDs. Display names are "
-        "under Models."
+        f"The command that {'made' if is_partial else 'reproduces'} this run, with model IDs. Display names are under "
+        "Models."
     )
     st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
@@ -200,7 +204,7 @@ def _recipe(run: Run) -> None:
             "The recipe does not contain the location of its images. Replace CORPUS by a corpus with the fingerprint "
             f"{run.recipe.fingerprint[:SHORT]}... (in full in the table)."
         )
-    if further:
+    if is_partial:
         st.caption(
             f"{FURTHER} stands for calibration photographs that are not on this computer. The table has the name and "
             f"fingerprint of each collection, and `{layout.VERDICT_PHOTOGRAPHS}` lists its photographs."
@@ -239,11 +243,11 @@ def _trust(run: Run) -> None:
         return
     st.markdown(ABOUT_TRUST)
     rows = [
-        one._asdict()
-        | {"pictures": name, "model": model, "noticing": one.accuracy.value, "low": one.accuracy.low}
-        | {"high": one.accuracy.high}
+        quality._asdict()
+        | {"pictures": name, "model": model, "noticing": quality.accuracy.value, "low": quality.accuracy.low}
+        | {"high": quality.accuracy.high}
         for name, models in sets.items()
-        for model, (one, _) in models.items()
+        for model, (quality, _) in models.items()
     ]
     table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
     tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
@@ -264,15 +268,15 @@ def _data(run: Run) -> None:
     counts = run.images[used].groupby("license")["base_id"].agg(photographs="nunique", crops="size").reset_index()
     tables.show_table(counts, "licenses")
     if not used.all():
-        left_out = run.images.loc[~used, ["image_id", "why_not"]]
-        st.markdown(f"{len(left_out):,} crops were left out:")
-        why = {"why_not": st.column_config.TextColumn("reason")}
-        tables.show_table(left_out["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", why)
-        tables.download(left_out, "left-out", "All as CSV")
+        unused = run.images.loc[~used, ["image_id", "why_not"]]
+        st.markdown(f"{len(unused):,} crops were left out:")
+        columns = {"why_not": st.column_config.TextColumn("reason")}
+        tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
+        tables.download(unused, "left-out", "All as CSV")
 
 
-def _define(words: Mapping[str, str]) -> None:
-    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in words.items()))
+def _define(definitions: Mapping[str, str]) -> None:
+    st.markdown("\n\n".join(f"**{term}** — {sentence}" for term, sentence in definitions.items()))
 
 
 def _export(run: Run) -> None:
@@ -282,9 +286,9 @@ def _export(run: Run) -> None:
     if fits_into_a_zip(run, names):
         tables.download_file(lambda: zip_of(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Table", "table", names)
-    shown, count = first_rows(run.store, name, SHOWN)
-    st.caption(f"{len(shown):,} of {count:,} rows. The download has all.")
-    st.dataframe(shown, hide_index=True, key="any-table")
+    first, count = first_rows(run.store, name, SHOWN)
+    st.caption(f"{len(first):,} of {count:,} rows. The download has all.")
+    st.dataframe(first, hide_index=True, key="any-table")
     if count <= MAX_CSV_ROWS:
         tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))
 

@@ -95,7 +95,7 @@ def _ranking(run: Run) -> None:
 def _ranking_and_pair(run: Run) -> None:
     ranked = cache.with_baselines(run)
     lines = ranked[has_place(ranked)].head(MOST_ROWS)
-    shown = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
+    drawn = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
     models = list(ranked.loc[has_place(ranked), "model"])
     left, right = st.columns([3, 2], gap="medium")
     pair = None
@@ -105,7 +105,7 @@ def _ranking_and_pair(run: Run) -> None:
     with left:
         measure = MEASURES.get(measure_of("seen"))
         tables.chart(
-            ranking_chart(shown, cache.theme(), f"{measure.title} (%)"),
+            ranking_chart(drawn, cache.theme(), f"{measure.title} (%)"),
             "ranking",
             ranked,
             f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
@@ -123,9 +123,9 @@ def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
     stored = state.stored_choices("models", models)
     encoders = [model for model in models if not model.startswith(BASELINE)]
     first, second = list(dict.fromkeys([*stored, *encoders, *models]))[:2]
-    one, other = st.columns(2)
-    a = pickers.select("Model A", "a", models, first, titles, where=one)
-    b = pickers.select("Model B", "b", models, second, titles, where=other)
+    left, right = st.columns(2)
+    a = pickers.select("Model A", "a", models, first, titles, where=left)
+    b = pickers.select("Model B", "b", models, second, titles, where=right)
     return a, b
 
 
@@ -143,10 +143,10 @@ def _pair(run: Run, a: str, b: str) -> None:
     if a == b:
         messages.empty("Select two different models to compare them.")
         return
-    found = cache.computed(run, two_models.accuracy_difference, a, b)
+    gap = cache.computed(run, two_models.accuracy_difference, a, b)
     p = two_models.p_of_pair(cache.computed(run, two_models.pairwise_p), a, b)
-    st.markdown(_pair_finding(a, b, found.value, found.low, found.high, p))
-    st.caption(_seed_spread(run, a, b, found.value), help=hint("pair"))
+    st.markdown(_pair_finding(a, b, gap.value, gap.low, gap.high, p))
+    st.caption(_seed_spread(run, a, b, gap.value), help=hint("pair"))
     rows = cache.computed(run, two_models.recall_differences, a, b)
     if rows.empty:
         return
@@ -177,14 +177,14 @@ def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: floa
 
 def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
     spreads = {model: cache.computed(run, two_models.seed_spread, model) for model in (a, b)}
-    words = []
+    lines = []
     for model, spread in spreads.items():
         title = plain(model_title(model))
         if spread.count > 1:
-            words.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
+            lines.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
         else:
-            words.append(f"{title}: one seed")
-    text = f"Range over seeds. {'; '.join(words)}."
+            lines.append(f"{title}: one seed")
+    text = f"Range over seeds. {'; '.join(lines)}."
     if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
         text += " Seeds of one model differ by at least as much as these two models."
     return text
@@ -259,11 +259,11 @@ def _content(run: Run) -> None:
     if points.empty:
         messages.empty("This run has no content scores. They need photographs with labels. The reference run has them.")
         return
-    shown = points[points["model"].isin(with_place(points["model"]))]
+    placed = points[points["model"].isin(with_place(points["model"]))]
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()
-    encoders = shown[~is_baseline(shown["model"])]
-    room = FAR_BELOW * (shown["style"].max() - encoders["style"].min())
-    drawn = shown[shown["style"] >= encoders["style"].min() - room] if len(encoders) > 1 else shown
+    encoders = placed[~is_baseline(placed["model"])]
+    room = FAR_BELOW * (placed["style"].max() - encoders["style"].min())
+    drawn = placed[placed["style"] >= encoders["style"].min() - room] if len(encoders) > 1 else placed
     figure = scatter_chart(
         drawn,
         cache.theme(),
@@ -276,9 +276,9 @@ def _content(run: Run) -> None:
     )
     st.markdown(_content_finding(run, drawn))
     tables.chart(figure, "content", points, "Transformation accuracy against content accuracy, by model.")
-    out = [model_title(model) for model in shown["model"] if model not in set(drawn["model"])]
-    left_out = f" Not shown, far below: {plain(', '.join(out))}." if out else ""
-    st.caption(f"Square: untrained baseline. {cache.computed(run, summaries.content_classes)}{left_out}")
+    out = [model_title(model) for model in placed["model"] if model not in set(drawn["model"])]
+    omitted = f" Not shown, far below: {plain(', '.join(out))}." if out else ""
+    st.caption(f"Square: untrained baseline. {cache.computed(run, summaries.content_classes)}{omitted}")
 
 
 def _content_finding(run: Run, points: pd.DataFrame) -> str:

@@ -75,7 +75,8 @@ def show() -> None:
         messages.finding(sentence)
     part, place = pickers.tab(PARTS)
     with place:
-        {"found": _originals, "search": _search, "duplicates": _duplicates}[part](run)
+        show_part = {"found": _originals, "search": _search, "duplicates": _duplicates}
+        show_part[part](run)
 
 
 @fragment
@@ -91,18 +92,20 @@ def _originals(run: Run) -> None:
         model = pickers.pick_model(run, with_place(rows["model"]))
     with left:
         st.markdown(f"**Recall by model**: the original ranks first among {gallery:,} clean crops")
-        shown = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
-        figure = recall_by_model_chart(shown, cache.theme(), model, 100 / gallery)
+        bars = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
+        figure = recall_by_model_chart(bars, cache.theme(), model, 100 / gallery)
         tables.chart(figure, "by-model", at_once, "Recall of originals of each model.", _select_model)
-        if (shown["seed_of"] != "").any():
+        if (bars["seed_of"] != "").any():
             st.caption("Vertical ticks: additional seeds. Click a model for its transformations.")
     with right:
-        mine = rows[rows["model"] == model].sort_values("value", ascending=False)
+        model_rows = rows[rows["model"] == model].sort_values("value", ascending=False)
         st.markdown(f"**Recall by transformation**: {plain(model_title(model))}")
         groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
-        titled = tables.as_percent(mine.assign(title=mine["transform"].map(named)))
+        titled = tables.as_percent(model_rows.assign(title=model_rows["transform"].map(named)))
         figure = recall_by_transformation_chart(titled, cache.theme(), groups)
-        tables.chart(figure, "by-transform", mine, f"Recall of originals of {model_title(model)} by transformation.")
+        tables.chart(
+            figure, "by-transform", model_rows, f"Recall of originals of {model_title(model)} by transformation."
+        )
         st.caption(f"{named('identity')} is the upper bound: the same photograph, cropped a second time.")
 
 
@@ -149,18 +152,18 @@ def _duplicates(run: Run) -> None:
 def _describe(row: pd.Series) -> None:
     """Show what the selected model retrieves at the selected false-positive rate."""
     ci = f" ({interval_in_percent(row['low'], row['high'])})" if np.isfinite(row["low"]) else ""
-    wrong = COLLECTION * row["rate"]
+    false_matches = COLLECTION * row["rate"]
     st.markdown(
-        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a "
-        f"collection of {COLLECTION:,}, about {wrong:,.0f} unrelated image{'' if round(wrong) == 1 else 's'} would "
-        "match each query."
+        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a collection of "
+        f"{COLLECTION:,}, about {false_matches:,.0f} unrelated image{'' if round(false_matches) == 1 else 's'} "
+        "would match each query."
     )
 
 
 def _with_names(best_first: Sequence[str], model: str) -> list[str]:
     """Return the models whose lines have a name: the selected one, the best encoders and the best baselines."""
-    encoders = [one for one in best_first if not one.startswith(BASELINE)]
-    baselines = [one for one in best_first if one.startswith(BASELINE)]
+    encoders = [name for name in best_first if not name.startswith(BASELINE)]
+    baselines = [name for name in best_first if name.startswith(BASELINE)]
     return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 3]]))
 
 
@@ -200,8 +203,8 @@ def _row_height(lists: Sequence[str]) -> int:
 
 def _counted(transforms: str) -> str:
     """Return ``2: JPEG, Posterize``."""
-    found = transforms.split(", ") if transforms else []
-    return f"{len(found)}{': ' * bool(found)}{', '.join(map(named, found))}"
+    names = transforms.split(", ") if transforms else []
+    return f"{len(names)}{': ' * bool(names)}{', '.join(map(named, names))}"
 
 
 @fragment
@@ -237,11 +240,11 @@ def _search(run: Run) -> None:
     def search(model: str) -> Near:
         return neighbors.search_gallery(run, step.before, step.after, model, original, NEIGHBORS)
 
-    near = asking.each(models, search)
+    nearest = asking.each(models, search)
     columns = st.columns(COLUMNS)
-    for number, model in enumerate(near):
+    for number, model in enumerate(nearest):
         with columns[number % COLUMNS]:
-            _neighbors(run, model, near[model], step.before, original)
+            _neighbors(run, model, nearest[model], step.before, original)
     st.caption(f"Gallery: {len(samples):,} clean test crops. Under each image: label, cosine similarity.")
 
 
@@ -249,23 +252,29 @@ def _rank_by_strength(
     run: Run, models: Sequence[str], picture: VisitorPicture, original: str, transform: Transform, strength: float
 ) -> None:
     """Show the rank of the original at every strength of the slider."""
-    shown = preview(picture, run.recipe.view, transform)
-    steps = [shown.step(index) for index in range(len(shown.strengths))]
+    previewed = preview(picture, run.recipe.view, transform)
+    steps = [previewed.step(index) for index in range(len(previewed.strengths))]
     edited = [step.after for step in steps]
-    found = asking.each(models, lambda model: neighbors.ranks(run, steps[0].before, edited, model, original))
+    ranks_by_model = asking.each(models, lambda model: neighbors.ranks(run, steps[0].before, edited, model, original))
     factor = 100.0 if transform.unit.startswith("share") else 1.0
     ranks = pd.DataFrame(
-        [(model, s, rank) for model, of in found.items() for s, rank in zip(shown.strengths, of, strict=True)],
+        [
+            (model, s, rank)
+            for model, of in ranks_by_model.items()
+            for s, rank in zip(previewed.strengths, of, strict=True)
+        ],
         columns=["model", "strength", "rank"],
     )
     if ranks.empty:
         return
     learned = (factor * transform.weakest, factor * transform.strongest)
-    axis = StrengthAxis(strength_title(transform), factor * shown.strengths[0], factor * shown.strengths[-1], learned)
+    axis = StrengthAxis(
+        strength_title(transform), factor * previewed.strengths[0], factor * previewed.strengths[-1], learned
+    )
     st.markdown("**Rank of the original by strength**: 1 means that no other image is more similar")
-    written = ranks.assign(strength=factor * ranks["strength"])
+    scaled = ranks.assign(strength=factor * ranks["strength"])
     size = len(neighbors.gallery(run)) + (not original)
-    figure = rank_by_strength_chart(written, cache.theme(), axis, size, factor * strength)
+    figure = rank_by_strength_chart(scaled, cache.theme(), axis, size, factor * strength)
     tables.chart(figure, "rank-by-strength", ranks, "Rank of the original by strength, a line for each model.")
 
 
@@ -300,7 +309,7 @@ def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tupl
     if len(models) > 1 and state.stored_choice("photograph") not in names:
         some = tuple(ids[:: max(1, len(ids) // neighbors.EXAMPLES)])
         first = cache.computed(run, neighbors.telling_example, tuple(models[:2]), transform.name, some)
-        ids = [first, *(one for one in ids if one != first)]
+        ids = [first, *(image_id for image_id in ids if image_id != first)]
     return upload.pick_of(
         "Photograph of the run",
         "photograph",
@@ -314,21 +323,21 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
     samples = neighbors.gallery(run)
     st.markdown(f"{in_bold(model)}: {near.in_words}")
     images, captions = [], []
-    shown = list(zip(near.rows, near.cosines, strict=True))
+    tiles = list(zip(near.rows, near.cosines, strict=True))
     if near.original not in near.rows:
-        shown.append((near.original, near.cosine))
-    for row, cosine in shown:
+        tiles.append((near.original, near.cosine))
+    for row, cosine in tiles:
         if row == len(samples):  # an upload before the transformation
-            image, words, own = before, "", True
+            image, caption, is_original = before, "", True
         else:
             facts = run.sample_rows(samples[[row]]).iloc[0]
-            own, words = facts["image_id"] == original, plain(facts["label"] or facts["image_id"])
+            is_original, caption = facts["image_id"] == original, plain(facts["label"] or facts["image_id"])
             image = run.picture(int(samples[row]))[1]
-        if own:  # framed
+        if is_original:  # framed
             image = np.asarray(ImageOps.expand(Image.fromarray(image), FRAME, cache.theme().accent))
         images.append(data_url(image))
-        place = f", rank {near.place:,}:" if own and near.original not in near.rows else ""
-        captions.append(f"{f'original{place}' if own else words} {cosine:.3f}")
+        place = f", rank {near.place:,}:" if is_original and near.original not in near.rows else ""
+        captions.append(f"{f'original{place}' if is_original else caption} {cosine:.3f}")
     st.image(images, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
     if near.are_tied:
         st.caption("Images with equal similarity are ordered arbitrarily: a hash has few different values.")

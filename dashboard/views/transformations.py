@@ -67,7 +67,7 @@ def show() -> None:
     run = _run()
     models = list(run.models["name"]) if run else []
     model = pickers.pick_model(run, where=middle, default=_best(run)) if run and models else ""
-    _one(run, picture, changes[opened], model)
+    _show_transformation(run, picture, changes[opened], model)
 
 
 def _run() -> Run | None:
@@ -86,11 +86,11 @@ def _entries() -> tuple[Transform, ...]:
     names = [name for name in run.transforms["transform"] if name not in run.far]
     if set(names) <= {t.name for t in bank()}:
         return bank()
-    known = []
+    available = []
     for name in names:
         with suppress(UnknownName):  # of a plug-in that this server has not loaded
-            known.append(resolve(name))
-    return tuple(known)
+            available.append(resolve(name))
+    return tuple(available)
 
 
 def _best(run: Run) -> str:
@@ -168,19 +168,19 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
         st.rerun()
 
 
-def _one(run: Run | None, picture: VisitorPicture, transform: Transform, model: str) -> None:
+def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Transform, model: str) -> None:
     thresholds = pd.DataFrame()
     if run:
         thresholds = most_sensitive_first(cache.study(run, "thresholds"), transform.name, transform.falling)
-    mine = thresholds[thresholds["model"] == model] if len(thresholds) else thresholds
-    if len(mine):
-        messages.finding(_threshold_sentence(transform, mine.iloc[0]))
+    model_thresholds = thresholds[thresholds["model"] == model] if len(thresholds) else thresholds
+    if len(model_thresholds):
+        messages.finding(_threshold_sentence(transform, model_thresholds.iloc[0]))
     elif thresholds.empty and run:
         messages.empty(tables.why_none(run))
     _about(transform)
     left, right = st.columns([5, 6])
     with left, st.container(key="compare"):
-        _compare(run, picture, transform, _mark(transform, mine))
+        _compare(run, picture, transform, _mark(transform, model_thresholds))
     if run is None:
         return
     scale = Scale(transform)
@@ -216,10 +216,10 @@ def _compare(run: Run | None, picture: VisitorPicture, transform: Transform, mar
     strength_slider(picture, run.recipe.view if run else VIEW, transform, mark)
 
 
-def _mark(transform: Transform, mine: pd.DataFrame) -> Mark | None:
-    if mine.empty or mine["censored"].iloc[0]:
+def _mark(transform: Transform, model_thresholds: pd.DataFrame) -> Mark | None:
+    if model_thresholds.empty or model_thresholds["censored"].iloc[0]:
         return None
-    strength, model = float(mine["threshold"].iloc[0]), str(mine["model"].iloc[0])
+    strength, model = float(model_thresholds["threshold"].iloc[0]), str(model_thresholds["model"].iloc[0])
     text = f"Triangle: {model_title(model)} detects it ({Scale(transform).words(strength)})."
     return Mark(strength, text)
 
@@ -315,10 +315,8 @@ def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
     of = f" of {plain(model_title(model))}" if model in set(curve["model"]) else ""
     st.markdown(f"**Accuracy by strength**{of} ({images} test crops; gray: other models)", help=hint("recall"))
     percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
-    written = curve.assign(strength=scale.factor * curve["strength"], **percent)
-    figure = accuracy_by_strength_chart(
-        written, cache.theme(), scale.axis(curve), model, 100 / len(run.classes("fine"))
-    )
+    scaled = curve.assign(strength=scale.factor * curve["strength"], **percent)
+    figure = accuracy_by_strength_chart(scaled, cache.theme(), scale.axis(curve), model, 100 / len(run.classes("fine")))
     tables.chart(figure, "accuracy-by-strength", curve, "Accuracy of each model by strength.")
 
 
@@ -356,14 +354,14 @@ def _table(thresholds: pd.DataFrame, curve: pd.DataFrame, scale: Scale) -> None:
         ],
     })  # fmt: skip
     accuracy = {f"at {scale.number(strength)}": 100 * rows["model"].map(wide[strength]) for strength in strengths}
-    written: dict[str, Callable[[Any], str]] = {"model": model_title, "threshold": decimal}
+    formats: dict[str, Callable[[Any], str]] = {"model": model_title, "threshold": decimal}
     columns = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "threshold": st.column_config.NumberColumn(f"Threshold: {scale.title}"),
         "interval": st.column_config.TextColumn("95% CI"),
         **{name: st.column_config.NumberColumn(name, format="%.0f%%") for name in accuracy},
     }
-    tables.show_table(rows.assign(**accuracy), "models-by-strength", columns, written=written, missing="not detected")
+    tables.show_table(rows.assign(**accuracy), "models-by-strength", columns, written=formats, missing="not detected")
 
 
 show()

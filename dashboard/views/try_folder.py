@@ -57,13 +57,13 @@ def show() -> None:
         return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
     # The scans are drawn again at their place every two seconds, however many elements the form has by then.
-    form, found = st.container(), st.container()
+    form, results = st.container(), st.container()
     with form:
         if able:
             _form(able)
         else:
             messages.empty("No run has a detector of edits. A run that was made with `--calibrate-on` has one.")
-    with found:
+    with results:
         _scans()
 
 
@@ -134,8 +134,8 @@ def _under_way(ended: dict[Path, str]) -> None:
 
 def _reports() -> dict[Path, Report | None]:
     folder = scans_dir()
-    begun = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
-    return {out: processes.report_of(out) for out in begun}
+    folders = sorted(path for path in folder.iterdir() if (path / PROGRESS).is_file()) if folder.is_dir() else []
+    return {out: processes.report_of(out) for out in folders}
 
 
 @messages.guarded
@@ -198,9 +198,10 @@ def _results(out: Path) -> None:
 def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
-    found = scan_thumbnails(out, (out / TABLE_FILE).stat().st_mtime_ns, tuple(table.index))
+    thumbnails = scan_thumbnails(out, (out / TABLE_FILE).stat().st_mtime_ns, tuple(table.index))
     return [
-        answers.Line(thumbnail, name=row["path"], **cells_of(row)) for thumbnail, row in zip(found, rows, strict=True)
+        answers.Line(thumbnail, name=row["path"], **cells_of(row))
+        for thumbnail, row in zip(thumbnails, rows, strict=True)
     ]
 
 

@@ -45,18 +45,18 @@ def show(run: Run) -> None:
         messages.no_pictures(run.pictures.why_not)
         return
     number = _number()
-    asked = cache.computed(run, game.asked, number)
+    samples = cache.computed(run, game.draw_samples, number)
     guesses: dict[int, str] = st.session_state.setdefault("_guesses", {}).setdefault((run.digest, number), {})
     following = min(len(guesses), game.ROUNDS - 1)
-    shown = st.session_state.get("_shown", following)
-    shown = shown if shown in guesses else following
+    number_shown = st.session_state.get("_shown", following)
+    number_shown = number_shown if number_shown in guesses else following
     if not guesses:  # the models answer after the first guess, so that the first image is shown at once
-        _play(run, asked, None, guesses, shown)
+        _play(run, samples, None, guesses, number_shown)
         return
     with st.spinner("Computing the answers of the models"):
-        given = cache.computed(run, game.answers, tuple(asked))
-    _play(run, asked, given, guesses, shown)
-    _standing(run, asked, given, guesses)
+        model_answers = cache.computed(run, game.answers, tuple(samples))
+    _play(run, samples, model_answers, guesses, number_shown)
+    _standing(run, samples, model_answers, guesses)
 
 
 def _number() -> int:
@@ -67,8 +67,10 @@ def _number() -> int:
     return number
 
 
-def _play(run: Run, asked: list[int], given: pd.DataFrame | None, guesses: dict[int, str], number: int) -> None:
-    sample = asked[number]
+def _play(
+    run: Run, samples: list[int], model_answers: pd.DataFrame | None, guesses: dict[int, str], number: int
+) -> None:
+    sample = samples[number]
     is_open = number not in guesses
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -80,10 +82,10 @@ def _play(run: Run, asked: list[int], given: pd.DataFrame | None, guesses: dict[
             caption = "The same crop, clean"
             st.image(cache.picture(run, sample, before=True), caption=caption, width=SIDE // 2, alt=caption)
     with right:
-        if is_open or given is None:
+        if is_open or model_answers is None:
             _ask(run, guesses, number)
         else:
-            _tell(run, asked, given, guesses, number)
+            _tell(run, samples, model_answers, guesses, number)
 
 
 def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
@@ -103,30 +105,32 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
     st.caption(f"{KINDS} Some edits are weak. The models see the same crop.")
 
 
-def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
-    transform, group, strength = game.alteration_of(run, asked[number])
-    guess, what = guesses[number], "it is clean" if group == "identity" else f"it was **{named(transform)}**"
+def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
+    transform, group, strength = game.alteration_of(run, samples[number])
+    guess, outcome = guesses[number], "it is clean" if group == "identity" else f"it was **{named(transform)}**"
     if strength:
-        what += f", {strength}"
+        outcome += f", {strength}"
     if group != "identity":
-        what += f" ({group})"
+        outcome += f" ({group})"
     box = st.success if guess == group else st.warning
-    box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {what}.")
+    box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {outcome}.")
     if len(guesses) < game.ROUNDS:
         st.button("Next image", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
-        another = "game", secrets.randbelow(game.GAMES)
-        st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=another)
-    here = given[given["round"] == number].sort_values(["right", "probability"], ascending=False, kind="stable")
-    what = "find no edit" if group == "identity" else "predict the group"
-    st.markdown(f"**{int(here['right'].sum())} of {len(here)}** models {what}.")
-    shown = here.assign(
-        player=here["player"].map(model_title),
-        answer=[named(answer) if answer else OPEN for answer in here["answer"]],
-        right=["✓" if right else "" for right in here["right"]],
+        arguments = "game", secrets.randbelow(game.GAMES)
+        st.button("Play again", type="primary", key="new-game", on_click=state.choose, args=arguments)
+    answers = model_answers[model_answers["round"] == number].sort_values(
+        ["right", "probability"], ascending=False, kind="stable"
+    )
+    outcome = "find no edit" if group == "identity" else "predict the group"
+    st.markdown(f"**{int(answers['right'].sum())} of {len(answers)}** models {outcome}.")
+    table = answers.assign(
+        player=answers["player"].map(model_title),
+        answer=[named(answer) if answer else OPEN for answer in answers["answer"]],
+        right=["✓" if right else "" for right in answers["right"]],
     )
     tables.show_table(
-        shown[["player", "answer", "right", "probability"]],
+        table[["player", "answer", "right", "probability"]],
         "answers",
         column_config={
             "player": st.column_config.TextColumn("model"),
@@ -137,14 +141,14 @@ def _tell(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, st
     )
 
 
-def _standing(run: Run, asked: list[int], given: pd.DataFrame, guesses: dict[int, str]) -> None:
-    truths = {number: game.alteration_of(run, asked[number])[1] for number in guesses}
-    table = game.standing(given, guesses, truths)
-    mine = int(table.loc[table["player"] == game.YOU, "right"].iloc[0])
-    better = int((table["right"] > mine).sum())
+def _standing(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: dict[int, str]) -> None:
+    truths = {number: game.alteration_of(run, samples[number])[1] for number in guesses}
+    table = game.standing(model_answers, guesses, truths)
+    player_score = int(table.loc[table["player"] == game.YOU, "right"].iloc[0])
+    better = int((table["right"] > player_score).sum())
     st.header("So far" if len(guesses) < game.ROUNDS else "The result")
     st.markdown(
-        f"You: **{mine} of {len(guesses)}** correct. {better} of {len(table) - 1} models do better."
+        f"You: **{player_score} of {len(guesses)}** correct. {better} of {len(table) - 1} models do better."
         f"{' Share the address of this page to play the same ten images.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:

@@ -83,13 +83,13 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
     _verdict(run, opened, picture, crops[opened], prior)
-    found = _show_models(run, opened, crops[opened], models, prior, flat & {opened})
+    model_rows = _show_models(run, opened, crops[opened], models, prior, flat & {opened})
     with st.expander("How many images are expected to be edited"):
         answers.pick_prior()
         st.caption("Probabilities depend on this fraction; p-values do not.")
     _change(run, picture, models[:CHANGE_ASKS], prior)
-    shown = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
-    tables.download(predictions.class_table([*shown, *found]), "predictions", "These predictions as CSV")
+    detector_rows = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
+    tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "These predictions as CSV")
 
 
 def _detector(run: Run) -> list[str]:
@@ -97,9 +97,9 @@ def _detector(run: Run) -> list[str]:
 
 
 def _choose_images() -> list[VisitorPicture]:
-    found = []
+    pictures = []
     with st.container(key="pick-several"):
-        found += upload.upload("Your images", "try-upload", keep=True)
+        pictures += upload.upload("Your images", "try-upload", keep=True)
     clicked = _choose_example()
     ids = list(cache.packaged().rows["image_id"])
     names = state.choice(
@@ -111,11 +111,11 @@ def _choose_images() -> list[VisitorPicture]:
         max_selections=upload.MAX_UPLOADS,
         format_func=upload.title_of,
     )
-    found += [upload.packaged(name) for name in names]
+    pictures += [upload.packaged(name) for name in names]
     if st.toggle("Use the camera", key="use-camera"):
         shot = st.camera_input("Camera", key="camera")
-        found += upload.read_uploads([shot] if shot else [])
-    return [*found, *([examples.example(clicked)] if clicked else [])]
+        pictures += upload.read_uploads([shot] if shot else [])
+    return [*pictures, *([examples.example(clicked)] if clicked else [])]
 
 
 def _choose_example() -> str:
@@ -219,13 +219,13 @@ def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> 
 
 def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -> np.ndarray:
     """Return an image at the size of the page, with the outline of a tile of ``view`` pixels."""
-    shown = picture.shown
+    reduced = picture.shown
     if tile is None:
-        return shown
-    drawn, scale = shown.copy(), shown.shape[1] / picture.image.shape[1]
+        return reduced
+    drawn, scale = reduced.copy(), reduced.shape[1] / picture.image.shape[1]
     first = round(tile[0] * scale), round(tile[1] * scale)
     last = round((tile[0] + view) * scale) - 1, round((tile[1] + view) * scale) - 1
-    thick = max(2, round(max(shown.shape[:2]) / 100))
+    thick = max(2, round(max(reduced.shape[:2]) / 100))
     cv2.rectangle(drawn, first, last, (255, 255, 255), 3 * thick)
     cv2.rectangle(drawn, first, last, (213, 94, 0), thick)
     return drawn
@@ -236,14 +236,14 @@ def _show_models(
 ) -> list[Row]:
     """Show what each model predicts, as the answers arrive, and return all rows; ``flat`` as in `asking.rows`."""
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
-    everything = answers.show_all_models(len(models), FIRST_MODELS)
-    asked = models if everything else models[:FIRST_MODELS]
+    shows_all = answers.show_all_models(len(models), FIRST_MODELS)
+    shown_models = models if shows_all else models[:FIRST_MODELS]
 
     def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
         bars.html(answers.models_table({name: rows}, theme, accuracies, waiting))
 
-    draw([], asked)
-    found = asking.one_by_one(run, asked, {name: crops}, prior, flat, draw)
+    draw([], shown_models)
+    rows = asking.one_by_one(run, shown_models, {name: crops}, prior, flat, draw)
     without = len(run.models) - len(models)
     notes = []
     if flat:
@@ -254,7 +254,7 @@ def _show_models(
         notes.append(f"{without} models cannot be applied to new images.")
     if notes:
         st.caption(" ".join(notes))
-    return found
+    return rows
 
 
 @fragment
@@ -267,8 +267,8 @@ def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: flo
         crops = {"before": Crops(step.before), "after": Crops(step.after)}
         flat = crops if picture.flatness > FLAT else ()
         rows = asking.rows(run, [*_detector(run), *models], crops, prior, flat)
-        done = with_strength(transform.name, step.strength, 3)
-        st.markdown(f"Answers for the square shown above, **before** and **after {done}**:")
+        edit = with_strength(transform.name, step.strength, 3)
+        st.markdown(f"Answers for the square shown above, **before** and **after {edit}**:")
         st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
         compared = {"before": rows[::2], "after": rows[1::2]}
         st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run)))

@@ -70,10 +70,10 @@ def stored_prior() -> float:
 def show_verdict(answer: Answer, flat: float, prior: float) -> None:
     """Show `headline`, marked as an edit, as open, or as neither."""
     unsure = answer.answer(prior) == INCONCLUSIVE or flat > FLAT
-    found = answer.answer(prior) in FOUND and not unsure
-    # Nothing is shown in green: it may be an edit that the detector misses.
-    icon = ":material/edit:" if found else ":material/help:" if unsure else ":material/check:"
-    (st.warning if found else st.info)(headline(answer, flat, prior), icon=icon)
+    if answer.answer(prior) in FOUND and not unsure:
+        st.warning(headline(answer, flat, prior), icon=":material/edit:")
+    else:  # nothing is shown in green: it may be an edit that the detector misses
+        st.info(headline(answer, flat, prior), icon=":material/help:" if unsure else ":material/check:")
 
 
 def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
@@ -89,13 +89,13 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
             f"**This may not be a photograph**: {in_percent(flat)} of it has no texture, as in screenshots and "
             "drawings. The detector was trained only on photographs and abstains here."
         )
-    word, edited = answer.answer(prior), answer.edited(prior)
+    verdict, edited = answer.answer(prior), answer.edited(prior)
     if edited is None:
-        return f"**{word.capitalize()}**: {answer.unavailable}."
-    if word in FOUND:
+        return f"**{verdict.capitalize()}**: {answer.unavailable}."
+    if verdict in FOUND:
         edit = plain(edit_of(answer.classes()).in_words(numbers=True))
-        return f"**{word.capitalize()}** ({probability_in_words(edited)}): {edit}"
-    return f"**{word.capitalize()}** (probability of an edit: {probability_in_words(edited)})"
+        return f"**{verdict.capitalize()}** ({probability_in_words(edited)}): {edit}"
+    return f"**{verdict.capitalize()}** (probability of an edit: {probability_in_words(edited)})"
 
 
 def strip_title(answer: Answer) -> str:
@@ -187,8 +187,8 @@ def _bar(row: Row, when: str) -> str:
     if row["edited"] is None:
         return f'<div class="line">{before}<span class="words sure">{escape(row["unavailable"])}</span></div>'
     track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
-    words = f'<span class="words sure">{escape(probability_in_words(row["edited"]))} {row["answer"]}</span>'
-    return f'<div class="line">{before}{track}{words}</div>'
+    label = f'<span class="words sure">{escape(probability_in_words(row["edited"]))} {row["answer"]}</span>'
+    return f'<div class="line">{before}{track}{label}</div>'
 
 
 def _first(row: Row, theme: Theme) -> str:

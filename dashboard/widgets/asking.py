@@ -24,16 +24,16 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 
     A model that cannot be asked is left out, and the page states why.
     """
-    found = {}
+    results = {}
     with st.spinner("Asking the models", show_time=True):
         for model in models:
             try:
-                found[model] = ask(model)
+                results[model] = ask(model)
             except ProbingError as error:  # the other models still answer
                 st.warning(
                     f"{plain(model_title(model))} could not be asked: {plain(str(error))}", icon=":material/error:"
                 )
-    return found
+    return results
 
 
 def rows(
@@ -45,10 +45,10 @@ def rows(
     Args:
         flat: names of the images that may not be photographs, for which no probability is stated.
     """
-    found = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
+    answers_by_model = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
     answered = [
         answer.row(name, prior) | {"unavailable": answer.unavailable}
-        for answers in found.values()
+        for answers in answers_by_model.values()
         for name, answer in zip(crops, answers, strict=True)
     ]
     return [predictions.without_probabilities(row) if row["image"] in flat else row for row in answered]
@@ -68,13 +68,13 @@ def one_by_one(
         show: draws the rows that are there and the models that have not answered; called again and again while a model
             is loaded, since Streamlit handles what the visitor does next only when something is written.
     """
-    found: list[Row] = []
+    answered: list[Row] = []
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
-            show(found, models[number:])
-        found += rows(run, [model], crops, prior, flat)
-        show(found, models[number + 1 :])
-    return found
+            show(answered, models[number:])
+        answered += rows(run, [model], crops, prior, flat)
+        show(answered, models[number + 1 :])
+    return answered
 
 
 def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
@@ -84,7 +84,7 @@ def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
         ProbingError: a picture cannot be made, or the model cannot be asked.
     """
     place = st.empty()
-    for done, total in neighbors.gallery_steps(run, model, samples):
+    for count, total in neighbors.gallery_steps(run, model, samples):
         doing = f"Embedding photographs of the run by {plain(model_title(model))}"
-        place.progress(done / total, f"{doing}: {done:,} of {total:,}")
+        place.progress(count / total, f"{doing}: {count:,} of {total:,}")
     place.empty()

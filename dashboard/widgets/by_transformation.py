@@ -56,7 +56,8 @@ def show_transformations(run: Run) -> None:
         st.segmented_control, "Show", "cells", RECALL, list(available), format_func=available.__getitem__, required=True
     )
     kind = selected if selected in available else next(iter(available))
-    {RECALL: _recall, GROUP_RECALL: _group_recall, THRESHOLD: _thresholds}[kind](run, measured[kind])
+    show_kind = {RECALL: _recall, GROUP_RECALL: _group_recall, THRESHOLD: _thresholds}
+    show_kind[kind](run, measured[kind])
 
 
 def _recall(run: Run, rows: pd.DataFrame) -> None:

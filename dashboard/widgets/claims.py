@@ -71,35 +71,35 @@ def show_claims(run: Run) -> None:
         if len(sets) > 1:
             st.markdown(f"**{plain(title)}**")
         role_set = str(tested["set"].iloc[0])
-        own = summaries.pick(roles, set=role_set)
-        if len(own):
-            st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(own)))}.")
+        set_roles = summaries.pick(roles, set=role_set)
+        if len(set_roles):
+            st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(set_roles)))}.")
         for row in tested.to_dict("records"):
-            _line(run, row, contrasts, own)
+            _line(run, row, contrasts, set_roles)
     tables.download(claims, "claims", "Data as CSV")
 
 
 def encoders_in_words(encoders: Mapping[str, Sequence[str]]) -> str:
     """Return the encoders of each role by their display names, with the number of seeds."""
-    found = []
+    roles = []
     for role, models in encoders.items():
         seeds = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
         titles = (model_title(name) + (f" ({n} seeds)" if n > 1 else "") for name, n in seeds.items())
-        found.append(f"{role}: {', '.join(titles)}")
-    return "; ".join(found)
+        roles.append(f"{role}: {', '.join(titles)}")
+    return "; ".join(roles)
 
 
 def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.DataFrame) -> None:
     number = int(row["claim"])
-    words, key = result_in_words(row).removesuffix("."), f"claim-{row['set']}-{number}"
-    box = pickers.fold(f"{number}. {plain(claim_in_words(row))} :{BADGES[row['result']]} {words}]", f"show-{key}")
+    text, key = result_in_words(row).removesuffix("."), f"claim-{row['set']}-{number}"
+    box = pickers.fold(f"{number}. {plain(claim_in_words(row))} :{BADGES[row['result']]} {text}]", f"show-{key}")
     if box is None:
         return
     of_claim = summaries.pick(contrasts, set=row["set"], claim=number)
     with box:
         st.markdown(plain(evidence_in_words(row)))
-        if number == STYLES_CLAIM and (words := _below_chance(run)):
-            st.markdown(words)
+        if number == STYLES_CLAIM and (text := _below_chance(run)):
+            st.markdown(text)
         if len(of_claim):
             _differences(of_claim, key)
         elif number == COUNTED_CLAIM and len(roles):

@@ -46,18 +46,18 @@ def run_with_models() -> Run:
     return run
 
 
-def left_out(models: Iterable[str], shown: Iterable[str], why: str) -> None:
-    """Show which of the ``models``, except repeated trainings, are not among those ``shown``, and why; nothing if all
+def left_out(models: Iterable[str], drawn: Iterable[str], reason: str) -> None:
+    """Show which of the ``models``, except repeated trainings, are not among those ``drawn``, and why; nothing if all
     are.
 
     Args:
-        why: the reason, as the end of a sentence.
+        reason: the reason, as the end of a sentence.
     """
-    shown = set(shown)
-    out = [model_title(model) for model in with_place(models) if model not in shown]
+    drawn = set(drawn)
+    out = [model_title(model) for model in with_place(models) if model not in drawn]
     if out:
         names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
-        st.caption(f"Not here, since {why}: {plain(', '.join(names))}.")
+        st.caption(f"Not here, since {reason}: {plain(', '.join(names))}.")
 
 
 def finding(sentence: str) -> None:
@@ -66,10 +66,10 @@ def finding(sentence: str) -> None:
         st.markdown(sentence)
 
 
-def no_pictures(why: str) -> None:
+def no_pictures(reason: str) -> None:
     """Show why there are no pictures of a run, and what to do."""
     empty(
-        f"{plain(why)} `probing demo` computes a run that has images. The page Evaluate your model computes one of "
+        f"{plain(reason)} `probing demo` computes a run that has images. The page Evaluate your model computes one of "
         "your own images."
     )
 

@@ -38,12 +38,12 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
             selected several, the first of those.
     """
     models = list(models or run.models["name"])
-    others = state.stored_choices("models", models)
-    first = next(model for model in (*others, default, *models) if model in models)
+    stored = state.stored_choices("models", models)
+    first = next(model for model in (*stored, default, *models) if model in models)
     titles = model_titles(models).__getitem__
     value = state.choice(where.selectbox, "Model", "model", first, models, own_default=True, format_func=titles)
-    if others and value not in others:
-        state.choose("models", [value, *others[:-1]])
+    if stored and value not in stored:
+        state.choose("models", [value, *stored[:-1]])
     return value
 
 
@@ -93,17 +93,17 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
         titles: name of each tab -> its title.
     """
     stored = state.stored_choice(name)
-    shown = stored if stored in titles else next(iter(titles))
-    state.check(name, "the part", titles, shown)
+    selected = stored if stored in titles else next(iter(titles))
+    state.check(name, "the part", titles, selected)
     # Not by ``default``: tabs with another default are other tabs, which forget the click that changed the default.
     if st.session_state.get(name) not in titles.values():
-        st.session_state[name] = titles[shown]
+        st.session_state[name] = titles[selected]
     tabs = st.tabs(list(titles.values()), key=name, on_change="rerun")
     for key, container in zip(titles, tabs, strict=True):
         if container.open:
             state.publish(name, key)
             return key, container
-    return shown, tabs[list(titles).index(shown)]
+    return selected, tabs[list(titles).index(selected)]
 
 
 def fold(label: str, name: str) -> Any:

@@ -50,21 +50,21 @@ def read_uploads(files: list[Any]) -> list[VisitorPicture]:
     page is shown.
     """
     decoded: dict[str, VisitorPicture] = st.session_state.setdefault("_decoded", {})
-    found: list[VisitorPicture] = []
+    pictures: list[VisitorPicture] = []
     if len(files) > MAX_UPLOADS:
         st.error(f"At most {MAX_UPLOADS} images are evaluated together. The first {MAX_UPLOADS} are shown.")
     for file in files[:MAX_UPLOADS]:
         try:
-            if sum(picture.image.nbytes for picture in found) > MAX_BYTES_ON_A_PAGE:
+            if sum(picture.image.nbytes for picture in pictures) > MAX_BYTES_ON_A_PAGE:
                 raise BadImage(f"{printable(file.name)} does not fit into memory. Remove other images.")
             picture = decoded.get(file.file_id) or _read(file)
         except BadImage as error:
             st.error(plain(str(error)), icon=":material/broken_image:")
             continue
-        found.append(picture)
-        if sum(each.image.nbytes for each in {**decoded, file.file_id: picture}.values()) <= MAX_CACHED_BYTES:
+        pictures.append(picture)
+        if sum(stored.image.nbytes for stored in {**decoded, file.file_id: picture}.values()) <= MAX_CACHED_BYTES:
             decoded[file.file_id] = picture
-    return found
+    return pictures
 
 
 def drop_decoded() -> None:
@@ -84,10 +84,10 @@ def _read(file: Any) -> VisitorPicture:
         if bytes_in_memory() > MAX_BYTES_OF_ALL_VISITORS:
             raise BadImage(f"{printable(file.name)} was not read: the memory is full. Try again in a minute.")
         picture = inspect(file.getvalue(), file.name)
-        read = VisitorPicture.from_array(picture.name, picture.image)
+        picture_read = VisitorPicture.from_array(picture.name, picture.image)
     finally:
         _decoding.release()
-    return replace(read, notes=(*picture.notes, *flaws(read.image)), is_upload=True)
+    return replace(picture_read, notes=(*picture.notes, *flaws(picture_read.image)), is_upload=True)
 
 
 def upload(label: str, key: str, several: bool = True, keep: bool = False) -> list[VisitorPicture]:
@@ -97,8 +97,8 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         keep: whether to keep the files for the session when a different page is shown, up to `MAX_KEPT_BYTES`.
     """
     before: list[Any]  # encoded files that were in the field when a different page was shown
-    now: list[Any]  # those in the field
-    before, now = st.session_state.setdefault(f"_brought-{key}", ([], []))
+    current: list[Any]  # those in the field
+    before, current = st.session_state.setdefault(f"_brought-{key}", ([], []))
     files = st.file_uploader(
         label,
         accept_multiple_files=several,
@@ -106,16 +106,16 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         max_upload_size=MAX_UPLOAD_MEGABYTES,
         help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are never stored, and deleted when the "
         "session ends. If an upload fails with *429*, upload it again in a minute.",
-        on_change=now.clear,
+        on_change=current.clear,
     )
-    chosen = files if isinstance(files, list) else [files] if files else []
+    chosen = files if isinstance(files, list) else list(filter(None, [files]))
     if not keep:
         return read_uploads(chosen)
-    if now and not chosen:  # Streamlit has emptied the field; where the visitor does, `now` is cleared first
-        before += now
+    if current and not chosen:  # Streamlit has emptied the field; where the visitor does, `current` is cleared first
+        before += current
         while sum(file.size for file in before) > MAX_KEPT_BYTES:
             before.pop(0)
-    now[:] = chosen
+    current[:] = chosen
     if before:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"From before: {', '.join(plain(printable(file.name)) for file in before)}", width="stretch")

@@ -32,7 +32,7 @@ def show_tasks(run: Run) -> None:
             "No task is measured in this run. It takes 30 photographs and their embeddings. The reference run has them."
         )
         return
-    is_hollow, most = False, 0
+    is_hollow, max_models = False, 0
     for column, (task, (title, axis, number)) in zip(st.columns(len(TASKS)), TASKS.items(), strict=True):
         with column:
             st.markdown(f"**{title}**")
@@ -41,13 +41,13 @@ def show_tasks(run: Run) -> None:
                 messages.empty("Not measured in this run.")
                 continue
             st.markdown(best_in_words(rows, number))
-            most = max(most, len(rows))
+            max_models = max(max_models, len(rows))
             drawn = rows.head(MOST_MODELS).assign(seed_of="", chance=float("nan"), note="")
             is_hollow |= bool((drawn["p"].notna() & ~drawn["apart"].astype(bool)).any())
             tables.chart(ranking_chart(drawn, cache.theme(), axis), f"task-{task}", rows, f"{title}, by model.")
     notes = ["Copies are not cropped or mirrored."]
-    if most > MOST_MODELS:
-        notes.append(f"The charts show the best {MOST_MODELS} of {most} models; the data have all.")
+    if max_models > MOST_MODELS:
+        notes.append(f"The charts show the best {MOST_MODELS} of {max_models} models; the data have all.")
     if is_hollow:
         notes.append("Hollow: not significantly different from the best model.")
     st.caption(" ".join(notes))
@@ -59,12 +59,12 @@ def show_tasks(run: Run) -> None:
 def best_in_words(rows: pd.DataFrame, number: str) -> str:
     """Return the best model of a task, and the best encoder where that is a baseline."""
     best = rows.iloc[0]
-    words = f"{in_bold(best['model'])}: {in_percent(best['value'], 1)} {number}."
+    text = f"{in_bold(best['model'])}: {in_percent(best['value'], 1)} {number}."
     encoders = rows[~is_baseline(rows["model"])]
     if is_baseline(rows["model"]).iloc[0] and len(encoders):
         first = encoders.iloc[0]
-        words += f" Best encoder: {in_bold(first['model'])}, {in_percent(first['value'], 1)}."
-    return words
+        text += f" Best encoder: {in_bold(first['model'])}, {in_percent(first['value'], 1)}."
+    return text
 
 
 def finds_originals(run: Run) -> str:

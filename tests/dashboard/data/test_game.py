@@ -23,8 +23,8 @@ def run(made_run):
 
 
 def test_a_game_asks_the_same_tested_samples_of_every_visitor(run):
-    first = game.asked(run, 1)
-    assert first == game.asked(run, 1) != game.asked(run, 2)
+    first = game.draw_samples(run, 1)
+    assert first == game.draw_samples(run, 1) != game.draw_samples(run, 2)
     assert len(first) == game.ROUNDS
     rows = run.sample_rows(np.array(first))
     assert set(first) <= set(run.predictions(game.players(run)[0], "fine")["sample"])
@@ -33,7 +33,9 @@ def test_a_game_asks_the_same_tested_samples_of_every_visitor(run):
 
 def test_groups_are_asked_alike_often_however_many_transformations_they_have(run):
     groups = set(game.groups_of(run).values())
-    counts = Counter(g for number in range(60) for g in run.sample_rows(np.array(game.asked(run, number)))["group"])
+    counts = Counter(
+        g for number in range(60) for g in run.sample_rows(np.array(game.draw_samples(run, number)))["group"]
+    )
     assert set(counts) == groups
     expected = 60 * game.ROUNDS / len(groups)
     # Five standard deviations of a multinomial count.
@@ -41,7 +43,7 @@ def test_groups_are_asked_alike_often_however_many_transformations_they_have(run
 
 
 def test_answers_are_those_of_the_predictions_and_right_by_group(run):
-    asked = game.asked(run, 3)
+    asked = game.draw_samples(run, 3)
     given = game.answers(run, asked)
     groups = dict(zip(run.transforms["transform"], run.transforms["group"], strict=True))
     for model in game.players(run):
@@ -55,7 +57,7 @@ def test_answers_are_those_of_the_predictions_and_right_by_group(run):
 
 
 def test_the_standing_counts_the_rounds_that_were_guessed(run):
-    asked = game.asked(run, 3)
+    asked = game.draw_samples(run, 3)
     given = game.answers(run, asked)
     truths = {number: game.alteration_of(run, asked[number])[1] for number in range(3)}
     table = game.standing(given, {0: truths[0], 1: "no such group", 2: truths[2]}, truths).set_index("player")
@@ -95,7 +97,7 @@ def test_players_leave_out_models_that_never_decide(answering):
 
 
 def test_answers_of_the_game_are_those_of_an_upload(answering):
-    asked = game.asked(answering, 3)
+    asked = game.draw_samples(answering, 3)
     given = game.answers(answering, asked).query("player == 'baseline/pixels'").set_index("sample")
     rows = answering.predictions("baseline/pixels", "fine").set_index("sample")
     for sample in asked:

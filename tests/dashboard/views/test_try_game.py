@@ -19,7 +19,7 @@ def press(app, label):
 def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_run):
     app = open_app("Try your images", part="game", run=made_run, game="3")
     run = Run.open(made_run)
-    asked = game.asked(run, 3)
+    asked = game.draw_samples(run, 3)
     transform, group, _ = game.alteration_of(run, asked[0])
     assert "Image 1 of 10" in texts(app)
     press(app, "clean" if group == "identity" else group)
