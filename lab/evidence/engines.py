@@ -67,7 +67,7 @@ def _row(name: str, precision: str, count: int) -> str:
     def batches(size: int) -> list[torch.Tensor]:
         return [embedder.prepare(images[start : start + size]) for start in range(0, count, size)]
 
-    small = batches(compiled.BATCH)
+    small = batches(compiled.COMPILED_BATCH)
     in_torch = batches(eager.batch_size)
     passes: dict[str, Pass] = {
         "eager": lambda: forward_all(eager, in_torch),

@@ -20,7 +20,7 @@ from lab.pretraining.recipe import PretrainingRecipe
 from lab.pretraining.text_tower import PADDING, TextTower, Vocabulary
 from lab.pretraining.views import Views
 from probing_core.errors import BadConfig
-from probing_core.models.zoo_input import GRID, PATCH, PREPROCESSING, TOKENS, WIDTH
+from probing_core.models.zoo_input import PATCH, PATCHES_PER_SIDE, PREPROCESSING, TOKENS, WIDTH
 from probing_core.models.zoo_network import KERNELS, PatchStem, init_vit
 
 
@@ -146,7 +146,7 @@ def visible_tokens(stem: nn.Module, images: Tensor, visible: Tensor) -> Tensor:
 def cut_cells(images: Tensor) -> Tensor:
     """Cut (N, 3, 128, 128) into (N, 64, 4, 4, 48): patches, quarters, quarters of those, values of a cell."""
     inner, middle, outer = KERNELS
-    rows_and_columns = (GRID, outer, middle, inner)
+    rows_and_columns = (PATCHES_PER_SIDE, outer, middle, inner)
     x = images.permute(0, 2, 3, 1).reshape(len(images), *rows_and_columns, *rows_and_columns, 3)
     x = x.permute(0, 1, 5, 2, 6, 3, 7, 4, 8, 9)
     return x.reshape(len(images), TOKENS, outer**2, middle**2, inner**2 * 3)
@@ -172,7 +172,7 @@ class Decoder(nn.Module):
         self.embed = nn.Linear(WIDTH, width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         nn.init.normal_(self.mask_token, std=0.02)
-        positions = build_sincos2d_pos_embed([GRID, GRID], width, interleave_sin_cos=False)
+        positions = build_sincos2d_pos_embed([PATCHES_PER_SIDE, PATCHES_PER_SIDE], width, interleave_sin_cos=False)
         self.register_buffer("positions", positions[None], persistent=False)
         self.blocks = nn.Sequential(*(Block(width, heads, qkv_bias=True) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)

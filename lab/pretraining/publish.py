@@ -26,7 +26,7 @@ from probing_core.corpora.base import Corpus
 from probing_core.errors import BadRun
 from probing_core.measures.notation import in_percent
 from probing_core.models.base import LoadedEmbedder
-from probing_core.models.zoo import LICENSE, weights_path
+from probing_core.models.zoo import ZOO_LICENSE, weights_path
 from probing_core.models.zoo_network import DESCRIPTION, ViTEmbedder, init_vit, load_zoo
 from probing_core.run.files import write_atomically
 
@@ -248,7 +248,7 @@ def _write(training: Path, facts: Facts, log: list[dict[str, float]], gate: Gate
         network=DESCRIPTION,
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
-        license_line=LICENSE,
+        license_line=ZOO_LICENSE,
     )
     path = weights_path(facts.recipe["name"], facts.seed)
     if not facts.seed:

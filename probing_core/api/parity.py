@@ -258,7 +258,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
     text = str(pipeline)
     if text.endswith(VECTORS):
         return read_vectors(user_path(text))
-    if text.endswith(onnx.SUFFIX) and not text.startswith("onnx:"):
+    if text.endswith(onnx.ONNX_SUFFIX) and not text.startswith("onnx:"):
         text = f"onnx:{text}"
     path = user_path(text.removeprefix("onnx:"))
     if not text.startswith("onnx:") or not path.is_file() or onnx.facts_of(path).is_file():

@@ -59,7 +59,7 @@ from probing_core.version import VERSION
 if TYPE_CHECKING:
     from torch import nn
 
-SOURCES_KEPT = 64
+IMAGES_CACHED = 64
 
 ANY = "any"
 """Takes the place of the model in a recipe that has none yet."""
@@ -78,7 +78,7 @@ class Samples(Sequence[Image]):
         self.corpus, self.recipe = corpus, recipe
         self._design = recipe.design
         self._by_name = {transform.name: transform for transform in self._design.transforms}
-        self._source = lru_cache(SOURCES_KEPT)(self._prepare_source)
+        self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for another process, with the plan, so that no process reads all images to make it."""
@@ -87,7 +87,7 @@ class Samples(Sequence[Image]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._source = lru_cache(SOURCES_KEPT)(self._prepare_source)
+        self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def _prepare_source(self, image_id: str) -> Image:
         return prepare_source(self.corpus.load(image_id), self.recipe.view)
@@ -343,7 +343,7 @@ def computed(
         progress.close()
 
 
-SCORED = (
+SCORED_ASSETS = (
     definitions.RECIPE,
     embed.images,
     embed.model,
@@ -357,7 +357,7 @@ SCORED = (
 )
 """Assets that scores need."""
 
-STUDIED = (
+STUDY_ASSETS = (
     embed.strength_samples,
     embed.strength_embeddings,
     embed.layers_samples,
@@ -372,7 +372,7 @@ ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
 def _graph(with_studies: bool, maps: bool) -> AssetGraph:
     """Return the assets of a run that are materialized: without probes for predictions of new images, and without
     studies also without the oracles of the content, of which there is one for each transformation."""
-    assets = [*SCORED, *(STUDIED if with_studies else ()), *((map_of_embeddings,) if maps else ())]
+    assets = [*SCORED_ASSETS, *(STUDY_ASSETS if with_studies else ()), *((map_of_embeddings,) if maps else ())]
     graph = without_live(GRAPH.only(asset.path for asset in assets))
     return graph if with_studies else without_oracles(graph)
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from probing_core.cli.shared import add_shared, print_json
 
-WORSE, GATE_FAILED = 1, 3
-"""Exit codes with ``--max-drop``, in addition to 0 and 2."""
+WORSE = 1
+"""Exit code if a score is worse by more than ``--max-drop``."""
+
+GATE_FAILED = 3
+"""Exit code of errors with ``--max-drop``."""
 
 EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from probing_core.cli.shared import add_shared, function_or_name, print_json
 from probing_core.errors import BadConfig
 
-DIFFERS, FAILED = 1, 3
-"""Exit codes, in addition to 0 and 2."""
+DIFFERS = 1
+"""Exit code if the pipelines differ."""
+
+FAILED = 3
+"""Exit code of errors."""
 
 EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 

@@ -184,8 +184,11 @@ class DigestedCorpus(Corpus):
         return f"{len(set(self.rows['label']) - {''}) or 'no'} labels"
 
 
-TRAIN, VAL = 0.6, 0.2
-"""Fractions of base images in the training and validation splits. All other base images are in the test split."""
+TRAIN_FRACTION = 0.6
+"""Fraction of base images in the training split."""
+
+VAL_FRACTION = 0.2
+"""Fraction of base images in the validation split. All other base images are in the test split."""
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
@@ -194,7 +197,7 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
     Base images are ordered by a hash of seed and name, so the order of rows does not matter.
     """
     ordered = _ordered(base_ids, seed)
-    first, second = round(TRAIN * len(ordered)), round((TRAIN + VAL) * len(ordered))
+    first, second = round(TRAIN_FRACTION * len(ordered)), round((TRAIN_FRACTION + VAL_FRACTION) * len(ordered))
     sizes = (first, second - first, len(ordered) - second)
     split = dict(zip(ordered, np.repeat(["train", "val", "test"], sizes).tolist(), strict=True))
     return np.array([split[base] for base in base_ids], dtype=object)

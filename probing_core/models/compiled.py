@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from probing_core.models.network_facts import Network, Read
 
-BATCH = 4
+COMPILED_BATCH = 4
 """Default number of images per pass. Smaller batches are padded, because each batch size requires a compilation."""
 
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
+PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's name of each supported precision."""
 
 MAX_DISTANCE = 1e-5
@@ -214,7 +214,7 @@ def _capabilities(core: Any) -> list[str]:
 def _settings(precision: str, threads: int, cache: Path | None) -> dict[str, Any]:
     return {
         **({"CACHE_DIR": str(cache)} if cache else {}),
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "NUM_STREAMS": 1 if _for_one_caller.get() else threads,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,  # several networks and the dashboard share the cores

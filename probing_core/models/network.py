@@ -375,7 +375,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
     def _can_be_compiled(self) -> bool:
         any_size = self.known_preprocessing is not None and self.preprocessing.resize == "none"
-        if self._device.type != "cpu" or self.precision not in compiled.HINTS or any_size:
+        if self._device.type != "cpu" or self.precision not in compiled.PRECISION_HINTS or any_size:
             return False
         if not compiled.installed_version():
             _report_missing()
@@ -383,7 +383,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return True
 
     def _compile(self, read: Read, expected: Sequence[np.ndarray], precision: str) -> CompiledReadout:
-        size = self._batch_size or compiled.BATCH
+        size = self._batch_size or compiled.COMPILED_BATCH
         threads = self._threads.threads
         return compiled.compile_readout(self._network, read, self._two, expected, precision, threads, size)
 
@@ -411,7 +411,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return copied_from(self._device, outputs)
 
     def _usual_batch_size(self) -> int:
-        usual = compiled.BATCH if self._own else self._threads.batch_size(self._network.module)
+        usual = compiled.COMPILED_BATCH if self._own else self._threads.batch_size(self._network.module)
         return self._batch_size or usual
 
     def _in_batches(self, images: Sequence[Image], read: Read) -> list[np.ndarray]:

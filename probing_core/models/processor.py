@@ -66,12 +66,18 @@ T = TypeVar("T")
 S = TypeVar("S")
 B = TypeVar("B")
 
-CPU_BATCH, DEVICE_BATCH = 16, 64
-"""Images per forward pass. On a CPU, small batches fit into the caches."""
+CPU_BATCH = 16
+"""Images per forward pass on a CPU. Small batches fit into the caches."""
 
-FINE_CPU_BATCH, FINE_STRIDE = 4, 8
+DEVICE_BATCH = 64
+"""Images per forward pass on an accelerator."""
+
+FINE_CPU_BATCH = 4
 """Images per forward pass on a CPU if the stride of the first convolution is below `FINE_STRIDE`, because the feature
 maps are larger than the tokens of a ViT."""
+
+FINE_STRIDE = 8
+"""Stride of the first convolution below which batches have `FINE_CPU_BATCH` images."""
 
 MAX_UNDIVIDED = 8
 """Maximum number of images that are not split among the threads."""
@@ -82,9 +88,11 @@ WAITING = 2
 Pass = Callable[[], T]
 """Function that waits for a started forward pass and returns its result."""
 
-BEGUN, PREPARING = 2, 2
-"""Batches per caller that run on an accelerator, and batches that are prepared in advance (also the number of threads
-that prepare batches, for all callers together)."""
+MAX_BEGUN = 2
+"""Maximum number of batches per caller that run on an accelerator."""
+
+MAX_PREPARED = 2
+"""Number of batches that are prepared in advance, and of threads that prepare batches for all callers together."""
 
 AHEAD = 2
 """Running batches of a compiled network per core, at most `WAITING`. OpenVINO has its own threads, and a core would be
@@ -154,10 +162,10 @@ class BatchThreads:
             yield from self.run(lambda batch: begin(prepare(batch))(), batches, of_each_core)
             return
         passes = deque[Pass[T]]()
-        with closing(_in_order(_threads(PREPARING, "batches"), prepare, batches, PREPARING)) as prepared:
+        with closing(_in_order(_threads(MAX_PREPARED, "batches"), prepare, batches, MAX_PREPARED)) as prepared:
             for batch in prepared:
                 passes.append(begin(batch))
-                if len(passes) == BEGUN:
+                if len(passes) == MAX_BEGUN:
                     yield passes.popleft()()
         while passes:
             yield passes.popleft()()

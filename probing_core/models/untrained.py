@@ -14,7 +14,7 @@ from probing_core.models.network_facts import Network
 from probing_core.models.providers import checkpoints, huggingface, open_clip, timm, torchvision
 
 BUILDERS: dict[str, Callable[[ModelName], tuple[Network, Preprocessing]]] = {
-    **dict.fromkeys(checkpoints.FAMILIES, checkpoints.untrained),
+    **dict.fromkeys(checkpoints.CHECKPOINT_FAMILIES, checkpoints.untrained),
     "timm": timm.untrained,
     "torchvision": torchvision.untrained,
     "open_clip": open_clip.untrained,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from probing_core.models.zoo_network import ViTEmbedder
 
 DATA = "13,069 pictures of Caltech-101 and PACS"
-LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"
+ZOO_LICENSE = "research use: trained on Caltech-101 (CC BY 4.0) and PACS, whose pictures state no license"
 
 ENCODERS = {
     "supervised": ("supervised", "supervised"),
@@ -76,7 +76,7 @@ SPECS = tuple(
         family="ViT",
         objective=objective,
         dim=WIDTH,
-        license=LICENSE,
+        license=ZOO_LICENSE,
         weights="in the project",
         data=DATA,
         input_size=SIZE,

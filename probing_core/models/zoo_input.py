@@ -13,8 +13,8 @@ PATCH = 16
 WIDTH = 192
 """Token and embedding dimension."""
 
-GRID = SIZE // PATCH
-TOKENS = GRID**2
+PATCHES_PER_SIDE = SIZE // PATCH
+TOKENS = PATCHES_PER_SIDE**2
 
 PREPROCESSING = Preprocessing(
     size=(SIZE, SIZE),

@@ -25,14 +25,19 @@ from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.hub import weights_digest
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
-from probing_core.models.zoo_input import GRID, PATCH, PREPROCESSING, SIZE, WIDTH
+from probing_core.models.zoo_input import PATCH, PATCHES_PER_SIDE, PREPROCESSING, SIZE, WIDTH
 
 ARCHITECTURE = "patch-stem"
 """Name of the architecture in the metadata of weight files."""
 
 DESCRIPTION = "ViT 128 px, patch 16, stem of 96 and 128 channels inside the patches, width 192, depth 4, 3 heads"
 
-DEPTH, HEADS = 4, 3
+ZOO_DEPTH = 4
+"""Number of blocks."""
+
+ZOO_HEADS = 3
+"""Number of attention heads per block."""
+
 KERNELS = (4, 2, 2)
 """Kernel sides of the stem. Their product is the patch side."""
 
@@ -42,9 +47,12 @@ WIDTHS = (96, 128)
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
 """Gain that preserves the variance of ReLU outputs for random weights (Brock et al. 2021, NF-ResNets)."""
 
-DETAIL_GAIN, LEVEL_GAIN = 4.0, 0.5
-"""Gains of filters in the first convolution without and with a response to constant color. Neighboring pixels of
-photographs are nearly equal, so filters of equal norm would respond ten times more strongly to color than to detail."""
+DETAIL_GAIN = 4.0
+"""Gain of filters in the first convolution that do not respond to constant color. Neighboring pixels of photographs are
+nearly equal, so filters of equal norm would respond ten times more strongly to color than to detail."""
+
+LEVEL_GAIN = 0.5
+"""Gain of filters in the first convolution that respond to constant color."""
 
 
 class PatchStem(nn.Module):
@@ -79,14 +87,16 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
         patch_size=PATCH,
         embed_dim=WIDTH,
         depth=depth,
-        num_heads=HEADS,
+        num_heads=ZOO_HEADS,
         num_classes=0,
         class_token=False,
         global_pool="avg",
         fc_norm=False,  # normalize tokens before the mean, so that decoders receive normalized tokens
         embed_layer=stem,
     )
-    vit.pos_embed = nn.Parameter(build_sincos2d_pos_embed([GRID, GRID], WIDTH, interleave_sin_cos=False)[None])
+    vit.pos_embed = nn.Parameter(
+        build_sincos2d_pos_embed([PATCHES_PER_SIDE, PATCHES_PER_SIDE], WIDTH, interleave_sin_cos=False)[None]
+    )
     return vit
 
 
@@ -94,7 +104,7 @@ def init_vit(seed: int) -> VisionTransformer:
     """Return an encoder with random weights, without changing the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vit = build_vit(DEPTH, PatchStem)
+        vit = build_vit(ZOO_DEPTH, PatchStem)
         init_maps(vit.patch_embed.maps)
     return vit
 

@@ -12,7 +12,7 @@ import pytest
 
 import probing_core
 from probing_core.api import score as scoring
-from probing_core.api.score import STUDIED
+from probing_core.api.score import STUDY_ASSETS
 from probing_core.errors import BadArray, BadConfig, ProbingError
 from probing_core.models import CATALOG
 from probing_core.models.providers import baselines
@@ -302,7 +302,7 @@ def test_studies_and_maps_are_made_when_they_are_asked_for():
     assert "content" in set(plain.table["task"])
     assert not plain.run.scores["subset"].str.startswith("oracle:").any(), "they are for studies of the content"
     assert not plain.run.has_map("my/encoder")
-    assert not [name for name in STUDIED if plain.run.store.has(name)]
+    assert not [name for name in STUDY_ASSETS if plain.run.store.has(name)]
     whole = scored(colors, many, labels=["even", "odd"] * 16, studies=True, maps=True)
     assert whole.run.scores["subset"].str.startswith("oracle:").any()
     assert whole.path == plain.path

@@ -16,7 +16,7 @@ from torch import nn
 from lab.devtools.networks import run_in_pytorch
 from probing_core.models import compiled, processor
 from probing_core.models.base import Preprocessing
-from probing_core.models.compiled import BATCH, NotCompiled
+from probing_core.models.compiled import COMPILED_BATCH, NotCompiled
 from probing_core.models.network import NetworkEmbedder, _report_missing
 from probing_core.models.network_facts import Network
 from probing_core.models.processor import AHEAD
@@ -76,7 +76,7 @@ def test_a_network_embeds_the_same_once_it_has_released_what_else_it_can_do(engi
 
 def test_a_batch_of_another_size_or_height_is_embedded_too():
     embedder = load(small_net())
-    wide = torch.rand(BATCH + 3, 3, 32, 48).contiguous(memory_format=torch.channels_last)
+    wide = torch.rand(COMPILED_BATCH + 3, 3, 32, 48).contiguous(memory_format=torch.channels_last)
     usual = wide[..., :32].contiguous(memory_format=torch.channels_last)
     mine = [embedder.forward(batch)[0] for batch in (wide, usual)]
     run_in_pytorch(embedder)

@@ -26,7 +26,7 @@ from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.names import parse
 from probing_core.models.zoo import SPECS, weights_path
 from probing_core.models.zoo_input import WIDTH
-from probing_core.models.zoo_network import DEPTH, DESCRIPTION, ViTEmbedder, init_vit, load_zoo
+from probing_core.models.zoo_network import DESCRIPTION, ZOO_DEPTH, ViTEmbedder, init_vit, load_zoo
 from tests.models.made import in_pytorch, pictures
 
 pytestmark = pytest.mark.slow
@@ -206,9 +206,9 @@ def test_layers_are_the_outputs_of_blocks() -> None:
         block.register_forward_hook(lambda _m, _i, output: seen.append(output.mean(1).numpy()))
     embedder = ViTEmbedder("zoo/x", vit)
     in_pytorch(embedder).forward(embedder.prepare(IMAGES))  # as one batch
-    outputs = seen[-DEPTH:]
+    outputs = seen[-ZOO_DEPTH:]
     layers = in_pytorch(ViTEmbedder("zoo/x@layer=all", vit, {"layer": "all"})).embed_layers(IMAGES)
-    assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, DEPTH + 1)]
+    assert list(layers) == [f"zoo/x@layer={number}" for number in range(1, ZOO_DEPTH + 1)]
     for number, (name, embedding) in enumerate(layers.items(), start=1):
         assert np.allclose(embedding, outputs[number - 1], atol=1e-5)
         alone = ViTEmbedder(name, vit, {"layer": str(number)})
@@ -217,10 +217,10 @@ def test_layers_are_the_outputs_of_blocks() -> None:
         assert alone.blocks == ()
         assert alone.embed_blocks(IMAGES) == {}
     blocks = embedder.embed_blocks(IMAGES)
-    assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, DEPTH + 1)]
+    assert list(blocks) == list(embedder.blocks) == [f"{number}.mean" for number in range(1, ZOO_DEPTH + 1)]
     for block, embedding in zip(blocks.values(), layers.values(), strict=True):
         assert np.array_equal(block, embedding)
-    assert [block.shape for block in embedder.embed_blocks([]).values()] == [(0, WIDTH)] * DEPTH
+    assert [block.shape for block in embedder.embed_blocks([]).values()] == [(0, WIDTH)] * ZOO_DEPTH
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from probing_core.models import compiled
 from probing_core.models.hub import signs_digest, weights_digest
 from probing_core.models.zoo_input import PATCH, SIZE, WIDTH
 from probing_core.models.zoo_network import (
-    DEPTH,
     DESCRIPTION,
     KERNELS,
     WIDTHS,
+    ZOO_DEPTH,
     ViTEmbedder,
     init_vit,
 )
@@ -47,7 +47,7 @@ def test_size_is_the_documented_one() -> None:
     assert 0.28e9 < counter.get_total_flops() < 0.30e9
     assert np.prod(KERNELS) == PATCH
     assert f"stem of {' and '.join(map(str, WIDTHS))} channels" in DESCRIPTION
-    assert f"width {WIDTH}, depth {DEPTH}" in DESCRIPTION
+    assert f"width {WIDTH}, depth {ZOO_DEPTH}" in DESCRIPTION
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -22,7 +22,7 @@ PIXELS_SIDE = 16
 
 BITS = 64
 
-LICENSE = "MIT (this project)"
+BASELINE_LICENSE = "MIT (this project)"
 
 
 class Plain(LoadedEmbedder):
@@ -95,7 +95,7 @@ def _spec(name: str, dim: int, weights: str, make: Callable[[str], Plain]) -> Em
         family="baseline",
         objective="none",
         dim=dim,
-        license=LICENSE,
+        license=BASELINE_LICENSE,
         weights=f"none: {weights}",
         loader=partial(_load_plain, make),
     )
@@ -111,7 +111,7 @@ SPECS: tuple[EmbedderSpec, ...] = (
         family="ViT",
         objective="none",
         dim=WIDTH,
-        license=LICENSE,
+        license=BASELINE_LICENSE,
         weights="none: the zoo's architecture with random weights, @seed=N",
         input_size=SIZE,
         loader=_load_random_vit,

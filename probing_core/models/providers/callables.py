@@ -39,7 +39,7 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 UNSTEADY = "differ from call to call"
 """Stored instead of a digest for functions that are not deterministic."""
 
-PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
+PROBED_PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
 """Photographs in scikit-image. The first one is not square."""
 
 
@@ -119,7 +119,7 @@ def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
 def _fixed_pictures() -> tuple[list[Image], ...]:
     """Return images grouped by size, as new arrays in each call, because functions may modify their input."""
     folder = importlib.util.find_spec("skimage").submodule_search_locations[0]  # type: ignore[union-attr, index]
-    photographs = [read_image(Path(folder, "data", name)) for name in PHOTOGRAPHS]
+    photographs = [read_image(Path(folder, "data", name)) for name in PROBED_PHOTOGRAPHS]
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     slope = np.broadcast_to(np.arange(128, dtype=np.uint8)[:, None, None] * 2, noise.shape)
 

@@ -59,7 +59,7 @@ class Family:
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    family = FAMILIES[name.base]
+    family = CHECKPOINT_FAMILIES[name.base]
     path = name.options.get("weights") or hub.fetch_weights(family.source, name.base)
     network = family.build(read_weights(path), str(path))
     return NetworkEmbedder(name.full, network, family.preprocessing, name.options, device, precision)
@@ -67,19 +67,19 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
 
 def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
     """Build a network with random weights."""
-    family = FAMILIES[name.base]
+    family = CHECKPOINT_FAMILIES[name.base]
     return family.build(None, name.base), family.preprocessing
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    if name.base not in FAMILIES:
-        raise unknown("There is no published checkpoint called", name.base, FAMILIES)
+    if name.base not in CHECKPOINT_FAMILIES:
+        raise unknown("There is no published checkpoint called", name.base, CHECKPOINT_FAMILIES)
     return EmbedderSpec(
         name=name.base,
         family=name.provider,
         objective=name.model,
         loader=load,
-        **hub.published_at(FAMILIES[name.base].source),
+        **hub.published_at(CHECKPOINT_FAMILIES[name.base].source),
     )
 
 
@@ -166,7 +166,7 @@ _SIMCLR = Family(
 )
 _CSD = Family(build_csd, OPENAI, "tomg-group-umd/CSD-ViT-L")
 
-FAMILIES: dict[str, Family] = {
+CHECKPOINT_FAMILIES: dict[str, Family] = {
     "simclr:resnet50": _SIMCLR,
     "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x": _SIMCLR,
     **{
@@ -180,7 +180,7 @@ FAMILIES: dict[str, Family] = {
 """Checkpoint family by model name."""
 
 
-COLUMNS = ("family", "objective", "data", "license", "input_size", "dim")
+PUBLISHED_COLUMNS = ("family", "objective", "data", "license", "input_size", "dim")
 
 
 def _published(
@@ -191,8 +191,8 @@ def _published(
     role: str,
     preferred: Sequence[str] = (),
 ) -> EmbedderSpec:
-    """Return an entry of `PUBLISHED`; ``facts`` are the values of `COLUMNS` and the download size in megabytes."""
-    about = dict(zip(COLUMNS, facts[:-1], strict=True))
+    """Return an entry of `PUBLISHED`. ``facts`` are `PUBLISHED_COLUMNS`, then the download size in megabytes."""
+    about = dict(zip(PUBLISHED_COLUMNS, facts[:-1], strict=True))
     source_fields = hub.published_at(source, facts[-1], preferred)
     return EmbedderSpec(name=name, role=role, loader=loader, **about, **source_fields)
 
@@ -208,7 +208,7 @@ def _open_clip(tag: str, repo: str, data: str, license: str, role: str = "") -> 
 
 
 def _state_dict(name: str, *facts: Any, role: str = "") -> EmbedderSpec:
-    return _published(load, name, FAMILIES[name].source, *facts, role=role)
+    return _published(load, name, CHECKPOINT_FAMILIES[name].source, *facts, role=role)
 
 
 def _transformers(repo: str, *facts: Any, role: str) -> EmbedderSpec:

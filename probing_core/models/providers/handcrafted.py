@@ -30,7 +30,7 @@ QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 TONES = 4
 """Number of brightness ranges with separate noise estimates, because some noise grows with the signal."""
 
-GRID = 4
+SHARPNESS_CELLS = 4
 """Cells per side for local sharpness, which overlays and borders change in some cells."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
@@ -98,10 +98,10 @@ def statistics(images: Sequence[Image]) -> np.ndarray:
 
 def _statistics_of_a_size(images: Sequence[Image]) -> np.ndarray:
     pictures = [Picture(image) for image in images]
-    measured = [[measure(picture) for measure, _ in FAMILIES] for picture in pictures]
+    measured = [[measure(picture) for measure, _ in FEATURE_FAMILIES] for picture in pictures]
     features = [
         describe(images[0].size // 3, *(np.stack(arrays) for arrays in zip(*family, strict=True)))
-        for (_, describe), family in zip(FAMILIES, zip(*measured, strict=True), strict=True)
+        for (_, describe), family in zip(FEATURE_FAMILIES, zip(*measured, strict=True), strict=True)
     ]
     return np.concatenate(features, axis=1)
 
@@ -274,7 +274,7 @@ def _measure_structure(picture: Picture) -> Measured:
     inside = [plane[rim:-rim, rim:-rim] for plane in (uneven, gray)]
     counted = cv2.countNonZero(cv2.Canny(gray, 50, 150)), cv2.countNonZero(uneven), cv2.countNonZero(inside[0])
     means = cv2.mean(gray)[0], cv2.mean(inside[1])[0]
-    cells = cv2.resize(rough.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(rough.astype(np.float32), (SHARPNESS_CELLS, SHARPNESS_CELLS), interpolation=cv2.INTER_AREA)
     return np.array([*counted, *means, inside[0].size]), cells.ravel()
 
 
@@ -295,7 +295,7 @@ def _describe_structure(size: int, facts: np.ndarray, cells: np.ndarray) -> np.n
     return np.stack(columns, axis=1)
 
 
-FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]], ...] = (
+FEATURE_FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.ndarray]], ...] = (
     (_measure_hue, _describe_hue),
     (_measure_channels, _describe_channels),
     (_measure_steps, _describe_steps),

@@ -24,7 +24,7 @@ from probing_core.transforms.base import Image
 
 PREFIXES = ("onnx",)
 
-SUFFIX = ".onnx"
+ONNX_SUFFIX = ".onnx"
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
