@@ -70,8 +70,11 @@ from probing_core.run.setup import asked_for
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
-TYPICAL_DIMENSION, TYPICAL_BLOCKS = 768, 12
-"""Assumed for a network that was not loaded yet."""
+TYPICAL_DIMENSION = 768
+"""Assumed embedding dimension of a network that was not loaded yet."""
+
+TYPICAL_BLOCKS = 12
+"""Assumed number of blocks of a network that was not loaded yet."""
 
 LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
 """Kinds of photographs for calibration: the detector is trained on their views, or the detector and models score them,
@@ -369,37 +372,50 @@ class Calculations:
         )
 
 
-ROWS, DIMENSION, CLASSES, PENALTY = 2048, 192, 31, 1e-2
-"""Size of the linear probe that measures the speed of this machine."""
+TIMED_ROWS = 2048
+"""Training rows of the linear probe that measures the speed of this machine."""
+
+TIMED_DIMENSION = 192
+"""Embedding dimension of the timed probe."""
+
+TIMED_CLASSES = 31
+"""Classes of the timed probe."""
+
+TIMED_PENALTY = 1e-2
+"""Penalty of the timed probe."""
 
 MEASURED_S = 0.048
-"""Its duration on the idle machine where the constants were measured."""
+"""Duration of the timed probe in seconds on the idle machine where the constants were measured."""
 
 
 @cache
 def slowness() -> float:
     """Return the duration of a fit here divided by `MEASURED_S`, measured once per process."""
     rng = np.random.default_rng(0)
-    y = np.arange(ROWS) % CLASSES
-    X = (rng.normal(size=(CLASSES, DIMENSION))[y] * 0.25 + rng.normal(size=(ROWS, DIMENSION))).astype(np.float32)
-    names = [str(i) for i in range(CLASSES)]
-    held_out = X[: ROWS // 4], y[: ROWS // 4]
-    fit(X[::8], y[::8], classes=names, validation=held_out, penalties=(PENALTY,))  # the first one allocates memory
+    y = np.arange(TIMED_ROWS) % TIMED_CLASSES
+    X = (
+        rng.normal(size=(TIMED_CLASSES, TIMED_DIMENSION))[y] * 0.25 + rng.normal(size=(TIMED_ROWS, TIMED_DIMENSION))
+    ).astype(np.float32)
+    names = [str(i) for i in range(TIMED_CLASSES)]
+    held_out = X[: TIMED_ROWS // 4], y[: TIMED_ROWS // 4]
+    fit(
+        X[::8], y[::8], classes=names, validation=held_out, penalties=(TIMED_PENALTY,)
+    )  # the first one allocates memory
     began = time.perf_counter()
-    fit(X, y, classes=names, validation=held_out, penalties=(PENALTY,))
+    fit(X, y, classes=names, validation=held_out, penalties=(TIMED_PENALTY,))
     return (time.perf_counter() - began) / MEASURED_S
 
 
-SAMPLES = 60
+TIMED_SAMPLES = 60
 """Samples of each series that are transformed and embedded to measure; whole images, at least one per worker."""
 
 MOST_READ = 2000
 """Maximum number of images that are read to find unusable ones; the counts of a larger corpus are extrapolated."""
 
-PHOTOGRAPHS = 8
+TIMED_PHOTOGRAPHS = 8
 """Photographs of each kind of `VIEWS` that are measured."""
 
-BYTES = 4
+BYTES_PER_VALUE = 4
 """Bytes per embedding dimension."""
 
 POINTS = 400
@@ -510,7 +526,7 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         int(images["used"].sum()),
         sum(count for _, model, count in left if not model),
         download,
-        sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES / 1e6,
+        sum(count * _numbers(plan, series, model) for series, model, count in left if model) * BYTES_PER_VALUE / 1e6,
         shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
         corpora.skipped_summary,
         is_exact,
@@ -599,14 +615,14 @@ def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple
     rows = sample_set.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may be copies, see `_repeated`
     names = rows["image_id"].unique()
-    count = max(2 * getattr(pool, "count", 2), SAMPLES * len(names) // len(rows))
+    count = max(2 * getattr(pool, "count", 2), TIMED_SAMPLES * len(names) // len(rows))
     # The first image starts the workers and their imports, which takes the same time for a run of any size.
     spread = names[np.linspace(0, len(names) - 1, min(len(names), count)).astype(int)]
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     sample_set.make(snapshot.design, corpus, first, pool)
     began = time.perf_counter()
     samples = sample_set.make(snapshot.design, corpus, some, pool)
-    return (time.perf_counter() - began) / len(some), (samples[0][:SAMPLES], samples[1][:SAMPLES])
+    return (time.perf_counter() - began) / len(some), (samples[0][:TIMED_SAMPLES], samples[1][:TIMED_SAMPLES])
 
 
 def _measured_verdicts(
@@ -627,7 +643,7 @@ def _measured_verdicts(
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = of_learned if kind == LEARNED else of_judged
-            some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), PHOTOGRAPHS)).astype(int)]
+            some = [rows[i] for i in np.linspace(0, len(rows) - 1, min(len(rows), TIMED_PHOTOGRAPHS)).astype(int)]
             list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
             began = time.perf_counter()
             views_of_photographs = list(pool.map(make, some))
@@ -637,7 +653,7 @@ def _measured_verdicts(
                 counts[kind], crops = len(crops_of_kind) / len(some), [*crops, *crops_of_kind]
     if crops:
         features(crops[:1])
-        rates[FEATURES, ""] = _timed(partial(features, crops[:SAMPLES])) / len(crops[:SAMPLES])
+        rates[FEATURES, ""] = _timed(partial(features, crops[:TIMED_SAMPLES])) / len(crops[:TIMED_SAMPLES])
     return rates, counts
 
 
