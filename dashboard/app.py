@@ -61,7 +61,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 
 def icon() -> Image.Image:
-    """Return the icon as an image: the browser would fetch a named icon from another server."""
+    """Return the icon as an image: the browser would fetch a named icon from a different server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def pick_run() -> None:
-    """Show in the sidebar the choice of the run and one line on its contents."""
+    """Show the selection of the run and one line on its contents in the sidebar."""
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return

@@ -72,7 +72,7 @@ class Limits(NamedTuple):
     per_minute: int
 
     def exceeded(self, uploads: Collection[Upload], started: int, size: int) -> str:
-        """Return, in words, which limit another upload of ``size`` bytes would exceed; empty if none.
+        """Return which limit an additional upload of ``size`` bytes would exceed, as text; empty if none.
 
         Args:
             uploads: those in memory.
@@ -132,12 +132,12 @@ class SecurityHeaders:
 class UploadLimits:
     """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`, and ends visits that had any.
 
-    Streamlit keeps the session of a browser that went away, with its uploads, until another one goes away, too. Here
-    a session with uploads ends once its browser has not returned for ``reconnect_s`` seconds.
+    Streamlit keeps the session of a disconnected browser, with its uploads, until a second browser disconnects. Here, a
+    session with uploads ends once its browser has not returned for ``reconnect_s`` seconds.
 
     Attributes:
-        uploads: those in memory, by session and file.
-        begun: when the uploads of the last minute began, with their sessions.
+        uploads: uploads in memory, by session and file.
+        begun: start times of the uploads of the last minute, with their sessions.
     """
 
     def __init__(self, app: ASGIApp, reconnect_s: float = RECONNECT_S, look_every_s: float = 10.0) -> None:

@@ -1,4 +1,4 @@
-"""The frame of every page, and fragments, which rerun alone."""
+"""The frame of every page, and fragments, which rerun separately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dashboard.widgets.messages import guarded
 Arguments = ParamSpec("Arguments")
 
 _is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
-"""True while the whole page is drawn, false while a fragment alone is."""
+"""True while the full page is drawn, false while only a fragment is drawn."""
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -49,17 +49,17 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 def in_words(unmet: state.Unmet) -> str:
     replacement = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
-    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not here.{replacement}"
+    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not available here.{replacement}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make ``show`` a fragment, which reruns alone; nothing else on the page may depend on its choices."""
+    """Make ``show`` a fragment, which reruns separately; nothing else on the page may depend on its selections."""
 
     @st.fragment
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         guarded(show)(*arguments, **named)
-        if not _is_whole.get():  # else the page writes it, as one step of the browser's back button
+        if not _is_whole.get():  # otherwise the page writes it, as one step of the browser's back button
             state.write_address()
 
     return shown

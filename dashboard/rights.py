@@ -1,9 +1,10 @@
-"""Rights of the visitors of a served dashboard. This file alone decides them.
+"""Rights of the visitors of a served dashboard. Only this file decides them.
 
-Everybody may look at the listed runs and drop pictures in. What is `Guarded` is for a visitor on the server's own
-machine (`on_this_machine`). Rights never follow from a client's address, which a proxy hides.
+Everyone may view the listed runs and upload images. Actions in `Guarded` are only allowed for visitors on the machine
+of the server (`on_this_machine`). Rights never depend on the address of a client, which a proxy hides.
 
-Every function that starts a job, reads a folder or asks a host calls `require`; pages only hide what would be refused.
+Every function that starts a job, reads a folder or contacts a host calls `require`; pages only hide what would be
+refused.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ Guarded = Literal[
     "Removing a run",
     "Canceling a computation",
     "Scanning a folder",
-    "Reading what a scan has found",
+    "Reading the results of a scan",
     "Removing a scan",
     "Naming a folder",
 ]
 """Actions that need rights, each as the subject of a sentence.
 
-Downloading a model needs them too: without, only models on disk are loaded (`dashboard.data.predictions`).
+Downloading a model requires rights, too: without rights, only models on disk are loaded (`dashboard.data.predictions`).
 """
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
@@ -40,13 +41,14 @@ _served = threading.Event()
 
 
 class NotAllowed(ProbingError):
-    """Raised where a visitor without rights asks for something that needs them."""
+    """Raised if a visitor without rights requests an action that requires them."""
 
 
 def serving() -> None:
-    """Record that a request has reached this process: from now on, visitors without rights are refused.
+    """Record that a request has reached this process: afterwards, visitors without rights are refused.
 
-    Before, there is no visitor: a script or a test runs the pages, or the command line starts the demo run.
+    Before the first request, there is no visitor: a script or a test runs the pages, or the command line starts the
+    demo run.
     """
     _served.set()
 
@@ -61,9 +63,9 @@ def allowed() -> bool:
 
 
 def on_this_machine() -> bool:
-    """Return whether the server listens on this machine alone and the request was made here, through no proxy.
+    """Return whether the server only listens locally and the request is local, without a proxy.
 
-    The name in ``Host`` must be local: a page from elsewhere could have its own name resolve to this machine. A request
+    The name in ``Host`` must be local: the name of a foreign page could resolve to this machine. A request
     without headers, as from a visitor who has just left, has no rights. An SSH tunnel ends on this machine and adds no
     header, so its user has rights.
     """
@@ -80,8 +82,8 @@ def on_this_machine() -> bool:
 
 def refusal(what: Guarded) -> str:
     return (
-        f"{what} is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel to "
-        "that machine; one that was started with --share takes everybody for a visitor."
+        f"{what} is not available to visitors. Open this dashboard on the machine that runs it, or through an SSH "
+        "tunnel to that machine; a shared dashboard treats everyone as a visitor."
     )
 
 
@@ -97,7 +99,7 @@ def _is_local(address: str) -> bool:
 def _listens_here_alone() -> bool:
     """Return whether this process listens on TCP ports of the loopback device only, and on at least one.
 
-    The operating system is asked, since Streamlit's settings do not know of other servers.
+    This asks the operating system, since Streamlit's settings do not cover other servers.
     """
     try:
         sockets = psutil.Process().net_connections("tcp")

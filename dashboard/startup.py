@@ -1,4 +1,4 @@
-"""Prepare the slow parts of the first pages, so that the first visitor does not wait for them."""
+"""Prepare the slow parts of the first pages, before the first visitor needs them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from probing_core.results import Run, generalization, retrieval, two_models
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
-"""Pause before other pages are prepared, in which the browser fetches the first page."""
+"""Pause before other pages are prepared, in which the browser can fetch the first page."""
 
 
 @asynccontextmanager

@@ -1,10 +1,10 @@
-"""Choices that follow a visitor from page to page and are in the address, so that a view can be sent as a link.
+"""Selections that are shared by all pages and are part of the address, so a link opens the same view.
 
 A widget's value is stored in the session under its name and published to the query string while the widget is on the
 page. An address that the visitor opens (a link, the back button) overrides the session.
 
-Streamlit's own ``bind="query-params"`` does not do this (1.67, tried in Chromium with an app of three pages): another
-page loses the choice, a list in the address (``models=a,b``) is dropped, and a choice is no step of the back button.
+Streamlit's ``bind="query-params"`` does not do this (1.67, tested in Chromium with an app of three pages): a selection
+is lost on other pages, a list in the address (``models=a,b``) is dropped, and the back button ignores selections.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
-"""Between the values of a choice of several; within a value it is written as `COMMA`."""
+"""Separator of the values of a multiple selection; within a value it is written as `COMMA`."""
 
 PERCENT, COMMA = "%25", "%2C"
 
 RUN = "run"
-"""Name of the choice of the run, which all pages share."""
+"""Name of the selection of the run, which all pages share."""
 
 FOLD = "show-"
 """Prefix of the names of expanders. Without its name in the address, an expander is closed."""
@@ -44,7 +44,7 @@ class Unmet:
 
 
 def adopt_address() -> None:
-    """Store the choices of the address in the session, when the visitor arrives or goes back or forth.
+    """Store the selections of the address in the session, when the visitor arrives or navigates back or forward.
 
     It must run before any widget. At other times the address may lag behind the widgets and must not replace their
     values.
@@ -60,7 +60,7 @@ def adopt_address() -> None:
         st.session_state.pop(name, None)
     for name, text in address.items():
         _choices()[name] = text
-        st.session_state.pop(name, None)  # its widget starts again from the choice
+        st.session_state.pop(name, None)  # its widget starts again from the selection
 
 
 def visits() -> int:
@@ -68,12 +68,12 @@ def visits() -> int:
 
 
 def _goes_back() -> bool:
-    """Return whether the script runs because the visitor went back or forth to the address."""
+    """Return whether the script runs because the visitor navigated back or forward to the address."""
     return getattr(get_script_run_ctx(), "is_history_navigation", False)
 
 
 def is_undone(name: str) -> bool:
-    """Return whether the visitor went back or forth to an address without the choice ``name``."""
+    """Return whether the visitor navigated back or forward to an address without the selection ``name``."""
     return _goes_back() and name not in st.query_params
 
 
@@ -86,13 +86,13 @@ def choice(
     own_default: bool = False,
     **settings: Any,
 ) -> Any:
-    """Show a Streamlit widget that begins with the choice ``name``, write its value into the address, and return it.
+    """Show a Streamlit widget with the selection ``name``, write its value into the address, and return it.
 
     Args:
-        widget: such as ``st.selectbox``.
-        default: the value where none of ``options`` was chosen.
-        own_default: whether other pages have other defaults. What the visitor has not chosen is then neither stored
-            for them nor in the address.
+        widget: a Streamlit function such as ``st.selectbox``.
+        default: the value if none of ``options`` is selected.
+        own_default: whether other pages have different defaults. A default is then neither stored for other pages nor
+            written into the address.
     """
     if own_default:
         if is_undone(name):
@@ -116,22 +116,22 @@ def _keep(name: str) -> None:
 
 
 def is_chosen(name: str, value: Any) -> bool:
-    """Return whether the visitor has chosen ``value``, or some of a list, on any page as the choice ``name``."""
+    """Return whether the visitor has selected ``value``, or some of a list, as ``name`` on any page."""
     if isinstance(value, list):
         return bool(stored_choices(name, value))
     return stored_choice(name) == value
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any, label: str = "") -> None:
-    """Set the widget called ``name`` to its stored value, if that is among ``options``, else to ``default``."""
+    """Set the widget called ``name`` to its stored value if it is one of ``options``, otherwise to ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         requested = value if isinstance(value, list) else default
         value = [v for v in requested if options is None or v in options]
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
-    # Writing a value sends it to the browser, where it replaces what the visitor is typing. The other widgets are
-    # written, since the texts of their options may have changed.
+    # Writing a value sends it to the browser, where it replaces what the visitor is typing. All other widgets are
+    # written, because the texts of their options may have changed.
     typed = options is None or isinstance(options, range)
     if not typed or name not in st.session_state or st.session_state[name] != value:
         st.session_state[name] = value
@@ -140,9 +140,9 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
 
 
 def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
-    """Record in `unmet` what the address asks of ``name`` where that is not among ``options``.
+    """Record the value of ``name`` in the address in `unmet` if it is not one of ``options``.
 
-    `remember` does so for every control; this is for what has none.
+    `remember` does this for every control; this function is for selections without a control.
     """
     requested = _asked().pop(name, "")
     if not requested:
@@ -160,7 +160,7 @@ def unmet() -> dict[str, Unmet]:
 
 
 def begin_page(title: str) -> bool:
-    """Drop the unmet values of another page, and return whether another one was shown before."""
+    """Drop the unmet values of a different page, and return whether a different page was shown before."""
     if st.session_state.get("_page") == title:
         return False
     st.session_state["_page"] = title
@@ -180,7 +180,7 @@ def forget(name: str) -> None:
 
 
 def write_address() -> None:
-    """Write the choices that the page has published so far into the address, all at once.
+    """Write the selections that the page has published so far into the address, all at once.
 
     Every change of the address is a step of the browser's back button, after which the browser redraws its charts. So
     pages call this once before the first chart and once at their end.
@@ -192,18 +192,18 @@ def write_address() -> None:
 
 
 def choose(name: str, value: Any) -> None:
-    """Set a choice from elsewhere (a button, a click on a chart); its widget shows the value in the next run."""
+    """Set a selection without its widget (a button, a click on a chart); the widget shows it in the next run."""
     _choices()[name] = _encode(value)
     st.session_state.pop(name, None)
 
 
 def stored_choice(name: str) -> str:
-    """Return the stored text of the choice ``name``, which need not have a widget on this page; empty if none is."""
+    """Return the stored text of the selection ``name``, or an empty string. It needs no widget on this page."""
     return _choices().get(name, "")
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
-    """Return those of ``options`` that the stored choice ``name`` holds; it need not have a widget on this page."""
+    """Return the ``options`` in the stored selection ``name``. It needs no widget on this page."""
     return [value for value in _split(stored_choice(name)) if value in options]
 
 

@@ -1,4 +1,4 @@
-"""The words of the project, the pages, and one plain sentence for each measure, shown as its hint."""
+"""The vocabulary of the dashboard: explanations of terms, the glossary, the pages, and strengths as text."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ TERMS = {
     "observation.",
     "against best": "Paired sign-flip test by photograph against the best model, adjusted for comparing all pairs "
     "of models. Not significantly different: p of at least 0.05.",
-    "pair": "The test flips signs by photograph and is adjusted for comparing all pairs of models. It covers the "
-    "selection of test photographs, not the random seed of training, whose spread is given here.",
-    "selectivity": "Accuracy of a probe of the transformation minus that of a probe of the same size that learns "
-    "arbitrary labels, in percentage points. Both learn from fewer images than the accuracy on this page.",
+    "pair": "Paired sign-flip test by photograph, adjusted for comparing all pairs of models. It covers the choice of "
+    "test photographs, but not the random seed of training, whose range is given here.",
+    "selectivity": "Accuracy of a probe of the transformation minus the accuracy of a probe of random labels, in "
+    "percentage points. Both probes are trained on fewer images than the accuracy on this page.",
     "fine": "Which of the transformations was applied? One class for each transformation, and clean.",
     "group": "Which group of transformations? In each fold, one member of every group is held out from training.",
     "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean difference of at "
@@ -30,8 +30,6 @@ TERMS = {
     "given that the image was edited; these add up to 100%.",
     "shift": "Distance that the transformation moves an embedding, divided by the distance between two photographs: "
     "at 1, the transformed image is as far away as a different photograph.",
-    "detection threshold": "Lowest strength at which the probe separates transformed from clean images with "
-    "d\N{PRIME} = 1. Strengths below the range in training are tested, too.",
     "claim": "A statement of the paper's abstract, tested by contrasts that were specified before any result was seen.",
     "objective": "What the model was trained for: labels (supervised), masked reconstruction (MAE, CAN), matching two "
     "views of an image (SimCLR, CAN), or matching images with text (CLIP, ALIGN).",
@@ -41,14 +39,14 @@ TERMS = {
     "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs. With fewer than 30 "
     "photographs it is fixed in proportion to the dimensions of the embedding.",
 }
-"""Terms of the pages -> their explanation in at most two sentences, shown as help."""
+"""Term -> explanation in at most two sentences, shown as help."""
 
 
 GLOSSARY = {
     "transformation": "An edit of a known kind, such as Gaussian blur. The thirty transformations form ten groups of "
     "three.",
-    "strength": "Parameter of a transformation in its own unit. Probes learn from a range of strengths; weaker ones "
-    "are tested to find detection thresholds.",
+    "strength": "Parameter of a transformation in its own unit. Probes are trained on a range of strengths; weaker "
+    "strengths are tested to find detection thresholds.",
     "photograph": "The independent unit: all crops and samples of a photograph count as one observation.",
     "crop": "A square cut from a photograph before any transformation.",
     "sample": "A crop under one transformation at one random strength, or clean: what a model embeds.",
@@ -56,17 +54,17 @@ GLOSSARY = {
     "encoder": "A model that was trained on images and computes embeddings.",
     "baseline": "A reference that was not trained on images: handcrafted statistics, pixels, hashes, an untrained "
     "network.",
-    "zoo": "The encoders that come with the project: one network, trained on the same images with the same budget, "
-    "each with a different objective.",
+    "zoo": "The included encoders: one architecture, trained on the same images with the same budget, each with a "
+    "different objective.",
     "embedding": "The vector that a model computes from an image.",
     "probe": "A small classifier that predicts the transformation from an embedding alone.",
-    "fold": "One of three trainings in which probes do not see one transformation of every group.",
+    "fold": "One of three divisions of the bank: in each, probes are not trained on one transformation of every group.",
     "unseen": "Not part of the probe's training: an unseen transformation of a known group, or an unseen style.",
     "detection threshold": "Lowest strength at which a probe separates transformed from clean images with "
     "d\N{PRIME} = 1.",
-    "prior": "Assumed fraction of edited images before any is seen: 50% unless you change it.",
+    "prior": "Assumed fraction of edited images, 50% by default.",
 }
-"""Words of the project, as pages, commands, tables and documentation use them."""
+"""Term -> definition, in pages, commands, tables and documentation."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Page:
         file: relative to ``app.py``.
         icon: name of a Material symbol.
         address: path; empty for the first page.
-        question: that the page answers, as its heading.
+        question: question that the page answers, shown as its heading.
     """
 
     title: str
@@ -122,10 +120,10 @@ PAGES = {
         Page("Methods", "views/methods.py", "menu_book", "methods", "How was this measured, and on what?"),
     ),
 }
-"""The pages by the headings of the navigation."""
+"""Heading of the navigation -> its pages."""
 
 QUESTIONS = {page.title: page.question for under in PAGES.values() for page in under}
-"""Title of a page -> the question that it answers, which is its heading."""
+"""Title of a page -> its question."""
 
 FORMER = {
     "overview": "models",
@@ -143,18 +141,18 @@ FORMER = {
     "game": "try?part=game",
     "scan": "try?part=folder",
 }
-"""Address of a former page, or of one of its tabs -> the address that replaced it."""
+"""Address of a former page or tab -> its replacement."""
 
 STYLES = {
     "style-3": "bold strokes",
     "style-16": "colored hatching",
     "style-19": "blue and yellow",
 }
-"""Name of a style, a number in the network that paints it -> how it looks."""
+"""Style (a number of the network) -> description."""
 
 
 def named(transform: str) -> str:
-    """Return the name of ``transform`` for people, with its looks where the name does not describe them."""
+    """Return the display name of a transformation, with a description if it is a style."""
     title = transform_title(transform)
     return f"{title} ({STYLES[transform]})" if transform in STYLES else title
 
@@ -164,7 +162,7 @@ def hint(term: str) -> str:
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return ``JPEG, quality 20 of 100``, or the name alone where there is no strength."""
+    """Return ``JPEG, quality 20 of 100``, or only the name if there is no strength."""
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
@@ -173,7 +171,7 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
 
     Args:
         digits: significant digits.
-        places: decimals, instead of ``digits``; of a percentage where the strength is written as one.
+        places: decimals, instead of ``digits``, of the number or percentage.
     """
     number = decimal(strength, digits)
     if not number:
@@ -186,7 +184,7 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
         return number
     if entry.unit == "in a square view":  # a count
         return f"{number} {entry.parameter}"
-    if entry.unit.startswith("share"):
+    if entry.unit.startswith("fraction"):
         return f"{entry.parameter} {in_percent(strength, places or 0)}"
     if entry.unit in ("power", "times"):  # the number is an exponent or a factor and has no unit
         return f"{entry.parameter} {number}"
@@ -207,14 +205,14 @@ def strength_axis(transform: str) -> str:
         return "strength"
     if entry.unit == "in a square view" or entry.unit in ("power", "times"):
         return entry.parameter
-    unit = "%" if entry.unit.startswith("share") else unit_title(entry.unit)
+    unit = "%" if entry.unit.startswith("fraction") else unit_title(entry.unit)
     return unit if unit.startswith(f"{entry.parameter} ") else f"{entry.parameter}, {unit}"
 
 
 def strength_number(transform: str, strength: float, digits: int = 2) -> str:
-    """Return a strength as a number for a place where `strength_axis` names the unit: ``1.2``, ``60%``, ``240``."""
+    """Return a strength without its unit, which `strength_axis` names: ``1.2``, ``60%``, ``240``."""
     try:
-        is_fraction = resolve(transform).unit.startswith("share")
+        is_fraction = resolve(transform).unit.startswith("fraction")
     except UnknownName:  # of a plug-in that is not loaded
         is_fraction = False
     return f"{decimal(100 * strength, digits)}%" if is_fraction else decimal(strength, digits)
@@ -232,7 +230,7 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 
 
 def plain(text: str) -> str:
-    """Return ``text`` escaped for Markdown: names of files must not act as markup."""
+    """Return ``text`` escaped for Markdown, since file names must not act as markup."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 

@@ -1,14 +1,31 @@
 """Exceptions for invalid input and missing resources, with a common base class.
 
-Every message says what went wrong and how to fix it. The command line prints it after ``error:`` and exits with 2. The
-dashboard shows it unchanged.
+A message says what went wrong and how to fix it. The command line prints it after ``error:`` and exits with 2, and the
+dashboard shows it. A hint is a command, option or package that helps; only the command line and tracebacks show it.
 """
 
 from __future__ import annotations
 
 
 class ProbingError(Exception):
-    """Base class of errors that the user can fix."""
+    """Base class of errors that the user can fix.
+
+    Args:
+        message: what went wrong and how to fix it, without commands, since web pages show it.
+        hint: a command, option or package that helps, as a sentence.
+
+    >>> try:
+    ...     probing_core.load_embedder("resnet")
+    ... except probing_core.ProbingError as error:
+    ...     print(type(error).__name__)
+    UnknownName
+    """
+
+    def __init__(self, message: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        if hint:
+            self.add_note(hint)
 
 
 class UnknownName(ProbingError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import probing_core
+from probing_core import cli
 from probing_core.errors import BadArray, BadConfig, BadImage, BadRun, ProbingError, UnknownName
 from probing_core.measures.classification import detection_threshold, fit_temperature
 from probing_core.measures.embedding_space import shift, variance_parts
@@ -141,3 +144,31 @@ def test_what_cannot_be_is_refused_in_one_sentence(call, error, word):
 @pytest.mark.parametrize(("call", "error", "word"), OF_RUNS)
 def test_what_a_run_lacks_is_told_in_one_sentence(call, error, word, runs):
     refused(lambda: call(runs), error, word)
+
+
+def test_hint_of_an_error_is_only_printed_by_the_command_line(capsys, tmp_path):
+    with pytest.raises(BadRun) as raised:
+        probing_core.open(tmp_path)
+    assert "probing run" in raised.value.hint
+    assert "probing run" not in str(raised.value)
+    assert pickle.loads(pickle.dumps(raised.value)).hint == raised.value.hint
+    assert cli.main(["compare", "zoo/mae", "zoo/can", "--run", str(tmp_path)]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert hint == f"hint: {raised.value.hint}"
+
+
+def test_messages_have_no_commands_and_no_markup():
+    """Hints may have both: the dashboard shows messages alone."""
+    places = [
+        f"{path.name}:{text.lineno}: {text.value}"
+        for path in Path(probing_core.__file__).parent.rglob("*.py")
+        if "cli" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        for argument in node.exc.args
+        for text in ast.walk(argument)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+        if "`" in text.value or "pip install" in text.value or "probing run" in text.value
+    ]
+    assert not places

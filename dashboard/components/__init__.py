@@ -1,1 +1,1 @@
-"""Components with JavaScript of their own, or with an address that the browser fetches."""
+"""Components with JavaScript, or with an address that the browser fetches."""

@@ -1,4 +1,4 @@
-"""The explorer of a run as a component: its points and images have addresses, so no script runs for them."""
+"""The explorer of a run as a component. The browser fetches its points and images, so no script runs for them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
 SELECTION = "selection"
-"""Name of the choice that holds the selection, as JSON."""
+"""Name of the stored selection, as JSON."""
 
 VISITOR = "visitor"
-"""Name of the session's value that holds the visitor, and of the part of an address that holds its key."""
+"""Session key of the visitor, and name of the part of an address with the key of the visitor."""
 
 MOST_MODELS = 16
-"""Largest number of models in the menus; the map of one is fetched when it is chosen."""
+"""Maximum number of models in the menus; the map of a model is fetched when it is selected."""
 
 QUALITY = 88
 IMAGES_KEPT = 2048
@@ -50,7 +50,7 @@ AT_ONCE = 2
 """Maximum number of images that are computed at the same time for one visitor."""
 
 WAITING = 100
-"""Maximum number of other requests of a visitor that wait for this; more are refused."""
+"""Maximum number of waiting requests of a visitor; more are refused."""
 
 _explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their addresses."""
@@ -89,7 +89,7 @@ class Explorer:
         """Return the image of a sample.
 
         Raises:
-            KeyError: it is not among the points.
+            KeyError: the explorer does not contain the sample.
         """
         if sample not in self.data.sample:
             raise KeyError(sample)
@@ -143,7 +143,7 @@ class Visitor:
         """Wait until fewer than `AT_ONCE` images are being computed for the visitor.
 
         Raises:
-            TooMany: more than `WAITING` other requests wait.
+            TooMany: more than `WAITING` requests are waiting.
         """
         if self._requests >= AT_ONCE + WAITING:
             raise TooMany
@@ -244,7 +244,7 @@ def routes() -> list[Route]:
     async def part(request: Request) -> Response:
         requested = _explorers.get(request.path_params["name"])
         if requested is None:
-            return Response("This explorer is not in memory any more. Reload the page.", 404)
+            return Response("This explorer is no longer in memory. Reload the page.", 404)
         content = requested.parts.get(request.path_params["part"])
         if content is None:
             return Response("There is no such part.", 404)

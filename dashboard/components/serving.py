@@ -1,4 +1,4 @@
-"""Routes of the server: the HTML of the pages, and what is next to them, for which no script of a page runs."""
+"""Routes of the server without a page script: the HTML of the pages, and files next to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 
 def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Return a route for ``path``, which has no slash in front, in whatever folder the pages are."""
+    """Return a route for ``path`` (without a leading slash) at any base path of the pages."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 

@@ -110,7 +110,7 @@ _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, j
 
 @dataclass(frozen=True)
 class Mark:
-    """A strength that is marked on the slider, with what it means."""
+    """A strength that is marked on the slider, with its label."""
 
     strength: float
     text: str
@@ -154,7 +154,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
         on_index_change=lambda: None,
         height="content",
     )
-    if stored or moved is not None:  # else each page starts with its own step
+    if stored or moved is not None:  # otherwise each page starts with its own step
         state.publish(STRENGTH, index - weaker)
     return previewed.step(index)
 
@@ -169,7 +169,7 @@ def strength_title(transform: Transform) -> str:
     unit = transform.unit
     if unit == "times":
         return transform.parameter
-    title = "%" + unit.removeprefix("share") if unit.startswith("share") else unit.replace(" a ", " per ")
+    title = "%" + unit.removeprefix("fraction") if unit.startswith("fraction") else unit.replace(" a ", " per ")
     return f"{transform.parameter} ({title})"
 
 

@@ -1,7 +1,7 @@
 """Data of runs and corpora that the pages read, cached for all visitors.
 
-A run is opened again when its manifest has changed, so that pages show at once what a background process adds.
-Shared objects are read-only: pages copy what they change.
+A run is reopened when its manifest has changed, so pages show new results of a background process at once. Shared
+objects are read-only: pages copy what they change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ T = TypeVar("T")
 
 PACKAGED = "photos"
 
-HELD_OUT, OTHERS = "photographs of the run", "pictures of others"
+HELD_OUT = "photographs of the run"
+OTHERS = "outside images"
 """Sets of images on which answers are evaluated."""
 
 MAX_CACHED_RUNS = 4
@@ -44,7 +45,7 @@ MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
-"""Hash functions of the caches: a run is hashed by its digest, so that data of a changed run is read again."""
+"""Hash functions of the caches: a run is hashed by its digest, so a changed run is read again."""
 
 
 class NoRun(BadRun):
@@ -165,7 +166,7 @@ def _board(run: Run) -> pd.DataFrame:
 
 
 def with_baselines(run: Run) -> pd.DataFrame:
-    """Return `board` with all baselines, which are not compared where encoders are."""
+    """Return `board` with all baselines, which are not compared with encoders."""
     ranking, scored = board(run), scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():
@@ -186,7 +187,7 @@ def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
     """Return the images of samples, see `picture`.
 
     Args:
-        rows: result of `described`, so that the run's table is not read again for each.
+        rows: result of `described`, so the run's table is only read once.
     """
     return [_pair(run, int(row["sample"]), row)[1] for row in rows.to_dict("records")]
 

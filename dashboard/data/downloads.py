@@ -51,12 +51,12 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Return a function that computes ``content`` in turn; it raises `TooMany` beyond the bounds."""
+        """Return a function that computes ``content`` when it is its turn, and raises `TooMany` beyond the bounds."""
 
         def compute() -> str | bytes:
             self._count()
             if not self._turn.acquire(timeout=self.wait_s):
-                raise TooMany("Another download is still being prepared. Try again in a minute.")
+                raise TooMany("A download is still being prepared. Try again in a minute.")
             try:
                 return content()
             finally:

@@ -64,6 +64,6 @@ def _screenshot() -> np.ndarray:
 
 @st.cache_resource(show_spinner=False, max_entries=4 * len(NAMES))
 def thumbnail(name: str, side: int) -> str:
-    """Return the middle of the example called ``name`` as a square, as an address."""
+    """Return the address of a square thumbnail of the example called ``name``."""
     square = ImageOps.fit(Image.fromarray(example(name).image), (side, side), Image.Resampling.LANCZOS)
     return data_url(np.asarray(square), lossless=False)

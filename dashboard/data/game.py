@@ -22,13 +22,15 @@ YOU = "you"
 
 
 def players(run: Run) -> list[str]:
-    """Return the models of ``run`` with predictions of the tested samples, so that a game loads no model; no additional
-    seeds, and none that never decides whether an image was edited."""
+    """Return the models of ``run`` that can play: they have predictions of the test samples, so no model is loaded.
+
+    Additional seeds and models that never decide whether an image was edited are left out.
+    """
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
 
 def first_player(run: Run) -> str:
-    """Return the first of `players` without checking the others, which takes seconds; empty if there is none."""
+    """Return the first of `players`, or an empty string. Checking all of them would take seconds."""
     return next((model for model in with_place(run.models["name"]) if _plays(run, model)), "")
 
 
@@ -44,9 +46,9 @@ def groups_of(run: Run) -> dict[str, str]:
 
 
 def draw_samples(run: Run, game: int) -> list[int]:
-    """Return the samples of a game: of `ROUNDS` groups drawn at random, a tested sample each.
+    """Return the samples of a game: one test sample of each of `ROUNDS` random groups.
 
-    Groups are drawn, not transformations, so that always giving one answer is equally often right for every group.
+    Groups are drawn instead of transformations, so constant answers are equally often correct for every group.
     """
     tested = cache.predictions(run, cache.computed(run, first_player), "fine")
     by_group = {
@@ -64,12 +66,13 @@ def draw_samples(run: Run, game: int) -> list[int]:
 
 
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
-    """Return what every model answers for each of ``samples``, by probes that had not seen their photographs: the same
-    answer as for an upload, with the most probable transformation where that is edited or probably edited.
+    """Return the answer of every model for each of ``samples``, by probes that were not trained on their photographs.
+
+    It is the same answer as for an upload, with the most probable transformation if it is edited or probably edited.
 
     Returns:
         ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation, ``identity``, or empty where it is
-        inconclusive), ``probability``, ``group`` (of the answer), ``right`` (whether that is the group of the sample).
+        inconclusive), ``probability``, ``group`` (of the answer), ``right`` (whether it is the group of the sample).
     """
     groups = groups_of(run)
     parts = []
@@ -97,16 +100,16 @@ def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, 
 
 
 def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
-    """Return who was right how often in the rounds that were guessed, best first, you before a model with an equal
-    score.
+    """Return the scores of you and the models over the guessed rounds, best first; you are before models with the
+    same score.
 
     Args:
         model_answers: a table of `answers`.
         guesses: round -> the group that you selected.
-        truths: round -> the group of what was done.
+        truths: round -> the group of the transformation.
 
     Returns:
-        ``player``, ``right`` (their number).
+        ``player``, ``right`` (number of correct answers).
     """
     player_score = sum(guess == truths[number] for number, guess in guesses.items())
     model_scores = (

@@ -23,9 +23,9 @@ EMBEDDED_AT_ONCE = 32
 
 
 class Gallery:
-    """Embeddings of some samples of a run that has none.
+    """Embeddings of some samples of a run without embeddings.
 
-    Results are kept, so that no work is lost when a visitor leaves, and visitors who wait share them.
+    Results are kept when a visitor leaves, and all visitors share them.
 
     Attributes:
         run: provides the images, cut as for its own embeddings.
@@ -75,7 +75,7 @@ def _gallery_of(run: Run, samples: np.ndarray) -> Gallery:
 
 
 def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
-    """Return the embeddings of some samples: those of the run, or else those of `Gallery.rows`."""
+    """Return the embeddings of some samples, from the run or from `Gallery.rows`."""
     stored = run.lazy_embeddings(model)
     return _gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
 
@@ -143,8 +143,8 @@ def search_gallery(
     """Return the nearest images of the run's gallery to ``after`` by ``model``, as positions in the gallery.
 
     Args:
-        original: ID of the image that ``after`` was made from; empty if it is not in the run, so that ``before`` is
-            added to the gallery.
+        original: ID of the original of ``after``; if it is empty (not in the run), ``before`` is added to the
+            gallery.
     """
     rows = embeddings(run, model, gallery(run))
     query, clean = predictions.embed(run, model, [Crops(image) for image in (after, before)])

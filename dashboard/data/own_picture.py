@@ -13,7 +13,7 @@ from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Number of test photographs whose samples, one of each class, are compared with it."""
+"""Number of test photographs that it is compared with, with one sample of each class."""
 
 NEAREST = 15
 

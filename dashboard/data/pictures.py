@@ -1,4 +1,4 @@
-"""Pictures that a visitor uploads or picks from the packaged photographs, and pictures as addresses."""
+"""Images that a visitor uploads or selects from the packaged photographs, and images as addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from probing_core.images import encode_jpeg, encode_png
 from probing_core.images.quality import flatness
 
 SHOWN = 800
-"""Longer side in pixels of a picture on a page."""
+"""Longer side in pixels of an image on a page."""
 
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
@@ -33,13 +33,13 @@ def bytes_in_memory() -> int:
 
 @dataclass(frozen=True, eq=False)
 class VisitorPicture:
-    """A picture that a visitor uploaded or picked.
+    """An image that a visitor uploaded or selected.
 
     Attributes:
         image: (H, W, 3) ``uint8``.
         key: digest of size and pixels.
-        notes: changes made in reading the picture, and its flaws.
-        is_upload: whether a visitor brought it: what is made from it belongs to the visit and ends with it.
+        notes: how the image was decoded, and existing degradation.
+        is_upload: whether it is an upload: everything computed from it ends with the visit.
     """
 
     name: str
@@ -50,7 +50,7 @@ class VisitorPicture:
 
     @classmethod
     def from_array(cls, name: str, image: np.ndarray) -> VisitorPicture:
-        """Return the picture of ``image``, (H, W, 3) ``uint8``, with its key."""
+        """Return a `VisitorPicture` of ``image``, (H, W, 3) ``uint8``, with its key."""
         digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=8)
         digest.update(image.tobytes())
         return cls(name, image, digest.hexdigest())
@@ -61,7 +61,7 @@ class VisitorPicture:
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """Return the picture at the size of a page: a camera's photograph in full size takes long to send."""
+        """Return the image at the size of a page: a photograph in full size would take long to send."""
         return reduced(self.image, SHOWN)
 
     @cached_property
@@ -80,7 +80,7 @@ def reduced(image: np.ndarray, side: int) -> np.ndarray:
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
     """Return ``image`` itself as an address.
 
-    An address on the server derived from the picture's bytes could be found by anybody who has the same picture.
+    An address on the server that is derived from the bytes could be found by anyone who has the same image.
     """
     return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
 
@@ -91,9 +91,9 @@ def address_of(encoded: bytes, kind: str) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
-    """Return the thumbnails of some rows of a scan's table as addresses; empty where there is none.
+    """Return the thumbnails of some rows of a scan's table as addresses; empty for rows without a thumbnail.
 
     Args:
-        written: when the table was; the folder may have been scanned again since.
+        written: time at which the table was written; the folder may have been scanned again since.
     """
     return [address_of(thumbnail, "webp") if thumbnail else "" for thumbnail in thumbnails_of(out, rows)]

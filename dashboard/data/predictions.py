@@ -53,7 +53,7 @@ class Answers:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return what `Predictor.ask` does; all new images of a call are one batch."""
+        """Return the answers of `Predictor.ask`; all new images of a call are one batch."""
         keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
         answers = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
@@ -82,12 +82,12 @@ def predictor_of(run: Run) -> Predictor:
 
 
 def ask(run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-    """Return the answers of ``model``, a name or `DETECTOR`, about each image, the same on every page.
+    """Return the answer of ``model`` (a name or `DETECTOR`) for each image, which is the same on every page.
 
-    For a visitor without rights no model is downloaded.
+    No model is downloaded for visitors without rights.
 
     Raises:
-        ProbingError: the model cannot be asked.
+        ProbingError: the model is not available.
     """
     with nullcontext() if rights.allowed() else no_downloads():
         return _answers().of(run, model, crops)
@@ -135,13 +135,12 @@ def most_accurate_first(run: Run) -> list[str]:
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
-    """Start the imports and the loading that the first answer needs: the detector, where there is one, and ``models``.
+    """Start to import and load what the first answer needs: the detector, if there is one, and ``models``.
 
-    A visitor who asks meanwhile waits for the same load.
+    A visitor who needs an answer meanwhile waits for the same load.
 
     Returns:
-        The thread that loads; None where nothing can be asked, for which the page shows the error with the first
-        answer.
+        The thread that loads; None if the run cannot predict, which the page reports with the first answer.
     """
     try:
         predictor = predictor_of(run)
@@ -153,7 +152,7 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
 def loading(run: Run, model: str) -> Iterator[None]:
     """Load ``model``, a name or `DETECTOR`, in a thread, and yield every 0.1 s until it is loaded.
 
-    Streamlit handles what the visitor does next when something is written, so the page writes at every step.
+    Streamlit only handles the next action of the visitor when the page writes, so the page writes at every step.
     """
     thread = _begin_to_load(predictor_of(run), [model], rights.allowed())
     thread.join(HEARD_EVERY_S)
@@ -176,13 +175,13 @@ def _begin_to_load(predictor: Predictor, models: Sequence[str], downloads: bool)
 
 
 def crops_of(run: Run, picture: VisitorPicture) -> Crops:
-    """Return what the models of ``run`` receive for ``picture``, which is cut once per visit."""
+    """Return the crops of ``picture`` for the models of ``run``, which are cut once per visit."""
     return _crops_of(picture.key, run.recipe.view, picture.image)
 
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut an image; its pixels leave the memory at the end of the visit."""
+    """Cut an image; its pixels are removed from memory at the end of the visit."""
     return cut(_image, view)
 
 

@@ -58,7 +58,7 @@ class Step:
         return {"before": data_url(self.before), "after": data_url(self.after), "numbers": numbers}
 
     def focus(self, side: float) -> tuple[float, float]:
-        """Return the middle (x, y) of the square that the transform changes most, as fractions of the image's side.
+        """Return the center (x, y) of the square with the largest change, as fractions of the image's side.
 
         Args:
             side: of the square, as such a fraction.
@@ -99,7 +99,7 @@ class Preview:
         return f"{FOLDER}/{self._name}"
 
     def position_of(self, strength: float) -> float:
-        """Return where on the slider a strength is, from 0 (the weakest) to 1."""
+        """Return the position of a strength on the slider, from 0 (the weakest) to 1."""
         sign = -1 if self.transform.falling else 1
         steps = np.arange(len(self.strengths))
         step = np.interp(sign * strength, sign * np.array(self.strengths), steps)
@@ -140,7 +140,7 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 
 
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
-    """Return the preview of a picture, which visitors share unless it is an upload."""
+    """Return the preview of an image, which visitors share unless it is an upload."""
     return (_preview_of_upload if picture.is_upload else _shared_preview)(picture, view, transform)
 
 
@@ -155,12 +155,12 @@ def _preview_of_upload(picture: VisitorPicture, view: int, transform: Transform)
 
 
 def original(picture: VisitorPicture) -> np.ndarray:
-    """Return the view of a picture that the strips of the contact sheet are made from."""
+    """Return the view of an image for the strips of the contact sheet."""
     return versions(prepare_source(picture.image, VIEW), VIEW, resolve("identity"), 0.0)[0]
 
 
 def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
-    """Return name of a transform -> JPEG of the picture at three strengths, side by side; shared as a preview is."""
+    """Return transformation -> JPEG of the image at three strengths, side by side; shared like a preview."""
     return (_sheet_of_upload if picture.is_upload else shared_sheet)(picture, transforms)
 
 

@@ -1,4 +1,4 @@
-"""Runs as files to send, each written once for all visitors, in the background, so that nobody has to wait."""
+"""Runs as HTML files for download, each written once for all visitors, in the background."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ MAX_KEPT = 3
 """Maximum number of files on disk; the oldest is removed first."""
 
 MAX_WAITING = 4
-"""Maximum number of files that are being written or wait for it."""
+"""Maximum number of files that are being written or waiting to be written."""
 
 _threads: list[threading.Thread] = []
 
 _writing = threading.Lock()
-"""Held while a file is written: one at a time."""
+"""Lock held while a file is written: one at a time."""
 
 _starting = threading.Lock()
 
 _disk = threading.Lock()
-"""Held while a file is read or removed, so that no file is removed during a download."""
+"""Lock held while a file is read or removed: no file is removed during a download."""
 
 
 class FileRemoved(ProbingError):
-    """Raised where a file was removed since the page offered it."""
+    """Raised if a file was removed since the page offered it."""
 
 
 class FileToSend:
     """The file of one run with certain models.
 
     Attributes:
-        path: where it is, once it is written.
+        path: path of the written file.
         share: fraction that is written.
-        error: why it could not be written.
+        error: reason why it could not be written.
     """
 
     def __init__(self, run: Run, models: Sequence[str], path: Path) -> None:
@@ -64,7 +64,7 @@ class FileToSend:
             return 0
 
     def start(self) -> None:
-        """Start to write it, unless another visitor has, or too many others are waiting."""
+        """Start to write the file, unless it was started already, or too many files are waiting."""
         with _starting:
             if self.is_being_written or self.size:
                 return
@@ -82,7 +82,7 @@ class FileToSend:
         """Return the file, which opens with ``selection``.
 
         Raises:
-            FileRemoved: it was removed in favor of newer files.
+            FileRemoved: the file was removed in favor of newer files.
         """
         with _disk:
             try:

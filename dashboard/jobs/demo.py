@@ -1,4 +1,4 @@
-"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run over shipped photographs.
+"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run over included photographs.
 
 Without a reference run, it uses the packaged photographs, and runs before the dashboard is served.
 """
@@ -17,7 +17,7 @@ from probing_core.run import layout
 from probing_core.run.options import Options
 
 LIMIT = 60
-"""Images of a new demo run; a run that was begun keeps its recipe."""
+"""Number of images of a new demo run; an existing run keeps its recipe."""
 
 MODELS = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 

@@ -28,7 +28,7 @@ class ModelNames:
         try:
             suggested = processes.suggested_models()
         except (ProbingError, OSError, ValueError):
-            return  # a name can be typed all the same
+            return  # a name can still be typed
         self.on_disk, self.published = suggested["on_disk"], suggested["published"]
 
 

@@ -1,7 +1,7 @@
 """Background processes: starts, watches and cancels computations that outlive the page.
 
-All functions but those that only watch raise `NotAllowed` where the visitor has no rights, see `dashboard.rights`;
-functions that start a process raise `BadRun` where nothing can be written to the run.
+Functions that start or end a process raise `NotAllowed` if the visitor has no rights (see `dashboard.rights`), and
+`BadRun` if the run is not writable.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from probing_core.run.progress import Report
 from probing_core.run.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Allowed names of the folder that a process makes."""
+"""Allowed names of folders that a process creates."""
 
 MAX_REPORT_NUMBER = 1e15
-"""Bound of the numbers in a valid report; JSON may also hold NaN and infinity."""
+"""Upper bound of numbers in a valid report; JSON may also contain NaN and infinity."""
 
 END_S = 30.0
-"""Seconds in which a process that is asked to end may finish the file that it writes; then it is killed."""
+"""Seconds after which a process that was asked to end is killed; meanwhile it may finish its current file."""
 
 STARTING_LOCK = f"{LOG}/starting.lock"
-"""Held while a process is started, so that only one is."""
+"""Lock held while a process is started: only one is started at a time."""
 
 NICENESS = 5
-"""Increase of a process's niceness, so that the server comes first."""
+"""Increase of the niceness of a process, which gives the server priority."""
 
 
 def report_of(run: Path) -> Report | None:
@@ -81,31 +81,31 @@ def suggested_models() -> dict[str, list[str]]:
 
 
 def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Return what ``probing run --out run ARGUMENTS --estimate`` prints, measured in another process.
+    """Return the output of ``probing run --out run ARGUMENTS --estimate``, measured in a separate process.
 
     Args:
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: it cannot be measured; the sentence is that of the command.
+        BadRun: the run cannot be measured; the message is the error of the command.
     """
     return _printed(["run", "--out", str(run), *arguments, "--estimate"], on_progress)
 
 
 def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object]) -> list[dict[str, Any]]:
-    """Return what ``probing rank model --base base --json`` prints, computed in another process.
+    """Return the output of ``probing rank model --base base --json``, computed in a separate process.
 
     Args:
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: the model cannot be ranked; the sentence is that of the command.
+        BadRun: the model cannot be ranked; the message is the error of the command.
     """
     return json.loads(_printed(["rank", model, "--base", str(base), "--json"], on_progress))
 
 
 def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object]) -> str:
-    """Return what ``probing rank model --base base --estimate`` prints, measured in another process.
+    """Return the output of ``probing rank model --base base --estimate``, measured in a separate process.
 
     Args:
         on_progress: called with each line of progress.
@@ -132,8 +132,10 @@ def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> st
     ):
         try:
             for line in filter(None, map(str.strip, process.stderr or ())):
+                if line.startswith("hint: "):  # only for a terminal
+                    continue
                 last = line
-                if not line.startswith("error: "):  # which is raised
+                if not line.startswith("error: "):  # raised below
                     on_progress(line)
         except BaseException:  # the visitor left the page
             process.terminate()
@@ -228,23 +230,23 @@ def _ask_to_end(run: Path) -> psutil.Process | None:
     if process is not None:
         try:
             process.terminate()
-        except psutil.Error:  # it has ended, or belongs to another user
+        except psutil.Error:  # it has ended, or belongs to a different user
             return None
     return process
 
 
 def remove(run: Path) -> list[str]:
-    """Remove a run, and return the files in its folder that do not belong to it, which stay.
+    """Remove a run, and return the remaining files in its folder that do not belong to the run.
 
     Raises:
-        BadRun: it is being written, or something cannot be removed.
+        BadRun: the run is being written, or a file cannot be removed.
     """
     rights.require("Removing a run")
     return Store(run).delete()
 
 
 def _is_sound(report: Report) -> bool:
-    """Return whether the values of ``report`` are valid: its file may be corrupted, or come with a run."""
+    """Return whether the values of ``report`` are valid: its file may be corrupted, or come from elsewhere."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.whole or 0.0)
     texts = (report.message, report.state, report.error)

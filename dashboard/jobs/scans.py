@@ -1,6 +1,6 @@
 """Scans that the tab A folder starts, resumes and removes.
 
-The request of a scan is stored in its folder, as `REQUEST`. All functions but `read_request` raise `NotAllowed` where
+The request of a scan is stored in its folder, as `REQUEST`. All functions except `read_request` raise `NotAllowed` if
 the visitor has no rights.
 """
 

@@ -1,1 +1,1 @@
-"""The pages, one file each; those that are not in the navigation are parts of Explore or of Try your images."""
+"""The pages, one file each. The files `try_folder` and `try_game` are tabs of Try your images."""

@@ -1,7 +1,7 @@
 """Evaluate your model: rank a model, or compare models on your own images; progress, cancel, resume, delete, open.
 
-The work happens in a background process. Nothing that a link names or a visitor types is read or looked up before a
-button is pressed; then all of it is checked before anything is written.
+The work is done by a background process. Names from a link or an input field are not read or looked up before a button
+is clicked; then all of them are checked before anything is written.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from probing_core.run.progress import Report
 from probing_core.transforms import GROUPS, bank
 
 SETS = {
-    "bundled": "all that come with it",
-    "zoo": "the whole zoo",
+    "bundled": "all included models",
+    "zoo": "all encoders of the zoo",
     "published": "the published encoders",
     "baselines": "all baselines",
 }
@@ -53,19 +53,19 @@ FULL = "Rank my model"
 """Label of the button of the full evaluation."""
 
 RANKED = "_ranked"
-"""Name in the session of the rankings by the quick protocol, by digest of the run."""
+"""Session key of the rankings by the quick protocol, which are stored by digest of the run."""
 
 STAYED = "_stayed"
-"""Name in the session of the sentence on files that stayed when a run was deleted."""
+"""Session key of the message on files that remained when a run was deleted."""
 
 MOST_NAMED = 3
 """Maximum number of such files that are named."""
 
 MAX_LETTERS = 40
-"""Most letters of a model's name in the name of the run that places it."""
+"""Maximum length of the model name in the name of a run that ranks it."""
 
 PUBLISHED = "timm:resnet50.a1_in1k"
-"""Name of a published model that can be typed as it is."""
+"""Example of the name of a published model."""
 
 FORMS = (
     "Libraries: `timm:NAME`, `torchvision:NAME`, `open_clip:NAME/TAG`, `hf:OWNER/REPOSITORY`. Files: `onnx:PATH`, or "
@@ -82,7 +82,7 @@ CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "n
 
 @page("Evaluate your model")
 def show() -> None:
-    # The list is drawn again at its place every two seconds, however many elements the forms have by then.
+    # The list is redrawn every two seconds at the same place, for any number of elements in the forms.
     model, runs, images = st.container(), st.container(), st.container()
     allowed = rights.allowed()
     with model:
@@ -97,7 +97,7 @@ def show() -> None:
 
 def _rank_a_model(allowed: bool) -> None:
     if not any(place.complete for place in cache.places()):
-        messages.empty("No run is complete yet in which your model could be ranked. Click Resume or Start run below.")
+        messages.empty("There is no complete run to rank your model in yet. Click Resume or Start run below.")
         access.ask("Starting a run")
         return
     base = cache.current_run()
@@ -242,7 +242,7 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
 
 
 def _from_here(path: Path) -> str:
-    """Return ``path`` relative to the folder where the dashboard was started, as in a command."""
+    """Return ``path`` relative to the working directory of the dashboard, for a command."""
     current = Path.cwd()
     return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 
@@ -266,7 +266,7 @@ def _images() -> None:
             "new-corpus",
             cache.PACKAGED,
             help="A folder path such as /home/me/pictures, with one subfolder per label; `parquet:FILE`; "
-            "`hub:OWNER/NAME`, which is downloaded; or `photos`, the bundled photographs.",
+            "`hub:OWNER/NAME`, which is downloaded; or `photos`, the included photographs.",
         ).strip()
     corpus, refused = _corpus(corpus)
     models, problem = _models()
@@ -293,7 +293,7 @@ def _images() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus that a visitor's text means, in which a path needs no kind, and why there can be none.
+    """Return the corpus that the visitor typed (a path needs no kind), and the reason if it is not valid.
 
     Nothing is opened.
     """
@@ -308,7 +308,7 @@ def _corpus(text: str) -> tuple[str, str]:
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the field of the models, and return what is chosen or typed there, and what is wrong with it."""
+    """Show the field of the models, and return the selected or typed models and the problem with them, if any."""
     available = [spec.name for spec in known_models.CATALOG if spec.check().available]
     titles = SETS | dict(model_titles(available))
     chosen = state.choice(
@@ -322,7 +322,7 @@ def _models() -> tuple[list[str], str]:
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
-    offered = [name for name in chosen if name in titles]  # what was typed is not looked up yet
+    offered = [name for name in chosen if name in titles]  # typed names are not looked up yet
     if downloads := known_models.download_summary(known_models.expand(offered)):
         st.caption(f":material/download: {plain(downloads)}")
     return chosen, next((problem for name in chosen if name not in titles and (problem := _full_name(name)[1])), "")
@@ -339,12 +339,11 @@ def _problem(name: str, models: list[str]) -> str:
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
-    """Show the button that starts a run, and once the form is complete where the run will be, how long it takes if that
-    was measured, and its command.
+    """Show the button that starts a run. For a complete form, also show the folder, duration and command of the run.
 
     Args:
-        command: for a terminal.
-        problem: what is wrong with the form, which is shown when a button is pressed.
+        command: command for a terminal.
+        problem: problem with the form, which is shown when a button is clicked.
     """
     arguments, measured = options.arguments(), f"_measured-{label}"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -374,13 +373,13 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
 
 
 def _refuse(problem: str, options: Options) -> None:
-    """Refuse to begin where a file, folder or library that the form names is missing: a run would stop at once.
+    """Refuse to start a run if a file, folder or library of the form is missing.
 
     Args:
-        problem: what is wrong with the form, if anything.
+        problem: problem with the form, if any.
 
     Raises:
-        ProbingError: what is missing or wrong.
+        ProbingError: the form has a problem, or something is missing.
     """
     if problem:
         raise BadConfig(problem)
@@ -403,7 +402,7 @@ def _measure(out: Path, arguments: Sequence[str]) -> str:
 
 
 def _started(name: str) -> NoReturn:
-    """Clear the form, and show the page with the run called ``name`` in its list."""
+    """Clear the form, and show the run called ``name`` in the list."""
     banner.watch(name)
     for field in CLEARED:
         state.forget(field)
@@ -449,7 +448,7 @@ def _controls(place: RunPlace, report: Report | None) -> None:
     def delete() -> None:
         if stayed := processes.remove(place.path):
             some = ", ".join(stayed[:MOST_NAMED]) + (", ..." if len(stayed) > MOST_NAMED else "")
-            st.session_state[STAYED] = f"'{place.path}' still holds files that do not belong to the run: {some}"
+            st.session_state[STAYED] = f"'{place.path}' still contains files that do not belong to the run: {some}"
 
     computations.controls(
         place.name,
@@ -463,7 +462,7 @@ def _controls(place: RunPlace, report: Report | None) -> None:
 
 
 def _loss(place: RunPlace) -> str:
-    """Return what is lost if a run is deleted."""
+    """Return a sentence on what is lost if a run is deleted."""
     models = len(list((place.path / layout.MODELS).glob("*/")))
     consequence = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
     return f"Delete the run **{plain(place.name)}**? {consequence or 'It has no results.'}"

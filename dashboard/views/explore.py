@@ -21,7 +21,7 @@ from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 @page(
     "Explore",
-    "All views share one selection. Models marked (zoo) come with the project: they share one architecture, training "
+    "All views share one selection. Models marked (zoo) are included: they share one architecture, training "
     "data and budget, and differ in the training objective.",
 )
 def show() -> None:
@@ -72,7 +72,7 @@ def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) 
         data = explorer_of(run).data
         st.caption(plain(leaving(data, *licenses_of(run, data))))
         if size := file.size:
-            # What is selected when the button is clicked.
+            # The selection when the button is clicked.
             content = partial(file.content, selection())
             tables.download_file(
                 content, "shared-file", f"Download ({size / 1e6:.0f} MB)", f"{run.name}.html", "text/html"

@@ -42,7 +42,7 @@ def show() -> None:
 
 
 def _best(run: Run) -> str:
-    """Return the best encoder; empty where there is none."""
+    """Return the best encoder, or an empty table."""
     board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
 
@@ -78,7 +78,7 @@ def _unseen(run: Run) -> None:
         if len(points):
             gaps = summaries.gaps(points)
             figure = _losses(points, gaps.head(MOST_LOSSES), _chance(run))
-            title = "Group recognized by transformation, where it was seen and where it was not."
+            title = "Group recognized by transformation, when it was seen and when it was not."
             tables.chart(figure, "members", points, title)
     st.caption("Each transformation is held out in one of three folds. Right: the largest losses. Bars: 95% CI.")
 
@@ -116,7 +116,7 @@ def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
-    """Draw each transformation where it was seen, which is a mean without an interval, and where it was not."""
+    """Draw the recall of each transformation when it was seen (a mean without an interval) and when it was not."""
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
     seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
@@ -136,7 +136,7 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
 
 
 def _dots(points: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Return fractions by transformation as `dots_chart` takes them."""
+    """Return fractions by transformation in the format of `dots_chart`."""
     return tables.as_percent(points).assign(name=points["transform"].map(named), series=series)
 
 

@@ -103,14 +103,14 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Values differ from those on Models, because probes of transformations learn from {crops['fine']:,} "
-            f"training crops here and from {crops['content']:,} on Models. "
+            f"Values differ from the page Models, because probes of transformations are trained on "
+            f"{crops['fine']:,} crops here and on {crops['content']:,} there. "
         )
     return f"{fewer}{intervals}{omitted}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:
-    """Return the networks to draw, without additional seeds: of many, no variants, and those of highest accuracy."""
+    """Return the networks to draw, without additional seeds. If there are many: no variants, highest accuracy first."""
     names = with_place(rows["base"])
     if len(names) > FEW:
         names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]

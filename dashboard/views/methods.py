@@ -47,7 +47,7 @@ Claims are Holm-corrected within each set of encoders.
 """
 
 ABOUT_TRUST = (
-    "For an image from outside, a model gives the probability that it was edited. Here, half of the weight is on clean "
+    "For an outside image, a model predicts the probability that it was edited. Here, half of the weight is on clean "
     "images, and each group of transformations has an equal part of the other half. On the diagonal, answers are as "
     "often right as they claim."
 )
@@ -62,10 +62,10 @@ TRUST = {
 }
 
 VERSIONS = 3
-"""Edited versions of a photograph in the figure of the protocol."""
+"""Number of edited versions of a photograph in the figure of the protocol."""
 
 SHORT = 12
-"""Digits of a fingerprint in a sentence."""
+"""Number of digits of a fingerprint in a sentence."""
 
 SHOWN = 200
 """Largest number of rows that the page shows of a table."""

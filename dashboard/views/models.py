@@ -1,4 +1,4 @@
-"""Models: which one encodes the most about transformations, whether a difference is real, and what follows."""
+"""Models: rankings, comparisons of two models, claims and tasks."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ MOST_DIFFERENCES = 8
 """Number of transformations that the comparison of two models shows."""
 
 FAR_BELOW = 0.5
-"""Baselines are not drawn next to encoders where they are lower by more than this fraction of the range of scores."""
+"""Baselines that are lower than the encoders by more than this fraction of the range of scores are not drawn."""
 
 STRIP_WIDTH = 107
-"""Width in pixels of an image of the strip: seven fit into a window of 1,280, three into that of a phone."""
+"""Width in pixels of an image of the strip: seven fit into a window of 1,280, three into the window of a phone."""
 
 PARTS = {
     "ranking": "Ranking",
@@ -130,8 +130,8 @@ def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
 
 
 def _select(mark: Any, pair: tuple[str, str] | None) -> None:
-    """Make the clicked model A, and the former A B."""
-    if not isinstance(mark, list) or pair is None:  # a tick of an additional seed
+    """Select the clicked model as A, and the previous A as B."""
+    if not isinstance(mark, list) or pair is None:  # a mark of an additional seed
         return
     clicked = html.unescape(mark[-1])
     if clicked != pair[0]:
@@ -159,7 +159,7 @@ def _pair(run: Run, a: str, b: str) -> None:
         ("A", "B"),
         (styles[a].color, styles[b].color),
     )
-    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus that of {model_title(b)} by transformation.")
+    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus {model_title(b)} by transformation.")
 
 
 def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:

@@ -36,12 +36,12 @@ from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
 NEIGHBOR_WIDTH = 64
-"""Width of a neighbor in pixels: all of them are in one row, also on a phone."""
+"""Width of a neighbor in pixels: all neighbors fit into one row, also on a phone."""
 
 COLUMNS = 2
 
 MAX_MODELS = 4
-"""Maximum number of models in a search: each embeds the gallery where the run holds no embeddings."""
+"""Maximum number of models in a search: each embeds the gallery if the run has no embeddings."""
 
 MAX_CROPS = 500
 """Maximum number of crops in the menu of a search."""
@@ -256,7 +256,7 @@ def _rank_by_strength(
     steps = [previewed.step(index) for index in range(len(previewed.strengths))]
     edited = [step.after for step in steps]
     ranks_by_model = asking.each(models, lambda model: neighbors.ranks(run, steps[0].before, edited, model, original))
-    factor = 100.0 if transform.unit.startswith("share") else 1.0
+    factor = 100.0 if transform.unit.startswith("fraction") else 1.0
     ranks = pd.DataFrame(
         [
             (model, s, rank)
@@ -279,8 +279,7 @@ def _rank_by_strength(
 
 
 def _best_first(run: Run) -> list[str]:
-    """Return the models by how often they find originals: one of each network that learned from pictures, the others of
-    these, baselines."""
+    """Return the models sorted by recall of originals: one model of each network, then its variants, then baselines."""
     ranked = [*dict.fromkeys(retrieval.originals(run).get("model", ())), *run.models["name"]]
     learned = [model for model in ranked if not model.startswith(BASELINE)]
     return list(dict.fromkeys([*networks(learned), *learned, *ranked]))
@@ -300,7 +299,7 @@ def _most_different(run: Run, models: Sequence[str]) -> str:
 
 
 def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tuple[VisitorPicture, str]:
-    """Return the selected image and its id, which is empty for an upload; at first one on which two models differ."""
+    """Return the selected image and its ID (empty for an upload); by default one on which two models differ."""
     rows = run.sample_rows(neighbors.gallery(run)[:MAX_CROPS])
     labels = rows["label"].astype(str)
     columns = zip(rows["image_id"], labels, labels.groupby(labels).cumcount() + 1, strict=True)

@@ -23,7 +23,7 @@ from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import ABOVE, BELOW
-from probing_core.measures.notation import decimal, in_percent, minus, model_title
+from probing_core.measures.notation import decimal, group_title, in_percent, minus, model_title
 from probing_core.results import Run
 from probing_core.results.by_strength import (
     OTHERS,
@@ -38,7 +38,7 @@ from probing_core.transforms import GROUPS, Transform, bank, resolve
 IN_A_ROW = 3
 
 ORIGINAL_PX = 88
-"""Width of the original image above the gallery."""
+"""Width in pixels of the original image above the gallery."""
 
 CONFUSED = 7
 """Number of wrong classes that the chart of predictions names."""
@@ -78,8 +78,7 @@ def _run() -> Run | None:
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the selected run if it has different ones, such as those of a
-    plug-in."""
+    """Return the bank, or the transformations of the selected run if they differ, as with a plug-in."""
     run = _run()
     if run is None:
         return bank()
@@ -127,7 +126,7 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
             members = [t for t in transforms.values() if t.group == group]
             if not members:
                 continue
-            st.markdown(f"**{group.capitalize()}**")
+            st.markdown(f"**{group_title(group).capitalize()}**")
             columns = st.columns(IN_A_ROW)
             for number, transform in enumerate(members):
                 with columns[number % IN_A_ROW]:
@@ -202,8 +201,8 @@ def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Tr
 def _about(transform: Transform) -> None:
     """Show what the transformation does, its parameter with the range in training, and the source."""
     learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    unit = transform.unit.removeprefix("share").strip()
-    of = f" ({unit})" if transform.unit.startswith(("share ", "px ")) else ""
+    unit = transform.unit.removeprefix("fraction").strip()
+    of = f" ({unit})" if transform.unit.startswith(("fraction ", "px ")) else ""
     source = f" Source: {plain(transform.source)}." if transform.source else ""
     st.markdown(
         f"{plain(transform.definition)} In training: {plain(learned)}{plain(of)}, drawn "
@@ -232,11 +231,11 @@ class Scale:
 
     @property
     def is_percent(self) -> bool:
-        return self.transform.unit.startswith("share")
+        return self.transform.unit.startswith("fraction")
 
     @property
     def factor(self) -> float:
-        """Factor of the numbers on the axes of charts."""
+        """Factor of strengths on the axes of charts."""
         return 100.0 if self.is_percent else 1.0
 
     def places(self, strength: float) -> int:

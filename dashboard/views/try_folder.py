@@ -56,13 +56,13 @@ def show() -> None:
     if not access.ask("Scanning a folder"):
         return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
-    # The scans are drawn again at their place every two seconds, however many elements the form has by then.
+    # The scans are redrawn every two seconds at the same place, for any number of elements in the form.
     form, results = st.container(), st.container()
     with form:
         if able:
             _form(able)
         else:
-            messages.empty("No run has a detector of edits. A run that was made with `--calibrate-on` has one.")
+            messages.empty("No run has a detector of edits. A run with calibration photographs has one.")
     with results:
         _scans()
 
@@ -94,7 +94,7 @@ def _existing(folder: str) -> Path:
 
     Raises:
         NotAllowed: the visitor has no rights.
-        BadConfig: there is no such folder.
+        BadConfig: the folder does not exist.
     """
     rights.require("Naming a folder")
     if not folder:
@@ -106,7 +106,7 @@ def _existing(folder: str) -> Path:
 
 
 def _unused(pictures: Path) -> Path:
-    """Return the folder of a new scan, named after that of its pictures; a second one has a number."""
+    """Return the folder of a new scan, named after the scanned folder, with a number if it exists already."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", pictures.name).strip("-._")[:MAX_LETTERS] or "scan"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(out for out in map(scans_dir().joinpath, names) if not out.exists())
@@ -161,7 +161,7 @@ def _watched(out: Path) -> str:
 
 
 def _results(out: Path) -> None:
-    rights.require("Reading what a scan has found")
+    rights.require("Reading the results of a scan")
     if st.session_state.pop(_watched(out), False):
         state.choose(f"show-scan-{out.name}", True)
     if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
@@ -188,7 +188,7 @@ def _results(out: Path) -> None:
             with st.container(height="content" if len(rows) <= WHOLE else HEIGHT, border=len(rows) > WHOLE):
                 st.html(answers.images_table(_lines(out, rows.head(SHOWN))))
             if len(rows) > SHOWN:
-                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below have all.")
+                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below have all images.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"

@@ -1,4 +1,4 @@
-"""You vs. the models: an image, your guess, and then the answer of every model."""
+"""You vs. the models: an image, your guess, and the answer of every model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dashboard.data import cache, game
 from dashboard.page import fragment
 from dashboard.text import named
 from dashboard.widgets import messages, tables
-from probing_core.measures.notation import in_percent, model_title
+from probing_core.answers.answer import INCONCLUSIVE
+from probing_core.measures.notation import group_title, in_percent, model_title
 from probing_core.results import Run
 
 SIDE = 384
@@ -21,8 +22,7 @@ SIDE = 384
 ANSWER_WIDTH = 140
 """Width of a button in pixels: two fit side by side on a phone, three next to the image."""
 
-NAMES = {"identity": "clean"}
-OPEN = "inconclusive"
+OPEN = INCONCLUSIVE
 
 KINDS = (
     "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on "
@@ -99,7 +99,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
         members.setdefault(group, []).append(named(transform))
     with st.container(horizontal=True):  # on a phone, columns would be shown one after the other
         for group, names in members.items():
-            label = NAMES.get(group, group)
+            label = group_title(group)
             about = "Not edited." if group == "identity" else f"{', '.join(names)}."
             st.button(label, key=f"guess-{group}", help=about, width=ANSWER_WIDTH, on_click=guess, args=(group,))
     st.caption(f"{KINDS} Some edits are weak. The models see the same crop.")
@@ -113,7 +113,7 @@ def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: di
     if group != "identity":
         outcome += f" ({group})"
     box = st.success if guess == group else st.warning
-    box(f"{'Right' if guess == group else f'You said {NAMES.get(guess, guess)}'}: {outcome}.")
+    box(f"{'Right' if guess == group else f'You said {group_title(guess)}'}: {outcome}.")
     if len(guesses) < game.ROUNDS:
         st.button("Next image", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
@@ -135,7 +135,7 @@ def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: di
         column_config={
             "player": st.column_config.TextColumn("model"),
             "answer": st.column_config.TextColumn("answer"),
-            "right": st.column_config.TextColumn("right", width="small", help="Whether the group is right."),
+            "right": st.column_config.TextColumn("right", width="small", help="Whether the group is correct."),
         },
         percent={"probability": ("probability (%)", "Of the answer, edited or clean.")},
     )

@@ -31,13 +31,13 @@ from probing_core.results import Run
 from probing_core.transforms import resolve
 
 FIRST_MODELS = 6
-"""Number of models that are asked and shown at first."""
+"""Number of models that are shown at first."""
 
 CHANGE_ASKS = 3
 """Number of models that answer while the image is transformed."""
 
 SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
-"""Kind of crops -> what models see."""
+"""Kind of crops -> its display name."""
 
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
@@ -78,7 +78,7 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     flat = {name for name, picture in pictures.items() if picture.flatness > FLAT}
     rows = next(filter(None, (asking.rows(run, [model], crops, prior, flat) for model in first)), [])
     if not rows:
-        messages.empty("None of the models could be asked. Choose another run.")
+        messages.empty("No model could be asked. Select a different run.")
         return
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
@@ -104,7 +104,7 @@ def _choose_images() -> list[VisitorPicture]:
     ids = list(cache.packaged().rows["image_id"])
     names = state.choice(
         st.multiselect,
-        "Or bundled photographs",
+        "Or included photographs",
         "samples",
         [],
         ids,
@@ -144,7 +144,7 @@ def _choose_example() -> str:
 
 
 def _models(run: Run) -> list[str]:
-    """Return the models to ask: those selected on other pages, then the most accurate."""
+    """Return the models to ask: models selected on other pages, then the most accurate ones."""
     able = predictions.most_accurate_first(run)
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
@@ -171,7 +171,7 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
     left, right = st.columns([1, 3])
     with left:
         tile = None
-        if answer is not None and picture.flatness <= FLAT:  # else the detector abstains
+        if answer is not None and picture.flatness <= FLAT:  # otherwise the detector abstains
             tile = highest_tile(picture.image, answer, run.recipe.view, prior)
         st.image(data_url(outlined(picture, tile, run.recipe.view), lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
@@ -207,8 +207,8 @@ def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
 
 
 def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> tuple[int, int] | None:
-    """Return the corner of the tile with the highest edit score; None where no edit is suspected, or tiles have no part
-    in the answer."""
+    """Return the corner of the tile with the highest edit score; None if no edit is suspected, or the answer does not
+    use tiles."""
     corners = tile_corners(image.shape[0], image.shape[1], view)
     suspected = answer.answer(prior) in (*FOUND, INCONCLUSIVE)
     if not corners or not suspected or answer.verdict is None or answer.verdict.kind != LARGE:
@@ -247,9 +247,9 @@ def _show_models(
     without = len(run.models) - len(models)
     notes = []
     if flat:
-        notes.append("No probabilities are shown, since models were trained only on photographs, too.")
+        notes.append("No probabilities are shown, because models were only trained on photographs.")
     elif _detector(run):
-        notes.append("Where a model disagrees, trust the detector: models were not trained to find edits.")
+        notes.append("If a model disagrees, trust the detector: models were not trained to find edits.")
     if without:
         notes.append(f"{without} models cannot be applied to new images.")
     if notes:

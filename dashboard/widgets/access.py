@@ -1,4 +1,4 @@
-"""Display of a visitor's rights: in the sidebar, and in place of what needs rights that they lack."""
+"""Display of a visitor's rights: in the sidebar, and in place of actions that they do not allow."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dashboard import rights
 
 
 def show_status() -> None:
-    """Show in the sidebar what a visitor from elsewhere may do; on the machine itself, show nothing."""
+    """Show the rights of a remote visitor in the sidebar; show nothing to local visitors."""
     if not rights.allowed():
-        st.sidebar.caption(":material/lock: You may look and drop pictures in; runs and scans are locked.")
+        st.sidebar.caption(":material/lock: You can view results and upload images. Runs and scans are locked.")
 
 
 def ask(what: rights.Guarded) -> bool:

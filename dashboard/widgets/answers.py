@@ -32,7 +32,7 @@ from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-"""Approximately evenly spaced by their odds, one half in the middle."""
+"""Selectable priors: approximately evenly spaced by their odds, with one half in the middle."""
 
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
@@ -44,20 +44,19 @@ EXPLAINS = {
     "little contrast": "tone",
     "border of one color": "overlay",
 }
-"""Part of a flag of an image -> the group of edits that it may come from."""
+"""Part of a flag of an image -> group of edits that may cause it."""
 
 
 def pick_prior() -> float:
     """Return the selected fraction of edited images among such images."""
     return state.choice(
         st.select_slider,
-        "Fraction of such images that is edited",
+        "Expected fraction of edited images",
         "prior",
         PRIOR,
         PRIORS,
         format_func=in_percent,
-        help="What you expect beforehand. Few images from a camera are edited: a low fraction lowers every "
-        "probability.",
+        help="Your expectation before any image is examined. A low fraction lowers every probability.",
     )
 
 
@@ -68,7 +67,7 @@ def stored_prior() -> float:
 
 
 def show_verdict(answer: Answer, flat: float, prior: float) -> None:
-    """Show `headline`, marked as an edit, as open, or as neither."""
+    """Show `headline`, marked as an edit, as inconclusive, or not marked."""
     unsure = answer.answer(prior) == INCONCLUSIVE or flat > FLAT
     if answer.answer(prior) in FOUND and not unsure:
         st.warning(headline(answer, flat, prior), icon=":material/edit:")
@@ -82,7 +81,7 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
     Args:
         answer: of the detector.
         flat: fraction of the image without detail (`probing_core.images.quality.flatness`).
-        prior: fraction of such images that is edited.
+        prior: assumed fraction of edited images.
     """
     if flat > FLAT:
         return (
@@ -99,7 +98,7 @@ def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
 
 
 def strip_title(answer: Answer) -> str:
-    """Return the title of the strip: how many clean photographs score as high."""
+    """Return the title of the strip: how many clean photographs have at least the same score."""
     verdict = answer.verdict
     if verdict is None or verdict.p is None:
         return "Too few clean photographs for a p-value"
@@ -109,7 +108,7 @@ def strip_title(answer: Answer) -> str:
 
 
 def evidence(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:
-    """Return what file and border say, and what the detector cannot see.
+    """Return the evidence of the file and the border, and what the detector cannot see.
 
     Args:
         flags: of the image.
@@ -137,7 +136,7 @@ def _flags(flags: Sequence[str], edit: Edit | None) -> str:
 
 
 def show_all_models(count: int, first: int) -> bool:
-    """Return whether all models are shown, not only the ``first``."""
+    """Return whether to show all models instead of only the ``first``."""
     if count <= first:
         return True
     return bool(st.toggle(f"Show all {count} models", key="all-models"))
@@ -204,10 +203,10 @@ class Line(NamedTuple):
     """A line of a table of images, whose texts are for people.
 
     Attributes:
-        thumbnail: its address; empty if there is none.
+        thumbnail: address of the thumbnail; empty if there is none.
         remark: flags of the image, or why it cannot be read.
-        edit: empty unless one was found.
-        p: with the number of photographs.
+        edit: the edit; empty if none was found.
+        p: p-value, with the number of photographs.
         q: the false discovery rate; empty if none is guaranteed.
     """
 

@@ -1,4 +1,4 @@
-"""Ask models: show the progress, and the reason if a model cannot be asked."""
+"""Answers of models, with their progress, and the reason if a model is not available."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 
 
 def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
-    """Return the result of ``ask`` for each model, and show meanwhile that it takes a while.
+    """Return the result of ``ask`` for each model, and show the progress meanwhile.
 
     A model that cannot be asked is left out, and the page states why.
     """
@@ -62,11 +62,11 @@ def one_by_one(
     flat: Collection[str],
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:
-    """Return what `rows` does, and show each answer as it comes.
+    """Return the result of `rows`, and show each answer as it arrives.
 
     Args:
-        show: draws the rows that are there and the models that have not answered; called again and again while a model
-            is loaded, since Streamlit handles what the visitor does next only when something is written.
+        show: draws the finished rows and the models that have not answered. It is called repeatedly while a model is
+            loaded, because Streamlit only handles the next action of the visitor when the page writes.
     """
     answered: list[Row] = []
     for number, model in enumerate(models):
@@ -78,10 +78,10 @@ def one_by_one(
 
 
 def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
-    """Embed some samples of ``run`` by ``model``, where the run holds no embeddings, and show the progress.
+    """Embed some samples of ``run`` by ``model`` if the run has no embeddings, and show the progress.
 
     Raises:
-        ProbingError: a picture cannot be made, or the model cannot be asked.
+        ProbingError: an image cannot be computed, or the model is not available.
     """
     place = st.empty()
     for count, total in neighbors.gallery_steps(run, model, samples):

@@ -13,7 +13,7 @@ from probing_core.run.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""Seconds between two readings of the reports, while something is computed and while nothing is; each redraws."""
+"""Seconds between updates while something is computed, and while nothing is."""
 
 
 def show() -> None:
@@ -23,7 +23,7 @@ def show() -> None:
 
 
 def watch(name: str) -> None:
-    """Mark the run called ``name``, so that this visitor sees its end even if it ends at once."""
+    """Mark the run called ``name``: this visitor is then told when it ends, even if it ends at once."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 
@@ -36,7 +36,7 @@ def _show_progress(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     reports = _reports()
     if _busy(reports) != busy:
-        st.rerun()  # only a run of the whole script changes the interval
+        st.rerun()  # only a full run of the script changes the interval
     for place, report in reports:
         if report.state == "running":
             watched.add(place.name)

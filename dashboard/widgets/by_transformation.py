@@ -17,7 +17,7 @@ from dashboard.widgets import messages, tables
 from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale, Theme, heat_map
 from probing_core.charts.heat_map import ROW_PX
-from probing_core.measures.notation import in_percent, interval_in_percent, model_title
+from probing_core.measures.notation import group_title, in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform
 from probing_core.results.ranking import encoders_of, in_order, scores_of
@@ -32,7 +32,7 @@ RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75
 THRESHOLD_SCALE = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
 
 OUTSIDE = {"above": "none", "below": "all"}
-"""Whether a detection threshold is outside the tested strengths -> the text of its cell."""
+"""Value of ``censored`` -> text of the cell."""
 
 OPENED = "_opened_cell"
 """Key of the clicked cell in the session, until its page opens."""
@@ -75,7 +75,7 @@ def _recall(run: Run, rows: pd.DataFrame) -> None:
 def _group_recall(run: Run, rows: pd.DataFrame) -> None:
     encoders = encoders_of(rows)
     medians = encoders.groupby("group")["value"].median().sort_values(kind="stable")
-    titles = {str(name): "Clean" if name == "identity" else str(name).capitalize() for name in medians.index}
+    titles = {str(name): group_title(str(name)).capitalize() for name in medians.index}
     hardest = medians.drop("identity", errors="ignore")
     if len(hardest):
         st.markdown(
@@ -168,7 +168,7 @@ def _heat_map(
 
 
 def _row_labels(titles: Sequence[str], bands: Sequence[tuple[str, int]], top: int, theme: Theme) -> str:
-    """Return the labels of the rows, which cover those of the chart and stay visible where it scrolls."""
+    """Return the row labels, which cover the labels of the chart and stay visible when it scrolls."""
     colors = [color for color, count in bands for _ in range(count)]
     labels = (
         f'<span style="border-color: {color}">{html.escape(title)}</span>'

@@ -1,4 +1,4 @@
-"""Results of the tests of the five claims, the models that they are about, and the contrasts that they are based on."""
+"""Results of the five claims, the tested models, and the contrasts that the results are based on."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def show_claims(run: Run) -> None:
         for number, claim in enumerate(CLAIMS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
-            "This run does not test the claims. That takes many photographs, and the encoders of the zoo or the "
-            "published ones. The reference run has both."
+            "This run does not test the claims. They require many photographs, and the encoders of the zoo or the "
+            "published encoders. The reference run has both."
         )
         return
     sets = claims_by_set(claims)

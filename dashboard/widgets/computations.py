@@ -1,4 +1,4 @@
-"""A run or a scan that a process computes: how far it is, and the buttons that cancel, resume and remove it."""
+"""A run or a scan in a background process: its progress, and buttons to cancel, resume and remove it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def is_running(report: Report | None) -> bool:
 
 
 def status(report: Report | None, otherwise: str) -> str:
-    """Return how far a computation is, or why it ended, as Markdown.
+    """Return the progress of a computation, or why it ended, as Markdown.
 
     Args:
-        otherwise: what is said where nothing keeps it from being complete.
+        otherwise: text if it has no report.
     """
     if report is None or report.state == "done":
         return otherwise
     if report.state == "running":
         return plain(report.so_far)
-    return f"stopped: {plain(report.error)}" if report.state == "failed" else "cancelled; what is complete stays"
+    return f"stopped: {plain(report.error)}" if report.state == "failed" else "canceled; completed steps are kept"
 
 
 def controls(
@@ -38,12 +38,12 @@ def controls(
     loss: str = "",
     hint: str | None = None,
 ) -> None:
-    """Show the buttons of a computation: to cancel it while it runs, else those for which there is a function.
+    """Show the buttons of a computation: cancel while it runs, otherwise the actions that have a function.
 
     Args:
-        key: its name in the keys of the buttons.
-        loss: what is said before it is removed, as Markdown.
-        hint: of the button that resumes it.
+        key: name of the computation in the keys of the buttons.
+        loss: message before it is removed, as Markdown.
+        hint: help text of the button that resumes it.
     """
     if is_running(report):
         if st.button("Cancel", key=f"cancel-{key}"):

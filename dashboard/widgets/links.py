@@ -13,7 +13,7 @@ TRANSFORM = "transform"
 
 
 def transformation_address(name: str) -> str:
-    """Return the address of a transformation on the page Transformations, relative to the dashboard's.
+    """Return the address of a transformation on the page Transformations, relative to the dashboard.
 
     >>> transformation_address("gaussian-blur")
     'transformations?transform=gaussian-blur'
@@ -22,6 +22,6 @@ def transformation_address(name: str) -> str:
 
 
 def open_transformation(name: str) -> None:
-    """Show a transformation on the page Transformations. Not for callbacks, in which Streamlit changes no page."""
+    """Show a transformation on the page Transformations. Callbacks must not call this: Streamlit ignores it there."""
     state.choose(TRANSFORM, name)
     st.switch_page("views/transformations.py")

@@ -16,11 +16,11 @@ from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 
 MAX_NAMED = 4
-"""Most models that a line on those left out names; of more it also gives the number."""
+"""Maximum number of models that are named as left out."""
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
-    """Return ``show`` with our errors shown where they happened, as one sentence; the rest of the page continues."""
+    """Return ``show`` with errors shown in place, as one sentence; the rest of the page is still drawn."""
 
     @wraps(show)
     def shown(*arguments: Any, **named: Any) -> None:
@@ -57,21 +57,18 @@ def left_out(models: Iterable[str], drawn: Iterable[str], reason: str) -> None:
     out = [model_title(model) for model in with_place(models) if model not in drawn]
     if out:
         names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
-        st.caption(f"Not here, since {reason}: {plain(', '.join(names))}.")
+        st.caption(f"Not shown, because {reason}: {plain(', '.join(names))}.")
 
 
 def finding(sentence: str) -> None:
-    """Show what a run found, in Markdown, as the sentence that a page begins with."""
+    """Show the main result of a page in Markdown."""
     with st.container(key="finding"):
         st.markdown(sentence)
 
 
 def no_pictures(reason: str) -> None:
-    """Show why there are no pictures of a run, and what to do."""
-    empty(
-        f"{plain(reason)} `probing demo` computes a run that has images. The page Evaluate your model computes one of "
-        "your own images."
-    )
+    """Show why a run has no images, and what to do."""
+    empty(f"{plain(reason)} A demo run has images, and so does a run of your own images on Evaluate your model.")
 
 
 def empty(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Controls that several pages share; each returns the plain value of a choice that follows from page to page."""
+"""Controls of several pages; each returns the plain value of a selection that all pages share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def select(
     help: str | None = None,
     where: Any = st,
 ) -> Any:
-    """Show a drop-down list and return the selected option; ``names`` holds texts for options that need others."""
+    """Show a drop-down list and return the selected option; ``names`` maps options to display texts."""
     options = list(options)
     default = default if default in options else options[0]
     return state.choice(
@@ -34,8 +34,8 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
     """Return the selected model of ``models``, by default all of the run.
 
     Args:
-        default: the model where none was chosen, on this page or another; empty: the first one. Where another page
-            selected several, the first of those.
+        default: the model if none was selected on any page; empty: the first one. If several were selected on a
+            different page, the first of them is used.
     """
     models = list(models or run.models["name"])
     stored = state.stored_choices("models", models)
@@ -48,12 +48,13 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
 
 
 def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -> list[str]:
-    """Return the selected models, at first two; at least one, unless the run has none.
+    """Return the selected models, by default two; at least one, unless the run has none.
 
-    Where more models were selected on another page than this one can show, the first are shown, and the choice stays.
+    If more models were selected on a different page than this page can show, the first ones are shown, and the
+    selection is kept.
 
     Args:
-        first: models to begin with, after the one that another page selected.
+        first: default models, after a model that was selected on a different page.
         limit: number of models that the page can show.
     """
     models = list(run.models["name"])
@@ -65,7 +66,7 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
     if state.is_chosen("models", value) and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
-        st.caption(f"Shown are the first {limit} of the {len(value)} models chosen.")
+        st.caption(f"Shown are the first {limit} of the {len(value)} selected models.")
     return value[:limit] or models[:1]
 
 
@@ -87,7 +88,7 @@ def pick_transform(run: Run, where: Any = st, help: str | None = None, default: 
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
-    """Show tabs, of which only the open one is made, and return its name and its container; the address holds it.
+    """Show tabs, of which only the open one is drawn, and return its name and container; the address contains the name.
 
     Args:
         titles: name of each tab -> its title.
@@ -95,7 +96,7 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
     stored = state.stored_choice(name)
     selected = stored if stored in titles else next(iter(titles))
     state.check(name, "the part", titles, selected)
-    # Not by ``default``: tabs with another default are other tabs, which forget the click that changed the default.
+    # Not by ``default``: tabs with a different default are new tabs, which forget the click that changed the default.
     if st.session_state.get(name) not in titles.values():
         st.session_state[name] = titles[selected]
     tabs = st.tabs(list(titles.values()), key=name, on_change="rerun")
@@ -107,13 +108,13 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
 
 
 def fold(label: str, name: str) -> Any:
-    """Show an expander whose content is made when it is opened; the address holds which are open.
+    """Show an expander whose content is drawn when it is opened; the address contains the open ones.
 
     Args:
         name: begins with `state.FOLD`.
 
     Returns:
-        The container if the expander is open, else None.
+        The container if the expander is open, otherwise None.
     """
     state.remember(name, None, False)
     box = st.expander(label, key=name, on_change="rerun")

@@ -1,4 +1,4 @@
-"""Tables and charts with their data to download."""
+"""Tables and charts with a download of their data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probing_core.results import Run
 from probing_core.results.csv_text import csv_text
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
-"""A table, or a function that makes it when it is downloaded; the function must not call Streamlit."""
+"""A table, or a function that computes it on download; the function must not call Streamlit."""
 
 WHOLE_TABLE = 16
 """Number of rows that a table shows without scrolling."""
@@ -32,12 +32,12 @@ def chart(
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
 ) -> None:
-    """Show a figure with its data to download; the menu of the figure saves it as an image.
+    """Show a figure with a download of its data; the menu of the figure saves it as an image.
 
     Args:
         figure: with a height.
         alt: what the chart shows, for screen readers.
-        on_pick: called with the customdata of the point that was clicked, in a list.
+        on_pick: called with the customdata of the clicked point, in a list.
     """
     state.write_address()  # before the chart, since the browser draws earlier charts again
 
@@ -61,7 +61,7 @@ def chart(
 
 
 def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
-    """Show a Vega-Lite chart with its data to download.
+    """Show a Vega-Lite chart with a download of its data.
 
     Args:
         spec: with its data and a height.
@@ -106,7 +106,7 @@ def show_table(
     row_height: int | None = None,
     missing: str = "\N{EN DASH}",
 ) -> None:
-    """Show a table with its data to download.
+    """Show a table with a download of its data.
 
     A table of up to `WHOLE_TABLE` rows is shown without scrolling.
 

@@ -19,7 +19,7 @@ TASKS = {
     "content": ("Retrieval by content", "same label (%)", "of neighbors have the same label"),
     "altered": ("Finding images with the same edit", "same edit (%)", "of neighbors have the same edit"),
 }
-"""Task in the table of uses -> title, title of the axis, and what its number is."""
+"""Task in the table of uses -> title, title of the axis, and description of the number."""
 
 MOST_MODELS = 9
 """Number of models that a chart shows."""
@@ -29,7 +29,8 @@ def show_tasks(run: Run) -> None:
     """Show for each task its best models."""
     if cache.study(run, "uses").empty:
         messages.empty(
-            "No task is measured in this run. It takes 30 photographs and their embeddings. The reference run has them."
+            "No task is measured in this run. Tasks require 30 photographs and their embeddings. The reference run has "
+            "them."
         )
         return
     is_hollow, max_models = False, 0
@@ -47,7 +48,7 @@ def show_tasks(run: Run) -> None:
             tables.chart(ranking_chart(drawn, cache.theme(), axis), f"task-{task}", rows, f"{title}, by model.")
     notes = ["Copies are not cropped or mirrored."]
     if max_models > MOST_MODELS:
-        notes.append(f"The charts show the best {MOST_MODELS} of {max_models} models; the data have all.")
+        notes.append(f"The charts show the best {MOST_MODELS} of {max_models} models; the data contain all.")
     if is_hollow:
         notes.append("Hollow: not significantly different from the best model.")
     st.caption(" ".join(notes))
@@ -57,7 +58,7 @@ def show_tasks(run: Run) -> None:
 
 
 def best_in_words(rows: pd.DataFrame, number: str) -> str:
-    """Return the best model of a task, and the best encoder where that is a baseline."""
+    """Return the best model of a task, and also the best encoder if the best model is a baseline."""
     best = rows.iloc[0]
     text = f"{in_bold(best['model'])}: {in_percent(best['value'], 1)} {number}."
     encoders = rows[~is_baseline(rows["model"])]

@@ -1,4 +1,4 @@
-"""Writes into docs/how-to/large.md how long runs take, beside what was announced for them.
+"""Writes estimated and measured durations of runs into docs/how-to/large.md.
 
     python -m lab.evidence.announced [KIND ...]
 
@@ -26,7 +26,7 @@ from probing_core.run.options import EMBED, STAGES, Options
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "large.md"
 BEGIN = "<!-- generated: python -m lab.evidence.announced -->"
-HEAD = "| run | announced | took | factor |\n| --- | --- | --- | --- |"
+HEAD = "| run | estimated | measured | ratio |\n| --- | --- | --- | --- |"
 ENCODER, BASELINE = "zoo/mae", "baseline/pixels"
 DEMO = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 """Models of the demo run, as in `dashboard.jobs.demo`."""
@@ -59,13 +59,13 @@ def kinds(images: int = 60, encoder: str = ENCODER) -> dict[str, Kind]:
         "answers calibrated by `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),
         "the demo run": Kind({"corpus": "reference", "limit": images, "models": list(DEMO), "repetitions": 1}),
         "a run that was stopped after embedding": Kind(splits, until=EMBED),
-        "a model that joins by `--base`": Kind({"models": [encoder]}, before=splits | {"models": [BASELINE]}),
+        "a model added by `--base`": Kind({"models": [encoder]}, before=splits | {"models": [BASELINE]}),
     }
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds that a run took, and that were announced."""
+    """Estimated and measured seconds of a run."""
 
     announced: float
     took: float

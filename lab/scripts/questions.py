@@ -189,7 +189,7 @@ def threshold(tables: Tables, rng: np.random.Generator) -> Question:
     if len(rows) != 1:
         raise Unclear
     entry = resolve(transform)
-    is_percent = entry.unit.startswith("share")
+    is_percent = entry.unit.startswith("fraction")
     value = float(rows["threshold"].iloc[0]) * (100 if is_percent else 1)
     unit = "%" if is_percent else f" {entry.unit}".replace(" power", "")
     return Question(

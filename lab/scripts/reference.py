@@ -76,7 +76,8 @@ def ship(run: Store, out: Path) -> int:
     ]
     if plan.snapshot.unloaded or missing:
         raise ProbingError(
-            f"'{run.root}' lacks {(missing or plan.snapshot.unloaded)[0]}; `probing run --out {run.root}` completes it."
+            f"'{run.root}' has no {(missing or plan.snapshot.unloaded)[0]}. Complete the run first.",
+            hint=f"Run `probing run --out {run.root}`.",
         )
     staging = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
     shutil.rmtree(staging, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Writes docs/transforms.md: the table of all transforms, from the catalog.
+"""Writes the table of all transformations into docs/transforms.md, from the catalog.
 
     python -m lab.scripts.transform_docs
 
-The distances are measured over the packaged photographs (half a minute, most of it for neural style).
+The distances are measured over the packaged photographs (half a minute, mostly for neural style).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EVERY = 5
 BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
 HEAD = (
     *("group", "name", "definition", "parameter", "weakest", "strongest", "unit", "distribution", "library", "source"),
-    *("unseen in rotation", "median distance", "visible"),
+    *("unseen in fold", "median distance", "visible"),
 )
 
 
@@ -43,7 +43,7 @@ def _table(transforms: tuple[Transform, ...]) -> str:
 
 
 def cells(transform: Transform) -> list[str]:
-    """Return the cells of a row that are in the catalog, all but the measured two."""
+    """Return the cells of a row that come from the catalog: all except the two measured ones."""
     return [
         transform.group,
         transform.name,
@@ -51,7 +51,7 @@ def cells(transform: Transform) -> list[str]:
         transform.parameter,
         f"{transform.weakest:g}",
         f"{transform.strongest:g}",
-        transform.unit.replace("share", "fraction"),
+        transform.unit,
         transform.distribution,
         transform.library,
         transform.source,

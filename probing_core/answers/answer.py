@@ -156,7 +156,7 @@ EDITED, PROBABLY_EDITED, INCONCLUSIVE = "edited", "probably edited", "inconclusi
 PROBABLY_UNEDITED, NO_EDIT_DETECTED = "probably unedited", "no edit detected"
 
 LOWEST_PERCENT = {EDITED: 90, PROBABLY_EDITED: 60, INCONCLUSIVE: 40, PROBABLY_UNEDITED: 10, NO_EDIT_DETECTED: 0}
-"""Answer -> the lowest probability, in percent and rounded as it is shown, at which it is given."""
+"""Answer -> minimum displayed (rounded) probability in percent."""
 
 ANSWERS = tuple(LOWEST_PERCENT)
 
@@ -258,7 +258,7 @@ class Answer:
 
 
 def classes_of(prediction: Prediction, no_color: bool = False) -> list[dict[str, Any]]:
-    """Return the classes of `Answer.classes`; without color, those of the color group have a probability of 0."""
+    """Return the classes of `Answer.classes`; without color, classes of the color group have a probability of 0."""
     probabilities = given_edited(prediction.probabilities, prediction.groups, no_color)
     classes = zip(prediction.classes, prediction.groups, probabilities, strict=True)
     return [

@@ -45,7 +45,7 @@ AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 
 VIEW, LARGE, GRAY = "view", "large", "gray"
 KIND_PHRASES = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "turned gray"}
-"""Kind of image -> which clean photographs it is compared with, in words."""
+"""Kind of image -> description of the clean photographs that it is compared with."""
 
 HALF = 0.5
 """Groups of which a smaller fraction is detected are named where no edit is detected."""

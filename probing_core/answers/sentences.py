@@ -1,4 +1,4 @@
-"""Answers in words, the same on pages, in tables and on the command line."""
+"""Sentences on answers, which pages, tables and the command line share."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Edit(NamedTuple):
         return is_named(self.group_probability)
 
     def in_words(self, numbers: bool = False) -> str:
-        """Return the edit as certain as it is, such as ``perhaps codec, most likely JPEG``, or `UNCLEAR`.
+        """Return the edit with its certainty, such as ``perhaps codec, most likely JPEG``, or `UNCLEAR`.
 
         Args:
             numbers: whether the probabilities follow the names.

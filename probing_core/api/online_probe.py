@@ -1,4 +1,4 @@
-"""Scores of an encoder while it is trained, measured within seconds between two steps."""
+"""Scores of an encoder during its training, measured within seconds between two steps."""
 
 from __future__ import annotations
 
@@ -84,25 +84,26 @@ class OnlineScores:
 
 
 class OnlineProbe:
-    """Measures while an encoder is trained what its embeddings encode besides content.
+    """Measures what the embeddings of an encoder encode besides content during its training.
 
-    A fixed set of views, photographs under every transformation, is made once. A call embeds them, fits linear
-    discriminant analysis in closed form on some photographs and scores it on others. The scores can be compared between
-    steps and between trainings, but not with the scores of a run, whose probes learn from more photographs.
+    The views (photographs under every transformation) are computed once. `measure` embeds them, fits a linear
+    discriminant analysis in closed form on some photographs and scores it on the others. Scores are comparable between
+    steps and between trainings, but not with scores of a run, whose probes are trained on more photographs.
 
-    >>> probe = OnlineProbe()  # doctest: +SKIP
+    >>> probe = probing_core.OnlineProbe()  # doctest: +SKIP
     >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
-        images: as in `probing_core.score`; by default the shipped photographs. The splits ``train`` and ``val`` are
-            read, ``test`` never; photographs without splits are split.
+        images: as in `probing_core.score`; by default the included photographs. Only the splits ``train`` and ``val``
+            are read; photographs without splits are split.
         labels: as in `probing_core.score`.
-        learn: number of photographs to learn from, under every transformation.
-        held_out: number of photographs to measure on, likewise. Clean views of all others serve the content score.
+        learn: number of training photographs, under every transformation.
+        held_out: number of photographs to score, under every transformation. The content score also uses clean views
+            of all other photographs.
         view: side of the views in pixels.
-        transforms: names, or sets as in ``--transforms``.
-        seed: of every random draw.
-        progress: receives the progress of making the views; by default a line in terminals and notebooks.
+        transforms: names of transformations or sets, as in ``--transforms``.
+        seed: random seed.
+        progress: receives the progress of computing the views; by default it is shown in terminals and notebooks.
 
     Attributes:
         views: the views that are embedded, with their labels.
@@ -163,13 +164,13 @@ class OnlineProbe:
         Args:
             encode: a function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor on any
                 device. Or a `torch.nn.Module`, or a method of one: tensor (N, 3, H, W) ``float32`` on the device of the
-                module -> tensor (N, D); its input is the views in [0, 1], or what ``preprocessing`` makes of them.
+                module -> tensor (N, D); its input is the views in [0, 1], or after ``preprocessing``.
             step: step of the training, 0 or more.
             preprocessing: for a module: size, mean, standard deviation.
             module: the module that a function ``encode`` calls, so that its mode can be restored.
 
         Raises:
-            BadArray: the embeddings have another shape than (N, D), or hold values that are not finite.
+            BadArray: the embeddings do not have the shape (N, D), or are not finite.
             BadConfig: ``encode`` cannot be called, or ``preprocessing`` was given with a function, which has its own.
         """
         started = time.perf_counter()
@@ -177,7 +178,7 @@ class OnlineProbe:
             raise BadConfig(f"A function of a list of images or a torch.nn.Module is expected; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
-            raise BadConfig("A function preprocesses images itself; `preprocessing` is for a torch.nn.Module.")
+            raise BadConfig("Only a torch.nn.Module accepts preprocessing. A function preprocesses images itself.")
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
         with undisturbed(*(part for part in (owner, module) if part is not None)):
             X = _embed(call, self.views.images)
@@ -197,14 +198,14 @@ class OnlineProbe:
         from plotly.graph_objects import Figure
 
         if self.history.empty:
-            raise BadConfig("There are no scores yet; call `measure(encode, step)` first.")
+            raise BadConfig("There are no scores yet.", hint="Call `measure(encode, step)` first.")
         return Figure(training_chart(self.history, Theme(dark)))
 
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Leave no trace in a training: within, ``modules`` are in ``eval`` mode and no gradient is recorded; afterwards
-    the mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
+    """Run code without side effects on a training: ``modules`` are in ``eval`` mode and no gradient is recorded. The
+    mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
     python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to put it back
     torch = sys.modules.get("torch")
     modes = [(part, part.training) for module in modules for part in module.modules()]

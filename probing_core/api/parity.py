@@ -1,4 +1,4 @@
-"""Compares the embeddings that two pipelines give of the golden pictures."""
+"""Comparison of the embeddings of the golden images by two pipelines."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import Transform, bank, generator
 
 TOLERANCE = 0.01
-"""Largest shift of embeddings that are alike."""
+"""Maximum shift of embeddings that agree."""
 
 FAINT_GROUPS = ("color", "tone", "blur", "noise", "codec")
-"""Groups of transformations whose weakest a pipeline may apply by accident."""
+"""Groups of transformations that a pipeline may apply weakly by accident."""
 
 LIST = "pictures.csv"
-"""File in the folder of the golden pictures that lists them; vectors are returned in its order."""
+"""File in the folder of the golden images that lists them; vectors are returned in its order."""
 
 VECTORS = ".npy"
 
@@ -46,17 +46,17 @@ Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], 
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """What `parity` found; it has a readable `repr`.
+    """Result of `parity`, with a readable `repr`.
 
     Attributes:
         a, b: names of the two pipelines.
-        pictures: one row per golden picture: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units
-            of the mean distance between two photographs; infinite where one is not finite), ``cosine``, ``as_far_as``
-            (the faintest alteration that moves photographs as far; empty where none does).
-        scale: ``alteration``, a transformation of the groups `FAINT_GROUPS` at its weakest, and ``shift``, how far it
-            moves photographs on average, faintest first; empty where neither pipeline can be called.
-        tolerance: the largest shift of pipelines that are alike.
-        notes: what a reader must know, a sentence each.
+        pictures: one row per golden image: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units
+            of the mean distance between two photographs; infinite if one is not finite), ``cosine``, ``as_far_as``
+            (the weakest transformation with at least this shift; empty if there is none).
+        scale: ``alteration``, a transformation of the groups `FAINT_GROUPS` at its weakest strength, and ``shift``, its
+            mean shift of photographs, smallest first; empty if neither pipeline can be called.
+        tolerance: maximum shift of pipelines that agree.
+        notes: remarks, one sentence each.
     """
 
     a: str
@@ -68,12 +68,12 @@ class Parity:
 
     @property
     def alike(self) -> bool:
-        """True if no picture is moved by more than the tolerance."""
+        """True if no image is shifted by more than the tolerance."""
         return self.largest <= self.tolerance
 
     @property
     def largest(self) -> float:
-        """The largest shift of a picture."""
+        """The largest shift of an image."""
         return float(self.pictures["shift"].max())
 
     @property
@@ -83,7 +83,7 @@ class Parity:
 
     @property
     def as_far_as(self) -> str:
-        """The faintest alteration that moves photographs as far; empty where none does."""
+        """The weakest transformation that shifts photographs as far; empty if there is none."""
         return _as_far_as(self.shift, self.scale)
 
     def __str__(self) -> str:
@@ -103,9 +103,9 @@ class Parity:
         return "\n".join(
             (
                 *self.notes,
-                f"{self.a} and {self.b} {'are alike' if self.alike else 'differ'}: the largest shift of "
-                f"{len(self.pictures)} golden pictures is {_in_words(self.largest)} (tolerance "
-                f"{decimal(self.tolerance)}). Photographs are moved by {_in_words(self.shift)} of the mean distance "
+                f"{self.a} and {self.b} {'agree' if self.alike else 'differ'}: the largest shift of "
+                f"{len(self.pictures)} golden images is {_in_words(self.largest)} (tolerance "
+                f"{decimal(self.tolerance)}). Photographs shift by {_in_words(self.shift)} of the mean distance "
                 f"between two of them{equivalent}.",
             )
         )
@@ -124,19 +124,22 @@ def parity(
     precision: str = "float32",
     progress: Progress = SILENT,
 ) -> Parity:
-    """Compare the embeddings that two pipelines give of the golden pictures.
+    """Compare the embeddings of the golden images by two pipelines.
 
-    A shift is the distance of two embeddings of one picture, in units of the mean distance between two photographs.
+    A shift is the distance between two embeddings of one image, in units of the mean distance between two photographs.
+
+    >>> probing_core.parity("baseline/dhash", "baseline/dhash").largest
+    0.0
 
     Args:
-        a: the name of a model, or one that `load_embedder` loaded; ``onnx:PATH``, preprocessed as the
-            other one where no preprocessing is next to it; a function: images (H, W, 3) ``uint8`` -> (N, D), or,
-            where its parameter is called ``paths``, paths of files -> (N, D); or vectors (N, D) of the pictures that
-            `write_golden` wrote, in the order of its list, as an array or a file ``.npy``.
-        b: the other one, likewise.
-        tolerance: the largest shift of pipelines that are alike.
-        device: of named models, as in `load_embedder`.
-        precision: likewise.
+        a: a model name, or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
+            file has none; a function: images (H, W, 3) ``uint8`` -> (N, D), or, if its parameter is called ``paths``,
+            file paths -> (N, D); or embeddings (N, D) of the images that `write_golden` wrote, in the order of its
+            list, as an array or an ``.npy`` file.
+        b: the second pipeline, like ``a``.
+        tolerance: maximum shift of pipelines that agree.
+        device: device of named models, as in `load_embedder`.
+        precision: precision of named models, as in `load_embedder`.
 
     Raises:
         ProbingError: a pipeline cannot be used, or their embeddings differ in length.
@@ -148,7 +151,7 @@ def parity(
     load = cache(partial(load_embedder, device=device, precision=precision))
     sides, notes = [], list[str]()
     for place, (pipeline, other) in enumerate(((a, b), (b, a))):
-        progress.update("parity", place, 3, "Embedding golden pictures")
+        progress.update("parity", place, 3, "Embedding golden images")
         name = str(pipeline) if isinstance(pipeline, str | Path) else "AB"[place]
         sides.append(_side(name, _opened(pipeline, other, load, notes), pictures, images))
     first, second = sides
@@ -164,7 +167,7 @@ def parity(
     if not gaps.any():
         raise BadArray(
             "The unit of a shift is the distance between two photographs, and neither pipeline gives two that differ; "
-            "check that their embeddings are finite and belong to the golden pictures."
+            "check that their embeddings are finite and belong to the golden images."
         )
     progress.update("parity", 2, 3, "Altering photographs")
     photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
@@ -186,7 +189,7 @@ def parity(
 
 
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return the distances between every two photographs, of those whose embeddings are finite and not all zeros."""
+    """Return the distances between all pairs of photographs with finite embeddings that are not all zeros."""
     usable = np.isfinite(vectors).all(1) & vectors.any(1)
     selected = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
     return np.linalg.norm(selected[:, None] - selected[None], axis=-1)[np.triu_indices(len(selected), 1)]
@@ -220,12 +223,12 @@ def _as_far_as(shift: float, scale: pd.DataFrame) -> str:
 
 
 Embed = Callable[[Sequence[Image]], np.ndarray]
-"""Decoded pictures -> (N, D)."""
+"""Decoded images -> (N, D)."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two pipelines: its embeddings (N, D) of the golden pictures, and how to call it, if possible."""
+    """One of the two pipelines: its embeddings (N, D) of the golden images, and how to call it, if possible."""
 
     name: str
     vectors: np.ndarray
@@ -233,16 +236,16 @@ class _Side:
 
 
 def write_golden(folder: Path) -> int:
-    """Write the golden pictures and their list into ``folder``, for a pipeline that runs elsewhere.
+    """Write the golden images and their list into ``folder``, for a pipeline that runs elsewhere.
 
     Returns:
-        The number of pictures.
+        The number of images.
 
     Raises:
-        BadConfig: the folder holds something else.
+        BadConfig: the folder contains other files.
     """
     if folder.exists() and not (folder.is_dir() and ((folder / LIST).is_file() or not any(folder.iterdir()))):
-        raise BadConfig(f"'{folder}' holds other files; name a new folder for the golden pictures.")
+        raise BadConfig(f"'{folder}' contains other files. Choose a new folder for the golden images.")
     pictures = golden_pictures()
     folder.mkdir(parents=True, exist_ok=True)
     for picture in pictures:
@@ -274,7 +277,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
 def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Sequence[Image]) -> _Side:
     if isinstance(opened, LoadedEmbedder):
         if not opened.embeds_pictures:
-            raise BadConfig(f"'{name}' holds embeddings of a run's samples; name a file of vectors of golden pictures.")
+            raise BadConfig(f"'{name}' contains embeddings of samples of a run. Pass embeddings of the golden images.")
         return _Side(opened.name, _checked(opened.embed(images), opened.name, len(pictures)), opened.embed)
     if not callable(opened):
         return _Side(name, _checked(opened, name, len(pictures)))
@@ -297,7 +300,7 @@ def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
     matrix = np.asarray(vectors)
     if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
-            f"'{name}' was to give one row of numbers for each of {pictures} golden pictures, (N, D); got "
+            f"'{name}' was to give one row of numbers for each of {pictures} golden images, (N, D); got "
             f"{matrix.dtype} of the shape {matrix.shape}."
         )
     with np.errstate(over="ignore"):
@@ -308,11 +311,12 @@ def read_vectors(path: Path) -> np.ndarray:
     """Return the vectors (N, D) in the file ``path``.
 
     Raises:
-        ModelUnavailable: it cannot be read.
+        ModelUnavailable: the file cannot be read.
     """
     if not path.is_file():
         raise ModelUnavailable(
-            f"There is no file of vectors '{path}'; `probing parity --write DIR` writes the pictures."
+            f"The file of embeddings '{path}' does not exist.",
+            hint="Run `probing parity --write DIR` to write the images to embed.",
         )
     try:
         return np.asarray(np.load(path, allow_pickle=False))

@@ -1,4 +1,4 @@
-"""Every model's answer for an image, by the deployment probes of a run."""
+"""Answers of models for images, by the deployment probes of a run."""
 
 from __future__ import annotations
 
@@ -29,15 +29,22 @@ from probing_core.transforms.base import Image
 
 
 class Predictor:
-    """Answers with the models of one run; loads each when it is first needed. Threads may share it.
+    """Predicts whether images were edited, with the models of one run.
+
+    A model is loaded when it is first used. Threads may share a predictor.
+
+    >>> predictor = probing_core.Predictor()
+    >>> rows = predictor.predict([np.zeros((128, 128, 3), np.uint8)], models=["baseline/handcrafted"])
+    >>> rows[0]["answer"]
+    'edited'
 
     Args:
-        run: an opened `probing_core.Run`, or the directory of one; by default the reference run.
+        run: a `probing_core.Run` or its directory; by default the reference run.
         device: as in `load_embedder`.
-        precision: likewise.
+        precision: as in `load_embedder`.
 
     Raises:
-        BadRun: there is no such run, or it has no probes to predict with.
+        BadRun: the run does not exist, or has no probes.
     """
 
     def __init__(
@@ -50,7 +57,10 @@ class Predictor:
         self.store, self.recipe = opened.store, opened.recipe
         self._entries = {entry["name"]: entry for entry in opened.entries if entry["name"] in opened.live_models}
         if not self._entries:
-            raise BadRun(f"The run '{self.store.root}' has no trained probes yet; `probing run` completes it.")
+            raise BadRun(
+                f"The run '{self.store.root}' has no trained probes yet. Complete it first.",
+                hint=f"Run `probing run --out {self.store.root}`.",
+            )
         self._loaded = LoadedModels(device, precision)
         self._probe = cache(
             lambda model: (read_probe(self.store, model, DEPLOYMENT), read_posteriors(self.store, model))
@@ -74,7 +84,7 @@ class Predictor:
         names: Sequence[str] | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
-        """Return one row for each image and model, as ``probing predict --json`` prints them.
+        """Return one row for each image and model, as in ``probing predict --json``.
 
         A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``:
         this square and tiles), ``edited`` (the probability that it was; None for a reason in
@@ -84,10 +94,10 @@ class Predictor:
         `Verdict`.
 
         Args:
-            images: of any sizes, (H, W, 3) ``uint8``, or (H, W) if they are gray.
-            models: names; by default the detector and all models of the run.
-            names: of the images; by default their positions.
-            prior: fraction of such images that is edited.
+            images: images of any sizes, (H, W, 3) ``uint8``, or (H, W) for grayscale images.
+            models: model names; by default the detector and all models of the run.
+            names: image names; by default their positions.
+            prior: assumed fraction of edited images.
 
         Raises:
             BadConfig: the prior is not between 0 and 1.
@@ -100,7 +110,7 @@ class Predictor:
         return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
 
     def cut(self, images: Sequence[Image]) -> list[Crops]:
-        """Return what models receive for each image: the whole as a view of the run, and the tiles of a large one."""
+        """Return the crops of each image: the full image as a view of the run, and the tiles of a large image."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
@@ -127,14 +137,15 @@ class Predictor:
 
     @cached_property
     def detector(self) -> Detector:
-        """Return the run's detector of edits.
+        """Return the detector of the run.
 
         Raises:
-            BadRun: it has none.
+            BadRun: the run has no detector.
         """
         if not self.has_detector:
             raise BadRun(
-                f"The run '{self.store.root}' has no detector of edits; a run with --calibrate-on CORPUS has one."
+                f"The run '{self.store.root}' has no detector of edits. A run with calibration photographs has one.",
+                hint="Run `probing run` with --calibrate-on CORPUS.",
             )
         return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
 
@@ -171,25 +182,29 @@ def predict(
     prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Return the answers of every model of a run about images, one row for each image and model.
+    """Predict whether images were edited, with the models of a run.
 
     The models of the last run stay in memory for the next call.
 
+    >>> rows = probing_core.predict(np.zeros((128, 128, 3), np.uint8), models="baseline/handcrafted")
+    >>> rows["answer"].tolist()
+    ['edited']
+
     Args:
-        images: one image or several: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
-        run: an opened run, or the directory of one; by default the reference run.
-        models: names; by default the detector and all models of the run.
-        names: of the images, in the column ``image``; by default paths, or positions.
-        prior: fraction of such images that is edited.
+        images: one or several images: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
+        run: a `probing_core.Run` or its directory; by default the reference run.
+        models: model names; by default the detector and all models of the run.
+        names: image names for the column ``image``; by default paths or positions.
+        prior: assumed fraction of edited images.
         device: as in `load_embedder`.
 
     Returns:
-        The rows of `Predictor.predict`.
+        One row for each image and model, with the columns of `Predictor.predict`.
 
     Raises:
         BadImage: an image cannot be read.
-        BadRun: there is no run, or it has no probes.
-        UnknownName: it has no such model.
+        BadRun: the run does not exist, or has no probes.
+        UnknownName: the run has no such model.
     """
     single = isinstance(images, str | Path | pillow.Image) or getattr(images, "ndim", 4) < 4
     several = [images] if single else list(images)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXPLAINED = (
-    "Difference: accuracy of this model minus that of the other, in percentage points, over the same photographs. "
+    "Difference: accuracy of this model minus the other model, in percentage points, over the same photographs. "
     "p: paired sign-flip test, adjusted for all comparisons."
 )
 
@@ -62,7 +62,7 @@ class Ranking(TitledTable):
 
     Attributes:
         board: the table of `place_among`.
-        best_other: the first of the others that has a place.
+        best_other: the best other model that has a place.
         groups: ``group``, ``recall``, ``recall_other`` (of the best other model) and their ``difference``.
         ranked: number of the user's models ranked on these test photographs so far.
         path: directory of the new run.
@@ -127,7 +127,7 @@ class Ranking(TitledTable):
     def _notes(self) -> list[str]:
         notes = []
         if (self._others["seed_of"] != "").any():
-            notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
+            notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
         worse = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
@@ -154,28 +154,27 @@ def rank(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> list[QuickRanking] | list[Ranking]:
-    """Rank a model among the models of a run, which is only read.
+    """Rank a model among the models of a run, which is not changed.
 
-    By default the quick protocol decides: some of the photographs, in one repetition. Another call continues, or
+    By default, the quick protocol is used: some of the photographs, in one repetition. A second call resumes, or
     computes nothing.
 
-        >>> rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
-        >>> rank(lambda images: np.stack([image.mean(axis=(0, 1)) for image in images]))  # doctest: +SKIP
+    >>> probing_core.rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
 
     Args:
-        model: as in ``probing run --models``, where a pattern stands for several checkpoints; or a function or module,
-            as in `score`.
-        base: by default the reference run.
-        full: whether all samples of the run are embedded, in a new run that every page opens.
-        name: of a function or module.
-        corpus: the photographs of the base, if they have moved.
-        out: folder for the new run of ``full``; by default ``rank-MODEL`` among the user's runs.
+        model: a model name, as in ``probing run --models`` (a pattern names several checkpoints); or a function or
+            module, as in `score`.
+        base: the run; by default the reference run.
+        full: whether to embed all samples of the run, in a new run.
+        name: name of a function or module.
+        corpus: location of the photographs of the base, if they have moved.
+        out: folder for the new run of ``full``; by default ``rank-MODEL`` next to your runs.
         device: as in `load_embedder`.
-        precision: likewise, for ``full``.
+        precision: as in `load_embedder`, for ``full``.
         progress: receives the progress; by default it is shown in the terminal.
 
     Returns:
-        One for each model, and with ``full`` for each of its layers where all were asked for.
+        One ranking for each model, and with ``full`` for each layer if the model name ends in ``@layer=all``.
 
     Raises:
         ProbingError: the model, the base or its photographs cannot be used.
@@ -211,8 +210,8 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
     """
     if base.table(QUICK).empty:
         raise BadRun(
-            f"The run '{base.path}' has no results by the quick protocol, so a model can only be ranked fully. "
-            f"Use --full (in Python full=True)."
+            f"The run '{base.path}' has no results by the quick protocol. A model can only be ranked on all samples.",
+            hint="Use --full, or full=True in Python.",
         )
     photographs = _require_photographs(base, corpus)
     part = CorpusPart(photographs, choose_quick_images(base.images))
@@ -238,7 +237,7 @@ QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, emb
 def _quick_rankings(
     base: Run, scored: Samples, model: str, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
-    """Return the ranking of a model, or of each of its layers where all were asked for."""
+    """Return the ranking of a model, or of each of its layers if all were requested."""
     recipes = recipes_of(model, device)
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
     bar = in_one_line(None) if progress is None else progress
@@ -293,12 +292,14 @@ def _require_photographs(base: Run, name: str | None) -> Corpus:
     """
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
-            f"The photographs of the run '{base.path}', {base.recipe.corpus}, do not ship. Use one of your runs with "
-            f"--base, or name their location with --corpus."
+            f"The photographs of the run '{base.path}', {base.recipe.corpus}, are not included. Use one of your own "
+            f"runs, or name their location.",
+            hint="Pass a run as --base, or the photographs as --corpus.",
         )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
     if corpus.fingerprint != base.recipe.fingerprint:
         raise BadRun(
-            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Name its original corpus with --corpus."
+            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Name its original corpus.",
+            hint="Pass the original corpus as --corpus.",
         )
     return corpus

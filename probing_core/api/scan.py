@@ -39,10 +39,10 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import digest
 
 REVISION = 4
-"""Raised where something else is measured of the same file; in the key of each chunk."""
+"""Version of the measurements, in the key of each chunk. Raise it when they change."""
 
 MIN_FOR_Q = 500
-"""Fewest clean images for q: with fewer, the smallest p is too large for a folder with few edited images."""
+"""Minimum number of clean images for q: with fewer, the smallest p is too large for a folder with few edited images."""
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
@@ -52,12 +52,12 @@ WRITTEN = (PAGE_FILE, TABLE_FILE, CSV_FILE, CHUNKS_FOLDER, CLEAN_CHUNKS, MARK, L
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scan found.
+    """Result of a scan.
 
     Attributes:
         counts: answer -> number of files; ``unreadable`` for files that are not images.
         errors: one sentence for each file that cannot be read.
-        promise: how far the error rates hold, in a sentence.
+        promise: a sentence on the guarantee of the error rates.
     """
 
     counts: dict[str, int]
@@ -97,7 +97,7 @@ def scan(
     chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
-    # Processes also where there are few files: one that crashes must not end the scan.
+    # Processes even for few files: a crash must not end the scan.
     with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
         measured = partial(
             measure,
@@ -132,18 +132,18 @@ def _fill(
 
 
 def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float) -> ReferenceSets:
-    """Return ``sets`` with measured clean images in place of the run's photographs: p and the posterior move together.
+    """Return ``sets`` with measured clean images instead of the photographs of the run, for p and the posterior.
 
     Raises:
-        BadConfig: they are too few for ``level``.
+        BadConfig: there are too few for ``level``.
     """
     rows = pd.concat(list(chunks), ignore_index=True)
     rows = rows[rows["error"] == ""]
     color = rows[~rows["no_color"].astype(bool)]
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean images with color cannot calibrate a level of {in_percent(level)}. Give "
-            f"{MIN_BEYOND / level:.0f} or more, or a larger --level."
+            f"{len(color)} clean images with color cannot calibrate a level of {in_percent(level)}. Use at least "
+            f"{MIN_BEYOND / level:.0f} clean images, or a larger level."
         )
     large = color.loc[color["large"].astype(bool), "joined"].to_numpy()
     scores = {VIEW: color["whole"].to_numpy(), LARGE: large, GRAY: rows["gray"].dropna().to_numpy()}
@@ -183,7 +183,7 @@ def _detection_rate(sets: ReferenceSets) -> list[str]:
 
 
 def remove_results(out: Path) -> None:
-    """Remove what a scan has written into ``out``, and the folder if it is then empty.
+    """Remove the files of a scan in ``out``, and the folder if it is then empty.
 
     Raises:
         BadConfig: ``out`` is not a folder of a scan, or something in it cannot be removed.
@@ -198,12 +198,12 @@ def remove_results(out: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}). Remove it manually.") from error
-    with suppress(OSError):  # it holds other files, and stays
+    with suppress(OSError):  # it contains other files, so it is kept
         out.rmdir()
 
 
 def _refuse_other_folder(out: Path) -> None:
-    """Refuse a folder that holds something else, none of which may be lost."""
+    """Refuse a folder with other files, which must not be lost."""
     if out.exists() and not out.is_dir():
         raise BadConfig(f"'{out}' is a file. Name a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():

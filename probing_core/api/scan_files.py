@@ -28,19 +28,19 @@ from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""Endings of files that are scanned; whether they are images is decided by their content."""
+"""Extensions of files that are scanned; the content decides whether they are images."""
 
 THUMBNAIL = 72
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to scan, small: there may be a million.
+    """A file to scan.
 
     Attributes:
-        path: absolute.
-        name: relative to the folder, with forward slashes; bytes that are not text are replaced.
-        stamp: size and time of the last change, by which a changed file is scanned again.
+        path: absolute path.
+        name: path relative to the folder, with forward slashes; bytes that are not text are replaced.
+        stamp: size and modification time, which detect changed files.
     """
 
     path: str
@@ -69,7 +69,7 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
                 continue
             try:
-                status = path.stat() if path.exists() else path.lstat()  # of the target of a link, unless it is broken
+                status = path.stat() if path.exists() else path.lstat()  # follows links, and fails for broken ones
             except FileNotFoundError:
                 continue  # it was removed meanwhile
             relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
@@ -123,7 +123,7 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
-    """Return the flags of an image, as on the page Try your images, those that matter to its answer first."""
+    """Return the flags of an image, as on the page Try your images; flags that affect the answer come first."""
     reduced = as_measured(image)
     flawed = flaws(reduced)
     kinds = {
@@ -143,11 +143,11 @@ def thumbnail(image: Image) -> Image:
 def measure(
     file: File, decoding: Callable[[File], Future[tuple[Row, Crops | None]]], detector: Detector, as_gray: bool
 ) -> Row:
-    """Have one file decoded, and score it.
+    """Decode and score one file.
 
     Args:
-        decoding: starts `decode`. A file that ends its process is unreadable; the scan continues.
-        as_gray: whether it is also scored with its color removed, to calibrate images without color.
+        decoding: starts `decode`. A file that crashes its process is unreadable; the scan continues.
+        as_gray: whether to also score the image without color, to calibrate images without color.
 
     Returns:
         The columns of `UNREAD`: ``whole``, ``joined`` and ``gray`` are edit scores; ``group``, ``class`` and their
@@ -183,8 +183,8 @@ CHUNK = 64
 class Chunks:
     """The measured files of one folder, in chunks of about `CHUNK`; each is a file of a `Store`.
 
-    A chunk begins at each file whose name has a digest that is divisible by `CHUNK`. So a new file changes the chunk
-    that it falls into, and no other. Chunks are named by a digest of their files and ``settings``.
+    A chunk begins at each file whose name has a digest that is divisible by `CHUNK`, so a new file only changes one
+    chunk. Chunks are named by a digest of their files and ``settings``.
     """
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
@@ -207,7 +207,7 @@ class Chunks:
             yield self._store.read_table(name, columns)
 
     def remove_others(self) -> None:
-        """Remove chunks of files that are gone or have changed."""
+        """Remove chunks of files that were removed or have changed."""
         expected = set(self.names)
         self._store.remove(*(name for name in self._store.names() if name not in expected))
         self._store.fold()
@@ -222,7 +222,7 @@ def chunk_path(key: str) -> str:
 
 
 def place_in_chunks(lengths: Sequence[int], row: int) -> tuple[int, int]:
-    """Return the chunk, and the position in it, of one of all rows."""
+    """Return the chunk of a row, and the position in the chunk."""
     ends = list(accumulate(lengths))
     chunk = bisect_right(ends, row)
     return chunk, row - (ends[chunk - 1] if chunk else 0)

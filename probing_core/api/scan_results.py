@@ -1,4 +1,4 @@
-"""The results of a scan: answers for all its files, as CSV, Parquet and one page."""
+"""The results of a scan: answers for all files, as CSV, Parquet and HTML."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from probing_core.results.csv_text import csv_text
 from probing_core.run.files import write_atomically, written_atomically
 
 UNREADABLE = "unreadable"
-"""In place of an answer, for files that are not images, or damaged."""
+"""Answer for files that are not images, or corrupted."""
 
 FILE_ANSWERS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
-"""Answers for files, in the order in which counts are shown."""
+"""Answers for files, in display order."""
 
 TABLE_FILE = "verdicts.parquet"
 CSV_FILE = "verdicts.csv"
@@ -73,8 +73,8 @@ class Results:
     """Answers for all files of a scan, in the order of their names.
 
     Attributes:
-        chunks: what was measured.
-        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color`` of every file.
+        chunks: measurements.
+        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color`` of all files.
         errors: one sentence for each file that cannot be read.
     """
 
@@ -92,7 +92,7 @@ class Results:
         )
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
-            for no_color in (False, True):  # apart, since only the first have a guarantee
+            for no_color in (False, True):  # separately, because only the first have a guarantee
                 selected = (judged["no_color"] == no_color) & judged["p"].notna()
                 judged.loc[selected, "q"] = false_discovery_rates(judged.loc[selected, "p"].to_numpy())
         return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
@@ -108,7 +108,7 @@ class Results:
         return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
 
     def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the rows of each chunk, as measured and judged; the edit is named only where one was found."""
+        """Yield the rows of each chunk, with measurements and answers; the edit is only named if one was found."""
         start = 0
         for measured in self.chunks.read(columns):
             judged = self.judged.iloc[start : start + len(measured)]
@@ -148,16 +148,16 @@ def write_tables(out: Path, results: Results, promise: str) -> None:
 
 
 def promise_of(out: Path) -> str:
-    """Return a sentence on how far the error rates of the scan in ``out`` hold.
+    """Return a sentence on the guarantee of the error rates of the scan in ``out``.
 
     Raises:
-        OSError, pyarrow.ArrowException: there is no such table, or it is damaged.
+        OSError, pyarrow.ArrowException: the table does not exist, or is corrupted.
     """
     return (pq.read_schema(out / TABLE_FILE).metadata or {}).get(PROMISE_KEY, b"").decode()
 
 
 def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
-    """Return the thumbnails (WebP) of some rows of the table of the scan in ``out``; empty where there is none."""
+    """Return the thumbnails (WebP) of rows of the table of the scan in ``out``; empty for missing ones."""
     try:
         names, lengths = json.loads((pq.read_schema(out / TABLE_FILE).metadata or {})[PLACES_KEY])
     except (OSError, pa.ArrowException, KeyError, ValueError):
@@ -168,7 +168,7 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
         chunk, place = place_in_chunks(lengths, row)
         if chunk < len(names) and chunk not in chunks:
             chunks[chunk] = []
-            with suppress(OSError, pa.ArrowException):  # gone or damaged, though the table is there
+            with suppress(OSError, pa.ArrowException):  # missing or corrupted, although the table exists
                 table = pq.read_table(out / CHUNKS_FOLDER / names[chunk], columns=["thumbnail"], use_threads=False)
                 chunks[chunk] = table["thumbnail"].to_pylist()
         images = chunks.get(chunk, [])
@@ -177,14 +177,13 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
 
 
 def listed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` as they are listed: by q, or by p if there is none, then by probability; files without an answer
-    come last."""
+    """Return ``rows`` in display order: by q, or by p without q, then by probability; files without an answer last."""
     order = rows.assign(_last=~rows["answer"].isin(ANSWERS), _edited=-rows["edited"].fillna(0.0))
     return rows.loc[order.sort_values(["_last", "q", "p", "_edited", "path"], na_position="last").index]
 
 
 def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
-    """Return the edit of a row (`VERDICT_COLUMNS`); None where none was found."""
+    """Return the edit of a row (`VERDICT_COLUMNS`); None if none was found."""
     probabilities = float(row["group_probability"]), float(row["class_probability"])
     return Edit(row["group"], row["class"], *probabilities) if row["group"] else None
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 IMAGES_CACHED = 64
 
 ANY = "any"
-"""Takes the place of the model in a recipe that has none yet."""
+"""Placeholder of the model in a recipe without models."""
 
 
 class Samples(Sequence[Image]):
@@ -71,7 +71,7 @@ class Samples(Sequence[Image]):
     It has the methods that a data loader needs and can be pickled. Iteration computes several images in parallel.
 
     Args:
-        recipe: how the samples are made from ``corpus``.
+        recipe: recipe of the samples of ``corpus``.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
@@ -81,7 +81,7 @@ class Samples(Sequence[Image]):
         self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for another process, with the plan, so that no process reads all images to make it."""
+        """Return the state for a different process, including the plan, which would require reading all images."""
         _ = self._plan
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
@@ -137,16 +137,21 @@ def samples(
     view: int = VIEW,
     seed: int = 0,
 ) -> Samples:
-    """Return the transformed images on which `score` scores an encoder, for an encoder that runs elsewhere: embed them
-    in order, and give `score` the embeddings (N, D) together with them.
+    """Return the transformed images that `score` embeds, for an encoder that runs elsewhere.
+
+    Embed the samples in their order, and pass the embeddings (N, D) and the samples to `score`.
+
+    >>> samples = probing_core.samples("photos", transforms=["jpeg"], limit=4)
+    >>> len(samples), samples[0].shape
+    (12, (128, 128, 3))
 
     Args:
         images: as in `score`.
-        labels: of the content of ``images``, where they are a list or a data set; by default the data set's own.
-        transforms: names, or sets as in ``--transforms``.
-        limit: number of images, drawn evenly over photographs; by default all.
-        view: pixels of the side of the views.
-        seed: of every random draw.
+        labels: as in `score`.
+        transforms: names of transformations or sets, as in ``--transforms``.
+        limit: maximum number of images, drawn evenly over photographs; by default all.
+        view: side of the views in pixels.
+        seed: random seed.
 
     Raises:
         ProbingError: the images cannot be used; the message says how to fix it.
@@ -166,11 +171,11 @@ def samples(
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
-    """Return ``images`` of `score` and `samples` as a corpus: a corpus unchanged, by default the reference run's, a
-    folder or the name of a corpus, or images and data sets in memory.
+    """Return ``images`` of `score` and `samples` as a corpus: by default the corpus of the reference run; a corpus
+    unchanged; a folder or the name of a corpus; or images and data sets in memory.
 
     Raises:
-        ProbingError: there is no such corpus, the images cannot be read, or labels were given with a folder.
+        ProbingError: the corpus does not exist, images cannot be read, or labels were given with a folder.
     """
     if isinstance(images, Corpus):
         return images
@@ -189,10 +194,10 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
 
 
 MAX_CACHE_BYTES = 2 * 2**30
-"""Bytes of earlier results that are kept; the oldest are removed first."""
+"""Maximum size of cached results in bytes; the oldest are removed first."""
 
 MY_ENCODER = "my/encoder"
-"""Default name of an encoder that has none."""
+"""Default name of an encoder without a name."""
 
 
 def score(
@@ -213,45 +218,45 @@ def score(
     cache: bool = True,
     progress: bool | Progress | None = None,
 ) -> Scores:
-    """Measure what an encoder's embeddings encode besides content: how well linear probes predict from them which
-    transformation was applied.
+    """Measure what the embeddings of an encoder encode besides content, with linear probes of transformations.
+
+    >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
 
     Args:
-        encoder: name of a model, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
-            ``torch.nn.Module``: batch (N, 3, H, W) -> (N, D), which is held in eval mode while it computes; or the
-            embeddings (N, D) of `samples`, row for row.
-        images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, images of Pillow or
-            paths; a data set of torch (items are images, or pairs of an image and its label) or of Hugging Face; or
-            `samples` of any of these. By default the photographs that ship.
-        preprocess: an image of Pillow -> tensor (C, H, W) for a module, like the transforms of torchvision, timm and
-            open_clip. By default, values from 0 to 1, the shorter side resized to ``view`` (bicubic) and the center
-            cropped.
-        labels: of the content of ``images``, where they are a list or a data set; by default the data set's own.
-        transforms: names, or sets as in ``--transforms``; by default the bank.
-        limit: number of images, drawn evenly over photographs; by default all.
-        view: pixels of the side of the views; by default 128.
-        seed: of every random draw; by default 0.
-        studies: whether the studies of a run are computed, too (`Scores.run` has their tables).
-        maps: whether a map of the embeddings is computed, too.
-        name: of an encoder that has none, in the table and in errors.
-        device: where a model or a module computes, as in `load_embedder`; ``auto`` leaves a module where it is.
+        encoder: a model name, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
+            ``torch.nn.Module``: batch (N, 3, H, W) -> (N, D), which is in eval mode meanwhile; or the embeddings
+            (N, D) of `samples`, in their order.
+        images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, Pillow images or paths; a
+            torch data set (items are images, or pairs of an image and its label) or a Hugging Face data set; or
+            `samples`. By default the included photographs.
+        preprocess: transform of a Pillow image to a tensor (C, H, W) for a module, as in torchvision, timm and
+            open_clip. By default, values are from 0 to 1, the shorter side is resized to ``view`` (bicubic) and the
+            center is cropped.
+        labels: content labels of ``images`` if they are a list or a data set; by default the labels of the data set.
+        transforms: names of transformations or sets, as in ``--transforms``; by default the bank.
+        limit: maximum number of images, drawn evenly over photographs; by default all.
+        view: side of the views in pixels; by default 128.
+        seed: random seed; by default 0.
+        studies: whether to compute the studies of a run (`Scores.run` has their tables).
+        maps: whether to compute a map of the embeddings.
+        name: name of a function, module or embeddings in the table and in errors.
+        device: device of a model or module, as in `load_embedder`; ``auto`` does not move a module.
         batch_size: images per call of a function or module; by default 64.
-        cache: whether the result is kept for the next call: embeddings and predictions, no images.
-        progress: whether a line is shown, by default in terminals and notebooks; or an object that receives the
-            progress.
+        cache: whether to cache the result for the next call: embeddings and predictions, no images.
+        progress: whether to show progress, by default in terminals and notebooks; or an object that receives it.
 
     Returns:
-        `Scores`, which display themselves in a notebook; their ``table`` has one row per score.
+        `Scores`, with a readable `repr`; ``table`` has one row per score.
 
     Raises:
         ProbingError: the encoder or the images cannot be used; the message says how to fix it.
     """
     if not cache and (studies or maps):
-        raise BadConfig("Studies and maps are read from what is kept; leave cache=False out.")
+        raise BadConfig("Studies and maps require the cache.", hint="Leave out cache=False.")
     chosen: dict[str, Any] = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     if isinstance(images, Samples) and chosen:
-        raise BadConfig(f"Samples are chosen already; give {', '.join(chosen)} to `samples`.")
+        raise BadConfig(f"Samples are already transformed, so they accept no {', '.join(chosen)}.")
     scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
     if callable(encoder):
         encoder = function_of(encoder, preprocess, scored.recipe.view, device)
@@ -279,12 +284,12 @@ def _scores_of_model(
 
 
 def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
-    """Return whether a model gives different embeddings of the same images when it is called again."""
+    """Return whether a model is not deterministic."""
     return any(recipe.get("answers") == UNSTEADY for recipe in recipes.values())
 
 
 def recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
-    """Return everything that changes the embeddings of a model: weights, preprocessing, versions of libraries."""
+    """Return everything that affects the embeddings of a model: weights, preprocessing, library versions."""
     embedder = load_embedder(model, device=device)
     recipes = embedder.recipes()
     embedder.close()
@@ -292,7 +297,7 @@ def recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of the libraries that make images and their transformed versions."""
+    """Return the versions of the libraries that compute images and transformations."""
     modules = (cv2, np, PIL, scipy)
     return {module.__name__: module.__version__ for module in modules} | {"probing_core": VERSION}
 
@@ -310,17 +315,17 @@ def computed(
     progress: Progress,
     read: Callable[[Run, Path | None], Result],
 ) -> Result:
-    """Return what ``read`` finds in a run that is cached by its inputs, or computed once and removed.
+    """Return the result of ``read`` for a run that is cached by its inputs, or computed and removed.
 
     Args:
         scored: the samples that the model embeds.
         model: name of the model.
-        recipes: of the model (`LoadedEmbedder.recipes`), which are part of the key.
+        recipes: recipes of the model (`LoadedEmbedder.recipes`), which are part of the key.
         graph: the assets that are materialized.
         device: as in `load_embedder`.
         cache: whether the run is kept.
         progress: receives the progress, and is closed.
-        read: (the run, its folder if it is kept) -> result.
+        read: (run, its folder if it is cached) -> result.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -370,15 +375,15 @@ ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
 
 
 def _graph(with_studies: bool, maps: bool) -> AssetGraph:
-    """Return the assets of a run that are materialized: without probes for predictions of new images, and without
-    studies also without the oracles of the content, of which there is one for each transformation."""
+    """Return the assets of a run to materialize: without probes for new images, and without studies also without the
+    content oracles, one per transformation."""
     assets = [*SCORED_ASSETS, *(STUDY_ASSETS if with_studies else ()), *((map_of_embeddings,) if maps else ())]
     graph = without_live(GRAPH.only(asset.path for asset in assets))
     return graph if with_studies else without_oracles(graph)
 
 
 def without_live(graph: AssetGraph) -> AssetGraph:
-    """Return the graph whose probes of transformations are trained without those for predictions of new images."""
+    """Return the graph without probes for new images."""
     return graph.replacing(replace(graph.asset(train.fine.path), function=train.fine_alone))
 
 
@@ -411,7 +416,7 @@ def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) ->
 
 def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
     """Return a function or module as a function of images."""
-    torch = sys.modules.get("torch")  # whoever has a module has imported it
+    torch = sys.modules.get("torch")  # a module exists only if torch was imported
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
@@ -423,21 +428,21 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
     matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
     if matrix.ndim == 0 or len(matrix) != len(scored):
         raise BadArray(
-            f"An array of embeddings has one row for each of the {len(scored):,} samples, in the order of "
-            f"`probing_core.samples` with the same arguments; got the shape {matrix.shape}."
+            f"An array of embeddings must have one row for each of the {len(scored):,} samples, in their order, but "
+            f"has the shape {matrix.shape}."
         )
     return matrix
 
 
 def _used(root: Path, timeout: float = -1) -> FileLock:
-    """Return the lock for using the result ``root``; a second process that wants it waits for the first."""
+    """Return the lock of the result ``root``, which a second process waits for."""
     locks = root.parent.with_name("scores-in-use")
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / root.name, timeout=timeout, thread_local=False)
 
 
 def _forget_oldest(place: Path, newest: Path) -> None:
-    """Remove the results that were used longest ago, until the rest is small enough; those in use stay.
+    """Remove the least recently used results, except those in use, until the rest is small enough.
 
     Raises:
         OSError: another process removed something meanwhile.

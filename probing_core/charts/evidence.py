@@ -19,7 +19,7 @@ MARGIN_OF_RANGE = 0.04
 
 
 def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
-    """Draw the edit score of an image among those of photographs, as a strip of one tick each.
+    """Draw the edit score of an image among the scores of photographs, as a strip with one tick each.
 
     Args:
         clean, edited: (n,) and (m,) scores of photographs; the second may be empty.

@@ -16,7 +16,7 @@ ROW_PX = 22
 """Height of a row in pixels."""
 
 TITLE_PX, CHARACTER_PX = 40, 4
-"""Height of a slanted title in pixels: that of an empty one, and that of each character."""
+"""Height of a slanted title in pixels: of an empty title, and of each character."""
 
 
 @dataclass(frozen=True)

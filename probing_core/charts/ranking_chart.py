@@ -109,7 +109,7 @@ def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
 
 
 def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
-    """Return model -> how it compares with the best one, in words."""
+    """Return model -> its comparison with the best one, as text."""
     comparisons = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):

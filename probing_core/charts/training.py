@@ -14,9 +14,9 @@ from probing_core.charts.theme import SYMBOLS, Theme
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
     "groups": ("by group of transformations", "recall (%)"),
-    "shift": ("an untouched picture", "shift (1: as far as another picture)"),
+    "shift": ("clean images", "shift (1: as far as a different photograph)"),
 }
-"""Panel -> its title, and that of its vertical axis."""
+"""Panel -> its title, and the title of its vertical axis."""
 
 GROUP_SUBSET = "group:"
 """Same as in `probing_core.compute.names`, which no chart imports."""

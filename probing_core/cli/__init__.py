@@ -2,7 +2,8 @@
 
 Each module has ``EXAMPLE``; ``add(parser)``, which adds the arguments; and ``run(options)``, which calls one public
 function, prints its result and returns the exit code. Exit codes are 0 for success, 2 for invalid input or corrupted
-files (one ``error:`` line each), and 1 for any other failure. Commands for which 1 is a result use ``FAILED`` instead.
+files (one ``error:`` line each, and a ``hint:`` line after it if there is a hint), and 1 for any other failure.
+Commands for which 1 is a result use ``FAILED`` instead.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
     if plugin_frames:
         place = f"'{plugin_frames[-1].filename}', line {plugin_frames[-1].lineno}"
         failed = f"{place}, failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
-        return fail(ProbingError(f"{failed}. Run `probing --traceback ...` to see the traceback."))
+        return fail(ProbingError(f"{failed}.", hint="Run `probing --traceback ...` to see the traceback."))
     print(
         f"error: {type(error).__name__}: {one_line(error)} (a bug; run `probing --traceback ...` to see the traceback)",
         file=sys.stderr,

@@ -66,5 +66,5 @@ def _app() -> Path:
     """Return the path of the dashboard script without importing it: the core does not depend on the dashboard."""
     package = find_spec("dashboard")
     if package is None or package.origin is None:
-        raise BadConfig("The dashboard is not installed. Run `pip install .` in a clone, or install the wheel.")
+        raise BadConfig("The dashboard is not installed.", hint="Run `pip install .` in a clone, or install the wheel.")
     return Path(package.origin).parent / "app.py"

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
                 "input_size": spec.input_size,
                 "download_mb": spec.download_mb,
                 "license": spec.license,
-                "why_not": state.why_not,
+                "why_not": " ".join(filter(None, (state.why_not and f"{state.why_not}.", state.hint))),
             }
         )
     return print_list(CATALOG.problems, rows, options.json)

@@ -41,12 +41,15 @@ def run(options: argparse.Namespace) -> int:
 
     if options.write is not None:
         if options.a is not None:
-            raise BadConfig("`--write DIR` only writes the golden images. Compare the pipelines in a separate call.")
+            raise BadConfig("--write only writes the golden images. Compare the pipelines in a separate call.")
         count = write_golden(options.write)
         print(f"Wrote {count} golden images and their list to {options.write}. Embed them in the order of the list.")
         return 0
     if options.b is None:
-        raise BadConfig("Pass two pipelines: `probing parity A B`. To write the golden images, use `--write DIR`.")
+        raise BadConfig(
+            "Pass two pipelines.",
+            hint="Run `probing parity A B`, or `probing parity --write DIR` for the images.",
+        )
     a, b = (function_or_name(text) for text in (options.a, options.b))
     arguments = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}
     progress = terminal()

@@ -83,7 +83,10 @@ def _safe(value: Any) -> Any:
 
 
 def fail(error: ProbingError) -> int:
+    """Print an error, and its hint on a second line, and return the exit code."""
     print(f"error: {one_line(error)}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
     return 2
 
 

@@ -21,16 +21,16 @@ from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
 MAP_NEIGHBORS = 15
-"""Neighbors that decide the place of a sample."""
+"""Number of neighbors for the place of a sample."""
 
 LANDMARKS = 50_000
-"""Samples that UMAP places, in whole images."""
+"""Maximum number of samples that UMAP places, in whole images."""
 
 POSITION_STEP = np.float32(1 / 1024)
-"""Positions are rounded to this, less than a pixel of any screen, which halves their files."""
+"""Precision of positions, less than a pixel of any screen. Rounding halves the size of the files."""
 
 MAP_ROWS = 8192
-"""Embeddings in memory at once while means are taken and rows are placed, in addition to those of the landmarks."""
+"""Number of embeddings in memory while means are computed and rows are placed, in addition to the landmarks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +98,13 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
 def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
     """Return the nearest samples of other photographs for every sample.
 
-    Neighbors are by the cosine after the mean is subtracted, as on maps; exact among up to `LANDMARKS` samples, and
-    among as many, in whole images, where there are more. Where a run has several repetitions, the samples of the first
-    have a second row with their nearest within it.
+    Similarity is the cosine after the mean is subtracted, as on maps. The search is exact among up to `LANDMARKS`
+    samples; of more samples, it uses that many, in whole images. In runs with several repetitions, samples of the first
+    one have a second row with the nearest samples of the first repetition.
 
     Args:
-        X: (N, D) embeddings, or a reading of them (`read_as`).
-        samples: their columns ``sample``, ``image_id``, ``base_id`` and ``repetition``.
+        X: (N, D) embeddings in a projection (`read_as`).
+        samples: columns ``sample``, ``image_id``, ``base_id`` and ``repetition``.
 
     Returns:
         ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows; the largest number
@@ -140,8 +140,8 @@ def place_others(
 ) -> np.ndarray:
     """Return (N, 2) ``float32`` places of all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks.
 
-    A row is at the mean of its nearest landmarks' ``points`` (L, 2), weighted by nearness; ``landmarks`` (L,) are
-    positions of rows.
+    A row is placed at the mean of the ``points`` (L, 2) of its nearest landmarks, weighted by similarity. ``landmarks``
+    (L,) are row numbers.
     """
     gallery = embeddings[landmarks]
     mean = gallery.mean(axis=0)
@@ -159,8 +159,8 @@ def place_others(
 def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     """Return UMAP coordinates (N, 2) ``float32`` by cosine distance between centered embeddings.
 
-    Neighbors are exact and the start is the first two principal components, so that a seed gives the same map and
-    similar data give similar ones (McInnes et al. 2018; Kobak & Linderman 2021 on the start).
+    Neighbors are exact and the initial positions are the first two principal components: a seed gives the same map, and
+    similar data give similar maps (McInnes et al. 2018; Kobak & Linderman 2021 on the start).
     """
     import umap
 
@@ -171,7 +171,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     rows = unit(centered, np.float32)
     indices, cosines = nearest(rows, rows, neighbors, self_first=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
-    # The sign of a column is arbitrary: unless fixed, another library build would mirror the map.
+    # The sign of a column is arbitrary: unless fixed, a different library build could mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
     start = centered @ axes.astype(np.float32)
     start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
@@ -189,9 +189,9 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 @cache  # once per process
 def _compile_once() -> None:
-    """Have Numba store what UMAP would otherwise make it compile in every process."""
+    """Cache compiled functions of UMAP, which Numba would otherwise compile in every process."""
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):
-        with suppress(AttributeError):  # another UMAP, or a Numba that does not compile
+        with suppress(AttributeError):  # a different version of UMAP, or of Numba without a compiler
             getattr(umap_, name).enable_caching()

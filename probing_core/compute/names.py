@@ -6,32 +6,32 @@ MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
-"""The main samples, and series in addition to them (`probing_core.compute.sampling.series`)."""
+"""The main samples, and additional series (`probing_core.compute.sampling.series`)."""
 
 VARIANCE = "variance-"
-"""Prefix of the tasks of ``tables/layers.parquet`` that are parts of the variance."""
+"""Prefix of the fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
 
 FINE = "fine"
-"""The task of predicting the transformation, and the score by that name."""
+"""Task of predicting the transformation, and its score."""
 
 DEPLOYMENT = "deployment"
-"""The probe that predicts new images."""
+"""Probe for new images."""
 
 NOTICING = "noticing"
 """Temperature and offset that turn the score of the probe `DEPLOYMENT` into the probability of an edit."""
 
 CALIBRATED = "fine-calibrated"
-"""The probe of the fine task at its temperature; live predictions have another one."""
+"""Probe of the fine task at its temperature. New images use a different probe."""
 
 ORACLE = "content-oracle"
-"""Predictions of the content by probes that learned from images with the same transform."""
+"""Predictions of the content by probes that were trained on images with the same transformation."""
 
 OTHER_PROBES = "fine-mlp-knn"
 
 GROUP_SUBSET = "group:"
 
 DETECTOR = "detector"
-"""Name under which the detector of edited images answers, next to models."""
+"""Name of the detector of edited images among models."""
 
 DONE, EVERYTHING = "done", "everything"
 READINGS = (DONE, EVERYTHING)
@@ -44,5 +44,5 @@ ALL_REPETITIONS = -1
 """Value of the column ``among`` for neighbors among all repetitions."""
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
-"""Values of the column ``result`` of the table of claims. Not supported: a part of the claim is significantly the other
-way round."""
+"""Values of the column ``result`` of the table of claims. Not supported: a contrast is significant in the opposite
+direction."""

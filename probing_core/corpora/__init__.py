@@ -64,7 +64,7 @@ def open_corpus(name: str) -> Corpus:
 
 
 def absolute_name(name: str) -> str:
-    """Return ``name`` with an absolute path, if it has a path, so that it does not depend on the working directory."""
+    """Return ``name`` with an absolute path if it has a path, to be independent of the working directory."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)

@@ -12,7 +12,7 @@ from probing_core.images import Image
 
 
 class CorpusPart(Corpus):
-    """Those images of a corpus that a run chose.
+    """The images of a corpus that a run uses.
 
     Args:
         whole: the corpus.

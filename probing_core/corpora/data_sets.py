@@ -202,7 +202,10 @@ class HubCorpus(DigestedCorpus):
 def open_hub(argument: str) -> HubCorpus:
     """Open ``hub:NAME``: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
     if find_spec("datasets") is None:
-        raise BadCorpus(f"hub:{argument} requires the package datasets. Run pip install 'datasets>=3'.")
+        raise BadCorpus(
+            f"hub:{argument} requires the package datasets, which is not installed.",
+            hint="Run `pip install 'datasets>=3'`.",
+        )
     folder = user_path(argument)
     is_local = folder.is_dir()
     parts = argument.split("/")

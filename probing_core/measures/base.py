@@ -1,6 +1,6 @@
-"""Measures: a number with a unit, bounds, a direction and a definition, and for a score also its function.
+"""Measures: numbers with a unit, bounds, a direction and a definition; scores also have a function.
 
-Tables and charts read all but the function, which `probing_core.compute.evaluation.score_rows` calls.
+Tables and charts use everything except the function, which `probing_core.compute.evaluation.score_rows` calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from probing_core.measures.statistics import ClusterSums
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predictions of a probe for N samples, as a score reads them.
+    """Predictions of a probe for N samples, the input of a score.
 
     Attributes:
         truth, predicted: (N,) class indices.
@@ -36,24 +36,24 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A measure as tables, charts and the evaluation need it.
+    """A measure, for tables, charts and the evaluation.
 
     Attributes:
-        name: as in tables, ``balanced-accuracy``.
-        title: for people, ``balanced accuracy``.
+        name: name in tables, ``balanced-accuracy``.
+        title: display name, ``balanced accuracy``.
         unit: ``fraction``, ``nats``, ``bits``, ...
         low, high: bounds of the values; None if there is no bound.
         higher_is_better: direction; None if neither direction is better.
         definition: one sentence.
         formula: the definition in symbols, as plain text.
-        source: of the definition.
-        has_interval: False where a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw,
-            so that the interval may not include the value.
-        score: predictions -> the score as sums by photograph, or None where the predictions lack what it needs. The
-            table of scores has it for every probe, over the samples whose transforms it learned (subset ``seen``). None
-            for measures of particular subsets (`probing_core.compute.evaluation.score_rows`) and of studies
-            (`probing_core.compute.studies`).
-        chance: number of classes -> the score of guessing; NaN where it is unknown.
+        source: source of the definition.
+        has_interval: False if a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw, and
+            the interval may not include the value.
+        score: predictions -> the score as sums by photograph, or None if the predictions lack an input. The table of
+            scores contains it for every probe, over the transformations that the probe was trained on (subset
+            ``seen``). None for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of
+            studies (`probing_core.compute.studies`).
+        chance: number of classes -> score of random guessing; NaN if unknown.
     """
 
     name: str

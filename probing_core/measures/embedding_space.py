@@ -40,15 +40,15 @@ MIN_VARIANCE_PHOTOGRAPHS = 3
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
-    """Return the share of each variance component in the sum of all, with its interval over photographs.
+    """Return each variance component as a fraction of their sum, with its interval over photographs.
 
-    A two-way analysis of variance with random effects: photographs (content), transformations (look), their
+    A two-way analysis of variance with random effects: photographs (content), transformations (appearance), their
     interaction (both), and repetitions (rest), whose mean squares are set equal to their expectations (Searle, Casella
     & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. With one repetition, interaction
     and rest are not separated, and ``rest`` is their sum.
 
-    The interval is a jackknife over photographs (Tukey), from 6 photographs up. A bootstrap would be biased, since a
-    photograph that is drawn twice adds no variance.
+    The interval is a jackknife over photographs (Tukey), for at least 6 photographs. A bootstrap would be biased,
+    because a photograph that is drawn twice adds no variance.
 
     Args:
         X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.

@@ -94,7 +94,7 @@ SAME_COSINE = 2e-6
 
 
 def directions(X: np.ndarray) -> np.ndarray:
-    """Return embeddings (N, D) as ``float32`` with unit norm, so that inner products are cosines.
+    """Return embeddings (N, D) as ``float32`` with unit norm, whose inner products are cosines.
 
     Hashes are compared by Hamming distance h. With values -1 and 1 (`signed`), their cosine is 1 - 2 h / D.
     """
@@ -153,7 +153,7 @@ UNRELATED = 0.001
 """False positive rate of duplicate detection on unrelated pairs, for the comparison of models."""
 
 KEPT = 4
-"""Ratio of stored pairs to pairs above the threshold, so that bootstrap thresholds are among the stored pairs."""
+"""Ratio of stored pairs to pairs above the threshold, which keeps bootstrap thresholds among the stored pairs."""
 
 CHUNK_NUMBERS = 2**22
 """Number of bootstrap weights of pairs per chunk."""
@@ -234,8 +234,10 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return (N,) how many of the ``k`` nearest of each row of ``X`` (see `nearest`) have its look; ties are in random
-    order, and rows of one group of ``groups`` (N,) are not neighbors."""
+    """Return (N,) how many of the ``k`` nearest neighbors of each row (see `nearest`) have the same appearance.
+
+    Ties are in random order, and rows of the same group of ``groups`` (N,) are not neighbors.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, groups = X[shuffled], looks[shuffled], groups[shuffled]
     neighbors, cosines = nearest(X, X, min(k, len(X) - 1), groups=(groups, groups))
@@ -246,17 +248,19 @@ def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEA
 def content_accuracy(
     queries: np.ndarray, gallery: np.ndarray, truth: np.ndarray, labels: np.ndarray, k: int, seed: int = 0
 ) -> np.ndarray:
-    """Return (P,) the share of looks under which the label of a query is that of most of its ``k`` nearest.
+    """Return (P,) the fraction of appearances of a query with the same label as most of its ``k`` nearest neighbors.
 
-    Each picture of the gallery has a random look, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Among equally
-    frequent labels, the nearer one counts.
+    Each gallery image has a random appearance, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Of equally
+    frequent labels, the nearer one wins.
 
     Args:
         queries, gallery: (P, T, D) and (G, T, D) embeddings of length 1, of every picture in every look.
         truth, labels: (P,) and (G,) numbers of classes from 0.
     """
     looks = queries.shape[1]
-    flat = np.ascontiguousarray(gallery.transpose(1, 0, 2)).reshape(-1, gallery.shape[2])  # look by look
+    flat = np.ascontiguousarray(gallery.transpose(1, 0, 2)).reshape(
+        -1, gallery.shape[2]
+    )  # one appearance after the other
     hits = np.zeros(len(queries))
     drawn = np.random.default_rng(seed).integers(looks, size=(RANDOM_DRAWS, len(gallery)))
     places = np.arange(len(gallery))

@@ -87,7 +87,8 @@ _KNOWN = {
     "baseline/dhash": "Image hash (dhash)",
     "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
 }
-_TRANSFORMS = {"identity": "Clean", "jpeg": "JPEG"}
+_CLEAN = "clean"
+_TRANSFORMS = {"identity": _CLEAN.capitalize(), "jpeg": "JPEG"}
 _LIBRARIES = {
     "timm": "timm",
     "open_clip": "open_clip",
@@ -131,6 +132,11 @@ def _option_title(option: str) -> str:
 def transform_title(transform: str) -> str:
     """Return the display name of a transformation: ``Gaussian blur`` for ``gaussian-blur``."""
     return _TRANSFORMS.get(transform, (transform[:1].upper() + transform[1:]).replace("-", " "))
+
+
+def group_title(group: str) -> str:
+    """Return the display name of a group of transformations: ``clean`` for ``identity``, otherwise its name."""
+    return _CLEAN if group == "identity" else group
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:

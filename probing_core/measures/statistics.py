@@ -190,7 +190,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
-    """Return the 97.5 % quantile of Student's t with ``freedom`` degrees of freedom."""
+    """Return the 97.5% quantile of Student's t with ``freedom`` degrees of freedom."""
     # scipy.stats is slow to import, and its import fails while a different thread imports PyTorch.
     from scipy.special import stdtrit
 
@@ -277,8 +277,8 @@ FLIPPED_AT_ONCE = 2**17
 def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
     """Return two-sided p-values of all pairs, adjusted for multiple testing.
 
-    Each flip exchanges the scores of every two models in a random half of the clusters, so that one flip serves all
-    pairs and keeps their correlations. The statistic of a pair is its squared difference divided by the sum of squared
+    Each flip exchanges the scores of every two models in a random half of the clusters: one flip serves all pairs and
+    keeps their correlations. The statistic of a pair is its squared difference divided by the sum of squared
     differences of the clusters, a monotone function of the squared t statistic. The p-values step down over all pairs
     by the distribution of the maximum (Westfall & Young 1993, algorithm 4.1), which bounds the probability of any false
     claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips are tried.

@@ -139,7 +139,7 @@ def parse_known(name: str) -> ModelName:
         )
     else:
         problem = not_in_catalog(parsed.base, CATALOG.names)
-    raise UnknownName(" ".join((problem, *CATALOG.problems)))
+    raise UnknownName(" ".join((problem, *CATALOG.problems)), hint="Run `probing models` to list all models.")
 
 
 def refuse_absent(name: str) -> None:
@@ -173,12 +173,16 @@ def locate(name: str) -> tuple[EmbedderSpec, str]:
     if availability.available or "weights" in parsed.options:
         return spec, ""
     if not availability.download_from:
-        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.")
+        raise ModelUnavailable(f"'{parsed.base}' cannot be used: {availability.why_not}.", hint=availability.hint)
     return spec, availability.download_from
 
 
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
-    """Load the model called ``name``.
+    """Load a model.
+
+    >>> embedder = probing_core.load_embedder("baseline/dhash")
+    >>> embedder.embed([np.zeros((128, 128, 3), np.uint8)]).shape
+    (1, 64)
 
     Args:
         name: ``NAME@pool=mean@layer=6@weights=PATH``.

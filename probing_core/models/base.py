@@ -57,12 +57,15 @@ class Availability:
     """Whether a model is available, and the reason if it is not.
 
     Attributes:
+        why_not: end of the sentence "It cannot be used: ...".
         download_from: URL of the server with the weights (``https://host``), if the model can be downloaded.
+        hint: a command that makes it available, as a sentence.
     """
 
     available: bool
     why_not: str = ""
     download_from: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

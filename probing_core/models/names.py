@@ -113,10 +113,12 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
 
     Args:
         lacks: beginning of the sentence ("timm has no model").
-        listing: function that lists ``known``, if there are too many for a message.
+        listing: Python call that lists ``known``, if there are too many for a message.
     """
-    there_are = f"`{listing}` lists them." if listing else f"Available: {', '.join(known) or 'none'}."
-    return UnknownName(f"{lacks} '{name}'.{suggest(name, known)} {there_are}")
+    message = f"{lacks} '{name}'.{suggest(name, known)}"
+    if listing:
+        return UnknownName(message, hint=f"In Python, `{listing}` lists all of them.")
+    return UnknownName(f"{message} Available: {', '.join(known) or 'none'}.")
 
 
 def not_in_catalog(name: str, known: Collection[str]) -> str:
@@ -125,14 +127,14 @@ def not_in_catalog(name: str, known: Collection[str]) -> str:
     same_ending = [entry for entry in known if entry.rpartition(":")[2] == name]
     path = user_path(name)
     if suggestion := suggest(name, unprefixed) or suggest(name, same_ending):
-        hint = suggestion.strip()
+        advice = suggestion.strip()
     elif path.suffix == ".onnx":
-        hint = f"For an ONNX file, use 'onnx:{name}'."
+        advice = f"For an ONNX file, use 'onnx:{name}'."
     elif "/" in name:
-        hint = f"For a Hugging Face repository, use 'hf:{name}'."
+        advice = f"For a Hugging Face repository, use 'hf:{name}'."
     else:
-        hint = f"For a model of a library, use 'timm:{name}' or 'torchvision:{name}'."
-    return f"There is no model called '{name}'. {hint} Run `probing models` to list all models."
+        advice = f"For a model of a library, use 'timm:{name}' or 'torchvision:{name}'."
+    return f"'{name}' is not a known model. {advice}"
 
 
 def local_folder(model: str) -> Path | None:

@@ -65,8 +65,8 @@ def _check(name: str) -> Availability:
         return Availability(True)
     return Availability(
         False,
-        f"its weights are missing: '{path}'. Reinstall the project, or train the encoder in a clone with "
-        f"`python -m lab.pretraining {name} --corpus C --out DIR` and copy encoder.safetensors to that path",
+        f"its weights '{path}' are missing",
+        hint=f"Reinstall the project, or train them with `python -m lab.pretraining {name} --corpus C --out DIR`.",
     )
 
 

@@ -60,6 +60,6 @@ def expected(what: str) -> Iterator[None]:
         yield
     except (BadArray, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise BadRun(
-            f"{what} was expected, but the file is corrupted or has a different format. Run `probing run` to "
-            f"recompute it."
+            f"{what} was expected, but the file is corrupted or has a different format.",
+            hint="Run `probing run` to recompute it.",
         ) from error

@@ -19,7 +19,7 @@ class FitFacts:
 
     Attributes:
         penalty: chosen hyperparameter: penalty of a linear probe, weight decay of an MLP, or k of kNN.
-        at_edge: whether the penalty is at the edge of its grid, so that a better value may be outside.
+        at_edge: whether the penalty is at the edge of its grid: a better value may be outside.
         converged: whether the optimizer reached its tolerance with this penalty.
         iterations: number of optimizer iterations with this penalty.
         validation_loss: mean negative log-likelihood in nats on the validation rows.

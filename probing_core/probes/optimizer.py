@@ -7,7 +7,7 @@ The objective is minimized over V (D, K), where the last of the D columns of X i
 The method is L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 7.4), started from a metric: the
 penalized Gram matrix of the rows, each weighted by the mean over classes of p (1 - p), which is the trace of the
 softmax's Hessian. (With weight 1/2 for every row it would be the bound of Böhning, Ann. Inst. Statist. Math. 44, 1992,
-which is fifteen times too large for 31 classes.) Logits are linear in the step, so that the line search needs no
+which is fifteen times too large for 31 classes.) Logits are linear in the step, so the line search needs no
 product with X.
 """
 

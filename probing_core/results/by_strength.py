@@ -13,7 +13,7 @@ from probing_core.results.ranking import encoders_of
 from probing_core.results.summaries import pick, recalls
 
 OTHERS = ""
-"""Class of the row that holds all remaining classes together."""
+"""Class of the row with all remaining classes."""
 
 
 def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, most: int) -> p
 
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:
-    """Return transform -> median recall over encoders, each network once; over baselines where there is no encoder."""
+    """Return transformation -> median recall over encoders (each network once), or over baselines without encoders."""
     rows = recalls(scores, "transform")
     if rows.empty:
         return pd.Series(dtype=float)
@@ -75,12 +75,12 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
 
 
 def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:
-    """Return transform -> median detection threshold over encoders, each network once; over baselines where there is no
-    encoder. NaN where half of the models do not detect it.
+    """Return transformation -> median detection threshold over encoders (each network once), or over baselines without
+    encoders. It is NaN if half of the models do not detect the transformation.
 
     Args:
         thresholds: table of a run.
-        falling: transformations of which smaller numbers are stronger, as for JPEG quality.
+        falling: transformations with smaller numbers for stronger effects, as for JPEG quality.
     """
     if thresholds.empty:
         return pd.Series(dtype=float)

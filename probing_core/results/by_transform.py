@@ -35,7 +35,7 @@ def thresholds_by_model(run: RunTables) -> pd.DataFrame:
 
     Columns: ``transform``, ``model``, ``value``, ``low``, ``high`` in the unit of the transformation, ``censored``
     (``above``: not detected at any tested strength, ``below``: detected at every one), and ``relative`` (see
-    `relative_strength`; 1 for what is not detected, NaN for a transformation that is not loaded).
+    `relative_strength`; 1 if it is not detected, NaN if the transformation is not loaded).
     """
     rows = run.table(layout.table_path("thresholds"))
     if rows.empty:
@@ -56,9 +56,9 @@ def _relative(name: str, strength: float) -> float:
 
 
 def relative_strength(transform: Transform, strength: float) -> float:
-    """Return a strength as a fraction of the strongest one in training: 0 changes nothing, 1 is the strongest.
+    """Return a strength as a fraction of the strongest one in training: 0 is neutral, 1 is the strongest.
 
-    Without a strength that changes nothing, 0 is the weakest strength in training.
+    Without a neutral strength, 0 is the weakest strength in training.
     """
     zero = transform.weakest if transform.neutral is None else transform.neutral
     return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
@@ -68,7 +68,7 @@ def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: b
     """Return the transformations by group, the hardest group and the hardest of each group first.
 
     Args:
-        rows: ``transform``, ``model`` and ``column``, of which the median over the encoders counts.
+        rows: ``transform``, ``model`` and ``column``, whose median over the encoders determines the order.
         descending: whether large values are hard.
     """
     medians = encoders_of(rows).groupby("transform")[column].median()

@@ -1,4 +1,4 @@
-"""The five claims in words: what they say, what their tests found, and the numbers behind that."""
+"""Sentences on the five claims: the claims, the results of their tests, and the numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLAIMS = (
     "The five foundation objectives encode more non-semantic information than supervised training.",
     "Encoding more about appearance does not come at the expense of content.",
 )
-"""What the abstract claims, in this project's words; the table of claims has their numbers, from 1."""
+"""The claims of the abstract, paraphrased; the table of claims numbers them from 1."""
 
 ABOUT_CLAIMS = (
     "The abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610) makes five claims. "
@@ -62,10 +62,10 @@ def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
 
 
 def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return what the test of a claim found; empty where the table has no number of it.
+    """Return a sentence on the evidence for a claim, or an empty string if the table has no numbers.
 
     Args:
-        row: of the table of claims.
+        row: row of the table of claims.
     """
     found = {name: row[name] for name in row.keys() if pd.notna(row[name])}  # noqa: SIM118 -- of a Series too
     if "transformations" in found:
@@ -115,7 +115,7 @@ def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
 
 
 def accuracies_in_words(roles: pd.DataFrame) -> str:
-    """Return the accuracies that claim 5 correlates; empty where a run has no table of roles.
+    """Return the accuracies that claim 5 correlates, or an empty string if the run has no table of roles.
 
     Args:
         roles: rows of the table of roles, of one set of encoders.
@@ -131,12 +131,11 @@ def accuracies_in_words(roles: pd.DataFrame) -> str:
 DIFFERENT = "significant"
 NOT_DISTINGUISHED = "not significant"
 ALONE = "significant only without correction"
-"""Results of the test of a difference. Holm's correction is over all contrasts of a set of encoders, which were named
-before the test."""
+"""Results of the test of a difference. Holm correction is over all planned contrasts of a set of encoders."""
 
 
 def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the differences that decide a claim, and over what their intervals are.
+    """Return the differences that decide a claim, and the unit of their intervals.
 
     Args:
         contrasts: rows of the table of contrasts, of one claim and one set of encoders.

@@ -12,7 +12,7 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
-"""Placeholder in a command, with a number, for a collection that is not on this machine."""
+"""Placeholder in a command, with a number, for a corpus that is not on this machine."""
 
 LOCAL = ("folder", "parquet")
 """Kinds of corpora that are always named by a path."""

@@ -1,4 +1,4 @@
-"""Models compared on the same photographs: within a run, between runs or between files of scores."""
+"""Comparison of models on the same photographs: within a run, between runs or between files of scores."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ from probing_core.run.store import digest
 from probing_core.transforms.base import GROUPS
 
 GROUP = "group"
-"""The group task over its three rotations: every group is tested on members that its probe has not seen."""
+"""The group task over its three folds: every group is tested on members that were not in training."""
 
 
 Tested = Callable[[str], pd.DataFrame]
-"""Task -> predictions with the columns that `accuracy_of` and `of_subset` read."""
+"""Task -> predictions with the columns for `accuracy_of` and `of_subset`."""
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
-"""(Task, subset, measure) -> that score."""
+"""(Task, subset, measure) -> score."""
 
 COMPARED = (
     "model", "other", "task", "subset", "measure", "value", "other_value", "difference", "low", "high", "p",
@@ -65,8 +65,8 @@ COMPARED = (
 
 
 def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
-    """Return the in-group hit rate at members of the bank that a probe has not seen, averaged over rotations, over the
-    photographs that all of them tested."""
+    """Return the recall of the group for unseen transformations of the bank, averaged over folds, over the photographs
+    that were tested in all folds."""
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     return mean_over([accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)])
 
@@ -98,7 +98,7 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
-    """Return ``group``, the ``recall`` of ``model`` in each group of transforms, ``recall_other``, and their
+    """Return ``group``, the ``recall`` of ``model`` in each group of transformations, ``recall_other``, and their
     ``difference``, the largest first."""
     recall = recall_by_group(run).pivot(index="group", columns="model", values="value")
     table = recall.reindex(columns=[model, other]).set_axis(["recall", "recall_other"], axis=1)
@@ -112,14 +112,14 @@ def tested_by(run: Run, model: str) -> Tested:
 
 
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
-    """Return every score by which two models are compared."""
+    """Return all scores for the comparison of two models."""
     found = Contrasts()
     fine, content = tested(FINE), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
         found[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
-            # For a group, every wrong answer outside of it counts alike.
+            # For a group, all wrong predictions outside of it are equal.
             found[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
         found[GROUP, "unseen", measure_of("unseen")] = hidden
@@ -129,7 +129,7 @@ def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
 
 
 FORMAT = 1
-"""Version of the format of a file of scores."""
+"""Version of the format of score files."""
 
 SUFFIX = ".json"
 
@@ -143,7 +143,7 @@ class Comparison:
     Attributes:
         table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``,
             ``subset`` and ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over
-            ``unseen`` members (the mean of the rotations), and ``content``; ``value`` and ``other_value``, both over
+            ``unseen`` members (the mean of the folds), and ``content``; ``value`` and ``other_value``, both over
             the photographs that both were tested on; their ``difference``, the first minus the second, with the
             interval ``low`` to ``high``; ``p``, two-sided; ``photographs``. With ``max_drop`` also ``worse``.
         split: whose photographs were compared, ``test`` or ``val``.
@@ -162,7 +162,7 @@ class Comparison:
     def __str__(self) -> str:
         parts = []
         for (model, other), rows in self.table.groupby(["model", "other"], sort=False):
-            title = f"{model} less {other}:" if model != other else f"{model}, in A less in B:"
+            title = f"{model} minus {other}:" if model != other else f"{model}, in A minus in B:"
             parts.append(f"{title}\n{text_table(_shown(rows))}\n")
         return "\n".join([*parts, self._explained])
 
@@ -176,13 +176,12 @@ class Comparison:
     def _explained(self) -> str:
         if self.max_drop is None:
             return (
-                f"Difference: points, with its 95% interval over the photographs of {self.split} that both were "
-                f"tested on; p: paired sign flips by photograph, corrected by Holm over the rows of a pair."
+                f"Difference in percentage points with its 95% CI over the {self.split} photographs of both models; p: "
+                f"paired sign flips by photograph, Holm-corrected over the rows of a pair of models."
             )
         return (
-            f"Difference: points, over photographs of {self.split}, with the interval at the level that Holm's "
-            f"correction gives the row; worse: the whole interval is above {in_points(self.max_drop)} "
-            f"({len(self.worse)} of {len(self.table)} rows)."
+            f"Difference in percentage points over {self.split} photographs, with a Holm-corrected interval; worse: "
+            f"the whole interval is above {in_points(self.max_drop)} ({len(self.worse)} of {len(self.table)} rows)."
         )
 
 
@@ -203,27 +202,31 @@ def compare(
 ) -> Comparison:
     """Compare two models of a run, the models of two runs, or two files that `Scores.save` wrote.
 
-    Every model that two runs share is compared with itself. If they share none and each has one, these two are
-    compared. Files hold scores of the split ``val``. With ``max_drop``, models and runs are compared on ``val``, too:
-    then a model may be checked as often as you like, while selecting models on ``test`` would bias it.
+    Every model that two runs share is compared with itself. If they share none and each has one model, these two are
+    compared. Files contain scores of the split ``val``. With ``max_drop``, models and runs are also compared on
+    ``val``: frequent checks then do not select a model on the split ``test``.
+
+    >>> comparison = probing_core.compare("zoo/clip", "zoo/can")
+    >>> round(float(comparison.table["difference"][0]), 2)
+    0.06
 
     Args:
-        a: name of a model, a run, or a file; with ``max_drop`` the earlier one.
-        b: another one of the same kind; with ``max_drop`` the current one.
-        run: of the models; by default the reference run.
-        max_drop: allowed drop, a fraction from 0 to 1: 0.01 is one point. Intervals are then Student's t with the
-            standard error of the bootstrap over photographs, each at the level that Holm's procedure gives its row
-            (Holm 1979): if no model changed, at most 5% have a row that is worse.
+        a: name of a model, a run, or a file; with ``max_drop``, the earlier one.
+        b: the second model, run or file; with ``max_drop``, the current one.
+        run: the run of the models; by default the reference run.
+        max_drop: allowed drop, a fraction from 0 to 1: 0.01 is one percentage point. Intervals are then Student's t
+            with the standard error of the bootstrap over photographs, at the level of Holm's procedure (Holm 1979):
+            if no model changed, the probability that any row is worse is at most 5%.
 
     Returns:
-        `Comparison`. Without ``max_drop`` the intervals are 95% intervals (bootstrap over photographs). The p-values
-        are of paired sign flips by photograph, corrected by Holm over the contrasts of a pair.
+        `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs), and p-values are from
+        paired sign flips by photograph, Holm-corrected over the contrasts of a pair.
 
     Raises:
         UnknownName: the run has no such model.
-        BadConfig: A and B are of different kinds, two runs or files are given and ``run`` too, a file cannot be read,
-            or too few photographs have the scores for an interval.
-        BadRun: other photographs or transformations, no model that both have, or (with ``max_drop``) a run without
+        BadConfig: A and B are of different kinds, ``run`` is given with runs or files, a file cannot be read, or too
+            few photographs have the scores for an interval.
+        BadRun: the photographs or transformations differ, the runs share no model, or (with ``max_drop``) a run has no
             splits or embeddings.
     """
     kinds = {_kind(a), _kind(b)}
@@ -242,8 +245,8 @@ def compare(
         first_file, second_file = SavedScores.read(Path(str(a))), SavedScores.read(Path(str(b)))
         if first_file.measured != second_file.measured:
             raise BadRun(
-                f"The scores of '{first_file.model}' and '{second_file.model}' are of other photographs, "
-                f"transformations, views or seeds; save both with the same arguments of `score`."
+                f"The scores of '{first_file.model}' and '{second_file.model}' are for different photographs, "
+                f"transformations, views or seeds. Save both with the same arguments."
             )
         pairs = [((first_file.model, first_file.contrasts), (second_file.model, second_file.contrasts))]
     elif kinds == {"run"}:
@@ -335,7 +338,7 @@ class SavedScores:
     """The scores of one model on the split ``val``, in a file.
 
     Attributes:
-        measured: digest of the photographs and their samples; scores are compared where it is equal.
+        measured: digest of the photographs and their samples; only scores with the same digest are compared.
     """
 
     model: str
@@ -344,7 +347,7 @@ class SavedScores:
 
     @classmethod
     def of(cls, run: Run, model: str) -> SavedScores:
-        """Predict the samples of ``val``, which chose the penalties of the probes but which none learned from.
+        """Predict the samples of ``val``, which selected the penalties of the probes but were not in training.
 
         Raises:
             UnknownName: the run has no such model.
@@ -361,7 +364,7 @@ class SavedScores:
         return cls(model, digest([run.recipe.without_models(), made]), scores)
 
     def write(self, path: Path | str) -> None:
-        """Write them as JSON, one line per score."""
+        """Write the scores as JSON, one line per score."""
         rows = [
             {
                 "task": task,
@@ -381,10 +384,10 @@ class SavedScores:
 
     @classmethod
     def read(cls, path: Path) -> SavedScores:
-        """Read what `write` wrote.
+        """Read a file of `write`.
 
         Raises:
-            BadConfig: there is no such file, or it holds something else.
+            BadConfig: the file does not exist, or has a different content.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -393,14 +396,15 @@ class SavedScores:
             return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(
-                f"There is no file of scores '{path}'; `probing_core.score(...).save(path)` writes one."
+                f"The file of scores '{path}' does not exist.",
+                hint="In Python, `probing_core.score(...).save(path)` writes one.",
             ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadConfig(f"'{path}' cannot be read as a file of scores: {one_line(error)[:200]}.") from error
 
 
 def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
-    """Return name and sums of a score. A row of sums has for each probe the hits of each class, then its samples."""
+    """Return name and sums of a score. For each probe, a row of sums has the hits of each class, then its samples."""
     name = str(row["task"]), str(row["subset"]), str(row["measure"])
     bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
     sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
@@ -411,7 +415,7 @@ def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return the samples of ``val`` as the probe of a task predicts them; empty where the run has no such probe."""
+    """Return the predictions of the probe of a task for the samples of ``val``; empty if the run has no such probe."""
     if not run.store.has(probe_path(model, task)):
         return pd.DataFrame()
     embeddings = run.lazy_embeddings(model)

@@ -1,4 +1,4 @@
-"""Tables as CSV for people, who open them in a spreadsheet."""
+"""Tables as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")
-"""Beginnings of text that spreadsheets run as a formula; names of files and labels may have any."""
+"""First characters of texts that spreadsheets execute as a formula; file names and labels may contain them."""
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def csv_text(table: pd.DataFrame, header: bool = True) -> str:
-    r"""Write ``table`` as CSV without its index; text that a spreadsheet would run begins with an apostrophe.
+    r"""Return ``table`` as CSV without its index. Texts that a spreadsheet would execute get an apostrophe.
 
-    Every table that is downloaded or written for people is written by this function.
+    All tables for download are written by this function.
 
     >>> csv_text(pd.DataFrame({"path": ["=1+1.jpg", "cat.jpg"], "p": [-0.5, 1.0]}))
     "path,p\n'=1+1.jpg,-0.5\ncat.jpg,1.0\n"

@@ -21,7 +21,7 @@ def with_numbers(claims: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
     """Return the table of claims with the columns of `compute.evaluation.claims.claim_tables`.
 
     A run that was evaluated when the table held sentences gets the numbers of claims 2 to 4 from its table of
-    contrasts; those of the other two are missing.
+    contrasts; the numbers of the other two are missing.
     """
     if claims.empty or "tested" in claims:
         return claims

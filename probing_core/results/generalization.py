@@ -14,10 +14,10 @@ from probing_core.results.run_tables import RunTables
 from probing_core.transforms import FAR_CONTROL
 
 SEEN, UNSEEN = "seen in training", "unseen"
-"""Transformations of which the group is recognized."""
+"""Subsets whose group is recognized."""
 
 STYLES_SEEN, STYLES_UNSEEN, CLEAN = "styles in training", "unseen styles", "clean images"
-"""Images that are predicted as style."""
+"""Subsets that are predicted as style."""
 
 STYLE = "style"
 
@@ -34,7 +34,7 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
 
     Columns: ``model``, ``subset``, ``value``, ``low``, ``high``. `SEEN` and `UNSEEN` are the balanced accuracy of the
     group, without clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and `CLEAN` are the fraction of these images that is
-    predicted as style. Additional seeds are left out, and subsets that the run has no images of.
+    predicted as style. Additional seeds and subsets without images are left out.
     """
     rows = []
     for model in with_place(run.models["name"]) if len(run.models) else []:
@@ -50,7 +50,7 @@ def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySu
     """Return the sums by photograph of each subset of one fold."""
     base, names = _codes(fold["base_id"])
     truth, classes = _codes(fold["truth"])
-    predicted, _ = _codes(fold["predicted"])  # its categories are those of the truth
+    predicted, _ = _codes(fold["predicted"])  # it has the same categories as the truth
     transform, transforms = _codes(fold["transform"])
     seen, is_clean, is_control, is_far = (
         fold["seen"].to_numpy(bool),

@@ -37,18 +37,18 @@ class Pictures:
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:
-            return f"This run ships no images: its corpus, {self.recipe.corpus}, is not on this computer."
+            return f"This run has no images: its corpus, {self.recipe.corpus}, is not on this computer."
         except ProbingError as error:
-            return f"This run ships no images, and its corpus '{self.recipe.corpus}' cannot be opened here: {error}"
+            return f"This run has no images: its corpus '{self.recipe.corpus}' cannot be opened. {error}"
         if fingerprint != self.recipe.fingerprint:
             return (
-                f"This run ships no images, and the corpus '{self.recipe.corpus}' on this machine is not the one it "
-                f"was made from (fingerprint {fingerprint}, expected {self.recipe.fingerprint})."
+                f"This run has no images: the corpus '{self.recipe.corpus}' on this computer is a different one "
+                f"(fingerprint {fingerprint}, expected {self.recipe.fingerprint})."
             )
         return ""
 
     def pair(self, row: Mapping[Any, Any] | pd.Series) -> tuple[Image, Image]:
-        """Return the view of a sample without and with its transform.
+        """Return the view of a sample without and with its transformation.
 
         Args:
             row: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of the sample.
@@ -62,7 +62,7 @@ class Pictures:
         return before, after
 
     def photograph(self, image_id: str) -> Image:
-        """Return a whole image, from whose middle its views are cut."""
+        """Return a full image, from whose center the views are cut."""
         if self.why_not:
             raise PicturesMissing(self.why_not)
         try:

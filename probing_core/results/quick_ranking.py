@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import in_percent, in_points
+from probing_core.measures.notation import group_title, in_percent, in_points
 from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
     BELOW,
@@ -31,7 +31,7 @@ def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
     """Return the balanced accuracy of a model by the quick protocol.
 
     Args:
-        rows: of the table ``quick``, of one model and at least one transformation.
+        rows: rows of the table ``quick``, for one model and at least one transformation.
     """
     correct, samples = (
         rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
@@ -48,7 +48,7 @@ class QuickRanking(TitledTable):
     Attributes:
         model: name of the model.
         board: every model, best first: ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (quick accuracy) with
-            ``low`` and ``high``; of the quick accuracy of ``model`` minus its own ``difference`` with
+            ``low`` and ``high``; ``difference`` (quick accuracy of ``model`` minus its own) with
             ``difference_low``, ``difference_high`` (95% CI over photographs) and ``p`` (paired sign flips by
             photograph, adjusted for all comparisons). NaN in the row of ``model``.
         groups: ``group``, ``recall`` of the model, ``others`` (mean recall of the other encoders) and their
@@ -67,7 +67,7 @@ class QuickRanking(TitledTable):
 
     @property
     def places(self) -> tuple[int, int]:
-        """First and last place that the comparisons leave open.
+        """First and last possible place, according to the comparisons.
 
         The model is behind all models that are significantly better, and ahead of all that are significantly worse.
         """
@@ -135,16 +135,16 @@ class QuickRanking(TitledTable):
     def _notes(self) -> list[str]:
         notes = []
         if not has_place(self._others).all():
-            notes.append(f"{BELOW.strip()} A different seed of the model above, which has no place of its own.")
+            notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
-        titled = [("clean" if group == "identity" else group, gap) for group, gap in rows]
+        titled = [(group_title(group), gap) for group, gap in rows]
         strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[:NAMED_GROUPS])
         weak = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[::-1][:NAMED_GROUPS])
         if rows:
             notes.append(f"Compared with the mean recall of the other encoders, strongest: {strong}; weakest: {weak}.")
         return [
             *notes,
-            "Difference: quick accuracy of this model minus that of the other, in percentage points, over the same "
+            "Difference: quick accuracy of this model minus the other model, in percentage points, over the same "
             "photographs. p: paired sign-flip test, adjusted for all comparisons.",
             "Quick accuracy is not comparable with the accuracies on the page Models: its probes learn from fewer "
             "photographs.",

@@ -29,7 +29,7 @@ from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
-"""Subsets without identity, so that their measure is the in-group hit rate."""
+"""Subsets without identity, whose measure is the recall of the group."""
 
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
 """Columns of the samples that the scores for rankings need."""
@@ -63,11 +63,11 @@ def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselin
 
 
 def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
-    """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN where none was compared) and
+    """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN if not compared) and
     ``apart`` (bool).
 
     Args:
-        sums: of the models that have a place, in order.
+        sums: sums of the models that have a place, in order.
     """
     board = board.assign(p=np.nan)
     board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
@@ -117,7 +117,7 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 
 
 def marked(board: pd.DataFrame) -> pd.Series:
-    """Return the names of the models of a ranking for a table, with a sign before those that have no place."""
+    """Return the names of the models of a ranking for a table, with a sign before additional seeds."""
     return board["model"].where(has_place(board), BELOW + board["model"])
 
 
@@ -131,13 +131,13 @@ def is_baseline(models: pd.Series) -> pd.Series:
 
 
 def networks_of(models: pd.Series) -> list[str]:
-    """Return the encoders among ``models``, each network once; the baselines where there is no encoder."""
+    """Return the encoders among ``models``, each network once, or the baselines if there is no encoder."""
     learned = models[~is_baseline(models)]
     return networks(learned if len(learned) else models)
 
 
 def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of encoders, each network once; of baselines where there is no encoder."""
+    """Return the rows of encoders, each network once, or of baselines if there is no encoder."""
     return rows[rows["model"].isin(networks_of(rows["model"]))]
 
 
@@ -158,7 +158,7 @@ def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
-    """Return the rows of a subset of ``scores.parquet``; ``far`` are the transforms of the far-unseen tier."""
+    """Return the rows of a subset of ``scores.parquet``; ``far`` are the unseen styles."""
     if subset == "far":
         from probing_core.transforms import FAR_CONTROL
 
@@ -182,8 +182,8 @@ class AccuracySums:
 
     Attributes:
         bases: (C,) base photographs, in order.
-        probes: sums of each probe, with a row for each of them: hits of each class, then its samples. The score is the
-            mean over the probes. None where nothing was tested.
+        probes: sums of each probe, with a row for each photograph: hits of each class, then its samples. The score is
+            the mean over the probes. None if nothing was tested.
     """
 
     bases: np.ndarray
@@ -195,7 +195,7 @@ class AccuracySums:
 
     @property
     def by_photograph(self) -> np.ndarray:
-        """Summands (C,) of the score, one a photograph."""
+        """Summands (C,) of the score, one per photograph."""
         parts = []
         for probe in self.probes:
             hits, counts = np.split(probe.sums, 2, axis=1)
@@ -226,7 +226,7 @@ UNTESTED = AccuracySums(np.empty(0, str))
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
-    """Compute balanced accuracy of predictions, which is also the in-group hit rate where ``truth`` is a group."""
+    """Compute the balanced accuracy of predictions, which is the recall of the group if ``truth`` is a group."""
     if rows.empty:
         return UNTESTED
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()

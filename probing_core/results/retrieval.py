@@ -61,8 +61,8 @@ def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
 
 
 def originals(run: RunTables) -> pd.DataFrame:
-    """Return how often the original is the nearest, by model, best first, and ``transform``, the least harmful first;
-    identity is the upper bound, and all together are left out."""
+    """Return the recall of the original by model (best first) and ``transform`` (least harmful first). Identity is the
+    upper bound; the mean over all transformations is left out."""
     rows = run.table(layout.table_path("retrieval"))
     if rows.empty:
         return rows
@@ -139,7 +139,7 @@ class Near:
 
     @property
     def are_tied(self) -> bool:
-        """Return whether several of ``rows`` are equally near."""
+        """Return whether several of ``rows`` have the same similarity."""
         return bool((-np.diff(self.cosines) <= SAME_COSINE).any())
 
     @property

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run(RunTables):
-    """One run directory as tables. A table that the run does not have (yet) is empty, with no columns.
+    """The tables of a run directory. A table that the run does not have (yet) is empty, without columns.
+
+    >>> probing_core.open().recipe.repetitions
+    3
 
     Attributes:
-        store: its files.
-        recipe: what it computes.
+        store: the files of the run.
+        recipe: the recipe of the run.
     """
 
     def explore(self, models: Sequence[str] | None = None, pictures: Literal["all", "none"] = "all") -> Shown:
-        """Show in a notebook what `probing report` writes: the explorer, the leaderboard and the claims.
+        """Show the report of the run in a notebook: the explorer, the ranking and the claims.
 
         Args:
             models: up to six models of the explorer; by default the best embedding, the best baseline, and others.
@@ -40,12 +43,16 @@ class Run(RunTables):
 
 
 def open_run(run: Path | str | Run | None = None) -> Run:
-    """Open a run: its tables, its scores, the embeddings that it has, and its explorer.
+    """Open a run: its tables, scores, embeddings and explorer.
+
+    >>> run = probing_core.open()
+    >>> run.classes("fine")[:3]
+    ['identity', 'desaturate', 'hue-shift']
 
     Args:
-        run: its directory; by default the reference run, which ships.
+        run: directory of the run; by default the included reference run.
 
     Raises:
-        BadRun: there is none, or its recipe cannot be read.
+        BadRun: the run does not exist, or its recipe cannot be read.
     """
     return run if isinstance(run, Run) else Run.open(reference_run() if run is None else run)

@@ -1,4 +1,4 @@
-"""The runs that can be opened: those that ship, and a user's own."""
+"""The runs that can be opened: included runs, and runs of the user."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SCORED = "/" + layout.scores_path("x").rpartition("/")[2]
 
 @dataclass(frozen=True)
 class RunPlace:
-    """A directory that holds a run, or the beginning of one.
+    """A directory of a run, which may be incomplete.
 
     Attributes:
-        name: the folder's name, for selectors and addresses.
-        complete: whether it has scores to show; an incomplete one is still being computed, or was stopped.
+        name: name of the folder, for menus and addresses.
+        complete: whether the run has scores; otherwise it is being computed, or was stopped.
     """
 
     name: str
@@ -33,7 +33,7 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """Find runs named by a person, then those shipped, the reference run first, then those made, the demo run first.
+    """Find runs of the command line, then included runs (reference run first), then runs of the user (demo run first).
 
     Args:
         extra: run directories from the command line.
@@ -67,7 +67,7 @@ def _folders(root: Path, first: str) -> list[Path]:
 
 
 def ranked_on(base: Path, further: Path) -> int:
-    """Return how many models were ranked on the run in ``base``: in a user's runs, and in the run ``further``."""
+    """Return how many models were ranked on the run in ``base``: in runs of the user, and in the run ``further``."""
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:
         with suppress(BadRun):

@@ -1,5 +1,4 @@
-"""The tables and files of a run, finished or not, opened for reading. `probing_core.results.run.Run` can also be
-explored."""
+"""The tables and files of a run, complete or not. `probing_core.results.run.Run` adds the explorer."""
 
 from __future__ import annotations
 
@@ -34,12 +33,12 @@ LEARNED_SPLITS = ("train", "val", "test")
 
 
 class Data(NamedTuple):
-    """What a probe learns from, or is tested on.
+    """Training or test data of a probe.
 
     Attributes:
         X: (N, D) ``float32`` embeddings.
-        y: (N,) names of the classes.
-        photographs: (N,) ids of the photographs that the samples were cut from.
+        y: (N,) class names.
+        photographs: (N,) IDs of the photographs of the samples.
     """
 
     X: np.ndarray
@@ -63,11 +62,11 @@ MODEL_COLUMNS = (
 
 @dataclass(frozen=True)
 class RunTables:
-    """One run directory as tables. A table that the run does not have (yet) is empty, with no columns.
+    """The tables of a run directory. A table that the run does not have (yet) is empty, without columns.
 
     Attributes:
-        store: its files.
-        recipe: what it computes.
+        store: the files of the run.
+        recipe: the recipe of the run.
     """
 
     store: Store
@@ -78,13 +77,14 @@ class RunTables:
         """Open the run in the directory ``path``.
 
         Raises:
-            BadRun: there is none, or its recipe cannot be read.
+            BadRun: the run does not exist, or its recipe cannot be read.
         """
         path = Path(path)
         refuse_address(path)
         if not (path / layout.RECIPE).is_file():
             raise BadRun(
-                f"'{path}' holds no run: a run directory has a {layout.RECIPE}. `probing run --out {path}` makes one."
+                f"'{path}' is not a run directory: it has no {layout.RECIPE}.",
+                hint=f"Run `probing run --out {path}` to create a run.",
             )
         store = Store(path)
         return cls(store, read_recipe(store))
@@ -115,11 +115,11 @@ class RunTables:
 
     @cached_property
     def models(self) -> pd.DataFrame:
-        """One row per model (or layer, where layers were asked for), in the order of the recipe."""
+        """One row per model (or requested layer), in the order of the recipe."""
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
     def require_model(self, name: str) -> None:
-        """Raise `UnknownName` where the run has no model ``name``."""
+        """Raise `UnknownName` if the run has no model ``name``."""
         if name not in set(self.models["name"]):
             raise UnknownName(f"The run has no model '{name}'. It has: {', '.join(self.models['name'])}.")
 
@@ -134,8 +134,8 @@ class RunTables:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """One row per image that the run considered: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``,
-        ``license``, ``used`` (whether it takes part) and ``why_not``."""
+        """One row per candidate image: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``, ``license``,
+        ``used`` and ``why_not``."""
         return self.table(layout.IMAGES)
 
     @cached_property
@@ -150,11 +150,11 @@ class RunTables:
         return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
-        """Return these columns of `samples`, texts as categories; no others are read. Shared: not to be changed."""
+        """Return columns of `samples`, with texts as categories. Do not change them: they are shared."""
         return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return those rows of `samples`, with every column."""
+        """Return rows of `samples` with all columns."""
         return self._samples.rows(rows)
 
     @cached_property
@@ -163,7 +163,7 @@ class RunTables:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The scores of linear probes, which pages and rankings show unless they state something else."""
+        """The scores of linear probes."""
         scores = self.probe_scores
         return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
 
@@ -174,7 +174,7 @@ class RunTables:
 
     @cached_property
     def fits(self) -> pd.DataFrame:
-        """One row per fitted probe of every model and task: its penalty, validation loss and whether it converged."""
+        """One row per fitted probe: its penalty, validation loss and whether it converged."""
         return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
@@ -216,7 +216,7 @@ class RunTables:
         return None if table.empty else table
 
     def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
-        """Return whether `map` finds one."""
+        """Return whether the run has this map."""
         return self.store.has(map_path(model, reading))
 
     def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
@@ -242,11 +242,11 @@ class RunTables:
         return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
-        """Return whether the run holds embeddings of ``model``; a shipped run may have none."""
+        """Return whether the run has embeddings of ``model``; a shipped run may have none."""
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
-        """Return (N, D) ``float32`` in the order of `samples`, or None where the run has none."""
+        """Return the embeddings (N, D) ``float32`` in the order of `samples`, or None if the run has none."""
         lazy = self.lazy_embeddings(model)
         return None if lazy is None else lazy[:]
 
@@ -255,20 +255,18 @@ class RunTables:
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
-        """Return the samples of a task, for a probe of your own: embeddings, classes and photographs, in the order of
-        `samples`.
+        """Return the samples of a task, for your probe: embeddings, classes and photographs, in the order of `samples`.
 
-        The far tier, and what a task leaves out so that its classes are paired, are left out.
+        Unseen styles, and samples that the task leaves out to keep classes paired, are left out.
 
         Args:
             task: ``fine``, ``group-0`` to ``group-2``, ``content``.
             split: ``train``, ``val`` or ``test``; by default all.
-            seen: True for samples of transformations that the task's probes learn, False for those that they are only
-                tested on.
+            seen: True for samples of transformations in training, False for samples of held-out transformations.
 
         Raises:
             UnknownName: the run has no such model or task.
-            BadRun: it has no embeddings of the model here, or no splits.
+            BadRun: the run has no embeddings of the model, or no splits.
         """
         from probing_core.compute.sampling.probe_tasks import make_task
         from probing_core.compute.sampling.samples import has_splits
@@ -294,17 +292,17 @@ class RunTables:
         return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
 
     def probe(self, model: str) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the run's probe of the task ``fine`` for embeddings of ``model``, wherever they were computed.
+        """Return the calibrated probe of the task ``fine`` for embeddings of ``model``.
 
-        It is the calibrated one, which learned from the photographs of ``train`` (of all, where the run has no splits).
+        It is trained on the photographs of ``train`` (or on all photographs if the run has no splits).
 
         Returns:
-            A function: embeddings (N, D), any float type, as the model gives them -> probabilities (N, K) ``float32``
-            of the classes ``run.classes("fine")``, in that order; rows sum to 1. It raises `BadArray` for another D.
+            A function: embeddings (N, D) of any float type -> probabilities (N, K) ``float32`` of the classes
+            ``run.classes("fine")``, in this order; rows sum to 1. It raises `BadArray` for a different D.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: it has no probe of the model.
+            BadRun: the run has no probe of the model.
 
         Example:
             >>> run = probing_core.open()
@@ -324,12 +322,15 @@ class RunTables:
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: it has no such probe.
+            BadRun: the run has no such probe.
         """
         path = layout.probe_path(model, name)
         self.require_model(model)
         if not self.store.has(path):
-            raise BadRun(f"The run has no '{name}' probe of '{model}'; `probing run --out {self.path}` makes it.")
+            raise BadRun(
+                f"The run has no '{name}' probe of '{model}'. Complete the run first.",
+                hint=f"Run `probing run --out {self.path}`.",
+            )
         return LinearProbe.from_bytes(self.store.read_bytes(path))
 
     @property
@@ -338,7 +339,7 @@ class RunTables:
         return list(self.scores["task"].unique()) if not self.scores.empty else []
 
     def classes(self, task: str) -> list[str]:
-        """Return the classes of a task in the order in which pages list them."""
+        """Return the classes of a task in display order."""
         if task == "fine":
             return [name for name in self.transforms["transform"] if name not in self.far]
         if task.startswith("group"):
@@ -355,7 +356,7 @@ class RunTables:
 
     @cached_property
     def far(self) -> frozenset[str]:
-        """Transforms of the far-unseen tier, which no probe learns from."""
+        """Unseen styles, which no probe is trained on."""
         from probing_core.transforms import far_style
 
         return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)
@@ -369,6 +370,6 @@ class RunTables:
         """Recompute, from the corpus, the view of one sample before and after its transform.
 
         Raises:
-            PicturesMissing: the corpus is not on this machine, or is not the one that the run was made from.
+            PicturesMissing: the corpus is not on this machine, or has changed.
         """
         return self.pictures.pair(self.sample_rows(np.array([sample])).iloc[0])

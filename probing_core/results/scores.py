@@ -1,8 +1,9 @@
-"""What an encoder knows, as a table that shows itself."""
+"""The scores of one encoder, as a table with a readable `repr`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +27,10 @@ class Scores(TitledTable):
 
     Attributes:
         table: one row per score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or those
-            of ``group:blur`` and so on; ``group``: the group of transformations that the probe has not seen,
-            ``unseen``; ``content``: the label), ``measure``, ``value`` with its 95 % interval ``low`` to ``high`` over
+            of ``group:blur`` and so on; ``group``: the group of transformations that were not in training,
+            ``unseen``; ``content``: the label), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over
             ``photographs``, ``chance``, ``note``.
-        path: directory of the run, for `probing_core.open`; None where none was kept.
+        path: directory of the run, for `probing_core.open`; None if it was not cached.
     """
 
     model: str
@@ -38,41 +39,38 @@ class Scores(TitledTable):
 
     @property
     def run(self) -> Run:
-        """The run that was kept, opened: its tables and embeddings.
+        """The cached run, with its tables and embeddings.
 
         Raises:
-            BadRun: it was removed, or no run was kept.
+            BadRun: the run was removed or not cached.
         """
-        return Run.open("nothing was kept" if self.path is None else self.path)
+        return Run.open("not cached" if self.path is None else self.path)
 
     def save(self, path: Path | str) -> None:
-        """Write the scores on photographs of the split ``val`` as JSON, to be compared with later ones by
-        ``probing compare A B --max-drop P``.
+        """Write scores on the split ``val`` as JSON, for later comparison with ``probing compare A B --max-drop P``.
 
-        The file holds sums by photograph, and none of ``test``, so a gate selects nothing on it.
+        The file contains sums by photograph. It contains nothing of the split ``test``, so nothing is selected on it.
 
         Raises:
             BadConfig: the name does not end in ``.json``.
-            BadRun: the run was not kept, or has fewer than 30 photographs and so no split ``val``.
+            BadRun: the run was not cached, or has fewer than 30 photographs and so no split ``val``.
         """
         if Path(path).suffix != SUFFIX:
-            raise BadConfig(
-                f"Scores are saved in a file that ends in {SUFFIX}, by which it is recognized; got '{path}'."
-            )
+            raise BadConfig(f"The name of a file of scores must end in {SUFFIX}, but got '{path}'.")
         SavedScores.of(self.run, self.model).write(path)
 
     @property
     def _title(self) -> str:
-        return f"{self.model}: how well a linear probe tells from its embedding"
+        return f"Scores of linear probes of {self.model}"
 
     @property
     def _shown(self) -> pd.DataFrame:
         rows = self.table
         return pd.DataFrame(
             {
-                "what": [_in_words(*row) for row in zip(rows["task"], rows["subset"], strict=True)],
+                "prediction": [_in_words(*row) for row in zip(rows["task"], rows["subset"], strict=True)],
                 "score": [in_percent(value, 1) for value in rows["value"]],
-                "95 % interval": [_span(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
+                "95% CI": [_span(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
                 "chance": [in_percent(value, 1) for value in rows["chance"]],
                 "photographs": rows["photographs"],
             }
@@ -111,4 +109,4 @@ def _in_words(task: str, subset: str) -> str:
 
 
 def _span(low: float, high: float) -> str:
-    return f"{100 * low:.1f} to {100 * high:.1f}" if low == low else "none"  # noqa: PLR0124 - NaN
+    return "none" if isnan(low) else f"{100 * low:.1f}\N{EN DASH}{100 * high:.1f}"

@@ -1,4 +1,4 @@
-"""What a run found and how its numbers were made, in sentences; an argument ``shown`` writes the name of a model."""
+"""Sentences on the results and methods of a run. An argument ``shown`` formats model names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     """Return one sentence on which model encodes the most about transformations, or that this is undecided.
 
     Args:
-        board: of `leaderboard`, without baselines unless there is nothing else; empty: nothing was scored.
+        board: a `leaderboard`, without baselines unless there is nothing else; empty if nothing was scored.
         classes: number of classes of the probe, including clean.
         shown: how to write the name of a model.
     """
@@ -52,7 +52,7 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
 
 
 def models_in_words(models: Sequence[str] | pd.Series) -> str:
-    """Return how many models there are: ``10 encoders and 1 intermediate layer``, or only baselines."""
+    """Return the number of models as text: ``10 encoders and 1 intermediate layer``, or only baselines."""
     whole = len(networks(models))
     kind = "baseline" if is_baseline(pd.Series(models)).all() else "encoder"
     words = f"{whole} {kind}{'' if whole == 1 else 's'}"
@@ -71,12 +71,12 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callab
 def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models encode transformations.
 
-    It compares the layer that was chosen on validation photographs with the last one. Additional seeds are not
-    counted, nor are untrained networks where there are trained ones.
+    It compares the layer that was chosen on validation photographs with the last one. Additional seeds are not counted,
+    and untrained networks only if there are no trained ones.
 
     Args:
-        rows: of `probing_core.results.summaries.layers`.
-        shown: how to write the name of a model.
+        rows: rows of `probing_core.results.summaries.layers`.
+        shown: formats the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
     fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base")
@@ -118,7 +118,7 @@ def _points(difference: float) -> str:
 
 
 def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
-    """Return the difference in content accuracy of the same layer, in brackets; empty where it was not measured."""
+    """Return the difference in content accuracy of the same layer, in parentheses; empty if it was not measured."""
     content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
     if content.empty:
         return ""
@@ -126,7 +126,7 @@ def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
 
 
 GOING_TOGETHER = 0.3
-"""Smallest rank correlation at which one quantity is said to grow with the other."""
+"""Minimum rank correlation for the statement that one quantity increases with the other."""
 
 
 def shift_finding(points: pd.DataFrame, model: str) -> str:
@@ -134,8 +134,8 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
     fewer than three transformations.
 
     Args:
-        points: of `summaries.shifts`.
-        model: its name as it is to be written.
+        points: rows of `summaries.shifts`.
+        model: display name of the model.
     """
     points = points[points["group"] != "identity"]
     if len(points) < 3:
@@ -153,8 +153,8 @@ def _interval(row: pd.Series, digits: int = 0) -> str:
 
 
 def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
-    """Return in brackets, after a space, the models that are not significantly different from the best; else
-    nothing."""
+    """Return a parenthesis, after a space, with the models that are not significantly different from the best, or an
+    empty string."""
     others = board.iloc[1:]
     others = others[has_place(others)]
     level = others.loc[~others["apart"].astype(bool), "model"].map(shown).tolist()
@@ -168,7 +168,7 @@ def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
 
 def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
     """Return a sentence on how often the best encoder retrieves the original of an edited image, and the best
-    baseline if it does so more often; empty where it was not measured."""
+    baseline if it is better; empty if it was not measured."""
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
@@ -195,7 +195,7 @@ ORIGIN = (
     "here is a reconstruction from its abstract; no number here is the paper's."
 )
 PROTOCOL = (
-    "Every crop is resampled exactly once, in every class alike, from a source larger than the model's view. So "
+    "Every crop is resampled exactly once, equally in every class, from a source larger than the model's view. So "
     "neither resampling nor borders distinguish the classes.",
     "Each crop appears once in every class per repetition, and clean a second time as a reference. Strengths are "
     "random within the range of the transformation. They depend on the seed, the crop and the transformation, and are "
@@ -238,7 +238,7 @@ def about_visibility(run: RunTables) -> str:
 
 
 def about_images(run: RunTables) -> str:
-    """Say which corpus the run used, how much of it, and how its photographs, crops and samples are counted."""
+    """Return sentences on the corpus of the run, and its numbers of photographs, crops and samples."""
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})
@@ -258,7 +258,7 @@ def about_images(run: RunTables) -> str:
 
 
 def about_training_data(run: RunTables) -> dict[str, str]:
-    """Say what the encoders were trained on, and whether photographs of the run are among it.
+    """Return sentences on the training data of the encoders, and whether it contains photographs of the run.
 
     Returns:
         Display names of models -> the rest of a sentence about them.
@@ -283,7 +283,7 @@ def about_training_data(run: RunTables) -> dict[str, str]:
 
 
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
-    """Return ``entry`` and ``value`` of what was recorded, with ``preprocessing, crop`` for an entry of an entry."""
+    """Return ``entry`` and ``value`` of a recipe, with ``preprocessing, crop`` for nested entries."""
     (flat,) = pd.json_normalize(dict(recipe), sep=", ").to_dict("records")
     values = [", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in flat.values()]
     return pd.DataFrame({"entry": list(flat), "value": values})

@@ -1,4 +1,4 @@
-"""Excerpts of a run's scores in the shape in which charts and tables show them."""
+"""Selections of the scores of a run for charts and tables."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataF
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how often each transform's group is recognized, in every rotation; ``unseen`` marks where it was held out.
+    """Return how often the group of each transformation is recognized, in every fold; ``unseen`` marks held-out ones.
 
-    Scores with ``transform``, ``group``, ``rotation`` and ``unseen``, in the order of the bank, for the transforms that
-    were held out somewhere.
+    Scores with ``transform``, ``group``, ``rotation`` (fold) and ``unseen``, in the order of the bank, for the
+    transformations that are held out in a fold.
     """
     from probing_core.transforms import bank
 
@@ -57,7 +57,7 @@ def members(run: RunTables, model: str) -> pd.DataFrame:
 
 
 def gaps(points: pd.DataFrame) -> pd.DataFrame:
-    """Return ``transform``, ``seen`` (mean of its rotations) and ``unseen`` of `members`, the largest loss first."""
+    """Return ``transform``, ``seen`` (mean of its folds) and ``unseen`` of `members`, the largest loss first."""
     seen = points[~points["unseen"]].groupby("transform", sort=False)["value"].mean()
     unseen = points[points["unseen"]].groupby("transform", sort=False)["value"].mean()
     table = pd.DataFrame({"seen": seen, "unseen": unseen}).rename_axis("transform").reset_index()
@@ -66,8 +66,8 @@ def gaps(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def shifts(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how far each transform moves the embeddings of ``model`` (``value``), and how often it is recognized
-    (``value_recall``); empty where the run has not measured it."""
+    """Return how far each transformation shifts the embeddings of ``model`` (``value``), and its recall
+    (``value_recall``); empty if the run has not measured it."""
     shift = pick(run.table(layout.table_path("geometry")), model=model)
     recall = recalls(pick(run.scores, model=model), "transform")
     if shift.empty or recall.empty:
@@ -103,8 +103,8 @@ def content_classes(run: RunTables) -> str:
 def layers(run: RunTables) -> pd.DataFrame:
     """Return the scores of every layer at the fine and the content task, first to last.
 
-    The columns are those of ``tables/layers.parquet``, and ``base``: the model, with its pooling where its layers were
-    pooled in several ways. ``difference`` is the accuracy minus that of the last layer; ``difference_low`` and
+    The columns are from ``tables/layers.parquet``, and ``base``: the model, with its pooling if its layers were
+    pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer; ``difference_low`` and
     ``difference_high`` are NaN for a run whose table has no paired intervals. ``chosen`` marks the layer with the
     lowest loss on validation photographs.
     """
@@ -122,10 +122,10 @@ def layers(run: RunTables) -> pd.DataFrame:
 
 
 def training_crops(run: RunTables) -> dict[str, int]:
-    """Return task -> number of crops from which the probes of `layers` learned; empty where layers were not studied."""
+    """Return task -> number of training crops of the probes of `layers`; empty if layers were not studied."""
     rows = run.table(layout.series_table(LAYERS))
     if rows.empty:
         return {}
     learned = rows[rows["split"] == "train"]
-    versions = learned.groupby("image_id")["transform"].size()  # others serve the content alone
+    versions = learned.groupby("image_id")["transform"].size()  # the other crops are only for the content
     return {"fine": int((versions > 1).sum()), "content": len(versions)}

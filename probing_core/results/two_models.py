@@ -24,7 +24,7 @@ from probing_core.results.run_tables import RunTables
 SUBSET = "seen"
 
 CLASS_FLIPS = 2_000
-"""Number of sign flips of the tests by transformation: fewer than for the ranking, since a visitor waits."""
+"""Number of sign flips of the tests by transformation: fewer than for the ranking, to save time."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SeedSpread:
 
 
 def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
-    """Return the accuracy of ``first`` minus that of ``second`` with its 95% interval, paired by photograph."""
+    """Return the accuracy of ``first`` minus ``second`` with its 95% interval, paired by photograph."""
     return accuracy(run, first, FINE, SUBSET).minus(accuracy(run, second, FINE, SUBSET))
 
 

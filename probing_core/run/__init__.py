@@ -1,1 +1,1 @@
-"""A run: its recipe, its files, and the stages that make them."""
+"""A run: its recipe, its files, and the stages that compute them."""

@@ -1,8 +1,8 @@
 """The options that assets depend on in addition to files.
 
-The value of an option enters the cache key of each asset that names it; the function of the asset gets the value, or
-the object that the value describes. The recipe alone decides the values, except for `TRAIN_SAMPLES`, which memory may
-decide, and `MODELS`, `UNSCORED` and `CLAIMS`, which the models decide.
+The value of an option is part of the cache key of each asset that names it. The function of the asset gets the value,
+or the object that the value describes. Values depend only on the recipe, except for `TRAIN_SAMPLES`, which also depends
+on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
 
 
 def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
-    """Return the fingerprints of the corpora of ``--calibrate-on``, marked where photographs are identified within
-    their corpus alone."""
+    """Return the fingerprints of the corpora of ``--calibrate-on``, marked if photographs are only identified within
+    their corpus."""
     named = zip(run.recipe.calibrate_on, run.recipe.calibrate_fingerprints, strict=True)
     has_global_ids = ("parquet", "reference")
     return [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
@@ -66,7 +66,7 @@ ALTERNATIVES = Option("alternatives", lambda run, key: {t.name: t.alternative_ke
 CLASSES = Option(
     "classes", lambda run, key: [[t.name, t.group, t.far, t.unseen_in] for t in run.transforms], argument=_transforms
 )
-"""The fields of the transformations by which samples are labeled.
+"""The fields of the transformations that label samples.
 
 Functions get whole `Transform` objects, while the key has only these four fields. This is safe because the only other
 fields that they read, the range and the neutral strength in the study ``thresholds``, decide the strengths in
@@ -82,7 +82,7 @@ CALIBRATE_ON = Option("calibrate_on", _calibrating)
 UNSCORED = Option(
     "unscored", lambda run, key: list(UNSCORED_BY_OBJECTIVE.get(run.models[key["model"]]["objective"], ()))
 )
-"""Subsets that are not scored for a model of this objective."""
+"""Subsets that are not scored for models with this objective."""
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
 STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTY_GRID)])
@@ -94,16 +94,16 @@ CLAIMS = Option("claims", lambda run, key: described(list(run.models)), argument
 """The models that claims are tested on."""
 
 PREPARATION = (FINGERPRINT, TRANSFORMS, VIEW, SEED)
-"""What transformed images depend on."""
+"""Options that transformed images depend on."""
 
 CALIBRATION = (*PREPARATION, CALIBRATE_ON, ALTERNATIVES)
-"""What the detector and verdicts depend on."""
+"""Options that the detector and verdicts depend on."""
 
 DESIGN = (VIEW, SEED, REPETITIONS, LIMIT)
 
 
 def design_of(context: Context) -> Design:
-    """Return the design of a run as far as the options of an asset describe it."""
+    """Return the part of the design of a run that the options of an asset describe."""
     options = context.options
     named = {option.name: options[option.name] for option in DESIGN if option.name in options}
     transforms = options[TRANSFORMS.name if TRANSFORMS.name in options else WARPS.name]

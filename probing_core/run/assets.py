@@ -1,4 +1,4 @@
-"""What a run can hold: each file is an asset, defined by the function that computes it.
+"""The files that a run can contain: each is an asset, defined by the function that computes it.
 
 `Stage.asset` decorates a function and states the path of the file, over which models or tasks there is one (its
 partitions), the files that the function reads (its dependencies), the options that it depends on and its code version.
@@ -25,10 +25,10 @@ Shard = tuple[int, int]
 """First and last of the units that are joined into one file of a folder."""
 
 PartitionKey = Mapping[str, str]
-"""Placeholder of a path -> its value: which model or task a file is of."""
+"""Placeholder of a path -> its value: the model or task of a file."""
 
 UNPARTITIONED: Sequence[PartitionKey] = ({},)
-"""The only partition of an asset that a run holds once."""
+"""The only partition of an asset that a run contains once."""
 
 Function = Callable[["InputFiles", "Context"], Any]
 """(files that the asset depends on, `Context`) -> content of the asset."""
@@ -43,8 +43,8 @@ class Option:
     """A value that assets depend on in addition to files.
 
     Attributes:
-        value: snapshot of the run, partition -> the value in JSON types, which enters cache keys.
-        argument: likewise -> the object that functions get instead; by default the value.
+        value: (snapshot of the run, partition) -> the value in JSON types, which is part of cache keys.
+        argument: (snapshot of the run, partition) -> the object that functions get instead; by default the value.
     """
 
     name: str
@@ -54,13 +54,13 @@ class Option:
 
 @dataclass(frozen=True)
 class Context:
-    """What a function gets in addition to the files that it reads.
+    """Arguments of a function in addition to the files that it reads.
 
     Attributes:
         key: which partition is computed.
-        options: name -> value, of the options that the asset depends on.
-        resources: what changes no bytes, such as the progress (`probing_core.run.snapshot.Resources`).
-        cache: kept in memory between the assets of a group while the partition is the same.
+        options: name -> value, for the options that the asset depends on.
+        resources: objects that do not change any bytes, such as the progress (`probing_core.run.snapshot.Resources`).
+        cache: objects that the assets of a group share in memory for the same partition.
         units: paths of the units that the asset is computed from, in order.
     """
 
@@ -77,28 +77,27 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asset:
-    """One kind of file that a run can hold.
+    """One kind of file that a run can contain.
 
     Attributes:
-        path: with placeholders, ``models/{model}/map.parquet``. A path that ends with a slash is a folder, whose files
-            of units are one asset.
-        description: one sentence; by default the first of the function's docstring.
-        stage: in which it is materialized; empty for a file that is written directly.
+        path: path with placeholders, ``models/{model}/map.parquet``. A path that ends with a slash is a folder, whose
+            files of units are one asset.
+        description: one sentence; by default the first paragraph of the function's docstring.
+        stage: stage that materializes it; empty for a file that is written directly.
         partitions: snapshot of a run -> the partitions of the asset; none until the snapshot knows them.
         dependencies: assets, or paths of their additional files (`output`). A placeholder that is not in ``path``
             stands for all of its values.
-        code_version: raised when the same inputs give other bytes.
+        code_version: number to increase when the same inputs give different bytes.
         also_writes: paths of additional files that the function returns.
-        identified_by_key: whether dependents use the cache key of this asset instead of its checksum, so that rounding
-            differences do not invalidate them.
-        function: (files, context) -> content of ``path``, or with ``also_writes`` content by path. None where the
-            content is the rows of all units.
-        compute_units: computes missing units of all assets that share this function, where the asset is computed in
-            units, which survive a kill.
-        shards: snapshot, partition -> which units of a folder are joined into one file, all units in order.
-        group: consecutive assets of a group are materialized one partition after another, so that they share
-            `Context.cache`.
-        message: shown while it is computed, with placeholders.
+        identified_by_key: whether dependents use the cache key of this asset instead of its checksum. Rounding
+            differences then do not invalidate them.
+        function: (files, context) -> content of ``path``, or with ``also_writes`` content by path. None if the content
+            is the rows of all units.
+        compute_units: function that computes missing units of all assets that share it. None if the asset is not
+            computed in units, which survive a kill.
+        shards: (snapshot, partition) -> ranges of units of a folder that are joined into one file.
+        group: consecutive assets of a group are materialized partition by partition, to share `Context.cache`.
+        message: progress message, with placeholders.
     """
 
     path: str
@@ -142,14 +141,14 @@ def summary(function: Callable[..., object]) -> str:
 
 
 class Stage:
-    """A stage of a run, in which the assets of one file of code are defined, each after its dependencies."""
+    """A stage of a run. Its assets are defined in one source file, each after its dependencies."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.assets: list[Asset] = []
 
     def add(self, asset: Asset) -> Asset:
-        """Add an asset that is written directly, or whose content is the rows of its units."""
+        """Add an asset that is written directly, or that consists of the rows of its units."""
         self.assets.append(asset)
         return asset
 
@@ -166,7 +165,7 @@ class Stage:
         group: str = "",
         message: str = "",
     ) -> Callable[[Function], Asset]:
-        """Decorate the function that computes an asset; arguments as the attributes of `Asset`."""
+        """Decorate the function that computes an asset; the arguments are the attributes of `Asset`."""
 
         def define(function: Function) -> Asset:
             return self.add(
@@ -209,7 +208,7 @@ class AssetGraph:
         return next(asset for asset in self.assets if asset.path == path)
 
     def only(self, paths: Iterable[str]) -> AssetGraph:
-        """Return the graph of the assets at these ``paths``, without dependencies on others."""
+        """Return the graph of the assets at these ``paths``, without dependencies on other assets."""
         selected = set(paths)
         assets = [asset for asset in self.assets if asset.path in selected]
         written = {path for asset in assets for path in asset.outputs}
@@ -226,7 +225,7 @@ class AssetGraph:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """One file of an asset, or several that are written together; named by ``path``, of a file or a folder.
+    """One file of an asset, or several files that are written together; ``path`` is a file or a folder.
 
     Attributes:
         outputs: path with placeholders -> path in the run.
@@ -257,19 +256,19 @@ class Partition:
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
     def unit(self, index: int) -> str:
-        """Return the path of a unit until all are complete."""
+        """Return the path of a unit before all units are complete."""
         suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
         return f"{self.units_folder}{unit_name(index)}{suffix}"
 
     def missing_units(self, store: Store, cache_key: str, count: int) -> list[int]:
-        """Return which of ``count`` units are neither in files of the folder nor files of their own."""
+        """Return which of ``count`` units are neither in files of the folder nor in unit files."""
         joined = store.names(self.path) if self.is_folder else []
         complete = units_in(name for name in joined if store.has(name, cache_key))
         return [i for i in range(count) if i not in complete and not store.has(self.unit(i), cache_key)]
 
 
 def units_in(paths: Iterable[str]) -> set[int]:
-    """Return the units that files of a folder hold."""
+    """Return the units in the files of a folder."""
     return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 
@@ -297,7 +296,7 @@ class InputFiles(Files):
         return self._store.path(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a whole table; the last few stay in memory. Do not change it: it is shared."""
+        """Return a full table; the last few stay in memory. Do not change it: it is shared."""
         version = name, self.checksum(name)
         if version not in self._tables:
             self._tables[version] = self.read_table(name)
@@ -309,8 +308,8 @@ class UnitWriter:
     valid while it has the cache key of the partition.
 
     Attributes:
-        files, context: as for the function of an asset.
-        inputs: what the partition is computed from, for the manifest.
+        files, context: arguments of the function of an asset.
+        inputs: inputs of the partition, for the manifest.
         count: number of units, as of the last call of `missing`.
     """
 
@@ -331,7 +330,7 @@ class UnitWriter:
         self._open = list(self._open_shards())
 
     def _open_shards(self) -> Iterator[Shard]:
-        """Yield the shards without the units of existing files, whose limits may be different."""
+        """Yield the shards without the units of existing files, which may have different ranges."""
         complete = units_in(self._store.names(self.partition.path)) if self.partition.is_folder else set()
         for shard in self.partition.shards:
             for is_complete, units in groupby(_range(shard), complete.__contains__):
@@ -348,11 +347,11 @@ class UnitWriter:
         self.join(unit)
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units that others wrote to the paths of `Partition.unit`."""
+        """Enter units that other processes wrote to the paths of `Partition.unit`."""
         self._store.enter(written)
 
     def join(self, unit: int) -> None:
-        """Join the units of the shard with ``unit`` into one file, if none of them is missing."""
+        """Join the units of the shard with ``unit`` into one file if they are complete."""
         shard = next((shard for shard in self._open if unit in _range(shard)), None)
         if shard and all(self._store.has(self.partition.unit(member), self.cache_key) for member in _range(shard)):
             self._join(shard)

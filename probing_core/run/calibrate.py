@@ -1,5 +1,5 @@
-"""The part of the stage ``train`` that runs with ``--calibrate-on`` have: the detector, and scored views by which
-answers are calibrated."""
+"""The part of the stage ``train`` for runs with ``--calibrate-on``: the detector, and scored views that calibrate
+answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ stage = Stage(TRAIN)
 
 
 def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return one partition where the run has corpora to calibrate on."""
+    """Return one partition if the run has corpora to calibrate on, otherwise none."""
     return UNPARTITIONED if run.recipe.calibrate_on else ()
 
 
@@ -49,7 +49,7 @@ def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Measure units of the views that the detector is trained on; none where there are too few photographs."""
+    """Measure units of the training views of the detector; none if there are too few photographs."""
     for writer in writers:
         chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
         if not can_learn(chosen):
@@ -98,7 +98,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
     try:
         all_corpora = corpora.all
     except BadRun as error:
-        if not resources.is_copy:  # it is the run's own corpora that are missing
+        if not resources.is_copy:  # the corpora of the run are missing
             raise
         resources.progress.note(
             f"{', '.join(by_name)}: no verdicts, because the photographs that calibrate them are missing. {error}"
@@ -148,7 +148,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     store = run.store
 
     def is_scored(name: str) -> bool:
-        """Models that were copied from a different run have the views that they had there."""
+        """Return whether a model is scored; models copied from a different run keep its views."""
         is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
         return not is_copied or store.entry(layout.scored_views_path(name)) is not None
 

@@ -1,5 +1,4 @@
-"""Tables of a run, possibly of millions of rows, read by column and by row; the samples, with which predictions are
-joined."""
+"""Read tables of a run, possibly with millions of rows, by column and row, and join predictions with samples."""
 
 from __future__ import annotations
 
@@ -41,7 +40,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFram
 
 
 def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
-    """Return the first ``count`` rows of a table, and the number of all; no others are read.
+    """Return the first ``count`` rows of a table, and the number of all rows, without reading the others.
 
     Raises:
         BadRun: the table cannot be read.
@@ -72,8 +71,8 @@ FACTS = (
 
 
 class SampleTable:
-    """``samples.parquet``, in which the number of a sample is its position. Columns that were read stay in memory,
-    texts as categories in order."""
+    """Reads ``samples.parquet``, where the number of a sample is its position. Columns stay in memory once read, texts
+    as ordered categories."""
 
     def __init__(self, store: Files) -> None:
         self._store = store
@@ -81,11 +80,11 @@ class SampleTable:
 
     @cached_property
     def count(self) -> int:
-        """Number of samples; none of them is read."""
+        """Number of samples, from the metadata of the table."""
         return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """Return these columns of all samples; no others are read. Shared: not to be changed."""
+        """Return these columns of all samples. Do not change them: they are shared."""
         missing = [name for name in names if name not in self._columns]
         if missing and self._store.has(SAMPLES):
             loaded = read_columns(self._store, SAMPLES, missing)
@@ -115,8 +114,8 @@ class SampleTable:
         matches = len(samples) and samples["sample"].to_numpy().take(numbers, mode="clip") == numbers
         if (len(numbers) and not np.all(matches)) or (once and table["sample"].duplicated().any()):
             raise BadRun(
-                f"The predictions in '{predictions}' do not fit the samples of '{self._store.root}'; "
-                f"`probing verify --run {self._store.root}` lists what is damaged."
+                f"The predictions in '{predictions}' do not match the samples of '{self._store.root}'.",
+                hint=f"Run `probing verify --run {self._store.root}` to list corrupted files.",
             )
         samples = samples.drop(columns="sample", errors="ignore").take(numbers)
         return pd.concat([table, samples.set_axis(table.index)], axis=1)

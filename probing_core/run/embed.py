@@ -1,6 +1,6 @@
-"""The stage ``embed``: which images a run uses, their transformed samples, and the embeddings of the samples.
+"""The stage ``embed``: the images of a run, their transformed samples, and the embeddings of the samples.
 
-Missing units are jobs, which an executor does in any order with the same bytes at the end.
+Missing units are jobs, which an executor computes in any order; the resulting bytes do not depend on the order.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
 def _sample_set(
     series: str, samples_are: str, embeddings_are: str, options: Sequence[Option] = (), code_version: int = 1
 ) -> tuple[Asset, Asset]:
-    """Define the table of the samples of ``series``, and the folder of a model's embeddings of them."""
+    """Define the assets of ``series``: the table of its samples, and the folder of the embeddings of a model."""
 
     def sampled(run: RunSnapshot) -> Sequence[PartitionKey]:
         exists = series in run.sample_sets and (series != LAYERS or embedded_models(run, series))
@@ -162,7 +162,7 @@ layers_samples, layers_embeddings = _sample_set(
 
 
 def embed(plan: Plan) -> Plan:
-    """Materialize what is missing of the stage ``embed``, in a run whose images are chosen.
+    """Materialize missing assets of the stage ``embed``, in a run whose images are chosen.
 
     Returns:
         The plan with the models that were loaded for the first time.
@@ -186,7 +186,7 @@ def embed(plan: Plan) -> Plan:
 
 
 def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
-    """Load models until memory runs short, at least one; yield what describes the layers of each."""
+    """Load at least one model, and more as memory allows; yield the descriptions of the layers of each."""
     snapshot, store = plan.snapshot, plan.store
     for count, request in enumerate(requests):
         snapshot.progress.update("load", count, len(requests), f"Loading {request}")
@@ -198,11 +198,11 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                 else:
                     store.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
         if entries is None and count:
-            return  # it is loaded after those before it have been embedded and closed
+            return  # it is loaded after the previous models have been embedded and closed
         if entries is None:
             raise ModelUnavailable(
-                f"'{request}' does not fit into the memory of the device '{snapshot.options.device}'; "
-                f"choose a smaller model, another --precision, or --device cpu."
+                f"'{request}' does not fit into the memory of the device '{snapshot.options.device}'. "
+                f"Choose a smaller model, a lower precision, or the device cpu."
             )
         yield entries
 

@@ -1,7 +1,7 @@
-"""A worker makes the transformed images of units, and embeds them by several models.
+"""A worker computes the transformed images of units, and embeds them by several models.
 
-Images stream: a transformed one is made once for all models that need it; its measured columns (strength, distances)
-are written with the first of them. Memory holds two units and the models, whatever the size of the corpus.
+Images stream: a transformed image is computed once for all models that need it; its measured columns (strength,
+distances) are written with the first model. Memory contains two units and the models, for any size of the corpus.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
 from probing_core.run.store import Store, without_none, write_file
 
 Written = list[tuple[str, Entry]]
-"""Files that were written, to be entered."""
+"""Files that were written, to be entered into the manifest."""
 
 TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
 """Images and completed rows of a unit."""
@@ -41,13 +41,13 @@ TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
 class Worker:
     """Transforms and embeds units of one run: one worker in this process, or several in a cluster.
 
-    While models embed one unit, threads transform the images of the next. What a worker writes belongs to the run after
-    the process that holds the lock of the run has entered it.
+    While models embed one unit, threads transform the images of the next. Files of a worker belong to the run after the
+    process with the lock of the run has entered them.
 
     Args:
-        device, precision: of its models.
+        device, precision: device and precision of the models.
         transformers: processes or threads that transform images, which the worker shuts down.
-        memory_share: of the machine's memory, up to which models are loaded.
+        memory_share: maximum fraction of the machine's memory for models.
     """
 
     def __init__(
@@ -69,8 +69,7 @@ class Worker:
         self._started: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Return the ``model.toml`` of a model, for each layer; None where it does not fit into memory with the
-        others."""
+        """Return the ``model.toml`` of each layer of a model; None if it does not fit into memory with the others."""
         if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(request, self._device, self._precision)
@@ -89,12 +88,12 @@ class Worker:
         self._models.clear()
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Do what `Executor.work` does."""
+        """Embed like `Executor.work`."""
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
             yield self.work_on(jobs, upcoming)
 
     def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> Written:
-        """Do the jobs of one unit, and start to transform the images of the next."""
+        """Compute the jobs of one unit, and start to transform the images of the next unit."""
         pictures, rows = self._transformed(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
@@ -132,8 +131,7 @@ class Worker:
         return self._models[request]
 
     def _transformed(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
-        """Return the images and rows of a unit; the next unit is started first, so that no core waits for the last
-        image of this one."""
+        """Return the images and rows of a unit, after starting the next unit: no core then waits for the last image."""
         if self._started and self._started[0][0] != jobs:
             self._started.clear()
         for unit in (jobs, upcoming)[len(self._started) :]:
@@ -148,8 +146,8 @@ class Worker:
         return sample_set.make(self._recipe.design, self._corpus, rows, self._transformers) if pictures else ([], rows)
 
     def _start_single_threaded(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Start the models that compute on one thread in a thread, while other models embed. The caller computes those
-        that were not started when the others are complete."""
+        """Run single-threaded models in a thread while other models embed. The caller computes the models that were not
+        started by the time the others are complete."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -164,7 +162,9 @@ def load_if_it_fits(request: str, device: str, precision: str, load: Callable[..
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-    free_memory(resolve_device(device).type)  # outside of the handler, whose traceback would hold what was loaded
+    free_memory(
+        resolve_device(device).type
+    )  # outside of the handler, whose traceback would keep the loaded objects in memory
     return None
 
 
@@ -193,7 +193,6 @@ def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
 def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise BadRun(
-            f"'{name}' gave embeddings that are not finite numbers; try --precision float32, or check the model's "
-            f"weights."
+            f"'{name}' returned embeddings that are not finite. Use the precision float32, or check the weights."
         )
     return arrays

@@ -34,7 +34,7 @@ from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Store, digest
 
 MAX_TABLES = 3
-"""Tables that a plan keeps in memory for functions that read them in succession."""
+"""Number of tables that a plan keeps in memory for functions that read them in succession."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -42,7 +42,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class State(StrEnum):
     """State of a partition.
 
-    ``NOTHING``: its function had nothing to write. ``LEFT_OUT``: it was materialized, but this copy of the run does not
+    ``NOTHING``: its function wrote nothing. ``LEFT_OUT``: it was materialized, but this copy of the run does not
     include it. ``UNAVAILABLE``: it cannot be materialized, because one of its dependencies was left out.
     """
 
@@ -55,15 +55,15 @@ class State(StrEnum):
 
 
 COMPLETE = (State.MATERIALIZED, State.NOTHING, State.LEFT_OUT)
-"""States of a partition that is not materialized again."""
+"""States of a partition that is not recomputed."""
 
 
 class Plan:
     """The partitions of one run.
 
     Args:
-        snapshot: argument of ``partitions``, ``shards`` and options; the engine does not look at it.
-        resources: what functions get that changes no bytes.
+        snapshot: argument of ``partitions``, ``shards`` and options; the engine does not use it otherwise.
+        resources: objects for functions that do not change any bytes.
     """
 
     def __init__(self, graph: AssetGraph, snapshot: Any, store: Store, resources: Any = None) -> None:
@@ -121,12 +121,12 @@ class Plan:
         return entry["key"] if asset.identified_by_key else short_checksum(entry)
 
     def inputs(self, partition: Partition) -> dict[str, Any]:
-        """Return the inputs of ``partition`` by name; the version of what is missing is None."""
+        """Return the inputs of ``partition`` by name; the version of a missing input is None."""
         versions: dict[str, Any] = {path: self.version(path) for path in partition.dependencies}
         return versions | {"revision": partition.asset.code_version, "options": dict(partition.options)}
 
     def cache_key(self, partition: Partition) -> str | None:
-        """Return the digest of the inputs of ``partition``, or the stored one if it is pinned; None where inputs are
+        """Return the digest of the inputs of ``partition``, or the stored one if it is pinned; None if inputs are
         missing."""
         if self.is_pinned(partition):
             return next(entry["key"] for entry in self.entries(partition).values() if entry is not None)
@@ -137,7 +137,7 @@ class Plan:
         return None if None in inputs.values() else digest([partition.asset.path, inputs])
 
     def is_outdated(self, partition: Partition) -> bool:
-        """Return whether ``partition`` is pinned, and would be stale if it was not."""
+        """Return whether ``partition`` is pinned, and would otherwise be stale."""
         return self.is_pinned(partition) and self.cache_key(partition) != self._digest(partition)
 
     def require_cache_key(self, partition: Partition) -> str:
@@ -146,13 +146,13 @@ class Plan:
         return key
 
     def entries(self, partition: Partition) -> Mapping[str, Entry | None]:
-        """Return path -> entry in the manifest, for each output of ``partition``, or each file of its folder."""
+        """Return path -> manifest entry for each output of ``partition``, or each file of its folder."""
         if partition.is_folder:
             return self.store.entries(partition.path)
         return {path: self.store.entry(path) for path in partition.outputs.values()}
 
     def state(self, partition: Partition) -> State:
-        """Return the state of ``partition`` by the manifest; no file is read."""
+        """Return the state of ``partition`` from the manifest, without reading files."""
         if not partition.asset.stage:
             return State.MATERIALIZED if self.store.has(partition.path) else State.MISSING
         state = self._state(partition)
@@ -170,12 +170,12 @@ class Plan:
         return State.STALE if _is_complete(partition, existing) else State.MISSING
 
     def _existing(self, partition: Partition) -> dict[str, Entry]:
-        """Return path -> entry of those outputs whose file exists, or needs none."""
+        """Return path -> entry of the outputs whose file exists or is not needed."""
         entries = self.entries(partition).items()
         return {path: entry for path, entry in entries if entry and ("state" in entry or self.store.has(path))}
 
     def is_pinned(self, partition: Partition) -> bool:
-        """Return whether ``partition`` was copied from a different run as a whole, and is never stale."""
+        """Return whether all of ``partition`` was copied from a different run, so it is never stale."""
         if self.store.copied_from is None:
             return False
         pinned = {path: entry for path, entry in self._existing(partition).items() if "pinned" in entry}
@@ -196,8 +196,8 @@ class Plan:
         return partition.missing_units(self.store, self.cache_key(partition) or "", count)
 
     def missing_dependency(self, partition: Partition) -> str:
-        """Return the first dependency of ``partition`` that is missing, or that is identified by its cache key and
-        stale; empty where there is none."""
+        """Return the first dependency of ``partition`` that is missing, or that is stale and identified by its cache
+        key; empty if there is none."""
         for path in partition.dependencies:
             producer = self._by_output[path]
             is_pending = producer.asset.identified_by_key and producer.asset.stage and self.pending([producer])
@@ -211,7 +211,7 @@ class Plan:
         """Compute the ``partitions`` that are missing or stale; ``report`` is called before each.
 
         Raises:
-            BadRun: a dependency of one of them is missing.
+            BadRun: a dependency is missing.
         """
         tried: set[str] = set()
         for position, partition in enumerate(partitions):
@@ -221,8 +221,8 @@ class Plan:
             if path := self.missing_dependency(partition):
                 root = self.store.root
                 raise BadRun(
-                    f"'{partition.path}' depends on '{path}', which is missing in the run '{root}'. "
-                    f"`probing run --out {root}` computes it."
+                    f"'{partition.path}' depends on '{path}', which is missing in the run '{root}'.",
+                    hint=f"Run `probing run --out {root}` to compute it.",
                 )
             compute_units = partition.asset.compute_units
             if compute_units is not None:
@@ -249,14 +249,14 @@ class Plan:
         return files, Context(partition.key, options, self.resources, cache, units)
 
     def _compute(self, partition: Partition, units: Sequence[str] = ()) -> None:
-        """Compute a partition whose dependencies exist, and write what its function returns."""
+        """Compute a partition whose dependencies exist, and write the result."""
         asset = partition.asset
         assert asset.function is not None
         content = asset.function(*self.arguments(partition, units))
         self.write(partition, content if asset.also_writes else {asset.path: content})
 
     def write(self, partition: Partition, content: Mapping[str, Content]) -> None:
-        """Write the files of ``partition``; ``content`` is by the paths with placeholders."""
+        """Write the files of ``partition``; the keys of ``content`` are paths with placeholders."""
         unknown = set(content) - set(partition.outputs)
         assert not unknown, f"'{partition.asset.path}' does not write {unknown}"
         key, inputs = self.require_cache_key(partition), self.inputs(partition)
@@ -290,7 +290,7 @@ class Plan:
         self.store.remove(*self.store.names(partition.units_folder))
 
     def clean(self) -> None:
-        """Remove units of partitions that are complete; a kill may have left them."""
+        """Remove units of complete partitions, which may remain after a kill."""
         folders = {f"{path.rpartition('/')[0]}/" for path in self.store.names(UNITS)}
         by_folder = {partition.units_folder: partition for partition in self.partitions.values()}
         for folder in sorted(folders):

@@ -1,4 +1,4 @@
-"""How long a run will take, and what it will leave out.
+"""Estimated duration of a run, and the images that it will leave out.
 
 The remaining work is a list of steps, each with a number of units of one kind of work. The progress bar of a run uses
 `GUESSED` seconds per unit. `estimate` measures each kind on a part of the work: the workers transform some samples of

@@ -77,7 +77,7 @@ def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def concatenated(files: Files, paths: Iterable[str]) -> pd.DataFrame:
-    """Return the rows of those tables ``paths`` that exist."""
+    """Return the rows of the existing tables among ``paths``."""
     return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
 
 
@@ -101,7 +101,7 @@ def fits(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the models of the quick protocol; a model that learned some of the classes has no score over them."""
+    """Return the models of the quick protocol, without models that were trained on some of its classes."""
     keys = models_with_splits(run)
     return [key for key in keys if run.models[key["model"]]["objective"] not in UNSCORED_BY_OBJECTIVE]
 

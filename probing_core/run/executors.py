@@ -1,4 +1,4 @@
-"""Executors hold models and embed units with them: in this process, or on the workers of a Ray cluster."""
+"""Executors load models and embed units: in this process, or on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from probing_core.run.snapshot import RunSnapshot
 
 
 class Executor(Protocol):
-    """Holds models and does jobs with them."""
+    """Loads models and embeds units."""
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Do what `Worker.load` does."""
+        """Load a model, see `Worker.load`."""
 
     def unload(self) -> None:
-        """Close the models, so that their memory is free."""
+        """Close the models and free their memory."""
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
         """Do the jobs, grouped by unit; yield what was written for each unit, in any order."""
@@ -29,16 +29,19 @@ class Executor(Protocol):
 
 @contextmanager
 def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
-    """Open the executor that the options ask for, with no model loaded yet, over a run whose images are chosen.
+    """Open the executor of the options, without models, for a run whose images are chosen.
 
     Raises:
-        ProbingError: it is not installed, the cluster does not answer, or the corpus has changed.
+        ProbingError: the executor is not installed, the cluster does not answer, or the corpus has changed.
     """
     options = snapshot.options
     if options.executor not in EXECUTORS:
         raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
-        raise BadConfig("--address names a Ray cluster; give --executor ray with it.")
+        raise BadConfig(
+            "An address names a Ray cluster, so it requires the executor ray.",
+            hint="Pass --executor ray with --address.",
+        )
     if options.executor == RAY:
         from probing_core.run.ray_workers import opened_ray
 

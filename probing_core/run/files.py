@@ -1,5 +1,4 @@
-"""Files that are whole or absent, whatever kills the process or fills the disk; tables and arrays in them, of which the
-same content gives the same bytes."""
+"""Atomic writing of files, and reproducible files of tables and arrays: the same content gives the same bytes."""
 
 from __future__ import annotations
 
@@ -27,17 +26,17 @@ from probing_core.probes.array_file import read_header
 from probing_core.run.layout import TEMPORARY
 
 TEMPORARY_NAME = re.compile(rf"\.(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-[0-9a-f]{{8}}{re.escape(TEMPORARY)}$")
-"""End of the name of a temporary file."""
+"""Suffix of temporary files."""
 
 ABANDONED_S = 3600.0
 """Seconds without a change after which a temporary file of a different machine counts as abandoned."""
 
 START_TIME_TOLERANCE_S = 1.0
-"""Two readings of the start time of one process differ by less; process numbers are not reused so soon."""
+"""Tolerance for the start time of a process in seconds; process IDs are not reused so soon."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` so that a reader, or a kill at any moment, finds the old file or the new one, never half.
+    """Write ``path`` atomically: after a kill at any moment, it is the old file or the complete new one.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -48,10 +47,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """Write as `write_atomically` does, but piece by piece; what was written may be read before it is whole.
+    """Write a file atomically in pieces, which may be read back before the file is complete.
 
-    The temporary name is never the same twice: two machines may write the same file of a run at once. It names its
-    writer, so that `is_abandoned` can tell a file that is being written from one that a killed process left.
+    The temporary name is unique, because two machines may write the same file of a run at once. It names its writer, so
+    `is_abandoned` can distinguish a file that is being written from a file of a killed process.
     """
     temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
@@ -69,10 +68,10 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
 
 
 def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object] = os.link) -> None:
-    """Make ``target`` a hard link to ``source``, or a copy where that is not possible, such as across file systems.
+    """Make ``target`` a hard link to ``source``, or a copy if this is not possible, such as across file systems.
 
     Args:
-        link: makes the link; ``os.symlink`` for a copy that lives no longer than ``source``.
+        link: function that creates the link; ``os.symlink`` if ``target`` is not needed longer than ``source``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -85,8 +84,7 @@ def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object
 def is_abandoned(temporary: Path) -> bool:
     """Return whether the process that was writing a temporary file has ended.
 
-    A process of a different machine cannot be asked: it counts as ended once the file has not changed for
-    `ABANDONED_S` seconds.
+    A process of a different machine counts as ended once the file has not changed for `ABANDONED_S` seconds.
     """
     try:
         changed = temporary.stat().st_mtime
@@ -101,11 +99,11 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def process_of(pid: int, born: float | None = None, latest: float | None = None) -> psutil.Process | None:
-    """Return the running process ``pid``, or None if it has ended; process numbers are used again.
+    """Return the running process ``pid``, or None if it has ended; process IDs are reused.
 
     Args:
-        born: when it began (``psutil.Process.create_time``).
-        latest: a time at which it was already running.
+        born: start time of the process (``psutil.Process.create_time``).
+        latest: a time at which the process was already running.
     """
     try:
         process = psutil.Process(pid)
@@ -133,8 +131,8 @@ MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
 
 GROUP_ROWS = 2**14
-"""Rows of a table in one row group, which readers read whole; of a table that is written piece by piece, those in
-memory together."""
+"""Number of rows in a row group, which is the unit of reading, and of the rows in memory when a table is written in
+pieces."""
 
 
 def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
@@ -143,7 +141,7 @@ def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
     for group in _groups(tables):
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
-            # Whole numbers mostly count up: their differences take a tenth of what a dictionary of them does.
+            # Integers are mostly increasing: their differences take a tenth of the space of a dictionary.
             integers = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
             writer = pq.ParquetWriter(
                 file,
@@ -175,7 +173,7 @@ def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
 
 
 def map_array(path: Path, array: str) -> np.ndarray | None:
-    """Map an array in a file of safetensors into memory; None where it is empty or of a type that NumPy cannot map."""
+    """Map an array in a safetensors file into memory; None if it is empty or has a type that NumPy cannot map."""
     with path.open("rb") as file:
         header, start = read_header(file)
     entry = header[array]

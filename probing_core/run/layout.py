@@ -1,4 +1,4 @@
-"""The format of a run on disk, and every path and file name in it, written here alone.
+"""The format of a run on disk, with all paths and file names. They are only defined here.
 
 It needs neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
 ``manifest.json``.
@@ -13,7 +13,7 @@ from probing_core.compute.names import DETECTOR, EVERYTHING
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2
-"""Of a run on disk: ``run.toml`` states it, and it is in every key. A run of another format is refused."""
+"""Version of the format, in ``run.toml`` and in every key. Runs with a different format are refused."""
 
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
@@ -24,18 +24,17 @@ IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
 EXTRA_FILES = (PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE)
-"""Files that may be in the folder of a run without belonging to one: the photographs that ship with the reference
-run."""
+"""Files that may be in the folder of a run without belonging to it: the photographs of the reference run."""
 
 LOG = "log"
 """The only folder whose files may differ between two equal runs."""
 
 EVENTS = f"{LOG}/events.jsonl"
-"""When work on the run was completed, one JSON object per line."""
+"""Log of completed work on the run, one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
 WRITER = f"{LOG}/writer.json"
-"""Process that holds the lock; a killed one leaves it."""
+"""Process with the lock; the file remains after a kill."""
 
 PROGRESS = f"{LOG}/progress.json"
 """The latest report of the process that works on the run."""
@@ -50,7 +49,7 @@ TEMPORARY = ".probing.tmp"
 
 MODELS = "models/"
 UNITS = "units/"
-"""Units of what is not complete yet."""
+"""Units of incomplete files."""
 
 SERIES = "series/"
 TABLES = "tables/"
@@ -60,11 +59,11 @@ PARQUET = ".parquet"
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
 
 VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
-"""Which photographs the detector learns from, and which calibrate verdicts and report on them."""
+"""Table of the photographs that train the detector, calibrate verdicts and report on them."""
 
 
 ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders: with one of them as a name, the functions below return the path for every model or task."""
+"""Placeholders: with one of them as the name, the functions below return the path of every model or task."""
 
 
 def slug(name: str) -> str:
@@ -72,7 +71,7 @@ def slug(name: str) -> str:
     if name == ANY_MODEL:
         return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
-    if simple:  # the first character that is no letter or digit stands for the separator, so that no two names collide
+    if simple:  # the first character that is no letter or digit replaces the separator, which avoids collisions
         return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
@@ -129,7 +128,7 @@ def units_at(path: str) -> tuple[int, int]:
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Return whether ``path`` holds embeddings: they are large, and can be recomputed from the corpus."""
+    """Return whether ``path`` contains embeddings, which are large and can be recomputed from the corpus."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 

@@ -31,11 +31,13 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     """Return a linear probe of a run.
 
     Raises:
-        BadRun: it has none.
+        BadRun: the run has no such probe.
     """
     name = probe_path(model, task)
     if not store.has(name):
-        raise BadRun(f"The run has no '{task}' probe of '{model}'. `probing run --out DIR` trains it.")
+        raise BadRun(
+            f"The run has no '{task}' probe of '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
+        )
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
@@ -53,14 +55,15 @@ def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
 
 
 def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
-    """Return the posterior that was fitted in training, with which the answers in the table of predictions were
-    computed; None where the run has not kept it (additional seeds of the zoo, as the reference run ships them)."""
+    """Return the posterior that was fitted in training, which the table of predictions is based on.
+
+    None if the run does not include it (additional seeds of the zoo in the shipped reference run)."""
     name = probe_path(model, NOTICING)
     return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:
-    """Return the clean photographs that the detector of a run compares images with; none where it has none."""
+    """Return the clean photographs that the detector of a run compares images with; empty without a detector."""
     has = has_scored_views(store, DETECTOR)
     return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 
@@ -84,7 +87,7 @@ def has_scored_views(store: Files, model: str) -> bool:
 class LoadedModels:
     """Loads each model when it is first needed, and closes the least recently used one when memory is short.
 
-    Threads may share it: each model has its own lock, so that loading one does not delay others.
+    Threads may share it: each model has its own lock, so loading a model does not delay others.
     """
 
     def __init__(self, device: str = "auto", precision: str = "auto") -> None:
@@ -94,7 +97,7 @@ class LoadedModels:
         self._changing = threading.Lock()  # for the two above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return the embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as of `load`."""
+        """Return the embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as in `load`."""
         with self._lock(entry["request"]):
             return np.asarray(self._load(entry).embed_layers(pictures)[entry["name"]])
 
@@ -102,7 +105,7 @@ class LoadedModels:
         """Load the model of ``entry``, its ``model.toml``.
 
         Raises:
-            BadRun: its embeddings have changed since its probe was trained.
+            BadRun: the embeddings of the model have changed since its probe was trained.
         """
         with self._lock(entry["request"]):
             self._load(entry)

@@ -1,15 +1,15 @@
-"""Which files a run holds: the manifest, and the journal of entries since the manifest was written.
+"""The files of a run: the manifest, and the journal of entries since the manifest was written.
 
 Entering a file appends one line, whose cost does not depend on the number of files; `Manifest.fold` writes both as
 a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``,
 ``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer to. A kill
-may cut a line off anywhere: the rest is no JSON and is ignored, and since each line begins with its own line feed, the
-next one is whole.
+may truncate a line: it is then not valid JSON and is ignored. Each line begins with a line feed, so the next one is
+complete.
 
-An entry has ``bytes``, ``key`` and ``sha256`` of its file, and where the engine computed it ``inputs``: path of a
-dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` is ``nothing`` where
-there was nothing to write, and ``left out`` where the file did not ship; there is no file then. ``pinned`` is true
-where the file was copied from a different run: it is never stale.
+An entry has ``bytes``, ``key`` and ``sha256`` of its file, and if the engine computed it ``inputs``: path of a
+dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` of an entry without
+a file is ``nothing`` (there was nothing to write) or ``left out`` (not shipped). ``pinned`` is true if the file was
+copied from a different run: it is never stale.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from probing_core.run.files import not_written, write_atomically
 from probing_core.run.layout import FORMAT, JOURNAL, MANIFEST
 
 Entry = dict[str, Any]
-"""What is known of one file; the module's docstring lists its keys."""
+"""Entry of a file; the docstring of this module lists its keys."""
 
 NOTHING, LEFT_OUT = "nothing", "left out"
 
@@ -34,7 +34,7 @@ ENTRY_KEYS = {"bytes", "key", "sha256"}
 
 
 def short_checksum(entry: Entry) -> str:
-    """Return the checksum of a file as it is in the inputs of its dependents."""
+    """Return the checksum of a file in the form used in the inputs of its dependents."""
     return entry["sha256"][:16]
 
 
@@ -45,10 +45,10 @@ class Manifest:
         files: path -> entry.
         options: digest -> values of options that entries refer to.
         copied_from: directory of the run that this one is a copy of, or None.
-        base: directory of a run whose files belong to this one, too, as earlier versions wrote it; or None.
+        base: directory of a run whose files also belong to this run, as earlier versions wrote it; or None.
 
     Raises:
-        BadRun: the manifest is damaged.
+        BadRun: the manifest is corrupted.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,7 +60,7 @@ class Manifest:
         self.read()
 
     def read(self) -> None:
-        """Read the files on the disk; write nothing."""
+        """Read the manifest and the journal from disk."""
         # The journal first: a process that folds it meanwhile has put its lines into the manifest that is read next.
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
@@ -69,24 +69,24 @@ class Manifest:
         self._apply(lines)
 
     def start_copy(self, source: str, files: Mapping[str, Entry], options: Mapping[str, Any]) -> None:
-        """Write the manifest of a copy of the run in ``source``; entries that exist stay."""
+        """Write the manifest of a copy of the run in ``source``; existing entries are kept."""
         self.copied_from, self.base = source, None
         self.files, self.options = {**files, **self.files}, {**options, **self.options}
         self._write()
 
     def note(self, options: Any) -> str:
-        """Return the digest of ``options`` (JSON types), by which entries refer to it; it is written once."""
+        """Return the digest of ``options`` (JSON types), which entries refer to; the options are written once."""
         name = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
         if name not in self.options:
             self._append([("", {name: options})])
         return name
 
     def digest(self) -> str:
-        """Return sixteen hex digits that differ wherever a file does, as last read: the disk may have changed since."""
+        """Return sixteen hex digits that change with every file, as of the last read of the manifest."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Enter files that are complete, or (None) removed; after this returns, no kill undoes it."""
+        """Enter files that are complete, or (None) removed. The entries survive a kill."""
         if entries := list(entries):
             self._append(entries)
 
@@ -113,9 +113,9 @@ class Manifest:
                 self.files[name] = entry
 
     def fold(self) -> None:
-        """Write journal and manifest as one; do nothing if there is no journal.
+        """Merge the journal into the manifest; do nothing if there is no journal.
 
-        A kill before the journal is removed leaves lines that the manifest has already.
+        After a kill before the journal is removed, it repeats lines of the manifest.
         """
         journal = self.root / JOURNAL
         if not journal.exists():
@@ -126,7 +126,7 @@ class Manifest:
 
     def _write(self) -> None:
         referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
-        # Options without references are forgotten, too: later references to them would count them as written.
+        # Options without references are also forgotten: later references to them would count as written.
         self.options = {name: values for name, values in self.options.items() if name in referred}
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
         if self.options:
@@ -144,7 +144,7 @@ class Manifest:
 
 
 def stamp(root: Path) -> str:
-    """Return a value that changes whenever a file of the run ``root`` does; quick to compute.
+    """Return a value that changes whenever a file of the run ``root`` changes; quick to compute.
 
     Raises:
         BadRun: there is no run.
@@ -180,7 +180,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
-    """Yield the lines of the journal at ``path``, in order, without those that were cut off."""
+    """Yield the complete lines of the journal at ``path``, in order."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -1,5 +1,4 @@
-"""The models of a run: their ``model.toml``, whether two entries are the same model, and embeddings, which may be
-larger than memory."""
+"""The models of a run: their ``model.toml``, comparison of entries, and embeddings, which may be larger than memory."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
 
 ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
-"""Entries of a model's recipe that change its embeddings by rounding alone."""
+"""Entries of the recipe of a model that only change the rounding of its embeddings."""
 
 ENTRY_TYPES = {
     "name": str,
@@ -29,13 +28,13 @@ ENTRY_TYPES = {
     "objective": str,
     "dim": int,
 }
-"""Entries of ``model.toml`` that pages and stages compute with -> their type."""
+"""Entries of ``model.toml`` that pages and stages use -> their type."""
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
-    """Return whether the model of ``entry`` (its ``model.toml``, or a row of the models) embeds any picture.
+    """Return whether the model of ``entry`` (its ``model.toml``, or a row of the models) can embed new images.
 
-    Precomputed embeddings cover the samples of a run alone.
+    Precomputed embeddings only cover the samples of a run.
     """
     return entry["family"] != PRECOMPUTED
 
@@ -44,10 +43,10 @@ def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, 
     """Return the content of ``model.toml`` of every model of the run.
 
     Args:
-        requests: models of its recipe, which give the order.
+        requests: models of the recipe, which determine the order.
 
     Raises:
-        BadRun: one of them cannot be read, or has invalid entries.
+        BadRun: a ``model.toml`` cannot be read, or has invalid entries.
     """
     return in_order((_entry(store, path) for path in store.names(MODELS) if is_model_path(path)), requests)
 
@@ -70,12 +69,12 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
 
 
 def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
-    """Check that the model of ``entry`` (its ``model.toml``) is the one that ``joined`` the run.
+    """Check that the model of ``entry`` (its ``model.toml``) is the model that was added to the run (``joined``).
 
-    `ROUNDING_ENTRIES` may differ: an updated library, another precision or device does not end a run.
+    `ROUNDING_ENTRIES` may differ: an updated library, a different precision or device does not end a run.
 
     Raises:
-        BadRun: its embeddings have another meaning now.
+        BadRun: the model now computes different embeddings.
     """
     before, now = joined["recipe"], entry["recipe"]
     lasting = (before.keys() | now.keys()) - set(ROUNDING_ENTRIES)
@@ -88,14 +87,14 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
 
 
 HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
-"""How to get back a model that embeds differently now."""
+"""Advice if a model computes different embeddings."""
 
 
 def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return entries in which two recipes of a model differ: those that change what an embedding means, and the others.
+    """Return entries in which two recipes of a model differ: entries that change embeddings, and all others.
 
-    Entries that only one of them has are ignored, since another version of the project records other things. So is the
-    size of a batch, which changes the last bits alone.
+    Entries that only one recipe has are ignored, because other versions of the project record different entries. The
+    batch size is ignored, too, because it only changes the rounding.
     """
     common = joined.keys() & current.keys() - {"batch_size"}
     differing = sorted(k for k in common if joined[k] != current[k])
@@ -113,8 +112,10 @@ def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
 
 
 def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
-    """Return name (`LoadedEmbedder.blocks`) -> embeddings (N, D) of that block of ``model``, first to last, in the
-    order of the series' table; ``embeddings`` alone where the series has only what the model returns."""
+    """Return block name -> embeddings (N, D) of this block of ``model``, in the order of the series.
+
+    The only name is ``embeddings`` if the series only has the output of the model.
+    """
     units = _unit_paths(store, model, series)
     return {
         block: LazyRows(tuple(store.map_array(unit, block) for unit in units))
@@ -134,10 +135,12 @@ def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
 def _unit_paths(store: Files, model: str, series: str) -> list[str]:
     names = embeddings_files(store, model, series)
     if not names:
-        raise BadRun(f"The run has no embeddings of '{model}'; `probing run --out DIR` makes them.")
+        raise BadRun(
+            f"The run has no embeddings of '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
+        )
     return names
 
 
 def has_embeddings(store: Files, model: str, series: str = "") -> bool:
-    """Return whether `read_embeddings` finds any; a run that was shipped may have none."""
+    """Return whether the run has embeddings of the model; a shipped run may have none."""
     return bool(store.names(embeddings_folder(model, series)))

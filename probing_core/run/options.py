@@ -1,8 +1,8 @@
-"""The options of a run, in one place, and those of its last call.
+"""The options of a run, and the options of its last call.
 
-The arguments of ``probing run``, the recipe's values, what the page Evaluate your model starts, and the command that is
-shown for a run are derived from `Options`. The recipe holds only what a run is, so executor, device and precision are
-noted in ``log/``: a run is resumed with the same.
+The arguments of ``probing run``, the values of the recipe, the runs of the page Evaluate your model, and the displayed
+command of a run are derived from `Options`. The recipe does not contain executor, device and precision. They are stored
+in ``log/``, and a run is resumed with them.
 """
 
 from __future__ import annotations
@@ -25,36 +25,37 @@ STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
 """Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps."""
 
 Kind = Literal["text", "number", "names", "folder"]
-"""How a value is written on a command line."""
+"""Function that formats a value for a command line."""
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """Make a field of `Options`; ``entry``: whether the value enters a recipe unchanged."""
+    """Create a field of `Options`; ``entry``: whether the value is an entry of the recipe."""
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user asked for; None leaves it to the run that exists, or to the default.
+    """Requested options; None means the value of an existing run, or the default.
 
-    One name may be given where several can: ``models="zoo/mae"``.
+    A single name may be given instead of a list: ``models="zoo/mae"``.
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        base: directory of a run; ``models`` join a copy of it, and the run itself is never changed.
+        base: directory of a run; ``models`` are added to a copy of it, and the run is never changed.
         calibrate_on: corpora of unedited photographs, which calibrate verdicts.
-        device, precision: where and in what the models run; ``auto`` takes the fastest of this machine.
-        jobs: processes that transform images; by default one per core, as memory allows. Bytes do not depend on it.
-        executor: what embeds, ``local`` or ``ray``: in this process, or on the workers of a Ray cluster.
-        address: of a Ray cluster that exists; by default one of this machine alone is started.
+        device, precision: device and precision of the models; ``auto`` selects the fastest on this machine.
+        jobs: number of processes that transform images; by default one per core, as memory allows. Bytes do not depend
+            on it.
+        executor: ``local`` (embed in this process) or ``ray`` (embed on the workers of a Ray cluster).
+        address: address of an existing Ray cluster; by default a local cluster is started.
     """
 
     corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
-    view: int | None = _option("N", f"pixels of the side of the views (default {VIEW})", "number", entry=True)
+    view: int | None = _option("N", f"side of the views in pixels (default {VIEW})", "number", entry=True)
     models: Sequence[str] | None = _option(
         "a,b",
-        "default: bundled, the models that come with the product; zoo, baselines and published (those of the six "
-        "that were published, at a view of 224) stand for several as well",
+        "default: bundled, the included models; other sets: zoo, baselines, published (published models for the "
+        "claims, with views of 224 pixels)",
         "names",
     )
     transforms: Sequence[str] | None = _option(
@@ -85,12 +86,12 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # a single text is one name, and not its letters
+        for option in fields(self):  # a single text is one name, not a sequence of letters
             if option.metadata["kind"] == "names" and isinstance(value := getattr(self, option.name), str):
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """Return the values that were asked for and enter a recipe unchanged."""
+        """Return the requested values that are entries of the recipe."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -113,17 +114,17 @@ def flag(option: Field) -> str:
 
 
 NOTED = {"device": "device", "precision": "precision", "engine": "executor", "address": "address"}
-"""Name in the file -> option that is not in a recipe."""
+"""Name in the file -> option that is not part of a recipe."""
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Write those of ``options`` that no recipe holds into the folder of a run."""
+    """Write the ``options`` that are not part of a recipe into the folder of a run."""
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 
 
 def last_options(run: Path) -> Options:
-    """Read the options that `note_options` noted; the defaults where they are unknown."""
+    """Read the options that `note_options` wrote; the defaults if they are unknown."""
     try:
         noted = json.loads((run / LAST_OPTIONS).read_bytes())
         options = Options(**{option: noted[name] for name, option in NOTED.items()})

@@ -1,4 +1,4 @@
-"""Which partitions an asset has in a run: over models, or one, or none."""
+"""Partitions of assets: one per model, a single one, or none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from probing_core.run.snapshot import RunSnapshot
 
 
 def loaded_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return every model that was loaded."""
+    """Return all models that were loaded."""
     return [{"model": name} for name in run.models]
 
 
@@ -19,5 +19,5 @@ def embedded_models(run: RunSnapshot, series: str = "") -> Sequence[PartitionKey
 
 
 def once_if_embedded(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return one partition where any model embeds the samples."""
+    """Return one partition if any model embeds the samples, otherwise none."""
     return UNPARTITIONED if embedded_models(run) else ()

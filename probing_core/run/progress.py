@@ -200,7 +200,7 @@ class Progress:
         return remaining, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
-        """Write a sentence to the terminal, over the line of progress; nothing where it is empty."""
+        """Write a sentence to the terminal in place of the line of progress; nothing if it is empty."""
         if sentence:
             self._write(f"{sentence}\n")
 

@@ -32,7 +32,7 @@ from probing_core.run.store import RunFiles
 stage = Stage(PROJECT)
 
 FEW_SAMPLES = 5000
-"""Largest number of samples for which one process draws all maps: a second process takes seconds to start."""
+"""Maximum number of samples for which one process draws all maps: starting a second process takes seconds."""
 
 WORKER_BYTES = 600 * 2**20
 """Memory of a process that draws a map, without embeddings."""
@@ -43,10 +43,10 @@ COPIES = 5
 
 @dataclass(frozen=True)
 class Projection:
-    """What one process computes: a map, or a table of neighbors.
+    """A map or a table of neighbors, computed by one process.
 
     Attributes:
-        reading: whether embeddings are read as they are, or relative to the versions of each image.
+        reading: projection: the full embeddings, or the effects of transformations.
         seed: seed of a map; None for a table of neighbors.
         far: unseen styles, which are on maps and not among neighbors.
     """
@@ -58,7 +58,7 @@ class Projection:
 
 
 def project(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing maps and tables of neighbors, in parallel where cores and memory allow."""
+    """Compute missing maps and tables of neighbors, in parallel if cores and memory allow."""
     missing = [writer for writer in writers if writer.missing(1)]
     if not missing:
         return
@@ -85,7 +85,7 @@ def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
 
 
 READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in READINGS}
-"""Path of an asset -> how it reads embeddings."""
+"""Path of an asset -> its projection."""
 
 
 def _projection(writer: UnitWriter) -> Projection:
@@ -109,12 +109,12 @@ def _compute(root: Path, projection: Projection) -> pd.DataFrame:
 
 
 def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the models that have embeddings, without additional seeds of others."""
+    """Return the models that have embeddings, without additional seeds."""
     return [{"model": name} for name in with_place(run.models) if run.covers(name, "")]
 
 
 def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
-    """Define the map of a model and its table of neighbors, both of embeddings in one reading."""
+    """Define the map of a model and its table of neighbors, for one projection."""
     points = stage.add(
         Asset(
             path=map_path(ANY_MODEL, reading),

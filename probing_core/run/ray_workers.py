@@ -128,7 +128,9 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
     try:
         import ray
     except ImportError as error:
-        raise BadConfig("--executor ray needs Ray; `pip install ray` installs it.") from error
+        raise BadConfig(
+            "The executor ray requires Ray, which is not installed.", hint="Run `pip install ray`."
+        ) from error
     local_entries = _known_here_alone(ray, snapshot.recipe)
     _connect(ray, snapshot.options.address)
     try:
@@ -152,8 +154,8 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
         except Exception as error:  # a user's object may fail in any way
             raise BadConfig(
                 f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
-                f"({one_line(error)[:200]}); have its function open what cannot be copied when it is first called, or "
-                f"use --executor local."
+                f"({one_line(error)[:200]}). Open objects that cannot be copied when the function is first called, or "
+                f"use the executor local."
             ) from error
     return sent
 
@@ -174,8 +176,8 @@ def _connect(ray: Any, address: str | None) -> None:
             signal.signal(signal.SIGTERM, on_termination)  # Ray has replaced the page's handler
     except Exception as error:  # Ray raises just that for a node that does not start in time
         raise BadConfig(
-            f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}); start one with `ray start "
-            f"--head`, or leave --address out."
+            f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}).",
+            hint="Start a cluster with `ray start --head`, or leave out --address.",
         ) from error
 
 
@@ -188,8 +190,9 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     count = gpus or cores // recipe.threads
     if count < 1:
         raise BadConfig(
-            f"A worker takes {recipe.threads} cores, as many as the run has threads, and the Ray cluster has {cores}; "
-            f"add a machine, or start Ray with --num-cpus {recipe.threads}."
+            f"A worker requires {recipe.threads} cores, the number of threads of the run, but the Ray cluster has "
+            f"{cores}. Add a machine.",
+            hint=f"Start Ray with --num-cpus {recipe.threads}.",
         )
     transformers = max(1, min(recipe.threads, cores // count))
     actor = ray.remote(RemoteWorker).options(

@@ -169,8 +169,8 @@ def read_recipe(store: Files) -> Recipe:
     """
     if getattr(store, "base", None) is not None:
         raise BadRun(
-            f"The run '{store.root}' reads files of a different run, as earlier versions wrote it. "
-            f"`probing run --out {store.root}` copies them."
+            f"The run '{store.root}' refers to files of a different run, as in earlier versions.",
+            hint=f"Run `probing run --out {store.root}` to copy them.",
         )
     content = store.read_toml(RECIPE)
     try:

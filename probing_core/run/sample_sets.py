@@ -26,16 +26,16 @@ Arrays = Mapping[str, Mapping[str, np.ndarray]]
 
 
 SHARD_BYTES = 64 * 2**20
-"""Size of the files into which units of embeddings are joined, so that there are few files."""
+"""Target size of files of joined units of embeddings, which limits the number of files."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples that are made and embedded in units: the main ones, or a series.
+    """Samples that are computed and embedded in units: the main samples, or a series.
 
     Attributes:
-        series: empty for the main samples. Embeddings made elsewhere cover the main samples alone.
-        plan: (start, stop) -> the planned rows of that range, without the columns that are measured on images.
+        series: name of the series; empty for the main samples, the only ones with precomputed embeddings.
+        plan: (start, stop) -> planned rows of this range, without the columns that are measured on images.
     """
 
     series: str
@@ -47,7 +47,7 @@ class SampleSet:
 
     @property
     def blocks(self) -> bool:
-        """Whether every block of a network is read, instead of the model's own embedding."""
+        """Whether every block of a network is embedded, instead of the output of the model."""
         return self.series == LAYERS
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
@@ -59,8 +59,8 @@ class SampleSet:
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def shards(self, entry: Mapping[str, Any]) -> list[Shard]:
-        """Return which units of embeddings of the model of ``entry`` are joined into one file: as many as have
-        `SHARD_BYTES`. All layers of a network count as large as its embedding."""
+        """Return the ranges of units of embeddings of the model of ``entry`` that are joined into one file of about
+        `SHARD_BYTES`. All layers of a network count with the size of its embedding."""
         arrays = entry["blocks"] if self.blocks else ("embeddings",)
         sizes = Counter(unit.stop - unit.start for unit in self.units)
         bytes_of = {rows: file_bytes(arrays, rows, entry["dim"]) for rows in sizes}
@@ -95,14 +95,14 @@ def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class UnitJob:
-    """What is to be computed for one unit: its rows, or its embeddings by one model.
+    """A task for one unit: compute its rows, or its embeddings by one model.
 
     Attributes:
-        series, unit: which samples; ``series`` is empty for the main ones.
-        model: full name; empty for the rows of the samples.
-        request: the name by which the model was asked for.
-        cache_key: digest of every input.
-        path: where it is written.
+        series, unit: the samples; ``series`` is empty for the main samples.
+        model: full name of the model; empty for the rows of the samples.
+        request: requested name of the model.
+        cache_key: digest of all inputs.
+        path: path of the result.
     """
 
     series: str
@@ -114,7 +114,7 @@ class UnitJob:
 
 
 def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
-    """Cut units into shards: each ends with the unit that brings it to ``shard_bytes``."""
+    """Divide units into shards: each ends with the unit that brings it to ``shard_bytes``."""
     shards: list[Shard] = []
     first, size = 0, 0
     for unit, count in enumerate(unit_bytes):

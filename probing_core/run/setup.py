@@ -1,4 +1,4 @@
-"""How a run is opened or started: its recipe and corpora, and the entries of catalogs that only this process has."""
+"""Opening and starting of runs: recipe and corpora, and registered entries of this process."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from probing_core.transforms.base import Transform
 
 
 class Corpora:
-    """The corpora of a run, each opened when it is first needed, unless it is given."""
+    """The corpora of a run. Each is opened when it is first needed."""
 
     def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
         self._recipe, self._own, self._calibrating = recipe, own, calibrating
 
     @cached_property
     def own(self) -> Corpus:
-        """The corpus of the run; errors as of `all`."""
+        """The corpus of the run; errors as in `all`."""
         return self._own or open_same_corpus(self._recipe)
 
     @cached_property
     def all(self) -> list[Corpus]:
-        """The corpus of the run, then those that verdicts are calibrated on.
+        """The corpus of the run, followed by the calibration corpora.
 
         Raises:
-            BadRun: one of them has changed.
+            BadRun: a corpus has changed.
         """
         named = zip(self._recipe.calibrate_on, self._recipe.calibrate_fingerprints, strict=True)
         calibration = self._calibrating or [
@@ -54,12 +54,12 @@ class Corpora:
 
     @property
     def skipped_summary(self) -> str:
-        """What of the run's corpus could not be read; empty where it was not opened yet."""
+        """Summary of the skipped files of the corpus of the run; empty if it was not opened yet."""
         return "" if self._own is None else self._own.skipped_summary
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return what `asked_for` does, and write the recipe if it has changed."""
+    """Return the result of `asked_for`, and write the recipe if it has changed."""
     recipe, corpora = asked_for(store, options)
     if not store.has(RECIPE, digest(recipe.to_toml())):
         write_recipe(store, recipe)
@@ -72,21 +72,20 @@ def asked_for(
     link: Callable[[Path, Path], object] = os.link,
     require: Callable[[str], object] = find_spec,
 ) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run with models that join, and its corpora; nothing of an existing run is written.
+    """Return the recipe of the run with added models, and its corpora. An existing run is not changed.
 
-    With ``--base``, a new run starts as a copy of that run, whose files are linked by ``link``. ``require`` is called
+    With ``--base``, a new run starts as a copy of the base, whose files are linked by ``link``. ``require`` is called
     with the name of each requested model, and raises if the model is not available.
 
-    A corpus is identified by its fingerprint: one that has moved, named by ``--corpus``, is noted in the recipe, and
-    the run continues with it.
+    A corpus is identified by its fingerprint: if it has moved, ``--corpus`` updates its location in the recipe.
 
     Raises:
-        BadRun: the run has a different recipe; the sentence names what differs.
-        UnknownName: there is no such model or transform.
+        BadRun: the run has a different recipe; the message names the differences.
+        UnknownName: a model or transformation does not exist.
     """
     named = expand_models(options.models or ())
     for name in named:
-        require(name)  # a wrong name is refused before anything is written
+        require(name)  # an unknown name is refused before anything is written
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
@@ -112,29 +111,29 @@ def asked_for(
     if differences := recipe.differences(updated):
         differences = [_by_name(difference, recipe, elsewhere, calibrating) for difference in differences]
         raise BadRun(
-            f"The run '{store.root}' has a different recipe ({'; '.join(differences)}, there / here); "
-            f"only models may join it. Choose a different --out."
+            f"The run '{store.root}' has a different recipe (run / request: {'; '.join(differences)}). Only models can "
+            f"be added to it. Choose a different folder."
         )
     joined = replace(updated, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
-    """Start a run as a copy of the run in ``base``, unless it is one already.
+    """Start a run as a copy of the run in ``base``, unless it is a copy already.
 
     Raises:
-        BadConfig: no model is named that could join.
-        BadRun: there is no run in ``base``, or this one exists and is no copy of it.
+        BadConfig: no model to add is named.
+        BadRun: ``base`` is not a run, or this run exists and is not a copy of it.
     """
     if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
         return
     if not RunFiles(base).has(RECIPE):
-        raise BadRun(f"'{base}' is not a run that models could join. Give a run directory to --base.")
+        raise BadRun(f"'{base}' is not a run directory, so no model can be added to it.")
     if store.has(RECIPE):
         is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "no copy of a different run"
-        raise BadRun(f"The run '{store.root}' is {is_a}, and --base names '{base}'. Choose a different --out.")
+        raise BadRun(f"The run '{store.root}' is {is_a}, but its base is to be '{base}'. Choose a different folder.")
     if not models:
-        raise BadConfig("Models join the run of --base, and none is named. Name them with --models.")
+        raise BadConfig("A run with a base requires the names of models to add.", hint="Pass --models.")
     read_recipe(RunFiles(base))
     store.copy_from(base, link)
 
@@ -171,8 +170,8 @@ def _new_recipe(
     transforms = with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
         raise BadConfig(
-            "A run needs a transformation that probes learn, and all that were named are unseen styles; "
-            "try --transforms bank,far-styles."
+            "A run requires a transformation to train probes on, but all named transformations are unseen styles.",
+            hint="Pass --transforms bank,far-styles.",
         )
     return Recipe(
         corpus=absolute_name(corpus.name),
@@ -185,14 +184,16 @@ def _new_recipe(
 
 
 def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return ``names`` with identity first, as in the bank: every run has it."""
+    """Return ``names`` with identity first, which every run includes."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """Remove the model of ``request`` from the recipe if an error is raised inside, since the run could not be
-    completed; not where the run holds the model, or did before it was damaged, or the model is the only one."""
+    """Remove the model of ``request`` from the recipe if an error is raised inside, so the run can be completed.
+
+    A model that the run contains (or contained before it was damaged), or that is the only model, is not removed.
+    """
     try:
         yield
     except ProbingError as error:
@@ -206,10 +207,10 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
 
 
 def open_same_corpus(recipe: Recipe) -> Corpus:
-    """Return the corpus of a run that exists.
+    """Return the corpus of an existing run.
 
     Raises:
-        BadRun: it has changed.
+        BadRun: the corpus has changed.
     """
     return _open_same(recipe.corpus, recipe.fingerprint, "--corpus")
 
@@ -218,23 +219,26 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
     try:
         corpus = open_corpus(name)
     except (BadCorpus, UnknownName) as error:
-        raise BadRun(f"{error} If the corpus has moved, name it with `probing run {option}`.") from error
+        raise BadRun(
+            f"{error} If the corpus has moved, name its new location.", hint=f"Run `probing run` with {option} CORPUS."
+        ) from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
             f"The corpus '{name}' has changed since the run was started (images or labels). "
-            f"Name the original one with `probing run {option}`, or make a new run."
+            f"Name the original corpus, or start a new run.",
+            hint=f"Run `probing run` with {option} CORPUS.",
         )
     return corpus
 
 
 def refuse_other_folder(store: Store) -> None:
-    """Refuse a folder that is no run and not empty, with `BadRun`: none of it may be lost."""
+    """Raise `BadRun` for a folder that is not empty and not a run: its files must not be lost."""
     refuse_address(store.root)
     is_run = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
     if is_run or not store.root.is_dir():
         return
     existing = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if existing - {RECIPE, JOURNAL}:  # only these exist in a run that was killed as it began
+    if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start only has these files
         some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
         raise BadRun(
             f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
@@ -244,7 +248,7 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the files of a ``new`` run that is refused before anything was computed: they would bind the next try."""
+    """Remove the files of a ``new`` run that fails before anything was computed, so they do not affect the next try."""
     try:
         yield
     except ProbingError:
@@ -258,17 +262,20 @@ Entry = EmbedderSpec | Transform | CorpusKind
 
 
 def register(entry: Entry | Corpus) -> None:
-    """Add a model, a transformation or a corpus to this process, where its name is usable like any other.
+    """Register a model, a transformation or a corpus in this process, under its name.
 
-    Registering a name again replaces the entry. ``probing --plugin FILE.py`` runs a file that does so before a command;
-    its name is given on a command line alone, and never by a page.
+    Registering a name again replaces the entry. ``probing --plugin FILE.py`` executes a file that registers entries
+    before a command. Only the command line accepts plug-ins, not the dashboard.
+
+    >>> from probing_core.models import from_callable
+    >>> probing_core.register(from_callable("mine/first-pixel", lambda images: np.stack([i[0, 0] for i in images])))
 
     Args:
-        entry: a model as `probing_core.models.from_callable` and ``from_module`` make it; a `Transform`; a kind of
-            corpora, or one opened corpus.
+        entry: a model created by `probing_core.models.from_callable` or ``from_module``; a `Transform`; a kind of
+            corpora; or an opened corpus.
 
     Raises:
-        BadConfig: the project has something of that name, or it is none of these.
+        BadConfig: the name belongs to the project, or the entry has a different type.
     """
     if isinstance(entry, EmbedderSpec):
         register_model(entry)
@@ -283,13 +290,13 @@ def register(entry: Entry | Corpus) -> None:
         KINDS.add(kind)
     else:
         raise BadConfig(
-            f"A model (from_callable, from_module), a Transform, a CorpusKind or a Corpus is registered; got "
-            f"{type(entry).__name__}."
+            f"Only a model (from_callable, from_module), a Transform, a CorpusKind or a Corpus can be registered, but "
+            f"got {type(entry).__name__}."
         )
 
 
 def registered(recipe: Recipe) -> tuple[Entry, ...]:
-    """Return the entries that a recipe names and only this process has."""
+    """Return the entries of a recipe that are registered in this process."""
     named = {
         *(parse(model).base for model in recipe.models),
         *recipe.transforms,

@@ -1,4 +1,4 @@
-"""Recipe, images and models of a run at one time: they decide which assets the run has."""
+"""Recipe, images and models of a run at one time, which determine the assets of the run."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from probing_core.transforms.base import Transform
 
 @dataclass
 class Resources:
-    """What functions of assets get that changes no bytes.
+    """Arguments of asset functions that do not change any bytes.
 
     Attributes:
-        options: where and with what it is computed.
+        options: options of the computation, such as the device.
         threads: number of threads of the numerical libraries.
         sample_sets: see `RunSnapshot`.
-        is_copy: whether models join a copy of a different run.
+        is_copy: whether the run is a copy of a different run.
         executor: computes embeddings; set while the stage ``embed`` runs.
-        requests: name of a model that the executor has loaded -> the name by which it was requested.
+        requests: name of a loaded model -> requested name.
     """
 
     options: Options
@@ -49,7 +49,7 @@ class Resources:
 
 
 class RunSnapshot:
-    """Recipe, images and models of a run at one time, each read once; the partitions of its assets follow from it."""
+    """Recipe, images and models of a run at one time, each read once. They determine the partitions of its assets."""
 
     def __init__(
         self,
@@ -63,18 +63,21 @@ class RunSnapshot:
         self.corpora = corpora or Corpora(recipe)
 
     def reloaded(self) -> RunSnapshot:
-        """Return a snapshot of the same run as its files are now."""
+        """Return a new snapshot of the same run."""
         return RunSnapshot(self.store, self.recipe, self.options, self.progress, self.corpora)
 
     def with_loaded_models(self) -> RunSnapshot:
-        """Return a snapshot with the models that were loaded since; the images and samples stay."""
+        """Return a snapshot with the models that were loaded since, and the same images and samples."""
         later = self.reloaded()
         later.images, later.sample_sets = self.images, self.sample_sets
         return later
 
     def plan(self, graph: AssetGraph) -> Plan:
-        """Return the partitions of ``graph`` as far as they are known: before the images are chosen, only these; then
-        what depends on the images alone; and what depends on a model once that was loaded."""
+        """Return the known partitions of ``graph``.
+
+        Before the images are chosen, only the table of images is known; then assets that only depend on the images; and
+        assets of a model once it was loaded.
+        """
         return Plan(graph, self, self.store, self.resources)
 
     @cached_property
@@ -92,25 +95,27 @@ class RunSnapshot:
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
-        """Name of a model -> content of its ``model.toml``, for all that were loaded, in the order of the recipe."""
+        """Name -> content of ``model.toml``, for all models that were loaded, in the order of the recipe."""
         return {entry["name"]: entry for entry in model_entries(self.store, self.recipe.models)}
 
     @property
     def unloaded(self) -> list[str]:
-        """Models of the recipe that were never loaded, or lack the description of a layer."""
+        """Models of the recipe that were never loaded, or have no description of a layer."""
         layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.models.values()}
 
         def is_known(request: str) -> bool:
             if parse(request).options.get("layer") != "all" or not isinstance(layers.get(request), int):
-                return request in layers or request in self.models  # as a layer of another request
+                return request in layers or request in self.models  # as a layer of a different request
             return all(with_layer(request, layer) in self.models for layer in range(1, layers[request] + 1))
 
         return [request for request in self.recipe.models if not is_known(request)]
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
-        """Name of a series -> its samples, cut into units; the main samples have an empty name. None before the
-        images are chosen, so that a plan made then has nothing that depends on them."""
+        """Name of a series -> its samples, divided into units; the main samples have an empty name.
+
+        It is empty before the images are chosen, so a plan then has no dependents of the images.
+        """
         return plan_sample_sets(self.design, self.images) if self.store.has(layout.IMAGES) else {}
 
     @cached_property
@@ -130,8 +135,7 @@ class RunSnapshot:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
 
     def studied_models(self, series: str) -> list[str]:
-        """Return the models that studies of ``series`` include; if all layers of a model were requested, its last
-        layer."""
+        """Return the models in studies of ``series``; if all layers of a model were requested, only its last layer."""
         if not self.has_splits or not can_study(self.images):
             return []
         last_layers = {entry["request"]: name for name, entry in self.models.items()}.values()

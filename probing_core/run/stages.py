@@ -35,13 +35,13 @@ def run(
     """Start or complete the run in ``out``.
 
     Raises:
-        ProbingError: bad input, or a run with a different recipe.
+        ProbingError: invalid input, or a run with a different recipe.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
         raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
     store = Store(out)
     if not store.has(RECIPE) and EMBED not in stages:
-        raise BadRun(f"'{out}' is not a run yet. `probing run --out {out}` starts one.")
+        raise BadRun(f"'{out}' is not a run yet. Start it first.", hint=f"Run `probing run --out {out}`.")
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=not store.has(RECIPE)):
         if RECIPE in store.lost:
@@ -59,10 +59,10 @@ def materialize(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Materialize the assets of ``graph``, in a run that no command started; ``recipe`` is written where there is none.
+    """Materialize the assets of ``graph`` in a run without a command; ``recipe`` is written if there is none.
 
     Raises:
-        ProbingError: bad input.
+        ProbingError: invalid input.
     """
     with store.locked():
         if not store.has(RECIPE):
@@ -71,10 +71,10 @@ def materialize(
 
 
 def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -> None:
-    """Materialize what is missing or stale of some stages of a run that is locked for writing.
+    """Materialize missing and stale assets of some stages of a run that is locked for writing.
 
     Raises:
-        ProbingError: something cannot be computed, or a damaged file cannot be repaired.
+        ProbingError: an asset cannot be computed, or a corrupted file cannot be repaired.
     """
     store = snapshot.store
     before = store.state()
@@ -92,8 +92,8 @@ def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -
             plan = _materialize_embeddings(plan)
         if TRAIN in stages and _is_missing_embeddings(plan):
             raise BadRun(
-                f"The run '{store.root}' has no embeddings to train probes on. "
-                f"`probing run --out {store.root}` computes them."
+                f"The run '{store.root}' has no embeddings to train probes on. Compute them first.",
+                hint=f"Run `probing run --out {store.root}`.",
             )
         for stage in STAGES[1:]:
             if stage in stages:
@@ -109,7 +109,7 @@ def _expect(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise `BadRun` where a damaged file of ``stages`` was not recomputed; remove those that others have replaced."""
+    """Raise `BadRun` if a corrupted file of ``stages`` was not recomputed; remove replaced ones."""
     sentences = []
     for name in plan.store.lost:
         partition = plan.find(name)
@@ -163,7 +163,7 @@ def _outdated_samples(plan: Plan) -> str:
 
 
 def _materialize_embeddings(plan: Plan) -> Plan:
-    """Materialize what is missing of the stage ``embed``; return the plan with the models that were loaded."""
+    """Materialize missing assets of the stage ``embed``, and return the plan with the loaded models."""
     store = plan.store
     if _is_missing_embeddings(plan):
         plan.snapshot.progress.note(download_summary(to_load(plan)))

@@ -1,8 +1,8 @@
 """Files of a run: keys, checksums, reading and writing.
 
-A file is whole or absent: it is written to a temporary name, flushed to disk and renamed, and only then entered
-into the manifest together with its key, the digest of every input that changes its bytes. A file that the manifest
-does not know, or knows under a different key, is recomputed.
+Files are written atomically: to a temporary name, flushed to disk and renamed, and only then entered into the manifest
+with their key, the digest of all inputs that change their bytes. A file that is not in the manifest, or has a different
+key, is recomputed.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ Inputs = Mapping[str, Any]
 
 
 COMPLETED = "completed"
-"""Event: files were computed, and none that was requested is missing."""
+"""Event: files were computed, and no requested file is missing."""
 
 
 def note_completed(root: Path, date: str = "") -> None:
-    """Append the event `COMPLETED`, by default of now, to the log of the run ``root``; failing to write it stops no
-    run."""
+    """Append the event `COMPLETED`, by default with the current time, to the log of the run ``root``. Write errors are
+    ignored."""
     line = json.dumps({"date": date or datetime.now(UTC).isoformat(timespec="seconds"), "event": COMPLETED})
     with suppress(OSError):
         (root / LOG).mkdir(exist_ok=True)
@@ -88,7 +88,7 @@ class Files(ABC):
 
     @abstractmethod
     def entry(self, name: str) -> Entry | None:
-        """Return what the manifest knows of a file, or None."""
+        """Return the manifest entry of a file, or None."""
 
     @abstractmethod
     def entries(self, prefix: str) -> dict[str, Entry]:
@@ -99,11 +99,11 @@ class Files(ABC):
         """Return the path of a file, which need not exist."""
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return every file under ``prefix``, sorted; none that was left out."""
+        """Return all files under ``prefix``, sorted, without files that were left out."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
-        """Return whether ``name`` is complete, and has the key ``key`` where one is given."""
+        """Return whether ``name`` is complete, and has the key ``key`` if one is given."""
         entry = self.entry(name)
         if entry is None or "state" in entry or (key is not None and entry["key"] != key):
             return False
@@ -132,7 +132,7 @@ class Files(ABC):
         path = self.path(name)
         try:
             return pd.read_parquet(path, columns=columns)
-        except Exception as error:  # pyarrow raises many kinds; each means that the file is not whole
+        except Exception as error:  # pyarrow raises many kinds of errors for corrupted files
             raise unreadable(name, error) from error
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
@@ -141,7 +141,7 @@ class Files(ABC):
         return load_file(self.path(name))
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """Map one of the arrays in a file into memory: only rows that are used are read."""
+        """Map an array in a file into memory: only rows that are used are read."""
         mapped = map_array(self.path(name), array)
         return self.read_arrays(name)[array] if mapped is None else mapped
 
@@ -175,8 +175,8 @@ class RunFiles(Files):
 
     @property
     def base(self) -> Path | None:
-        """Directory of a run whose files belong to this one, too, where an earlier version wrote it and `locked` has
-        not copied them yet."""
+        """Directory of a run whose files also belong to this run, if an earlier version wrote it and `locked` has not
+        copied them yet."""
         return None if self._manifest.base is None else Path(self._manifest.base)
 
     def entry(self, name: str) -> Entry | None:
@@ -187,18 +187,18 @@ class RunFiles(Files):
         return {name: entry for name, entry in files if name.startswith(prefix) and name not in self._lost}
 
     def options(self, digest: str) -> Any:
-        """Return the values of options that an entry refers to by ``digest``; None where they are unknown."""
+        """Return the values of options that an entry refers to by ``digest``; None if they are unknown."""
         return self._manifest.options.get(digest)
 
     def path(self, name: str) -> Path:
         return self.root / name
 
     def state(self) -> str:
-        """Return sixteen hex digits that differ wherever a file, as this store knows it, does."""
+        """Return sixteen hex digits that change with every file in this store."""
         return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
-        """Return file of this run -> what is wrong, for those that are missing or do not have their checksum."""
+        """Return file -> problem, for missing files and files with a wrong checksum."""
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
@@ -209,7 +209,7 @@ class Store(RunFiles):
     """Reads and writes the files of one directory."""
 
     def write(self, name: str, content: Content, key: str, inputs: Inputs | None = None) -> None:
-        """Write one file; ``content`` is a table, arrays by name, bytes, or None where there is nothing to write."""
+        """Write one file; ``content`` is a table, arrays by name, bytes, or None if there is nothing to write."""
         if content is None:
             self.remove(*([name] if name in self._manifest.files else []))
             self.enter([(name, {"bytes": 0, "sha256": "", "key": key, "state": NOTHING})], inputs)
@@ -252,10 +252,10 @@ class Store(RunFiles):
         self._enter([(to, entry), (name, None)])
 
     def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
-        """Enter files that `write_file` wrote into this run's folder, here or elsewhere.
+        """Enter files that `write_file` wrote into the folder of this run, possibly on a different machine.
 
         Args:
-            inputs: what they were computed from; if given, `probing verify --why` can say what changed.
+            inputs: inputs of the files, which `probing verify --why` compares.
         """
         noted = self._noted(inputs)
         self._enter([(name, entry | noted) for name, entry in written])
@@ -273,11 +273,11 @@ class Store(RunFiles):
     def copy_from(self, source: Path, link: Callable[[Path, Path], object] = os.link) -> None:
         """Make this a copy of the run in ``source``, which is never changed.
 
-        Files are hard links where that is possible, and otherwise copies. They are pinned: whatever their code versions
-        are now, they are not recomputed. Tables of all models are computed here.
+        Files are hard links if possible, otherwise copies. They are pinned: they are not recomputed if code versions
+        change. Tables of all models are recomputed.
 
         Raises:
-            BadRun: ``source`` does not exist, or is damaged.
+            BadRun: ``source`` does not exist, or is corrupted.
         """
         if not (source / MANIFEST).is_file():
             raise BadRun(
@@ -293,13 +293,13 @@ class Store(RunFiles):
             for name, entry in copied.entries("").items()
             if not name.startswith((TABLES, UNITS))
         }
-        if not (self.root / RECIPE).exists():  # first: after a kill, its folder is that of a run
+        if not (self.root / RECIPE).exists():  # first: after a kill, the folder is a run
             link_or_copy(source / RECIPE, self.root / RECIPE, link)
         self._manifest.start_copy(str(source.absolute()), entries, copied._manifest.options)
         self._link_missing(link)
 
     def _link_missing(self, link: Callable[[Path, Path], object] = os.link) -> None:
-        """Link pinned files that are missing, as after a kill, while the run that they were copied from exists."""
+        """Link missing pinned files, as after a kill, if the run that they were copied from exists."""
         if self.copied_from is None:
             return
         for name, entry in self._manifest.files.items():
@@ -313,7 +313,7 @@ class Store(RunFiles):
         self.write_bytes(name, tomli_w.dumps(content).encode(), key)
 
     def leave_out(self, *names: str) -> None:
-        """Remove files whose keys and checksums stay known, so that their dependents stay valid."""
+        """Remove files but keep their keys and checksums, so their dependents remain valid."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
         self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
@@ -326,7 +326,7 @@ class Store(RunFiles):
         self._enter([(name, None) for name in names])
 
     def clear(self) -> None:
-        """Remove every file but the log, and what makes the folder a run."""
+        """Remove all files except the log, including the recipe."""
         names = list(self._manifest.files)
         self._manifest.clear()  # first: without it a run can be started again
         for name in names:
@@ -342,11 +342,11 @@ class Store(RunFiles):
         """Remove every file of the run, its log, and folders that are then empty.
 
         Returns:
-            Files in the run's folder that do not belong to the run, which stay.
+            Remaining files in the folder that do not belong to the run.
 
         Raises:
             RunBusy: the run is being written.
-            BadRun: something cannot be removed.
+            BadRun: a file cannot be removed.
         """
         with self._held():
             foreign = self.foreign()
@@ -361,13 +361,13 @@ class Store(RunFiles):
         return foreign
 
     def foreign(self) -> list[str]:
-        """Return files in the run's folder that are unknown to the manifest."""
+        """Return files in the folder of the run that are not in the manifest."""
         existing = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
         registered = {MANIFEST, JOURNAL, *EXTRA_FILES, *self._manifest.files}
         return sorted(name for name in existing if name not in registered and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:
-        """Return one sentence for each file that is missing, changed, or unknown to the manifest."""
+        """Return one sentence for each file that is missing, changed, or not in the manifest."""
         return damage_sentences(self.damaged(), self.foreign())
 
     def clean(self) -> None:
@@ -490,8 +490,8 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
 
 def unreadable(name: str, error: Exception) -> BadRun:
     return BadRun(
-        f"'{name}' of the run cannot be read ({one_line(error)}). `probing verify` lists damaged files, and "
-        f"`probing run` recomputes them."
+        f"'{name}' of the run cannot be read ({one_line(error)}).",
+        hint="`probing verify` lists corrupted files, and `probing run` recomputes them.",
     )
 
 

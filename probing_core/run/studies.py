@@ -135,7 +135,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
 
 
 def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
-    """Return the input of a study; that of the last model stays in memory, with what studies share."""
+    """Return the input of a study. The input of the last model stays in memory, with results that studies share."""
     cache = context.cache
     if MAIN not in cache:
         cache[MAIN] = StudiedModel(**model_inputs(files, context))
@@ -178,7 +178,7 @@ def retrieval(data: SeriesData) -> pd.DataFrame:
 
 @study("selectivity", code_version=5)
 def selectivity(data: StudiedModel) -> pd.DataFrame:
-    """Compare the accuracy of probes with that of probes of random labels."""
+    """Compare the accuracy of probes with probes of random labels."""
     return tables.selectivity_table(data)
 
 

@@ -117,7 +117,7 @@ copyreg.pickle(Transform, _reduced)
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
     """Return a transformed image, (H, W, 3) ``uint8``, of the same size as ``image``.
 
-    >>> transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
+    >>> probing_core.transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
     (32, 32, 3)
 
     Args:

@@ -117,11 +117,11 @@ class Transform:
         if self.group not in GROUPS:
             raise ValueError(f"{self.name}: group must be one of {', '.join(GROUPS)}, but got '{self.group}'")
         if (self.pixels is None) == (self.warp is None):
-            raise ValueError(f"{self.name}: exactly one of `pixels` and `warp` is required")
+            raise ValueError(f"{self.name}: exactly one of pixels and warp is required")
         if self.neutral is not None and (self.neutral - self.weakest) * (self.strongest - self.weakest) >= 0:
             raise ValueError(
-                f"{self.name}: `neutral` must be weaker than the weakest strength, but got {self.neutral} for a range "
-                f"from {self.weakest} to {self.strongest}"
+                f"{self.name}: the neutral strength must be weaker than the weakest strength, but got {self.neutral} "
+                f"for a range from {self.weakest} to {self.strongest}"
             )
 
     @property

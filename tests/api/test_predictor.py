@@ -151,7 +151,7 @@ def test_predict_in_two_threads_shares_one_predictor(split_run, monkeypatch):
 def test_what_cannot_be_asked_is_told(predictor, tmp_path):
     with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
         predictor.predict([scene(0, 32)], models=["zoo/mae"])
-    with pytest.raises(BadRun, match="holds no run"):
+    with pytest.raises(BadRun, match="is not a run directory"):
         Predictor(tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
         assert row["image"] == name
         assert [one["class"] for one in row["classes"]] == [one["class"] for one in table["classes"][0]]
         assert row["edited"] == pytest.approx(table["edited"][0], abs=1e-5)  # in company, last bits differ
-    with pytest.raises(BadRun, match="holds no run"):
+    with pytest.raises(BadRun, match="is not a run directory"):
         probing_core.predict(images, tmp_path)
     with pytest.raises(BadImage, match=r"no-file.png"):
         probing_core.predict(["no-file.png"], predictor.store.root)

@@ -206,7 +206,7 @@ def changing():
         (3, "list", "name of a model, a function"),
         (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 image"),
         (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
-        (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* got the shape \(5, 3\)"),
+        (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* has the shape \(5, 3\)"),
         (np.ones(48), "list", r"got float64 of the shape \(48,\)"),
         (np.full((48, 2), np.inf), "list", "48 of 48 embeddings hold values that are not finite"),
         ("no/such", "list", "no/such"),
@@ -241,11 +241,11 @@ def test_a_number_that_cannot_be_is_told_in_one_sentence(asked, message, picture
 
 
 def test_the_arguments_of_a_call_must_fit_together(pictures):
-    with pytest.raises(BadConfig, match="Samples are chosen already; give view"):
+    with pytest.raises(BadConfig, match="Samples are already transformed.* view"):
         probing_core.score(colors, probing_core.samples(pictures, view=32), view=64)
     with pytest.raises(BadConfig, match="preprocessing belongs to a torch"):
         scored(colors, pictures, preprocess=lambda picture: picture)
-    with pytest.raises(BadConfig, match="Studies and maps are read from what is kept"):
+    with pytest.raises(BadConfig, match="Studies and maps require the cache"):
         scored(colors, pictures, cache=False, studies=True)
 
 

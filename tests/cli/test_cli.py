@@ -123,15 +123,17 @@ def test_one_picture_is_transformed(capsys, tmp_path):
         ([], "COMMAND"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, word):
+def test_bad_input_is_one_error_line_and_exit_2(capsys, tmp_path, monkeypatch, arguments, word):
     monkeypatch.chdir(tmp_path)
     Path("TINY").write_bytes(encode_png(scene(0, 40)[:1]))
     Path("A").write_bytes(encode_png(scene(0, 64)))
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")
-    (line,) = err.splitlines()
-    assert line.startswith("error: ")
-    assert word in line
+    error, *hints = err.splitlines()
+    assert error.startswith("error: ")
+    assert word in error
+    assert all(line.startswith("hint: ") for line in hints)
+    assert len(hints) <= 1
 
 
 def test_a_command_loads_its_own_code_alone():

@@ -35,7 +35,7 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
     shipped.fold()
     assert main(["rank", "baseline/dhash", "--full", "--base", str(shipped.root)]) == 2
     told = capsys.readouterr().err
-    assert "photographs of elsewhere, do not ship. Use one of your runs with --base" in told
+    assert "photographs of elsewhere, are not included" in told
 
 
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
@@ -133,7 +133,7 @@ def test_what_cannot_be_ranked_is_refused_in_one_sentence(base, tmp_path, monkey
     monkeypatch.setattr("probing_core.paths.runs_dir", lambda: tmp_path / "runs")
     for arguments, sentence in (
         (["no/such", "--base", base], "no/such"),
-        (["baseline/dhash", "--base", tmp_path / "nowhere"], "holds no run: a run directory has a run.toml"),
+        (["baseline/dhash", "--base", tmp_path / "nowhere"], "is not a run directory: it has no run.toml"),
     ):
         assert main(["rank", "--full", *map(str, arguments)]) == 2
         assert sentence in capsys.readouterr().err

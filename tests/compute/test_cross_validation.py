@@ -136,5 +136,5 @@ def test_two_photographs_are_two_groups_without_an_interval_and_one_is_refused(t
     assert set(fits["fold"]) == {"fold-1", "fold-2", "deployment"}
     assert store.read_table("tables/scores.parquet")["low"].isna().all()
     (scenes / "odd" / "01.png").unlink()
-    with pytest.raises(BadCorpus, match="needs 2 photographs"):
+    with pytest.raises(BadCorpus, match="requires at least 2 photographs"):
         run(tmp_path / "one", few_transforms(scenes, MODEL), COMPUTING)

@@ -37,7 +37,7 @@ def address(made_run, tmp_path_factory) -> Iterator[str]:
 def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
     """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
     words = visitor.visit(page)
-    locked = "is not open to visitors" in words
+    locked = "is not available to visitors" in words
     assert locked != ("Start run" in visitor.widgets)
     return locked
 
@@ -105,7 +105,7 @@ def test_a_server_that_listens_elsewhere(by):
     with served(host="0.0.0.0", **({"by": BY_UVICORN} if by == "uvicorn" else {})) as where:  # noqa: SIM117
         with visiting(where) as visitor:
             assert is_locked(visitor)
-            assert "started with --share takes everybody for a visitor" in visitor.visit("evaluate")
+            assert "a shared dashboard treats everyone as a visitor" in visitor.visit("evaluate")
 
 
 @attempt(
@@ -132,7 +132,7 @@ def test_a_path_in_a_link(address):
     query = "new-name=x&new-corpus=folder:/etc&new-models=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
     with visiting(address, PROXIED, query=query) as visitor:
         words = visitor.visit("evaluate")
-        assert "is not open to visitors" in words
+        assert "is not available to visitors" in words
         assert "/etc" not in words.replace("'../../etc'", "")
         assert "Pictures" not in visitor.widgets
 

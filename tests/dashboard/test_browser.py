@@ -109,7 +109,7 @@ def test_visitors_from_elsewhere_read_what_is_locked(made_run, tab):
     with served(["--run", str(made_run)], host="0.0.0.0") as shared, tab.visitor() as (page, complaints):
         for address, what in (("try?part=folder", "Scanning a folder"), ("evaluate", "Starting a run")):
             page.goto(f"{shared}/{address}")
-            page.get_by_text(f"{what} is not open to visitors").wait_for()
+            page.get_by_text(f"{what} is not available to visitors").wait_for()
             wait_until_settled(page)
             for control in ("Rank my model", "Start run", "Resume", "Cancel", "Delete"):
                 assert not page.get_by_role("button", name=control, exact=True).count()

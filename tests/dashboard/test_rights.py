@@ -23,7 +23,7 @@ from probing_core.models import hub
 LOCAL = [("Host", "127.0.0.1:8501"), ("Origin", "http://127.0.0.1:8501"), ("User-Agent", "a browser")]
 ELSEWHERE = [*LOCAL, ("X-Forwarded-For", "127.0.0.1")]
 
-VISITOR = "is not open to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel"
+VISITOR = "is not available to visitors. Open this dashboard on the machine that runs it, or through an SSH tunnel"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ ACTS = [
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
     ("Naming a folder", lambda folder: scan_page._existing(str(folder))),
-    ("Reading what a scan has found", scan_page._results),
+    ("Reading the results of a scan", scan_page._results),
 ]
 
 

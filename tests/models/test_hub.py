@@ -53,9 +53,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
 
 def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
-    with pytest.raises(
-        ModelUnavailable, match=r"requires transformers, which is not installed \(`pip install transformers`\)"
-    ):
+    with pytest.raises(ModelUnavailable, match="requires transformers, which is not installed"):
         load_embedder("hf:org/model")
 
 

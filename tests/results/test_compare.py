@@ -299,7 +299,7 @@ def test_the_command_prints_what_the_function_returns(made_run, capsys):
     ("a", "b", "options", "error", "word"),
     [
         ("FILE", "RUN", {}, BadConfig, "two files"),
-        ("FILE", "none.json", {}, BadConfig, "no file"),
+        ("FILE", "none.json", {}, BadConfig, "does not exist"),
         ("FILE", "FILE", {"max_drop": 2.0}, BadConfig, "fraction"),
         ("zoo/mae", "zoo/can", {"max_drop": 0.0}, BadRun, "embeddings"),
     ],
@@ -313,7 +313,7 @@ def test_what_cannot_be_compared_is_refused(a, b, options, error, word, made_run
 def test_scores_of_other_photographs_or_of_a_run_without_val_are_refused(files, tmp_path, monkeypatch):
     saved = json.loads(Path(files[colors]).read_text())
     (tmp_path / "other.json").write_text(json.dumps(saved | {"measured": "elsewhere"}))
-    with pytest.raises(BadRun, match="other photographs"):
+    with pytest.raises(BadRun, match="different photographs"):
         probing_core.compare(files[colors], str(tmp_path / "other.json"))
     few = f"folder:{write_scenes(tmp_path / 'few', 8, 64)}"
     monkeypatch.setattr(scoring, "user_cache_path", lambda *a, **k: tmp_path / "cache")

@@ -76,7 +76,7 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
         samples = samples[:0]
     store.write_table("samples.parquet", samples, "key")
     store.write_table(name, told, "key")
-    with pytest.raises(BadRun, match=rf"predictions in '{name}' do not fit the samples"):
+    with pytest.raises(BadRun, match=rf"predictions in '{name}' do not match the samples"):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
 
 
@@ -107,7 +107,7 @@ def test_pictures_are_those_of_the_pipeline(made_run):
 def test_a_run_of_another_corpus_says_that_it_has_no_pictures(made_run, tmp_path):
     for recipe, said in (
         ({"corpus": "folder:/no/such/folder"}, "cannot be opened"),
-        ({"fingerprint": "0"}, "not the one"),
+        ({"fingerprint": "0"}, "a different one"),
     ):
         store = Store(tmp_path / said.replace(" ", "-"))
         for name in ("images.parquet", "samples.parquet"):
@@ -118,7 +118,7 @@ def test_a_run_of_another_corpus_says_that_it_has_no_pictures(made_run, tmp_path
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(BadRun, match="holds no run"):
+    with pytest.raises(BadRun, match="is not a run directory"):
         Run.open(tmp_path)
 
 

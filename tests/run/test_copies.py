@@ -189,7 +189,7 @@ def test_run_that_an_earlier_version_based_on_a_different_one_becomes_a_copy(sou
     run.fold()
     manifest = json.loads(run.path(MANIFEST).read_bytes())
     run.path(MANIFEST).write_text(json.dumps(manifest | {"base": str(source.root)}))
-    with pytest.raises(BadRun, match="`probing run --out .*run` copies them"):
+    with pytest.raises(BadRun, match="Run `probing run --out .*run` to copy them"):
         read_recipe(Store(run.root))
     with Store(run.root).locked():
         pass

@@ -292,7 +292,7 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
     ("further", "sentence"),
     [
         (["--executor", "dask"], "There is no executor 'dask'. There are: local, ray."),
-        (["--address", "auto"], "--address names a Ray cluster; give --executor ray with it."),
+        (["--address", "auto"], "requires the executor ray"),
         (["--executor", "ray", "--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_name_may_be_registered_anew_and_no_name_of_the_project():
     for entry in (made_transform("fog"), from_callable("zoo/mae", len, 3), from_callable("a@pool=cls", len, 3)):
         with pytest.raises(BadConfig, match="already exists|without options"):
             probing_core.register(entry)
-    with pytest.raises(BadConfig, match="a Transform, a CorpusKind or a Corpus is registered; got int"):
+    with pytest.raises(BadConfig, match="got int"):
         probing_core.register(3)
 
 

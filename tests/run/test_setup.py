@@ -22,7 +22,7 @@ from tests.conftest import few_transforms
     [
         ({"models": ("baseline/pixel",)}, UnknownName, "Did you mean 'baseline/pixels'"),
         ({"transforms": ("identity", "brighten", "noise")}, UnknownName, "noise"),
-        ({"transforms": ("style-8",)}, BadConfig, "try --transforms bank,far-styles"),
+        ({"transforms": ("style-8",)}, BadConfig, "bank,far-styles"),
     ],
 )
 def test_what_is_refused_leaves_no_trace(few_scenes, tmp_path, asked, error, sentence):
@@ -33,7 +33,7 @@ def test_what_is_refused_leaves_no_trace(few_scenes, tmp_path, asked, error, sen
 
 def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
-    with pytest.raises(ProbingError, match="leaves no image"):
+    with pytest.raises(ProbingError, match="has no usable image"):
         run(tmp_path / "run", replace(options, view=256))
     run(tmp_path / "run", options, ("embed",))
     with pytest.raises(BadRun, match="a different recipe"):
@@ -46,7 +46,7 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
     store = Store(tmp_path / "run")
     with store.locked():
         setup.open_or_start(store, options)
-    with pytest.raises(BadRun, match="computes them"):
+    with pytest.raises(BadRun, match="has no embeddings"):
         run(tmp_path / "run", Options(), ("train",))
     assert Store(tmp_path / "run").names() == ["run.toml"]
 
@@ -54,7 +54,7 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
 def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="which is missing in the run .* `probing run --out"):
+    with pytest.raises(BadRun, match="(?s)which is missing in the run .*`probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
@@ -64,7 +64,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
     store = Store(tmp_path / "run")
     with store.locked():
         store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
-    with pytest.raises(BadRun, match="has no embeddings .* `probing run --out"):
+    with pytest.raises(BadRun, match="(?s)has no embeddings .*`probing run --out"):
         run(tmp_path / "run", stages=("train",))
 
 
@@ -106,9 +106,9 @@ def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
 def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "base", options, ("embed",))
-    with pytest.raises(BadRun, match="is not a run that models could join"):
+    with pytest.raises(BadRun, match="is not a run directory"):
         run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
-    with pytest.raises(BadConfig, match="none is named"):
+    with pytest.raises(BadConfig, match="names of models"):
         run(tmp_path / "mine", Options(base=tmp_path / "base"))
     assert not (tmp_path / "mine" / "run.toml").exists()
     with pytest.raises(BadRun, match="a different recipe .*seed"):

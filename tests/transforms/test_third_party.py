@@ -32,5 +32,5 @@ def test_wrong_entries_say_why() -> None:
             "source": ""}  # fmt: skip
     with pytest.raises(ValueError, match="group must be one of"):
         Transform(group="colour", pixels=lambda image, strength, rng: image, **good)
-    with pytest.raises(ValueError, match="exactly one of `pixels` and `warp`"):
+    with pytest.raises(ValueError, match="exactly one of pixels and warp"):
         Transform(group="color", **good)

@@ -1,4 +1,4 @@
-"""Statistical tests of the claims, from the scores of roles to a result and the numbers that decide it."""
+"""Statistical tests of the claims: from the scores of roles to a result, with the numbers that decide it."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ UNSEEN_STYLE = "far style"
 DOZENS = 24
 
 MIN_RANKED = 4
-"""Fewest encoders whose ranks are correlated."""
+"""Minimum number of encoders for a rank correlation."""
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """A difference that was named before any result was seen: score of ``first`` minus that of ``second``.
+    """A planned difference, specified before any result was seen: score of ``first`` minus score of ``second``.
 
-    ``claim`` is the number of the claim that it decides, between two roles; 0 for an ablation, between two encoders.
+    ``claim`` is the number of its claim, for a contrast between two roles; 0 for an ablation, between two encoders.
     """
 
     claim: int
@@ -56,7 +56,7 @@ CLAIM_CONTRASTS = (
     *(Contrast(3, a, b, UNSEEN_STYLE) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
-"""Between roles, in either set of encoders."""
+"""Contrasts between roles, for both sets of encoders."""
 
 ABLATION_CONTRASTS = tuple(
     Contrast(0, a, b, score)
@@ -67,8 +67,8 @@ ABLATION_CONTRASTS = tuple(
     )
     for score in (FINE, UNSEEN_STYLE)
 )
-"""The effect of style words in captions, and of views that change color and sharpness. They decide no claim, and are
-corrected as a separate list."""
+"""Effects of style words in captions, and of augmentations of color and sharpness. They are not part of a claim, and
+are corrected separately."""
 
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
@@ -85,8 +85,8 @@ def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CLAIM_CONTRAS
     (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over the variance between
     trainings, pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.
 
-    Where trainings have a p-value, the larger of the two is corrected: a difference must show over photographs and over
-    trainings. docs/results.md states the test, which was written down before a second training was looked at.
+    If there is a p-value over trainings, the larger of the two is corrected: a difference must be significant over
+    photographs and over trainings. docs/results.md describes the test, which was specified before the second trainings.
     """
     table = pd.DataFrame([_row(contrast, scores) for contrast in contrasts])
     return table.assign(p_holm=holm(np.fmax(table["p"].to_numpy(), table["p_seeds"].to_numpy())))
@@ -108,22 +108,21 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
 def pooled(trainings: Trainings) -> ClusterSums:
     """Return the mean score of several trainings tested on the same samples, as sums of one.
 
-    Scores are hits over counts with equal counts, so that the mean of the sums has the mean score.
+    Scores are hits divided by equal counts, so the mean of the sums has the mean score.
     """
     return ClusterSums(np.mean([sums.sums for sums in trainings], axis=0), trainings[0].score)
 
 
 @dataclass(frozen=True)
 class Identified:
-    """How many transforms a role identifies.
+    """Number of transformations that a role identifies.
 
     Attributes:
-        above_chance: those whose whole interval of recall is above chance: the criterion named in advance, which
-            decides.
-        not_below: those whose interval of recall is not wholly at chance or below.
-        informed: those whose whole interval of informedness is above 0: a probe that hardly ever names a class may fail
-            the first criterion and still separate the class from others.
-        classes: number of transforms without identity.
+        above_chance: number with the whole interval of recall above chance. This planned criterion decides the claim.
+        not_below: number with an interval of recall that is not entirely at or below chance.
+        informed: number with the whole interval of informedness above 0. A probe that rarely predicts a class may fail
+            the first criterion and still separate the class from the others.
+        classes: number of transformations without identity.
         seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
     """
 
@@ -135,18 +134,21 @@ class Identified:
 
     @property
     def shown(self) -> bool:
-        """Whether it identifies two dozen, over photographs and over trainings."""
+        """Whether the role identifies two dozen, over photographs and over trainings."""
         return self.above_chance >= DOZENS and not self.seeds[0] < DOZENS
 
     @property
     def excluded(self) -> bool:
-        """Whether it identifies fewer, over photographs and over trainings."""
+        """Whether the role identifies fewer, over photographs and over trainings."""
         return self.not_below < DOZENS and not self.seeds[1] >= DOZENS
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count by the test predictions (``truth``, ``predicted``, ``base_id``) of one role, a table per training, all
-    of the same samples; recalls are means over the trainings."""
+    """Count the transformations that a role identifies; recalls are means over its trainings.
+
+    Args:
+        trainings: test predictions (``truth``, ``predicted``, ``base_id``) of each training, of the same samples.
+    """
     classes = sorted(trainings[0]["truth"].unique())
     bases = [numbered(rows["base_id"].to_numpy())[1] for rows in trainings]  # numbers sort faster
     above_chance = not_below = informed = 0
@@ -154,7 +156,7 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
         parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
         above_chance += recall.low > 1 / len(classes)
-        not_below += not recall.high <= 1 / len(classes)  # a transform without an interval may not be below
+        not_below += not recall.high <= 1 / len(classes)  # a transformation without an interval may not be below
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
     has_seeds = len(trainings) >= MIN_SEEDS
     seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if has_seeds else [])
@@ -163,19 +165,19 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
 
 def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: str) -> tuple[ClusterSums, ClusterSums]:
     is_it, called = ((rows[c] == transform).to_numpy() for c in ("truth", "predicted"))
-    # With two classes, this one and the rest, the mean informedness is that of either.
+    # With two classes, this one and the rest, both have the same informedness.
     return mean(called[is_it], base[is_it]), informedness(is_it.astype(np.int64), called.astype(np.int64), base)
 
 
 Result = Mapping[str, Any]
-"""``result`` and the numbers that decide it, as in the table of claims."""
+"""``result`` and its numbers, as in the table of claims."""
 
 
 def by_counts(counts: Mapping[str, Identified]) -> Result:
-    """Test claim 1 over the roles that are present: each identifies two dozen transformations.
+    """Test claim 1 over the available roles: each identifies two dozen transformations.
 
     Returns:
-        ``result``, ``transformations`` (of the bank) and ``identified`` (the fewest that any role identifies).
+        ``result``, ``transformations`` (number in the bank) and ``identified`` (the minimum over the roles).
     """
     if not counts:
         return {"result": UNDECIDED}
@@ -192,12 +194,12 @@ def by_counts(counts: Mapping[str, Identified]) -> Result:
 
 
 def by_contrasts(contrasts: pd.DataFrame) -> Result:
-    """Test claims 2 to 4: supported where every contrast that could be computed is above 0 after Holm's correction; not
-    supported where any is below.
+    """Test claims 2 to 4: supported if every available contrast is above 0 after Holm correction, not supported if any
+    is below.
 
     Returns:
-        ``result``, ``contrasts`` (that were named), ``tested`` (that could be computed), and of these ``above`` and
-        ``below``, those that are significantly greater and smaller than 0.
+        ``result``, and the numbers of ``contrasts`` (planned), ``tested`` (available), and of these ``above`` and
+        ``below`` (significantly greater and smaller than 0).
     """
     tested = contrasts[contrasts["p"].notna()]
     sure = tested["p_holm"] < SIGNIFICANCE
@@ -214,12 +216,11 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
     """Test claim 5: the rank correlation between both accuracies over the roles that have both.
 
     The p-value is one-sided and exact: the fraction of all permutations of the roles whose correlation is at least as
-    far from 0 in the same direction. It says how far so few encoders can decide, which no interval over photographs
-    does.
+    far from 0 in the same direction. Unlike an interval over photographs, it covers the small number of encoders.
 
     Returns:
-        ``result``, ``roles`` (that have both accuracies), ``rho`` and ``p``; these two are NaN for fewer than
-        `MIN_RANKED` roles, and where all roles have the same accuracy.
+        ``result``, ``roles`` (number with both accuracies), ``rho`` and ``p``, which are NaN for fewer than
+        `MIN_RANKED` roles, and if all roles have the same accuracy.
     """
     roles = [role for role in style if role in content]
     rho = p = float("nan")
@@ -233,7 +234,7 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """Return Spearman's rank correlation and its one-sided exact p-value in the direction of its sign, over all
-    permutations; NaN where all values of one are equal."""
+    permutations; NaN if all values of one are equal."""
     from scipy.stats import rankdata
 
     x, y = (ranks - ranks.mean() for ranks in map(rankdata, (first, second)))

@@ -1,12 +1,12 @@
-"""The five claims of the abstract of arXiv 2307.05610, tested by contrasts between roles that were named in advance.
+"""The five claims of the abstract of arXiv 2307.05610, tested by planned contrasts between roles.
 
 An encoder of the zoo, or a published one, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
-tested within each of the two sets, never across: published encoders also differ in network, data and budget. Holm's
-correction is over the contrasts of one set, so the probability of any false claim is bounded for each set, not for both
-together. Several trainings of a role are tested together. Missing roles are listed, and the rest are tested. The
-results are about these encoders: one encoder of an objective is no evidence about the objective.
+tested within each of the two sets, but not across them: published encoders also differ in network, data and budget.
+Holm correction is over the contrasts of one set, so the probability of any false claim is bounded for each set, not
+for both together. Several trainings of a role are tested together. Missing roles are listed, and the rest are tested.
+The results are about these encoders: one encoder is no evidence about its objective.
 
-The tables hold numbers; `probing_core.results.sentences` writes the sentences.
+The tables contain numbers; `probing_core.results.claim_sentences` writes the sentences.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from probing_core.models.base import ROLES
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
-    """Return the roles that no encoder of the run has, of those in a claim's ``contrasts`` or of all six."""
+    """Return the roles of a claim (of its ``contrasts``, or all six) that no encoder of the run has."""
     required = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
     return [role for role in ROLES if role in required and role not in present]
 
@@ -52,7 +52,7 @@ OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
 def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Return set of encoders -> role -> the ``models`` that have it; sets without a model are left out."""
+    """Return set of encoders -> role -> the ``models`` with this role; sets without models are left out."""
     return {role_set: roles for role_set in ROLE_SETS if (roles := models_by_role(role_set, models))}
 
 
@@ -66,7 +66,7 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
 
 
 def described(models: Sequence[str]) -> list:
-    """Return what the tests of claims on these models depend on, other than predictions, in JSON types."""
+    """Return the inputs of the tests of claims for these models, without predictions, in JSON types."""
     named = [[c.claim, c.first, c.second, c.score] for c in (*CLAIM_CONTRASTS, *ABLATION_CONTRASTS)]
     return [named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
@@ -79,11 +79,11 @@ PREDICTED = "predictions"
 
 
 def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Results:
-    """Return the scores of a model by which claims are tested.
+    """Return the scores of a model that the claims are tested with.
 
     Args:
         predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions.
-        far: transforms of the far-unseen tier that count.
+        far: unseen styles that are counted.
     """
     none = pd.DataFrame(columns=["transform"])
     results: dict[str, Any] = {}
@@ -105,11 +105,11 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 
 COUNTS = ["transformations", "identified", "contrasts", "tested", "above", "below", "roles"]
-"""Columns of the table of claims that hold counts, which are missing where a claim does not use them."""
+"""Columns of counts in the table of claims, which are missing if a claim does not use them."""
 
 
 def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
-    """Test the claims on the models of a run, by the results of those that `models_of_claims` returns.
+    """Test the claims on the models of a run, from the results of the `models_of_claims`.
 
     Returns:
         The tables of claims, roles, contrasts and ablations.
@@ -157,7 +157,7 @@ def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) 
         {"set": role_set, "claim": claim, "missing": ", ".join(missing_roles(by_claim.get(claim), roles)), **result}
         for claim, result in tested.items()
     ]
-    # Roles are given with the encoders that have them.
+    # Roles are listed with their encoders.
     names = {**encoders_of(role_set), **roles}
     first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
     contrasts = contrasts.assign(set=role_set, first_role=contrasts["first"], second_role=contrasts["second"])
@@ -172,7 +172,7 @@ def role_table(
     style: Mapping[str, Trainings],
     content: Mapping[str, Trainings],
 ) -> pd.DataFrame:
-    """Return one row per role: ``set``, ``role``, ``encoders`` (names by commas), ``identified``, ``not_below`` and
+    """Return one row per role: ``set``, ``role``, ``encoders`` (comma-separated), ``identified``, ``not_below`` and
     ``informed`` (numbers of transformations, see `Identified`; NaN without predictions), ``identified_low`` and
     ``identified_high`` (over trainings), and the accuracies ``fine`` and ``content``."""
 

@@ -1,7 +1,7 @@
 """Predictions -> scores with intervals and notes: one tidy table per model.
 
 Scores are sums by base photograph until their interval is computed. docs/run-format.md defines their subsets. A note
-states what a reader must know about a number, and is usually empty.
+states a limitation of a score, and is usually empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def joined(*notes: str) -> str:
 
 
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return the columns of the value of a measure and of its interval, within the bounds of the measure."""
+    """Return the columns of a score: its value and its interval, within the bounds of the measure."""
     bounds = MEASURES.get(measure)
     return interval(sums, low=bounds.low, high=bounds.high).columns
 
@@ -35,8 +35,8 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
 
 
 def note_of_fits(fits: Iterable[Any]) -> str:
-    """Return a note where fits (`FitFacts` or rows of a table of them) did not converge, or chose a penalty at the edge
-    of their grid."""
+    """Return a note if fits (`FitFacts` or rows of their table) did not converge, or chose a penalty at the edge of
+    their grid."""
     fits = list(fits)
     unfinished, edge = sum(not fit.converged for fit in fits), sum(bool(fit.at_edge) for fit in fits)
     return joined(
@@ -48,21 +48,21 @@ def note_of_fits(fits: Iterable[Any]) -> str:
 LINEAR = "linear"
 
 TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
-"""Name of a table of predictions -> its task, where they differ."""
+"""Name of a table of predictions -> its task, if they differ."""
 
 WITHOUT_STYLE = "without-style"
-"""Subset of the fine task's samples whose transform is not of the group style, which networks for style transfer made:
-an encoder of such a network is compared on these. A run without style classes, or with these alone, has none."""
+"""Subset of the samples of the fine task without the style group. An encoder of a style-transfer network is compared on
+it, because such networks computed the style samples. Runs without style classes, or with only style classes, have none.
+"""
 
 UNSCORED_BY_OBJECTIVE = {"style transfer": ("style",)}
-"""Objective of a model -> groups of transformations that networks of this objective make: it learned
-them in training, so it has no score over their samples."""
+"""Objective of a model -> groups of transformations that it was trained on, so it has no score over their samples."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
-"""Columns of predictions that scores are computed from; a table may lack some."""
+"""Columns of predictions that scores are computed from; some may be missing."""
 
 SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
-"""What scores need of a sample. Texts are categories."""
+"""Columns of samples that scores need. Texts are categories."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
 """Subset, measure, its rows (positions or a mask), their sums, chance."""
@@ -77,15 +77,15 @@ def score_rows(
     far: set[str],
     unscored: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the scores of one table of predictions of a model, one a row, as ``tables/scores.parquet`` has them.
+    """Return the scores of one table of predictions of a model, as rows of ``tables/scores.parquet``.
 
     Args:
-        name: of the table: a task, `ORACLE` or `OTHER_PROBES`.
+        name: name of the table: a task, `ORACLE` or `OTHER_PROBES`.
         predictions: its `SCORED_COLUMNS`, joined with `SCORING_FACTS` of the samples.
-        fits: the rows of its probes.
-        classes: task -> those that its probe chooses among.
-        far: transforms of the far-unseen tier.
-        unscored: groups of transformations whose samples get no score.
+        fits: rows of its probes in the table of fits.
+        classes: task -> classes of its probe.
+        far: unseen styles.
+        unscored: groups of transformations whose samples are not scored.
     """
     task = TASK_OF.get(name, name)
     table: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def score_rows(
         for transform, rows in predictions.groupby("transform", sort=False):
             score(LINEAR, rows, fits[fits["fold"] == f"oracle:{transform}"], oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
-        # The MLP as a whole comes before its seeds: every sample counts once for each of them.
+        # The MLP ensemble comes before its seeds: every sample counts once for each of them.
         seeds = predictions[predictions["probe"].str.startswith("mlp-")]
         of_probes = [("mlp", seeds)] if len(seeds) else []
         for probe, rows in (*of_probes, *predictions.groupby("probe", sort=False)):
@@ -164,7 +164,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield a score of the content for each transform, by probes that learned from images with the same transform."""
+    """Yield the content score for each transformation, by probes that were trained on images with it."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
@@ -177,7 +177,7 @@ class _Columns:
         self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
         self.right = self.truth == self.predicted
         self.seen = table["seen"].to_numpy()
-        # Identity is never visible: without it, the visible subset would be another problem.
+        # Identity is never visible: without it, the visible subset would have different classes.
         self.visible = (table["visible"] | (table["transform"] == "identity")).to_numpy()
         self.classes = len(classes)
         self.chance = 1 / len(classes)
@@ -206,7 +206,7 @@ def _main_scores(columns: _Columns) -> Iterator[Score]:
 
 
 def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield each group's recall, the mean over its members; the far tier is reported separately."""
+    """Yield the recall of each group, the mean over its members; unseen styles are reported separately."""
     members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
     for group, rows in _indices(columns.table, "group", far):
         hits = np.where(columns.right[rows], members[rows], -1)
@@ -220,7 +220,7 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield how well groups are recognized by members that training never saw; identity has none and is left out."""
+    """Yield the recall of groups by members that were not in training; identity is left out."""
     changed = (columns.table["transform"] != "identity").to_numpy()
     is_far = columns.table["transform"].isin(far).to_numpy()
     is_control = (columns.table["transform"] == FAR_CONTROL).to_numpy()
@@ -235,7 +235,7 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
             yield columns.balanced(subset, rows, "group-hit-rate")
             called_identity = (columns.table["predicted"] == "identity").to_numpy()[rows]
             yield subset, "called-identity", rows, mean(called_identity, columns.clusters[rows]), columns.chance
-    # Only of groups that have an unseen member: with others, the gap would be one between groups.
+    # Only for groups with an unseen member: otherwise the gap would be between groups.
     comparable = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
     first, second = columns.accuracy(comparable), columns.accuracy(unseen)
     if unseen.any() and len(first.sums) == len(second.sums):

@@ -21,11 +21,11 @@ MEMORY_OF_LIVE_MODELS = 0.5
 """Share up to which live predictions keep models loaded; the pages of the server need the rest."""
 
 MEMORY_OF_TRAINING = 0.25
-"""Share for the embeddings that a probe learns from, which limits the number of samples."""
+"""Fraction for the training embeddings of a probe, which limits the number of samples."""
 
 
 def is_taken(share: float) -> bool:
-    """Return whether this process uses more than ``share`` of the machine's memory."""
+    """Return whether this process uses more than a fraction ``share`` of the memory of the machine."""
     return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
@@ -35,7 +35,7 @@ def bytes_of(share: float) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run numerical libraries on ``count`` threads, and `opencv_on_one_thread`; it holds for the whole process."""
+    """Run numerical libraries on ``count`` threads, and `opencv_on_one_thread`, in the whole process."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -96,8 +96,8 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Yield each chunk with the results of its items, in order. While one is written, the next is computed; memory
-    holds no more than these two."""
+    """Yield each chunk with the results of its items, in order. While a chunk is written, the next one is computed; at
+    most two chunks are in memory."""
     before: tuple[Sequence[T], list[Future[R]]] | None = None
     for chunk in chain(chunks, [None]):
         under_way = None if chunk is None else (chunk, [pool.submit(function, item) for item in chunk])

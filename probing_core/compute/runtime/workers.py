@@ -35,10 +35,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_FUNCTION_BYTES = 64 * 2**20
-"""Largest function, with bound arguments, that each worker gets a copy of; larger ones run in threads."""
+"""Maximum size in bytes of a function with bound arguments for workers; larger ones run in threads."""
 
 TRIES = 3
-"""Number of workers that may die at one item."""
+"""Maximum number of workers that may die at one item."""
 
 ANSWERED, FAILED, NOT_HERE = "done", "failed", "not here"
 """Answers of a worker."""
@@ -52,11 +52,11 @@ log = logging.getLogger(__name__)
 
 
 class WorkerDied(ProbingError):
-    """Raised where the processes that work on an item end without an answer."""
+    """Raised if the processes that work on an item end without an answer."""
 
 
 class NoWorker(ProbingError):
-    """Raised where no process can be started, which says nothing about the item."""
+    """Raised if no process can be started, which does not depend on the item."""
 
 
 class Workers(Executor):
@@ -76,7 +76,7 @@ class Workers(Executor):
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        """Begin to compute ``function(item)``.
+        """Start to compute ``function(item)``.
 
         Its future raises `WorkerDied` if the item ended several workers, for example because memory ran out, and
         `NoWorker` if none could be started.
@@ -128,8 +128,9 @@ class Workers(Executor):
                 log.warning("A worker process ended (%s, %s) while it worked on %s", code_of, error, task)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
-                        f"{TRIES} worker processes ended while they worked on {task} (the last with {code_of}); "
-                        "memory may have run out: try --jobs 1."
+                        f"{TRIES} worker processes ended while they worked on {task} (the last with {code_of}). "
+                        "Memory may have run out.",
+                        hint="Use one process: --jobs 1.",
                     ) from error
             else:
                 if kind == ANSWERED:
@@ -163,7 +164,7 @@ class _Worker:
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
-        """Return `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and what it cannot import."""
+        """Return `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and the missing module."""
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
         kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
         self._known = b"" if kind == NOT_HERE else name
@@ -173,7 +174,7 @@ class _Worker:
         """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
         supported."""
         if not in_memory:
-            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # arrays that can be written to
+            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # writable arrays
         descriptor = self._received_descriptor()
         try:
             memory = memoryview(mmap.mmap(descriptor, sum(sizes)))
@@ -189,7 +190,7 @@ class _Worker:
         byte, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not byte:
             raise EOFError
-        if not descriptors:  # the system drops what it cannot deliver
+        if not descriptors:  # the system drops messages that it cannot deliver
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return descriptors[0]
 
@@ -205,13 +206,13 @@ class _Worker:
 
 
 def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
-    """Return name and code of a function that can be sent to another process, else None."""
+    """Return name and code of a function that can be sent to a different process, otherwise None."""
     if os.name != "posix":
         return None
     packed = io.BytesIO()
     try:
         _Packer(packed, 5).dump(function)
-    except Exception as error:  # its arguments may be objects of a user, which may fail in any way
+    except Exception as error:  # its arguments may be user objects, which may fail in any way
         log.info("%s: runs in threads", one_line(error))
         return None
     code = packed.getvalue()
@@ -219,7 +220,7 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
 
 
 class _Packer(pickle.Pickler):
-    """Pickles functions, but no object that says that it stays in its process (`Corpus.stays_in_process`)."""
+    """Pickles functions, except for objects with `Corpus.stays_in_process`."""
 
     def reducer_override(self, value: Any) -> Any:
         if getattr(type(value), "stays_in_process", False):
@@ -228,7 +229,7 @@ class _Packer(pickle.Pickler):
 
 
 def serve(descriptor: int) -> None:
-    """Answer the calls that arrive through the socket ``descriptor`` until it is closed."""
+    """Answer calls through the socket ``descriptor`` until it is closed."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -243,7 +244,7 @@ def serve(descriptor: int) -> None:
                     function, function_name = pickle.loads(code), name
                 if name != function_name or function is None:
                     raise RuntimeError("a function was expected")
-            except Exception as error:  # whatever a missing module raises
+            except Exception as error:  # a missing module may raise any exception
                 function, function_name = None, b""
                 connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue

@@ -1,1 +1,1 @@
-"""Which images a run uses, which samples are made of them, and what probes predict from the samples."""
+"""The images of a run, their samples, and the tasks of probes."""

@@ -1,4 +1,4 @@
-"""What a probe predicts from an embedding: the truth of every sample, and which samples it may learn from."""
+"""Tasks of probes: the class of every sample, and the samples that may be used for training."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Task:
 
     Attributes:
         name: ``fine``, ``group-0`` to ``group-2``, ``content``.
-        classes: in the order of the probe's outputs.
-        truth: (N,) index into ``classes``; -1 for samples that the task leaves out.
-        seen: (N,) whether the sample's transform is learned from; the others are only tested.
+        classes: class names, in the order of the outputs of the probe.
+        truth: (N,) index into ``classes``; -1 for samples that are not part of the task.
+        seen: (N,) whether the transformation of the sample is in training; other samples are only tested.
     """
 
     name: str
@@ -44,21 +44,21 @@ class Task:
 
 
 def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the tasks that these transforms and images make possible.
+    """Return the possible tasks for these transformations and images.
 
-    Group tasks need a group with a seen member; the content task needs ``images``, the table of a run, with two classes
-    (see `content_labels`).
+    Group tasks require a group with a member in training. The content task requires two classes in ``images``, the
+    table of a run (see `content_labels`).
     """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
     return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
 
 
 def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes of the content task over ``images``, the table of a run; none where it is not defined.
+    """Return the classes of the content task over ``images``, the table of a run; none if there is no such task.
 
-    Where the corpus lists classes that no encoder saw in pretraining, these alone: on its own training classes, a
-    supervised encoder could not be compared. A class needs photographs to learn from and to be tested on, so that
-    labels which are the photographs themselves, and corpora of few photographs, have no content task.
+    If the corpus lists classes that no encoder saw in pretraining, only these are used, because a supervised encoder
+    cannot be compared on its own training classes. A class requires training and test photographs, so corpora with few
+    photographs, or with a label per photograph, have no content task.
     """
     if images.empty or not has_splits(images):
         return ()
@@ -74,7 +74,7 @@ def photographs_by_label(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def labelled(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the labeled rows of a run's images: those of held-out classes where there are any."""
+    """Return the labeled images of a run: only the held-out classes, if there are any."""
     rows = images[images["used"] & (images["label"] != "")]
     return rows[rows["held_out"]] if "held_out" in rows and rows["held_out"].any() else rows
 
@@ -82,16 +82,15 @@ def labelled(images: pd.DataFrame) -> pd.DataFrame:
 def make_task(
     name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
 ) -> Task:
-    """Return the task called ``name`` over ``samples``; the content task needs ``images`` as well (both tables of a
-    run).
+    """Return the task called ``name`` over ``samples``; the content task also needs ``images`` (both tables of a run).
 
     Raises:
-        UnknownName: there is no such task.
+        UnknownName: the task does not exist.
     """
     classes, seen = classes_of(name, transforms, images), np.ones(len(samples), bool)
     if name == "fine":
         truth = codes(samples["transform"], classes)
-        truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once, so that classes are paired
+        truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once: classes are paired
     elif name == CONTENT:
         truth, seen = codes(samples["label"], classes), (samples["transform"] == "identity").to_numpy()
         # One draw of each: the content is the same in all draws.
@@ -103,7 +102,7 @@ def make_task(
 
 
 def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the classes of the task called ``name``, whatever the samples; errors as of `make_task`."""
+    """Return the classes of the task called ``name``, for any samples; errors as in `make_task`."""
     if name == "fine":
         return tuple(t.name for t in transforms if not t.far)
     if (rotation := _rotation(name)) in ROTATIONS:
@@ -119,7 +118,7 @@ def _rotation(name: str) -> int:
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return groups with a member to learn from in this rotation, if any of them also has an unseen member."""
+    """Return groups with a member in training in this fold, if any of them also has an unseen member."""
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()

@@ -1,8 +1,8 @@
-"""Which images a run uses, and which transformed versions are made of them.
+"""The images of a run, and their transformed versions.
 
-An image before transforms is a row of ``images.parquet``; a transformed one is a sample, a row of
-``samples.parquet``. Samples are numbered image by image, and cut into units: blocks of consecutive samples that are
-made, embedded and saved together, so that a killed run loses at most one unit.
+An image before transformation is a row of ``images.parquet``; a transformed image is a sample, a row of
+``samples.parquet``. Samples are numbered image by image, and divided into units: blocks of consecutive samples that are
+computed, embedded and saved together. A killed run loses at most one unit.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ class Design:
 
 
 LEARNED = ("train", "val")
-"""Splits that probes learn from and choose on."""
+"""Splits for training and validation of probes."""
 
 MIN_AT_ONCE = 16
-"""Fewest images that are read together, even if fewer are wanted: threads share them."""
+"""Minimum number of images that are read together, for the threads."""
 
 SUBMITTED = 1024
-"""Images that wait for threads: each takes kilobytes, and a corpus may have millions."""
+"""Maximum number of images that wait for threads: each takes kilobytes, and a corpus may have millions."""
 
 OnProgress = Callable[[int, int], None]
 """(done, total)."""
 
 FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
-"""Rows -> why each image cannot be used; an empty string where it can."""
+"""Rows -> reason why each image cannot be used; an empty string if it can."""
 
 
 def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
-    """Return the rows of ``images.parquet``: every image that the run considered, and why some are left out.
+    """Return the rows of ``images.parquet``: all candidate images, and the reasons why some are left out.
 
     Raises:
-        BadCorpus: nothing is left.
+        BadCorpus: no image is left.
     """
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True).copy()
     if (rows["split"] == "").any():
@@ -96,22 +96,23 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
         raise BadCorpus(
-            f"Corpus '{corpus.name}' leaves no image for a view of {design.view} pixels; most often: {reason}."
-            + (f" Try a smaller --view: sources must have {smallest} pixels." if "smaller than" in reason else "")
+            f"Corpus '{corpus.name}' has no usable image for a view of {design.view} pixels. Most frequent reason: "
+            f"{reason}."
+            + (f" Choose a smaller view, or images of at least {smallest} pixels." if "smaller than" in reason else "")
             + (
                 " Use color images: without color, color transformations have no effect."
                 if reason == "near gray"
                 else ""
             )
         )
-    # Only corpora for pretraining encoders list the classes that these never saw.
+    # Only corpora for pretraining list the classes that encoders did not see.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
 
 def _usable(rows: pd.DataFrame, counts: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return rows in the order of the draw until every split has as many usable ones as ``counts``, and the unusable
-    rows among them; a split with fewer usable ones gives all that it has."""
+    """Return rows in random order until every split has as many usable rows as ``counts``, including the unusable rows
+    among them. A split with fewer usable rows is used completely."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -145,17 +146,17 @@ def _flaw(corpus: Corpus, smallest: int, image_id: str) -> str:
 
 
 FEW_PHOTOGRAPHS = 30
-"""Base photographs below which a run has no splits: it is evaluated by cross-validation."""
+"""Minimum number of photographs for splits; smaller runs are evaluated by cross-validation."""
 
 IDENTITY_DRAWS = 2
-"""Identity is drawn twice per repetition, since the group task sees two members of every other group."""
+"""Draws of identity per repetition, because the group task has two members of every other group in training."""
 
 FAR_IMAGES = 400
-"""Images that get the far tier: the networks that make it are slow."""
+"""Number of images with unseen styles: their networks are slow."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
-"""Approximate size of a unit, which is in memory as a whole."""
+"""Approximate number of samples in a unit, which is in memory completely."""
 
 
 @dataclass(frozen=True)
@@ -168,19 +169,19 @@ class Unit:
 
 
 def has_splits(images: pd.DataFrame) -> bool:
-    """Return whether a run over ``images`` (its table) has splits; with few photographs it is cross-validated."""
+    """Return whether a run over ``images`` (its table) has splits; a run with few photographs is cross-validated."""
     return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
 
 
 def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
-    """Return the images of ``splits`` that a run uses: all images where it has no splits (see `has_splits`), since
-    cross-validation learns from every photograph and tests every photograph."""
+    """Return the images of ``splits`` that a run uses, or all images if it has no splits (see `has_splits`), since
+    cross-validation trains and tests on every photograph."""
     used = images[images["used"]]
     return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
 def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Return positions of the samples on maps: every version of each tested image, identity once per repetition."""
+    """Return the positions of the samples on maps: every version of each test image, identity once per repetition."""
     tested = used_images(images, "test")["image_id"]
     return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
 
@@ -240,13 +241,13 @@ def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
-    """Cut blocks of whole images, about `UNIT_SAMPLES` samples each; they fix the batches of every model."""
+    """Divide samples into blocks of whole images, about `UNIT_SAMPLES` each; they determine the batches of models."""
     ids = samples["image_id"].astype("category").cat.codes.to_numpy()
     return _cut(design, np.append(np.flatnonzero(ids[1:] != ids[:-1]) + 1, len(ids)))
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Cut as `cut_units` does, where image i ends before sample ``ends[i]``."""
+    """Divide samples like `cut_units`, where image i ends before sample ``ends[i]``."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0
@@ -268,7 +269,7 @@ def measure_change(before: Image, after: Image) -> dict[str, Any]:
 def make_pair(
     source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """Return one sample, the same at every call: the view without the transform, with it, and the strength drawn."""
+    """Return a sample, the same at every call: the view without and with the transformation, and the drawn strength."""
     rng = generator(design.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
     return (*cut_pair(source, design.view, transform, strength, rng), strength)

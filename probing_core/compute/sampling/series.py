@@ -32,36 +32,36 @@ from probing_core.transforms.view import cut_pair, prepare_source
 Transforms = dict[str, Transform]
 Columns = dict[str, Any]
 Made = tuple[Image, Image, Columns]
-"""The view without the transformation and with it, and what was drawn for it."""
+"""The view without and with the transformation, and its random draws."""
 
 # Keys of random draws: other words would draw other images, under the same revision.
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
 SERIES_IMAGES = 150
-"""Tested images that get the series, at about the cost of the main samples of a thousand images."""
+"""Number of test images in the series ``strength``, which cost as much as the main samples of a thousand images."""
 
 RENDERED_IMAGES = 500
-"""Images of every split that get the renderings, at the cost of their main samples. More photographs help more than
-more versions."""
+"""Number of images of each split in the series ``rendering``, which cost as much as their main samples. More
+photographs help more than more versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
-"""Images of each split for which every block is embedded under every transformation."""
+"""Number of images of each split for which every block is embedded under every transformation."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
 """Images of each split, including these, for which every block embeds the clean image, for its content."""
 
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Strengths below the weakest, as shares of the way to it from no change: each is twice the one before, since it is not
-known beforehand how little a model detects."""
+"""Strengths below the weakest, as fractions of the way from no change to the weakest. Each is twice the previous one,
+because the detection threshold may be anywhere in this range."""
 
 STRENGTHS_PER_TRANSFORM = 7
-"""Number of strengths; those of the documented range are evenly spaced on the scale of the transform's distribution,
-including both ends."""
+"""Number of strengths. Strengths in the documented range are evenly spaced on the scale of the distribution, including
+both ends."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series of a run: none where it has no splits."""
+    """Return the series of a run: none if it has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -79,14 +79,14 @@ def rendered(design: Design) -> list[Transform]:
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transforms that have a series of strengths: all that probes learn, except identity."""
+    """Return the transformations in the strength series: all in training, except identity."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 
 def strengths_of(transform: Transform) -> list[float]:
-    """Return the strengths, faintest first.
+    """Return the strengths, weakest first.
 
-    Fewer than `STRENGTHS_PER_TRANSFORM` where there are no more whole numbers, or no neutral strength.
+    There are fewer than `STRENGTHS_PER_TRANSFORM` if there are not enough integers, or no neutral strength.
     """
     faint = [transform.fainter(share) for share in FAINT_FRACTIONS] if transform.neutral is not None else []
     within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS_PER_TRANSFORM - len(faint))]
@@ -181,7 +181,7 @@ def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns
 
 
 def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
-    """Alter ``view`` as another program does; by the bank's own transform where no other implementation is known."""
+    """Transform ``view`` by the alternative implementation, or by the bank if there is none."""
     if transform.name == "identity":
         return view
     if transform.alternative is not None:
@@ -193,8 +193,8 @@ MAKERS = {MAIN: _as_sampled, STRENGTH: _at_strength, RENDERING: _rendered, LAYER
 
 
 def position_of(transform: Transform, strength: float) -> float:
-    """Return the position of a strength on the scale of its distribution: 0 is the weakest documented, 1 the
-    strongest, below 0 is fainter."""
+    """Return the position of a strength on the scale of its distribution: 0 is the weakest documented strength, 1 the
+    strongest, and weaker strengths are below 0."""
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
         return 0.0

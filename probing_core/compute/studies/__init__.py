@@ -7,7 +7,7 @@ import pandas as pd
 from probing_core.compute.sampling.samples import has_splits
 
 MIN_SPLIT = {"train": 3, "val": 1, "test": 4}
-"""Images of each split without which no study is made."""
+"""Minimum number of images of each split for studies."""
 
 
 def can_study(images: pd.DataFrame) -> bool:

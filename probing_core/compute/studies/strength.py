@@ -117,7 +117,7 @@ MIN_RATE = 0.05
 def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
     """Return one row for each transformation that has at least three strengths.
 
-    The fit runs over levels (see `level_of`); the threshold is in the transform's unit. Images of one photograph
+    The fit uses levels (see `level_of`); the threshold is in the unit of the transformation. Images of a photograph
     count as one, by their mean.
     """
     table, by_name = [], {transform.name: transform for transform in transforms}
@@ -165,7 +165,7 @@ def level_of(transform: Transform, strength: float) -> float:
 
 
 def strength_of(transform: Transform, level: float) -> float:
-    """Return the strength at a level; not rounded where strengths are whole numbers."""
+    """Return the strength at a level, without rounding for integer strengths."""
     if transform.neutral is not None:
         return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
     if transform.distribution == "log":

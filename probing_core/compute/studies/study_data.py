@@ -1,4 +1,4 @@
-"""One model as the studies read it: whole images of each split, their embeddings, neighbors and shared fits."""
+"""The input of studies: whole images of each split, their embeddings by one model, neighbors and shared fits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHARES = {
     0.0002: 800,
     0.0001: 2000,
 }
-"""False-positive rate: fraction of unrelated pairs above a threshold -> fewest photographs for its estimate."""
+"""False-positive rate (fraction of unrelated pairs above a threshold) -> minimum number of photographs."""
 
 MAX_PAIRED_IMAGES = 2000
 """Maximum number of clean images whose pairs are compared: two million pairs."""
@@ -59,8 +59,8 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one image of each photograph that has every version, and positions (P, T, R) of the versions in ``rows``,
-    whose second draws are left out."""
+    """Return one image of each photograph with all versions, and the positions (P, T, R) of its versions in ``rows``,
+    without second draws."""
     first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
     repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
     transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
@@ -112,10 +112,10 @@ class Copies:
 
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
-"""Images of each split that are read under every transformation."""
+"""Number of images of each split that are read under every transformation."""
 
 FIT_IMAGES = 200
-"""Images of the train split that the probes of selectivity learn from."""
+"""Number of images of the train split for the probes of selectivity."""
 
 PENALTIES = PENALTY_GRID[::2]
 
@@ -177,7 +177,7 @@ class StudiedModel(ModelSamples):
         return self._read.where(self._read.rows["image_id"].isin(self._images(split, limit or STUDY_IMAGES[split])))
 
     def of_fine_task(self, split: str, limit: int | None = None) -> EmbeddedRows:
-        """Return the samples of `of_split` that take part in the fine task."""
+        """Return the samples of `of_split` that are part of the fine task."""
         samples = self.of_split(split, limit)
         return samples.where(samples.y >= 0)
 
@@ -244,12 +244,12 @@ class StudiedModel(ModelSamples):
 
 @dataclass(frozen=True, eq=False)
 class SeriesData:
-    """A series of one model as the studies read it.
+    """A series of one model, as input of studies.
 
     Attributes:
-        rows: of the table of the series.
-        blocks: name -> embeddings (n, D) of that block of the network, first to last; ``embeddings`` alone where the
-            series has only what the network returns.
+        rows: rows of the table of the series.
+        blocks: name -> embeddings (n, D) of this block of the network, in order; only ``embeddings`` if the series only
+            has the output of the network.
     """
 
     main: StudiedModel

@@ -28,17 +28,17 @@ from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 
 TYPES_PER_CLASS = 8
-"""Clusters of embeddings for each class of the control task."""
+"""Number of clusters of embeddings for each class of the control task."""
 
 MIN_PER_TYPE = 8
-"""Fewest training samples per cluster, in the mean."""
+"""Minimum mean number of training samples per cluster."""
 
 
 def selectivity_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the accuracy at the fine task, minus that at a control task (Hewitt & Liang 2019).
+    """Return the accuracy at the fine task minus the accuracy at a control task (Hewitt & Liang 2019).
 
-    The control's types are k-means clusters of the training embeddings; each has one class at random, as many classes
-    as the fine task has.
+    The types of the control task are k-means clusters of the training embeddings. Each has a random class, out of as
+    many classes as in the fine task.
     """
     learned, validated, tested = data.of_fine_task("train", FIT_IMAGES), *map(data.of_fine_task, ("val", "test"))
     fine = fit_probe(learned.X, learned.y, validated.X, validated.y, data.classes)
@@ -66,13 +66,13 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]:
-    """Return the k-means cluster of every row of each of ``matrices``, found on the first and standardized by it."""
+    """Return the k-means cluster of every row of ``matrices``. Clusters and standardization come from the first one."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     mean, spread = matrices[0].mean(0), np.maximum(matrices[0].std(0), 1e-12)
     scaled = [((X - mean) / spread).astype(np.float32) for X in matrices]
-    with threadpool_limits(1):  # several threads sum in no fixed order
+    with threadpool_limits(1):  # several threads would sum in random order
         model = KMeans(count, n_init=1, max_iter=20, random_state=seed).fit(scaled[0])
         return [model.predict(X) for X in scaled]
 
@@ -104,7 +104,7 @@ def variance_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
-    """Return the parts of the variance of ``X`` (P, T, R, D), each with its row; none for fewer than three
+    """Return the components of the variance of ``X`` (P, T, R, D), each with its row; none for fewer than three
     photographs."""
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_VARIANCE_PHOTOGRAPHS:
@@ -115,12 +115,12 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
-    """Return accuracy at the fine and the content task for every block, pooled in every way that the network allows,
-    and the parts of its variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
+    """Return the accuracy at the fine and the content task for every block and pooling of a network, and its fractions
+    of variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
 
-    ``chosen`` is the block and pooling with the lowest loss on the val split, by task: the best layer is never chosen
-    by the test split. ``difference`` is the accuracy minus that of the last block with the same pooling, with the 95%
-    interval ``difference_low`` to ``difference_high``, paired by photograph.
+    ``chosen`` marks the block and pooling with the lowest loss on the val split, by task; the test split is not used.
+    ``difference`` is the accuracy minus the accuracy of the last block with the same pooling, with the 95% interval
+    ``difference_low`` to ``difference_high``, paired by photograph.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
@@ -169,13 +169,13 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
-"""Columns of the table of layers: accuracy minus that of the last block, and the ends of its interval."""
+"""Columns of the table of layers: difference from the accuracy of the last block, and the ends of its interval."""
 
 
 def _minus_last(
     accuracies: Mapping[tuple[str, str, int], ClusterSums], pooling: str, task: str, layer: int
 ) -> tuple[float, float, float]:
-    """Return the accuracy of a block minus that of the last one, and its interval; NaN for what is no accuracy."""
+    """Return the accuracy of a block minus the last one, with its interval; NaN for rows that are not accuracies."""
     if (pooling, task, layer) not in accuracies:
         return np.nan, np.nan, np.nan
     last = max(block for pooled, of, block in accuracies if (pooled, of) == (pooling, task))
@@ -187,10 +187,10 @@ def _minus_last(
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     versions = rows.groupby("image_id")["transform"].transform("size")
-    # Images that serve the content alone have one version; classes are paired.
+    # Images that are only for the content have one version; classes are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
-    # Labels with enough images here: the layers of a large corpus do not have all its images.
+    # Labels with enough images in this series, which does not have all images of a large corpus.
     if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
         tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
     return tasks
@@ -293,7 +293,7 @@ ALTERED = "altered"
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the mean score of each photograph at each use.
+    """Return the mean score of each photograph at each task.
 
     ``original``: whether the nearest neighbor of an edited copy is its original. ``duplicates``: whether the similarity
     to the original exceeds the threshold that 0.1% of unrelated pairs exceed. ``content``: whether neighbors of random
@@ -343,7 +343,7 @@ def _same_transformation(data: StudiedModel) -> pd.DataFrame:
     photograph, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)
     matches = same_look(X, look, photograph, NEAREST, data.seed).reshape(photographs, looks)[
         :, 1:
-    ]  # identity is not to be found
+    ]  # identity is not a target
     return pd.DataFrame({"base_id": data.crossed.bases, "value": matches.mean(1) / NEAREST, "use": ALTERED})
 
 

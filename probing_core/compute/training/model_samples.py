@@ -1,4 +1,4 @@
-"""One model of a run with all samples: what probes learn from and are tested on."""
+"""One model of a run with all samples: the data for training and testing probes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from probing_core.transforms.base import Transform
 
 @dataclass(frozen=True, eq=False)
 class ModelSamples:
-    """One model with its embeddings of the samples, to be probed.
+    """One model with its embeddings of the samples.
 
     Attributes:
         X: (N, D) embeddings of all samples.
         samples, images: tables of the run.
-        transforms: of the run.
-        seed: of random draws.
-        train_samples: largest number of samples that a probe of the run learns from; studies have their own limits.
-        rendered: rows and embeddings (n, D) of the rendering series, where there is one.
+        transforms: transformations of the run.
+        seed: random seed.
+        train_samples: maximum number of training samples of a probe; studies have other limits.
+        rendered: rows and embeddings (n, D) of the rendering series, if there is one.
     """
 
     model: str
@@ -53,7 +53,7 @@ class ModelSamples:
 
 
 def predict(probe: Probe, X: LazyRows) -> np.ndarray:
-    """Return probabilities (N, K) of rows ``X``, one block of which is in memory at a time."""
+    """Return probabilities (N, K) of rows ``X``, computed block by block."""
     return np.concatenate(list(predicted_blocks(probe, X)))
 
 
@@ -63,14 +63,14 @@ def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
 
 
 def most_to_learn(dim: int) -> int:
-    """Return how many samples of ``dim`` numbers fit into `MEMORY_OF_TRAINING`: the most that a probe learns from."""
+    """Return how many samples of ``dim`` numbers fit into `MEMORY_OF_TRAINING`: the maximum for training a probe."""
     return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> np.ndarray:
     """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``max_samples`` allow; at least one.
 
-    Photographs come in the order of a hash of seed and name, so that a larger number includes the smaller ones.
+    Photographs are ordered by a hash of seed and name, so a larger number includes a smaller one.
     """
     if len(rows) <= max_samples:
         return rows

@@ -1,6 +1,6 @@
 """Scores of an encoder within seconds: discriminant analysis on a fixed set of views.
 
-The views are the same for every model and every step of a training, so that the scores can be compared.
+The views are the same for every model and every step of a training, which makes the scores comparable.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.base import Image
 
 MIN_SPLIT_PHOTOGRAPHS = 2
-"""Smallest number of photographs to learn from, and to hold out."""
+"""Minimum number of training photographs, and of held-out photographs."""
 
 IMAGES_PER_REPORT = 16
-"""Images whose views are made between two reports of progress."""
+"""Number of images between two progress reports."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,9 @@ class FixedViews:
 
     Attributes:
         images: V arrays (view, view, 3) ``uint8``.
-        table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``: to learn from, ``val``: held
+        table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``, or ``val``: held
             out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``: False for the clean
-            views of additional photographs, which serve the content score alone.
+            views of additional photographs, which are only used for the content score.
     """
 
     images: tuple[Image, ...]
@@ -49,10 +49,10 @@ class FixedViews:
 
 
 def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
-    """Make the views under every transform of ``design``, and a clean view of every other labeled photograph.
+    """Compute the views under every transformation of ``design``, and a clean view of every other labeled photograph.
 
-    The views are those of ``learn`` photographs of the split ``train`` and ``held_out`` of ``val``, or of all if there
-    are fewer. A corpus without splits is split by photograph; the split ``test`` is never read.
+    The views are from ``learn`` photographs of the split ``train`` and ``held_out`` photographs of ``val``, or from all
+    if there are fewer. A corpus without splits is split by photograph; the split ``test`` is never read.
 
     Raises:
         BadCorpus: fewer than `MIN_SPLIT_PHOTOGRAPHS` photographs on either side can be used.
@@ -107,7 +107,7 @@ def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
     Returns:
         One row per score, with `ONLINE_COLUMNS`: ``fine`` (balanced accuracy over all transforms),
         ``group:...`` (recall of a group's members by the fine probe), ``content`` (balanced accuracy over
-        labels, on clean views; absent where fewer than two labels have enough photographs) and ``clean-shift``
+        labels, on clean views; absent if fewer than two labels have enough photographs) and ``clean-shift``
         (how far the sub-pixel warp of every view moves an embedding, in units of the mean distance between
         photographs), each with its 95% CI over ``photographs`` and the accuracy of random guessing (NaN for the
         shift).

@@ -1,9 +1,9 @@
-"""Tasks x models -> probes, and their predictions of images that they never learned from.
+"""Training of probes, and their predictions for images that are not in their training data.
 
-With 30 photographs or more, probes learn from the train split, choose their penalty on the val split and predict the
-test split. With fewer, photographs are divided into groups, and each is predicted by a probe that learned from the
-others. Live predictions come from the deployment probe, which learns all transforms from all photographs. Corpora with
-splits and labels also have the content task, and probes of other kinds.
+With 30 photographs or more, probes are trained on the train split, choose their penalty on the val split and predict
+the test split. With fewer photographs, probes are cross-validated over groups of photographs. The deployment probe for
+new images is trained on all transformations and photographs. Corpora with splits and labels also have the content task,
+and other kinds of probes.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_pen
 from probing_core.transforms import resolve
 
 MAX_FOLDS = 5
-"""Groups of cross-validation; fewer where there are fewer photographs."""
+"""Maximum number of folds of cross-validation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Positions of the samples of one fit; no photograph of ``train`` is in ``val`` or ``test``.
+    """Sample positions of one fit. No photograph of ``train`` is in ``val`` or ``test``.
 
     Attributes:
         name: ``split``, or ``fold-1`` to ``fold-5``.
@@ -64,10 +64,10 @@ class Fold:
 
 
 def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
-    """Return the one fold of a corpus with splits, or those of cross-validation.
+    """Return the only fold of a corpus with splits, or the folds of cross-validation.
 
-    ``train`` and ``val`` of a fold have no more samples than the run learns from (`ModelSamples.train_samples`), and
-    none that must stay unseen; ``test`` has all.
+    ``train`` and ``val`` of a fold are limited to `ModelSamples.train_samples`, and exclude held-out transformations;
+    ``test`` has all samples.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
@@ -91,10 +91,7 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
         return [only_fold]
     groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
     if groups.max() == 0:
-        raise BadCorpus(
-            "Cross-validation needs 2 photographs, one to learn from and one to test, and the corpus has 1; add some, "
-            "or take --corpus photos."
-        )
+        raise BadCorpus("Cross-validation requires at least 2 photographs, but the corpus has 1. Add more photographs.")
     penalties = (fixed_penalty(data.X.shape[1]),)
     return [
         fold(f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
@@ -103,13 +100,13 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
 
 
 STEPS_OF_ODDS = 128
-"""Logarithms of odds are rounded to one part in so many."""
+"""Log odds are rounded to multiples of the inverse of this number."""
 
 FEW_VALUES = 1000
-"""Columns with no more different probabilities, such as votes of neighbors, are small without rounding."""
+"""Maximum number of distinct probabilities, such as votes of neighbors, that are not rounded."""
 
 LARGEST_ODDS = 28.0
-"""Logarithm of the odds of the largest probability that is written, which ``float32`` holds as 1."""
+"""Log odds of the largest probability that is written, which is 1 in ``float32``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +114,7 @@ class Trained:
     """Probes, predictions and fits of one task.
 
     Attributes:
-        probes: name -> a file: a probe or what belongs to live predictions; None where there is nothing to learn it
-            from.
+        probes: name -> content of a file: a probe or its calibration; None if there is no training data.
         predictions: name -> `prediction_table`.
         fits: `fit_table`.
     """
@@ -129,7 +125,7 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return one row for each of ``fits``: kind of probe, fold, facts."""
+    """Return one row for each of ``fits``: kind of probe, fold, fit statistics."""
     return pd.DataFrame(
         [
             {"model": data.model, "task": task, "probe": probe, "fold": fold}
@@ -151,12 +147,12 @@ def prediction_table(
     extra_columns: Mapping[str, object] | None = None,
     temperature: float | None = None,
 ) -> pd.DataFrame:
-    """Return one row per tested sample, as in docs/run-format.md.
+    """Return one row per test sample, as in docs/run-format.md.
 
     Args:
         rows: (n,) positions of the samples.
-        blocks: their probabilities, (m, K) each in order; one is in memory at a time.
-        temperature: at which the column ``p_calibrated`` has the largest probability, if given.
+        blocks: their probabilities, in consecutive blocks (m, K); one block is in memory at a time.
+        temperature: temperature of the column ``p_calibrated``; by default, there is no such column.
     """
     classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
     parts: list[tuple[np.ndarray, ...]] = []
@@ -183,11 +179,11 @@ def prediction_table(
 
 
 def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
-    """Round (n,) ``float32`` probabilities, so that a table of them takes fewer bytes.
+    """Round (n,) ``float32`` probabilities to reduce the size of tables.
 
-    The logarithms of their odds are rounded to 1 / `STEPS_OF_ODDS`: the error of a probability is at most 0.001, less
-    near 0 and 1, and positive as often as negative, so that means of many (scores) do not change. Up to `FEW_VALUES`
-    different ones are not rounded: each would have the same error in all its samples.
+    Their log odds are rounded to 1 / `STEPS_OF_ODDS`: the error of a probability is at most 0.001, less near 0 and 1,
+    and positive as often as negative, so means over many samples (scores) do not change. Up to `FEW_VALUES` distinct
+    values are not rounded, because each would have the same error in all its samples.
     """
     p = np.asarray(probabilities, np.float64)
     if len(np.unique(p)) <= FEW_VALUES:
@@ -246,7 +242,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     )
     scores, named = np.full(len(inputs.truth), np.nan), np.full(len(inputs.truth), -1)
     for probe, tested in cross:
-        # Apart, since the last digits of a product of matrices depend on the number of rows.
+        # Separately, because the last digits of a matrix product depend on the number of rows.
         for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
             for block in np.split(rows, range(READ_ROWS, len(rows), READ_ROWS)):
                 expected = at_temperature(probe.probabilities(inputs.X[block]), temperature) * prior
@@ -266,14 +262,14 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
 
 @dataclass(frozen=True, eq=False)
 class SamplesAndRenderings:
-    """The samples of a model and, behind them, its renderings.
+    """The samples of a model, followed by its renderings.
 
     Attributes:
         X: (N, D) embeddings.
-        truth: (N,) classes; -1 for samples that the task leaves out.
+        truth: (N,) classes; -1 for samples that are not part of the task.
         photographs, split: (N,) names.
-        rendered: (N,) whether it is a rendering.
-        first: (N,) whether it is a rendering, or a sample of the first repetition.
+        rendered: (N,) whether the image is a rendering.
+        first: (N,) whether the image is a rendering or a sample of the first repetition.
     """
 
     X: LazyRows
@@ -337,8 +333,8 @@ def _by_splits(
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
-    """Return a probe of all that may be learned from: the train and val samples of ``fold``, at the penalty of
-    ``probes``, one for each fold, which learned from the train samples alone."""
+    """Return a probe trained on the train and val samples of ``fold``, at the penalty of ``probes``, which were trained
+    on the train samples of each fold."""
     rows = np.concatenate([fold.train, fold.val])
     fitted = fit(
         data.X.at(rows),
@@ -351,8 +347,7 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
 
 
 def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return the temperature of several probes together, by the predictions and the truth of rows that each did not
-    learn from."""
+    """Return the joint temperature of several probes, from their predictions and the classes of held-out rows."""
     predicted, truth = zip(*held_out, strict=True)
     return fit_temperature(np.concatenate(predicted), np.concatenate(truth))
 
@@ -387,11 +382,11 @@ def group_prior(groups: Sequence[str]) -> np.ndarray:
 
 
 def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
-    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also what live predictions need,
+    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also the probe for new images,
     unless ``live`` is False.
 
-    Every fold's test samples are predicted by the probe of that fold. With several folds, the returned probe learned
-    from all photographs.
+    The test samples of a fold are predicted by the probe of this fold. With several folds, the returned probe is
+    trained on all photographs.
 
     Raises:
         BadCorpus: a split has no image, or there is only one photograph.
@@ -477,7 +472,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
 
 MLP_SEEDS = (0, 1, 2)
 MAX_TO_LEARN = 12_000
-"""Most samples that they learn from, in whole images, so that classes stay paired; more would take too long."""
+"""Maximum number of training samples of MLPs and neighbors, in whole images, which keeps classes paired."""
 
 
 def train_others(data: ModelSamples) -> Trained:
@@ -508,7 +503,7 @@ def train_others(data: ModelSamples) -> Trained:
     validation_votes = knn.votes(X, y, validation[0], sizes, len(task.classes))
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     for k in sizes:
-        # Every k is reported; none is chosen.
+        # Every k is reported; no k is chosen.
         add(
             f"knn-{k}",
             FitFacts(float(k), False, True, 0, log_loss(validation_votes[k], validation[1])),

@@ -1,8 +1,8 @@
-"""The quick protocol: which photographs it uses, and the accuracy of a model on them by photograph and transformation.
+"""The quick protocol: its photographs, and correct predictions of a model by photograph and transformation.
 
-It is a fixed part of a run's samples: some photographs of each split, in one repetition, without unseen styles. A probe
-of its own learns from them, so a model that was never in the run is compared with those in it after embedding a small
-part of the samples.
+It uses a fixed part of the samples of a run: some photographs of each split, in one repetition, without unseen styles.
+A separate probe is trained on them, so a new model is compared with the models of the run after embedding a small part
+of the samples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.probe_training import train_linear
 
 QUICK_PHOTOGRAPHS = {"train": 240, "val": 60, "test": 160}
-"""Most photographs of each split; of a smaller split, all are used."""
+"""Maximum number of photographs of each split."""
 
 QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
 
@@ -26,8 +26,8 @@ QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
 def choose_quick_images(images: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of ``images.parquet`` that the quick protocol uses: one image of each chosen photograph.
 
-    Photographs are chosen in proportion to the labels of their split, in the order of a hash of their names, so the
-    choice depends on nothing else, and the same photographs are chosen among the chosen ones.
+    Photographs are chosen in proportion to the labels of their split, in the order of a hash of their names. The choice
+    is deterministic, and applying it to the chosen photographs does not change them.
     """
     used = images[images["used"]]
     chosen = []
@@ -45,7 +45,7 @@ def _hash(name: object) -> str:
 
 
 def quick_part(data: ModelSamples) -> ModelSamples:
-    """Return the samples of the quick protocol among those of a run."""
+    """Return the samples of the quick protocol among the samples of a run."""
     images = choose_quick_images(data.images)
     transforms = tuple(transform for transform in data.transforms if not transform.far)
     samples = data.samples

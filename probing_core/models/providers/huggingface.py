@@ -44,7 +44,7 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     """Load a transformers model. Embeddings of image-text models are computed with ``get_image_features``."""
     if not (library := check_library()).available:
-        raise ModelUnavailable(f"'{name.base}' cannot be used: {library.why_not}.")
+        raise ModelUnavailable(f"'{name.base}' cannot be used: {library.why_not}.", hint=library.hint)
     folder, weights = _locate(name)
     _refuse_other_libraries(folder, name)
     with _quiet():
@@ -221,7 +221,9 @@ def check(repo: str, size_mb: float = 0.0) -> Availability:
 def check_library() -> Availability:
     if find_spec("transformers"):
         return Availability(True)
-    return Availability(False, "it requires transformers, which is not installed (`pip install transformers`)")
+    return Availability(
+        False, "it requires transformers, which is not installed", hint="Run `pip install transformers`."
+    )
 
 
 def _class_of(folder: Path) -> tuple[Any, Any]:

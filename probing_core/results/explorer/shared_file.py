@@ -70,7 +70,7 @@ GROUND = 154
 """Gray level next to a photograph that is not square."""
 
 IMAGES_OF = 0
-"""Repetition whose images are in the file; those of all repetitions would not fit."""
+"""Repetition whose images are in the file; images of all repetitions would not fit."""
 
 SELECTION = '<script type="application/json" data-selection>{}</script>'
 
@@ -81,7 +81,7 @@ ABOUT_ZOO = (
 
 @dataclass(frozen=True)
 class SharedFile:
-    """What was written.
+    """Summary of a shared file.
 
     Attributes:
         bytes: size of the file.
@@ -90,7 +90,7 @@ class SharedFile:
         crops: number of crops of these photographs.
         large: number of crops that are also in it at `LARGE` pixels.
         licenses: number of photographs under each license.
-        why_not: why it holds no images; empty if it does.
+        why_not: reason why it contains no images; empty if it does.
     """
 
     path: Path
@@ -115,7 +115,7 @@ def write_shared_file(
     progress: Callable[[int, int], None] = lambda done, total: None,
     most_bytes: int = MOST_BYTES,
 ) -> SharedFile:
-    """Write one HTML file that shows ``run`` to people who have installed nothing.
+    """Write one HTML file that shows ``run`` without an installation.
 
     Args:
         models: up to six models of the explorer; by default `shared_models`.
@@ -159,10 +159,10 @@ def write_shared_file(
 
 
 def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] | None) -> bytes:
-    """Return ``content``, a file that `write_shared_file` wrote of ``run``, so that it opens with ``selection``.
+    """Return ``content``, a file of `write_shared_file`, with an initial ``selection``.
 
     Args:
-        selection: what the explorer reports as its selection; None opens the file with nothing selected.
+        selection: selection as reported by the explorer; None for no selection.
     """
     names = public_names(run.models["name"])
     opened = dict(selection or {})

@@ -33,7 +33,7 @@ def sepia(image: Image, amount: float, rng: np.random.Generator) -> Image:
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "color", "A", "desaturate", "blend", "share", 0.6, 1.0,
+        "color", "A", "desaturate", "blend", "fraction", 0.6, 1.0,
         "Blends the image with its luma; 100% removes all color.",
         "torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate, alternative=alternatives.desaturate,
@@ -44,7 +44,7 @@ TRANSFORMS = (
         draws=True, pixels=hue_shift, alternative=alternatives.hue_shift,
     ),
     of_bank(
-        "color", "C", "sepia", "blend", "share", 0.6, 1.0,
+        "color", "C", "sepia", "blend", "fraction", 0.6, 1.0,
         "Blends the image with its sepia tone.", "sepia matrix of W3C Filter Effects 1",
         pixels=sepia, alternative=alternatives.sepia,
     ),

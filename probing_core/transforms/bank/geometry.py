@@ -69,7 +69,7 @@ TRANSFORMS = (
         draws=True, warp=rotate, alternative=alternatives.rotate,
     ),
     of_bank(
-        "geometry", "B", "perspective", "tilt", "share of the half side", 0.15, 0.32,
+        "geometry", "B", "perspective", "tilt", "fraction of the half side", 0.15, 0.32,
         "Tilts the image in a random direction: corners move out or in by up to this fraction.",
         "torchvision perspective",
         library="OpenCV remap",

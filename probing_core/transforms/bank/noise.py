@@ -51,18 +51,18 @@ def quantiles() -> np.ndarray:
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "noise", "A", "gaussian-noise", "sigma", "share of the range", 0.04, 0.12,
+        "noise", "A", "gaussian-noise", "sigma", "fraction of the range", 0.04, 0.12,
         "Adds normally distributed noise to every value.", "Hendrycks & Dietterich 2019 (ImageNet-C)", library="NumPy",
         draws=True, pixels=gaussian_noise, alternative=alternatives.gaussian_noise,
     ),
     of_bank(
-        "noise", "B", "salt-and-pepper", "amount", "share of pixels", 0.025, 0.08,
+        "noise", "B", "salt-and-pepper", "amount", "fraction of pixels", 0.025, 0.08,
         "Replaces random pixels, half of them with black and half with white.",
         "Gonzalez & Woods, Digital Image Processing; scikit-image random_noise", library="NumPy",
         draws=True, pixels=salt_and_pepper, alternative=alternatives.salt_and_pepper,
     ),
     of_bank(
-        "noise", "C", "speckle", "sigma", "share of the value", 0.15, 0.35,
+        "noise", "C", "speckle", "sigma", "fraction of the value", 0.15, 0.35,
         "Adds normally distributed noise in proportion to every value.",
         "Hendrycks & Dietterich 2019 (ImageNet-C)", library="NumPy",
         draws=True, pixels=speckle, alternative=alternatives.speckle,

@@ -221,19 +221,19 @@ def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "overlay", "A", "text", "height", "share of the side", 0.12, 0.20,
+        "overlay", "A", "text", "height", "fraction of the side", 0.12, 0.20,
         "Draws one to three outlined words, one per line, in a random font and color at a random position.",
         "own drawing",
         library="Pillow (FreeType), fonts of matplotlib",
         draws=True, pixels=text, pixels_of_split=by_split(text),
     ),
     of_bank(
-        "overlay", "B", "icons", "size", "share of the side", 0.20, 0.30,
+        "overlay", "B", "icons", "size", "fraction of the side", 0.20, 0.30,
         "Draws one to three outlined icons in random colors at random positions.", "own drawing",
         draws=True, pixels=add_icons, pixels_of_split=by_split(add_icons),
     ),
     of_bank(
-        "overlay", "C", "border", "width", "share of the side", 0.04, 0.07,
+        "overlay", "C", "border", "width", "fraction of the side", 0.04, 0.07,
         "Draws a frame in one random color along the edge.", "own drawing", library="NumPy",
         draws=True, pixels=border,
     ),

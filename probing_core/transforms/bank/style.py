@@ -210,7 +210,7 @@ ARBITRARY = "Ghiasi et al. 2017; Magenta's weights"
 # fmt: off
 def _built_in_style(style: int, member: Member | None) -> Transform:
     return of_bank(
-        "style", member, f"style-{style}", "blend", "share", 0.5, 0.8,
+        "style", member, f"style-{style}", "blend", "fraction", 0.5, 0.8,
         f"Blends the image with its rendering in style {style} of a network with 26 styles.",
         "Dumoulin, Shlens & Kudlur 2017; Magenta's weights", library=LIBRARY,
         far=member is None, pixels=partial(built_in, style=style),
@@ -233,7 +233,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
 
     # fmt: off
     return of_bank(
-        "style", None, f"style-arbitrary-{number}", "interpolation", "share", 0.5, 1.0,
+        "style", None, f"style-arbitrary-{number}", "interpolation", "fraction", 0.5, 1.0,
         "Rendered by the arbitrary-style network, between its own style and that of a style image.", ARBITRARY,
         library=LIBRARY, neutral=None, revision=PAINTING, far=True, pixels=pixels,
     )

@@ -294,7 +294,7 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
     app = open_app("Evaluate your model", new_name="mine")
-    assert {"all that come with it", "the whole zoo", "the published encoders", "SimCLR (zoo)"} <= set(
+    assert {"all included models", "all encoders of the zoo", "the published encoders", "SimCLR (zoo)"} <= set(
         app.multiselect(key="new-models").options
     )
     assert "To be downloaded" not in texts(app)

@@ -44,4 +44,4 @@ def test_table_of_detected_states_the_rate_of_clean_crops():
     )
     assert "| snow | 10% | 20% | 30% | 40% | 50% |" in text
     assert "| **mean** | **10%** |" in text
-    assert text.endswith(" 6.0% (3.0 to 10.0).")
+    assert "6.0% (3.0 to 10.0)" in text.splitlines()[-1]
