@@ -31,7 +31,7 @@ from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import BASELINE, in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import networks, seed_of, with_place
 from probing_core.results import Run, retrieval
-from probing_core.results.retrieval import LOST, SURVIVES, Near
+from probing_core.results.retrieval import MAX_LOST, MIN_SURVIVING, Near
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
@@ -178,8 +178,8 @@ def _thresholds(run: Run, rate: float) -> None:
         "threshold": st.column_config.NumberColumn("Threshold (cosine)", format="%.3f"),
     }
     ends = {
-        "survives": f"Robust to (recall > {in_percent(SURVIVES)})",
-        "lost": f"Fails on (recall < {in_percent(LOST)})",
+        "survives": f"Robust to (recall > {in_percent(MIN_SURVIVING)})",
+        "lost": f"Fails on (recall < {in_percent(MAX_LOST)})",
     }
     for column, title in ends.items():
         about = "Transformations whose whole 95% CI is in this range. Double-click for all."

@@ -21,7 +21,7 @@ from probing_core.results import Run, claims_by_set, result_in_words, summaries
 from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
     ALONE,
-    CLAIMS,
+    CLAIM_TEXTS,
     DIFFERENT,
     NOT_DISTINGUISHED,
     PAPER,
@@ -59,7 +59,7 @@ def show_claims(run: Run) -> None:
         roles = roles_of_scores(contrasts, run.scores)
         claims = with_numbers_of_roles(claims, roles)
     if claims.empty:
-        for number, claim in enumerate(CLAIMS, 1):
+        for number, claim in enumerate(CLAIM_TEXTS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
             "This run does not test the claims. They require many photographs, and the encoders of the zoo or the "

@@ -17,7 +17,7 @@ from probing_core.compute.names import VARIANCE
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
 from probing_core.results import Run
-from probing_core.results.summaries import COLUMNS, pick
+from probing_core.results.summaries import VALUE_COLUMNS, pick
 from probing_core.run.layout import table_path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
@@ -83,7 +83,7 @@ def variance_of_layers(run: Run) -> pd.DataFrame:
     if not rows.empty:
         rows = rows[rows["task"].str.startswith(VARIANCE)]
         rows = rows.assign(part=rows["task"].str.removeprefix(VARIANCE))
-    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *COLUMNS, "images"]]
+    return rows if rows.empty else rows[["model", "layer", "pooling", "part", *VALUE_COLUMNS, "images"]]
 
 
 def table_of(run: Run, shipped: Run) -> str:

@@ -77,7 +77,7 @@ class Ranking(TitledTable):
 
     @property
     def row(self) -> dict[str, Any]:
-        own_row = self._mine
+        own_row = self._own_row
         return {
             "model": self.model,
             "place": int(own_row["place"]),
@@ -88,21 +88,21 @@ class Ranking(TitledTable):
             "best_other": self.best_other,
             "ranked": self.ranked,
             "groups": self.groups.to_dict("records"),
-            "others": self._others.to_dict("records"),
+            "others": self._other_rows.to_dict("records"),
         }
 
     @property
-    def _mine(self) -> pd.Series:
+    def _own_row(self) -> pd.Series:
         return self.board[self.board["model"] == self.model].iloc[0]
 
     @property
-    def _others(self) -> pd.DataFrame:
+    def _other_rows(self) -> pd.DataFrame:
         rows = self.board[self.board["model"] != self.model]
         return rows.assign(place=rows["place"].astype(object).where(has_place(rows), None))
 
     @property
-    def _shown(self) -> pd.DataFrame:
-        rows = self._others
+    def _formatted(self) -> pd.DataFrame:
+        rows = self._other_rows
         spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
         return pd.DataFrame(
             {
@@ -117,7 +117,7 @@ class Ranking(TitledTable):
 
     @property
     def _title(self) -> str:
-        own_row = self._mine
+        own_row = self._own_row
         return (
             f"{self.model} has place {own_row['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
             f"{in_percent(own_row['value'], 1)} (95% CI {100 * own_row['low']:.1f}–{100 * own_row['high']:.1f})."
@@ -126,7 +126,7 @@ class Ranking(TitledTable):
     @property
     def _notes(self) -> list[str]:
         notes = []
-        if (self._others["seed_of"] != "").any():
+        if (self._other_rows["seed_of"] != "").any():
             notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]

@@ -42,7 +42,7 @@ def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame
     return rows[["model", "strength", *names, "images"]].rename(columns=names) if len(rows) else rows
 
 
-def predicted_classes(predictions: pd.DataFrame, transform: str, most: int) -> pd.DataFrame:
+def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: int) -> pd.DataFrame:
     """Return how often each class is predicted for the samples of one transformation.
 
     The true class comes first, then the most frequent others. The last row, of the class `OTHERS`, holds the remaining
@@ -50,20 +50,23 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, most: int) -> p
 
     Args:
         predictions: ``truth`` and ``predicted`` of each sample.
-        most: number of wrong classes with a row.
+        max_classes: number of wrong classes with a row.
 
     Returns:
         ``predicted``, ``samples``, ``fraction`` of the transformation's samples, ``classes``.
     """
-    given = predictions.loc[predictions["truth"] == transform, "predicted"].astype(str)
-    counts = given.value_counts()
-    wrong = counts.drop(transform, errors="ignore").sort_index().sort_values(ascending=False, kind="stable")
-    table = [(transform, counts.get(transform, 0), 1), *((name, count, 1) for name, count in wrong.iloc[:most].items())]
-    rest = wrong.iloc[most:]
-    if len(rest):
-        table.append((OTHERS, rest.sum(), len(rest)))
+    predicted = predictions.loc[predictions["truth"] == transform, "predicted"].astype(str)
+    counts = predicted.value_counts()
+    confusions = counts.drop(transform, errors="ignore").sort_index().sort_values(ascending=False, kind="stable")
+    table = [
+        (transform, counts.get(transform, 0), 1),
+        *((name, count, 1) for name, count in confusions.iloc[:max_classes].items()),
+    ]
+    other_classes = confusions.iloc[max_classes:]
+    if len(other_classes):
+        table.append((OTHERS, other_classes.sum(), len(other_classes)))
     rows = pd.DataFrame(table, columns=["predicted", "samples", "classes"])
-    return rows.assign(fraction=rows["samples"] / max(1, len(given)))
+    return rows.assign(fraction=rows["samples"] / max(1, len(predicted)))
 
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:

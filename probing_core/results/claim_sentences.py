@@ -15,7 +15,7 @@ from probing_core.measures.statistics import SIGNIFICANCE
 
 PAPER = "arXiv 2307.05610"
 
-CLAIMS = (
+CLAIM_TEXTS = (
     "All six embeddings identify dozens of transformations.",
     "Masked models (MAE, CAN) are best at identifying the exact transformation.",
     "Image-text models (CLIP, ALIGN) generalize best to styles that no probe has seen.",
@@ -52,7 +52,7 @@ def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
 
 def claim_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     """Return the claim of a row of the table of claims."""
-    return CLAIMS[int(row["claim"]) - 1]
+    return CLAIM_TEXTS[int(row["claim"]) - 1]
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
@@ -67,13 +67,13 @@ def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
     Args:
         row: row of the table of claims.
     """
-    found = {name: row[name] for name in row.keys() if pd.notna(row[name])}  # noqa: SIM118 -- of a Series too
-    if "transformations" in found:
-        return _counts_in_words(int(found["identified"]), int(found["transformations"]))
-    if "tested" in found:
-        return _contrasts_in_words(*(int(found[name]) for name in ("contrasts", "tested", "above", "below")))
-    if "roles" in found:
-        return _ranks_in_words(int(found["roles"]), found.get("rho"), found.get("p"))
+    numbers = {name: row[name] for name in row.keys() if pd.notna(row[name])}  # noqa: SIM118 -- of a Series too
+    if "transformations" in numbers:
+        return _counts_in_words(int(numbers["identified"]), int(numbers["transformations"]))
+    if "tested" in numbers:
+        return _contrasts_in_words(*(int(numbers[name]) for name in ("contrasts", "tested", "above", "below")))
+    if "roles" in numbers:
+        return _ranks_in_words(int(numbers["roles"]), numbers.get("rho"), numbers.get("p"))
     return ""
 
 
@@ -122,10 +122,10 @@ def accuracies_in_words(roles: pd.DataFrame) -> str:
     """
     if roles.empty:
         return ""
-    known = roles[roles["fine"].notna() & roles["content"].notna()]
-    accuracies = zip(known["role"], known["fine"], known["content"], strict=True)
-    each = [f"{role} {in_percent(fine)} / {in_percent(content)}" for role, fine, content in accuracies]
-    return f"Accuracy of transformation / content: {', '.join(each)}." if each else ""
+    measured = roles[roles["fine"].notna() & roles["content"].notna()]
+    accuracies = zip(measured["role"], measured["fine"], measured["content"], strict=True)
+    parts = [f"{role} {in_percent(fine)} / {in_percent(content)}" for role, fine, content in accuracies]
+    return f"Accuracy of transformation / content: {', '.join(parts)}." if parts else ""
 
 
 DIFFERENT = "significant"
@@ -150,8 +150,10 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     names = contrasts["first_role"] + " \N{MINUS SIGN} " + contrasts["second_role"]
     rows = pd.DataFrame({"name": names + (", " + contrasts["score"] if contrasts["score"].nunique() > 1 else "")})
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
-    apart = (rows["low"] > 0) | (rows["high"] < 0)
-    rows["series"] = np.select([contrasts["p_holm"] < SIGNIFICANCE, apart], [DIFFERENT, ALONE], NOT_DISTINGUISHED)
+    excludes_zero = (rows["low"] > 0) | (rows["high"] < 0)
+    rows["series"] = np.select(
+        [contrasts["p_holm"] < SIGNIFICANCE, excludes_zero], [DIFFERENT, ALONE], NOT_DISTINGUISHED
+    )
     return rows, f"{_number_of_seeds(contrasts)} seeds of each, pooled variance" if seeds else "photographs"
 
 

@@ -33,7 +33,7 @@ def command_of(recipe: Recipe) -> str:
     ``CORPUS`` stands for a corpus that the recipe describes without naming its location; ``FURTHER-1`` and so on stand
     for collections that are missing.
     """
-    further = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
+    calibrate_on = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(
         corpus=recipe.corpus if corpus_is_named(recipe) else "CORPUS",
         view=recipe.view,
@@ -42,7 +42,7 @@ def command_of(recipe: Recipe) -> str:
         limit=recipe.limit,
         seed=recipe.seed,
         repetitions=recipe.repetitions,
-        calibrate_on=further or None,
+        calibrate_on=calibrate_on or None,
     )
     return shlex.join(["probing", "run", "--out", "DIR", *options.arguments()])
 
@@ -56,7 +56,7 @@ def _leads_there(corpus: str) -> bool:
 def _tiers(transforms: Sequence[str]) -> list[str]:
     names = list(transforms)
     for tier, members in TIERS.items():
-        whole = {t.name for t in members()}
-        if whole <= set(names):
-            names = [tier, *(name for name in names if name not in whole)]
+        tier_names = {t.name for t in members()}
+        if tier_names <= set(names):
+            names = [tier, *(name for name in names if name not in tier_names)]
     return sorted(names, key=lambda name: name not in TIERS)

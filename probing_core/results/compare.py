@@ -87,9 +87,9 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     """
     board = scores_of(run, FINE, "all")
     if board.empty or model not in set(board["model"]):
-        there = ", ".join(board["model"]) if not board.empty else "none"
-        raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {there}.")
-    board = in_order(board, alone=(model,))
+        available = ", ".join(board["model"]) if not board.empty else "none"
+        raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {available}.")
+    board = in_order(board, excluded=(model,))
     placed = has_place(board)
     board["place"] = placed.cumsum().astype("Int64").where(placed)
     sums = [accuracy(run, name, FINE, "all") for name in board["model"]]
@@ -113,22 +113,22 @@ def tested_by(run: Run, model: str) -> Tested:
 
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
     """Return all scores for the comparison of two models."""
-    found = Contrasts()
+    by_score = Contrasts()
     fine, content = tested(FINE), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
-        found[FINE, "all", measure_of("all")] = accuracy_of(fine)
+        by_score[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
             # For a group, all wrong predictions outside of it are equal.
-            found[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
+            by_score[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
-        found[GROUP, "unseen", measure_of("unseen")] = hidden
+        by_score[GROUP, "unseen", measure_of("unseen")] = hidden
     if len(content) and content["seen"].any():
-        found[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
-    return found
+        by_score[CONTENT, "seen", measure_of("seen")] = accuracy_of(of_subset(content, "seen"))
+    return by_score
 
 
-FORMAT = 1
+SCORES_FORMAT = 1
 """Version of the format of score files."""
 
 SUFFIX = ".json"
@@ -163,14 +163,14 @@ class Comparison:
         parts = []
         for (model, other), rows in self.table.groupby(["model", "other"], sort=False):
             title = f"{model} minus {other}:" if model != other else f"{model}, in A minus in B:"
-            parts.append(f"{title}\n{text_table(_shown(rows))}\n")
+            parts.append(f"{title}\n{text_table(_formatted(rows))}\n")
         return "\n".join([*parts, self._explained])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        shown = pd.concat([self.table[["model", "other"]], _shown(self.table)], axis=1)
-        return f"{shown.to_html(index=False, border=0)}<p>{self._explained}</p>"
+        table = pd.concat([self.table[["model", "other"]], _formatted(self.table)], axis=1)
+        return f"{table.to_html(index=False, border=0)}<p>{self._explained}</p>"
 
     @property
     def _explained(self) -> str:
@@ -185,16 +185,16 @@ class Comparison:
         )
 
 
-def _shown(rows: pd.DataFrame) -> pd.DataFrame:
+def _formatted(rows: pd.DataFrame) -> pd.DataFrame:
     spans = zip(rows["low"], rows["high"], strict=True)
-    shown = rows.assign(
+    formatted = rows.assign(
         A=[in_percent(value, 1) for value in rows["value"]],
         B=[in_percent(value, 1) for value in rows["other_value"]],
         difference=rows["difference"].map(in_points),
         interval=[f"{in_points(low)} to {in_points(high)}" if isfinite(low) else "none" for low, high in spans],
     )
     columns = ("task", "subset", "measure", "A", "B", "difference", "interval", "p", "photographs", "worse")
-    return shown[[column for column in columns if column in shown]]
+    return formatted[[column for column in columns if column in formatted]]
 
 
 def compare(
@@ -256,33 +256,33 @@ def compare(
     else:
         opened = open_run(run)
         pairs = [(of(opened, str(a)), of(opened, str(b)))]
-    tables = [_table(*one, *other, max_drop) for one, other in pairs]
+    tables = [_table(*first_scores, *other, max_drop) for first_scores, other in pairs]
     split = "test" if max_drop is None and kinds != {"file"} else VAL
     return Comparison(pd.concat(tables, ignore_index=True), split, max_drop)
 
 
-def _kind(one: str | Path | Run) -> str:
-    if isinstance(one, Run):
+def _kind(source: str | Path | Run) -> str:
+    if isinstance(source, Run):
         return "run"
-    if str(one).endswith(SUFFIX):
+    if str(source).endswith(SUFFIX):
         return "file"
-    return "run" if isinstance(one, Path) or (Path(one) / RECIPE).is_file() else "model"
+    return "run" if isinstance(source, Path) or (Path(source) / RECIPE).is_file() else "model"
 
 
 def _require_same_samples(first: Run, second: Run) -> None:
-    for what in ("fingerprint", "transforms", "view"):
-        if getattr(first.recipe, what) != getattr(second.recipe, what):
+    for entry in ("fingerprint", "transforms", "view"):
+        if getattr(first.recipe, entry) != getattr(second.recipe, entry):
             raise BadRun(
                 f"Runs are compared over the same photographs, transformations and views, and '{first.path}' and "
-                f"'{second.path}' have other {'photographs' if what == 'fingerprint' else what}."
+                f"'{second.path}' have other {'photographs' if entry == 'fingerprint' else entry}."
             )
 
 
 def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
     names = [list(run.models["name"]) for run in (first, second)]
-    if both := [name for name in names[0] if name in names[1]]:
-        return [(name, name) for name in both]
-    if all(len(own) == 1 for own in names):
+    if common := [name for name in names[0] if name in names[1]]:
+        return [(name, name) for name in common]
+    if all(len(run_names) == 1 for run_names in names):
         return [(names[0][0], names[1][0])]
     raise BadRun(
         f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
@@ -290,18 +290,22 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
     )
 
 
-def _table(model: str, mine: Contrasts, other: str, theirs: Contrasts, max_drop: float | None) -> pd.DataFrame:
+def _table(
+    model: str, contrasts: Contrasts, other: str, other_contrasts: Contrasts, max_drop: float | None
+) -> pd.DataFrame:
     """Return one row for each contrast that two models share, with the columns `COMPARED` and, with ``max_drop``,
     ``worse``."""
-    if max_drop is not None and (missing := [name for name in mine if name not in theirs]):
+    if max_drop is not None and (missing := [name for name in contrasts if name not in other_contrasts]):
         raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both equally.")
-    shared = {name: sums.shared_with(theirs[name]) for name, sums in mine.items() if name in theirs}
+    shared = {
+        name: sums.shared_with(other_contrasts[name]) for name, sums in contrasts.items() if name in other_contrasts
+    }
     rows = []
-    for name, (one, two) in shared.items():
-        gap = one.minus(two)
+    for name, (first, second) in shared.items():
+        gap = first.minus(second)
         if gap.clusters:
-            (p,) = paired_p([one, two], [(0, 1)])
-            rows.append((*name, one.sums.value, two.sums.value, gap.value, gap.low, gap.high, p, gap.clusters))
+            (p,) = paired_p([first, second], [(0, 1)])
+            rows.append((*name, first.sums.value, second.sums.value, gap.value, gap.low, gap.high, p, gap.clusters))
     table = pd.DataFrame([(model, other, *row) for row in rows], columns=list(COMPARED))
     table = table.assign(p=holm(table["p"].to_numpy()))
     return table if max_drop is None else table.assign(**_drops(list(shared.values()), max_drop))
@@ -311,17 +315,17 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     from scipy.special import stdtr, stdtrit
 
     drops, errors = np.empty(len(pairs)), np.empty(len(pairs))
-    freedom = np.array([len(one.bases) - 1 for one, _ in pairs])
+    freedom = np.array([len(first.bases) - 1 for first, _ in pairs])
     if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
         raise BadConfig(
             f"A score rests on {freedom.min() + 1} photographs of the split val, and an interval needs "
             f"{MIN_CLUSTERS_FOR_T}; take a corpus with more."
         )
-    for place, (one, two) in enumerate(pairs):
-        drops[place] = one.sums.value - two.sums.value
+    for place, (first, second) in enumerate(pairs):
+        drops[place] = first.sums.value - second.sums.value
         # Few photographs that all agree have no spread: no test is more certain than all flips of their signs.
-        most = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
-        errors[place] = max(float(bootstrap(difference(one.sums, two.sums)).std()), abs(drops[place]) / most)
+        max_t = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
+        errors[place] = max(float(bootstrap(difference(first.sums, second.sums)).std()), abs(drops[place]) / max_t)
     beyond = drops - allowed
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(errors > 0, np.minimum(1, 2 * stdtr(freedom, -beyond / errors)), (beyond <= 0) * 1.0)
@@ -359,9 +363,9 @@ class SavedScores:
                 f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "
                 f"take more."
             )
-        made = [transform.key for transform in run.recipe.design.transforms]
+        transform_keys = [transform.key for transform in run.recipe.design.transforms]
         scores = contrasts(partial(_predicted, run, model), run.far)
-        return cls(model, digest([run.recipe.without_models(), made]), scores)
+        return cls(model, digest([run.recipe.without_models(), transform_keys]), scores)
 
     def write(self, path: Path | str) -> None:
         """Write the scores as JSON, one line per score."""
@@ -370,15 +374,17 @@ class SavedScores:
                 "task": task,
                 "subset": subset,
                 "measure": measure,
-                "value": round(found.sums.value, 6),
-                "photographs": len(found.bases),
-                "bases": found.bases.tolist(),
-                "classes": [probe.sums.shape[1] // 2 for probe in found.probes],
-                "sums": found.sums.sums.astype(int).tolist(),
+                "value": round(score_sums.sums.value, 6),
+                "photographs": len(score_sums.bases),
+                "bases": score_sums.bases.tolist(),
+                "classes": [probe.sums.shape[1] // 2 for probe in score_sums.probes],
+                "sums": score_sums.sums.sums.astype(int).tolist(),
             }
-            for (task, subset, measure), found in self.contrasts.items()
+            for (task, subset, measure), score_sums in self.contrasts.items()
         ]
-        head = json.dumps({"format": FORMAT, "model": self.model, "split": VAL, "measured": self.measured}, indent=1)
+        head = json.dumps(
+            {"format": SCORES_FORMAT, "model": self.model, "split": VAL, "measured": self.measured}, indent=1
+        )
         lines = ",\n".join(json.dumps(row) for row in rows)
         write_atomically(Path(path), f'{head[:-2]},\n "scores": [\n{lines}\n ]\n}}\n'.encode())
 
@@ -391,8 +397,8 @@ class SavedScores:
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["format"] != FORMAT:
-                raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {FORMAT}")
+            if content["format"] != SCORES_FORMAT:
+                raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {SCORES_FORMAT}")
             return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(

@@ -36,8 +36,8 @@ def with_numbers(claims: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
 
 def encoders_of_contrasts(role_set: str, contrasts: pd.DataFrame) -> dict[str, list[str]]:
     """Return role -> the encoders of a set that were tested, which the table of contrasts names, too."""
-    own = contrasts[(contrasts["set"] == role_set) & (contrasts["bases"] > 0)]
-    pairs = [pair for side in ("first", "second") for pair in zip(own[f"{side}_role"], own[side], strict=True)]
+    tested = contrasts[(contrasts["set"] == role_set) & (contrasts["bases"] > 0)]
+    pairs = [pair for side in ("first", "second") for pair in zip(tested[f"{side}_role"], tested[side], strict=True)]
     return {role: encoders.split(", ") for role, encoders in pairs}
 
 
@@ -61,10 +61,10 @@ def roles_of_scores(contrasts: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFra
     rows = []
     for role_set in contrasts["set"].unique():
         for role, encoders in encoders_of_contrasts(str(role_set), contrasts).items():
-            own = of_transforms[of_transforms["model"].isin(encoders)]
-            above = (own["low"] > own["chance"]).groupby(own["transform"]).all()
-            means = accuracies[accuracies["model"].isin(encoders)].groupby("task")["value"].mean()
-            accuracy = {"fine": means.get("fine", np.nan), "content": means.get("content", np.nan)}
+            role_recalls = of_transforms[of_transforms["model"].isin(encoders)]
+            above = (role_recalls["low"] > role_recalls["chance"]).groupby(role_recalls["transform"]).all()
+            mean_accuracies = accuracies[accuracies["model"].isin(encoders)].groupby("task")["value"].mean()
+            accuracy = {"fine": mean_accuracies.get("fine", np.nan), "content": mean_accuracies.get("content", np.nan)}
             counts = {"transformations": len(above), "identified": int(above.sum()) if len(above) else np.nan}
             rows.append({"set": role_set, "role": role, "encoders": ", ".join(encoders), **counts, **accuracy})
     return pd.DataFrame(rows)
@@ -76,13 +76,13 @@ def with_numbers_of_roles(claims: pd.DataFrame, roles: pd.DataFrame) -> pd.DataF
         return claims
     rows = []
     for row in claims.to_dict("records"):
-        own = roles[roles["set"] == row["set"]]
-        counted, known = own.dropna(subset="identified"), own.dropna(subset=["fine", "content"])
+        set_roles = roles[roles["set"] == row["set"]]
+        counted, ranked = set_roles.dropna(subset="identified"), set_roles.dropna(subset=["fine", "content"])
         if row["claim"] == 1 and len(counted):
             row |= {"transformations": int(counted["transformations"].min()), "identified": counted["identified"].min()}
         elif row["claim"] == 5:
-            row["roles"] = len(known)
-            if len(known) >= MIN_RANKED:
-                row["rho"], row["p"] = rank_correlation(list(known["fine"]), list(known["content"]))
+            row["roles"] = len(ranked)
+            if len(ranked) >= MIN_RANKED:
+                row["rho"], row["p"] = rank_correlation(list(ranked["fine"]), list(ranked["content"]))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ STYLES_SEEN, STYLES_UNSEEN, CLEAN = "styles in training", "unseen styles", "clea
 
 STYLE = "style"
 
-FACTS = ("base_id", "transform")
+FOLD_COLUMNS = ("base_id", "transform")
 
 
 def fold_tasks(run: RunTables) -> list[str]:
@@ -38,11 +38,11 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
     """
     rows = []
     for model in with_place(run.models["name"]) if len(run.models) else []:
-        folds = [run.predictions(model, task, FACTS) for task in fold_tasks(run)]
+        folds = [run.predictions(model, task, FOLD_COLUMNS) for task in fold_tasks(run)]
         by_fold = [_fold_sums(fold, run.far) for fold in folds if len(fold)]
         for subset in (SEEN, UNSEEN, STYLES_SEEN, STYLES_UNSEEN, CLEAN):
-            if (found := _mean_over_folds([fold[subset] for fold in by_fold])) is not None:
-                rows.append({"model": model, "subset": subset, **found})
+            if (rate := _mean_over_folds([fold[subset] for fold in by_fold])) is not None:
+                rows.append({"model": model, "subset": subset, **rate})
     return pd.DataFrame(rows, columns=["model", "subset", "value", "low", "high"])
 
 
@@ -52,26 +52,26 @@ def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySu
     truth, classes = _codes(fold["truth"])
     predicted, _ = _codes(fold["predicted"])  # it has the same categories as the truth
     transform, transforms = _codes(fold["transform"])
-    seen, is_clean, is_control, is_far = (
+    is_seen, is_clean, is_control, is_far = (
         fold["seen"].to_numpy(bool),
         *(np.isin(transforms, chosen)[transform] for chosen in (["identity"], [FAR_CONTROL], list(far))),
     )
     style = np.flatnonzero(classes == STYLE)
     is_style, as_style = np.isin(truth, style), np.isin(predicted, style).astype(float)
 
-    def over(which: np.ndarray, score: Callable[[np.ndarray], ClusterSums]) -> AccuracySums:
-        return AccuracySums(names[np.unique(base[which])], (score(which),)) if which.any() else UNTESTED
+    def over(rows: np.ndarray, score: Callable[[np.ndarray], ClusterSums]) -> AccuracySums:
+        return AccuracySums(names[np.unique(base[rows])], (score(rows),)) if rows.any() else UNTESTED
 
-    def accuracy(which: np.ndarray) -> ClusterSums:
-        return balanced_accuracy(truth[which], predicted[which], base[which])
+    def accuracy(rows: np.ndarray) -> ClusterSums:
+        return balanced_accuracy(truth[rows], predicted[rows], base[rows])
 
-    def style_rate(which: np.ndarray) -> ClusterSums:
-        return mean(as_style[which], base[which])
+    def style_rate(rows: np.ndarray) -> ClusterSums:
+        return mean(as_style[rows], base[rows])
 
     return {
-        SEEN: over(seen & ~is_clean, accuracy),
-        UNSEEN: over(~seen & ~is_far, accuracy),
-        STYLES_SEEN: over(seen & is_style, style_rate),
+        SEEN: over(is_seen & ~is_clean, accuracy),
+        UNSEEN: over(~is_seen & ~is_far, accuracy),
+        STYLES_SEEN: over(is_seen & is_style, style_rate),
         STYLES_UNSEEN: over(is_far & ~is_control, style_rate),
         CLEAN: over(is_clean, style_rate),
     }
@@ -87,8 +87,8 @@ def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
     mean_of_folds = mean_over(folds)
     if not mean_of_folds.probes:
         return None
-    found = interval(mean_of_folds.sums, low=0.0, high=1.0)
-    return {"value": found.value, "low": found.low, "high": found.high}
+    estimate = interval(mean_of_folds.sums, low=0.0, high=1.0)
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:

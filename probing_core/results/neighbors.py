@@ -16,8 +16,8 @@ def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray
     """
     total = sum(block.sum(axis=0, dtype=np.float64) for block in embeddings.blocks())
     mean = np.asarray(total / len(embeddings), np.float32)
-    (wanted,) = search.unit(query[None] - mean, np.float32)
-    cosines = np.concatenate([search.unit(block - mean, np.float32) @ wanted for block in embeddings.blocks()])
+    (direction,) = search.unit(query[None] - mean, np.float32)
+    cosines = np.concatenate([search.unit(block - mean, np.float32) @ direction for block in embeddings.blocks()])
     best = np.argsort(-cosines, kind="stable")[:k]
     return best, cosines[best]
 
@@ -33,8 +33,8 @@ def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -
         (x, y), or None if none of the neighbors is on the map (large maps are thinned).
     """
     rows = points.set_index("sample").reindex(samples)[["x", "y"]].to_numpy(float)
-    there = ~np.isnan(rows[:, 0])
-    if not there.any():
+    placed = ~np.isnan(rows[:, 0])
+    if not placed.any():
         return None
-    x, y = search.between(rows[there], similarities[there])
+    x, y = search.between(rows[placed], similarities[placed])
     return float(x), float(y)

@@ -57,8 +57,8 @@ class Pictures:
         from probing_core.transforms import resolve
 
         transform = resolve(row["transform"]).for_split(row["split"])
-        where = row["image_id"], int(row["repetition"]), int(row["draw"])
-        before, after, _ = make_pair(self.source(row["image_id"]), self.recipe.design, transform, *where)
+        sample_key = row["image_id"], int(row["repetition"]), int(row["draw"])
+        before, after, _ = make_pair(self.source(row["image_id"]), self.recipe.design, transform, *sample_key)
         return before, after
 
     def photograph(self, image_id: str) -> Image:

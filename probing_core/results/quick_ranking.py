@@ -71,20 +71,22 @@ class QuickRanking(TitledTable):
 
         The model is behind all models that are significantly better, and ahead of all that are significantly worse.
         """
-        others = self._others[has_place(self._others)]
-        sure = others["p"] < SIGNIFICANCE
-        better, worse = (int((sure & side).sum()) for side in (others["difference"] < 0, others["difference"] > 0))
-        return 1 + better, 1 + len(others) - worse
+        other_rows = self._other_rows[has_place(self._other_rows)]
+        sure = other_rows["p"] < SIGNIFICANCE
+        better, worse = (
+            int((sure & side).sum()) for side in (other_rows["difference"] < 0, other_rows["difference"] > 0)
+        )
+        return 1 + better, 1 + len(other_rows) - worse
 
     @property
     def quick_accuracy(self) -> float:
-        return float(self._mine["value"])
+        return float(self._own_row["value"])
 
     @property
     def row(self) -> dict[str, Any]:
         """The result in JSON types."""
         first, last = self.places
-        others = self._others.astype(object).where(self._others.notna(), None)
+        other_rows = self._other_rows.astype(object).where(self._other_rows.notna(), None)
         return {
             "model": self.model,
             "protocol": "quick",
@@ -92,34 +94,34 @@ class QuickRanking(TitledTable):
             "place_high": last,
             "models": int(has_place(self.board).sum()),
             "quick_accuracy": self.quick_accuracy,
-            "low": float(self._mine["low"]),
-            "high": float(self._mine["high"]),
+            "low": float(self._own_row["low"]),
+            "high": float(self._own_row["high"]),
             "photographs": self.photographs,
             "groups": self.groups.to_dict("records"),
-            "others": others.to_dict("records"),
+            "others": other_rows.to_dict("records"),
         }
 
     @cached_property
-    def _mine(self) -> pd.Series:
+    def _own_row(self) -> pd.Series:
         return self.board[self.board["model"] == self.model].iloc[0]
 
     @cached_property
-    def _others(self) -> pd.DataFrame:
+    def _other_rows(self) -> pd.DataFrame:
         return self.board[self.board["model"] != self.model]
 
     @property
     def _title(self) -> str:
         first, last = self.places
         place = f"place {first}" if first == last else f"a place from {first} to {last}"
-        span = f"{100 * self._mine['low']:.1f}–{100 * self._mine['high']:.1f}"
+        span = f"{100 * self._own_row['low']:.1f}–{100 * self._own_row['high']:.1f}"
         return (
             f"{self.model} has {place} of {int(has_place(self.board).sum())}. Its quick accuracy is "
             f"{in_percent(self.quick_accuracy, 1)} (95% CI {span}, {self.photographs} test photographs)."
         )
 
     @property
-    def _shown(self) -> pd.DataFrame:
-        rows = self._others
+    def _formatted(self) -> pd.DataFrame:
+        rows = self._other_rows
         spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
         return pd.DataFrame(
             {
@@ -134,7 +136,7 @@ class QuickRanking(TitledTable):
     @property
     def _notes(self) -> list[str]:
         notes = []
-        if not has_place(self._others).all():
+        if not has_place(self._other_rows).all():
             notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         titled = [(group_title(group), gap) for group, gap in rows]
@@ -155,32 +157,35 @@ class QuickRanking(TitledTable):
 
 
 def quick_ranking(
-    model: str, own: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str], samples: int, full_samples: int
+    model: str, table: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str], samples: int, full_samples: int
 ) -> QuickRanking:
     """Compare a model with the models of a run by the quick protocol.
 
     Args:
         model: name of the model; a model of this name in the run is left out.
-        own: rows of the table ``quick`` of the model.
+        table: rows of the table ``quick`` of the model.
         quick: the table ``quick`` of the run.
         groups: transformation -> its group.
         samples: number of samples that were embedded.
         full_samples: number of samples of the run.
     """
-    others = quick[quick["model"] != model]
-    tables = {model: own} | {str(name): rows for name, rows in others.groupby("model", sort=False)}
+    other_tables = quick[quick["model"] != model]
+    tables = {model: table} | {str(name): rows for name, rows in other_tables.groupby("model", sort=False)}
     sums = {name: quick_accuracy(rows) for name, rows in tables.items()}
-    found = {name: interval(one.sums, low=0, high=1) for name, one in sums.items()}
-    rows = [{"model": name, "value": one.value, "low": one.low, "high": one.high} for name, one in found.items()]
-    board = in_order(pd.DataFrame(rows), alone=(model,))
-    mine = int((board["model"] == model).argmax())
+    estimates = {name: interval(estimate.sums, low=0, high=1) for name, estimate in sums.items()}
+    rows = [
+        {"model": name, "value": estimate.value, "low": estimate.low, "high": estimate.high}
+        for name, estimate in estimates.items()
+    ]
+    board = in_order(pd.DataFrame(rows), excluded=(model,))
+    place = int((board["model"] == model).argmax())
     ordered = [sums[name] for name in board["model"]]
-    differences = differences_of(ordered, mine, has_place(board)).drop(columns="bases")
+    differences = differences_of(ordered, place, has_place(board)).drop(columns="bases")
     return QuickRanking(
         model=model,
         board=board.join(differences),
         groups=group_recall(model, tables, groups),
-        photographs=own["base_id"].nunique(),
+        photographs=table["base_id"].nunique(),
         samples=samples,
         full_samples=full_samples,
     )
@@ -195,12 +200,12 @@ def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping
         of_transforms = counts["correct"] / counts["samples"]
         recall[name] = of_transforms.groupby(of_transforms.index.map(groups)).mean()
     table = pd.DataFrame(recall)
-    others = table.drop(columns=model)
-    encoders = others.loc[:, ~is_baseline(others.columns.to_series())]
-    means = (encoders if encoders.shape[1] else others).mean(axis=1)
-    found = pd.DataFrame({"group": table.index, "recall": table[model].to_numpy(), "others": means.to_numpy()})
-    found["difference"] = found["recall"] - found["others"]
-    return found.sort_values("difference", ascending=False, ignore_index=True)
+    other_models = table.drop(columns=model)
+    encoders = other_models.loc[:, ~is_baseline(other_models.columns.to_series())]
+    mean_recall = (encoders if encoders.shape[1] else other_models).mean(axis=1)
+    recalls = pd.DataFrame({"group": table.index, "recall": table[model].to_numpy(), "others": mean_recall.to_numpy()})
+    recalls["difference"] = recalls["recall"] - recalls["others"]
+    return recalls.sort_values("difference", ascending=False, ignore_index=True)
 
 
 def _p_in_words(p: float) -> str:

@@ -97,14 +97,14 @@ def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
     return [ranked.get(model, "baseline") for model in every["model"]]
 
 
-def in_order(board: pd.DataFrame, alone: Collection[str] = ()) -> pd.DataFrame:
+def in_order(board: pd.DataFrame, excluded: Collection[str] = ()) -> pd.DataFrame:
     """Return the rows of models best first, additional seeds directly below their model, with the column ``seed_of``.
 
     Args:
         board: ``model``, ``value``.
-        alone: models that have a place of their own, whatever their seed.
+        excluded: models that have a place of their own, whatever their seed.
     """
-    board = board.assign(seed_of=seed_of(list(board["model"]), alone))
+    board = board.assign(seed_of=seed_of(list(board["model"]), excluded))
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
     # Two runs may have the same model: each has its own place, and other seeds are below the better one.
     place = {model: i for i, model in reversed(list(enumerate(board["model"])))}
@@ -216,10 +216,10 @@ class AccuracySums:
     def minus(self, other: AccuracySums) -> Interval:
         """Return the difference of two scores with its 95% interval, over the photographs that both were tested on;
         NaN where there are none."""
-        mine, theirs = self.shared_with(other)
-        if not len(mine.bases):
+        own_sums, other_sums = self.shared_with(other)
+        if not len(own_sums.bases):
             return Interval(np.nan, np.nan, np.nan, "none", 0)
-        return interval(difference(mine.sums, theirs.sums), low=-1, high=1)
+        return interval(difference(own_sums.sums, other_sums.sums), low=-1, high=1)
 
 
 UNTESTED = AccuracySums(np.empty(0, str))
@@ -288,19 +288,19 @@ def paired_p(sums: Sequence[AccuracySums], pairs: Sequence[tuple[int, int]], fli
     """
     p = np.full(len(pairs), np.nan)
     alike: dict[bytes, list[int]] = {}  # positions of pairs over the same photographs
-    photographs = np.unique(np.concatenate([UNTESTED.bases, *(one.bases for one in sums)]))
-    tested = [np.isin(photographs, one.bases) for one in sums]
+    photographs = np.unique(np.concatenate([UNTESTED.bases, *(model_sums.bases for model_sums in sums)]))
+    tested = [np.isin(photographs, model_sums.bases) for model_sums in sums]
     for at, (i, j) in enumerate(pairs):
-        both = tested[i] & tested[j]
-        if both.sum() > 1:
-            alike.setdefault(both.tobytes(), []).append(at)
+        common = tested[i] & tested[j]
+        if common.sum() > 1:
+            alike.setdefault(common.tobytes(), []).append(at)
     parts = []
     for positions in alike.values():
         chosen = np.array([pairs[at] for at in positions])
         models, columns = np.unique(chosen, return_inverse=True)
-        both = tested[chosen[0, 0]] & tested[chosen[0, 1]]
-        scores = np.stack([sums[i].over(photographs[both]).by_photograph for i in models], axis=1)
-        parts.append(PairedScores(np.flatnonzero(both), scores, columns.reshape(chosen.shape)))
+        common = tested[chosen[0, 0]] & tested[chosen[0, 1]]
+        scores = np.stack([sums[i].over(photographs[common]).by_photograph for i in models], axis=1)
+        parts.append(PairedScores(np.flatnonzero(common), scores, columns.reshape(chosen.shape)))
     if parts:
         p[np.concatenate(list(alike.values()))] = step_down_p(parts, flips=flips)
     return p

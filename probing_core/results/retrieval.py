@@ -24,9 +24,11 @@ from probing_core.run import layout
 ALL = "all"
 """All transformed images, instead of one transformation, in the table of retrieval."""
 
-SURVIVES, LOST = 0.9, 0.5
-"""Fractions of copies above a threshold: a copy survives a transformation where the interval is above the first, and is
-lost where it is below the second."""
+MIN_SURVIVING = 0.9
+"""Fraction of copies above the threshold that the interval must exceed if copies survive a transformation."""
+
+MAX_LOST = 0.5
+"""Fraction of copies above the threshold that the interval must stay below if copies are lost."""
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
@@ -48,13 +50,13 @@ def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
         rows = rows[~is_baseline(rows["model"])]
     if rows.empty:
         return rows
-    found, sums = [], dict[str, AccuracySums]()
-    for model, own in rows.groupby("model", sort=False):
-        base, bases = pd.factorize(own["base_id"], sort=True)
-        of_model = mean(own["value"].to_numpy(float), base)
+    rows_by_model, sums = [], dict[str, AccuracySums]()
+    for model, model_rows in rows.groupby("model", sort=False):
+        base, bases = pd.factorize(model_rows["base_id"], sort=True)
+        of_model = mean(model_rows["value"].to_numpy(float), base)
         sums[str(model)] = AccuracySums(np.asarray(bases, str), (of_model,))
-        found.append({"model": model, "value": of_model.value, "low": np.nan, "high": np.nan})
-    board = in_order(pd.DataFrame(found))
+        rows_by_model.append({"model": model, "value": of_model.value, "low": np.nan, "high": np.nan})
+    board = in_order(pd.DataFrame(rows_by_model))
     around = interval(sums[board["model"].iloc[0]].sums, low=0.0, high=1.0)
     board.loc[0, ["low", "high"]] = around.low, around.high
     return beside_best(board, [sums[model] for model in board.loc[has_place(board), "model"]])
@@ -86,15 +88,17 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated)]
     rows = rows[~rows["transform"].isin(["identity", ALL])]
     low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
-    rows = rows.assign(survives=low > SURVIVES, lost=high < LOST)
-    found = [
-        own.iloc[0][["model", "threshold"]].to_dict()
-        | {what: ", ".join(own.loc[own[what], "transform"]) for what in ("survives", "lost")}
-        | {"kept": own["value"].mean()}
-        for _, own in rows.groupby("model", sort=False)
+    rows = rows.assign(survives=low > MIN_SURVIVING, lost=high < MAX_LOST)
+    summaries = [
+        model_rows.iloc[0][["model", "threshold"]].to_dict()
+        | {outcome: ", ".join(model_rows.loc[model_rows[outcome], "transform"]) for outcome in ("survives", "lost")}
+        | {"kept": model_rows["value"].mean()}
+        for _, model_rows in rows.groupby("model", sort=False)
     ]
     columns = ["model", "threshold", "survives", "lost", "kept"]
-    return pd.DataFrame(found, columns=columns).sort_values("kept", ascending=False, kind="stable", ignore_index=True)
+    return pd.DataFrame(summaries, columns=columns).sort_values(
+        "kept", ascending=False, kind="stable", ignore_index=True
+    )
 
 
 def recall_by_rate(run: RunTables) -> pd.DataFrame:
@@ -107,14 +111,14 @@ def recall_by_rate(run: RunTables) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=["model", "rate", "threshold", "value", "low", "high"])
     rows = rows[(rows["cosine"] == "raw") & (rows["transform"] != "identity")].rename(columns={"unrelated": "rate"})
-    found = []
-    for (model, rate), own in rows.groupby(["model", "rate"], sort=False):
-        together = own[own["transform"] == ALL]
-        one = (together if len(together) else own)["value"].mean()
-        low, high = (together[end].mean() if len(together) else np.nan for end in ("low", "high"))
-        about = {"model": model, "rate": rate, "threshold": own["threshold"].iloc[0]}
-        found.append(about | {"value": one, "low": low, "high": high})
-    return pd.DataFrame(found).sort_values(["model", "rate"], kind="stable", ignore_index=True)
+    recalls = []
+    for (model, rate), model_rows in rows.groupby(["model", "rate"], sort=False):
+        pooled = model_rows[model_rows["transform"] == ALL]
+        recall = (pooled if len(pooled) else model_rows)["value"].mean()
+        low, high = (pooled[end].mean() if len(pooled) else np.nan for end in ("low", "high"))
+        about = {"model": model, "rate": rate, "threshold": model_rows["threshold"].iloc[0]}
+        recalls.append(about | {"value": recall, "low": low, "high": high})
+    return pd.DataFrame(recalls).sort_values(["model", "rate"], kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +158,10 @@ def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndar
         query: (D,) its embedding.
         original: position of its original in the gallery, or the embedding (D,) of an original that is added to it.
     """
-    wanted = directions(query[None])[0]
-    cosines = np.concatenate([directions(block) @ wanted for block in gallery.blocks()])
+    direction = directions(query[None])[0]
+    cosines = np.concatenate([directions(block) @ direction for block in gallery.blocks()])
     if isinstance(original, np.ndarray):
-        cosines, original = np.append(cosines, directions(original[None])[0] @ wanted), len(cosines)
+        cosines, original = np.append(cosines, directions(original[None])[0] @ direction), len(cosines)
     order = np.argsort(-cosines, kind="stable")
     ahead = int((cosines >= cosines[original] - SAME_COSINE).sum()) - 1
     return Near(order[:k], cosines[order[:k]], original, float(cosines[original]), ahead + 1, len(cosines))

@@ -55,4 +55,6 @@ def open_run(run: Path | str | Run | None = None) -> Run:
     Raises:
         BadRun: the run does not exist, or its recipe cannot be read.
     """
-    return run if isinstance(run, Run) else Run.open(reference_run() if run is None else run)
+    if isinstance(run, Run):
+        return run
+    return Run.open(reference_run() if run is None else run)

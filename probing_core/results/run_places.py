@@ -12,10 +12,10 @@ from probing_core.errors import BadRun
 from probing_core.run import layout
 from probing_core.run.store import RunFiles
 
-REFERENCE = "reference"
+REFERENCE_RUN = "reference"
 DEMO = "demo"
 
-SCORED = "/" + layout.scores_path("x").rpartition("/")[2]
+SCORES_SUFFIX = "/" + layout.scores_path("x").rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -40,39 +40,39 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
         data: a folder with ``reference``, other shipped runs, and ``runs``. By default the project's own, with the runs
             of `probing_core.paths.runs_dir`.
     """
-    shipped = _folders(data or paths.data_dir(), REFERENCE)
-    made = _folders(data / "runs" if data else paths.runs_dir(), DEMO)
+    shipped = _folders(data or paths.data_dir(), REFERENCE_RUN)
+    own_runs = _folders(data / "runs" if data else paths.runs_dir(), DEMO)
     places: dict[str, RunPlace] = {}
-    known: set[Path] = set()
-    for path in [*extra, *shipped, *made]:
-        where = path.resolve()
-        if where in known or not (path / layout.RECIPE).is_file():
+    visited: set[Path] = set()
+    for path in [*extra, *shipped, *own_runs]:
+        resolved = path.resolve()
+        if resolved in visited or not (path / layout.RECIPE).is_file():
             continue
-        known.add(where)
-        name = unused_name(where.name, places)
+        visited.add(resolved)
+        name = unused_name(resolved.name, places)
         places[name] = RunPlace(name, path, (path / layout.SCORES).is_file())
     return list(places.values())
 
 
-def unused_name(name: str, taken: Container[str]) -> str:
+def unused_name(name: str, used: Container[str]) -> str:
     """Return ``name``, or ``name-2`` and so on if it is taken."""
-    number, found = 2, name
-    while found in taken:
-        found, number = f"{name}-{number}", number + 1
-    return found
+    number, candidate = 2, name
+    while candidate in used:
+        candidate, number = f"{name}-{number}", number + 1
+    return candidate
 
 
 def _folders(root: Path, first: str) -> list[Path]:
     return sorted(root.iterdir(), key=lambda p: (p.name != first, p.name)) if root.is_dir() else []
 
 
-def ranked_on(base: Path, further: Path) -> int:
-    """Return how many models were ranked on the run in ``base``: in runs of the user, and in the run ``further``."""
+def ranked_on(base: Path, extra_run: Path) -> int:
+    """Return how many models were ranked on the run in ``base``: in runs of the user, and in the run ``extra_run``."""
     joined: set[str] = set()
-    for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), further]}:
+    for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), extra_run]}:
         with suppress(BadRun):
             files = RunFiles(path)
             if files.copied_from is not None and files.copied_from.resolve() == base.resolve():
                 entries = files.entries(layout.MODELS).items()
-                joined.update(name for name, entry in entries if name.endswith(SCORED) and "pinned" not in entry)
+                joined.update(name for name, entry in entries if name.endswith(SCORES_SUFFIX) and "pinned" not in entry)
     return len(joined)

@@ -25,7 +25,7 @@ from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.store import Store
 from probing_core.transforms.base import GROUPS, Image
 
-PREDICTED = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
+PREDICTION_COLUMNS = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 
 
 LEARNED_SPLITS = ("train", "val", "test")
@@ -200,7 +200,7 @@ class RunTables:
         name = layout.predictions_path(model, task)
         if not self.store.has(name):
             return pd.DataFrame()
-        table = self._samples.joined(name, PREDICTED, facts)
+        table = self._samples.joined(name, PREDICTION_COLUMNS, facts)
         classes = sorted({*table["truth"].cat.categories, *table["predicted"].cat.categories})
         for column in ("truth", "predicted"):
             table[column] = table[column].cat.set_categories(classes)
@@ -236,10 +236,10 @@ class RunTables:
             return None
         numbers = table.loc[table["among"] == ALL_REPETITIONS, "sample"].to_numpy()
         within = table["among"] == (ALL_REPETITIONS if repetition is None else repetition)
-        found = table[within if within.any() else table["among"] == ALL_REPETITIONS]
-        near = found[list(NEAR)].to_numpy()
-        samples = np.where(near < len(numbers), numbers[np.minimum(near, len(numbers) - 1)], -1)
-        return pd.DataFrame({"sample": found["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
+        rows = table[within if within.any() else table["among"] == ALL_REPETITIONS]
+        indices = rows[list(NEAR)].to_numpy()
+        samples = np.where(indices < len(numbers), numbers[np.minimum(indices, len(numbers) - 1)], -1)
+        return pd.DataFrame({"sample": rows["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
         """Return whether the run has embeddings of ``model``; a shipped run may have none."""
@@ -284,10 +284,10 @@ class RunTables:
             )
         samples = self.samples
         problem = make_task(task, samples, self.recipe.design.transforms, self.images)
-        wanted = problem.takes_part & (problem.seen if seen else ~problem.seen & ~samples["transform"].isin(self.far))
+        selected = problem.takes_part & (problem.seen if seen else ~problem.seen & ~samples["transform"].isin(self.far))
         if split is not None:
-            wanted &= samples["split"] == split
-        rows = np.flatnonzero(wanted)
+            selected &= samples["split"] == split
+        rows = np.flatnonzero(selected)
         names = np.array(problem.classes)[problem.truth[rows]]
         return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
 

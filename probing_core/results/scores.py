@@ -18,7 +18,7 @@ from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
 from probing_core.results.titled_table import TitledTable
 
-COLUMNS = ("task", "subset", "measure", "value", "low", "high", "photographs", "chance", "note")
+SCORE_COLUMNS = ("task", "subset", "measure", "value", "low", "high", "photographs", "chance", "note")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +64,7 @@ class Scores(TitledTable):
         return f"Scores of linear probes of {self.model}"
 
     @property
-    def _shown(self) -> pd.DataFrame:
+    def _formatted(self) -> pd.DataFrame:
         rows = self.table
         return pd.DataFrame(
             {
@@ -90,16 +90,16 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
     ranked = scores["measure"].isin(("balanced-accuracy", "recall"))
     parts = [scores[ranked & fine], _unseen(run, model, scores), scores[ranked & content]]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return Scores(model, table.rename(columns={"bases": "photographs"})[list(COLUMNS)], path)
+    return Scores(model, table.rename(columns={"bases": "photographs"})[list(SCORE_COLUMNS)], path)
 
 
 def _unseen(run: Run, model: str, scores: pd.DataFrame) -> pd.DataFrame:
-    found = unseen_accuracy(tested_by(run, model), run.far)
+    accuracy = unseen_accuracy(tested_by(run, model), run.far)
     rotations = scores[scores["task"].str.startswith(f"{GROUP}-") & (scores["subset"] == "unseen")]
-    if not found.probes or rotations.empty:
+    if not accuracy.probes or rotations.empty:
         return pd.DataFrame()
     about = rotations.iloc[[0]].assign(task=GROUP, measure=measure_of("unseen"), chance=rotations["chance"].mean())
-    return about.assign(**interval(found.sums, low=0, high=1).columns)
+    return about.assign(**interval(accuracy.sums, low=0, high=1).columns)
 
 
 def _in_words(task: str, subset: str) -> str:

@@ -1,4 +1,4 @@
-"""Sentences on the results and methods of a run. An argument ``shown`` formats model names."""
+"""Sentences on the results and methods of a run. An argument ``title`` formats model names."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ MAX_NAMED = 3
 is given."""
 
 
-def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str) -> str:
+def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str) -> str:
     """Return one sentence on which model encodes the most about transformations, or that this is undecided.
 
     Args:
         board: a `leaderboard`, without baselines unless there is nothing else; empty if nothing was scored.
         classes: number of classes of the probe, including clean.
-        shown: how to write the name of a model.
+        title: how to write the name of a model.
     """
     if board.empty:
         return "This run has no scores yet."
     board = board[has_place(board)]
     best, count = board.iloc[0], len(board)
-    name = shown(str(best["model"]))
+    name = title(str(best["model"]))
     every = models_in_words(board["model"])
     score = (
         f"{in_percent(best['value'], 1)} of test samples correctly among {classes} classes "
@@ -46,29 +46,29 @@ def finding(board: pd.DataFrame, classes: int, shown: Callable[[str], str] = str
     if not board["apart"].any():
         return f"The best of {every} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
     return (
-        f"{name} encodes the most about transformations among {every}{_level(board, shown)}: its linear probe "
+        f"{name} encodes the most about transformations among {every}{_level(board, title)}: its linear probe "
         f"classifies {score}."
     )
 
 
 def models_in_words(models: Sequence[str] | pd.Series) -> str:
     """Return the number of models as text: ``10 encoders and 1 intermediate layer``, or only baselines."""
-    whole = len(networks(models))
+    network_count = len(networks(models))
     kind = "baseline" if is_baseline(pd.Series(models)).all() else "encoder"
-    words = f"{whole} {kind}{'' if whole == 1 else 's'}"
-    if layers := len(models) - whole:  # an intermediate layer is a model, too
-        words += f" and {layers} intermediate layer{'' if layers == 1 else 's'}"
-    return words
+    text = f"{network_count} {kind}{'' if network_count == 1 else 's'}"
+    if layers := len(models) - network_count:  # an intermediate layer is a model, too
+        text += f" and {layers} intermediate layer{'' if layers == 1 else 's'}"
+    return text
 
 
-def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, title: Callable[[str], str] = str) -> str:
     """Return one sentence that compares the best baseline with the best of ``board``; both best first and not empty."""
     best, value = baselines.iloc[0], board.iloc[0]["value"]
-    words = f"The untrained baseline {shown(str(best['model']))} reaches {in_percent(best['value'], 1)}"
-    return f"{words}, more than any encoder." if best["value"] > value else f"{words}."
+    text = f"The untrained baseline {title(str(best['model']))} reaches {in_percent(best['value'], 1)}"
+    return f"{text}, more than any encoder." if best["value"] > value else f"{text}."
 
 
-def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str:
+def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str:
     """Return one sentence on where in their networks the models encode transformations.
 
     It compares the layer that was chosen on validation photographs with the last one. Additional seeds are not counted,
@@ -76,7 +76,7 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
 
     Args:
         rows: rows of `probing_core.results.summaries.layers`.
-        shown: formats the name of a model.
+        title: formats the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
     fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base")
@@ -85,12 +85,12 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     count, by_difference = len(fine), fine.sort_values("difference", ascending=False, kind="stable")
     best = by_difference.to_dict("records")[0]
     name = str(best["base"])
-    where = f"Layer {best['layer']:.0f} of {shown(name)}"
+    layer = f"Layer {best['layer']:.0f} of {title(name)}"
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
             return f"In none of {_count(count)} is the layer selected on the validation set better than the last layer."
         return (
-            f"{where}, selected on the validation set, is more accurate than its last layer by "
+            f"{layer}, selected on the validation set, is more accurate than its last layer by "
             f"{_points(best['difference'])} for transformations{_content_change(rows, name, best['layer'])}."
         )
     better = fine["difference_low"] > 0
@@ -105,7 +105,7 @@ def layers_finding(rows: pd.DataFrame, shown: Callable[[str], str] = str) -> str
     return (
         f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, is more "
         f"accurate for transformations than the last layer. The largest difference is {_points(best['difference'])} "
-        f"({interval}), at layer {best['layer']:.0f} of {shown(name)}{_content_change(rows, name, best['layer'])}."
+        f"({interval}), at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
     )
 
 
@@ -152,34 +152,34 @@ def _interval(row: pd.Series, digits: int = 0) -> str:
     return interval_in_percent(row["low"], row["high"], digits, TOO_FEW)
 
 
-def _level(board: pd.DataFrame, shown: Callable[[str], str]) -> str:
+def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
     """Return a parenthesis, after a space, with the models that are not significantly different from the best, or an
     empty string."""
-    others = board.iloc[1:]
-    others = others[has_place(others)]
-    level = others.loc[~others["apart"].astype(bool), "model"].map(shown).tolist()
+    other_rows = board.iloc[1:]
+    other_rows = other_rows[has_place(other_rows)]
+    level = other_rows.loc[~other_rows["apart"].astype(bool), "model"].map(title).tolist()
     if not level:
         return ""
     names = " and ".join(filter(None, (", ".join(level[:-1]), level[-1])))
     if len(level) > MAX_NAMED:
-        names = f"{len(level)} of the {len(others)} others"
+        names = f"{len(level)} of the {len(other_rows)} others"
     return f" (not significantly different from {names})"
 
 
-def originals_finding(run: RunTables, shown: Callable[[str], str] = str) -> str:
+def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
     """Return a sentence on how often the best encoder retrieves the original of an edited image, and the best
     baseline if it is better; empty if it was not measured."""
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
     best = boards[-1].iloc[0]
-    name = f"{shown(best['model'])}{_level(boards[-1], shown)}"
+    name = f"{title(best['model'])}{_level(boards[-1], title)}"
     if len(boards) == 1:
         return f"{name} retrieves the original of {in_percent(best['value'])} of edited images."
     baseline = boards[0].iloc[0]
     return (
         f"The best encoder, {name}, retrieves the original of {in_percent(best['value'])} of edited images; the "
-        f"baseline {shown(baseline['model'])} retrieves {in_percent(baseline['value'])}."
+        f"baseline {title(baseline['model'])} retrieves {in_percent(baseline['value'])}."
     )
 
 
@@ -187,7 +187,7 @@ def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
     """Return the models ranked by a use, and the encoders alone if a baseline is the best; no empty table."""
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
-    return [one for one in (board, *([ordered(run, use, learned=True)] if leads else [])) if not one.empty]
+    return [ranking for ranking in (board, *([ordered(run, use, learned=True)] if leads else [])) if not ranking.empty]
 
 
 ORIGIN = (
@@ -242,18 +242,18 @@ def about_images(run: RunTables) -> str:
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})
-    who = "each test crop" if tested else "each crop"
-    far = f", and {who} one per unseen style ({len(run.far)})" if run.far else ""
-    words = (
+    owner = "each test crop" if tested else "each crop"
+    far = f", and {owner} one per unseen style ({len(run.far)})" if run.far else ""
+    text = (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} crops of "
         f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out. "
         f"Each crop gives two clean samples and one sample per transformation ({learned}), in {times} "
         f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."
     )
     if not tested:
-        return words
+        return text
     return (
-        f"{words} Explore shows the samples of the {tested:,} test crops: one clean sample each, without unseen styles."
+        f"{text} Explore shows the samples of the {tested:,} test crops: one clean sample each, without unseen styles."
     )
 
 
@@ -273,13 +273,13 @@ def about_training_data(run: RunTables) -> dict[str, str]:
         f"was trained on any of their {used['label'].nunique()} labels. Photographs of the same collection are similar "
         "in style."
     )
-    found = {}
+    sentences = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):
-        who = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
+        model_kind = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
         trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}."
         unchecked = "Whether photographs of this run are among them was not checked."
-        found[who] = f"{trained} {unseen if of_zoo and is_known else unchecked}"
-    return found | {"Baselines": "were not trained on images."}
+        sentences[model_kind] = f"{trained} {unseen if of_zoo and is_known else unchecked}"
+    return sentences | {"Baselines": "were not trained on images."}
 
 
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:

@@ -13,13 +13,13 @@ from probing_core.compute.sampling.probe_tasks import MIN_TO_LEARN, MIN_TO_TEST,
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
-COLUMNS = ["value", "low", "high"]
+VALUE_COLUMNS = ["value", "low", "high"]
 
 
-def pick(scores: pd.DataFrame, **wanted: str | int | Sequence[str]) -> pd.DataFrame:
-    """Return the rows whose columns have the ``wanted`` value, or one of several; an empty table is returned
+def pick(scores: pd.DataFrame, **filters: str | int | Sequence[str]) -> pd.DataFrame:
+    """Return the rows whose columns have the ``filters`` value, or one of several; an empty table is returned
     unchanged."""
-    for column, values in wanted.items():
+    for column, values in filters.items():
         if not scores.empty:
             scores = scores[scores[column].isin([values] if isinstance(values, str | int) else values)]
     return scores
@@ -83,21 +83,25 @@ def substance(run: RunTables) -> pd.DataFrame:
     content, style = pick(rows, task="content"), pick(rows, task="fine")
     if content.empty:
         return content
-    both = content[["model", *COLUMNS]].merge(style[["model", *COLUMNS]], on="model", suffixes=("_content", "_style"))
-    names = {f"{c}_{what}": what if c == "value" else f"{what}_{c}" for what in ("content", "style") for c in COLUMNS}
-    return both.rename(columns=names)
+    merged = content[["model", *VALUE_COLUMNS]].merge(
+        style[["model", *VALUE_COLUMNS]], on="model", suffixes=("_content", "_style")
+    )
+    names = {
+        f"{c}_{task}": task if c == "value" else f"{task}_{c}" for task in ("content", "style") for c in VALUE_COLUMNS
+    }
+    return merged.rename(columns=names)
 
 
 def content_classes(run: RunTables) -> str:
     """Return a sentence on which labels the content task uses, and how many are left out and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
-    where = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
-    lost = rows["label"].nunique() - len(labels)
-    words = f"The content is one of {len(labels)} labels{where}"
-    if lost:
-        words += f"; {lost} more have fewer than {MIN_TO_LEARN} photographs to learn from or {MIN_TO_TEST} to test"
-    return f"{words}."
+    restriction = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
+    omitted = rows["label"].nunique() - len(labels)
+    text = f"The content is one of {len(labels)} labels{restriction}"
+    if omitted:
+        text += f"; {omitted} more have fewer than {MIN_TO_LEARN} photographs to learn from or {MIN_TO_TEST} to test"
+    return f"{text}."
 
 
 def layers(run: RunTables) -> pd.DataFrame:

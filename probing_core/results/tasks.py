@@ -24,9 +24,11 @@ def task_scores(run: RunTables, task: str) -> pd.DataFrame:
         return board
     board = board[has_place(board)].reset_index(drop=True)
     rows = pick(run.table(layout.table_path("uses")), use=task)
-    found = {}
-    for model, own in rows[rows["model"].isin(board["model"])].groupby("model", sort=False):
-        around = interval(mean(own["value"].to_numpy(float), own["base_id"].to_numpy()), low=0.0, high=1.0)
-        found[model] = (around.low, around.high)
-    low, high = zip(*(found.get(model, (np.nan, np.nan)) for model in board["model"]), strict=True)
+    intervals = {}
+    for model, model_rows in rows[rows["model"].isin(board["model"])].groupby("model", sort=False):
+        around = interval(
+            mean(model_rows["value"].to_numpy(float), model_rows["base_id"].to_numpy()), low=0.0, high=1.0
+        )
+        intervals[model] = (around.low, around.high)
+    low, high = zip(*(intervals.get(model, (np.nan, np.nan)) for model in board["model"]), strict=True)
     return board.assign(low=low, high=high)[["model", "value", "low", "high", "p", "apart"]]

@@ -19,17 +19,17 @@ class TitledTable(ABC):
 
     @property
     @abstractmethod
-    def _shown(self) -> pd.DataFrame: ...
+    def _formatted(self) -> pd.DataFrame: ...
 
     @property
     @abstractmethod
     def _notes(self) -> list[str]: ...
 
     def __str__(self) -> str:
-        return "\n".join((self._title, text_table(self._shown), *self._notes))
+        return "\n".join((self._title, text_table(self._formatted), *self._notes))
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table = self._shown.to_html(index=False, border=0, na_rep="")
+        table = self._formatted.to_html(index=False, border=0, na_rep="")
         return f"<p>{escape(self._title)}</p>{table}{'<br>'.join(map(escape, self._notes))}"

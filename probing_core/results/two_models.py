@@ -61,9 +61,9 @@ def pairwise_p(run: RunTables) -> pd.DataFrame:
 
 def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
     """Return the p-value of two models in either order from `pairwise_p`; NaN for a pair that was not tested."""
-    wanted = {first, second}
-    found = pairs.loc[pairs["first"].isin(wanted) & pairs["second"].isin(wanted), "p"]
-    return float(found.iloc[0]) if len(found) and len(wanted) == 2 else np.nan
+    pair = {first, second}
+    p_values = pairs.loc[pairs["first"].isin(pair) & pairs["second"].isin(pair), "p"]
+    return float(p_values.iloc[0]) if len(p_values) and len(pair) == 2 else np.nan
 
 
 def seed_spread(run: RunTables, model: str) -> SeedSpread:
@@ -82,14 +82,24 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
     """
     columns = ["transform", "group", "first", "second", "difference", "low", "high"]
     sides = [_sums_by_transform(run, model) for model in (first, second)]
-    shared = {name: one.shared_with(sides[1][name]) for name, one in sides[0].items() if name in sides[1]}
-    shared = {name: both for name, both in shared.items() if len(both[0].bases)}
+    shared = {name: first_sums.shared_with(sides[1][name]) for name, first_sums in sides[0].items() if name in sides[1]}
+    shared = {name: pair for name, pair in shared.items() if len(pair[0].bases)}
     group = run.transforms.set_index("transform")["group"]
     rows = []
-    for transform, (one, two) in shared.items():
-        gap = one.minus(two)
-        rows.append((transform, group.get(transform, ""), one.sums.value, two.sums.value, gap.value, gap.low, gap.high))
-    sums = [side for both in shared.values() for side in both]
+    for transform, (first_sums, second_sums) in shared.items():
+        gap = first_sums.minus(second_sums)
+        rows.append(
+            (
+                transform,
+                group.get(transform, ""),
+                first_sums.sums.value,
+                second_sums.sums.value,
+                gap.value,
+                gap.low,
+                gap.high,
+            )
+        )
+    sums = [side for pair in shared.values() for side in pair]
     p = paired_p(sums, [(i, i + 1) for i in range(0, len(sums), 2)], flips)
     table = pd.DataFrame(rows, columns=columns).assign(p=p)
     return table.sort_values("difference", key=lambda d: -d.abs(), kind="stable", ignore_index=True)
@@ -101,4 +111,4 @@ def _sums_by_transform(run: RunTables, model: str) -> dict[str, AccuracySums]:
     if predictions.empty:
         return {}
     rows = of_subset(predictions, SUBSET, run.far)
-    return {str(name): accuracy_of(own) for name, own in rows.groupby("truth", observed=True)}
+    return {str(name): accuracy_of(transform_rows) for name, transform_rows in rows.groupby("truth", observed=True)}

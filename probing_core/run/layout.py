@@ -72,7 +72,8 @@ def slug(name: str) -> str:
         return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
     if simple:  # the first character that is no letter or digit replaces the separator, which avoids collisions
-        return simple[1] + {"/": "-", ":": "_"}[simple[2]] + simple[3]
+        separator = "-" if simple[2] == "/" else "_"
+        return f"{simple[1]}{separator}{simple[3]}"
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 

@@ -50,7 +50,7 @@ def test_predicted_classes_count_every_sample_once():
     rng = np.random.default_rng(0)
     names = np.array(["fog", "rain", "snow", "jpeg", "text", "sepia"])
     truth, predicted = rng.choice(names, (2, 400), p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05])
-    found = predicted_classes(pd.DataFrame({"truth": truth, "predicted": predicted}), "fog", most=2)
+    found = predicted_classes(pd.DataFrame({"truth": truth, "predicted": predicted}), "fog", max_classes=2)
     counted = {name: sum(p == name for p in predicted[truth == "fog"]) for name in names}
     assert list(found["predicted"][[0, 3]]) == ["fog", OTHERS]
     wrong = sorted((counted[name] for name in names[1:]), reverse=True)
@@ -60,7 +60,7 @@ def test_predicted_classes_count_every_sample_once():
 
 
 def test_predicted_classes_have_a_row_for_a_class_that_is_never_predicted():
-    found = predicted_classes(pd.DataFrame({"truth": ["fog"] * 3, "predicted": ["rain"] * 3}), "fog", most=5)
+    found = predicted_classes(pd.DataFrame({"truth": ["fog"] * 3, "predicted": ["rain"] * 3}), "fog", max_classes=5)
     assert found[["predicted", "samples"]].to_numpy().tolist() == [["fog", 0], ["rain", 3]]
 
 

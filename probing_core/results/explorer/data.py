@@ -27,7 +27,7 @@ from probing_core.results.run_tables import RunTables
 from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.transforms import Transform, resolve
 
-HERE = Path(__file__).parent
+SOURCE_FOLDER = Path(__file__).parent
 ABOUT_EXPLORER = (
     "Each dot is an image under one transformation, which a small classifier (the probe) predicts from the model's "
     "embedding. Similar embeddings are close together."
@@ -38,8 +38,8 @@ SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 PROJECTIONS = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
 """Titles of the projections that the explorer offers, by their names in a run."""
 
-FAR = 32_767
-"""Largest coordinate of a point: the longer side of a map spans -`FAR` to `FAR`."""
+MAX_COORDINATE = 32_767
+"""Largest coordinate of a point: the longer side of a map spans -`MAX_COORDINATE` to `MAX_COORDINATE`."""
 
 STRONGEST = 254
 """Rank of the strongest sample of a class; the weakest has rank 0."""
@@ -171,7 +171,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
         if not maps[name] or answers[name].empty:
             raise BadRun(f"The explorer needs a map and predictions of '{name}', and the run lacks one: leave it out.")
     samples = np.arange(run.sample_count)
-    for table in (*answers.values(), *(table for each in maps.values() for table in each.values())):
+    for table in (*answers.values(), *(table for projections in maps.values() for table in projections.values())):
         samples = samples[np.isin(samples, table["sample"])]
     if not len(samples):
         raise BadRun(f"No test sample of the run '{run.name}' is on the maps of all of: {', '.join(names)}.")
@@ -179,7 +179,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
     samples = np.random.default_rng(0).permutation(samples)
     rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[samples]
     classes, groups = _classes(run)
-    codes = {one.name: i for i, one in enumerate(classes)}
+    codes = {entry.name: i for i, entry in enumerate(classes)}
 
     def as_seen_by(name: str, title: str) -> ModelPoints:
         answered = answers[name].set_index("sample").loc[samples]
@@ -221,18 +221,18 @@ def _p_values(run: RunTables, models: Sequence[str]) -> tuple[tuple[float, ...],
     return tuple(tuple(p_of_pair(pairs, model, other) for other in models[:i]) for i, model in enumerate(models))
 
 
-def default_models(run: RunTables, most: int = SHARED_MODELS) -> list[str]:
+def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
     """Return the models to show first: the best of each objective, then others; baselines last.
 
     The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
     """
-    shown = ranked_models(run)
+    ranked = ranked_models(run)
     objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
-    names = pd.Series(shown, dtype=str)
+    names = pd.Series(ranked, dtype=str)
     table = pd.DataFrame({"model": names, "baseline": is_baseline(names)})
     plain = ~table["baseline"] & ~table["model"].str.contains("@")
     table["again"] = ~plain | table["model"].map(objectives).where(plain).duplicated()
-    chosen = table.sort_values(["baseline", "again"], kind="stable")["model"].tolist()[:most]
+    chosen = table.sort_values(["baseline", "again"], kind="stable")["model"].tolist()[:limit]
     return [*chosen[1:2], *chosen[:1], *chosen[2:]]
 
 
@@ -246,7 +246,7 @@ def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
     models = list(dict.fromkeys([*default[:2], *best, *default]))[:SHARED_MODELS]
     for model in selected:
         if model not in models:
-            last = next(one for one in reversed(models) if one not in (*best, *selected))
+            last = next(name for name in reversed(models) if name not in (*best, *selected))
             models[models.index(last)] = model
     return models
 
@@ -274,19 +274,23 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         parts[part] = before + raw + bytes(-len(raw) % 4)  # a typed array begins at a multiple of its item's size
         return {"type": array.dtype.name, "offset": len(before), "length": array.size}
 
-    def model(number: int, one: ModelPoints) -> dict[str, Any]:
-        answers = {"predicted": one.predicted, "confidence": one.confidence, "truthProbability": one.truth_probability}
-        points = {name: put(f"model/{number}", array) for name, array in answers.items()}
-        points["places"] = {name: put(f"model/{number}", places) for name, places in one.places.items()}
-        near = {  # a point past the last instead of -1: then two bytes are enough
-            name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
-            for name, table in one.neighbors.items()
+    def model(number: int, item: ModelPoints) -> dict[str, Any]:
+        answers = {
+            "predicted": item.predicted,
+            "confidence": item.confidence,
+            "truthProbability": item.truth_probability,
         }
-        return {"name": one.name, "title": one.title, "points": points, "neighbors": near}
+        points = {name: put(f"model/{number}", array) for name, array in answers.items()}
+        points["places"] = {name: put(f"model/{number}", places) for name, places in item.places.items()}
+        neighbor_tables = {  # a point past the last instead of -1: then two bytes are enough
+            name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
+            for name, table in item.neighbors.items()
+        }
+        return {"name": item.name, "title": item.title, "points": points, "neighbors": neighbor_tables}
 
     shared = ("sample", "truth", "strength", "value", "repetition", "crop", "photographs")
     header = {
-        "classes": [asdict(one) for one in data.classes],
+        "classes": [asdict(item) for item in data.classes],
         "groups": data.groups,
         "projections": {
             name: title for name, title in PROJECTIONS.items() if any(name in model.places for model in data.models)
@@ -299,7 +303,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "labels": data.labels,
         "differences": _differences(data),
         "points": {name: put("points", getattr(data, name)) for name in shared},
-        "models": [model(number, one) for number, one in enumerate(data.models)],
+        "models": [model(number, item) for number, item in enumerate(data.models)],
     }
     return header, parts
 
@@ -309,29 +313,31 @@ def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
     cluster = data.photographs[data.crop].astype(np.int64)
     sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
     is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP
-    draws = [bootstrap(one) for one in sums] if is_drawn else []  # once for each model instead of once for each pair
+    draws = [bootstrap(item) for item in sums] if is_drawn else []  # once for each model instead of once for each pair
 
     def of_pair(first: int, second: int) -> list[float | None] | None:
         if is_drawn:
             low, high = np.quantile(draws[second] - draws[first], [0.025, 0.975])
         else:
-            found = interval(difference(sums[second], sums[first]))
-            low, high = found.low, found.high
+            gap = interval(difference(sums[second], sums[first]))
+            low, high = gap.low, gap.high
         p = data.p_values[second][first]
-        return None if np.isnan(low) else [100 * float(low), 100 * float(high), None if np.isnan(p) else p]
+        if np.isnan(low):
+            return None
+        return [100 * float(low), 100 * float(high), None if np.isnan(p) else p]
 
     return [[of_pair(first, second) for first in range(second)] for second in range(len(data.models))]
 
 
 def source(*files: str) -> str:
-    return "".join((HERE / file).read_text(encoding="utf-8") for file in files)
+    return "".join((SOURCE_FOLDER / file).read_text(encoding="utf-8") for file in files)
 
 
 def _places(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
     points = table.set_index("sample")[["x", "y"]].loc[samples].to_numpy(np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-9)
-    return np.rint((points - (low + high) / 2) / half * FAR).astype(np.int16)
+    return np.rint((points - (low + high) / 2) / half * MAX_COORDINATE).astype(np.int16)
 
 
 def _neighbors(run: RunTables, model: str, projection: str, near_in: int | None) -> pd.DataFrame | None:
@@ -343,8 +349,8 @@ def _neighbors(run: RunTables, model: str, projection: str, near_in: int | None)
 
 
 def _nearest(table: pd.DataFrame, samples: np.ndarray) -> np.ndarray:
-    near = table.set_index("sample")[list(NEAR)].loc[samples].to_numpy()
-    return pd.Index(samples).get_indexer(near.ravel()).reshape(near.shape).astype(np.int32)
+    neighbors = table.set_index("sample")[list(NEAR)].loc[samples].to_numpy()
+    return pd.Index(samples).get_indexer(neighbors.ravel()).reshape(neighbors.shape).astype(np.int32)
 
 
 def _coded(names: pd.Series, codes: Mapping[str, int]) -> np.ndarray:
@@ -360,10 +366,10 @@ def _byte(probabilities: pd.Series) -> np.ndarray:
 
 
 def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -> np.ndarray:
-    falling = np.array([entry is not None and entry.falling for entry in map(_entry, (one.name for one in classes))])
+    falling = np.array([entry is not None and entry.falling for entry in map(_entry, (item.name for item in classes))])
     of_class = pd.Series(np.where(falling[truth], -strengths, strengths)).groupby(truth)
-    place, most = of_class.rank() - 1, of_class.transform("count") - 1
-    return (STRONGEST * place / most.clip(lower=1)).round().fillna(NO_STRENGTH).to_numpy(np.uint8)
+    place, last_place = of_class.rank() - 1, of_class.transform("count") - 1
+    return (STRONGEST * place / last_place.clip(lower=1)).round().fillna(NO_STRENGTH).to_numpy(np.uint8)
 
 
 def _entry(name: str) -> Transform | None:

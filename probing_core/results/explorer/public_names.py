@@ -18,15 +18,15 @@ def public_names(models: Iterable[str]) -> dict[str, str]:
         >>> public_names(["timm:resnet18@weights=/home/jane/runs/best.pt"])
         {'timm:resnet18@weights=/home/jane/runs/best.pt': 'timm:resnet18@weights=best.pt'}
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for model in dict.fromkeys(models):
-        name = wanted = _public(model)
+        name = public_name = _public(model)
         number = 1
-        while name in found.values():
+        while name in names.values():
             number += 1
-            name = f"{wanted} ({number})"
-        found[model] = name
-    return found
+            name = f"{public_name} ({number})"
+        names[model] = name
+    return names
 
 
 def _public(model: str) -> str:
@@ -36,12 +36,12 @@ def _public(model: str) -> str:
 
 
 def _base(base: str) -> str:
-    provider, colon, rest = base.partition(":")
+    provider, colon, path = base.partition(":")
     is_file = _LOCAL.match(base) or (colon and re.search(r"[/\\]", provider))  # also FILE.py:function
     if is_file:
         return _file_name(base)
-    is_local = provider == "onnx" or _LOCAL.match(rest) or ("/" in rest and Path(rest).is_dir())
-    return provider + colon + _file_name(rest) if is_local else base
+    is_local = provider == "onnx" or _LOCAL.match(path) or ("/" in path and Path(path).is_dir())
+    return provider + colon + _file_name(path) if is_local else base
 
 
 def _file_name(path: str) -> str:

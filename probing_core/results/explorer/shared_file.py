@@ -63,8 +63,8 @@ SMALL = 64
 LARGE = 128
 """Side of the images in the dialog, in pixels."""
 
-COLUMNS = 8
-QUALITY = 72
+SHEET_COLUMNS = 8
+WEBP_QUALITY = 72
 
 GROUND = 154
 """Gray level next to a photograph that is not square."""
@@ -112,7 +112,7 @@ def write_shared_file(
     models: Sequence[str] | None = None,
     pictures: Literal["all", "none"] = "all",
     announce: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda completed, total: None,
     most_bytes: int = MOST_BYTES,
 ) -> SharedFile:
     """Write one HTML file that shows ``run`` without an installation.
@@ -142,11 +142,13 @@ def write_shared_file(
         sheets = _fitting_sheets(run, data, room, progress)
         if sheets:
             header["images"] = {
-                "columns": COLUMNS,
+                "columns": SHEET_COLUMNS,
                 "repetition": IMAGES_OF,
-                "small": [blob.put(one.small) for one in sheets],
-                "large": {crop: blob.put(one.large) for crop, one in enumerate(sheets) if one.large},
-                "full": [one.full for one in sheets],
+                "small": [blob.put(crop_sheets.small) for crop_sheets in sheets],
+                "large": {
+                    crop: blob.put(crop_sheets.large) for crop, crop_sheets in enumerate(sheets) if crop_sheets.large
+                },
+                "full": [crop_sheets.full for crop_sheets in sheets],
             }
         else:
             why_not, licenses = "they do not fit into the file", {}
@@ -154,7 +156,7 @@ def write_shared_file(
     write_atomically(path, _page(header, blob, lead, tables, licenses, why_not).encode())
     names = tuple(model.name for model in data.models)
     photographs = photograph_count(data) if sheets else 0
-    large = sum(bool(one.large) for one in sheets)
+    large = sum(bool(crop_sheets.large) for crop_sheets in sheets)
     return SharedFile(path, path.stat().st_size, names, photographs, len(sheets), large, licenses, why_not)
 
 
@@ -194,7 +196,7 @@ def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all",
             models,
             pictures,
             progress.note,
-            lambda done, total: progress.update("Images", done, total),
+            lambda completed, total: progress.update("Images", completed, total),
         )
         progress.close()
         return Shown(file.path.read_text(encoding="utf-8"))
@@ -205,7 +207,7 @@ def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str
     if run.pictures.why_not:  # a sentence that may contain a path
         return {}, "the images of this run are not available on the computer that writes it"
     by_photograph = dict(zip(data.photographs.tolist(), data.licenses, strict=True))
-    return dict(Counter(one or "no license stated" for one in by_photograph.values()).most_common()), ""
+    return dict(Counter(name or "no license stated" for name in by_photograph.values()).most_common()), ""
 
 
 def photograph_count(data: ExplorerData) -> int:
@@ -267,7 +269,7 @@ def _page(
         "header": _json(header),
         "bytes": "".join(blob.texts),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], source("shared_file.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], source("shared_file.html"))
 
 
 def _hash(text: str) -> str:
@@ -324,25 +326,25 @@ def _fitting_sheets(
         of_class = [versions.get((crop, cls)) for cls in range(len(data.classes))]
         sheet = _sheet([*(run.pictures.pair(row)[1] if row else None for row in of_class), square])
         reduced = cv2.resize(sheet, None, fx=SMALL / LARGE, fy=SMALL / LARGE, interpolation=cv2.INTER_AREA)
-        return _Sheets(encode_webp(reduced, QUALITY), encode_webp(sheet, QUALITY), about)
+        return _Sheets(encode_webp(reduced, WEBP_QUALITY), encode_webp(sheet, WEBP_QUALITY), about)
 
-    found = []
+    fitting = []
     try:
         with ThreadPoolExecutor(cores()) as threads:
-            for done, one in enumerate(threads.map(sheets, range(len(data.crops))), 1):
-                found.append(one)
-                room -= _base64_size(one.small)
+            for completed, crop_sheets in enumerate(threads.map(sheets, range(len(data.crops))), 1):
+                fitting.append(crop_sheets)
+                room -= _base64_size(crop_sheets.small)
                 if room < 0:
                     threads.shutdown(cancel_futures=True)
                     return []
-                progress(done, len(data.crops))
+                progress(completed, len(data.crops))
     except PicturesMissing:
         return []
     for crop in np.argsort(-_confident_errors(data), kind="stable"):
-        room -= _base64_size(found[crop].large)
+        room -= _base64_size(fitting[crop].large)
         if room < 0:
-            found[crop] = replace(found[crop], large=b"")
-    return found
+            fitting[crop] = replace(fitting[crop], large=b"")
+    return fitting
 
 
 def _base64_size(data: bytes) -> int:
@@ -360,9 +362,11 @@ def _confident_errors(data: ExplorerData) -> np.ndarray:
 
 def _sheet(tiles: Sequence[Image | None]) -> Image:
     empty = np.full((LARGE, LARGE, 3), GROUND, np.uint8)
-    resized = [empty if one is None else cv2.resize(one, (LARGE, LARGE), interpolation=cv2.INTER_AREA) for one in tiles]
-    resized += [empty] * (-len(resized) % COLUMNS)
-    rows = [np.hstack(resized[at : at + COLUMNS]) for at in range(0, len(resized), COLUMNS)]
+    resized = [
+        empty if tile is None else cv2.resize(tile, (LARGE, LARGE), interpolation=cv2.INTER_AREA) for tile in tiles
+    ]
+    resized += [empty] * (-len(resized) % SHEET_COLUMNS)
+    rows = [np.hstack(resized[at : at + SHEET_COLUMNS]) for at in range(0, len(resized), SHEET_COLUMNS)]
     return np.vstack(rows)
 
 
@@ -375,9 +379,9 @@ def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, li
     top, left = (side - height) // 2, (side - width) // 2
     edges = top, side - height - top, left, side - width - left
     square = cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(GROUND, GROUND, GROUND))
-    seen = min(height, width) * run.recipe.view / source_side(run.recipe.view)
+    crop_side = min(height, width) * run.recipe.view / source_side(run.recipe.view)
     box = [left / side, top / side, width / side, height / side]
-    cut = [(1 - seen / width) / 2, (1 - seen / height) / 2, seen / width, seen / height]
+    cut = [(1 - crop_side / width) / 2, (1 - crop_side / height) / 2, crop_side / width, crop_side / height]
     return square, {"box": [round(x, 4) for x in box], "cut": [round(x, 4) for x in cut]}
 
 
@@ -396,8 +400,10 @@ def _leaderboard(run: RunTables) -> str:
     baseline, against = is_baseline(every["model"]), standings(every, board)
     zoo = f" {ABOUT_ZOO}" if every["model"].str.startswith("zoo/").any() else ""
     rows = "".join(
-        _board_row(row, name, titles[name], words, pale)
-        for row, name, words, pale in zip(every.itertuples(), names.values(), against, baseline.tolist(), strict=True)
+        _board_row(row, name, titles[name], comparison, pale)
+        for row, name, comparison, pale in zip(
+            every.itertuples(), names.values(), against, baseline.tolist(), strict=True
+        )
     )
     return (
         "<section><h2>Which model encodes the most about transformations?</h2>"
@@ -413,7 +419,7 @@ def _leaderboard(run: RunTables) -> str:
 
 
 def _board_row(row: Any, name: str, title: str, against: str, pale: bool) -> str:
-    value, low, high = (f"{100 * one:.1f}" for one in (row.value, row.low, row.high))
+    value, low, high = (f"{100 * number:.1f}" for number in (row.value, row.low, row.high))
     bar = (
         '<svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect y="2" height="8" width="{value}"/><line x1="{low}" x2="{high}" y1="6" y2="6"/></svg>'

@@ -15,7 +15,7 @@ from lab.scripts.questions import TEMPLATES, Tables, Unclear, questions
 from probing_core.measures.notation import model_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
-from probing_core.results.claim_sentences import CLAIMS
+from probing_core.results.claim_sentences import CLAIM_TEXTS
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_script_prints_questions_and_key_separately(monkeypatch, capsys):
 @pytest.mark.parametrize("seed", range(4))
 def test_claim_has_the_result_of_its_row(tables, seed):
     found = script.claim(tables, np.random.default_rng(seed))
-    (number,) = [i for i, words in enumerate(CLAIMS, 1) if words in found.text]
+    (number,) = [i for i, words in enumerate(CLAIM_TEXTS, 1) if words in found.text]
     results = tables.table("claims")["result"].astype(str)
     kind = {"holds here": "Supported", "does not hold here": "Not supported", "cannot be told": "Undecided"}
     result = results.iloc[number - 1]

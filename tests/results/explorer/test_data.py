@@ -10,7 +10,7 @@ import pytest
 from probing_core.compute.names import DONE, READINGS
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
-    FAR,
+    MAX_COORDINATE,
     NO_STRENGTH,
     SHARED_MODELS,
     STRONGEST,
@@ -63,7 +63,7 @@ def test_places_are_those_of_the_map_on_one_scale(run, data):
     for model in data.models:
         places = model.places[DONE]
         points = run.map(model.name, DONE).set_index("sample").loc[data.sample, ["x", "y"]].to_numpy()
-        assert np.abs(places).max() == FAR
+        assert np.abs(places).max() == MAX_COORDINATE
         spans = np.ptp(places.astype(float), axis=0) / np.ptp(points, axis=0)
         np.testing.assert_allclose(spans[0], spans[1], rtol=1e-3)
         for axis in (0, 1):
