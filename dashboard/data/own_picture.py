@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.data import neighbors, predictions
 from dashboard.data.pictures import VisitorPicture
-from probing_core.compute.names import EVERYTHING
+from probing_core.compute.names import BY_EMBEDDING
 from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
@@ -34,7 +34,7 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
     """Return why an uploaded image cannot be placed on the map of ``model``; empty if it can."""
     if run.pictures.why_not and not run.has_embeddings(model):
         return "the images of this run, with which it would be compared, are not available on this computer"
-    if not any(points.name == model and EVERYTHING in points.places for points in data.models):
+    if not any(points.name == model and BY_EMBEDDING in points.places for points in data.models):
         return "the run has no map of its full embedding; select a different model above a map"
     if model not in run.live_models:
         return "this model cannot embed new images; select a different model above a map"
@@ -50,7 +50,9 @@ def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) 
     samples = gallery_samples(data)
     (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
     indices, cosines = nearest(neighbors.embeddings(run, model, samples), query, NEAREST)
-    (points,) = (points_of_model.places[EVERYTHING] for points_of_model in data.models if points_of_model.name == model)
+    (points,) = (
+        points_of_model.places[BY_EMBEDDING] for points_of_model in data.models if points_of_model.name == model
+    )
     table = pd.DataFrame({"sample": data.sample, "x": points[:, 0], "y": points[:, 1]})
     placed = place(table, samples[indices], cosines)
     assert placed is not None

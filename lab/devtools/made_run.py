@@ -92,7 +92,7 @@ def make_run(
             predictions = _predict(samples, recipe, task, skill, rng)
             tables = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
             _invent(plan, tables)
-        for reading in names.READINGS if name in placed else ():
+        for reading in names.PROJECTIONS if name in placed else ():
             points = map_of(on_maps, rng)
             _invent(plan, {layout.map_path(name, reading): points})
             _invent(plan, {layout.neighbors_path(name, reading): neighbors_on(points, on_maps)})

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from lab.devtools.commands import parser_of, publish
 from probing_core.compute.maps import MAP_NEIGHBORS, read_as
-from probing_core.compute.names import DONE, EVERYTHING, READINGS
+from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.compute.sampling.samples import samples_on_maps
 from probing_core.measures.neighbors import nearest, unit
 from probing_core.measures.notation import in_percent
@@ -27,7 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "maps.md"
 BEGIN = "<!-- generated: python -m lab.evidence.maps --run DIR --write -->"
 
 QUERIES = 2000
-NAMES = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
+NAMES = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
 LABELS = {"transform": "transformation", "group": "group", "base_id": "photograph"}
 
 
@@ -92,7 +92,7 @@ def _shares(
         lazy = run.lazy_embeddings(model)
         if lazy is None:
             continue
-        for reading in READINGS:
+        for reading in PROJECTIONS:
             neighbors = nearest_embeddings(
                 read_as(lazy.at(samples["sample"].to_numpy()), samples, reading)[:], queries, MAP_NEIGHBORS
             )

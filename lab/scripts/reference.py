@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.devtools.commands import errors_in_a_line, parser_of
-from probing_core.compute.names import DONE, EVERYTHING, ORACLE, OTHER_PROBES
+from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import BASELINE
 from probing_core.models.names import parse
@@ -85,11 +85,15 @@ def ship(run: Store, out: Path) -> int:
     scored = {layout.predictions_path(model, name) for model in plan.snapshot.models for name in SCORED_ALONE}
     models = list(plan.snapshot.models)
     weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
-    nearest = {layout.neighbors_path(name, EVERYTHING) for name in models}
+    nearest = {layout.neighbors_path(name, BY_EMBEDDING) for name in models}
     variants = [name for name in models if name.startswith((*VARIANTS, BLOCK))]
-    nearest |= {layout.neighbors_path(name, DONE) for name in models if name.startswith(BASELINE) or name in variants}
-    omitted_maps = {layout.map_path(name, EVERYTHING) for name in (*weak, *variants)}
-    omitted_maps |= {layout.map_path(name, DONE) for name in HASHES}
+    nearest |= {
+        layout.neighbors_path(name, BY_TRANSFORMATION)
+        for name in models
+        if name.startswith(BASELINE) or name in variants
+    }
+    omitted_maps = {layout.map_path(name, BY_EMBEDDING) for name in (*weak, *variants)}
+    omitted_maps |= {layout.map_path(name, BY_TRANSFORMATION) for name in HASHES}
     omitted_maps |= {layout.scored_views_path(name) for name in (*weak, *VARIANTS)}
     left_out = [
         name

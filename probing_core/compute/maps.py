@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import ALL_REPETITIONS, EVERYTHING, NEAR
+from probing_core.compute.names import ALL_REPETITIONS, BY_EMBEDDING, NEAR
 from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
@@ -58,12 +58,13 @@ class Residuals:
 
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
-    """Return embeddings ``X`` (N, D) of ``samples`` in one of the `READINGS`.
+    """Return embeddings ``X`` (N, D) of ``samples`` in one of the `PROJECTIONS`.
 
-    `DONE` subtracts from each image the mean of its versions, which leaves the transformation. `EVERYTHING` changes
-    nothing. An image's mean is over the transformations that all images have, since a few images have more.
+    `BY_TRANSFORMATION` subtracts from each image the mean of its versions, which leaves the transformation.
+    `BY_EMBEDDING` changes nothing. The mean of an image is over the transformations that all images have, since a few
+    images have more.
     """
-    if reading == EVERYTHING:
+    if reading == BY_EMBEDDING:
         return X
     codes, _ = pd.factorize(samples["image_id"])
     images = samples.groupby("transform", observed=True)["image_id"].nunique()

@@ -33,8 +33,8 @@ GROUP_SUBSET = "group:"
 DETECTOR = "detector"
 """Name of the detector of edited images among models."""
 
-DONE, EVERYTHING = "done", "everything"
-READINGS = (DONE, EVERYTHING)
+BY_TRANSFORMATION, BY_EMBEDDING = "done", "everything"
+PROJECTIONS = (BY_TRANSFORMATION, BY_EMBEDDING)
 """Projections of a map: by transformation (the mean of each image's versions is subtracted), and of the unchanged
 embeddings."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import ALL_REPETITIONS, CALIBRATED, DEPLOYMENT, EVERYTHING, NEAR
+from probing_core.compute.names import ALL_REPETITIONS, BY_EMBEDDING, CALIBRATED, DEPLOYMENT, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import refuse_address
 from probing_core.probes.base import LinearProbe
@@ -206,7 +206,7 @@ class RunTables:
             table[column] = table[column].cat.set_categories(classes)
         return table.assign(correct=table["truth"] == table["predicted"])
 
-    def map(self, model: str, reading: str = EVERYTHING) -> pd.DataFrame | None:
+    def map(self, model: str, reading: str = BY_EMBEDDING) -> pd.DataFrame | None:
         """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has none.
 
         Args:
@@ -215,11 +215,11 @@ class RunTables:
         table = self.table(map_path(model, reading))
         return None if table.empty else table
 
-    def has_map(self, model: str, reading: str = EVERYTHING) -> bool:
+    def has_map(self, model: str, reading: str = BY_EMBEDDING) -> bool:
         """Return whether the run has this map."""
         return self.store.has(map_path(model, reading))
 
-    def neighbors(self, model: str, reading: str = EVERYTHING, repetition: int | None = None) -> pd.DataFrame | None:
+    def neighbors(self, model: str, reading: str = BY_EMBEDDING, repetition: int | None = None) -> pd.DataFrame | None:
         """Return for each tested sample the samples of other photographs whose embeddings by ``model`` are nearest.
 
         Args:

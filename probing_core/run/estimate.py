@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.maps import LANDMARKS
-from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, READINGS, RENDERING
+from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, PROJECTIONS, RENDERING
 from probing_core.compute.runtime.parallel import image_pool, threads
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images
@@ -271,7 +271,7 @@ def _calculating(plan: Plan) -> Iterator[Step]:
         yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
 
 
-NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in READINGS}
+NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in PROJECTIONS}
 
 FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 3e-10, 1.27e-8, 1.2e-10
 """Seconds of fitting a linear probe: fixed; the projection onto the span of rows that are fewer than dimensions, per

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from probing_core.compute.names import DETECTOR, EVERYTHING
+from probing_core.compute.names import BY_EMBEDDING, DETECTOR
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2
@@ -158,11 +158,11 @@ def study_path(model: str, name: str) -> str:
     return f"{model_folder(model)}studies/{name}{PARQUET}"
 
 
-def map_path(model: str, reading: str = EVERYTHING) -> str:
-    return f"{model_folder(model)}map{'' if reading == EVERYTHING else f'-{reading}'}{PARQUET}"
+def map_path(model: str, reading: str = BY_EMBEDDING) -> str:
+    return f"{model_folder(model)}map{'' if reading == BY_EMBEDDING else f'-{reading}'}{PARQUET}"
 
 
-def neighbors_path(model: str, reading: str = EVERYTHING) -> str:
+def neighbors_path(model: str, reading: str = BY_EMBEDDING) -> str:
     return map_path(model, reading).replace("/map", "/neighbors")
 
 

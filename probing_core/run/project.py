@@ -14,7 +14,7 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
-from probing_core.compute.names import DONE, EVERYTHING, READINGS
+from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.compute.runtime.workers import Workers
 from probing_core.compute.sampling.samples import samples_on_maps
 from probing_core.cores import cores
@@ -84,7 +84,7 @@ def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
     return min(jobs or cores(), int(psutil.virtual_memory().available // memory))
 
 
-READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in READINGS}
+READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in PROJECTIONS}
 """Path of an asset -> its projection."""
 
 
@@ -147,6 +147,6 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
 
 
 map_of_transformations, neighbors_by_transformation = _define(
-    DONE, "embeddings minus the mean of the versions of each image"
+    BY_TRANSFORMATION, "embeddings minus the mean of the versions of each image"
 )
-map_of_embeddings, neighbors_by_embedding = _define(EVERYTHING, "the embeddings themselves")
+map_of_embeddings, neighbors_by_embedding = _define(BY_EMBEDDING, "the embeddings themselves")

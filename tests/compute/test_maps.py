@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import map_table, neighbor_table, place_others, read_as, umap_points
-from probing_core.compute.names import DONE, EVERYTHING, NEAR
+from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, NEAR
 from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import nearest, unit
 
@@ -167,7 +167,7 @@ def lazily(X: np.ndarray) -> LazyRows:
 def test_what_was_done_is_left_when_each_image_loses_its_mean_over_what_all_images_have(versions, monkeypatch, block):
     monkeypatch.setattr(maps, "MAP_ROWS", block)
     samples, X = versions
-    read = read_as(lazily(X), samples, DONE)
+    read = read_as(lazily(X), samples, BY_TRANSFORMATION)
     for i in range(len(X)):
         same = (samples["image_id"] == samples["image_id"][i]) & samples["transform"].isin(TRANSFORMS)
         assert np.allclose(read[np.array([i])][0], X[i] - X[same].mean(axis=0), atol=1e-5)
@@ -177,4 +177,4 @@ def test_what_was_done_is_left_when_each_image_loses_its_mean_over_what_all_imag
 
 def test_everything_is_as_it_is(versions):
     samples, X = versions
-    assert np.array_equal(read_as(lazily(X), samples, EVERYTHING)[:], X)
+    assert np.array_equal(read_as(lazily(X), samples, BY_EMBEDDING)[:], X)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.compute.names import DONE, NEAR, READINGS
+from probing_core.compute.names import BY_TRANSFORMATION, NEAR, PROJECTIONS
 from probing_core.results import Run
 from probing_core.run import project
 from probing_core.run.layout import map_path, neighbors_path
@@ -31,14 +31,14 @@ def read_slowly(run: Run, model: str, reading: str) -> tuple[np.ndarray, np.ndar
     samples = run.samples
     rows = np.flatnonzero((samples["split"] == "test") & (samples["draw"] == 0))
     X = run.embeddings(model)[rows].astype(np.float64)
-    if reading == DONE:
+    if reading == BY_TRANSFORMATION:
         images = samples["image_id"].to_numpy()[rows]
         X = np.array([row - X[images == image].mean(axis=0) for row, image in zip(X, images, strict=True)])
     return rows, X
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("reading", PROJECTIONS)
 def test_every_tested_sample_has_a_place_and_the_neighbors_of_scikit_learn(run, model, reading):
     rows, X = read_slowly(run, model, reading)
     assert run.map(model, reading)["sample"].tolist() == rows.tolist()
@@ -64,7 +64,7 @@ def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkey
     for jobs in (1, 2):
         store = Store(shutil.copytree(folder, tmp_path / str(jobs)))
         drawn = [
-            path(model, reading) for path in (map_path, neighbors_path) for model in MODELS for reading in READINGS
+            path(model, reading) for path in (map_path, neighbors_path) for model in MODELS for reading in PROJECTIONS
         ]
         store.remove(*drawn)
         compute(store.root, replace(options, jobs=jobs), (PROJECT,))
@@ -75,8 +75,8 @@ def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkey
 def test_a_further_training_has_no_map(tmp_path, made_seeds):
     paths = set(plan_of(Store(made_seeds), Run.open(made_seeds).recipe).partitions)
     assert map_path("zoo/mae") in paths
-    assert neighbors_path("zoo/mae", DONE) in paths
-    assert not {map_path("zoo/mae@seed=1"), neighbors_path("zoo/mae@seed=2", DONE)} & paths
+    assert neighbors_path("zoo/mae", BY_TRANSFORMATION) in paths
+    assert not {map_path("zoo/mae@seed=1"), neighbors_path("zoo/mae@seed=2", BY_TRANSFORMATION)} & paths
 
 
 @pytest.fixture(scope="module")

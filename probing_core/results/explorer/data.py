@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.compute.names import DONE, EVERYTHING, FINE, NEAR
+from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, FINE, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import group_title, model_titles, transform_title
@@ -35,7 +35,7 @@ ABOUT_EXPLORER = (
 
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
-PROJECTIONS = {DONE: "effect of the transformation", EVERYTHING: "full embedding"}
+PROJECTIONS = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
 """Titles of the projections that the explorer offers, by their names in a run."""
 
 MAX_COORDINATE = 32_767

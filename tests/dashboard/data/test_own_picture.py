@@ -7,7 +7,7 @@ from dashboard.data import own_picture, predictions
 from dashboard.data.pictures import VisitorPicture
 from lab.devtools.made_run import LIVE
 from probing_core.answers.crops import Crops
-from probing_core.compute.names import EVERYTHING
+from probing_core.compute.names import BY_EMBEDDING
 from probing_core.results import Run
 from probing_core.results.explorer.data import default_models, explorer_data
 from tests.dashboard.app_reading import label
@@ -50,7 +50,7 @@ def test_a_picture_of_the_run_comes_to_its_own_place(run, data, monkeypatch):
     picture = VisitorPicture.from_array("mine", run.picture(sample)[1])
     (model,) = (one for one in data.models if one.name == MODEL)
     at = int(np.flatnonzero(data.sample == sample)[0])
-    np.testing.assert_allclose(own_picture.place_of(run, data, MODEL, picture), model.places[EVERYTHING][at])
+    np.testing.assert_allclose(own_picture.place_of(run, data, MODEL, picture), model.places[BY_EMBEDDING][at])
 
 
 def test_a_picture_is_pinned_and_taken_away(open_app):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import DONE, READINGS
+from probing_core.compute.names import BY_TRANSFORMATION, PROJECTIONS
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
     MAX_COORDINATE,
@@ -54,15 +54,15 @@ def test_every_point_has_the_facts_of_its_sample(run, data):
 
 def test_every_tested_sample_that_is_on_all_maps_is_a_point_once(run, data):
     tested = set(run.predictions(MODELS[0], "fine")["sample"])
-    placed = set(run.map(MODELS[0], DONE)["sample"])
+    placed = set(run.map(MODELS[0], BY_TRANSFORMATION)["sample"])
     assert set(data.sample) == tested & placed
     assert len(set(data.sample)) == len(data.sample)
 
 
 def test_places_are_those_of_the_map_on_one_scale(run, data):
     for model in data.models:
-        places = model.places[DONE]
-        points = run.map(model.name, DONE).set_index("sample").loc[data.sample, ["x", "y"]].to_numpy()
+        places = model.places[BY_TRANSFORMATION]
+        points = run.map(model.name, BY_TRANSFORMATION).set_index("sample").loc[data.sample, ["x", "y"]].to_numpy()
         assert np.abs(places).max() == MAX_COORDINATE
         spans = np.ptp(places.astype(float), axis=0) / np.ptp(points, axis=0)
         np.testing.assert_allclose(spans[0], spans[1], rtol=1e-3)
@@ -107,7 +107,7 @@ def test_explorer_data_neighbors_stay_within_the_repetition_that_has_images(repe
 
 def test_explorer_data_without_neighbors_in_the_run(made_run, tmp_path):
     store = Store(shutil.copytree(made_run, tmp_path / "run"))
-    store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in READINGS))
+    store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in PROJECTIONS))
     run = Run.open(store.root)
     assert run.neighbors(MODELS[0]) is None
     assert not explorer_data(run, MODELS).models[0].neighbors
@@ -142,12 +142,12 @@ def test_packed_arrays_are_where_the_header_says(data):
     for part, entry, array in (
         ("points", header["points"]["sample"], data.sample),
         ("points", header["points"]["value"], data.value),
-        ("model/1", model["points"]["places"][DONE], theirs.places[DONE]),
+        ("model/1", model["points"]["places"][BY_TRANSFORMATION], theirs.places[BY_TRANSFORMATION]),
         ("model/1", model["points"]["predicted"], theirs.predicted),
         (
             "neighbors/1",
-            model["neighbors"][DONE],
-            np.where(theirs.neighbors[DONE] < 0, data.tested, theirs.neighbors[DONE]),
+            model["neighbors"][BY_TRANSFORMATION],
+            np.where(theirs.neighbors[BY_TRANSFORMATION] < 0, data.tested, theirs.neighbors[BY_TRANSFORMATION]),
         ),
     ):
         read = np.frombuffer(parts[part], entry["type"], entry["length"], entry["offset"])
