@@ -73,8 +73,8 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name in _HOMES:
-        module, _, own = _HOMES[name].partition(":")
-        return getattr(importlib.import_module(module), own or name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute or name)
     if name == "transforms":
         return importlib.import_module("probing_core.transforms")
     raise AttributeError(f"module 'probing_core' has no attribute '{name}'")

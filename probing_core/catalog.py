@@ -35,7 +35,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     If no name is close, the first one that contains ``name`` is suggested.
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [one for one in names if name and name in one]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [
+        candidate for candidate in names if name and name in candidate
+    ]
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
@@ -114,9 +116,9 @@ class Catalog(Generic[E]):
         Raises:
             UnknownName: no entry has that name; the message lists what exists.
         """
-        for own in (self._entries, self._temporary.get(), self._added):
-            if name in own:
-                return own[name]
+        for entries in (self._entries, self._temporary.get(), self._added):
+            if name in entries:
+                return entries[name]
         if name in self._plugins():
             return self._plugins()[name]
         raise UnknownName(
@@ -130,8 +132,8 @@ class Catalog(Generic[E]):
         )
 
     def __contains__(self, name: object) -> bool:
-        own = (self._entries, self._temporary.get(), self._added)
-        return any(name in entries for entries in own) or name in self._plugins()
+        tables = (self._entries, self._temporary.get(), self._added)
+        return any(name in entries for entries in tables) or name in self._plugins()
 
     def __iter__(self) -> Iterator[E]:
         return iter(self.all)

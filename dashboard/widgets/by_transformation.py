@@ -16,7 +16,7 @@ from dashboard.text import named, plain, strength_axis, strength_number
 from dashboard.widgets import messages, tables
 from dashboard.widgets.links import open_transformation
 from probing_core.charts import HeatScale, Theme, heat_map
-from probing_core.charts.heat_map import ROW_PX
+from probing_core.charts.heat_map import CELL_ROW_PX
 from probing_core.measures.notation import group_title, in_percent, interval_in_percent, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform
@@ -174,7 +174,7 @@ def _row_labels(titles: Sequence[str], bands: Sequence[tuple[str, int]], top: in
         f'<span style="border-color: {color}">{html.escape(title)}</span>'
         for title, color in zip(titles, colors, strict=True)
     )
-    style = f"padding-top: {top}px; background: {theme.background}; line-height: {ROW_PX}px"
+    style = f"padding-top: {top}px; background: {theme.background}; line-height: {CELL_ROW_PX}px"
     return f'<div class="row-labels" aria-hidden="true" style="{style}">{"".join(labels)}</div>'
 
 

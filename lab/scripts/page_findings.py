@@ -46,11 +46,13 @@ def main() -> None:
     widths = [int(width) for width in options.widths.split(",")]
     arguments = ["--run", options.run] if options.run else []
     views: dict[str, dict[str, Any]] = {}
-    for view, found in check(arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures):
-        views[view] = found
-        if any(found.values()):
-            print(json.dumps({view: found}), flush=True)
-    counts = {kind: sum(bool(found[kind]) for found in views.values()) for kind in KINDS}
+    for view, findings in check(
+        arguments, options.pages.split(","), widths, options.schemes.split(","), options.pictures
+    ):
+        views[view] = findings
+        if any(findings.values()):
+            print(json.dumps({view: findings}), flush=True)
+    counts = {kind: sum(bool(findings[kind]) for findings in views.values()) for kind in KINDS}
     print(json.dumps({"views": len(views), "load": os.getloadavg()[0], "counts": counts}))
 
 
@@ -77,20 +79,20 @@ def check(
 
 def _findings(page: Any, complaints: list[str], picture: Path | None) -> dict[str, Any]:
     """Return what is wrong with what ``page`` shows, and clear its ``complaints``."""
-    found: dict[str, Any] = dict.fromkeys(KINDS)
+    findings: dict[str, Any] = dict.fromkeys(KINDS)
     try:
         page.get_by_role("heading", level=1).first.wait_for()
         wait_until_settled(page)
         if picture:
             _save(page, picture)
-        found["exceptions"] = page.get_by_test_id("stException").all_inner_texts()
-        found["axe"] = violations_of(page)
-        found["overflow"] = overflow_of(page)
+        findings["exceptions"] = page.get_by_test_id("stException").all_inner_texts()
+        findings["axe"] = violations_of(page)
+        findings["overflow"] = overflow_of(page)
     except TooLate as error:
-        found["late"] = error.message.splitlines()[0]
-    found["console"] = list(complaints)
+        findings["late"] = error.message.splitlines()[0]
+    findings["console"] = list(complaints)
     complaints.clear()
-    return found
+    return findings
 
 
 def _save(page: Any, path: Path) -> None:
@@ -111,9 +113,9 @@ def violations_of(page: Any) -> list[tuple[str, str]]:
     page.mouse.move(0, 0)
     page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     page.evaluate(Axe().axe_script)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    elements = [(one["id"], node["html"]) for one in serious for node in one["nodes"]]
+    violations = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    serious = [violation for violation in violations if violation["impact"] in ("serious", "critical")]
+    elements = [(violation["id"], node["html"]) for violation in serious for node in violation["nodes"]]
     return [(rule, html[:200]) for rule, html in elements if STREAMLITS_OWN.get(rule, ("\0",))[0] not in html]
 
 

@@ -34,7 +34,7 @@ from probing_core.models import expand, find_spec, parse, parse_known
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.quick_ranking import NAMED_GROUPS, QuickRanking, quick_ranking
-from probing_core.results.ranking import BELOW, has_place, marked
+from probing_core.results.ranking import SEED_SIGN, has_place, marked
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
 from probing_core.results.titled_table import TitledTable
@@ -127,7 +127,7 @@ class Ranking(TitledTable):
     def _notes(self) -> list[str]:
         notes = []
         if (self._other_rows["seed_of"] != "").any():
-            notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
+            notes.append(f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
         worse = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]

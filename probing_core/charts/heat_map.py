@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
-ROW_PX = 22
+CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
 TITLE_PX, CHARACTER_PX = 40, 4
@@ -106,7 +106,7 @@ def heat_map(
     above = TITLE_PX + CHARACTER_PX * max(map(len, texts.columns))
     return base_figure(
         theme,
-        above + ROW_PX * rows + MARGIN["b"],
+        above + CELL_ROW_PX * rows + MARGIN["b"],
         [heat, cells],
         {
             "tickvals": list(range(columns)),

@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_points, minus, model_title
 
-COLUMNS = 3
+PANEL_COLUMNS = 3
 """Number of panels in a row, which fit on a phone."""
 
 PANEL_PX = 150
@@ -53,8 +53,8 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     pitch, height = int(rows["layer"].max()) + 1, high - low
     panels = pd.DataFrame({
         "panel": [model_title(name) for name in names],
-        "right": [pitch * (place % COLUMNS) for place in range(len(names))],
-        "down": [-height * (place // COLUMNS) for place in range(len(names))],
+        "right": [pitch * (place % PANEL_COLUMNS) for place in range(len(names))],
+        "down": [-height * (place // PANEL_COLUMNS) for place in range(len(names))],
     })  # fmt: skip
     panel_points = _shifted(points.assign(panel=points["model"]), panels)
     background = _shifted(points.merge(panels[["panel"]], how="cross").query("panel != model"), panels)

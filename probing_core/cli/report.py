@@ -30,9 +30,9 @@ def run(options: argparse.Namespace) -> int:
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadConfig(f"A report must be an HTML file, but '{out}' ends in '{out.suffix}'. Use {out.stem}.html.")
 
-    def made(done: int, total: int) -> None:
-        progress.update("report", done, total, "Pictures")
+    def update(completed: int, total: int) -> None:
+        progress.update("report", completed, total, "Pictures")
 
     with final_report(progress):
-        print(write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, made))
+        print(write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, update))
     return 0

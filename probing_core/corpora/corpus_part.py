@@ -15,21 +15,21 @@ class CorpusPart(Corpus):
     """The images of a corpus that a run uses.
 
     Args:
-        whole: the corpus.
+        corpus: the full corpus.
         images: rows of the run's ``images.parquet``.
     """
 
-    def __init__(self, whole: Corpus, images: pd.DataFrame) -> None:
-        self.whole, self.name, self.description = whole, whole.name, whole.description
-        self.has_global_ids, self.stays_in_process = whole.has_global_ids, whole.stays_in_process
+    def __init__(self, corpus: Corpus, images: pd.DataFrame) -> None:
+        self.corpus, self.name, self.description = corpus, corpus.name, corpus.description
+        self.has_global_ids, self.stays_in_process = corpus.has_global_ids, corpus.stays_in_process
         splits = dict(zip(images["image_id"], images["split"], strict=True))
-        rows = whole.rows[whole.rows["image_id"].isin(splits)].reset_index(drop=True)
+        rows = corpus.rows[corpus.rows["image_id"].isin(splits)].reset_index(drop=True)
         self.rows = rows.assign(split=rows["image_id"].map(splits))
 
     @property
     def fingerprint(self) -> str:
         chosen = self.rows[["image_id", "split"]].to_numpy(str).tolist()
-        return hashlib.blake2b(json.dumps([self.whole.fingerprint, chosen]).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(json.dumps([self.corpus.fingerprint, chosen]).encode(), digest_size=16).hexdigest()
 
     def load(self, image_id: str) -> Image:
-        return self.whole.load(image_id)
+        return self.corpus.load(image_id)

@@ -25,7 +25,7 @@ for the deployment probe, which has the most training data."""
 
 PENALTY_PER_DIMENSION = 5e-5
 
-WORSE = 1e-3
+MAX_WORSENING = 1e-3
 """Minimum relative increase of the validation loss that counts as worse, larger than the optimizer error."""
 
 PATH_TOLERANCE = 1e-5
@@ -114,7 +114,7 @@ def fit(
         # Start from an extrapolation of the last two solutions.
         V, start = solution.V, 2 * solution.V - V
         path.append((penalty, loss(V, penalty), solution))
-        if path[-1][1] > (1 + WORSE) * min(validation_loss for _, validation_loss, _ in path):
+        if path[-1][1] > (1 + MAX_WORSENING) * min(validation_loss for _, validation_loss, _ in path):
             break
     best = int(np.argmin([validation_loss for _, validation_loss, _ in path]))
     penalty, _, walked = path[best]

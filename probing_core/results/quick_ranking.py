@@ -13,7 +13,7 @@ import pandas as pd
 from probing_core.measures.notation import group_title, in_percent, in_points
 from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
-    BELOW,
+    SEED_SIGN,
     AccuracySums,
     differences_of,
     has_place,
@@ -137,7 +137,7 @@ class QuickRanking(TitledTable):
     def _notes(self) -> list[str]:
         notes = []
         if not has_place(self._other_rows).all():
-            notes.append(f"{BELOW.strip()} An additional seed of the model above, which has no place.")
+            notes.append(f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place.")
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         titled = [(group_title(group), gap) for group, gap in rows]
         strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[:NAMED_GROUPS])

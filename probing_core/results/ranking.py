@@ -34,7 +34,7 @@ GENERALIZING = ("unseen", "far")
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
 """Columns of the samples that the scores for rankings need."""
 
-BELOW = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
+SEED_SIGN = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign before the name of a model in a table that is a different seed of the model above."""
 
 PAGE_FLIPS = 10_000
@@ -118,7 +118,7 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 
 def marked(board: pd.DataFrame) -> pd.Series:
     """Return the names of the models of a ranking for a table, with a sign before additional seeds."""
-    return board["model"].where(has_place(board), BELOW + board["model"])
+    return board["model"].where(has_place(board), SEED_SIGN + board["model"])
 
 
 def measure_of(subset: str) -> str:

@@ -13,8 +13,8 @@ from lab.evidence.familywise import familywise_error
 from probing_core.measures.statistics import mean
 from probing_core.results import Run, leaderboard
 from probing_core.results.ranking import (
-    BELOW,
     PAGE_FLIPS,
+    SEED_SIGN,
     AccuracySums,
     accuracy_of,
     against_best,
@@ -87,7 +87,7 @@ def test_models_that_differ_in_their_seed_alone_have_one_place(models, alone, ex
     assert [f"{'<' if of else ''}{model}" for model, of in zip(board["model"], board["seed_of"], strict=True)] == (
         expected.split()
     )
-    assert list(marked(board).str.startswith(BELOW)) == list(board["seed_of"] != "")
+    assert list(marked(board).str.startswith(SEED_SIGN)) == list(board["seed_of"] != "")
 
 
 def unit(values, names=None):

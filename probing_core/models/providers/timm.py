@@ -114,8 +114,8 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     architecture, _, tag = name.model.partition(".")
     if not timm.is_model(architecture):
         raise unknown(f"timm {timm.__version__} has no model", architecture, timm.list_models(), "timm.list_models()")
-    pretrained = (known.partition(".") for known in timm.list_pretrained(f"{architecture}*"))
-    tags = [tag for known, _, tag in pretrained if known == architecture]
+    pretrained = (model.partition(".") for model in timm.list_pretrained(f"{architecture}*"))
+    tags = [tag for model, _, tag in pretrained if model == architecture]
     if tag and tag not in tags:
         raise unknown(f"timm {timm.__version__} has no weights of '{architecture}' called", tag, tags)
     config: Any = timm.get_pretrained_cfg(name.model)

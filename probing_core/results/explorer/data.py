@@ -35,7 +35,7 @@ ABOUT_EXPLORER = (
 
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
-PROJECTIONS = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
+PROJECTION_TITLES = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
 """Titles of the projections that the explorer offers, by their names in a run."""
 
 MAX_COORDINATE = 32_767
@@ -165,7 +165,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
         run.require_model(name)
     if not names:
         raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
-    maps = {name: {p: table for p in PROJECTIONS if (table := run.map(name, p)) is not None} for name in names}
+    maps = {name: {p: table for p in PROJECTION_TITLES if (table := run.map(name, p)) is not None} for name in names}
     answers = {name: run.predictions(name, FINE, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
@@ -255,7 +255,7 @@ def ranked_models(run: RunTables) -> list[str]:
     """Return the models of ``run`` that the explorer can show, the most accurate first."""
     board = leaderboard(run, FINE, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
-    placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTIONS)]
+    placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTION_TITLES)]
     return [m for m in placed if not run.predictions(m, FINE, ()).empty]
 
 
@@ -293,7 +293,9 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         "classes": [asdict(item) for item in data.classes],
         "groups": data.groups,
         "projections": {
-            name: title for name, title in PROJECTIONS.items() if any(name in model.places for model in data.models)
+            name: title
+            for name, title in PROJECTION_TITLES.items()
+            if any(name in model.places for model in data.models)
         },
         "ramps": [Theme(dark).sequential for dark in (False, True)],
         "diverging": [Theme(dark).diverging for dark in (False, True)],
