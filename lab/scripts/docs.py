@@ -34,7 +34,6 @@ from probing_core.results import (
     summaries,
 )
 from probing_core.results.claim_sentences import (
-    accuracies_in_words,
     claim_in_words,
     encoders_by_role,
     evidence_in_words,
@@ -229,6 +228,20 @@ def score_table(run: Store) -> str:
     table = markdown_table(["model", *chances, "additional seeds"], [*lines, ["chance", *chances.values(), ""]])
     notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
     return "\n\n".join([table, *notes])
+
+
+def accuracies_in_words(roles: pd.DataFrame) -> str:
+    """Return the accuracies that claim 5 correlates, or an empty string if the run has no table of roles.
+
+    Args:
+        roles: rows of the table of roles, of one set of encoders.
+    """
+    if roles.empty:
+        return ""
+    measured = roles[roles["fine"].notna() & roles["content"].notna()]
+    accuracies = zip(measured["role"], measured["fine"], measured["content"], strict=True)
+    parts = [f"{role} {in_percent(fine)} / {in_percent(content)}" for role, fine, content in accuracies]
+    return f"Accuracy of transformation / content: {', '.join(parts)}." if parts else ""
 
 
 def claims_list(run: Store) -> str:

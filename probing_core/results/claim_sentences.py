@@ -10,7 +10,7 @@ import pandas as pd
 
 from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED
 from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.measures.notation import in_percent, minus
+from probing_core.measures.notation import minus
 from probing_core.measures.statistics import SIGNIFICANCE
 
 PAPER = "arXiv 2307.05610"
@@ -112,20 +112,6 @@ def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
         f"The rank correlation between transformation accuracy and content accuracy is {minus(f'{rho:.2f}')} over "
         f"{roles} kinds of encoder (one-sided exact permutation p = {p:.2f})."
     )
-
-
-def accuracies_in_words(roles: pd.DataFrame) -> str:
-    """Return the accuracies that claim 5 correlates, or an empty string if the run has no table of roles.
-
-    Args:
-        roles: rows of the table of roles, of one set of encoders.
-    """
-    if roles.empty:
-        return ""
-    measured = roles[roles["fine"].notna() & roles["content"].notna()]
-    accuracies = zip(measured["role"], measured["fine"], measured["content"], strict=True)
-    parts = [f"{role} {in_percent(fine)} / {in_percent(content)}" for role, fine, content in accuracies]
-    return f"Accuracy of transformation / content: {', '.join(parts)}." if parts else ""
 
 
 DIFFERENT = "significant"
