@@ -12,7 +12,7 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ class Worker:
         """Return the ``model.toml`` of each layer of a model; None if it does not fit into memory with the others."""
         if self._models and parallel.is_taken(self._memory_share):
             return None
-        embedder = load_if_it_fits(request, self._device, self._precision)
+        embedder = load_if_it_fits(load_embedder, request, self._device, self._precision)
         if embedder is None:
             return None
         if not embedder.embeds_pictures:
@@ -155,16 +155,18 @@ class Worker:
         return self._writers.submit(write_file, self.root, job.path, write, job.cache_key)
 
 
-def load_if_it_fits(request: str, device: str, precision: str, load: Callable[..., Any] = load_embedder) -> Any:
+Loaded = TypeVar("Loaded")
+
+
+def load_if_it_fits(load: Callable[..., Loaded], request: str, device: str, precision: str) -> Loaded | None:
     """Return the result of ``load`` for a model, or None if the memory is insufficient."""
     try:
         return load(request, device=device, precision=precision)
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-    free_memory(
-        resolve_device(device).type
-    )  # outside of the handler, whose traceback would keep the loaded objects in memory
+    # Not in the handler, whose traceback would keep the loaded objects in memory.
+    free_memory(resolve_device(device).type)
     return None
 
 

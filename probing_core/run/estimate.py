@@ -582,7 +582,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     for count, request in enumerate(requests, len(series)):
         snapshot.progress.update("measure", count, total, f"Measuring {request}")
         began = time.perf_counter()
-        loaded = load_if_it_fits(request, options.device, options.precision, load_or_build)
+        loaded = load_if_it_fits(load_or_build, request, options.device, options.precision)
         if loaded is None:
             raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.")
         embedder, download = loaded

@@ -12,7 +12,7 @@ from probing_core.compute.sampling import samples, series
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.sampling.series import make_samples, plan_series, position_of, series_names, strengths_of
 from probing_core.corpora import open_corpus
-from probing_core.models import find_spec, load_embedder
+from probing_core.models import load_embedder, locate
 from probing_core.run import embedding_worker, sample_sets
 from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
@@ -217,16 +217,16 @@ def test_another_implementation_of_a_transform_is_another_series_of_renderings_a
 def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
 
-    def spec_of(name):
-        spec = find_spec(name)
-        return replace(spec, family=PRECOMPUTED) if name == "baseline/pixels" else spec
+    def located(name):
+        spec, download_from = locate(name)
+        return replace(spec, family=PRECOMPUTED) if name == "baseline/pixels" else spec, download_from
 
     def loaded(name, **asked):
         embedder = load_embedder(name, **asked)
         embedder.embeds_pictures = name != "baseline/pixels"
         return embedder
 
-    monkeypatch.setattr(embedding_worker, "find_spec", spec_of)
+    monkeypatch.setattr(embedding_worker, "locate", located)
     monkeypatch.setattr(embedding_worker, "load_embedder", loaded)
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
