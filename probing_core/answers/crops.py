@@ -94,7 +94,7 @@ def _starts(length: int, view: int, count: int) -> list[int]:
 
 
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return probabilities (K,) of an image from the probabilities (1 + T, K) of its crops, the whole first.
+    """Return probabilities (K,) of an image from the probabilities of its crops (1 + T, K), the full image first.
 
     The logit of a class is a weighted mean of log p of the whole and of the mean of log p over the tiles. Blur, noise
     and compression are taken from the tiles mostly, all other groups from both equally.

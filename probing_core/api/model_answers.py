@@ -1,6 +1,7 @@
-"""Tables of models' answers for the test photographs of a run, and for outside images.
+"""Tables of answers of models: for the test photographs of a run, and for outside images.
 
-The first are by probes that had not seen the photograph; the second ship (``python -m lab.evidence.answers``).
+The first are by probes that were not trained on the photograph; the second are shipped
+(``python -m lab.evidence.answers``).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ OUTSIDE = "answers.parquet"
 
 
 def live_posterior(run: Run, model: str) -> Posterior:
-    """Return the calibration of ``model`` for images of about the view's size."""
+    """Return the calibration of ``model`` for images of about the size of the view."""
     return posterior_for(read_posteriors(run.store, model), DIRECT)
 
 
@@ -35,9 +36,11 @@ def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
 
 
 def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return the answers for the tested samples of ``run``, by probes that had not seen their photographs: ``model``,
-    ``photograph``, ``operation``, ``group``, ``altered`` (the probability that a live answer would state), ``named``
-    (the group of the first answer if it was edited). Models without such answers are left out."""
+    """Return the answers for test samples of ``run``, by probes that were not trained on their photographs.
+
+    Columns: ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (the probability that the image was
+    edited), ``named`` (the most probable group if it was edited). Models without such answers are left out.
+    """
     parts = []
     for model in models:
         rows = run.predictions(model, "fine", ("base_id", "group", "transform"))

@@ -1,4 +1,4 @@
-"""The place of a model among the models of a run, which is only read."""
+"""The place of a model among the models of a run, which is not changed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which images of a folder were edited: streaming, resumable, on all cores.
+"""Scan of a folder for edited images: streaming, resumable, on all cores.
 
-One thread per core has a file decoded in a separate process and scores it; memory holds one image per core. What is
-measured is saved in chunks (`scan_files`): a scan that was killed is resumed, and a changed file costs one chunk.
-Answers follow from the measurements and the calibration, and are written at the end.
+One thread per core scores files that are decoded in separate processes; memory contains one image per core.
+Measurements are saved in chunks (`scan_files`): a killed scan is resumed, and a changed file affects one chunk. Answers
+follow from the measurements and the calibration, and are written at the end.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def scan(
     progress: Progress = SILENT,
     threads: int | None = None,
 ) -> Scan:
-    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; another call resumes.
+    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; a second call resumes.
 
     Args:
-        run: whose detector is used.
-        clean: a folder of unedited images from the same source as ``folder``, which calibrate p, q and the
-            probability in place of the run's photographs.
-        level: images with a p up to the level are counted as flagged.
-        threads: files that are processed at a time; by default the number of cores.
+        run: run with the detector.
+        clean: a folder of unedited images from the same source as the images of ``folder``, which calibrate p, q and
+            the probability instead of the photographs of the run.
+        level: images with a p up to this level are counted as flagged.
+        threads: number of files that are processed in parallel; by default the number of cores.
 
     Raises:
         BadRun: the run has no detector.

@@ -1,4 +1,4 @@
-"""The files of a scan: found, decoded in separate processes, and kept in chunks, by which a scan is resumed."""
+"""The files of a scan: search, measurement in separate processes, and storage in chunks, which allows to resume."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ UNREAD: Row = {
 
 
 def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file in a separate process, and return its row so far, and its crops or None if it cannot be read."""
+    """Decode one file in a separate process: return its partial row, and its crops, or None if it cannot be read."""
     row = UNREAD | {"path": file.name}
     try:
         picture = inspect(Path(file.path), file.name)

@@ -1,4 +1,4 @@
-"""Rows of embeddings that are read on access, since there may be more than memory holds."""
+"""Rows of embeddings that are read on access, because they may be larger than memory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LazyRows:
     """Rows (N, D) ``float32`` that are read on access.
 
     Attributes:
-        arrays: (n, D) each, memory-mapped or not; their rows are concatenated.
-        picked: (N,) positions of these rows among all; all of them if None.
+        arrays: consecutive parts (n, D), memory-mapped or not.
+        picked: (N,) positions of the rows in ``arrays``; None for all rows.
     """
 
     arrays: tuple[np.ndarray, ...]

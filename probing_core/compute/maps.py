@@ -1,8 +1,8 @@
-"""UMAP coordinates of samples in one of two projections, and the nearest samples of other photographs.
+"""UMAP coordinates of samples in one of two projections, and the nearest images of other photographs.
 
-UMAP places up to `LANDMARKS` samples. In a larger run each other sample is placed between its nearest landmarks by
-`place_others`; `python -m lab.evidence.landmarks` measures how much that changes neighborhoods. Neighbors are sought
-among as many samples.
+UMAP places up to `LANDMARKS` samples. In a larger run, `place_others` places each other sample between its nearest
+landmarks; `python -m lab.evidence.landmarks` measures how much this changes neighborhoods. Neighbors are searched among
+the same number of samples.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Residuals:
     """Rows (N, D) minus the mean of their image, read on access.
 
     Attributes:
-        codes: (N,) image of each, from 0.
+        codes: (N,) image of each row, from 0.
         means: (K, D) ``float32``.
     """
 

@@ -1,6 +1,6 @@
-"""The read side: a run directory as tidy tables, its images recomputed, and comparisons of its models.
+"""Reading of runs: tidy tables, recomputed images, and comparisons of models.
 
-Nothing here trains or embeds, and nothing imports a deep-learning framework.
+This package does not train or embed, and does not import a deep-learning framework.
 """
 
 from __future__ import annotations

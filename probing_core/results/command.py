@@ -1,4 +1,4 @@
-"""The command that repeats a run."""
+"""The command that recomputes a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL = ("folder", "parquet")
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe names its corpus; the recipe of a shipped run only describes it."""
+    """Return whether the recipe names its corpus; the recipe of a shipped run may only describe it."""
     return _is_named(recipe.corpus)
 
 
@@ -28,10 +28,10 @@ def _is_named(corpus: str) -> bool:
 
 
 def command_of(recipe: Recipe) -> str:
-    """Return ``probing run`` with every option that the recipe decides.
+    """Return ``probing run`` with all options of the recipe.
 
-    ``CORPUS`` stands for a corpus that the recipe describes without naming its location; ``FURTHER-1`` and so on stand
-    for collections that are missing.
+    ``CORPUS`` stands for a corpus without a location, ``FURTHER-1`` and so on for calibration corpora that are not
+    available.
     """
     calibrate_on = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(

@@ -72,15 +72,15 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
 
 
 def place_among(run: Run, model: str) -> pd.DataFrame:
-    """Return every model of ``run`` by the fine task, best first, and how far ``model`` is from each.
+    """Return the ranking of ``run`` by the fine task, best first, with the difference of ``model`` to each other model.
 
-    Models that differ only in their seed share one place, as in `leaderboard`; ``model`` always has its own.
+    Models that only differ in the seed have one place, as in `leaderboard`; ``model`` always has a place.
 
-    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 the best; missing where ``seed_of`` names
-    another), ``value``, ``low`` and ``high`` of its score; of the score of ``model`` minus its own ``difference`` with
-    the 95% interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs that both were tested
-    on) and ``p`` (paired sign flips by photograph, adjusted for the comparisons with all models that have a place);
-    ``bases``, the number of these photographs. NaN in the row of ``model``.
+    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 is the best; missing for additional seeds),
+    ``value``, ``low`` and ``high`` of its score; ``difference`` (score of ``model`` minus its own) with the 95%
+    interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs of both) and ``p`` (paired sign
+    flips by photograph, adjusted for the comparisons with all models that have a place); ``bases``, the number of these
+    photographs. NaN in the row of ``model``.
 
     Raises:
         UnknownName: the run has no score of ``model``.
@@ -138,7 +138,7 @@ VAL = "val"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What `compare` found; it has a readable `repr`.
+    """Result of `compare`, with a readable `repr`.
 
     Attributes:
         table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``,

@@ -23,7 +23,7 @@ def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Return the place of an image on a map: the mean of its neighbors' points, weighted by nearness.
+    """Return the place of an image on a map: the mean of the points of its neighbors, weighted by similarity.
 
     Args:
         points: ``sample``, ``x``, ``y`` of the map.

@@ -1,4 +1,4 @@
-"""Images of a run, which stores none: they are recomputed from its corpus, which gives the same bytes."""
+"""Images of a run, which does not store them: they are recomputed from its corpus, with the same bytes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ SOURCES_KEPT = 128
 
 
 class PicturesMissing(ProbingError):
-    """The run's images cannot be computed on this machine; the message is the reason."""
+    """Raised if the images of a run cannot be recomputed on this machine; the message is the reason."""
 
 
 class Pictures:
-    """Recomputes the images of one run.
+    """Recomputes the images of a run.
 
-    Every method that returns images raises `PicturesMissing` where there are none (see `why_not`), or where the image
-    itself was removed.
+    All methods raise `PicturesMissing` if the images are not available (see `why_not`).
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -33,7 +32,7 @@ class Pictures:
 
     @cached_property
     def why_not(self) -> str:
-        """Why there are no images, in one sentence; empty if there are images."""
+        """Why the run has no images, as a sentence; empty if it has images."""
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:

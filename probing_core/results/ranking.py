@@ -1,4 +1,4 @@
-"""Models of a run ranked by a score, and which of them differ significantly from the best."""
+"""Rankings of the models of a run by a score, with tests against the best model."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ PAGE_FLIPS = 10_000
 
 
 def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Rank the models of ``run`` by score, best first; without ``baselines``, only encoders trained on images.
+    """Rank the models of ``run`` by a score, best first; without ``baselines``, only models trained on images.
 
-    Models that differ only in their seed (``zoo/mae``, ``zoo/mae@seed=1``) share the place of the first seed. The other
-    seeds are directly below it. They are compared with no model and do not change the ranking.
+    Models that only differ in the seed (``zoo/mae``, ``zoo/mae@seed=1``) have one place, by the first seed. Additional
+    seeds are directly below it, are not compared and do not change the ranking.
 
-    Columns: ``model``, ``seed_of`` (the model of which this one is a different seed; empty for a model with a place),
+    Columns: ``model``, ``seed_of`` (the model of an additional seed; empty for models with a place),
     ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
     ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
     ``apart`` (bool).
@@ -75,7 +75,7 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFra
 
 
 def standing(row: Any) -> str:
-    """Return how the model of a row of `leaderboard`, except the first, compares with the best model, as text."""
+    """Return the comparison of the model of a row of `leaderboard`, except the first, with the best one, as text."""
     if row.seed_of:
         return "additional seed"
     if not np.isfinite(row.p):
@@ -86,11 +86,11 @@ def standing(row: Any) -> str:
 
 
 def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
-    """Return how each model of ``every`` compares with the best model of ``board``, as text.
+    """Return the comparison of each model of ``every`` with the best one of ``board``, as text.
 
     Args:
-        every: ``model``; models that are not on ``board`` are baselines, which it does not rank.
-        board: of `leaderboard`, not empty.
+        every: ``model``; models that are not in ``board`` are baselines.
+        board: a `leaderboard` that is not empty.
     """
     first = "best" if is_baseline(board["model"]).any() else "best encoder"
     ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: first}
@@ -142,7 +142,7 @@ def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
-    """Return the scores by which the models of ``run`` are ranked, with the facts about each model."""
+    """Return the scores that rank the models of ``run``, with the columns of each model."""
     rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
     if "model" not in rows:
         return rows

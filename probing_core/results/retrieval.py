@@ -1,4 +1,4 @@
-"""Retrieval in a run: recall of originals and of copies, and the ranking of models for each use."""
+"""Results on retrieval: recall of originals, recall of copies, and the best models for each task."""
 
 from __future__ import annotations
 
@@ -32,18 +32,17 @@ MAX_LOST = 0.5
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
-    """Order the models by what a use needs, best first.
+    """Rank the models by a task of the table of uses, best first.
 
-    Models that differ only in their seed share one place, as on the leaderboard: additional seeds are directly below it
-    and are compared with no model.
+    Models that only differ in the seed have one place, as in `leaderboard`. Additional seeds are directly below it and
+    are not compared.
 
-    Columns: ``model``, ``seed_of`` (the model of which this is a different seed) and ``value``; ``low`` and ``high``
-    of the best model alone, since pages wait for them; ``p`` of the difference to the best model (paired sign flips by
-    photograph, adjusted for all pairs; NaN if it was not compared) and ``apart`` (bool). Empty where the run has not
-    measured it.
+    Columns: ``model``, ``seed_of`` (the model of an additional seed), ``value``, ``low`` and ``high`` (only for the
+    best model, to save time; otherwise NaN), and compared with the best model ``p`` (paired sign flips by photograph,
+    adjusted for all pairs; NaN if not compared) and ``apart`` (bool). Empty if the run has not measured the task.
 
     Args:
-        learned: whether baselines, which were not trained on images, are left out.
+        learned: whether baselines are left out.
     """
     rows = pick(run.table(layout.table_path("uses")), use=use)
     if learned and not rows.empty:
@@ -76,11 +75,10 @@ def originals(run: RunTables) -> pd.DataFrame:
 
 
 def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
-    """Return the threshold of each model, and which transformations a copy survives there.
+    """Return the threshold of each model, and the transformations that it is robust to.
 
-    Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (names of transformations by commas), and
-    ``kept``, the mean fraction of copies above the threshold, largest first. Without an interval, the fraction itself
-    decides.
+    Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (comma-separated transformations), and
+    ``kept``, the mean recall of copies, highest first. Without an interval, the recall is compared with the limits.
     """
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
@@ -126,11 +124,11 @@ class Near:
     """Neighbors of an image in a gallery.
 
     Attributes:
-        rows: (k,) positions in the gallery, nearest first; the number of its rows stands for an image that was added.
-        cosines: (k,) of these.
+        rows: (k,) positions in the gallery, nearest first; the position of an added image is the size of the gallery.
+        cosines: (k,) similarities.
         original: position of the original in the gallery, as in ``rows``.
-        cosine: of the original.
-        place: of the original, from 1; images that are equally near come first.
+        cosine: similarity to the original.
+        place: rank of the original, from 1; ties count against it.
         size: number of images in the gallery.
     """
 
@@ -152,10 +150,10 @@ class Near:
 
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
-    """Search an image among the rows (N, D) of ``gallery`` by the cosine, as the tables of retrieval do.
+    """Search an image among the rows (N, D) of ``gallery`` by cosine similarity, as in the tables of retrieval.
 
     Args:
-        query: (D,) its embedding.
+        query: (D,) embedding of the image.
         original: position of its original in the gallery, or the embedding (D,) of an original that is added to it.
     """
     direction = directions(query[None])[0]
@@ -174,8 +172,7 @@ def clean_samples(run: RunTables) -> np.ndarray:
 
 
 def gallery(run: RunTables) -> np.ndarray:
-    """Return the samples among which the tables of retrieval search: the clean sample of each test image, or of
-    each image for a run without a test split."""
+    """Return the gallery of the tables of retrieval: one clean sample per test image, or per image without splits."""
     clean = clean_samples(run)
     tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
     return clean[tested] if tested.any() else clean

@@ -101,10 +101,10 @@ class RunTables:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of all files of the run: the key of everything that is cached about it.
+        """A digest of all files of the run, which is the key of cached data.
 
-        It describes the files as this object knows them. Files that a different process has written since do not change
-        it, because old contents would then be shown for new files.
+        It covers the files that this object knows, not the files that a different process has entered since. Otherwise
+        data of old files would be shown for new ones.
         """
         return self.store.state()
 
@@ -125,7 +125,7 @@ class RunTables:
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can predict for new images: the model and its probe are available."""
+        """Names of the models that can predict for new images: the model and its deployment probe are available."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -140,8 +140,8 @@ class RunTables:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """One row per transformed image, N in all: ``sample`` (its position), ``image_id``, ``transform``, ``group``,
-        ``strength`` in the transform's unit, ``repetition``, ``draw``, and how far it is from the clean view."""
+        """One row per sample, N in total: ``sample`` (position), ``image_id``, ``transform``, ``group``, ``strength``,
+        ``repetition``, ``draw``, and differences from the clean crop."""
         return self.table(layout.SAMPLES)
 
     @cached_property
@@ -210,7 +210,7 @@ class RunTables:
         """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has none.
 
         Args:
-            reading: ``done`` (the transformation: the mean of each image's samples is subtracted) or ``everything``.
+            reading: projection: ``done`` (effects of transformations) or ``everything`` (full embedding).
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table
@@ -223,13 +223,13 @@ class RunTables:
         """Return for each tested sample the samples of other photographs whose embeddings by ``model`` are nearest.
 
         Args:
-            reading: as in `map`.
-            repetition: whose samples are returned, with neighbors within it; by default, or if the run keeps none of
-                it, all.
+            reading: projection, as in `map`.
+            repetition: repetition of the samples and their neighbors; by default, or if the run has no neighbors within
+                it, all repetitions.
 
         Returns:
-            ``sample`` and ``near_1`` to ``near_5``, samples, nearest first, -1 where there are fewer; None where the
-            run has no such table.
+            ``sample`` and ``near_1`` to ``near_5``, nearest first, -1 if there are fewer; None if the run has no such
+            table.
         """
         table = self.table(neighbors_path(model, reading))
         if table.empty:
@@ -251,7 +251,7 @@ class RunTables:
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return the embeddings as rows that are read on access, or None where the run has none."""
+        """Return the same embeddings, read on access."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
@@ -318,7 +318,7 @@ class RunTables:
         return probabilities
 
     def linear_probe(self, model: str, name: str) -> LinearProbe:
-        """Return the linear probe called ``name`` of a model: of a task, or a calibrated one.
+        """Return the linear probe called ``name`` of a model: the probe of a task, or a calibrated one.
 
         Raises:
             UnknownName: the run has no such model.
@@ -363,11 +363,11 @@ class RunTables:
 
     @cached_property
     def pictures(self) -> Pictures:
-        """Views of samples, recomputed from the corpus if it is available."""
+        """Images of samples, recomputed from the corpus if it is on this machine."""
         return Pictures(self.recipe)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
-        """Recompute, from the corpus, the view of one sample before and after its transform.
+        """Recompute the view of a sample before and after its transformation from the corpus.
 
         Raises:
             PicturesMissing: the corpus is not on this machine, or has changed.

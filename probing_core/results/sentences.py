@@ -184,7 +184,7 @@ def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
-    """Return the models ranked by a use, and the encoders alone if a baseline is the best; no empty table."""
+    """Return the ranking by a task and, if a baseline is the best, the ranking of encoders; no empty rankings."""
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
     return [ranking for ranking in (board, *([ordered(run, use, learned=True)] if leads else [])) if not ranking.empty]

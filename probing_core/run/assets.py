@@ -305,7 +305,7 @@ class InputFiles(Files):
 
 class UnitWriter:
     """Writes the units of one partition. A unit is a file that survives a kill until all units are complete; it is
-    valid while it has the cache key of the partition.
+    valid if it has the cache key of the partition.
 
     Attributes:
         files, context: arguments of the function of an asset.

@@ -189,7 +189,7 @@ class Plan:
         return self.state(partition) in (State.LEFT_OUT, State.UNAVAILABLE)
 
     def pending(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Return the ``partitions`` that are missing or stale."""
+        """Return the missing and stale ``partitions``."""
         return [partition for partition in partitions if self.state(partition) in (State.MISSING, State.STALE)]
 
     def missing_units(self, partition: Partition, count: int) -> list[int]:
@@ -208,7 +208,7 @@ class Plan:
     def materialize(
         self, partitions: Sequence[Partition], report: Callable[[Partition], None] = lambda partition: None
     ) -> None:
-        """Compute the ``partitions`` that are missing or stale; ``report`` is called before each.
+        """Compute the missing and stale ``partitions``; ``report`` is called with each before it is computed.
 
         Raises:
             BadRun: a dependency is missing.
@@ -322,7 +322,7 @@ def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
 
 
 def _state_of(entries: Iterable[Entry]) -> State:
-    """Return the state of a partition all of whose entries are current; the first entry is of its main file."""
+    """Return the state of a partition whose entries are all current; the first entry is the main file."""
     states = [entry.get("state") for entry in entries]
     if LEFT_OUT in states:
         return State.LEFT_OUT

@@ -566,8 +566,8 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     """Measure the kinds of work of a run.
 
     Returns:
-        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, and the
-        download of all models.
+        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, whether
+        an accelerator embeds, and the download of all models.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     views: Mapping[str, float] = VIEWS

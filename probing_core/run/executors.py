@@ -24,7 +24,7 @@ class Executor(Protocol):
         """Close the models and free their memory."""
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Do the jobs, grouped by unit; yield what was written for each unit, in any order."""
+        """Embed units, given as lists of jobs; yield the written files of each, in any order."""
 
 
 @contextmanager

@@ -69,11 +69,10 @@ def read_reference_sets(store: Files) -> ReferenceSets:
 
 
 def has_scored_views(store: Files, model: str) -> bool:
-    """Return whether there are scored views of ``model``, or of the detector, that its current probe made.
+    """Return whether there are scored views of ``model``, or of the detector, by its current probe.
 
-    Scored views of a different probe would calibrate it wrongly. They remain if a run was stopped before it computed
-    its own, or is based on a run with a different probe. If the manifest does not name the probe, they count as its
-    own.
+    Views of a different probe would calibrate it incorrectly. They remain if a run was stopped before it computed its
+    own views, or was copied from a run with a different probe. Views without a known probe are assumed to be current.
     """
     path = scored_views_path(model)
     if not store.has(path):

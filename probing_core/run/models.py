@@ -107,7 +107,7 @@ def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the same embeddings as rows that are read on access."""
+    """Return the same embeddings, read on access."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 

@@ -1,5 +1,5 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each materializes its assets that are
-missing or stale; `probing_core.run.definitions` lists all assets."""
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each materializes its missing and stale assets;
+`probing_core.run.definitions` lists all assets."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _is_missing_embeddings(plan: Plan) -> bool:
 
 
 def _outdated_samples(plan: Plan) -> str:
-    """Return a warning if models join a copy of a run whose samples were computed by different code."""
+    """Return a warning if models are added to a copy of a run whose samples were computed by different code."""
     outdated = [
         partition.path for partition in plan.select(EMBED) if not partition.is_folder and plan.is_outdated(partition)
     ]

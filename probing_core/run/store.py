@@ -371,7 +371,7 @@ class Store(RunFiles):
         return damage_sentences(self.damaged(), self.foreign())
 
     def clean(self) -> None:
-        """Remove files that processes were writing when they ended; files of processes that still write stay."""
+        """Remove temporary files of processes that have ended."""
         for path in self.root.rglob(f"*{TEMPORARY}"):
             if is_abandoned(path):
                 path.unlink(missing_ok=True)

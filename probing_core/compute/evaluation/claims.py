@@ -57,7 +57,7 @@ def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def models_of_claims(models: Sequence[str]) -> list[str]:
-    """Return the ``models`` that have a role or take part in an ablation; none where no model has a role."""
+    """Return the ``models`` that have a role or are part of an ablation; none if no model has a role."""
     sets = roles_by_set(models)
     if not sets:
         return []
@@ -125,10 +125,10 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
-    """Return role -> the ``models`` that have it in the set ``role_set``.
+    """Return role -> the ``models`` with this role in the set ``role_set``.
 
-    Other weights (``@weights=``, ``@seed=``) count as a different training of the same encoder. Other layers and
-    poolings are left out.
+    A model with different weights (``@weights=``, ``@seed=``) is an additional training. Models with a different layer
+    or pooling have no role.
     """
     plain = {name: parse(name) for name in models}
     roles = {

@@ -1,4 +1,4 @@
-"""The machine's cores and memory: threads of numerical libraries, and pools that decode and measure images."""
+"""Cores and memory of the machine: threads of numerical libraries, and pools that decode and measure images."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in its caller's thread, in the whole process: its own threads would compete with threads that work on
-    other images."""
+    """Run OpenCV in the thread of its caller, in the whole process: its threads would compete with threads for other
+    images."""
     import cv2
 
     before = cv2.getNumThreads()
@@ -87,8 +87,7 @@ def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Start ``count`` threads in each of which PyTorch computes on one core, with `opencv_on_one_thread`: more cores
-    would not speed up an image."""
+    """Start ``count`` threads, each with PyTorch on one core and `opencv_on_one_thread`: more cores would not help."""
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 

@@ -62,7 +62,7 @@ class NoWorker(ProbingError):
 class Workers(Executor):
     """An executor that computes items in ``count`` processes; functions take one item.
 
-    Functions that cannot be sent to another process, such as functions of a notebook, run in threads of this one.
+    Functions that cannot be sent to a different process, such as functions of a notebook, run in threads of this one.
     """
 
     def __init__(self, count: int) -> None:

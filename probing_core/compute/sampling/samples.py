@@ -27,15 +27,15 @@ from probing_core.transforms.view import cut_pair, source_side
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Parameters by which samples are made of a corpus; the same design gives the same samples.
+    """Parameters of the samples of a corpus; the same design gives the same samples.
 
     Attributes:
-        view: pixels of the side of the views.
-        transforms: in order, identity first.
-        seed: of every random draw.
-        repetitions: random draws of strength and noise per image and transform.
-        limit: number of images before transforms; None for all.
-        threads: that compute images; their number does not change the images.
+        view: side of the views in pixels.
+        transforms: transformations in order, identity first.
+        seed: random seed.
+        repetitions: number of random draws of strength and noise per image and transformation.
+        limit: maximum number of images before transformation; None for all.
+        threads: number of threads, which does not affect the samples.
     """
 
     view: int
@@ -187,11 +187,11 @@ def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
 
 
 class SamplePlan:
-    """The samples of a run of at least one image, without the columns that are measured on the images.
+    """The samples of a run with at least one image, without the columns that are measured on the images.
 
-    Every image gets every transform except those of the far tier: no probe learns from them, and the networks that make
-    them are slow, so `FAR_IMAGES` tested images get them, in the first repetition. Rows are made on demand, so that the
-    plan takes the memory of its images and not of their samples.
+    Every image gets every transformation except unseen styles: no probe is trained on them, and their networks are
+    slow, so only `FAR_IMAGES` test images get them, in the first repetition. Rows are computed on demand, so the memory
+    of the plan depends on the number of images, not of samples.
     """
 
     def __init__(self, design: Design, images: pd.DataFrame) -> None:

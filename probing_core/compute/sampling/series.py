@@ -1,14 +1,14 @@
-"""Making of samples: the main ones, and series of some images in many additional versions.
+"""Computation of samples: the main samples, and series with additional versions of some images.
 
-- ``strength``: some tested images under every transformation at several strengths, from fainter ones than any probe
-  learns from to the strongest, with the same randomness at all of them.
-- ``rendering``: some images of every split as other programs store them, clean and under other
-  implementations of the same transformations (`probing_core.transforms.alternatives`), from which deployment probes
-  learn and choose too.
-- ``layers``: some images of every split as in the main samples, and more clean images, for which every block of a
+- ``strength``: some test images under every transformation at several strengths, from weaker ones than in training to
+  the strongest, with the same randomness at all strengths.
+- ``rendering``: some images of every split as other programs store them, clean and under other implementations of the
+  same transformations (`probing_core.transforms.alternatives`). Deployment probes are also trained and validated on
+  them.
+- ``layers``: some images of every split as in the main samples, and more of them clean, for which every block of a
   network is embedded.
 
-A run has them if it is evaluated by its splits. They are made and embedded in units like the main samples.
+A run has these series if it is evaluated by its splits. They are computed and embedded in units like the main samples.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def rendered(design: Design) -> list[Transform]:
-    """Return the transforms in the rendering series: all that probes learn, if any has an alternative implementation.
+    """Return the transformations in the rendering series: all in training, if any has an alternative implementation.
 
-    Those without one, and identity, are made from the same images: otherwise the way in which an image was reduced
-    to the view would separate them from the others.
+    Transformations without an alternative, and identity, start from the same images. Otherwise the resizing of an image
+    would separate them from the others.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
@@ -96,9 +96,9 @@ def strengths_of(transform: Transform) -> list[float]:
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
     """Return the samples of a series, image by image, without the columns that are measured on the images.
 
-    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, then those that
-    name the version: ``transform``, ``group`` and, in strengths, ``strength``, ``position`` (0 the weakest documented,
-    1 the strongest, below 0 fainter).
+    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, and for the
+    version ``transform``, ``group`` and, in the strength series, ``strength`` and ``position`` (0 for the weakest
+    documented strength, 1 for the strongest, below 0 for weaker ones).
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))
@@ -137,7 +137,7 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_samples(
     series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Compute the images of ``planned`` (whole images of ``series``), and its rows with the columns measured on it."""
+    """Compute the images of ``planned`` (whole images of ``series``), and its rows with their measured columns."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     versions = [

@@ -34,8 +34,8 @@ class Sweep:
     Attributes:
         rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
             ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        false_positives: image_id x transform, the fraction of the clean versions of the image for which the
-            transformation was more probable than identity.
+        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
+            more probable than identity.
         note: remark on the fit of the probe.
     """
 

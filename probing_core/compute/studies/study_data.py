@@ -46,7 +46,7 @@ class Crossed:
     """Photographs crossed with transformations: one image of each photograph under every transformation.
 
     Attributes:
-        images: one row per photograph, of one of its images: ``image_id``, ``base_id``, ``label``.
+        images: one row per photograph, for one of its images: ``image_id``, ``base_id``, ``label``.
         X: (P, T, R, D) embeddings under T transformations, identity first, in R repetitions.
     """
 
@@ -78,11 +78,11 @@ def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.Da
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """Transformed test images searched among the clean ones.
+    """Search of transformed test images among the clean ones.
 
     Attributes:
-        rows: of the samples that are the queries.
-        ahead: (Q,) number of other images that are at least as near as the original.
+        rows: rows of the queries in the table of samples.
+        ahead: (Q,) number of other images that are at least as similar as the original.
         gallery: number of clean test images.
     """
 
@@ -98,9 +98,9 @@ class Copies:
     Attributes:
         pairs: number of pairs of unrelated photographs.
         thresholds: false-positive rate -> the cosine that this fraction of unrelated pairs exceeds, with its interval.
-        rows: of transformed test images, and of their second clean version.
-        cosines: (n,) of each to its original.
-        chosen, images: number of clean images whose pairs were compared, and of all clean images.
+        rows: rows of transformed test images, and of their second clean version.
+        cosines: (n,) cosine of each to its original.
+        chosen, images: numbers of clean images whose pairs were compared, and of all clean images.
     """
 
     pairs: int
@@ -207,8 +207,7 @@ class StudiedModel(ModelSamples):
         return self.retrieve(self._queries.rows, self._queries.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Search the clean test images, read by blocks, with embeddings ``X`` (n, D) of transformed images,
-        ``rows``."""
+        """Search the clean test images, read in blocks, with embeddings ``X`` (n, D) of the transformed ``rows``."""
         s = self.samples
         is_gallery = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(is_gallery)

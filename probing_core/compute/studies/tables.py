@@ -207,8 +207,7 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     """Return recall by transformation, at the strengths of the main samples (``strength`` is NaN) and at each strength
     of the series.
 
-    The recall of identity is measured on its second draw. It shows what the sub-pixel warp of every view costs, and is
-    the upper bound for all transformations.
+    The recall of identity is for its second draw: the effect of the sub-pixel warp, and the upper bound of the others.
     """
     data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, transforms = [], retrieved.rows["transform"].to_numpy()
@@ -319,10 +318,10 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
 
 
 def _content(data: StudiedModel) -> pd.DataFrame:
-    """Classify test photographs by the nearest of the train split under random transformations.
+    """Classify test photographs by the nearest train photographs with random appearance.
 
-    Ten neighbors vote where every class has as many photographs, else the nearest alone counts, as Ramos et al. do for
-    classes of many and of few images.
+    Ten neighbors vote if every class has as many photographs, otherwise only the nearest one counts (as in Ramos et al.
+    for large and small classes).
     """
     labels = content_labels(data.images)
     if not labels:

@@ -47,12 +47,12 @@ class Fold:
 
     Attributes:
         name: ``split``, or ``fold-1`` to ``fold-5``.
-        train: (n,) to learn from.
-        val: (m,) for the validation loss, by which the penalty is chosen where there are several. In cross-validation,
-            where there is one, the samples of ``test`` whose transform is learned.
-        test: (k,) to predict.
-        penalties: to choose from.
-        note: how many samples are learned from, where there are more; shown with each score.
+        train: (n,) training samples.
+        val: (m,) samples for the validation loss, which selects the penalty if there are several. In cross-validation,
+            with one penalty: the samples of ``test`` whose transformation is in training.
+        test: (k,) samples to predict.
+        penalties: penalty grid.
+        note: number of training samples, if not all are used; shown with each score.
     """
 
     name: str
@@ -195,14 +195,14 @@ def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """The parts of live answers, and the answers about samples that the probe did not learn from.
+    """The deployment probe with its calibration, and held-out answers for the samples.
 
     Attributes:
-        probe: learned from all photographs, at its temperature, with the same prior for each group.
-        posterior: turns its edit score into the probability that an image was edited.
-        altered, named: (N,) for each sample by probes that did not learn from its photograph: this probability, and the
-            position of the most probable class if it was edited; NaN and -1 for samples that take no part.
-        facts: how the probe was fitted.
+        probe: probe trained on all photographs, at its temperature, with the same prior for each group.
+        posterior: maps the edit score to the probability that an image was edited.
+        altered, named: (N,) answers for each sample by probes that were not trained on its photograph: this
+            probability, and the position of the most probable class of an edited image; NaN and -1 for other samples.
+        facts: fit statistics of the probe.
     """
 
     probe: LinearProbe
@@ -213,19 +213,19 @@ class Deployment:
 
 
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
-    """Fit the probe of live answers, and calibrate it.
+    """Fit and calibrate the probe for new images.
 
-    A probe that is best on the bank's own samples of other photographs is not best for transformations by other
-    programs. So the penalty is the one with which a probe of the train split predicts the renderings of the val split
-    best. Then five probes of that penalty each learn from four fifths of all photographs of the run, whatever their
-    split, and predict the others: these answers decide the temperature and the two numbers of `Posterior`. The probe
-    that is kept learns from all photographs. All samples of a class weigh the same. The bank's own samples are those of
-    the first repetition, since users bring images that the bank did not make. Embeddings without negative numbers may
-    enter as square roots, where those predict the renderings better.
+    The best probe for samples of the bank is not the best for images that other programs edited. So the penalty is
+    chosen by the predictions for the renderings of the val split, with probes trained on the train split. Then five
+    probes with this penalty are each trained on four fifths of all photographs of the run, in any split, and predict
+    the others: these answers determine the temperature and the two numbers of `Posterior`. The final probe is trained
+    on all photographs. All samples of a class have the same weight, and only the first repetition of the bank is used,
+    because users upload images that other programs edited. Embeddings without negative values are replaced with their
+    square roots if these predict the renderings better.
 
     Args:
-        folds: of the main samples: one for a corpus with splits, or those of cross-validation.
-        probes: one for each fold; a run without splits uses them.
+        folds: folds of the main samples: one for a corpus with splits, or the folds of cross-validation.
+        probes: one probe for each fold, for runs without splits.
     """
     inputs = SamplesAndRenderings.of(data, task)
     if len(folds) == 1:
@@ -353,7 +353,7 @@ def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with the facts that ``choosing``, one for each fold, found on held-out images."""
+    """Return ``fitted`` with the fit statistics of ``choosing``, one probe for each fold, on held-out images."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -374,8 +374,8 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
 def group_prior(groups: Sequence[str]) -> np.ndarray:
     """Return (K,) the prior of the classes, equal for all groups.
 
-    If classes had equal priors, 30 of 31 images would be expected to be transformed, and groups with many members would
-    be named more often.
+    With equal priors of classes, 30 of 31 images would be expected to be edited, and groups with many members would be
+    predicted more often.
     """
     members = np.array([groups.count(group) for group in groups])
     return 1 / (members * len(set(groups)))
@@ -442,11 +442,11 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 
 
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
-    """Return the probe of clean images with its predictions and, if ``oracles``, those of the oracles.
+    """Return the content probe for clean images with its predictions and, if ``oracles``, with predictions of oracles.
 
-    The probe is tested on clean and on transformed images. Oracles, one for each transform, learn from images with that
-    transform. Where the probe fails and the oracle does not, a transform has moved the content in the
-    embedding; where both fail, it has removed it.
+    The probe is tested on clean and on transformed images. Each oracle is trained on images with one transformation. If
+    the probe fails and the oracle does not, the transformation has moved the content in the embedding; if both fail, it
+    has removed the content.
     """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
