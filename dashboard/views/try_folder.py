@@ -62,7 +62,9 @@ def show() -> None:
         if able:
             _form(able)
         else:
-            messages.empty("No run has a detector of edits. A run with calibration photographs has one.")
+            messages.empty(
+                "No run has a detector of edits. A run with calibration photographs has one, such as the reference run."
+            )
     with results:
         _scans()
 

@@ -150,7 +150,7 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
         assert "root:" not in words
     assert main(["run", "--out", str(tmp_path / "run"), "--models", name, "--estimate"]) == 2, "as its button measures"
     words = capsys.readouterr().err
-    assert re.search(r"There is no model|has no model|is not on disk|no folder", words), words
+    assert re.search(r"is not a known model|has no model|is not on disk|no folder", words), words
     assert "root:" not in words
 
 

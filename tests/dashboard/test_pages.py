@@ -44,7 +44,7 @@ def test_shows_what_to_do_without_a_run(open_app, page):
     app = open_app(page, run=None)
     assert not app.exception
     assert [title.value for title in app.title] == [QUESTIONS[page]]
-    assert ("make demo" in texts(app)) == (page not in WITHOUT_A_RUN)
+    assert ("There are no results yet" in texts(app)) == (page not in WITHOUT_A_RUN)
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -115,7 +115,7 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
     app = open_app("Generalization", model="nonsense")
     (warned,) = [warning.value.replace("\\", "") for warning in app.warning]
     shown = label(app, "selectbox", "Model").value
-    assert warned == f"The link asks for Model 'nonsense', which is not here. The page opened with '{shown}'."
+    assert warned == f"The link asks for Model 'nonsense', which is not available here. The page opened with '{shown}'."
     app.selectbox(key="model").set_value("baseline/pixels").run()
     assert app.warning, "as long as the page is open"
     assert not app.switch_page(PAGES["Methods"]).run().warning, "another page does not speak of it"

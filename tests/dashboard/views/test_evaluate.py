@@ -95,12 +95,12 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
 @pytest.mark.parametrize(
     ("asked", "button", "missing"),
     [
-        ({"rank_model": "onnx:/no/such/file.onnx"}, "Rank my model", "no file '/no/such/file.onnx'"),
+        ({"rank_model": "onnx:/no/such/file.onnx"}, "Rank my model", "the file '/no/such/file.onnx' does not exist"),
         ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Rank my model", "'/no/such.pt' does not exist"),
         ({"rank_model": "timm:resnet99"}, "Rank my model", "no model 'resnet99'"),
         ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start run", "'/no/such/folder' does not exist"),
         ({"new_name": "mine", "new_corpus": "photoes"}, "Start run", "Give the path of a folder"),
-        ({"new_name": "mine", "new_models": "onnx:/no/x.onnx"}, "Start run", "no file '/no/x.onnx'"),
+        ({"new_name": "mine", "new_models": "onnx:/no/x.onnx"}, "Start run", "the file '/no/x.onnx' does not exist"),
     ],
 )
 def test_nothing_starts_where_a_file_that_is_named_is_missing(open_app, monkeypatch, made_run, asked, button, missing):
