@@ -18,7 +18,7 @@ from probing_core.models import parse
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.results.run import Run, open_run
-from probing_core.run.estimate import ALONG, fits_s
+from probing_core.run.estimate import PENALTY_GRID_COST, fits_s
 
 Result = TypeVar("Result")
 
@@ -92,7 +92,7 @@ def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
     classes = scored.table["transform"].nunique()
     learned = int((scored.table["split"] == "train").sum())
     image_s = (making / cores() + embedding) / len(images)
-    return image_s * len(scored) + fits_s(learned, X.shape[1], classes, penalties=ALONG), X.shape[1]
+    return image_s * len(scored) + fits_s(learned, X.shape[1], classes, penalties=PENALTY_GRID_COST), X.shape[1]
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

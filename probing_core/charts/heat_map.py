@@ -15,8 +15,11 @@ from probing_core.charts.theme import Theme
 CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
-TITLE_PX, CHARACTER_PX = 40, 4
-"""Height of a slanted title in pixels: of an empty title, and of each character."""
+EMPTY_TITLE_PX = 40
+"""Height of an empty slanted title in pixels."""
+
+TITLE_CHARACTER_PX = 4
+"""Additional height of a slanted title in pixels, per character."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def heat_map(
             line = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": top - 0.5, "y1": top - 0.5}
             shapes.append(line | {"type": "line", "line": {"color": theme.text, "width": 1}})
         top += count
-    above = TITLE_PX + CHARACTER_PX * max(map(len, texts.columns))
+    above = EMPTY_TITLE_PX + TITLE_CHARACTER_PX * max(map(len, texts.columns))
     return base_figure(
         theme,
         above + CELL_ROW_PX * rows + MARGIN["b"],

@@ -11,7 +11,8 @@ from pathlib import Path
 from probing_core.cli.shared import natural
 from probing_core.errors import BadConfig
 
-THIS_MACHINE, EVERY_ADDRESS = "127.0.0.1", "0.0.0.0"
+THIS_MACHINE = "127.0.0.1"
+EVERY_ADDRESS = "0.0.0.0"
 
 EXAMPLE = "probing demo --port 8502"
 

@@ -273,14 +273,24 @@ def _calculating(plan: Plan) -> Iterator[Step]:
 
 NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in PROJECTIONS}
 
-FIT_S, SPAN_S, PASS_S, METRIC_S = 0.05, 3e-10, 1.27e-8, 1.2e-10
-"""Seconds of fitting a linear probe: fixed; the projection onto the span of rows that are fewer than dimensions, per
-rows² × dimensions; the optimizer at one penalty, per row × dimension × class; and its metric, per dimensions² × (rows +
-dimensions)."""
+FIT_S = 0.05
+"""Seconds of fitting a linear probe of any size."""
 
-ALONG, ALONG_FEW = 5.0, 2.25
+SPAN_S = 3e-10
+"""Seconds of the projection onto the span of rows that are fewer than dimensions, per rows² × dimensions."""
+
+PASS_S = 1.27e-8
+"""Seconds of the optimizer at one penalty, per row × dimension × class."""
+
+METRIC_S = 1.2e-10
+"""Seconds of the metric of the optimizer, per dimensions² × (rows + dimensions)."""
+
+PENALTY_GRID_COST = 5.0
 """Cost of a grid of penalties as a multiple of one penalty, which is less than their number because each fit starts
-near its solution. The second one is for content probes, which have few rows, and for studies, which use every second
+near its solution."""
+
+SHORT_GRID_COST = 2.25
+"""Cost of a grid of penalties for content probes, which have few rows, and for studies, which use every second
 penalty."""
 
 LIVE_S = 0.4
@@ -291,11 +301,20 @@ MLP_S = 1.0e-3
 VOTE_S = 2.0e-10
 """Seconds of nearest neighbors, per pair of rows and dimension."""
 
-TABLE_S, FEW_TABLE_S, PREDICTION_S = 0.2, 0.02, 2.0e-5
-"""Seconds of scoring a table of predictions, of a table with too few photographs for the bootstrap, and per row."""
+TABLE_S = 0.2
+"""Seconds of scoring a table of predictions."""
 
-STUDY_S, THRESHOLD_S = 0.1, 0.2
-"""Seconds of a study, and additional seconds per class of the study of thresholds."""
+FEW_TABLE_S = 0.02
+"""Seconds of scoring a table with too few photographs for the bootstrap."""
+
+PREDICTION_S = 2.0e-5
+"""Additional seconds of scoring a table, per row."""
+
+STUDY_S = 0.1
+"""Seconds of a study."""
+
+THRESHOLD_S = 0.2
+"""Additional seconds of the study of thresholds, per class."""
 
 STUDY_FITS = {"selectivity": 2, "layers": 6}
 """Number of probes that a study fits on `FIT_IMAGES`, by its name."""
@@ -334,12 +353,12 @@ class Calculations:
         dim = int(self._snapshot.models[partition.key["model"]]["dim"])
         if partition.asset.path == layout.quick_path(ANY_MODEL):
             rows = min(self._train, QUICK_PHOTOGRAPHS["train"]) * self._classes
-            return fits_s(rows, dim, self._classes, penalties=ALONG)
+            return fits_s(rows, dim, self._classes, penalties=PENALTY_GRID_COST)
         return self._study(name, dim) if folder.endswith("/studies") else self._probes(name, dim)
 
     def _study(self, name: str, dim: int) -> float:
         learned = min(self._train, FIT_IMAGES) * self._classes
-        fitted = fits_s(learned, dim, self._classes, STUDY_FITS.get(name, 0), ALONG_FEW)
+        fitted = fits_s(learned, dim, self._classes, STUDY_FITS.get(name, 0), SHORT_GRID_COST)
         thresholds = THRESHOLD_S * self._classes if name == "thresholds" else 0.0
         return STUDY_S + thresholds + fitted
 
@@ -350,7 +369,7 @@ class Calculations:
             return 3 * MLP_S * rows + VOTE_S * rows * tested * dim
         if task == CONTENT:  # each fit sees one transformation
             labels = len(classes_of(CONTENT, self._snapshot.transforms, self._snapshot.images))
-            return fits_s(self._train, min(self._train, dim), labels, self._classes, ALONG_FEW)
+            return fits_s(self._train, min(self._train, dim), labels, self._classes, SHORT_GRID_COST)
         rows, fine = once * self._snapshot.recipe.repetitions, task == FINE
         classes = self._classes if fine else self._groups
         learned_fraction, live_s = (1.0, LIVE_S) if fine else (2 / 3, 0.0)
@@ -358,7 +377,7 @@ class Calculations:
             return live_s + fits_s(
                 learned_fraction * rows, dim, classes, min(5, self._photographs) + (2 if fine else 1)
             )
-        path = fits_s(learned_fraction * rows, dim, classes, penalties=ALONG)
+        path = fits_s(learned_fraction * rows, dim, classes, penalties=PENALTY_GRID_COST)
         if not fine:
             return path
         # The probe for new images selects its own penalty, and is then fitted on all and on each four fifths.
@@ -367,7 +386,7 @@ class Calculations:
         return (
             live_s
             + path
-            + fits_s(first * self._train / self._images, dim, classes, penalties=ALONG)
+            + fits_s(first * self._train / self._images, dim, classes, penalties=PENALTY_GRID_COST)
             + 5 * fits_s(first, dim, classes)
         )
 
