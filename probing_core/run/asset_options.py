@@ -14,7 +14,7 @@ from probing_core.compute.evaluation.score_rows import UNSCORED_BY_OBJECTIVE
 from probing_core.compute.maps import LANDMARKS, MAP_NEIGHBORS
 from probing_core.compute.sampling.samples import Design
 from probing_core.compute.sampling.series import strengths_of, swept
-from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTY_GRID, STUDY_IMAGES
+from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES
 from probing_core.compute.training.model_samples import most_to_learn
 from probing_core.measures import MEASURES as ALL_MEASURES
 from probing_core.run.assets import Context, Option, PartitionKey
@@ -85,7 +85,7 @@ UNSCORED = Option(
 """Subsets that are not scored for models with this objective."""
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
-STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTY_GRID)])
+STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
 """Numbers of images and penalties of the studies."""
 
 MODELS = Option("models", lambda run, key: list(run.models))
