@@ -34,7 +34,7 @@ from probing_core.run.recipe import read_recipe, write_recipe
 from probing_core.run.stages import plan_of
 from probing_core.run.store import COMPLETED, Store, note_completed
 
-MAX_BYTES = 47_000_000
+MAX_BYTES = 47_500_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
 """Tables of predictions that are read for their scores only."""
