@@ -30,7 +30,6 @@ from probing_core.results.claim_sentences import (
     encoders_by_role,
     evidence_in_words,
 )
-from probing_core.results.former_claims import roles_of_scores, with_numbers, with_numbers_of_roles
 from probing_core.results.generalization import below_chance, generalization_rates
 from probing_core.run import layout
 
@@ -53,11 +52,7 @@ RANKED_CLAIM = 5
 
 def show_claims(run: Run) -> None:
     st.markdown(ABOUT_CLAIMS.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
-    contrasts, roles = (cache.table(run, path) for path in (layout.CONTRASTS, layout.ROLES))
-    claims = with_numbers(cache.table(run, layout.CLAIMS), contrasts)
-    if roles.empty:
-        roles = roles_of_scores(contrasts, run.scores)
-        claims = with_numbers_of_roles(claims, roles)
+    claims, contrasts, roles = (cache.table(run, path) for path in (layout.CLAIMS, layout.CONTRASTS, layout.ROLES))
     if claims.empty:
         for number, claim in enumerate(CLAIM_TEXTS, 1):
             st.markdown(f"{number}. {claim}")
@@ -72,8 +67,7 @@ def show_claims(run: Run) -> None:
             st.markdown(f"**{plain(title)}**")
         role_set = str(tested["set"].iloc[0])
         set_roles = summaries.pick(roles, set=role_set)
-        if len(set_roles):
-            st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(set_roles)))}.")
+        st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(set_roles)))}.")
         for row in tested.to_dict("records"):
             _line(run, row, contrasts, set_roles)
     tables.download(claims, "claims", "Data as CSV")
@@ -102,12 +96,10 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
             st.markdown(text)
         if len(of_claim):
             _differences(of_claim, key)
-        elif number == COUNTED_CLAIM and len(roles):
+        elif number == COUNTED_CLAIM:
             _identified(roles, int(row["transformations"]), key)
-        elif number == RANKED_CLAIM and len(roles):
+        elif number == RANKED_CLAIM:
             _accuracies(roles, key)
-        else:
-            messages.empty("This run has no numbers by kind of encoder for this claim. Evaluate it again to get them.")
 
 
 def _below_chance(run: Run) -> str:
@@ -144,8 +136,6 @@ def _identified(roles: pd.DataFrame, transformations: int, key: str) -> None:
         ends=(0.0, transformations + 1.0),
     )
     tables.chart(figure, key, roles, "Number of transformations that each kind of encoder identifies.")
-    if "transformations" in roles:  # from the scores of each training, not from predictions pooled over trainings
-        st.caption("Identified: the whole 95% CI of the recall is above chance for every training of the encoder.")
 
 
 def _accuracies(roles: pd.DataFrame, key: str) -> None:

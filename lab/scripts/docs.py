@@ -38,7 +38,6 @@ from probing_core.results.claim_sentences import (
     encoders_by_role,
     evidence_in_words,
 )
-from probing_core.results.former_claims import encoders_of_contrasts, with_numbers
 from probing_core.results.ranking import has_place, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
@@ -247,20 +246,16 @@ def accuracies_in_words(roles: pd.DataFrame) -> str:
 def claims_list(run: Store) -> str:
     """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
     encoders; single contrasts are on the page Models."""
-    contrasts = run.read_table(layout.CONTRASTS)
-    roles = run.read_table(layout.ROLES) if run.has(layout.ROLES) else pd.DataFrame()
+    roles = run.read_table(layout.ROLES)
     parts = []
-    for title, rows in claims_by_set(with_numbers(run.read_table(layout.CLAIMS), contrasts)).items():
-        role_set = str(rows["set"].iloc[0])
-        set_roles = summaries.pick(roles, set=role_set)
-        encoders = encoders_by_role(set_roles) if len(set_roles) else encoders_of_contrasts(role_set, contrasts)
-        named = "; ".join(f"{role}: {', '.join(models)}" for role, models in encoders.items())
+    for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
+        set_roles = summaries.pick(roles, set=str(rows["set"].iloc[0]))
+        named = "; ".join(f"{role}: {', '.join(models)}" for role, models in encoders_by_role(set_roles).items())
         lines = [
             f"{row['claim']}. {claim_in_words(row)} **{result_in_words(row)}** {evidence_in_words(row)}".rstrip()
             for row in rows.to_dict("records")
         ]
-        if len(set_roles):
-            lines[-1] += f" {accuracies_in_words(set_roles)}"
+        lines[-1] += f" {accuracies_in_words(set_roles)}"
         parts.append("\n".join([f"{title} ({named}):", "", *lines]))
     return "\n\n".join(parts)
 

@@ -23,7 +23,6 @@ from probing_core.measures.notation import model_title, transform_title
 from probing_core.paths import reference_run
 from probing_core.results import Run
 from probing_core.results.claim_sentences import claim_in_words, result_in_words
-from probing_core.results.former_claims import with_numbers
 from probing_core.run.layout import table_path
 
 T = TypeVar("T")
@@ -310,7 +309,7 @@ def shift(tables: Tables, rng: np.random.Generator) -> Question:
 
 
 def claim(tables: Tables, rng: np.random.Generator) -> Question:
-    rows = with_numbers(tables.table("claims"), tables.table("contrasts"))
+    rows = tables.table("claims")
     row = rows[rows["set"] == rows["set"].iloc[0]].iloc[int(rng.integers(rows["claim"].nunique()))]
     return Question(f"Is the claim '{claim_in_words(row)}' supported here?", result_in_words(row))
 

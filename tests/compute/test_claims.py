@@ -41,7 +41,6 @@ from probing_core.models import encoders_of
 from probing_core.models.base import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
-from probing_core.results.former_claims import with_numbers
 from probing_core.run import evaluate, layout
 from probing_core.run.columns import SampleTable
 from probing_core.run.recipe import load_transforms, read_recipe
@@ -287,11 +286,8 @@ def test_the_shipped_results_are_those_of_the_shipped_predictions():
     plan = plan_of(store)
     again = evaluate.claims.function(*plan.arguments(plan.partitions[layout.CLAIMS]))
     assert set(again) == {layout.table_path(name) for name in TABLES}
-    for path in (layout.CONTRASTS, layout.ABLATIONS):
+    for path in again:
         pd.testing.assert_frame_equal(again[path], store.read_table(path))
-    shipped = with_numbers(store.read_table(layout.CLAIMS), store.read_table(layout.CONTRASTS))
-    numbers = ["set", "claim", "result", "contrasts", "tested", "above", "below"]
-    pd.testing.assert_frame_equal(again[layout.CLAIMS][numbers], shipped[numbers], check_dtype=False)
     encoders = again[layout.ROLES].set_index("role")["encoders"]
     assert encoders["CLIP"] == "zoo/clip-plain, zoo/clip-plain@seed=1"
     assert set(again[layout.CLAIMS]["missing"]) == {""}

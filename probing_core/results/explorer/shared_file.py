@@ -41,7 +41,6 @@ from probing_core.results.explorer.data import (
     source,
 )
 from probing_core.results.explorer.public_names import public_names
-from probing_core.results.former_claims import with_numbers
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run_tables import RunTables
@@ -437,7 +436,7 @@ def _board_row(row: Any, name: str, title: str, against: str, pale: bool) -> str
 
 def _claims(run: RunTables) -> str:
     contrasts = run.table(layout.CONTRASTS)
-    table = with_numbers(run.table(layout.CLAIMS), contrasts)
+    table = run.table(layout.CLAIMS)
     if table.empty:
         return ""
     parts = []
