@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import numpy as np
 import pandas as pd
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -292,8 +291,10 @@ def layer_table(run: Run) -> str:
     every = every[every["base"].isin(with_place(every["base"]))]
     cells: dict[str, list[str]] = {}
     for best in best_layers(every).itertuples():
-        interval = f" ({in_points(best.difference_low)} to {in_points(best.difference_high)})"
-        difference = in_points(best.difference) + (interval if np.isfinite(best.difference_low) else "")
+        interval = f"{in_points(best.difference_low)} to {in_points(best.difference_high)}"
+        difference = f"{in_points(best.difference)} ({interval})"
+        if best.layer == best.layers:  # compared with itself
+            difference = "\N{EN DASH}"
         cells.setdefault(str(best.base), []).extend([f"{best.layer} of {best.layers}", difference])
     titles = [title for name in ("transformations", "content") for title in (f"layer for {name}", "difference")]
     return markdown_table(["model", *titles], [[code(base), *scores] for base, scores in cells.items()])
