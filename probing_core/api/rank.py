@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ from probing_core.models import expand, find_spec, parse, parse_known
 from probing_core.results.command import corpus_is_named
 from probing_core.results.compare import place_among, recall_beside
 from probing_core.results.quick_ranking import NAMED_GROUPS, QuickRanking, quick_ranking
-from probing_core.results.ranking import SEED_SIGN, has_place, marked
+from probing_core.results.ranking import ABOUT_SEEDS, comparisons, has_place
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
 from probing_core.results.titled_table import TitledTable
@@ -102,18 +101,9 @@ class Ranking(TitledTable):
 
     @property
     def _formatted(self) -> pd.DataFrame:
-        rows = self._other_rows
-        spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
-        return pd.DataFrame(
-            {
-                "place": rows["place"],
-                "model": marked(rows),
-                "score": rows["value"].map(partial(in_percent, places=1)),
-                "difference": rows["difference"].map(in_points),
-                "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
-                "p": rows["p"],
-            }
-        )
+        table = comparisons(self._other_rows, "score")
+        table.insert(0, "place", self._other_rows["place"])
+        return table
 
     @property
     def _title(self) -> str:
@@ -125,9 +115,7 @@ class Ranking(TitledTable):
 
     @property
     def _notes(self) -> list[str]:
-        notes = []
-        if (self._other_rows["seed_of"] != "").any():
-            notes.append(f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place.")
+        notes = [] if has_place(self._other_rows).all() else [ABOUT_SEEDS]
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
         worse = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]

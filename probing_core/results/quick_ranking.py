@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,13 @@ import pandas as pd
 from probing_core.measures.notation import group_title, in_percent, in_points
 from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, interval, mean_of_ratios
 from probing_core.results.ranking import (
-    SEED_SIGN,
+    ABOUT_SEEDS,
     AccuracySums,
+    comparisons,
     differences_of,
     has_place,
     in_order,
     is_baseline,
-    marked,
 )
 from probing_core.results.titled_table import TitledTable
 
@@ -121,23 +121,11 @@ class QuickRanking(TitledTable):
 
     @property
     def _formatted(self) -> pd.DataFrame:
-        rows = self._other_rows
-        spans = zip(rows["difference_low"], rows["difference_high"], strict=True)
-        return pd.DataFrame(
-            {
-                "model": marked(rows),
-                "quick accuracy": rows["value"].map(partial(in_percent, places=1)),
-                "difference": rows["difference"].map(in_points),
-                "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in spans],
-                "p": [_p_in_words(p) for p in rows["p"]],
-            }
-        )
+        return comparisons(self._other_rows, "quick accuracy")
 
     @property
     def _notes(self) -> list[str]:
-        notes = []
-        if not has_place(self._other_rows).all():
-            notes.append(f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place.")
+        notes = [] if has_place(self._other_rows).all() else [ABOUT_SEEDS]
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         titled = [(group_title(group), gap) for group, gap in rows]
         strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[:NAMED_GROUPS])
@@ -206,10 +194,3 @@ def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping
     recalls = pd.DataFrame({"group": table.index, "recall": table[model].to_numpy(), "others": mean_recall.to_numpy()})
     recalls["difference"] = recalls["recall"] - recalls["others"]
     return recalls.sort_values("difference", ascending=False, ignore_index=True)
-
-
-def _p_in_words(p: float) -> str:
-    """Return a p-value for a table; empty for a model that was not tested, such as an additional seed."""
-    if np.isnan(p):
-        return ""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.notation import BASELINE, p_value
+from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value
 from probing_core.measures.statistics import (
     SIGNIFICANCE,
     ClusterSums,
@@ -36,6 +36,8 @@ RANKING_FACTS = ("base_id", "transform", "group", "visible")
 
 SEED_SIGN = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign before the name of a model in a table that is a different seed of the model above."""
+
+ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place."
 
 PAGE_FLIPS = 10_000
 """Number of sign flips for a table on a page: fewer than for a claim, since visitors wait."""
@@ -119,6 +121,25 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 def marked(board: pd.DataFrame) -> pd.Series:
     """Return the names of the models of a ranking for a table, with a sign before additional seeds."""
     return board["model"].where(has_place(board), SEED_SIGN + board["model"])
+
+
+def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Return how a model compares with others as a table of texts; p is empty for models that were not tested.
+
+    Args:
+        rows: of the other models: ``model``, ``seed_of``, ``value`` and the columns of `differences_of`.
+        score: title of ``value``.
+    """
+    intervals = zip(rows["difference_low"], rows["difference_high"], strict=True)
+    return pd.DataFrame(
+        {
+            "model": marked(rows),
+            score: [in_percent(value, 1) for value in rows["value"]],
+            "difference": rows["difference"].map(in_points),
+            "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in intervals],
+            "p": ["" if np.isnan(p) else p_value(p).removeprefix("p ").removeprefix("= ") for p in rows["p"]],
+        }
+    )
 
 
 def measure_of(subset: str) -> str:
