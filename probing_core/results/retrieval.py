@@ -102,21 +102,14 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
 def recall_by_rate(run: RunTables) -> pd.DataFrame:
     """Return the recall of edited copies by false-positive rate.
 
-    Columns: ``model``, ``rate`` (ascending for each model), ``threshold``, ``value``, ``low`` and ``high`` (NaN in
-    runs that hold recall by transformation alone, of which ``value`` is the mean).
+    Columns: ``model``, ``rate`` (ascending for each model), ``threshold``, ``value``, ``low`` and ``high``.
     """
+    columns = ["model", "rate", "threshold", "value", "low", "high"]
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
-        return pd.DataFrame(columns=["model", "rate", "threshold", "value", "low", "high"])
-    rows = rows[(rows["cosine"] == "raw") & (rows["transform"] != "identity")].rename(columns={"unrelated": "rate"})
-    recalls = []
-    for (model, rate), model_rows in rows.groupby(["model", "rate"], sort=False):
-        pooled = model_rows[model_rows["transform"] == ALL]
-        recall = (pooled if len(pooled) else model_rows)["value"].mean()
-        low, high = (pooled[end].mean() if len(pooled) else np.nan for end in ("low", "high"))
-        about = {"model": model, "rate": rate, "threshold": model_rows["threshold"].iloc[0]}
-        recalls.append(about | {"value": recall, "low": low, "high": high})
-    return pd.DataFrame(recalls).sort_values(["model", "rate"], kind="stable", ignore_index=True)
+        return pd.DataFrame(columns=columns)
+    recalls = pick(rows, cosine="raw", transform=ALL).rename(columns={"unrelated": "rate"})[columns]
+    return recalls.sort_values(["model", "rate"], kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,21 +108,14 @@ def layers(run: RunTables) -> pd.DataFrame:
     """Return the scores of every layer at the fine and the content task, first to last.
 
     The columns are from ``tables/layers.parquet``, and ``base``: the model, with its pooling if its layers were
-    pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer; ``difference_low`` and
-    ``difference_high`` are NaN for a run whose table has no paired intervals. ``chosen`` marks the layer with the
-    lowest loss on validation photographs.
+    pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer. ``chosen`` marks the
+    layer with the lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:
         return rows
     several = rows.groupby("model")["pooling"].transform("nunique") > 1
-    rows = rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
-    if "difference" in rows:
-        return rows
-    keys = [rows["base"], rows["task"]]
-    is_last = rows["layer"] == rows.groupby(keys)["layer"].transform("max")
-    last = rows["value"].where(is_last).groupby(keys).transform("max")
-    return rows.assign(difference=rows["value"] - last, difference_low=np.nan, difference_high=np.nan)
+    return rows.assign(base=rows["model"] + np.where(several, "@pool=" + rows["pooling"], ""))
 
 
 def training_crops(run: RunTables) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -76,19 +75,6 @@ def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_seve
     assert bases == {
         f"zoo/mae@pool={pooling}" for pooling in {*rows.loc[rows["model"] == "zoo/mae", "pooling"], "other"}
     }
-
-
-def test_layers_of_a_run_without_paired_intervals_have_differences_alone(made_run, tmp_path):
-    store = Store(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
-    paired = summaries.layers(Run.open(store.root))
-    table = store.read_table("tables/layers.parquet")
-    columns = [column for column in table if column.startswith("difference")]
-    assert columns
-    store.write_table("tables/layers.parquet", table.drop(columns=columns), "k")
-    former = summaries.layers(Run.open(store.root))
-    np.testing.assert_allclose(former["difference"], paired["difference"], atol=1e-12)
-    assert former["difference_low"].isna().all()
-    assert former["difference_high"].isna().all()
 
 
 def test_training_crops_count_each_crop_once():
