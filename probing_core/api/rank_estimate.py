@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TypeVar
 import numpy as np
 
 from probing_core.api.rank import quick_samples
-from probing_core.api.score import Samples
+from probing_core.api.score import MY_ENCODER, Samples, function_of, spec_of
 from probing_core.cores import cores
+from probing_core.models import CATALOG as MODELS
 from probing_core.models import parse
 from probing_core.models.base import LoadedEmbedder
 from probing_core.models.untrained import Download, load_or_build
@@ -55,12 +56,16 @@ class QuickEstimate:
 
 
 def estimate_rank(
-    model: str, base: Path | Run | None = None, *, corpus: str | None = None, device: str = "auto"
+    model: str | Callable[[Sequence[np.ndarray]], np.ndarray],
+    base: Path | Run | None = None,
+    *,
+    corpus: str | None = None,
+    device: str = "auto",
 ) -> QuickEstimate:
     """Measure how long `rank` takes by the quick protocol.
 
     Args:
-        model: name of one model.
+        model: name of one model, or a function.
         base: as in `rank`.
         corpus: likewise.
         device: likewise.
@@ -68,8 +73,15 @@ def estimate_rank(
     Raises:
         ProbingError: as in `rank`, or the model cannot be measured before its files are downloaded.
     """
-    name = parse(model).full
+    name = parse(model).full if isinstance(model, str) else MY_ENCODER
     scored = quick_samples(open_run(base), corpus)
+    if isinstance(model, str):
+        return _estimated(name, scored, device)
+    with MODELS.temporarily(spec_of(function_of(model, None, scored.recipe.view, device), name, scored, None)):
+        return _estimated(name, scored, device)
+
+
+def _estimated(name: str, scored: Samples, device: str) -> QuickEstimate:
     embedder, download = load_or_build(name, device=device, precision="auto")
     with closing(embedder):
         seconds, dim = _seconds(scored, embedder)

@@ -44,7 +44,9 @@ def _estimate(options: argparse.Namespace) -> int:
 
     if options.full:
         raise BadConfig("Use --estimate without --full. A full run prints an estimate when it starts.")
-    estimate = estimate_rank(options.model, options.base, corpus=options.corpus, device=options.device)
+    estimate = estimate_rank(
+        function_or_name(options.model), options.base, corpus=options.corpus, device=options.device
+    )
     if options.json:
         print_json([asdict(estimate)])
     else:

@@ -33,3 +33,12 @@ def test_rank_estimate_is_printed_without_ranking(trained_run, capsys):
     (found,) = json.loads(capsys.readouterr().out)
     assert found["download"]["megabytes"] == 0
     assert main(["rank", "baseline/dhash", "--estimate", "--full", "--base", str(trained_run)]) == 2
+
+
+def test_rank_estimate_measures_a_function_in_a_file(trained_run, tmp_path, capsys):
+    file = tmp_path / "encoder.py"
+    file.write_text("import numpy as np\n\ndef embed(images):\n    return np.stack([i.mean((0, 1)) for i in images])\n")
+    assert main(["rank", f"{file}:embed", "--estimate", "--base", str(trained_run), "--json"]) == 0
+    (estimate,) = json.loads(capsys.readouterr().out)
+    assert estimate["download"]["megabytes"] == 0
+    assert estimate["disk_mb"] == pytest.approx(4 * 3 * estimate["samples"] / 1e6)
