@@ -92,11 +92,6 @@ def _signed(points: float) -> str:
 
 
 def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> str:
-    intervals = (
-        "Hover over a line for its 95% CI, paired by photograph."
-        if rows["difference_low"].notna().any()
-        else "This run has no intervals for layers. Evaluate it again to compute them."
-    )
     present = set(drawn["base"])
     out = [model_title(model) for model in networks_of(rows["base"]) if model not in present]
     omitted = f" Only in the table: {plain('; '.join(out))}." if out else ""
@@ -106,7 +101,7 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
             f"Values differ from the page Models, because probes of transformations are trained on "
             f"{crops['fine']:,} crops here and on {crops['content']:,} there. "
         )
-    return f"{fewer}{intervals}{omitted}"
+    return f"{fewer}Hover over a line for its 95% CI, paired by photograph.{omitted}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:

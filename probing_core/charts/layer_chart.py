@@ -37,7 +37,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
 
     Args:
         rows: ``base`` (model without layer), ``layer``, ``difference``, ``difference_low``, ``difference_high`` (NaN
-            where a run has no intervals) and ``chosen``, which marks the selected layer; differences are fractions.
+            for the last layer) and ``chosen``, which marks the selected layer; differences are fractions.
         title: of the chart.
         axis: title of the vertical axis.
 
@@ -58,7 +58,6 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     })  # fmt: skip
     panel_points = _shifted(points.assign(panel=points["model"]), panels)
     background = _shifted(points.merge(panels[["panel"]], how="cross").query("panel != model"), panels)
-    has_intervals = bool(points["low"].notna().any())
     ticks = _ticks(bottom, top)
     rights, downs = sorted(set(panels["right"])), sorted(set(panels["down"]))
     layers = sorted(set(rows["layer"].astype(int)))
@@ -91,7 +90,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
         {"field": "model", "title": "model"},
         {"field": "of", "title": "layer"},
         {"field": "difference", "title": "change (points)", "format": "+.1f"},
-        *([{"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")] * has_intervals),
+        *({"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")),
     ]
     band = {
         "mark": {"type": "area", "opacity": 0.25, "tooltip": False},
@@ -148,7 +147,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
                 "encoding": line
                 | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT_OPACITY}},
             },
-            *([band] if has_intervals else []),
+            band,
             {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": line},
             marks,
         ],

@@ -335,14 +335,11 @@ def test_layer_chart_labels_ticks_of_every_row_of_panels(count):
     assert {round(y - number, 6) for y, number in zip(ticks["y"], numbers, strict=True)} == set(downs)
 
 
-def test_layer_chart_without_intervals_has_no_band():
+def test_layer_chart_draws_intervals_as_bands():
     spec = charts.layer_chart(layers(), THEMES[0], "Transformation", "percentage points")
-    assert "area" in {layer["mark"]["type"] for layer in spec["layer"]}
-    rows = layers().assign(difference_low=np.nan, difference_high=np.nan)
-    spec = charts.layer_chart(rows, THEMES[0], "Transformation", "percentage points")
     altair.Chart.from_dict(spec)
-    assert "area" not in {layer["mark"]["type"] for layer in spec["layer"]}
-    assert "low" not in {entry["field"] for entry in spec["layer"][-1]["encoding"]["tooltip"]}
+    assert "area" in {layer["mark"]["type"] for layer in spec["layer"]}
+    assert {"low", "high"} <= {entry["field"] for entry in spec["layer"][-1]["encoding"]["tooltip"]}
     json.dumps(spec, allow_nan=False)
 
 
