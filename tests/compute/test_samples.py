@@ -39,7 +39,7 @@ def test_what_is_left_out_is_told(tmp_path):
 
 def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
     corpus = open_corpus(f"folder:{few_scenes}")
-    with pytest.raises(BadCorpus, match="Try a smaller --view: sources must have 176 pixels"):
+    with pytest.raises(BadCorpus, match="Choose a smaller view, or images of at least 176 pixels"):
         choose_images(recipe_of(corpus, view=128).design, corpus, silent)
 
 
@@ -47,7 +47,7 @@ def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
 def test_a_corpus_without_color_is_refused_for_that(few_scenes, limit):
     corpus = open_corpus(f"folder:{few_scenes}")
     corpus.rows = corpus.rows.assign(color=False, why_not="near gray")
-    with pytest.raises(BadCorpus, match="most often: near gray"):
+    with pytest.raises(BadCorpus, match="Most frequent reason: near gray"):
         choose_images(replace(recipe_of(corpus), limit=limit).design, corpus, silent)
 
 
