@@ -63,7 +63,7 @@ def test_what_is_missing_says_why(tmp_path: Path, monkeypatch) -> None:
     save("mae", weights_path("mae"))
     availability = {spec.name: spec.check() for spec in SPECS}
     assert [name for name, there in availability.items() if there.available] == ["zoo/mae"]
-    assert "python -m lab.pretraining can" in availability["zoo/can"].why_not
+    assert "python -m lab.pretraining can" in availability["zoo/can"].hint
 
 
 @pytest.mark.parametrize("name", ["can", "clip"])
