@@ -187,7 +187,7 @@ def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: 
         return
     with right:
         flat, reference = picture.flatness, predictions.reference_set(run, answer.verdict.kind)
-        answers.show_verdict(answer, flat, prior)
+        answers.show_answer(answer, flat, prior)
         if reference is not None and flat <= FLAT and not np.isnan(answer.score):
             edited = reference.edits.visible["score"].to_numpy()
             title = answers.strip_title(answer)

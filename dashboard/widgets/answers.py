@@ -66,7 +66,7 @@ def stored_prior() -> float:
     return next((prior for prior in PRIORS if str(prior) == str(stored)), PRIOR)
 
 
-def show_verdict(answer: Answer, flat: float, prior: float) -> None:
+def show_answer(answer: Answer, flat: float, prior: float) -> None:
     """Show `headline`, marked as an edit, as inconclusive, or not marked."""
     unsure = answer.answer(prior) == INCONCLUSIVE or flat > FLAT
     if answer.answer(prior) in FOUND and not unsure:

@@ -1,16 +1,19 @@
 """What one model, or the detector, answers about one image: the probability that it was edited, and a word.
 
-From the probabilities p_k of the classes to the percentage on a page, in the order of this file:
+From the crops of an image to the percentage on a page:
 
+0. `Predictor.ask` (api/predictor.py) gets class probabilities p_k for the central square and the tiles of an image, and
+   `crops.join` averages them in log space: tiles count 0.8 for groups that resizing removes, such as noise, else 0.5.
+   The detector uses the tiles only for large images, which are compared with large photographs; images with hardly any
+   color are compared with grayscale photographs, without the color group (`ReferenceSets.answer`).
 1. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k.
 2. The probability (`Posterior.edited`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
    offset of models is random, because it differs between sources of images: their probability is the mean over
    N(offset, spread^2). Temperature, offset and spread are fitted on photographs whose edits are known:
    `probing_core.answers.calibration.model_posteriors` for models, `probing_core.answers.reference_sets` for the
-   detector.
-3. The word (`answer_word`) follows from the probability by one table, `LOWEST_PERCENT`.
-
-`probing_core.api.predictor.Predictor.ask` returns the answers about images.
+   detector, when a run is opened: nothing is stored. The prior is `PRIOR`, unless the visitor moves its slider.
+3. The word (`answer_word`) follows from the rounded percentage by one table, `LOWEST_PERCENT`. The p-value is shown
+   next to it and decides nothing.
 """
 
 from __future__ import annotations
@@ -185,7 +188,7 @@ class Unavailable(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Evidence:
     """The detector's evidence for one image: ``verdict`` in its row of ``probing predict --json``.
 
     Attributes:
@@ -220,7 +223,7 @@ class Answer:
     prediction: Prediction
     score: float
     posterior: Posterior | None
-    verdict: Verdict | None = None
+    verdict: Evidence | None = None
     unavailable: Unavailable | None = None
 
     @classmethod

@@ -19,7 +19,7 @@ class Quality(NamedTuple):
     Attributes:
         kept: fraction of clean images with a probability of at most one half.
         found: fraction of edited images with a larger one; groups weigh the same.
-        accuracy: balanced accuracy, the mean of the two, with its interval over photographs.
+        accuracy: balanced accuracy in which every edited image weighs the same, with its interval over photographs.
         named: fraction of the detected edits whose group is right.
         error: mean distance between the stated probability and the fraction that is edited.
     """

@@ -17,9 +17,9 @@ import pandas as pd
 
 from probing_core.answers.answer import (
     Answer,
+    Evidence,
     Posterior,
     Unavailable,
-    Verdict,
     answer_word,
     probability_edited,
     score_of,
@@ -229,7 +229,7 @@ class ReferenceSets:
         score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(reference_set.p_values(np.array([score]))[0])
         rate = None if reference_set.detection_rate is None else reference_set.detection_rate.overall.value
-        verdict = Verdict(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
+        verdict = Evidence(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
         return Answer(prediction, score, reference_set.posterior, verdict, reference_set.unavailable)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:

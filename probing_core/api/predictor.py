@@ -91,7 +91,7 @@ class Predictor:
         `probing_core.answers.answer.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
         unedited, no edit detected) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
         image was edited, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields of
-        `Verdict`.
+        `Evidence`.
 
         Args:
             images: images of any sizes, (H, W, 3) ``uint8``, or (H, W) for grayscale images.

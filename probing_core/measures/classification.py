@@ -192,7 +192,7 @@ class Threshold:
 
     Attributes:
         value: level at which d' = 1; if censored, the nearest tested level.
-        low, high: 95% bootstrap interval over images; NaN for fewer than 20 images.
+        low, high: 95% bootstrap interval over the rows of ``hits``, one per photograph; NaN for fewer than 20.
         censored: ``below`` (detected at every tested level), ``above`` (detected at none), or empty.
         false_alarms: false positive rate, the fraction of clean images classified as transformed.
     """

@@ -69,8 +69,8 @@ CLASSES = Option(
 """The fields of the transformations that label samples.
 
 Functions get whole `Transform` objects, while the key has only these four fields. This is safe because the only other
-fields that they read, the range and the neutral strength in the study ``thresholds``, decide the strengths in
-``series/strength.parquet``, on which that study depends.
+fields that they read, the range, the distribution and the neutral strength in the study ``thresholds``, decide the
+strengths in ``series/strength.parquet``, on which that study depends.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})

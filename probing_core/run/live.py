@@ -63,7 +63,9 @@ def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:
-    """Return the clean photographs that the detector of a run compares images with; empty without a detector."""
+    """Return the clean photographs that the detector of a run compares images with; empty without a detector.
+
+    The posterior of each set is fitted here, from the scored views of the run; it is not stored."""
     has = has_scored_views(store, DETECTOR)
     return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 

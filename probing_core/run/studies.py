@@ -92,8 +92,11 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
     Args:
         code_version: of the rows.
         series: makes the function get `SeriesData` instead of a `StudiedModel`.
-        reads_probe: makes the function get a `ProbedSeries`, with the probe of the task ``fine``.
+        reads_probe: makes the function get a `ProbedSeries`, with the probe of the task ``fine``; only for the series
+            ``strength``.
     """
+    if reads_probe and series != STRENGTH:
+        raise ValueError(f"The study '{name}' reads a probe, which only studies of the series '{STRENGTH}' can.")
     probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
 
     def models(run: RunSnapshot) -> Sequence[PartitionKey]:

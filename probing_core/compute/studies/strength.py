@@ -2,9 +2,10 @@
 
 The images of the series ``strength`` are transformed at a grid of strengths. `sweep_of` predicts their transformations
 with the run's probe of the task ``fine``. A transformation is detected in an image where its logit exceeds that of
-identity. `strength_table` gives the recall at each strength. `threshold_table` fits a psychometric function to the
-detections of each transformation (`probing_core.measures.classification.detection_threshold`) and gives the strength
-at which d' = z(recall) - z(false positive rate) is 1.
+identity. `strength_table` gives the recall at each strength: the fraction whose most probable class is right.
+`threshold_table` fits a psychometric function to the detection rate of each transformation
+(`probing_core.measures.classification.detection_threshold`) and gives the strength at which
+d' = z(detection rate) - z(false positive rate) is 1.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
 
 
 MIN_LEVELS = 3
+"""Minimum number of strengths of a transformation that has a threshold."""
 
 MIN_RATE = 0.05
 """False-positive rate below which too few images decide (see `detection_threshold`)."""

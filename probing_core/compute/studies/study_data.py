@@ -149,6 +149,9 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class StudiedModel(ModelSamples):
+    """The samples of a run with their embeddings ``X`` by one model (see `ModelSamples`), as studies read them: `clean`
+    images, images `of_split` under every transformation, and what several studies share, such as `crossed`."""
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         return classes_of("fine", self.transforms)

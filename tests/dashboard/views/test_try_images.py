@@ -22,7 +22,7 @@ from dashboard.data.previews import preview
 from dashboard.views import try_images
 from dashboard.widgets import upload
 from probing_core import predict
-from probing_core.answers.answer import Answer, Posterior, Verdict
+from probing_core.answers.answer import Answer, Evidence, Posterior
 from probing_core.answers.crops import Prediction, cut, tile_corners
 from probing_core.answers.reference_sets import LARGE
 from probing_core.answers.sentences import probability_in_words
@@ -293,7 +293,7 @@ def test_highest_tile_is_the_one_with_the_largest_score(side):
     if corners:
         p[3] = 0.1, 0.9
     prediction = Prediction("m", classes, ("identity", "blur"), np.array([0.2, 0.8]), p, np.zeros(1))
-    verdict = Verdict(0.01, 100, "large", no_color=False, detection_rate=None)
+    verdict = Evidence(0.01, 100, "large", no_color=False, detection_rate=None)
     image = np.zeros((side, side, 3), np.uint8)
     answer = Answer(prediction, 2.0, Posterior(1.0, 0.0), verdict)
     assert try_images.highest_tile(image, answer, view, 0.5) == (corners[2] if corners else None)
@@ -318,7 +318,7 @@ def test_verdict_outlines_a_tile_of_the_view_of_the_run(monkeypatch):
     crops, p = cut(picture.image, 64), np.tile([0.9, 0.1], (10, 1))
     p[1] = 0.1, 0.9
     prediction = Prediction(DETECTOR, ("identity", "gaussian-blur"), ("identity", "blur"), p[1], p, np.zeros(1))
-    verdict = Verdict(0.01, 100, LARGE, no_color=False, detection_rate=None)
+    verdict = Evidence(0.01, 100, LARGE, no_color=False, detection_rate=None)
     answer = Answer(prediction, 9.0, Posterior(1.0, 0.0), verdict)
     addresses = []
     monkeypatch.setattr(try_images, "_answer_of_detector", lambda run, crops: answer)

@@ -19,7 +19,7 @@ from dashboard.widgets.answers import (
     models_table,
     strip_title,
 )
-from probing_core.answers.answer import FOUND, Answer, Posterior, Unavailable, Verdict, answer_word
+from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unavailable, answer_word
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import Edits, ReferenceSet
 from probing_core.charts import Theme
@@ -31,7 +31,7 @@ CLASSES, GROUPS = ("identity", "jpeg", "fog"), ("identity", "codec", "weather")
 def answer_with(score: float = 3.0, jpeg: float = 0.9, **verdict) -> Answer:
     p = np.array([0.2, 0.8 * jpeg, 0.8 * (1 - jpeg)])
     prediction = Prediction(DETECTOR, CLASSES, GROUPS, p, p[None], np.zeros(1))
-    given = Verdict(0.01, 199, "view", no_color=False, detection_rate=0.8)
+    given = Evidence(0.01, 199, "view", no_color=False, detection_rate=0.8)
     return Answer(prediction, score, Posterior(1.0, 0.0), replace(given, **verdict))
 
 
