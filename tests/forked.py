@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 LIBRARIES = [
-    "probing_core.cli.run",
+    "probing_core.cli.run_command",
     "probing_core.compute.studies",
     "scipy.stats",
     "sklearn.linear_model",

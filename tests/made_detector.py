@@ -16,7 +16,7 @@ from lab.devtools.made_run import KEY
 from probing_core.answers.answer import score_of
 from probing_core.answers.crops import Crops
 from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, detect, fit_detector, has_no_color, turned_gray
 from probing_core.detector.features import features
@@ -25,7 +25,7 @@ from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.base import Image, generator
+from probing_core.transforms.transformation import Image, generator
 
 VIEW = 128
 LEARNED, CHOSEN, CALIBRATED, DRAWS = 30, 10, 40, 3

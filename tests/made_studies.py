@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import VARIANCE
 from probing_core.compute.sampling.series import strengths_of
+from probing_core.compute.task_names import VARIANCE
 from probing_core.results import Run
 from probing_core.run.recipe import load_transforms
 from probing_core.run.store import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.run.assets import AssetGraph
 from probing_core.run.definitions import GRAPH
 from probing_core.run.engine import Plan

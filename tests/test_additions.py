@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 
 TRANSFORM = """
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 
 def tint(image: Image, amount: float, rng: np.random.Generator) -> Image:
@@ -46,8 +46,8 @@ TRANSFORMS = (
 PROVIDER = """
 import numpy as np
 
-from probing_core.models.base import EmbedderSpec
-from probing_core.models.names import ModelName
+from probing_core.models.embedder import EmbedderSpec
+from probing_core.models.model_names import ModelName
 from probing_core.models.providers.callables import from_callable
 
 PREFIXES = ("mine",)

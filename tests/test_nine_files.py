@@ -15,7 +15,7 @@ from probing_core import Predictor
 from probing_core.answers.answer import answer_word
 from probing_core.api.scan import scan
 from probing_core.cli import main
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.images import read_image
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH

@@ -17,12 +17,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state
-from probing_core.answers.quality import Quality, quality, reliability
+from probing_core.answers.answer_quality import Quality, quality, reliability
 from probing_core.api.model_answers import held_out, outside
 from probing_core.catalog import load_plugin
 from probing_core.charts import Theme
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadRun
 from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs, leaderboard

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture, data_url
 from probing_core.transforms import resolve
-from probing_core.transforms.base import generator
+from probing_core.transforms.transformation import generator
 
 CHANGED = {
     "clean": ("china/15", "identity", 0.0),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.data import neighbors, predictions
 from dashboard.data.pictures import VisitorPicture
-from probing_core.compute.names import BY_EMBEDDING
+from probing_core.compute.task_names import BY_EMBEDDING
 from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 

@@ -20,12 +20,12 @@ from dashboard import rights
 from dashboard.data import cache
 from dashboard.data.pictures import VisitorPicture
 from probing_core.answers.answer import Answer
+from probing_core.answers.answer_quality import accuracy
 from probing_core.answers.crops import Crops, cut
-from probing_core.answers.quality import accuracy
 from probing_core.answers.reference_sets import ReferenceSet
 from probing_core.api.model_answers import held_out, outside
 from probing_core.api.predictor import Predictor
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.models.hub import no_downloads

@@ -15,7 +15,7 @@ from dashboard.data.pictures import scan_thumbnails
 from dashboard.jobs import processes, scans
 from dashboard.text import plain
 from dashboard.widgets import access, answers, computations, messages, pickers, tables
-from probing_core.answers.sentences import ABOUT_P
+from probing_core.answers.answer_sentences import ABOUT_P
 from probing_core.api.scan_results import (
     ABOUT_GRAY,
     ABOUT_LIST,

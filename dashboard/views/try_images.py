@@ -24,7 +24,7 @@ from probing_core.answers.answer import FOUND, INCONCLUSIVE, Answer, scores_of_c
 from probing_core.answers.crops import COMBINED, DIRECT, Crops, tile_corners
 from probing_core.answers.reference_sets import LARGE
 from probing_core.charts import evidence_chart
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.errors import ProbingError
 from probing_core.images.quality import FLAT
 from probing_core.results import Run

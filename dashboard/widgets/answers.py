@@ -14,8 +14,7 @@ from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
 from probing_core.answers.answer import FOUND, INCONCLUSIVE, PRIOR, Answer
-from probing_core.answers.reference_sets import KIND_PHRASES, LEVEL, ReferenceSet
-from probing_core.answers.sentences import (
+from probing_core.answers.answer_sentences import (
     ABOUT_P,
     ABOUT_Q,
     Edit,
@@ -25,8 +24,9 @@ from probing_core.answers.sentences import (
     p_in_words,
     probability_in_words,
 )
+from probing_core.answers.reference_sets import KIND_PHRASES, LEVEL, ReferenceSet
 from probing_core.charts import Theme
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.images import COMPRESSED
 from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title, transform_title

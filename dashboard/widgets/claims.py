@@ -14,7 +14,7 @@ from dashboard.text import plain
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import PERCENT, dots_chart
 from probing_core.compute.evaluation.claim_tests import DOZENS
-from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.task_names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import seed_of
 from probing_core.results import Run, claims_by_set, result_in_words, summaries

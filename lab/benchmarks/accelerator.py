@@ -19,13 +19,13 @@ from unittest import mock
 import numpy as np
 import torch
 
-from probing_core.models.base import LoadedEmbedder, Preprocessing
+from probing_core.models.embedder import LoadedEmbedder, Preprocessing
 from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import DEVICE_BATCH, BatchThreads, Pass
 from probing_core.run import embedding_worker
 from probing_core.run.options import EMBED, Options
 from probing_core.run.stages import run as make_run
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 NETWORK = Preprocessing(size=(224, 224))
 

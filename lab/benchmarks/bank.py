@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from probing_core.compute.names import MAIN
 from probing_core.compute.runtime.workers import Workers
 from probing_core.compute.sampling.samples import Design, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
+from probing_core.compute.task_names import MAIN
 from probing_core.corpora import open_corpus
 from probing_core.transforms import bank
 

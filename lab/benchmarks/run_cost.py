@@ -22,15 +22,15 @@ import numpy as np
 
 from lab.benchmarks._common import VIT, random_vit, seconds_of
 from lab.devtools.networks import forward_all
-from probing_core.compute.names import MAIN
 from probing_core.compute.runtime.parallel import one_core_threads
 from probing_core.compute.sampling.samples import cut_units, plan_samples
 from probing_core.compute.sampling.series import make_samples
+from probing_core.compute.task_names import MAIN
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.images import encode_png
 from probing_core.models import bundled, load_embedder
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.run import embedding_worker
 from probing_core.run.layout import IMAGES, RECIPE
@@ -38,7 +38,7 @@ from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe
 from probing_core.run.stages import run as make_run
 from probing_core.run.store import Store
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import source_side
 
 VIEW = 128

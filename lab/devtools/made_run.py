@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute import names
+from probing_core.compute import task_names as names
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import neighbor_table
 from probing_core.compute.sampling.probe_tasks import make_task, task_names
 from probing_core.compute.sampling.samples import choose_images, plan_samples, samples_on_maps
 from probing_core.corpora import open_corpus
 from probing_core.measures.statistics import with_place
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.run import layout
 from probing_core.run.definitions import GRAPH
 from probing_core.run.engine import Plan

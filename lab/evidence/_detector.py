@@ -17,7 +17,7 @@ from probing_core import Predictor
 from probing_core.answers.crops import Crops
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
 from probing_core.cores import cores
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.detector.features import features
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
@@ -25,7 +25,7 @@ from probing_core.paths import reference_run
 from probing_core.run import calibrate
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
 from probing_core.run.store import digest
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 

@@ -5,8 +5,8 @@ CORPUS (Parquet; ids begin with the source, as ``pacs/0006``) are resized to the
 library, in a separate environment. Every model of RUN (by default the reference run) predicts every image. If RUN
 calibrates on a source, images of that source are answered by a calibration without it.
 
-Prints the quality of the answers as Markdown (`probing_core.answers.quality`), and the same for the test photographs
-of RUN if its tables have answers. ``--write`` puts the tables into docs/results.md, the figure into
+Prints the quality of the answers as Markdown (`probing_core.answers.answer_quality`), and the same for the test
+photographs of RUN if its tables have answers. ``--write`` puts the tables into docs/results.md, the figure into
 docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods reads.
 
 ``--keep FOLDER`` keeps the edited images and the answers of each model, so that an interrupted command resumes.
@@ -29,12 +29,12 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
+from probing_core.answers.answer_quality import quality, reliability
 from probing_core.answers.calibration import model_posteriors, posterior_for
 from probing_core.answers.crops import DIRECT, Crops, cut
-from probing_core.answers.quality import quality, reliability
 from probing_core.api.model_answers import OUTSIDE, held_out
 from probing_core.charts import Theme
-from probing_core.compute.names import DEPLOYMENT
+from probing_core.compute.task_names import DEPLOYMENT
 from probing_core.corpora import open_corpus
 from probing_core.corpora.photos import PhotosCorpus
 from probing_core.measures.notation import in_percent
@@ -42,7 +42,7 @@ from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
 from probing_core.run.live import has_scored_views, read_posteriors
 from probing_core.run.store import digest
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "answers.svg"

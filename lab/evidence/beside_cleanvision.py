@@ -25,7 +25,7 @@ from probing_core.api.scan import scan
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import in_percent
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 ISSUES = Path(__file__).with_name("cleanvision_issues.py")
 PHOTOGRAPHS = 60

@@ -16,7 +16,7 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about, share
 from probing_core import Predictor
 from probing_core.answers.reference_sets import AS_IT_IS, GRAY, LARGE, VIEW, ReferenceSets, is_enough, p_values
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.measures.notation import in_percent
 from probing_core.measures.statistics import Interval
 from probing_core.run.layout import scored_views_path

@@ -22,17 +22,17 @@ from lab.evidence._detector import publish_about, share
 from lab.evidence.foreign import altered
 from probing_core import Predictor
 from probing_core.answers.answer import FOUND
+from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import cut
-from probing_core.answers.sentences import edit_of
-from probing_core.compute.names import DETECTOR
 from probing_core.compute.runtime.parallel import in_chunks, one_core_threads
+from probing_core.compute.task_names import DETECTOR
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.detector.detector import has_no_color
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import digest
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")
 GRAY = "gray"

@@ -24,13 +24,13 @@ from probing_core.answers.answer import edit_score
 from probing_core.answers.crops import Crops, cut
 from probing_core.answers.reference_sets import p_values
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.detector.detector import Detector, has_no_color
 from probing_core.detector.learning import make_views
 from probing_core.detector.scoring import plan_alterations
 from probing_core.measures.notation import in_percent
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.transformation import Image, Transform
 
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
 

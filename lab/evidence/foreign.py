@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lab.devtools.commands import uv_run
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 LIBRARIES = ("albumentations", "imgaug")
 """The renderings were written with the first in view, not with the second."""

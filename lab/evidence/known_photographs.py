@@ -20,11 +20,11 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
 from lab.evidence._detector import publish_about
 from probing_core import Predictor
 from probing_core.answers.answer import Answer
+from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.reference_sets import LEVEL
-from probing_core.answers.sentences import edit_of
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.images import read_image
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 FOLDER = Path(skimage.__file__).parent / "data"
 FILES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg")

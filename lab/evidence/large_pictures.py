@@ -22,16 +22,16 @@ from lab.evidence._detector import Measured, measured, publish_about
 from probing_core import Predictor
 from probing_core.answers.crops import Crops, join
 from probing_core.answers.reference_sets import LEVEL, Edits, ReferenceSets, error_holds, p_values
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.detector.detector import Detector
 from probing_core.detector.learning import PURPOSES
 from probing_core.detector.scoring import views_of
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 SPLITS = ("val", "calibrate", "test")
 

@@ -17,8 +17,8 @@ from scipy.spatial import cKDTree
 
 from lab.devtools.commands import parser_of, publish
 from probing_core.compute.maps import MAP_NEIGHBORS, read_as
-from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.compute.sampling.samples import samples_on_maps
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.measures.neighbors import nearest, unit
 from probing_core.measures.notation import in_percent
 from probing_core.results import Run

@@ -25,14 +25,14 @@ from probing_core.answers.answer import FOUND, answer_word, probability_edited, 
 from probing_core.answers.calibration import fit_posterior
 from probing_core.answers.crops import COMBINED, cut
 from probing_core.answers.reference_sets import LEVEL, p_values
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.detector.detector import detect, has_no_color
 from probing_core.images.quality import FLAT, flatness
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 KINDS = {"view": "view size", "large": "large", "gray": "grayscale"}
 ORIGINALS, EDITED, BATCH = 200, 60, 20

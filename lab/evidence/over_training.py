@@ -29,10 +29,10 @@ from probing_core import samples
 from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES as SCORES
-from probing_core.compute.names import FINE, GROUP_SUBSET, STRENGTH
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.task_names import FINE, GROUP_SUBSET, STRENGTH
 from probing_core.measures.notation import in_percent
-from probing_core.models.names import checkpoints, parse
+from probing_core.models.model_names import checkpoints, parse
 from probing_core.results import Run, retrieval
 from probing_core.run import layout
 from probing_core.run.definitions import GRAPH

@@ -18,7 +18,7 @@ from lab.devtools.commands import errors_in_a_line, markdown_table, uv_run
 from lab.protocols.imagenet_c import TRANSFORMS
 from probing_core.corpora.photos import PhotosCorpus
 from probing_core.transforms import Image, Transform, generator
-from probing_core.transforms.base import grid
+from probing_core.transforms.transformation import grid
 
 SIDE = 224
 THEIRS = {"imagenet-c/elastic": "elastic_transform", "imagenet-c/jpeg": "jpeg_compression"}

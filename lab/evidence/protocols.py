@@ -24,9 +24,9 @@ from lab.protocols.traces import PARTS
 from probing_core import Predictor
 from probing_core.answers.reference_sets import LEVEL
 from probing_core.catalog import load_plugin
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.measures.notation import in_percent
 from probing_core.models import bundled
 from probing_core.results import Run
@@ -35,7 +35,7 @@ from probing_core.run.options import EMBED, EVALUATE, TRAIN, Options
 from probing_core.run.progress import terminal
 from probing_core.run.stages import run
 from probing_core.transforms import cut_pair, generator, prepare_source, resolve
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, DATA = ROOT / "docs" / "protocols.md", ROOT / "data" / "protocols"

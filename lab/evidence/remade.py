@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
-from probing_core.compute.names import VARIANCE
+from probing_core.compute.task_names import VARIANCE
 from probing_core.errors import BadRun
 from probing_core.paths import reference_run
 from probing_core.results import Run

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadConfig
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import SILENT, Progress

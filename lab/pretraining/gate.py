@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import MAIN
 from probing_core.compute.sampling.samples import choose_images, cut_units, plan_samples
 from probing_core.compute.sampling.series import make_samples
-from probing_core.corpora.base import Corpus
+from probing_core.compute.task_names import MAIN
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.images import Image
 from probing_core.measures import Interval, interval
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.probes.linear import fit
 from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank

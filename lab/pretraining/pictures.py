@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.models.preprocessing import resize_and_crop
 from probing_core.models.zoo_input import PREPROCESSING

@@ -22,10 +22,10 @@ from lab.devtools.commands import errors_in_a_line, parser_of
 from lab.pretraining.gate import NEIGHBORS, UNTRAINED, Gate, measure, measure_fine
 from lab.pretraining.loop import ENCODER_FILE, FLOP_BUDGET, Facts, read_facts, read_log
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadRun
 from probing_core.measures.notation import in_percent
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.zoo import ZOO_LICENSE, weights_path
 from probing_core.models.zoo_network import DESCRIPTION, ViTEmbedder, init_vit, load_zoo
 from probing_core.run.files import write_atomically

@@ -23,8 +23,8 @@ from PIL import Image as PilImage
 from probing_core import register
 from probing_core.transforms.bank import blur, noise, weather
 from probing_core.transforms.bank.codec import store_as_jpeg
-from probing_core.transforms.base import Coordinates, Image, Transform, grid
 from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup, scale_of, to_bytes
+from probing_core.transforms.transformation import Coordinates, Image, Transform, grid
 
 SOURCE = "Hendrycks & Dietterich, ICLR 2019 (ImageNet-C, arXiv 1903.12261)"
 SIDE = 224

@@ -17,7 +17,7 @@ from PIL import Image as PilImage
 
 from probing_core import register
 from probing_core.transforms.bank.codec import store_as_jpeg
-from probing_core.transforms.base import Image, Transform
+from probing_core.transforms.transformation import Image, Transform
 
 SOURCE = "Ramos et al., ICCV 2025 (arXiv 2508.10637)"
 

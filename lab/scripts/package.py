@@ -21,7 +21,7 @@ from pathlib import Path
 from lab.devtools.browser import CHROMIUM, browser
 from lab.devtools.commands import parser_of
 from lab.scripts.fresh import SERVED_S, install
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.models import MODEL_SETS
 from probing_core.run.layout import DETECTOR_FILE, EXTRA_FILES, scored_views_path
 from probing_core.run.progress import duration

@@ -23,10 +23,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.devtools.commands import errors_in_a_line, parser_of
-from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, ORACLE, OTHER_PROBES
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import BASELINE
-from probing_core.models.names import parse
+from probing_core.models.model_names import parse
 from probing_core.paths import reference_run
 from probing_core.run import layout
 from probing_core.run.engine import COMPLETE

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lab.devtools.commands import errors_in_a_line, parser_of
-from probing_core.corpora.base import NOT_FOR_PROBES
+from probing_core.corpora.corpus import NOT_FOR_PROBES
 from probing_core.corpora.parquet import ParquetCorpus
 from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS_FILE, reference_run

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.measures.classification import softmax
-from probing_core.transforms.base import ERASED_BY_REDUCTION, Image
+from probing_core.transforms.transformation import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
 
 DIRECT, COMBINED = "direct", "combined"

@@ -20,7 +20,7 @@ from probing_core.images import Image, encode_png
 from probing_core.measures.neighbors import unit as to_length_1
 from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.providers import onnx
 from probing_core.paths import user_path
 from probing_core.run.files import write_atomically

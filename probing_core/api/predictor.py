@@ -16,7 +16,7 @@ from probing_core.answers.answer import PRIOR, Answer, require_prior
 from probing_core.answers.calibration import posterior_for
 from probing_core.answers.crops import Crops, cut, predictions_of
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
 from probing_core.errors import BadRun, UnknownName
@@ -25,7 +25,7 @@ from probing_core.results.run import Run, open_run
 from probing_core.run.layout import DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_posteriors, read_probe, read_reference_sets
 from probing_core.transforms import resolve
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 
 class Predictor:

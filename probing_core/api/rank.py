@@ -24,7 +24,7 @@ from probing_core.api.score import (
 from probing_core.compute.training.quick_protocol import choose_quick_images
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
 from probing_core.measures.notation import in_percent, in_points

@@ -16,7 +16,7 @@ from probing_core.api.score import MY_ENCODER, Samples, function_of, spec_of
 from probing_core.cores import cores
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import parse
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.results.run import Run, open_run
 from probing_core.run.estimate import PENALTY_GRID_COST, fits_s

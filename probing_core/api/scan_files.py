@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import classes_of, score_of
+from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import COMBINED, Crops, cut
-from probing_core.answers.sentences import edit_of
 from probing_core.compute.runtime.workers import WorkerDied
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.errors import BadConfig, BadImage

@@ -17,8 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.answers.answer import ANSWERS, FOUND
+from probing_core.answers.answer_sentences import (
+    ABOUT_ANSWER,
+    ABOUT_P,
+    ABOUT_Q,
+    Edit,
+    answer_in_words,
+    edit_cell,
+    p_in_words,
+)
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.answers.sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q, Edit, answer_in_words, edit_cell, p_in_words
 from probing_core.api.scan_files import Chunks, place_in_chunks
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent

@@ -21,11 +21,11 @@ import scipy
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from probing_core.compute.names import ORACLE
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, make_pair
+from probing_core.compute.task_names import ORACLE
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.errors import BadArray, BadConfig, UnknownName
 from probing_core.models import CATALOG as MODELS
@@ -52,7 +52,7 @@ from probing_core.run.recipe import VIEW, Recipe
 from probing_core.run.setup import with_identity
 from probing_core.run.stages import materialize
 from probing_core.run.store import Store, digest
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import prepare_source
 from probing_core.version import VERSION
 

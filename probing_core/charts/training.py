@@ -19,7 +19,7 @@ PANELS = {
 """Panel -> its title, and the title of its vertical axis."""
 
 GROUP_SUBSET = "group:"
-"""Same as in `probing_core.compute.names`, which no chart imports."""
+"""Same as in `probing_core.compute.task_names`, which no chart imports."""
 
 MAX_TICKS = 8
 """Maximum number of steps with a tick each on a logarithmic axis."""

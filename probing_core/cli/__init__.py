@@ -93,7 +93,7 @@ def _outer_parser() -> argparse.ArgumentParser:
 
 
 def parser_of(name: str) -> argparse.ArgumentParser:
-    module = importlib.import_module(f"probing_core.cli.{name}")
+    module = importlib.import_module(f"probing_core.cli.{name}_command")
     help = COMMANDS[name]
     parser = Parser(prog=f"probing {name}", description=help, epilog=f"example:\n  {module.EXAMPLE}")
     module.add(parser)

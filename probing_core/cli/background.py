@@ -19,7 +19,7 @@ import psutil
 
 from probing_core.api.scan import scan
 from probing_core.cli import load_plugins, parse
-from probing_core.cli.run import run_options, stages_of
+from probing_core.cli.run_command import run_options, stages_of
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.run.layout import PROGRESS

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import ALL_REPETITIONS, BY_EMBEDDING, NEAR
+from probing_core.compute.task_names import ALL_REPETITIONS, BY_EMBEDDING, NEAR
 from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 

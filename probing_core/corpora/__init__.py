@@ -9,7 +9,7 @@ import os
 
 from probing_core.catalog import Catalog
 from probing_core.corpora import data_sets, folder, parquet, photos
-from probing_core.corpora.base import (
+from probing_core.corpora.corpus import (
     COLUMNS,
     Corpus,
     CorpusKind,

@@ -7,7 +7,7 @@ import json
 
 import pandas as pd
 
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.images import Image
 
 

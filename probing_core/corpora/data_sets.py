@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.corpora.base import CorpusKind, DigestedCorpus, content_digest
+from probing_core.corpora.corpus import CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, read_bytes, read_image, to_image
 from probing_core.online import answers, hub_address, hub_is_forbidden

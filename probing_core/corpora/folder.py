@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from probing_core.corpora.base import Corpus, CorpusKind, DigestedCorpus, content_digest
+from probing_core.corpora.corpus import Corpus, CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
 from probing_core.images import Image, check, check_size, read_bytes, read_image
 from probing_core.paths import leads_out, user_path

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from probing_core.corpora.base import SPLITS, Corpus, CorpusKind, content_digest, fingerprint, make_rows
+from probing_core.corpora.corpus import SPLITS, Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, one_line
 from probing_core.images import Image, read_image
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE, reference_run, user_path

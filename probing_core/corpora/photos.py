@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from probing_core.corpora.base import Corpus, CorpusKind, content_digest, fingerprint, make_rows
+from probing_core.corpora.corpus import Corpus, CorpusKind, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images import Image, read_image
 from probing_core.images.quality import NEAR_GRAY

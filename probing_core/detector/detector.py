@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 
 from probing_core.answers.crops import Crops, Prediction, predictions_of
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.detector.features import features
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.probes import array_file
-from probing_core.probes.base import forward
-from probing_core.transforms.base import Image
+from probing_core.probes.probe import forward
+from probing_core.transforms.transformation import Image
 
 GRAY_SIDE = 64
 """Side in pixels at which the channel spread is measured, which averages out pixel noise."""

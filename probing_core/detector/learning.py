@@ -25,12 +25,12 @@ from probing_core.compute.runtime.parallel import image_pool, in_chunks
 from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.sampling.series import alter_elsewhere
 from probing_core.corpora import assign_splits, drawn
-from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
+from probing_core.corpora.corpus import NOT_FOR_PROBES, Corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
-from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.transformation import Image, Transform, generator
 from probing_core.transforms.view import cut_view, prepare_source, source_side
 
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"

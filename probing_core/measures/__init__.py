@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from probing_core.catalog import Catalog
 from probing_core.measures import classification, embedding_space, neighbors
-from probing_core.measures.base import Measure, Predictions
+from probing_core.measures.measure import Measure, Predictions
 from probing_core.measures.statistics import Interval, interval
 
 __all__ = ["MEASURES", "Interval", "Measure", "Predictions", "interval"]

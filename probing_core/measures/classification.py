@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure, Predictions, fraction, gap
+from probing_core.measures.measure import Measure, Predictions, fraction, gap
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     ClusterSums,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure, fraction
+from probing_core.measures.measure import Measure, fraction
 from probing_core.measures.neighbors import unit
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_quantile
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from probing_core.errors import BadArray
-from probing_core.measures.base import Measure, fraction
+from probing_core.measures.measure import Measure, fraction
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_BOOTSTRAP,
     ClusterSums,

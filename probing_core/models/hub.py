@@ -24,8 +24,8 @@ import numpy as np
 from filelock import FileLock
 
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.models.base import Availability
-from probing_core.models.names import ModelName, local_folder
+from probing_core.models.embedder import Availability
+from probing_core.models.model_names import ModelName, local_folder
 from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 

@@ -18,10 +18,10 @@ import numpy as np
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.images import as_image
 from probing_core.models import compiled
-from probing_core.models.base import LoadedEmbedder, Preprocessing
 from probing_core.models.compiled import CompiledReadout, Disagrees, NotCompiled
+from probing_core.models.embedder import LoadedEmbedder, Preprocessing
 from probing_core.models.hub import weights_digest
-from probing_core.models.names import refuse_options, with_layer
+from probing_core.models.model_names import refuse_options, with_layer
 from probing_core.models.network_facts import Network
 from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import (
@@ -35,7 +35,7 @@ from probing_core.models.processor import (
     resolve_device,
     resolve_precision,
 )
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 if TYPE_CHECKING:
     import torch

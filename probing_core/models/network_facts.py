@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from probing_core.models.base import Preprocessing
-from probing_core.transforms.base import Image
+from probing_core.models.embedder import Preprocessing
+from probing_core.transforms.transformation import Image
 
 
 def crop_fraction(size: int, resized: int) -> float:

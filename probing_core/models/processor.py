@@ -14,7 +14,7 @@ from threading import Barrier, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from probing_core.errors import BadConfig
-from probing_core.models.base import Precision
+from probing_core.models.embedder import Precision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probing_core.errors import BadConfig, ModelUnavailable
-from probing_core.models.base import Availability, EmbedderSpec
-from probing_core.models.names import ModelName
+from probing_core.models.embedder import Availability, EmbedderSpec
+from probing_core.models.model_names import ModelName
 from probing_core.models.zoo_input import SIZE, WIDTH
 from probing_core.paths import data_dir, user_path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probing_core.models.base import Preprocessing
+from probing_core.models.embedder import Preprocessing
 
 SIZE = 128
 """Input side in pixels."""

@@ -5,7 +5,7 @@ Loading and applying a linear probe (`LinearProbe`) requires only NumPy. Fitting
 
 from __future__ import annotations
 
-from probing_core.probes.base import FitFacts, LinearProbe, Probe
+from probing_core.probes.probe import FitFacts, LinearProbe, Probe
 
 __all__ = ["DEFINITIONS", "FitFacts", "LinearProbe", "Probe"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from probing_core.errors import BadArray
 from probing_core.probes import rows as reading
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.probes.rows import Sliceable
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from probing_core.probes import rows as reading
-from probing_core.probes.base import FitFacts, MLPProbe
+from probing_core.probes.probe import FitFacts, MLPProbe
 
 HIDDEN_UNITS = 512
 WEIGHT_DECAY = 1e-2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from probing_core.errors import BadArray
-from probing_core.probes.base import square_root
+from probing_core.probes.probe import square_root
 
 if TYPE_CHECKING:
     from torch import Tensor

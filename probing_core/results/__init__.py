@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from probing_core.results.claim_sentences import claims_by_set, result_in_words
 from probing_core.results.command import FURTHER, command_of, corpus_is_named
-from probing_core.results.neighbors import nearest, place
+from probing_core.results.image_neighbors import nearest, place
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import leaderboard
 from probing_core.results.run import Run

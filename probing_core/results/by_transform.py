@@ -12,7 +12,7 @@ from probing_core.results.ranking import encoders_of
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import recalls
 from probing_core.run import layout
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 
 def recall_by_model(run: RunTables) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED
-from probing_core.compute.names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.task_names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import minus
 from probing_core.measures.statistics import SIGNIFICANCE
 

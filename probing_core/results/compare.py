@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import FINE, GROUP_SUBSET
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_task
 from probing_core.compute.sampling.samples import has_splits
+from probing_core.compute.task_names import FINE, GROUP_SUBSET
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
 from probing_core.measures.notation import in_percent, in_points, text_table
 from probing_core.measures.statistics import (
@@ -46,7 +46,7 @@ from probing_core.results.run import Run, open_run
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
 from probing_core.run.store import digest
-from probing_core.transforms.base import GROUPS
+from probing_core.transforms.transformation import GROUPS
 
 GROUP = "group"
 """The group task over its three folds: every group is tested on members that were not in training."""

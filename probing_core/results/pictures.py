@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadImage, ProbingError, UnknownName
 from probing_core.run.recipe import Recipe
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 SOURCES_KEPT = 128
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import ALL_REPETITIONS, BY_EMBEDDING, CALIBRATED, DEPLOYMENT, NEAR
+from probing_core.compute.task_names import ALL_REPETITIONS, BY_EMBEDDING, CALIBRATED, DEPLOYMENT, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.paths import refuse_address
-from probing_core.probes.base import LinearProbe
+from probing_core.probes.probe import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import FACTS, SampleTable
@@ -23,7 +23,7 @@ from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
 from probing_core.run.store import Store
-from probing_core.transforms.base import GROUPS, Image
+from probing_core.transforms.transformation import GROUPS, Image
 
 PREDICTION_COLUMNS = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from probing_core.compute.names import GROUP_SUBSET
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.task_names import GROUP_SUBSET
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
 from probing_core.measures.notation import in_percent

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS
 from probing_core.compute.sampling.probe_tasks import MIN_TO_LEARN, MIN_TO_TEST, content_labels, labelled
+from probing_core.compute.task_names import LAYERS
 from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import FINE
+from probing_core.compute.task_names import FINE
 from probing_core.measures.statistics import Interval, seed_of, with_place
 from probing_core.results.ranking import (
     RANKING_FACTS,

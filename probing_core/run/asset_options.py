@@ -19,7 +19,7 @@ from probing_core.compute.training.model_samples import most_to_learn
 from probing_core.measures import MEASURES as ALL_MEASURES
 from probing_core.run.assets import Context, Option, PartitionKey
 from probing_core.run.snapshot import RunSnapshot
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 
 def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:

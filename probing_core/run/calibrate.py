@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from probing_core.answers.crops import Crops, Prediction, predictions_of
-from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect
 from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from

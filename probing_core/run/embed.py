@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.compute.sampling.samples import choose_images
+from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.errors import ModelUnavailable
 from probing_core.run import layout
 from probing_core.run.asset_options import (

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.runtime import parallel
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import load_embedder, locate
-from probing_core.models.base import LoadedEmbedder
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
 from probing_core.run.files import write_arrays, write_tables
 from probing_core.run.layout import model_path

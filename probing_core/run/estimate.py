@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.maps import LANDMARKS
-from probing_core.compute.names import FINE, LAYERS, OTHER_PROBES, PROJECTIONS, RENDERING
 from probing_core.compute.runtime.parallel import image_pool, threads
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.studies.study_data import FIT_IMAGES
+from probing_core.compute.task_names import FINE, LAYERS, OTHER_PROBES, PROJECTIONS, RENDERING
 from probing_core.compute.training.probe_training import MAX_TO_LEARN
 from probing_core.compute.training.quick_protocol import QUICK_PHOTOGRAPHS
 from probing_core.detector.features import features
@@ -50,7 +50,7 @@ from probing_core.errors import BadCorpus, BadRun, ModelUnavailable
 from probing_core.images import Image
 from probing_core.measures.notation import model_title, text_table
 from probing_core.models import find_spec, locate
-from probing_core.models.names import parse
+from probing_core.models.model_names import parse
 from probing_core.models.processor import resolve_device
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.probes.linear import METRIC_ROWS, fit

@@ -15,8 +15,8 @@ from probing_core.compute.evaluation.score_rows import (
     UNSCORED_BY_OBJECTIVE,
     score_rows,
 )
-from probing_core.compute.names import FINE, ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
+from probing_core.compute.task_names import FINE, ORACLE, OTHER_PROBES
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table
 from probing_core.run import layout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from probing_core.compute.names import BY_EMBEDDING, DETECTOR
+from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2

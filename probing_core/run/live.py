@@ -13,18 +13,18 @@ from probing_core.answers.answer import Posterior
 from probing_core.answers.calibration import model_posteriors
 from probing_core.answers.crops import DIRECT
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.compute.runtime import parallel
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.errors import BadRun
 from probing_core.models import load_embedder
-from probing_core.models.base import LoadedEmbedder
 from probing_core.models.compiled import for_one_caller
-from probing_core.probes.base import LinearProbe
+from probing_core.models.embedder import LoadedEmbedder
+from probing_core.probes.probe import LinearProbe
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.run.manifest import short_checksum
 from probing_core.run.models import HOW_TO_RESTORE, differences
 from probing_core.run.store import Files, without_none
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 
 def read_probe(store: Files, model: str, task: str) -> LinearProbe:

@@ -14,9 +14,9 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
-from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.compute.runtime.workers import Workers
 from probing_core.compute.sampling.samples import samples_on_maps
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
 from probing_core.cores import cores
 from probing_core.measures.statistics import with_place
 from probing_core.run import layout

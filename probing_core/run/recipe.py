@@ -10,7 +10,7 @@ from probing_core.errors import BadConfig, BadRun
 from probing_core.run.layout import FORMAT, RECIPE
 from probing_core.run.store import Files, Store, digest
 from probing_core.transforms import resolve
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 VIEW = 128
 """Default side of a view in pixels."""

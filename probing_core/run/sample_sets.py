@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS, MAIN
 from probing_core.compute.sampling.samples import Design, SamplePlan, Unit, cut_units
 from probing_core.compute.sampling.series import make_samples, plan_series, series_names
-from probing_core.corpora.base import Corpus
-from probing_core.models.base import LoadedEmbedder
+from probing_core.compute.task_names import LAYERS, MAIN
+from probing_core.corpora.corpus import Corpus
+from probing_core.models.embedder import LoadedEmbedder
 from probing_core.run.assets import Shard
 from probing_core.run.models import embeds_pictures
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from probing_core.cores import cores
 from probing_core.corpora import KINDS, absolute_name, open_corpus
-from probing_core.corpora.base import Corpus, CorpusKind
+from probing_core.corpora.corpus import Corpus, CorpusKind
 from probing_core.errors import BadConfig, BadCorpus, BadRun, ProbingError, UnknownName
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import PUBLISHED_VIEW, EmbedderSpec, bundled, find_spec, parse
@@ -25,7 +25,7 @@ from probing_core.run.recipe import Recipe, read_recipe, write_recipe
 from probing_core.run.store import RunFiles, Store, digest
 from probing_core.transforms import CATALOG as TRANSFORMS
 from probing_core.transforms import expand, resolve
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 
 class Corpora:

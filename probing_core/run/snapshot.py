@@ -12,7 +12,7 @@ import pandas as pd
 from probing_core.compute.sampling.probe_tasks import task_names
 from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.studies import can_study
-from probing_core.models.names import parse, with_layer
+from probing_core.models.model_names import parse, with_layer
 from probing_core.run import layout
 from probing_core.run.assets import AssetGraph
 from probing_core.run.engine import Plan
@@ -23,7 +23,7 @@ from probing_core.run.recipe import Recipe
 from probing_core.run.sample_sets import SampleSet, plan_sample_sets
 from probing_core.run.setup import Corpora
 from probing_core.run.store import Store
-from probing_core.transforms.base import Transform
+from probing_core.transforms.transformation import Transform
 
 
 @dataclass

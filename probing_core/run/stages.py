@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probing_core.compute.runtime.parallel import threads
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadConfig, BadRun
 from probing_core.models import download_summary
 from probing_core.run.assets import AssetGraph, Partition

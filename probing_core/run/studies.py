@@ -23,10 +23,10 @@ from typing import Any
 
 import pandas as pd
 
-from probing_core.compute.names import FINE, LAYERS, MAIN, STRENGTH
 from probing_core.compute.studies import tables
 from probing_core.compute.studies.strength import ProbedSeries, strength_table, threshold_table
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel
+from probing_core.compute.task_names import FINE, LAYERS, MAIN, STRENGTH
 from probing_core.run import layout
 from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDY_SIZES
 from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, summary

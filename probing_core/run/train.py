@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probing_core.compute.evaluation.claims import GROUP_TASKS
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, FINE, NOTICING, ORACLE, OTHER_PROBES, RENDERING
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.task_names import CALIBRATED, DEPLOYMENT, FINE, NOTICING, ORACLE, OTHER_PROBES, RENDERING
 from probing_core.compute.training.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.training.probe_training import Trained, train_content, train_linear, train_others
 from probing_core.run import layout

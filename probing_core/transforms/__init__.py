@@ -11,7 +11,7 @@ from probing_core.catalog import Catalog
 from probing_core.errors import BadImage
 from probing_core.images import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
-from probing_core.transforms.base import GROUPS, PROBE_SPLITS, Image, Transform, generator, of_bank
+from probing_core.transforms.transformation import GROUPS, PROBE_SPLITS, Image, Transform, generator, of_bank
 from probing_core.transforms.view import cut_pair, cut_view, prepare_source, source_side
 
 __all__ = [

@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageEnhance, ImageFilter, ImageOps
 
-from probing_core.transforms.base import Image, grid
 from probing_core.transforms.pixel_ops import scale_of
+from probing_core.transforms.transformation import Image, grid
 
 NATIVE = 0.2
 """Fraction of crops taken at the original scale of the source, like tiles of large images."""

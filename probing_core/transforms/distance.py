@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 OCTAVES = 4
 """Number of scales of the distance: full size, and downsampled by 2, 4 and 8."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 REFERENCE_SIDE = 128
 """View side in pixels to which documented lengths refer."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import SOURCE_MARGIN, Coordinates, Image, Transform, grid, warped
+from probing_core.transforms.transformation import SOURCE_MARGIN, Coordinates, Image, Transform, grid, warped
 
 DENSITY = 2
 """Source samples per pixel. At 1, interpolation leaves traces; at 2, the shortcut audit in the tests detects none."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probing_core.answers.answer import FOUND, Answer, Posterior, Unavailable, answer_word, score_of
+from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import (
     GRAY,
@@ -21,7 +22,6 @@ from probing_core.answers.reference_sets import (
     is_enough,
     p_values,
 )
-from probing_core.answers.sentences import edit_of
 
 
 def test_p_values_are_ranks_among_clean_photographs():

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from probing_core.answers.answer import Posterior
-from probing_core.answers.quality import quality, reliability
+from probing_core.answers.answer_quality import quality, reliability
 from probing_core.api.model_answers import held_out, outside
-from probing_core.compute.names import NOTICING
+from probing_core.compute.task_names import NOTICING
 from probing_core.results import Run
 from probing_core.run.layout import predictions_path, probe_path, scored_views_path
 from probing_core.run.live import read_posteriors

@@ -12,7 +12,7 @@ from torch import nn
 
 import probing_core
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadArray, BadConfig, BadCorpus
 from probing_core.measures.notation import decimal, in_percent
 from probing_core.models import Preprocessing

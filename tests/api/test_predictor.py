@@ -16,7 +16,7 @@ from probing_core.api.predictor import Predictor
 from probing_core.corpora import open_corpus
 from probing_core.errors import BadConfig, BadImage, BadRun, UnknownName
 from probing_core.paths import data_dir
-from probing_core.probes.base import LinearProbe
+from probing_core.probes.probe import LinearProbe
 from probing_core.results import Run
 from probing_core.run import live as loaded
 from probing_core.run.layout import probe_path

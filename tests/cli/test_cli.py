@@ -150,7 +150,7 @@ def test_a_command_loads_its_own_code_alone():
 
     shared = {"probing_core.cli.shared"}
     assert loaded("--help") == shared
-    assert loaded("verify", "--run", "x") - shared == {"probing_core.cli.verify"}
+    assert loaded("verify", "--run", "x") - shared == {"probing_core.cli.verify_command"}
 
 
 def test_options_before_and_after_a_command_are_its_own(tmp_path):

@@ -34,11 +34,11 @@ from probing_core.compute.evaluation.claims import (
     model_results,
     models_by_role,
 )
-from probing_core.compute.names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.task_names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.statistics import holm, mean
 from probing_core.models import encoders_of
-from probing_core.models.base import ROLES
+from probing_core.models.embedder import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED
 from probing_core.paths import reference_run
 from probing_core.run import evaluate, layout

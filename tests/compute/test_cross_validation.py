@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from probing_core.compute.names import DEPLOYMENT
+from probing_core.compute.task_names import DEPLOYMENT
 from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature

@@ -8,7 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from probing_core.compute import maps
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import map_table, neighbor_table, place_others, read_as, umap_points
-from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, NEAR
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, NEAR
 from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import nearest, unit
 

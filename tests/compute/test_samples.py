@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import MAIN
 from probing_core.compute.sampling import samples
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, cut_units, plan_samples
 from probing_core.compute.sampling.series import make_samples
+from probing_core.compute.task_names import MAIN
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.corpora.base import NOT_FOR_PROBES
+from probing_core.corpora.corpus import NOT_FOR_PROBES
 from probing_core.errors import BadCorpus
 from probing_core.images import encode_png
 from probing_core.run.layout import IMAGES, SAMPLES

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.compute.sampling import samples, series
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.sampling.series import make_samples, plan_series, position_of, series_names, strengths_of
+from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.corpora import open_corpus
 from probing_core.models import load_embedder, locate
 from probing_core.run import embedding_worker, sample_sets
@@ -20,7 +20,7 @@ from probing_core.run.recipe import Recipe, load_transforms
 from probing_core.run.store import Store
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.base import generator
+from probing_core.transforms.transformation import generator
 from tests.compute.test_samples import recipe_of, silent
 from tests.plans import cache_keys, pending
 from tests.run.test_embed import embed, files, start

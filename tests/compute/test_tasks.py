@@ -7,7 +7,7 @@ from probing_core.compute.sampling.probe_tasks import ROTATIONS, content_labels,
 from probing_core.compute.sampling.samples import has_splits, used_images
 from probing_core.errors import UnknownName
 from probing_core.transforms import bank, far_style
-from probing_core.transforms.base import GROUPS
+from probing_core.transforms.transformation import GROUPS
 
 BANK = bank()
 

@@ -13,9 +13,9 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import DEPLOYMENT, NOTICING
 from probing_core.compute.runtime import parallel
 from probing_core.compute.sampling.samples import plan_samples
+from probing_core.compute.task_names import DEPLOYMENT, NOTICING
 from probing_core.compute.training import probe_training as train
 from probing_core.compute.training.model_samples import ModelSamples, draw_photographs
 from probing_core.compute.training.probe_training import (
@@ -28,8 +28,8 @@ from probing_core.compute.training.probe_training import (
 )
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
-from probing_core.probes.base import FitFacts, LinearProbe
 from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
+from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.run.layout import predictions_path, probe_path
 from probing_core.run.live import read_posteriors, read_probe
 from probing_core.run.models import differences, model_entries, read_embeddings

@@ -18,10 +18,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from probing_core.compute.names import MAIN
 from probing_core.compute.runtime.workers import NoWorker, WorkerDied, Workers
 from probing_core.compute.sampling.samples import Design, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
+from probing_core.compute.task_names import MAIN
 from probing_core.corpora import open_corpus
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.corpora.parquet import ParquetCorpus

@@ -22,8 +22,8 @@ from probing_core.corpora import (
     absolute_name,
     open_corpus,
 )
-from probing_core.corpora import base as table
-from probing_core.corpora.base import SPLITS, content_digest, fingerprint, make_rows
+from probing_core.corpora import corpus as table
+from probing_core.corpora.corpus import SPLITS, content_digest, fingerprint, make_rows
 from probing_core.errors import BadCorpus, UnknownName
 from tests.corpora.pictures import made_png
 from tests.corpora.test_hub import write

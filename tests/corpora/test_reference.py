@@ -12,7 +12,7 @@ import pytest
 from lab.scripts import shipped_photographs
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.corpora.parquet import REFERENCE as KIND
 from probing_core.corpora.parquet import ReferenceCorpus
 from probing_core.errors import BadCorpus

@@ -15,8 +15,8 @@ from torch import nn
 
 from lab.devtools.networks import run_in_pytorch
 from probing_core.models import compiled, processor
-from probing_core.models.base import Preprocessing
 from probing_core.models.compiled import COMPILED_BATCH, NotCompiled
+from probing_core.models.embedder import Preprocessing
 from probing_core.models.network import NetworkEmbedder, _report_missing
 from probing_core.models.network_facts import Network
 from probing_core.models.processor import AHEAD

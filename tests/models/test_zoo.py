@@ -23,7 +23,7 @@ from lab.pretraining.recipe import load_recipe, recipe_names
 from probing_core.errors import BadConfig, ModelUnavailable
 from probing_core.models import compiled, load_embedder, zoo
 from probing_core.models.hub import signs_digest, weights_digest
-from probing_core.models.names import parse
+from probing_core.models.model_names import parse
 from probing_core.models.zoo import SPECS, weights_path
 from probing_core.models.zoo_input import WIDTH
 from probing_core.models.zoo_network import DESCRIPTION, ZOO_DEPTH, ViTEmbedder, init_vit, load_zoo

@@ -15,7 +15,7 @@ from sklearn.metrics import balanced_accuracy_score
 import probing_core
 from probing_core.api import score as scoring
 from probing_core.cli import main
-from probing_core.compute.names import CALIBRATED
+from probing_core.compute.task_names import CALIBRATED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
 from probing_core.measures.statistics import holm, mean
 from probing_core.results.compare import COMPARED, SavedScores, _drops, place_among, recall_beside

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from probing_core.compute import maps
-from probing_core.compute.names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.sampling import series
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.task_names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.training import probe_training as train
 from probing_core.detector import detector, learning
 from probing_core.images import encode_png

@@ -16,7 +16,7 @@ from probing_core.compute.runtime import workers
 from probing_core.compute.sampling import samples
 from probing_core.compute.sampling.series import make_samples
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder

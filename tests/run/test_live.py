@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import DEPLOYMENT, DETECTOR
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
 from probing_core.run.layout import DETECTOR_FILE, RECIPE, probe_path, scored_views_path
 from probing_core.run.live import has_scored_views
 from probing_core.run.manifest import short_checksum

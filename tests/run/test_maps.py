@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.compute.names import BY_TRANSFORMATION, NEAR, PROJECTIONS
+from probing_core.compute.task_names import BY_TRANSFORMATION, NEAR, PROJECTIONS
 from probing_core.results import Run
 from probing_core.run import project
 from probing_core.run.layout import map_path, neighbors_path

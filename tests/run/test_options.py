@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from probing_core.cli import parse
-from probing_core.cli.run import run_options
+from probing_core.cli.run_command import run_options
 from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.options import DEFAULTS, Options, flag, last_options, note_options
 from probing_core.run.recipe import Recipe

@@ -69,7 +69,7 @@ def command(out: Path, scenes: Path, *further: str, models: str = NO_NETWORK) ->
 
 
 def start(words: list[str]):
-    return begin(words, heard=False, libraries=("probing_core.cli.run", "torch", "ray"))
+    return begin(words, heard=False, libraries=("probing_core.cli.run_command", "torch", "ray"))
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ PLUGIN = f"""
 import numpy as np
 import probing_core
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import CorpusKind
+from probing_core.corpora.corpus import CorpusKind
 from probing_core.models import from_callable
 {EXAMPLE}
 def statistic(images):

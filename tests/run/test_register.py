@@ -14,7 +14,7 @@ from dashboard.jobs import processes
 from probing_core import catalog, corpora, models, transforms
 from probing_core.cli import main
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import CorpusKind
+from probing_core.corpora.corpus import CorpusKind
 from probing_core.corpora.data_sets import ArrayCorpus
 from probing_core.errors import BadConfig, UnknownName
 from probing_core.models import from_callable, load_embedder

@@ -18,7 +18,7 @@ from probing_core.answers.crops import cut
 from probing_core.answers.reference_sets import p_values
 from probing_core.api.predictor import Predictor
 from probing_core.cli import main
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.detector.learning import choose_photographs
 from probing_core.errors import BadCorpus, BadRun, ProbingError

@@ -14,8 +14,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from probing_core.transforms.base import Image
 from probing_core.transforms.pixel_ops import gray_of
+from probing_core.transforms.transformation import Image
 
 FOLDS = 5
 RIDGE = 10.0

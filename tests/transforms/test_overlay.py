@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from probing_core.transforms.bank.overlay import FONTS, OVERLAY_TEXTS, font, icons
-from probing_core.transforms.base import PROBE_SPLITS
+from probing_core.transforms.transformation import PROBE_SPLITS
 
 
 @pytest.mark.parametrize(("first", "second"), list(combinations(PROBE_SPLITS, 2)))

@@ -22,7 +22,7 @@ from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import DETECTOR_FILE, series_table
 from probing_core.transforms import CATALOG
 from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
-from probing_core.transforms.base import Image, Transform, digest_answers
+from probing_core.transforms.transformation import Image, Transform, digest_answers
 from tests.conftest import scene
 
 PINS = Path(__file__).parents[1] / "data" / "revisions.npz"

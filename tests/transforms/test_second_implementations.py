@@ -17,7 +17,7 @@ from probing_core.transforms.bank.codec import posterize
 from probing_core.transforms.bank.geometry import perspective, swirl
 from probing_core.transforms.bank.noise import normal
 from probing_core.transforms.bank.weather import FOG_DECAY, plasma
-from probing_core.transforms.base import grid
+from probing_core.transforms.transformation import grid
 from tests.transforms.pictures import photograph
 
 RNG = generator(0, "x", "y")

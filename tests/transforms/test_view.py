@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from probing_core.transforms import CATALOG, bank, cut_pair, cut_view, generator, prepare_source, source_side
-from probing_core.transforms.base import SOURCE_MARGIN, grid
+from probing_core.transforms.transformation import SOURCE_MARGIN, grid
 from probing_core.transforms.view import DENSITY, sub_pixel_warp
 from tests.transforms.pictures import noise, photograph, sources
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from probing_core.compute.task_names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
 from probing_core.measures.statistics import (

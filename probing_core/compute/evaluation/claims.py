@@ -31,12 +31,12 @@ from probing_core.compute.evaluation.claim_tests import (
     identified,
     pooled,
 )
-from probing_core.compute.names import FINE
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, codes
+from probing_core.compute.task_names import FINE
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, mean
 from probing_core.models import ROLE_SETS, encoders_of, parse
-from probing_core.models.base import ROLES
+from probing_core.models.embedder import ROLES
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:

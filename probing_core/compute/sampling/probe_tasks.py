@@ -10,7 +10,7 @@ import pandas as pd
 
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.errors import UnknownName
-from probing_core.transforms.base import GROUPS, Transform
+from probing_core.transforms.transformation import GROUPS, Transform
 
 ROTATIONS = (0, 1, 2)
 CONTENT = "content"

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.corpora import assign_splits, drawn, limit_rows, shares
-from probing_core.corpora.base import NOT_FOR_PROBES, Corpus
+from probing_core.corpora.corpus import NOT_FOR_PROBES, Corpus
 from probing_core.errors import BadCorpus, BadImage
 from probing_core.images.quality import NEAR_GRAY
-from probing_core.transforms.base import Image, Transform, generator
 from probing_core.transforms.distance import describe
+from probing_core.transforms.transformation import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, source_side
 
 

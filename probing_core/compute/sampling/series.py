@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.compute.sampling.samples import Design, has_splits, make_pair, measure_change
+from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.corpora import limit_rows
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.transforms.alternatives import clean
-from probing_core.transforms.base import Image, Transform, generator
+from probing_core.transforms.transformation import Image, Transform, generator
 from probing_core.transforms.view import cut_pair, prepare_source
 
 Transforms = dict[str, Transform]

@@ -24,8 +24,8 @@ from probing_core.compute.studies.study_data import SeriesData
 from probing_core.measures.classification import detection_threshold
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, mean
-from probing_core.probes.base import LinearProbe
-from probing_core.transforms.base import Transform
+from probing_core.probes.probe import LinearProbe
+from probing_core.transforms.transformation import Transform
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.corpora import limit_rows
 from probing_core.measures.neighbors import directions, is_hash, ranks, signed, threshold, unrelated_pairs
 from probing_core.measures.statistics import Interval, numbered
-from probing_core.probes.base import LinearProbe
 from probing_core.probes.linear import PENALTY_GRID, fit
+from probing_core.probes.probe import LinearProbe
 
 SHARES = {
     0.05: 20,

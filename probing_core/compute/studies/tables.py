@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.evaluation.score_rows import joined, measured, note_of_fits, too_few
-from probing_core.compute.names import VARIANCE
 from probing_core.compute.sampling.probe_tasks import CONTENT, codes, content_labels
 from probing_core.compute.studies.study_data import (
     FIT_IMAGES,
@@ -21,6 +20,7 @@ from probing_core.compute.studies.study_data import (
     fit_probe,
     predict,
 )
+from probing_core.compute.task_names import VARIANCE
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, control_labels
 from probing_core.measures.embedding_space import MIN_VARIANCE_PHOTOGRAPHS, shift, variance_parts

@@ -14,8 +14,8 @@ import pandas as pd
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.runtime import parallel
 from probing_core.compute.sampling.probe_tasks import Task, make_task
-from probing_core.probes.base import Probe
-from probing_core.transforms.base import Transform
+from probing_core.probes.probe import Probe
+from probing_core.transforms.transformation import Transform
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import FINE, GROUP_SUBSET, MAIN
 from probing_core.compute.runtime.parallel import image_pool
 from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
+from probing_core.compute.task_names import FINE, GROUP_SUBSET, MAIN
 from probing_core.corpora import assign_splits, drawn
-from probing_core.corpora.base import Corpus
+from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.statistics import ClusterSums, interval, mean, numbered
 from probing_core.probes.linear import fit_discriminant
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 MIN_SPLIT_PHOTOGRAPHS = 2
 """Minimum number of training photographs, and of held-out photographs."""

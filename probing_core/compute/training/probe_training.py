@@ -19,9 +19,9 @@ from probing_core.answers.answer import Posterior, edit_score, given_edited, log
 from probing_core.answers.calibration import fit_posterior
 from probing_core.compute.evaluation.score_rows import LINEAR, joined
 from probing_core.compute.lazy_rows import READ_ROWS, LazyRows
-from probing_core.compute.names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
 from probing_core.compute.sampling.probe_tasks import CONTENT, Task, codes
 from probing_core.compute.sampling.samples import has_splits
+from probing_core.compute.task_names import CALIBRATED, DEPLOYMENT, NOTICING, ORACLE, OTHER_PROBES
 from probing_core.compute.training.model_samples import (
     ModelSamples,
     draw_photographs,
@@ -33,8 +33,8 @@ from probing_core.corpora import assign_groups
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes import knn
-from probing_core.probes.base import FitFacts, LinearProbe, log_loss
 from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
+from probing_core.probes.probe import FitFacts, LinearProbe, log_loss
 from probing_core.transforms import resolve
 
 MAX_FOLDS = 5

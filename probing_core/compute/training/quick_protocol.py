@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from probing_core.compute.names import FINE
+from probing_core.compute.task_names import FINE
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.probe_training import train_linear
 

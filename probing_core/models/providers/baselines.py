@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image as pillow
 
 from probing_core.images import as_image
-from probing_core.models.base import EmbedderSpec, LoadedEmbedder
-from probing_core.models.names import ModelName, refuse_options
+from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder
+from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.providers.handcrafted import FEATURES, statistics
 from probing_core.models.zoo_input import SIZE, WIDTH
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 PIXELS_SIDE = 16
 

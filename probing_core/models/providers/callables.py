@@ -19,13 +19,13 @@ from PIL import Image as pillow
 
 from probing_core.errors import BadArray, BadConfig
 from probing_core.images import as_image, read_image
-from probing_core.models.base import EmbedderSpec, LoadedEmbedder, Preprocessing
-from probing_core.models.names import ModelName, refuse_options
+from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder, Preprocessing
+from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.network_facts import Network
 from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import resolve_device
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import central_square
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy.fft import rfft2
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 RINGS = 12
 """Number of rings of the radial spectrum, with equal widths up to the Nyquist frequency. The last one includes the

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.theme import Theme
-from probing_core.compute.names import BY_EMBEDDING, BY_TRANSFORMATION, FINE, NEAR
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, FINE, NEAR
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import group_title, model_titles, transform_title

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_OPTION = re.compile(r"@(?=\w+=)")  # as in `probing_core.models.names`
+_OPTION = re.compile(r"@(?=\w+=)")  # as in `probing_core.models.model_names`
 _LOCAL = re.compile(r"[~./\\]|[A-Za-z]:[/\\]")
 """Beginning of a path on this machine: absolute, relative to here or to the home folder, or on a Windows drive."""
 

@@ -48,7 +48,7 @@ from probing_core.results.summaries import pick
 from probing_core.run import layout
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import in_one_line
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import source_side
 from probing_core.version import VERSION
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, scale_of
+from probing_core.transforms.transformation import Image, of_bank
 
 MAX_STYLIZED_SIDE = 1024
 """Maximum side for stylization, which takes seconds per megapixel. Larger images are downsampled."""

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import at_most, scale_of
+from probing_core.transforms.transformation import Image, of_bank
 
 MAX_BLURRED_SIDE = 512
 """Maximum side for isotropic blurs. Larger images are downsampled, because the blur removes finer detail anyway."""

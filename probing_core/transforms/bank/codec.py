@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
+from probing_core.transforms.transformation import Image, of_bank
 
 SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444}
 """OpenCV flags by JPEG chroma subsampling."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import as_rgb, blend, gray_of
+from probing_core.transforms.transformation import Image, of_bank
 
 SEPIA = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
 """Sepia matrix for RGB, with the coefficients of W3C Filter Effects 1."""

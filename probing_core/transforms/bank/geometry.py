@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Coordinates, grid, of_bank
+from probing_core.transforms.transformation import Coordinates, grid, of_bank
 
 SWIRL_SHRINK = 0.975
 """Fraction of the image that a swirl reads. A swirl compresses the image where it shears, so without magnification its

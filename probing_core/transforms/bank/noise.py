@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import to_bytes
+from probing_core.transforms.transformation import Image, of_bank
 
 
 def gaussian_noise(image: Image, sigma: float, rng: np.random.Generator) -> Image:

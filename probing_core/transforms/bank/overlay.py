@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from probing_core.transforms.base import Image, PixelFunction, of_bank
 from probing_core.transforms.pixel_ops import blend
+from probing_core.transforms.transformation import Image, PixelFunction, of_bank
 
 Icon: TypeAlias = tuple[np.ndarray, ...]
 

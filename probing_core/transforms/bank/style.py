@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
-from probing_core.transforms.base import Image, Member, Transform, of_bank
 from probing_core.transforms.pixel_ops import at_most, blend
+from probing_core.transforms.transformation import Image, Member, Transform, of_bank
 from probing_core.transforms.view import central_square
 
 PATTERN_SIDE = 256

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import VALUES, gray_of, lookup
+from probing_core.transforms.transformation import Image, of_bank
 
 
 def brighten(image: Image, factor: float, rng: np.random.Generator) -> Image:

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from probing_core.transforms import alternatives
-from probing_core.transforms.base import Image, of_bank
 from probing_core.transforms.pixel_ops import scale_of, to_bytes
+from probing_core.transforms.transformation import Image, of_bank
 
 FOG_DECAY = 2.0
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.compute.names import LAYERS, STRENGTH
 from probing_core.compute.sampling.samples import plan_samples
 from probing_core.compute.sampling.series import plan_series
 from probing_core.compute.studies.strength import ProbedSeries
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel, fit_probe
+from probing_core.compute.task_names import LAYERS, STRENGTH
 from probing_core.run.recipe import Recipe, load_transforms
 
 TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")

@@ -10,7 +10,6 @@ import pytest
 from scipy.stats import norm
 from sklearn.neighbors import NearestNeighbors
 
-from probing_core.compute.names import VARIANCE
 from probing_core.compute.sampling.series import position_of
 from probing_core.compute.studies.strength import (
     Sweep,
@@ -30,9 +29,10 @@ from probing_core.compute.studies.tables import (
     uses_table,
     variance_table,
 )
+from probing_core.compute.task_names import VARIANCE
 from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import unit
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.transforms import resolve
 from tests.compute.studies.made import SPLITS
 

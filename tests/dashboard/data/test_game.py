@@ -10,7 +10,7 @@ import pytest
 
 from dashboard.data import game
 from probing_core.answers.answer import Posterior, answer_word
-from probing_core.compute.names import NOTICING
+from probing_core.compute.task_names import NOTICING
 from probing_core.measures.notation import decimal
 from probing_core.results import Run
 from probing_core.run.layout import predictions_path, probe_path

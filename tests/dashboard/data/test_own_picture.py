@@ -7,7 +7,7 @@ from dashboard.data import own_picture, predictions
 from dashboard.data.pictures import VisitorPicture
 from lab.devtools.made_run import LIVE
 from probing_core.answers.crops import Crops
-from probing_core.compute.names import BY_EMBEDDING
+from probing_core.compute.task_names import BY_EMBEDDING
 from probing_core.results import Run
 from probing_core.results.explorer.data import default_models, explorer_data
 from tests.dashboard.app_reading import label

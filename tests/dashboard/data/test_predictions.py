@@ -10,8 +10,8 @@ import pytest
 from dashboard import rights
 from dashboard.data import predictions
 from dashboard.data.predictions import Answers
+from probing_core.answers.answer_quality import quality
 from probing_core.answers.crops import Crops
-from probing_core.answers.quality import quality
 from probing_core.api.model_answers import held_out
 from probing_core.api.predictor import Predictor
 from probing_core.models import hub

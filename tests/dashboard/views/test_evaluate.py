@@ -13,7 +13,7 @@ import pytest
 from dashboard.jobs import processes
 from dashboard.jobs.model_names import model_names
 from probing_core.cli import parse
-from probing_core.cli.run import run_options
+from probing_core.cli.run_command import run_options
 from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard

@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.data import cache
 from dashboard.text import GLOSSARY, TERMS
-from probing_core.answers.quality import quality
+from probing_core.answers.answer_quality import quality
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data

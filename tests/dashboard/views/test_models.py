@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dashboard.text import named
-from probing_core.compute.names import UNDECIDED
+from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models

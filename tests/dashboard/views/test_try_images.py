@@ -23,15 +23,15 @@ from dashboard.views import try_images
 from dashboard.widgets import upload
 from probing_core import predict
 from probing_core.answers.answer import Answer, Evidence, Posterior
+from probing_core.answers.answer_sentences import probability_in_words
 from probing_core.answers.crops import Prediction, cut, tile_corners
 from probing_core.answers.reference_sets import LARGE
-from probing_core.answers.sentences import probability_in_words
 from probing_core.cli import main
-from probing_core.compute.names import DEPLOYMENT, DETECTOR, NOTICING
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR, NOTICING
 from probing_core.corpora import open_corpus
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title
-from probing_core.probes.base import FitFacts, LinearProbe
+from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.run.layout import model_path, probe_path
 from probing_core.run.live import LoadedModels

@@ -23,7 +23,7 @@ from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unav
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import Edits, ReferenceSet
 from probing_core.charts import Theme
-from probing_core.compute.names import DETECTOR
+from probing_core.compute.task_names import DETECTOR
 
 CLASSES, GROUPS = ("identity", "jpeg", "fog"), ("identity", "codec", "weather")
 

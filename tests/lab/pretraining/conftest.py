@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from probing_core.corpora import open_corpus
-from probing_core.corpora.base import Corpus, make_rows
+from probing_core.corpora.corpus import Corpus, make_rows
 
 STYLES = ("photo", "art_painting", "cartoon", "sketch")
 
@@ -71,7 +71,7 @@ def pictures(sixteen: Some):
     """Those as a batch (16, 3, 144, 144) ``uint8``."""
     import torch
 
-    from probing_core.models.base import Preprocessing
+    from probing_core.models.embedder import Preprocessing
     from probing_core.models.preprocessing import resize_and_crop
 
     square = Preprocessing(size=(144, 144))

@@ -31,7 +31,7 @@ from probing_core.transforms import (
     resolve,
 )
 from probing_core.transforms.bank.blur import disc_kernel
-from probing_core.transforms.base import grid
+from probing_core.transforms.transformation import grid
 from tests.transforms.pictures import noise, photograph, sources
 
 TRACES, IMAGENET_C = traces.TRANSFORMS, corruptions.TRANSFORMS

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from probing_core.compute.names import BY_TRANSFORMATION, PROJECTIONS
+from probing_core.compute.task_names import BY_TRANSFORMATION, PROJECTIONS
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
     MAX_COORDINATE,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from probing_core.errors import BadConfig
-from probing_core.models.names import parse, with_layer
+from probing_core.models.model_names import parse, with_layer
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 import dashboard
 from probing_core import cli
-from probing_core.cli import demo
+from probing_core.cli import demo_command as demo
 from probing_core.paths import reference_run
 
 

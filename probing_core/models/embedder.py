@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from probing_core.transforms.base import Image
+from probing_core.transforms.transformation import Image
 
 if TYPE_CHECKING:
     import pandas as pd
