@@ -341,7 +341,7 @@ def test_clean_images_calibrate(made, folder, clean_folder, tmp_path):
     assert (same_source["p"] <= 0.05).mean() < 0.15
     for path in list(clean.iterdir())[:30]:
         path.unlink()
-    with pytest.raises(BadConfig, match="Give 100 or more"):
+    with pytest.raises(BadConfig, match="Use at least 100 clean images"):
         scan(folder, tmp_path / "other", made, clean=clean)
 
 
