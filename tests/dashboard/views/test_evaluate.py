@@ -313,7 +313,7 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
 
 @pytest.mark.parametrize("corpus", ["hub:owner/name", " hub:owner/name", "folder:/", "theirs:x"])
 def test_a_link_opens_no_corpus_and_looks_up_no_model(open_app, monkeypatch, corpus):
-    for name in ("corpora.open_corpus", "models.find_spec", "models.names.glob"):
+    for name in ("corpora.open_corpus", "models.find_spec", "models.model_names.glob"):
         monkeypatch.setattr(f"probing_core.{name}", lambda *a, **k: pytest.fail("it was opened"))
     monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("it was begun"))
     app = open_app(
