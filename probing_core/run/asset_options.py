@@ -27,14 +27,14 @@ def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:
 
 
 def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
-    """Return the number of samples that train a probe; None if memory can hold all of them."""
+    """Return the number of samples to train a probe on; None if all of them fit into memory."""
     max_samples = most_to_learn(run.models[key["model"]]["dim"])
     return max_samples if max_samples < len(run.sample_sets[""]) else None
 
 
 def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
-    """Return the fingerprints of the corpora of ``--calibrate-on``, marked if photographs are only identified within
-    their corpus."""
+    """Return the fingerprints of the ``--calibrate-on`` corpora, with a mark if photograph IDs are only unique within a
+    corpus."""
     named = zip(run.recipe.calibrate_on, run.recipe.calibrate_fingerprints, strict=True)
     has_global_ids = ("parquet", "reference")
     return [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
@@ -68,9 +68,9 @@ CLASSES = Option(
 )
 """The fields of the transformations that label samples.
 
-Functions get whole `Transform` objects, while the key has only these four fields. This is safe because the only other
-fields that they read, the range, the distribution and the neutral strength in the study ``thresholds``, decide the
-strengths in ``series/strength.parquet``, on which that study depends.
+Functions get whole `Transform` objects, while the key has only these four fields. This is safe because only the study
+``thresholds`` reads other fields (the range, the distribution and the neutral strength), which determine the strengths
+in ``series/strength.parquet``, on which that study depends.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
@@ -82,16 +82,16 @@ CALIBRATE_ON = Option("calibrate_on", _calibrating)
 UNSCORED = Option(
     "unscored", lambda run, key: list(UNSCORED_BY_OBJECTIVE.get(run.models[key["model"]]["objective"], ()))
 )
-"""Subsets that are not scored for models with this objective."""
+"""Subsets on which models with a given objective are not scored."""
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
 STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
-"""Numbers of images and penalties of the studies."""
+"""Numbers of images and penalties in the studies."""
 
 MODELS = Option("models", lambda run, key: list(run.models))
 MAP = Option("map", lambda run, key: [MAP_NEIGHBORS, LANDMARKS])
 CLAIMS = Option("claims", lambda run, key: described(list(run.models)), argument=lambda run, key: list(run.models))
-"""The models that claims are tested on."""
+"""The models on which claims are tested."""
 
 PREPARATION = (FINGERPRINT, TRANSFORMS, VIEW, SEED)
 """Options that transformed images depend on."""
@@ -103,7 +103,7 @@ DESIGN = (VIEW, SEED, REPETITIONS, LIMIT)
 
 
 def design_of(context: Context) -> Design:
-    """Return the part of the design of a run that the options of an asset describe."""
+    """Return the part of a run's design that the options of an asset describe."""
     options = context.options
     named = {option.name: options[option.name] for option in DESIGN if option.name in options}
     transforms = options[TRANSFORMS.name if TRANSFORMS.name in options else WARPS.name]

@@ -1,9 +1,9 @@
 """The files that a run can contain: each is an asset, defined by the function that computes it.
 
-`Stage.asset` decorates a function and states the path of the file, over which models or tasks there is one (its
-partitions), the files that the function reads (its dependencies), the options that it depends on and its code version.
-`probing_core.run.definitions` lists all assets of a run, `probing_core.run.engine` materializes those that are missing
-or stale. docs/assets.md explains the terms with an example.
+`Stage.asset` decorates a function and states the path of the file, the models or tasks for which there is such a file
+(its partitions), the files that the function reads (its dependencies), the options that it depends on and its code
+version. `probing_core.run.definitions` lists all assets of a run, and `probing_core.run.engine` materializes those that
+are missing or stale. docs/assets.md explains the terms with an example.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from probing_core.run.manifest import Entry
 from probing_core.run.store import Content, Files, Inputs, Store
 
 Shard = tuple[int, int]
-"""First and last of the units that are joined into one file of a folder."""
+"""First and last unit in one file of a folder."""
 
 PartitionKey = Mapping[str, str]
-"""Placeholder of a path -> its value: the model or task of a file."""
+"""Placeholder in a path -> its value, which is a model or a task."""
 
 UNPARTITIONED: Sequence[PartitionKey] = ({},)
-"""The only partition of an asset that a run contains once."""
+"""The only partition of an asset that occurs once per run."""
 
 Function = Callable[["InputFiles", "Context"], Any]
 """(files that the asset depends on, `Context`) -> content of the asset."""
@@ -54,12 +54,13 @@ class Option:
 
 @dataclass(frozen=True)
 class Context:
-    """Arguments of a function in addition to the files that it reads.
+    """Arguments for the function of an asset, in addition to the files that it reads.
 
     Attributes:
-        key: which partition is computed.
+        key: key of the partition to compute.
         options: name -> value, for the options that the asset depends on.
-        resources: objects that do not change any bytes, such as the progress (`probing_core.run.snapshot.Resources`).
+        resources: objects that do not affect the bytes of files, such as the progress
+            (`probing_core.run.snapshot.Resources`).
         cache: objects that the assets of a group share in memory for the same partition.
         units: paths of the units that the asset is computed from, in order.
     """
@@ -80,12 +81,12 @@ class Asset:
     """One kind of file that a run can contain.
 
     Attributes:
-        path: path with placeholders, ``models/{model}/map.parquet``. A path that ends with a slash is a folder, whose
-            files of units are one asset.
+        path: path with placeholders, such as ``models/{model}/map.parquet``. A path that ends with a slash is a folder;
+            all of its files, which contain units, are one asset.
         description: one sentence; by default the first paragraph of the function's docstring.
-        stage: stage that materializes it; empty for a file that is written directly.
+        stage: stage that materializes the asset; empty for a file that is written directly.
         partitions: snapshot of a run -> the partitions of the asset; none until the snapshot knows them.
-        dependencies: assets, or paths of their additional files (`output`). A placeholder that is not in ``path``
+        dependencies: assets, or paths of additional files of assets (`output`). A placeholder that is not in ``path``
             stands for all of its values.
         code_version: number to increase when the same inputs give different bytes.
         also_writes: paths of additional files that the function returns.
@@ -93,8 +94,8 @@ class Asset:
             differences then do not invalidate them.
         function: (files, context) -> content of ``path``, or with ``also_writes`` content by path. None if the content
             is the rows of all units.
-        compute_units: function that computes missing units of all assets that share it. None if the asset is not
-            computed in units, which survive a kill.
+        compute_units: function that computes missing units of all assets that share this function. None if the asset is
+            not computed in units, which survive a kill.
         shards: (snapshot, partition) -> ranges of units of a folder that are joined into one file.
         group: consecutive assets of a group are materialized partition by partition, to share `Context.cache`.
         message: progress message, with placeholders.
@@ -117,7 +118,7 @@ class Asset:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Paths of all files of a partition."""
+        """Paths of all files of a partition, with placeholders."""
         return (self.path, *self.also_writes)
 
     @property
@@ -128,7 +129,7 @@ class Asset:
         """Return ``path`` as a dependency on one file of the asset.
 
         Raises:
-            ValueError: the asset does not write it.
+            ValueError: the asset does not write ``path``.
         """
         if path not in self.outputs:
             raise ValueError(f"'{self.path}' does not write '{path}'. It writes: {', '.join(self.outputs)}.")
@@ -165,7 +166,7 @@ class Stage:
         group: str = "",
         message: str = "",
     ) -> Callable[[Function], Asset]:
-        """Decorate the function that computes an asset; the arguments are the attributes of `Asset`."""
+        """Return a decorator for the function that computes an asset; the arguments are the attributes of `Asset`."""
 
         def define(function: Function) -> Asset:
             return self.add(
@@ -204,7 +205,7 @@ class AssetGraph:
             written.update(asset.outputs)
 
     def asset(self, path: str) -> Asset:
-        """Return the asset at ``path``, with placeholders."""
+        """Return the asset with this ``path``, which includes placeholders."""
         return next(asset for asset in self.assets if asset.path == path)
 
     def only(self, paths: Iterable[str]) -> AssetGraph:
@@ -229,7 +230,7 @@ class Partition:
 
     Attributes:
         outputs: path with placeholders -> path in the run.
-        dependencies: paths in the run.
+        dependencies: paths of the dependencies in the run.
         options: name -> value in JSON types.
         shards: see `Asset`.
     """
@@ -261,19 +262,20 @@ class Partition:
         return f"{self.units_folder}{unit_name(index)}{suffix}"
 
     def missing_units(self, store: Store, cache_key: str, count: int) -> list[int]:
-        """Return which of ``count`` units are neither in files of the folder nor in unit files."""
+        """Return the indices of the units, out of ``count``, that are neither in files of the folder nor in unit
+        files."""
         joined = store.names(self.path) if self.is_folder else []
         complete = units_in(name for name in joined if store.has(name, cache_key))
         return [i for i in range(count) if i not in complete and not store.has(self.unit(i), cache_key)]
 
 
 def units_in(paths: Iterable[str]) -> set[int]:
-    """Return the units in the files of a folder."""
+    """Return the indices of the units in ``paths``, which are files of one folder."""
     return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 
 class InputFiles(Files):
-    """The files that an asset depends on; its function can read no others."""
+    """The files that an asset depends on; its function cannot read any other files."""
 
     def __init__(
         self, store: Store, paths: Sequence[str], tables: MutableMapping[tuple[str, str], pd.DataFrame]
@@ -296,7 +298,8 @@ class InputFiles(Files):
         return self._store.path(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a full table; the last few stay in memory. Do not change it: it is shared."""
+        """Return a full table, which the caller must not change: the most recent tables stay in memory and are
+        shared."""
         version = name, self.checksum(name)
         if version not in self._tables:
             self._tables[version] = self.read_table(name)
@@ -304,11 +307,11 @@ class InputFiles(Files):
 
 
 class UnitWriter:
-    """Writes the units of one partition. A unit is a file that survives a kill until all units are complete; it is
-    valid if it has the cache key of the partition.
+    """Writes the units of one partition. A unit is a file that survives a kill and is kept until all units are
+    complete; it is valid if it has the cache key of the partition.
 
     Attributes:
-        files, context: arguments of the function of an asset.
+        files, context: arguments for the asset's function.
         inputs: inputs of the partition, for the manifest.
         count: number of units, as of the last call of `missing`.
     """
@@ -330,7 +333,7 @@ class UnitWriter:
         self._open = list(self._open_shards())
 
     def _open_shards(self) -> Iterator[Shard]:
-        """Yield the shards without the units of existing files, which may have different ranges."""
+        """Yield the shards, without units that are in existing files; the ranges of these files may differ."""
         complete = units_in(self._store.names(self.partition.path)) if self.partition.is_folder else set()
         for shard in self.partition.shards:
             for is_complete, units in groupby(_range(shard), complete.__contains__):
@@ -347,17 +350,17 @@ class UnitWriter:
         self.join(unit)
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units that other processes wrote to the paths of `Partition.unit`."""
+        """Enter units into the manifest that other processes wrote to the paths given by `Partition.unit`."""
         self._store.enter(written)
 
     def join(self, unit: int) -> None:
-        """Join the units of the shard with ``unit`` into one file if they are complete."""
+        """Join the units of the shard that contains ``unit`` into one file if all of them are complete."""
         shard = next((shard for shard in self._open if unit in _range(shard)), None)
         if shard and all(self._store.has(self.partition.unit(member), self.cache_key) for member in _range(shard)):
             self._join(shard)
 
     def join_all(self) -> None:
-        """Join the units of all shards; none is missing."""
+        """Join the units of all shards; all units must exist."""
         for shard in tuple(self._open):
             self._join(shard)
 

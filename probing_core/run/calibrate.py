@@ -1,4 +1,4 @@
-"""The part of the stage ``train`` for runs with ``--calibrate-on``: the detector, and scored views that calibrate
+"""The part of the stage ``train`` for runs with ``--calibrate-on``: the detector, and the scored views for calibrating
 answers."""
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
     message="Choosing photographs for verdicts",
 )
 def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Choose the photographs that train the detector, that calibrate verdicts, and that verdicts are reported on."""
+    """Choose the photographs for training the detector, for calibrating verdicts, and for testing verdicts."""
     corpus, *calibration_corpora = context.options["fingerprint"].all
     return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, calibration_corpora)
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Measure units of the training views of the detector; none if there are too few photographs."""
+    """Measure units of the detector's training views; do nothing if there are too few photographs."""
     for writer in writers:
         chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
         if not can_learn(chosen):
@@ -73,7 +73,7 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
     message="Measuring views for the detector of edits",
 )
 def detector(files: InputFiles, context: Context) -> bytes | None:
-    """Train the detector of edited images; nothing where there are too few photographs."""
+    """Train the detector of edited images; write nothing if there are too few photographs."""
     if not context.units:
         return None
     measured = [files.read_arrays(unit) for unit in context.units]
@@ -82,7 +82,7 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Score units of the views that calibrate verdicts: models and the detector get the same views."""
+    """Score units of the views for calibrating verdicts; the models and the detector score the same views."""
     context = writers[0].context
     resources, corpora = context.resources, context.options["fingerprint"]
     units = scored_from(writers[0].files.table(layout.VERDICT_PHOTOGRAPHS))
@@ -130,7 +130,7 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
 detector_views = stage.add(
     Asset(
         path=layout.scored_views_path(DETECTOR),
-        description="Detector scores of the views that calibrate verdicts, and of the views that test them.",
+        description="Detector scores of the views for calibrating verdicts, and of the views for testing verdicts.",
         stage=TRAIN,
         partitions=once_if_calibrated,
         dependencies=(photographs, detector),
@@ -148,7 +148,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     store = run.store
 
     def is_scored(name: str) -> bool:
-        """Return whether a model is scored; models copied from a different run keep its views."""
+        """Return whether a model is scored; models copied from a different run keep the scored views of that run."""
         is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
         return not is_copied or store.entry(layout.scored_views_path(name)) is not None
 
@@ -158,7 +158,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
 model_views = stage.add(
     Asset(
         path=layout.scored_views_path(ANY_MODEL),
-        description="Scores of a model on the same views, which calibrate its answers.",
+        description="Scores of a model for the views for calibrating and testing verdicts.",
         stage=TRAIN,
         partitions=_scored_models,
         dependencies=(photographs, model, fine.output(probe_path(ANY_MODEL, DEPLOYMENT))),

@@ -18,7 +18,7 @@ from probing_core.run.store import Files, unreadable
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the ``columns`` that a table has. Texts become categories in order, which take few bytes per row.
+    """Read the ``columns`` that exist in a table. Strings become ordered categories, which take few bytes per row.
 
     Raises:
         BadRun: the table cannot be read.
@@ -40,7 +40,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFram
 
 
 def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
-    """Return the first ``count`` rows of a table, and the number of all rows, without reading the others.
+    """Return the first ``count`` rows of a table and its total number of rows, without reading the other rows.
 
     Raises:
         BadRun: the table cannot be read.
@@ -71,8 +71,8 @@ FACTS = (
 
 
 class SampleTable:
-    """Reads ``samples.parquet``, where the number of a sample is its position. Columns stay in memory once read, texts
-    as ordered categories."""
+    """Reads ``samples.parquet``, where the number of a sample is its position. Columns stay in memory once they are
+    read; strings are stored as ordered categories."""
 
     def __init__(self, store: Files) -> None:
         self._store = store
@@ -84,7 +84,7 @@ class SampleTable:
         return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """Return these columns of all samples. Do not change them: they are shared."""
+        """Return these columns for all samples. The caller must not change them, because they are shared."""
         missing = [name for name in names if name not in self._columns]
         if missing and self._store.has(SAMPLES):
             loaded = read_columns(self._store, SAMPLES, missing)
@@ -92,7 +92,7 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return the samples at these positions with every column."""
+        """Return the samples at these positions, with all columns."""
         samples = self.columns("sample", *FACTS)
         if samples.empty:
             return samples
@@ -101,13 +101,13 @@ class SampleTable:
         return selected.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
 
     def joined(self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True) -> pd.DataFrame:
-        """Return these ``columns`` of a table of predictions, whose name is given, with ``facts`` of each sample.
+        """Return ``columns`` of the table named ``predictions``, joined with the columns ``facts`` of the samples.
 
         Args:
-            once: whether a sample must not occur twice.
+            once: whether each sample may occur only once.
 
         Raises:
-            BadRun: a sample is unknown, or occurs twice.
+            BadRun: a sample is unknown, or occurs more than once although ``once`` is set.
         """
         table = read_columns(self._store, predictions, columns)
         numbers, samples = table["sample"].to_numpy(), self.columns("sample", *facts)

@@ -1,6 +1,6 @@
 """All assets of a run, in the order in which they are materialized.
 
-Each is defined in the file of its stage: `probing_core.run.embed`, `train`, `calibrate`, `evaluate`, `studies`,
+Each asset is defined in the module of its stage: `probing_core.run.embed`, `train`, `calibrate`, `evaluate`, `studies`,
 `project`.
 """
 

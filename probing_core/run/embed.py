@@ -73,7 +73,7 @@ model = stage.add(
 
 
 def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
-    """Compute units of the samples of ``series`` and of their embeddings by several models, which share the images."""
+    """Compute units of the samples of ``series`` and their embeddings from several models, which share the images."""
     resources = writers[0].context.resources
     total, jobs = len(resources.sample_sets[series].units), dict[int, list[UnitJob]]()
     for writer in writers:
@@ -94,7 +94,7 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
 def _sample_set(
     series: str, samples_are: str, embeddings_are: str, options: Sequence[Option] = (), code_version: int = 1
 ) -> tuple[Asset, Asset]:
-    """Define the assets of ``series``: the table of its samples, and the folder of the embeddings of a model."""
+    """Define the assets of ``series``: the table of its samples, and the folder with a model's embeddings of them."""
 
     def sampled(run: RunSnapshot) -> Sequence[PartitionKey]:
         exists = series in run.sample_sets and (series != LAYERS or embedded_models(run, series))
@@ -136,7 +136,7 @@ def _sample_set(
 samples, embeddings = _sample_set(
     MAIN,
     "One row for each transformed image.",
-    "Embeddings of the samples, in files of about 64 MiB that are named by their first and last unit.",
+    "Embeddings of the samples, in files of about 64 MiB that are named after their first and last unit.",
     options=(REPETITIONS,),
     code_version=2,
 )
@@ -149,14 +149,14 @@ strength_samples, strength_embeddings = _sample_set(
 )
 rendering_samples, rendering_embeddings = _sample_set(
     RENDERING,
-    "Images of every split as other programs transform them.",
+    "Images from every split, transformed by alternative implementations.",
     "Embeddings of these samples.",
     options=(ALTERNATIVES,),
     code_version=4,
 )
 layers_samples, layers_embeddings = _sample_set(
     LAYERS,
-    "Images of every split of which every layer of a network is embedded.",
+    "Images from every split for which every layer of a network is embedded.",
     "Embeddings of these samples by layer.",
 )
 
@@ -165,7 +165,7 @@ def embed(plan: Plan) -> Plan:
     """Materialize missing assets of the stage ``embed``, in a run whose images are chosen.
 
     Returns:
-        The plan with the models that were loaded for the first time.
+        The plan, including models that were loaded for the first time.
     """
     waiting = to_load(plan)
     with opened_executor(plan.snapshot) as executor:
@@ -186,7 +186,7 @@ def embed(plan: Plan) -> Plan:
 
 
 def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
-    """Load at least one model, and more as memory allows; yield the descriptions of the layers of each."""
+    """Load at least one model, and more if memory allows; yield the layer descriptions of each model."""
     snapshot, store = plan.snapshot, plan.store
     for count, request in enumerate(requests):
         snapshot.progress.update("load", count, len(requests), f"Loading {request}")
@@ -198,7 +198,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                 else:
                     store.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
         if entries is None and count:
-            return  # it is loaded after the previous models have been embedded and closed
+            return  # it is loaded after the previous models have embedded their samples and been closed
         if entries is None:
             raise ModelUnavailable(
                 f"'{request}' does not fit into the memory of the device '{snapshot.options.device}'. "

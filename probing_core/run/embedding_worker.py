@@ -1,7 +1,8 @@
-"""A worker computes the transformed images of units, and embeds them by several models.
+"""Workers, which compute the transformed images of units and embed them with several models.
 
-Images stream: a transformed image is computed once for all models that need it; its measured columns (strength,
-distances) are written with the first model. Memory contains two units and the models, for any size of the corpus.
+Images are streamed: each transformed image is computed once for all models that need it, and its measured columns
+(strength, distances) are written with the first model. Memory holds two units and the models, however large the corpus
+is.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
 class Worker:
     """Transforms and embeds units of one run: one worker in this process, or several in a cluster.
 
-    While models embed one unit, threads transform the images of the next. Files of a worker belong to the run after the
-    process with the lock of the run has entered them.
+    While models embed one unit, threads transform the images of the next. Files that a worker writes belong to the run
+    once the process that holds the lock of the run has entered them into the manifest.
 
     Args:
         device, precision: device and precision of the models.
@@ -69,7 +70,8 @@ class Worker:
         self._started: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Return the ``model.toml`` of each layer of a model; None if it does not fit into memory with the others."""
+        """Return the content of ``model.toml`` for each layer of a model; None if the model does not fit into the
+        remaining memory."""
         if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(load_embedder, request, self._device, self._precision)
@@ -88,7 +90,7 @@ class Worker:
         self._models.clear()
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Embed like `Executor.work`."""
+        """Embed units, see `Executor.work`."""
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
             yield self.work_on(jobs, upcoming)
 
@@ -97,7 +99,7 @@ class Worker:
         pictures, rows = self._transformed(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
-        written: list[Future[tuple[str, Entry]]] = []  # while the next model computes: no waiting for the disk
+        written: list[Future[tuple[str, Entry]]] = []  # written while the next model computes
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         single_threaded, embeddings = self._start_single_threaded(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in single_threaded):
@@ -121,7 +123,7 @@ class Worker:
         self._writers.shutdown()
 
     def _model(self, request: str) -> LoadedEmbedder:
-        if request not in self._models:  # on a worker other than the first, or one that was restarted
+        if request not in self._models:  # on any worker but the first, or after a restart
             entries = self.load(request)
             if entries is None:
                 raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
@@ -131,7 +133,7 @@ class Worker:
         return self._models[request]
 
     def _transformed(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
-        """Return the images and rows of a unit, after starting the next unit: no core then waits for the last image."""
+        """Return the images and rows of a unit, after starting the next unit so that no core is idle."""
         if self._started and self._started[0][0] != jobs:
             self._started.clear()
         for unit in (jobs, upcoming)[len(self._started) :]:
@@ -146,8 +148,8 @@ class Worker:
         return sample_set.make(self._recipe.design, self._corpus, rows, self._transformers) if pictures else ([], rows)
 
     def _start_single_threaded(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Run single-threaded models in a thread while other models embed. The caller computes the models that were not
-        started by the time the others are complete."""
+        """Run single-threaded models in a thread while other models embed. The caller runs the models that have not
+        been started by the time the other models are complete."""
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -171,7 +173,7 @@ def load_if_it_fits(load: Callable[..., Loaded], request: str, device: str, prec
 
 
 def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
-    """Return the content of ``model.toml``, for each layer."""
+    """Return the content of ``model.toml`` for each layer of a model."""
     spec, _ = locate(request)
     return [
         {

@@ -1,8 +1,8 @@
-"""The engine of runs: find which assets are missing or stale, and materialize them.
+"""The engine of runs, which finds the assets that are missing or stale and materializes them.
 
 A `Plan` is the graph of assets expanded over one run, with a `Partition` for each file. The cache key of a partition is
 the digest of its inputs: the code version, the values of the options, and the checksums of its dependencies. A file
-with a different cache key is stale, and the inputs in its entry of the manifest say why (`probing_core.run.why`).
+with a different cache key is stale, and the inputs recorded in its manifest entry show why (`probing_core.run.why`).
 
 Partitions are materialized in the order of the graph. Long work is done in units, which survive a kill (`UnitWriter`).
 """
@@ -63,7 +63,7 @@ class Plan:
 
     Args:
         snapshot: argument of ``partitions``, ``shards`` and options; the engine does not use it otherwise.
-        resources: objects for functions that do not change any bytes.
+        resources: objects that functions get and that do not affect the bytes of files.
     """
 
     def __init__(self, graph: AssetGraph, snapshot: Any, store: Store, resources: Any = None) -> None:
@@ -93,10 +93,10 @@ class Plan:
             yield partition
 
     def partition(self, path: str) -> Partition:
-        """Return the partition that writes ``path``; of a folder, any file in it.
+        """Return the partition that writes ``path``, which may be any file in a folder of units.
 
         Raises:
-            UnknownName: there is none.
+            UnknownName: no partition writes ``path``.
         """
         match = self.find(path)
         if match is None:
@@ -110,7 +110,7 @@ class Plan:
         return [partition for partition in self.partitions.values() if partition.asset.stage in stages]
 
     def version(self, path: str) -> str | None:
-        """Return the checksum or the cache key of ``path`` that enters the inputs of dependents; None if it is
+        """Return the checksum or cache key of ``path``, as used in the inputs of its dependents; None if the file is
         missing."""
         asset = self._by_output[path].asset
         if asset.identified_by_key and asset.stage:
@@ -126,8 +126,8 @@ class Plan:
         return versions | {"revision": partition.asset.code_version, "options": dict(partition.options)}
 
     def cache_key(self, partition: Partition) -> str | None:
-        """Return the digest of the inputs of ``partition``, or the stored one if it is pinned; None if inputs are
-        missing."""
+        """Return the digest of the inputs of ``partition``, or the stored key if the partition is pinned; None if
+        inputs are missing."""
         if self.is_pinned(partition):
             return next(entry["key"] for entry in self.entries(partition).values() if entry is not None)
         return self._digest(partition)
@@ -146,7 +146,7 @@ class Plan:
         return key
 
     def entries(self, partition: Partition) -> Mapping[str, Entry | None]:
-        """Return path -> manifest entry for each output of ``partition``, or each file of its folder."""
+        """Return path -> manifest entry for each output of ``partition``, or for each file in its folder."""
         if partition.is_folder:
             return self.store.entries(partition.path)
         return {path: self.store.entry(path) for path in partition.outputs.values()}
@@ -170,12 +170,12 @@ class Plan:
         return State.STALE if _is_complete(partition, existing) else State.MISSING
 
     def _existing(self, partition: Partition) -> dict[str, Entry]:
-        """Return path -> entry of the outputs whose file exists or is not needed."""
+        """Return path -> manifest entry for the outputs whose file exists or is not needed."""
         entries = self.entries(partition).items()
         return {path: entry for path, entry in entries if entry and ("state" in entry or self.store.has(path))}
 
     def is_pinned(self, partition: Partition) -> bool:
-        """Return whether all of ``partition`` was copied from a different run, so it is never stale."""
+        """Return whether all of ``partition`` was copied from a different run, in which case it is never stale."""
         if self.store.copied_from is None:
             return False
         pinned = {path: entry for path, entry in self._existing(partition).items() if "pinned" in entry}
@@ -208,7 +208,7 @@ class Plan:
     def materialize(
         self, partitions: Sequence[Partition], report: Callable[[Partition], None] = lambda partition: None
     ) -> None:
-        """Compute the missing and stale ``partitions``; ``report`` is called with each before it is computed.
+        """Compute the missing and stale ``partitions``; ``report`` is called with each partition before it is computed.
 
         Raises:
             BadRun: a dependency is missing.
@@ -237,7 +237,7 @@ class Plan:
         self.clean()
 
     def arguments(self, partition: Partition, units: Sequence[str] = ()) -> tuple[InputFiles, Context]:
-        """Return the arguments of the function of ``partition``, which may be computed from ``units``."""
+        """Return the arguments for the function of ``partition``, which may be computed from ``units``."""
         if partition.key != self._cache[0]:
             self._cache = partition.key, {}
         options = dict(partition.options)
@@ -270,7 +270,8 @@ class Plan:
     def _compute_in_units(
         self, partitions: Sequence[Partition], compute_units: Callable[[Sequence[UnitWriter]], None]
     ) -> None:
-        """Compute the missing units of partitions that share the work, then complete those that have all units."""
+        """Compute the missing units of partitions that share the work, then complete the partitions that have all
+        units."""
         writers = [self.unit_writer(partition) for partition in partitions]
         compute_units(writers)
         for writer in writers:
@@ -300,7 +301,7 @@ class Plan:
 
 
 def _filled(template: str, key: PartitionKey) -> str:
-    """Return a path in the run; the names of models are written as folders."""
+    """Return a path in the run; model names are converted to folder names."""
 
     def value(match: re.Match[str]) -> str:
         return slug(key[match[1]]) if match[1] == "model" else key[match[1]]
@@ -322,7 +323,7 @@ def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
 
 
 def _state_of(entries: Iterable[Entry]) -> State:
-    """Return the state of a partition whose entries are all current; the first entry is the main file."""
+    """Return the state of a partition whose entries are all current; the first entry belongs to the main file."""
     states = [entry.get("state") for entry in entries]
     if LEFT_OUT in states:
         return State.LEFT_OUT

@@ -2,9 +2,9 @@
 
 The remaining work is a list of steps, each with a number of units of one kind of work. The progress bar of a run uses
 `GUESSED` seconds per unit. `estimate` measures each kind on a part of the work: the workers transform some samples of
-every series, every model is loaded and embeds them, and some photographs of the detector and of calibration are
-measured. A linear probe and a map of synthetic data compare this machine with the one on which the constants below were
-measured. Nothing is written.
+every series, every model is loaded and embeds them, and some photographs for the detector and for calibration are
+measured. This machine is compared with the one on which the constants below were measured by fitting a linear probe and
+drawing a map of synthetic data. Nothing is written.
 """
 
 from __future__ import annotations
@@ -71,29 +71,29 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 TYPICAL_DIMENSION = 768
-"""Assumed embedding dimension of a network that was not loaded yet."""
+"""Assumed embedding dimension of a network that has not been loaded yet."""
 
 TYPICAL_BLOCKS = 12
-"""Assumed number of blocks of a network that was not loaded yet."""
+"""Assumed number of blocks in a network that has not been loaded yet."""
 
 LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
-"""Kinds of photographs for calibration: the detector is trained on their views, or the detector and models score them,
-with edits or clean only."""
+"""Kinds of calibration photographs: photographs on whose views the detector is trained, and photographs that the
+detector and the models score, with edits or only clean."""
 
 VIEWS = {
     LEARNED: 1 + CLEAN_VIEWS + WIDER_CLEAN_VIEWS + BANK_VIEWS + ALTERNATIVE_VIEWS + 1,
     EDITED: VIEWS_OF_PHOTOGRAPH,
     CLEAN_ONLY: 2,
 }
-"""Views of a photograph of each kind, if its crops were not counted."""
+"""Assumed number of views per photograph of each kind, if crops have not been counted."""
 
 MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
 LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
 
 Unit = tuple[str, str]
-"""A kind of work and its series or model: a sample of a series that all workers together transform (`MADE`), a sample
+"""A kind of work, with its series or model. A unit of work is a sample that the workers transform (`MADE`), a sample
 that a model embeds (`EMBEDDED`, or `BLOCKS` for every block), a model that is `LOADED` and compiled, a crop whose
-`FEATURES` are computed, a photograph of a kind of `VIEWS`, a sample on a map (`MAPPED`)."""
+`FEATURES` are computed, a photograph of one of the kinds in `VIEWS`, or a sample on a map (`MAPPED`)."""
 
 GUESSED = {
     MADE: 0.0015,
@@ -107,17 +107,17 @@ GUESSED = {
     EDITED: VIEWS[EDITED] * 0.0015,
     CLEAN_ONLY: VIEWS[CLEAN_ONLY] * 0.0015,
 }
-"""Seconds per unit of each kind, if nothing was measured."""
+"""Seconds per unit of each kind of work, if nothing was measured."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the remaining work; several may have one name.
+    """A part of the remaining work; several steps may have the same name.
 
     Attributes:
-        name: of the stage, or path of the partition.
+        name: name of the stage, or path of the partition.
         stage: see `Report`.
-        phase: name of the kind of work for people.
+        phase: displayed name of the kind of work.
         model: empty for work that all models share.
         amount: number of units.
     """
@@ -136,7 +136,7 @@ class Step:
 
 
 def foreseen(plan: Plan) -> Plan:
-    """Return the plan of a run whose images are chosen, including the files of models that were not loaded yet."""
+    """Return the plan of a run whose images are chosen, including the files of models that have not been loaded yet."""
     snapshot = plan.snapshot
     if not snapshot.unloaded:
         return plan
@@ -161,12 +161,12 @@ def foreseen(plan: Plan) -> Plan:
 
 def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
     """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`. ``views`` is the number of
-    crops of a photograph of each kind."""
+    crops per photograph of each kind."""
     return [*_embedding(plan), *_verdicts(plan, views), *_calculating(plan)]
 
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
-    """Return steps as `Progress.expect` takes them, by guessed seconds."""
+    """Return steps in the form that `Progress.expect` requires, with guessed seconds."""
     steps_by_name: dict[str, Expected] = {}
     for step in steps:
         # Calibration mostly embeds, so its pace is that of the stage `EMBED`.
@@ -176,7 +176,8 @@ def by_name(steps: list[Step]) -> dict[str, Expected]:
 
 
 def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
-    """Return series, model and number of samples that the model still embeds; without a model, samples to transform."""
+    """Return (series, model, number of samples that the model still has to embed); an empty model stands for samples to
+    transform."""
     work = []
     for series, sample_set in plan.snapshot.sample_sets.items():
         missing: dict[str, set[int]] = {"": set()}
@@ -206,13 +207,13 @@ def _embedding(plan: Plan) -> Iterator[Step]:
 
 
 def _verdicts_left(plan: Plan) -> list[Partition]:
-    """Return what is left of the detector and of the scored views, which are computed in units."""
+    """Return the missing and stale partitions of the detector and the scored views, which are computed in units."""
     return [partition for partition in plan.pending(plan.select(TRAIN)) if partition.asset.compute_units is not None]
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
-    """Return the photographs of each kind (`VIEWS`) that are still to be measured or scored; none if they cannot be
-    chosen, which is an error only when they are needed."""
+    """Return the photographs of each kind (`VIEWS`) that are still to be measured or scored; empty if photographs
+    cannot be chosen, which is only an error when they are needed."""
     left = _verdicts_left(plan)
     if not left or plan.is_unavailable(layout.VERDICT_PHOTOGRAPHS):
         return {}
@@ -274,20 +275,20 @@ def _calculating(plan: Plan) -> Iterator[Step]:
 NEIGHBORS = {layout.neighbors_path(ANY_MODEL, reading) for reading in PROJECTIONS}
 
 FIT_S = 0.05
-"""Seconds of fitting a linear probe of any size."""
+"""Seconds to fit a linear probe, regardless of its size."""
 
 SPAN_S = 3e-10
-"""Seconds of the projection onto the span of rows that are fewer than dimensions, per rows² × dimensions."""
+"""Seconds to project onto the span of the rows if there are fewer rows than dimensions, per rows² × dimensions."""
 
 PASS_S = 1.27e-8
-"""Seconds of the optimizer at one penalty, per row × dimension × class."""
+"""Seconds that the optimizer takes for one penalty, per row × dimension × class."""
 
 METRIC_S = 1.2e-10
-"""Seconds of the metric of the optimizer, per dimensions² × (rows + dimensions)."""
+"""Seconds to compute the metric of the optimizer, per dimensions² × (rows + dimensions)."""
 
 PENALTY_GRID_COST = 5.0
-"""Cost of a grid of penalties as a multiple of one penalty, which is less than their number because each fit starts
-near its solution."""
+"""Cost of a grid of penalties as a multiple of the cost of one penalty. It is less than the number of penalties because
+each fit starts near its solution."""
 
 SHORT_GRID_COST = 2.25
 """Cost of a grid of penalties for content probes, which have few rows, and for studies, which use every second
@@ -296,28 +297,29 @@ penalty."""
 LIVE_S = 0.4
 
 MLP_S = 1.0e-3
-"""Seconds of training an MLP, per row: its hidden layers are wider than most embeddings."""
+"""Seconds to train an MLP, per row; they do not depend on the embedding, because most embeddings are narrower than the
+hidden layers."""
 
 VOTE_S = 2.0e-10
-"""Seconds of nearest neighbors, per pair of rows and dimension."""
+"""Seconds to find nearest neighbors, per pair of rows and per dimension."""
 
 TABLE_S = 0.2
-"""Seconds of scoring a table of predictions."""
+"""Seconds to score a table of predictions."""
 
 FEW_TABLE_S = 0.02
-"""Seconds of scoring a table with too few photographs for the bootstrap."""
+"""Seconds to score a table with too few photographs for the bootstrap."""
 
 PREDICTION_S = 2.0e-5
-"""Additional seconds of scoring a table, per row."""
+"""Additional seconds to score a table, per row."""
 
 STUDY_S = 0.1
-"""Seconds of a study."""
+"""Seconds to compute a study."""
 
 THRESHOLD_S = 0.2
-"""Additional seconds of the study of thresholds, per class."""
+"""Additional seconds to compute the study of thresholds, per class."""
 
 STUDY_FITS = {"selectivity": 2, "layers": 6}
-"""Number of probes that a study fits on `FIT_IMAGES`, by its name."""
+"""Name of a study -> number of probes that it fits on `FIT_IMAGES`."""
 
 
 def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
@@ -328,7 +330,7 @@ def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: fl
 
 
 class Calculations:
-    """Estimates the seconds of the partitions that are computed from embeddings, without joining and writing.
+    """Estimates the seconds needed to compute partitions from embeddings, excluding the time to join and write files.
 
     Attributes:
         mapped: number of samples on a map.
@@ -380,7 +382,7 @@ class Calculations:
         path = fits_s(learned_fraction * rows, dim, classes, penalties=PENALTY_GRID_COST)
         if not fine:
             return path
-        # The probe for new images selects its own penalty, and is then fitted on all and on each four fifths.
+        # The probe for new images selects its own penalty, and is then fitted on all rows and on each four fifths.
         rendered = len(self._snapshot.sample_sets[RENDERING]) if RENDERING in self._snapshot.sample_sets else 0
         first = self._classes * self._images + rendered
         return (
@@ -426,35 +428,36 @@ def slowness() -> float:
 
 
 TIMED_SAMPLES = 60
-"""Samples of each series that are transformed and embedded to measure; whole images, at least one per worker."""
+"""Number of samples of each series that are transformed and embedded for measurement; whole images, at least one per
+worker."""
 
 MOST_READ = 2000
-"""Maximum number of images that are read to find unusable ones; the counts of a larger corpus are extrapolated."""
+"""Maximum number of images that are read to find unusable ones; counts for larger corpora are extrapolated."""
 
 TIMED_PHOTOGRAPHS = 8
-"""Photographs of each kind of `VIEWS` that are measured."""
+"""Number of photographs of each kind in `VIEWS` that are measured."""
 
 BYTES_PER_VALUE = 4
 """Bytes per embedding dimension."""
 
 POINTS = 400
-"""Points of the map that is drawn to measure."""
+"""Number of points on the map that is drawn for measurement."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time and disk space that a run will take; has a readable `str`.
+    """Time and disk space that a run will take. ``str`` returns a readable summary.
 
     Attributes:
-        table: one row per phase and model with remaining work: ``phase``, ``model``, ``seconds``.
-        left_out: why images are left out -> how many.
+        table: one row for each phase and model with remaining work: ``phase``, ``model``, ``seconds``.
+        left_out: reason for leaving out images -> number of images.
         images: number of images used.
         samples: number of samples still to be transformed.
         download: size of the weights that are not available locally.
         megabytes: disk space of the embeddings still to be computed.
         free: free disk space in megabytes.
-        skipped: note of the corpus on files that are not images.
-        whole: whether all images were read, instead of a part that represents the rest.
+        skipped: note of the corpus about files that are not images.
+        whole: whether all images were read, rather than a sample that represents the rest.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -504,7 +507,7 @@ def estimate(
     """Measure how long it will take to complete a run, and count the images that it will leave out.
 
     Args:
-        out: folder of the run; if it exists, only what is left counts.
+        out: folder of the run; if it exists, only the remaining work is counted.
 
     Raises:
         ProbingError: as in `probing_core.run.stages.run`.
@@ -530,7 +533,7 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
     rows += [(step.phase, step.model, step.seconds(measured)) for step in steps]
     embedding = {step.name for step in steps if step.stage == EMBED}
     if embedding and resolve_device(plan.snapshot.options.device).type != "cpu":
-        for name in embedding:  # samples are made while an accelerator embeds
+        for name in embedding:  # samples are transformed while an accelerator embeds
             transform_s, *embedded = (step.seconds(measured) for step in steps if step.name == name)
             rows.append(("Transforming", "", -min(transform_s, sum(embedded))))
     if rows:
@@ -553,10 +556,10 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
 
 
 def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
-    """Choose the images of a run that has none, or a part of them that represents the rest.
+    """Choose the images of a run that has none, or a sample of the images that represents the rest.
 
     Returns:
-        The snapshot with images, the seconds for all of them, and whether all were read.
+        The snapshot with images, the seconds that reading all images takes, and whether all of them were read.
     """
     design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
@@ -571,7 +574,7 @@ def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
 
 
 def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
-    """Return ``images`` repeated, as if the rest of the corpus was like them."""
+    """Return ``images`` repeated, as if the rest of the corpus consisted of similar images."""
     copies = [
         images.assign(**{name: images[name].astype(str) + f" {i}" for name in ("image_id", "base_id")} if i else {})
         for i in range(int(times))
@@ -647,7 +650,8 @@ def _making(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple
 def _measured_verdicts(
     snapshot: RunSnapshot, photographs: Mapping[str, Sequence[dict[Any, Any]]]
 ) -> tuple[dict[Unit, float], Mapping[str, float]]:
-    """Measure some photographs of each kind, and count their crops; none if a corpus is no longer available."""
+    """Measure some photographs of each kind, and count their crops; return no measurements if a corpus is no longer
+    available."""
     rates, counts, crops = dict[Unit, float](), dict[str, float](VIEWS), list[Image]()
     try:
         design, corpora = snapshot.design, snapshot.corpora.all

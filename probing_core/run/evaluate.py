@@ -1,5 +1,5 @@
-"""The stage ``evaluate``: scores, the claims, and the tables of all models. `probing_core.run.studies` has the
-studies."""
+"""The stage ``evaluate``: scores, the claims, and the tables of all models. The studies are defined in
+`probing_core.run.studies`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
 
     far = {t.name for t in transforms if t.far}
     sample_table, rows = SampleTable(files), []
-    for name in names:  # one of the tables is in memory at a time
+    for name in names:  # only one table is in memory at a time
         predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, context.options["unscored"])
@@ -101,7 +101,7 @@ def fits(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the models of the quick protocol, without models that were trained on some of its classes."""
+    """Return the models that the quick protocol evaluates, without models that were trained on some of its classes."""
     keys = models_with_splits(run)
     return [key for key in keys if run.models[key["model"]]["objective"] not in UNSCORED_BY_OBJECTIVE]
 
@@ -114,7 +114,7 @@ def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     message="Quick protocol of {model}",
 )
 def quick_rows(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Count the correct predictions of a model by the quick protocol, by test photograph and transformation."""
+    """Count the correct predictions of a model in the quick protocol, for each test photograph and transformation."""
     return quick_table(ModelSamples(**model_inputs(files, context)))
 
 
@@ -124,7 +124,7 @@ def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 @stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
 def quick(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the counts of all models by the quick protocol."""
+    """Join the counts of all models in the quick protocol."""
     return join(files, context)
 
 
@@ -146,7 +146,7 @@ def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
     message="Testing claims",
 )
 def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Test the claims by contrasts between encoders; also the roles, the contrasts, and the ablations."""
+    """Test the claims with contrasts between encoders; also compute the roles, the contrasts, and the ablations."""
     models = context.options["claims"]
     far = {t.name for t in context.options["classes"] if t.far} - {FAR_CONTROL}
     sample_table, results = SampleTable(files), {}

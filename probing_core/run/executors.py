@@ -24,7 +24,7 @@ class Executor(Protocol):
         """Close the models and free their memory."""
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Embed units, given as lists of jobs; yield the written files of each, in any order."""
+        """Embed units, each given as a list of jobs; yield the files written for each unit, in any order."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Atomic writing of files, and reproducible files of tables and arrays: the same content gives the same bytes."""
+"""Atomic writing of files, and reproducible files for tables and arrays: equal content gives equal bytes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TEMPORARY_NAME = re.compile(rf"\.(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-[0-9a-f
 """Suffix of temporary files."""
 
 ABANDONED_S = 3600.0
-"""Seconds without a change after which a temporary file of a different machine counts as abandoned."""
+"""Seconds without a change after which a temporary file from a different machine counts as abandoned."""
 
 START_TIME_TOLERANCE_S = 1.0
 """Tolerance for the start time of a process in seconds; process IDs are not reused so soon."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` atomically: after a kill at any moment, it is the old file or the complete new one.
+    """Write ``path`` atomically: after a kill at any moment, the file is either the old one or the complete new one.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -47,10 +47,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """Write a file atomically in pieces, which may be read back before the file is complete.
+    """Open a file for atomic writing in pieces, which may be read back before the file is complete.
 
-    The temporary name is unique, because two machines may write the same file of a run at once. It names its writer, so
-    `is_abandoned` can distinguish a file that is being written from a file of a killed process.
+    The temporary name is unique, because two machines may write the same file of a run at once. It identifies the
+    writing process, so `is_abandoned` can distinguish a file that is being written from one that a killed process left.
     """
     temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
@@ -68,7 +68,7 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
 
 
 def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object] = os.link) -> None:
-    """Make ``target`` a hard link to ``source``, or a copy if this is not possible, such as across file systems.
+    """Make ``target`` a hard link to ``source``, or a copy if a link is not possible, as across file systems.
 
     Args:
         link: function that creates the link; ``os.symlink`` if ``target`` is not needed longer than ``source``.
@@ -84,7 +84,7 @@ def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object
 def is_abandoned(temporary: Path) -> bool:
     """Return whether the process that was writing a temporary file has ended.
 
-    A process of a different machine counts as ended once the file has not changed for `ABANDONED_S` seconds.
+    A process on a different machine counts as ended once the file has not changed for `ABANDONED_S` seconds.
     """
     try:
         changed = temporary.stat().st_mtime
@@ -116,7 +116,7 @@ def process_of(pid: int, born: float | None = None, latest: float | None = None)
 
 
 def _machine() -> str:
-    """Return eight hex digits for the name of this machine."""
+    """Return eight hexadecimal digits that identify this machine."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
@@ -131,7 +131,7 @@ MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Types of safetensors that NumPy can map."""
 
 GROUP_ROWS = 2**14
-"""Number of rows in a row group, which is the unit of reading, and of the rows in memory when a table is written in
+"""Number of rows in a row group, the unit of reading; also the number of rows in memory when a table is written in
 pieces."""
 
 
@@ -141,7 +141,7 @@ def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
     for group in _groups(tables):
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
-            # Integers are mostly increasing: their differences take a tenth of the space of a dictionary.
+            # Integers are mostly increasing, so their differences take a tenth of the space that a dictionary takes.
             integers = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
             writer = pq.ParquetWriter(
                 file,

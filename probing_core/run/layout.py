@@ -1,6 +1,6 @@
-"""The format of a run on disk, with all paths and file names. They are only defined here.
+"""The format of a run on disk. All paths and file names are defined here.
 
-It needs neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
+This module imports neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
 ``manifest.json``.
 """
 
@@ -13,12 +13,12 @@ from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2
-"""Version of the format, in ``run.toml`` and in every key. Runs with a different format are refused."""
+"""Version of the format, which is part of ``run.toml`` and of every key. Runs with a different format are refused."""
 
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
-"""Entries since the manifest was written; exists while a stage works, or after a kill."""
+"""Entries added since the manifest was written; the file exists while a stage runs, or after a kill."""
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
@@ -34,10 +34,10 @@ EVENTS = f"{LOG}/events.jsonl"
 
 LOCK = f"{LOG}/lock"
 WRITER = f"{LOG}/writer.json"
-"""Process with the lock; the file remains after a kill."""
+"""Process that holds the lock; the file remains after a kill."""
 
 PROGRESS = f"{LOG}/progress.json"
-"""The latest report of the process that works on the run."""
+"""The latest progress report of the process that is working on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
 """Device, precision, executor and address of the last work on the run."""
@@ -59,19 +59,19 @@ PARQUET = ".parquet"
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
 
 VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
-"""Table of the photographs that train the detector, calibrate verdicts and report on them."""
+"""Table of the photographs for training the detector, and for calibrating and testing verdicts."""
 
 
 ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders: with one of them as the name, the functions below return the path of every model or task."""
+"""Placeholders: given one of them as the name, the functions below return a path for any model or task."""
 
 
 def slug(name: str) -> str:
-    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; longer ones have a short hash."""
+    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; other names get a short hash."""
     if name == ANY_MODEL:
         return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
-    if simple:  # the first character that is no letter or digit replaces the separator, which avoids collisions
+    if simple:  # the first character that is not a letter or digit stands for the separator, so slugs do not collide
         separator = "-" if simple[2] == "/" else "_"
         return f"{simple[1]}{separator}{simple[3]}"
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
@@ -91,7 +91,7 @@ QUICK = table_path("quick")
 
 
 def series_table(name: str) -> str:
-    """Return the path of the table of samples of a series; without a name, of the main samples."""
+    """Return the path of the table of samples of a series; without a name, the path of the main samples."""
     return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
 
 

@@ -1,4 +1,4 @@
-"""The parts of a run that predict for new images: probes, their calibration, and loaded models."""
+"""The parts of a run that predictions for new images require: probes, their calibration, and loaded models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     """Return a linear probe of a run.
 
     Raises:
-        BadRun: the run has no such probe.
+        BadRun: the run has no probe for this model and task.
     """
     name = probe_path(model, task)
     if not store.has(name):
@@ -42,10 +42,10 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 
 
 def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
-    """Return kind of an image -> how edit scores of ``model`` become probabilities.
+    """Return kind of an image -> posterior that converts edit scores of ``model`` to probabilities.
 
-    They are fitted on the photographs of ``--calibrate-on`` if the run has enough of their scores. Otherwise, the
-    posterior of training is used. Without either, every answer is the prior.
+    Posteriors are fitted on the ``--calibrate-on`` photographs if the run has scores of enough of them. Otherwise, the
+    posterior from training is used. If there is none, every answer is the prior.
     """
     fitted = read_fitted_posterior(store, model)
     posteriors = {} if fitted is None else {DIRECT: fitted}
@@ -55,15 +55,14 @@ def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
 
 
 def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
-    """Return the posterior that was fitted in training, which the table of predictions is based on.
-
-    None if the run does not include it (additional seeds of the zoo in the shipped reference run)."""
+    """Return the posterior that was fitted in training, on which the table of predictions is based. None if the run
+    does not include it (additional seeds of the zoo in the shipped reference run)."""
     name = probe_path(model, NOTICING)
     return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:
-    """Return the clean photographs that the detector of a run compares images with; empty without a detector.
+    """Return the clean photographs with which the detector of a run compares images; empty without a detector.
 
     The posterior of each set is fitted here, from the scored views of the run; it is not stored."""
     has = has_scored_views(store, DETECTOR)
@@ -71,10 +70,10 @@ def read_reference_sets(store: Files) -> ReferenceSets:
 
 
 def has_scored_views(store: Files, model: str) -> bool:
-    """Return whether there are scored views of ``model``, or of the detector, by its current probe.
+    """Return whether there are views scored by the current probe of ``model``, or by the current detector.
 
-    Views of a different probe would calibrate it incorrectly. They remain if a run was stopped before it computed its
-    own views, or was copied from a run with a different probe. Views without a known probe are assumed to be current.
+    Views of a different probe would calibrate it incorrectly. Such views remain if a run was stopped before it computed
+    its own, or was copied from a run with a different probe. Views without a known probe are assumed to be current.
     """
     path = scored_views_path(model)
     if not store.has(path):
@@ -86,7 +85,7 @@ def has_scored_views(store: Files, model: str) -> bool:
 
 
 class LoadedModels:
-    """Loads each model when it is first needed, and closes the least recently used one when memory is short.
+    """Loads each model when it is first needed, and closes the least recently used models when memory is short.
 
     Threads may share it: each model has its own lock, so loading a model does not delay others.
     """
@@ -95,15 +94,15 @@ class LoadedModels:
         self._device, self._precision = device, precision
         self._loaded: OrderedDict[str, LoadedEmbedder] = OrderedDict()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._changing = threading.Lock()  # for the two above; never held while a model is loaded
+        self._changing = threading.Lock()  # for the two attributes above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return the embeddings (N, D) of ``pictures`` by the model of ``entry``; errors as in `load`."""
+        """Return the embeddings (N, D) of ``pictures`` from the model of ``entry``; errors as in `load`."""
         with self._lock(entry["request"]):
             return np.asarray(self._load(entry).embed_layers(pictures)[entry["name"]])
 
     def load(self, entry: Mapping[str, Any]) -> None:
-        """Load the model of ``entry``, its ``model.toml``.
+        """Load the model that ``entry``, the content of its ``model.toml``, describes.
 
         Raises:
             BadRun: the embeddings of the model have changed since its probe was trained.
@@ -136,7 +135,7 @@ class LoadedModels:
         return embedder
 
     def _make_room(self) -> None:
-        """Close idle models, the least recently used first, as long as memory is short."""
+        """Close idle models while memory is short, the least recently used first."""
         while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)
