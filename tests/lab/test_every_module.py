@@ -37,7 +37,8 @@ def test_a_module_is_imported_and_states_its_options(name, monkeypatch, capsys):
 
 
 def test_what_is_generated_has_its_place_in_the_documentation():
-    pages = "\n".join(path.read_text("utf-8") for path in (LAB.parent / "docs").rglob("*.md"))
+    paths = [LAB.parent / "README.md", *(LAB.parent / "docs").rglob("*.md")]
+    pages = "\n".join(path.read_text("utf-8") for path in paths)
     marks = [mark for source in SOURCES.values() for mark in re.findall(r"<!-- generated: [^>{]+ -->", source)]
     assert len(marks) > 5
     assert not [mark for mark in marks if mark not in pages]
