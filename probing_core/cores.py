@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Quota of a container: microseconds of processor time in each period, or ``max``, and the period."""
+"""CPU quota of a container (cgroup v2): ``<quota> <period>`` in microseconds; the quota is ``max`` if unlimited."""
 
 
 def cores() -> int:

@@ -47,7 +47,7 @@ def quality(rows: pd.DataFrame) -> Quality:
 
 
 def accuracy(rows: pd.DataFrame) -> ClusterSums:
-    """Return the balanced accuracy, edited or not, of the answers of one model."""
+    """Return the balanced accuracy of one model at separating edited from clean images, as sums by photograph."""
     is_edited, flagged = _edited_and_found(rows)
     return balanced_accuracy(is_edited.astype(np.int64), flagged.astype(np.int64), rows["photograph"].to_numpy())
 

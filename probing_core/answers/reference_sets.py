@@ -33,12 +33,12 @@ LEVEL = 0.05
 """False-positive rate at which detection rates are measured: an image is flagged where p is at most the level."""
 
 MIN_BEYOND = 5
-"""Fewest clean photographs expected beyond the level: with fewer, the intended level and the realized one differ too
-much. That is 100 photographs for 5%, 500 for 1%."""
+"""Minimum expected number of false positives for a p-value: with fewer, the actual level differs too much from the
+intended one. That is 100 clean photographs for 5%, 500 for 1%."""
 
 MIN_CHECKED = 2
-"""Fewest large photographs expected beyond the level where its error is checked, 40 photographs for 5%: with fewer, an
-error of four times the level would often go unnoticed."""
+"""Minimum expected number of false positives for checking the level on large photographs (40 photographs at 5%). With
+fewer, an error of four times the level would often go unnoticed."""
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
 """How a clean photograph was scored: unchanged, or with its color removed."""

@@ -62,13 +62,13 @@ def estimate_rank(
     corpus: str | None = None,
     device: str = "auto",
 ) -> QuickEstimate:
-    """Measure how long `rank` takes by the quick protocol.
+    """Estimate how long `rank` takes with the quick protocol, without downloading weights.
 
     Args:
         model: name of one model, or a function.
         base: as in `rank`.
-        corpus: likewise.
-        device: likewise.
+        corpus: as in `rank`.
+        device: as in `rank`.
 
     Raises:
         ProbingError: as in `rank`, or the model cannot be measured before its files are downloaded.
@@ -95,7 +95,7 @@ def _estimated(name: str, scored: Samples, device: str) -> QuickEstimate:
 
 
 def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
-    """Return the seconds that all samples take, from some of them, and the number of dimensions."""
+    """Return the seconds for all samples, extrapolated from `MEASURED_SAMPLES`, and the embedding dimension."""
     places = np.linspace(0, len(scored) - 1, MEASURED_SAMPLES).astype(int)
     scored[0]  # reads the table of the corpus
     images, making = _timed(lambda: [scored[int(place)] for place in places])

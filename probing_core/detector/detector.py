@@ -46,7 +46,7 @@ SMOOTHING = 0.05
 DETECTOR_SEEDS = (0, 1)
 
 CLIP = 8.0
-"""Maximum absolute value of a standardized feature, because unseen images have some extreme features."""
+"""Standardized features are clipped to plus or minus this value, because some features of unseen images are extreme."""
 
 
 @dataclass(frozen=True, eq=False)

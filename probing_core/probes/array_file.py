@@ -49,7 +49,7 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Convert errors while ``what`` is read from bytes.
+    """Raise errors that occur while ``what`` is read from bytes as `BadRun`.
 
     Raises:
         BadRun: the bytes are corrupted or have a different format.

@@ -35,10 +35,10 @@ def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataF
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how often the group of each transformation is recognized, in every fold; ``unseen`` marks held-out ones.
+    """Return the recall of the group of each transformation in every fold (``rotation``), in the order of the bank.
 
-    Scores with ``transform``, ``group``, ``rotation`` (fold) and ``unseen``, in the order of the bank, for the
-    transformations that are held out in a fold.
+    ``unseen`` is True in the fold that held the transformation out. Transformations that are never held out are
+    omitted.
     """
     from probing_core.transforms import bank
 
@@ -105,11 +105,11 @@ def content_classes(run: RunTables) -> str:
 
 
 def layers(run: RunTables) -> pd.DataFrame:
-    """Return the scores of every layer at the fine and the content task, first to last.
+    """Return the scores of every layer on the tasks ``fine`` and ``content``, first to last.
 
-    The columns are from ``tables/layers.parquet``, and ``base``: the model, with its pooling if its layers were
-    pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer. ``chosen`` marks the
-    layer with the lowest loss on validation photographs.
+    The columns are those of ``tables/layers.parquet``, plus ``base``: the model, with its pooling (``@pool=``) if its
+    layers were pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer. ``chosen``
+    marks the layer with the lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:

@@ -15,10 +15,11 @@ from probing_core.cores import cores
 from probing_core.models.processor import start_one_core_threads
 
 MEMORY_OF_MODELS = 0.6
-"""Share up to which a run keeps models loaded for embedding."""
+"""Fraction of the machine's memory that a run may use before it unloads models."""
 
 MEMORY_OF_LIVE_MODELS = 0.5
-"""Share up to which live predictions keep models loaded; the pages of the server need the rest."""
+"""Fraction of the machine's memory that live predictions may use before models are unloaded; the server needs the
+rest."""
 
 MEMORY_OF_TRAINING = 0.25
 """Fraction for the training embeddings of a probe, which limits the number of samples."""

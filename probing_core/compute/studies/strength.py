@@ -117,10 +117,10 @@ MIN_RATE = 0.05
 
 
 def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
-    """Return one row for each transformation that has at least three strengths.
+    """Return one row for each transformation with at least `MIN_LEVELS` strengths.
 
-    The fit uses levels (see `level_of`); the threshold is in the unit of the transformation. Images of a photograph
-    count as one, by their mean.
+    The fit uses levels (see `level_of`); the threshold is in the unit of the transformation. Images of a photograph are
+    averaged.
     """
     table, by_name = [], {transform.name: transform for transform in transforms}
     for name, rows in sweep.rows.groupby("transform", sort=False):

@@ -35,10 +35,10 @@ MAX_PAIRED_IMAGES = 2000
 """Maximum number of clean images whose pairs are compared: two million pairs."""
 
 RAW = "raw"
-"""Kind of cosine between unchanged embeddings."""
+"""Kind of similarity: cosine of embeddings as they are, not centered."""
 
 CENTERED = "centered"
-"""Kind of cosine after the mean of the clean images is subtracted."""
+"""Kind of similarity: cosine after the mean embedding of the clean images is subtracted."""
 
 
 @dataclass(frozen=True, eq=False)
