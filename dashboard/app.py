@@ -1,4 +1,4 @@
-"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run from elsewhere.
+"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run in any folder.
 
 Streamlit runs this file as a script in each visitor's session. The server also imports it once, for ``app``.
 """
@@ -69,7 +69,7 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    # First: else a page's own icon is fetched for the tab.
+    # This call must be first, otherwise the browser fetches the page's own icon for the tab.
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     selected = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{selected.title} · Probing image embeddings")
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def pick_run() -> None:
-    """Show the selection of the run and one line on its contents in the sidebar."""
+    """Show the selection of the run and one line about its contents in the sidebar."""
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return

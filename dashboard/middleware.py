@@ -1,8 +1,8 @@
-"""Middleware of every request to the server: security headers on answers, and limits on what visitors send.
+"""Middleware for all requests to the server: security headers on responses, and limits on what visitors send.
 
-Streamlit holds uploads in memory until the visit ends, and limits only the size of each. This module also limits their
-number, sum, concurrency and duration, per visitor and for the server. A visitor is a session, since all visitors behind
-a proxy share one address.
+Streamlit holds uploads in memory until the visit ends, and limits only the size of each file. This module also limits
+their number, total size, concurrency and duration, per visitor and for the server. A visitor is a session,
+since all visitors behind a proxy share one address.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class Limits(NamedTuple):
     """Limits on uploads, for one visitor or for all of them.
 
     Attributes:
-        files: uploads in memory.
+        files: number of uploads in memory.
         megabytes: their total size.
-        at_once: uploads that arrive at the same time.
-        per_minute: uploads that began in the last minute.
+        at_once: number of uploads that arrive at the same time.
+        per_minute: number of uploads that began in the last minute.
     """
 
     files: int
@@ -75,8 +75,8 @@ class Limits(NamedTuple):
         """Return which limit an additional upload of ``size`` bytes would exceed, as text; empty if none.
 
         Args:
-            uploads: those in memory.
-            started: number of those that began in the last minute.
+            uploads: uploads in memory.
+            started: number of uploads that began in the last minute.
         """
         if sum(upload.arriving for upload in uploads) >= self.at_once:
             return f"{self.at_once} uploads are in progress"
@@ -94,8 +94,8 @@ SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
 
 UPLOAD_TIMEOUT_S = 20.0
 MIN_UPLOAD_BYTES_PER_S = 200_000
-"""An upload must arrive within `UPLOAD_TIMEOUT_S` plus the time of its size at this pace: slow clients must not block
-others."""
+"""Minimum upload rate: an upload must arrive within `UPLOAD_TIMEOUT_S` plus its size divided by this rate, so that slow
+clients do not block other visitors."""
 
 RECONNECT_S = 120.0
 """Time in which a browser that lost its connection finds its session again, as in Streamlit."""
@@ -110,7 +110,7 @@ class Upload:
 
 
 class SecurityHeaders:
-    """Middleware that adds `HEADERS` to every answer, and records that the dashboard is being served."""
+    """Middleware that adds `HEADERS` to every response, and records that the dashboard is being served."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -130,7 +130,7 @@ class SecurityHeaders:
 
 
 class UploadLimits:
-    """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`, and ends visits that had any.
+    """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`, and ends abandoned sessions.
 
     Streamlit keeps the session of a disconnected browser, with its uploads, until a second browser disconnects. Here, a
     session with uploads ends once its browser has not returned for ``reconnect_s`` seconds.
@@ -184,7 +184,7 @@ class UploadLimits:
             if not 200 <= status < 300:
                 self.uploads.pop(key, None)
             else:
-                if key in self.uploads:  # else the visitor has left meanwhile
+                if key in self.uploads:  # otherwise the visitor has left in the meantime
                     self.uploads[key].arriving = False
                 if key[0] not in self._watched:
                     self._watched[key[0]] = asyncio.create_task(self._end(key[0]))
@@ -243,7 +243,7 @@ def _clears_caches(message: Message) -> bool:
 
 
 async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, timeout_s: float) -> None:
-    """Answer with a sentence after the body has arrived: a client that is still sending would not read it."""
+    """Answer with ``why`` after the body has arrived: a client that is still sending would not read the response."""
 
     async def drain() -> None:
         while (await receive()).get("more_body"):

@@ -17,13 +17,13 @@ from dashboard.widgets.messages import guarded
 Arguments = ParamSpec("Arguments")
 
 _is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
-"""True while the full page is drawn, false while only a fragment is drawn."""
+"""True while the full page is rendered, false while only a fragment is rendered."""
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Return a decorator that makes a page of a function, which shows what is below the title.
+    """Return a decorator that turns a function into a page; the function shows the content below the title.
 
-    Navigation, sidebar and banner are outside of the page and stay unchanged when something on it changes.
+    Navigation, sidebar and banner are outside the page and stay unchanged when something on it changes.
     """
 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
@@ -49,7 +49,7 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 def in_words(unmet: state.Unmet) -> str:
     replacement = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
-    return f"The link asks for {plain(unmet.label)} '{plain(unmet.asked)}', which is not available here.{replacement}"
+    return f"The link requests {plain(unmet.label)} '{plain(unmet.asked)}', which is not available here.{replacement}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:

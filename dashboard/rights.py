@@ -1,7 +1,7 @@
 """Rights of the visitors of a served dashboard. Only this file decides them.
 
-Everyone may view the listed runs and upload images. Actions in `Guarded` are only allowed for visitors on the machine
-of the server (`on_this_machine`). Rights never depend on the address of a client, which a proxy hides.
+Everyone may view the listed runs and upload images. Actions in `Guarded` are only allowed for visitors on the
+server's machine (`on_this_machine`). Rights never depend on the address of a client, which a proxy hides.
 
 Every function that starts a job, reads a folder or contacts a host calls `require`; pages only hide what would be
 refused.
@@ -97,9 +97,9 @@ def _is_local(address: str) -> bool:
 
 @cache
 def _listens_here_alone() -> bool:
-    """Return whether this process listens on TCP ports of the loopback device only, and on at least one.
+    """Return whether this process listens on at least one TCP port, and only on the loopback device.
 
-    This asks the operating system, since Streamlit's settings do not cover other servers.
+    The operating system is queried, because Streamlit's settings do not cover other servers.
     """
     try:
         sockets = psutil.Process().net_connections("tcp")

@@ -1,4 +1,4 @@
-"""Prepare the slow parts of the first pages, before the first visitor needs them."""
+"""Preparation of the slow parts of the pages, before the first visitor needs them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from probing_core.results import Run, generalization, retrieval, two_models
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
-"""Pause before other pages are prepared, in which the browser can fetch the first page."""
+"""Pause in seconds before other pages are prepared, during which the browser can fetch the first page."""
 
 
 @asynccontextmanager

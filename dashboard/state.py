@@ -3,7 +3,7 @@
 A widget's value is stored in the session under its name and published to the query string while the widget is on the
 page. An address that the visitor opens (a link, the back button) overrides the session.
 
-Streamlit's ``bind="query-params"`` does not do this (1.67, tested in Chromium with an app of three pages): a selection
+Streamlit's ``bind="query-params"`` does not do this (1.67, tested in Chromium with a three-page app): a selection
 is lost on other pages, a list in the address (``models=a,b``) is dropped, and the back button ignores selections.
 """
 
@@ -33,7 +33,7 @@ class Unmet:
     """A value in an address that the page does not have.
 
     Attributes:
-        label: of the control.
+        label: label of the control.
         asked: the value in the address.
         shown: what the page shows instead.
     """
@@ -97,11 +97,11 @@ def choice(
     if own_default:
         if is_undone(name):
             _choices().pop(name, None)
-        st.session_state.pop(name, None)  # it may be another page's default
+        st.session_state.pop(name, None)  # the stored value may be another page's default
         settings |= {"on_change": _keep, "args": (name,)}
     remember(name, options, default, label)
     if own_default:
-        st.session_state[name] = st.session_state[name] or default  # of several, none may be here
+        st.session_state[name] = st.session_state[name] or default  # none of several may be available
     arguments = {} if options is None else {"options": options}
     value = widget(label, **arguments, key=name, **settings)
     if own_default and not is_chosen(name, value):
@@ -116,7 +116,7 @@ def _keep(name: str) -> None:
 
 
 def is_chosen(name: str, value: Any) -> bool:
-    """Return whether the visitor has selected ``value``, or some of a list, as ``name`` on any page."""
+    """Return whether the visitor has selected ``value``, or any item if it is a list, as ``name`` on any page."""
     if isinstance(value, list):
         return bool(stored_choices(name, value))
     return stored_choice(name) == value
@@ -198,12 +198,12 @@ def choose(name: str, value: Any) -> None:
 
 
 def stored_choice(name: str) -> str:
-    """Return the stored text of the selection ``name``, or an empty string. It needs no widget on this page."""
+    """Return the stored text of the selection ``name``, or an empty string. The page needs no widget for it."""
     return _choices().get(name, "")
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
-    """Return the ``options`` in the stored selection ``name``. It needs no widget on this page."""
+    """Return the ``options`` in the stored selection ``name``. The page needs no widget for it."""
     return [value for value in _split(stored_choice(name)) if value in options]
 
 

@@ -15,7 +15,7 @@ TERMS = {
     "of models. Not significantly different: p of at least 0.05.",
     "pair": "Paired sign-flip test by photograph, adjusted for comparing all pairs of models. It covers the choice of "
     "test photographs, but not the random seed of training, whose range is given here.",
-    "selectivity": "Accuracy of a probe of the transformation minus the accuracy of a probe of random labels, in "
+    "selectivity": "Accuracy of a probe for the transformation minus the accuracy of a probe for random labels, in "
     "percentage points. Both probes are trained on fewer images than the accuracy on this page.",
     "fine": "Which of the transformations was applied? One class for each transformation, and clean.",
     "group": "Which group of transformations? In each fold, one member of every group is held out from training.",
@@ -75,7 +75,7 @@ class Page:
         file: relative to ``app.py``.
         icon: name of a Material symbol.
         address: path; empty for the first page.
-        question: question that the page answers, shown as its heading.
+        question: question that the page answers, displayed as its heading.
     """
 
     title: str
@@ -193,7 +193,7 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
 
 
 def unit_title(unit: str) -> str:
-    """Return the unit of a transformation for people: ``bits per channel``, and ``px`` for all lengths."""
+    """Return the unit of a transformation for display: ``bits per channel``, and ``px`` for all lengths."""
     return "px" if unit.startswith("px") else unit.replace(" a ", " per ")
 
 
@@ -210,7 +210,7 @@ def strength_axis(transform: str) -> str:
 
 
 def strength_number(transform: str, strength: float, digits: int = 2) -> str:
-    """Return a strength without its unit, which `strength_axis` names: ``1.2``, ``60%``, ``240``."""
+    """Return a strength without its unit, which `strength_axis` includes: ``1.2``, ``60%``, ``240``."""
     try:
         is_fraction = resolve(transform).unit.startswith("fraction")
     except UnknownName:  # of a plug-in that is not loaded

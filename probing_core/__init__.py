@@ -1,7 +1,8 @@
-"""What does an image embedding know besides what is in the picture?
+"""What does an image embedding encode besides the content of the image?
 
-A *transformation* changes an image, a *model* embeds it, a *probe* learns to name the transformation from the
-embedding, and *measures* say how well it does. A *run* is a directory with the results of one computation.
+A *transformation* changes an image, a *model* embeds it, a *probe* is trained to predict the
+transformation from the embedding, and *measures* quantify its performance. A *run* is a directory with the results of
+one computation.
 
 Importing this package loads no deep-learning framework: each name loads what it needs when it is used.
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.version import VERSION
 
-# Before Arrow is loaded: its own allocator keeps the memory of tables that were read, 45 MB for a million samples.
+# Set before Arrow is loaded: its own allocator retains the memory of tables, 45 MB for a million samples.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = VERSION
@@ -66,7 +67,7 @@ _HOMES = {
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
 }
-"""Public name -> its module, followed by a colon and its name there where that differs."""
+"""Public name -> its module, followed by a colon and the name in that module if it differs."""
 
 
 def __getattr__(name: str) -> Any:

@@ -77,7 +77,7 @@ class Catalog(Generic[E]):
         """Add an entry in this process, replacing a previously added entry with the same name.
 
         Raises:
-            BadConfig: an entry of this name exists that was not added.
+            BadConfig: an entry with this name exists that was not added by this method.
         """
         self._refuse_taken(entry.name)
         self._added[entry.name] = entry
@@ -89,7 +89,7 @@ class Catalog(Generic[E]):
         Other threads may use the same name for a different entry.
 
         Raises:
-            BadConfig: an entry of this name exists that was not added.
+            BadConfig: an entry with this name exists that was not added by this method.
         """
         self._refuse_taken(entry.name)
         token = self._temporary.set({**self._temporary.get(), entry.name: entry})

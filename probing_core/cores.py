@@ -11,8 +11,10 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores() -> int:
-    """Return how many cores this process may use, by affinity and the quota of its container; fewer where
-    ``OMP_NUM_THREADS`` limits numerical libraries."""
+    """Return the number of cores that this process may use according to its affinity and its container's quota.
+
+    The number is lower if ``OMP_NUM_THREADS`` limits numerical libraries.
+    """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = map(int, QUOTA.read_text().split())

@@ -57,7 +57,7 @@ class BadRun(ProbingError):
 
 
 class RunBusy(BadRun):
-    """Another process is writing to the run."""
+    """A run that another process is writing to."""
 
 
 def one_line(error: BaseException) -> str:

@@ -1,1 +1,1 @@
-"""Components with JavaScript, or with an address that the browser fetches."""
+"""Components with JavaScript, or with URLs that the browser fetches."""

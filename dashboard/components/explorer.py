@@ -31,7 +31,7 @@ from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
 SELECTION = "selection"
-"""Name of the stored selection, as JSON."""
+"""Name under which the selection is stored, as JSON."""
 
 VISITOR = "visitor"
 """Session key of the visitor, and name of the part of an address with the key of the visitor."""
@@ -56,7 +56,7 @@ _explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their addresses."""
 
 _visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
-"""Visitors, by their keys. Each lasts as long as its session."""
+"""Visitors by key. A visitor is stored for the duration of the session."""
 
 _component = st.components.v2.component(
     "probing_explorer",
@@ -73,7 +73,7 @@ class Explorer:
     Attributes:
         address: prefix of the addresses, which nobody can guess.
         data: the points.
-        header: describes the bytes of ``parts``.
+        header: description of the bytes of ``parts``.
     """
 
     def __init__(self, run: Run) -> None:
@@ -99,7 +99,7 @@ class Explorer:
         """Return the full photograph of an image, with an outline of the crop that models see.
 
         Raises:
-            IndexError: there is no image of this number.
+            IndexError: there is no image with this number.
         """
         return self._photograph(number)
 
@@ -123,11 +123,11 @@ class Explorer:
 
 
 class TooMany(Exception):
-    """Raised where too many requests of a visitor are waiting."""
+    """Raised if too many requests of a visitor are waiting."""
 
 
 class Visitor:
-    """Bounds what is computed for one visitor.
+    """Limits on the computations for one visitor.
 
     Attributes:
         key: part of the addresses of images, which nobody can guess.
@@ -167,7 +167,7 @@ def explorer_of(run: Run) -> Explorer:
     """Return the explorer of ``run``, which all visitors share.
 
     Raises:
-        BadRun: no sample of the run has both a place on a map and a prediction.
+        BadRun: no sample of the run has both a position on a map and a prediction.
     """
     return Explorer(run)
 

@@ -1,4 +1,4 @@
-"""Routes of the server without a page script: the HTML of the pages, and files next to it."""
+"""Server routes that run no page script: the HTML of the pages, and files next to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page(address: str) -> Route:
 
 
 def former_pages(successors: Mapping[str, str]) -> list[Route]:
-    """Redirect the addresses of former pages, with their selections, to the pages that replaced them.
+    """Return routes that redirect the addresses of former pages, with their selections, to their replacements.
 
     Args:
         successors: former address -> its successor. ``page?part=tab`` on the left is a tab of the former page, on the

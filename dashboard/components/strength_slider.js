@@ -1,4 +1,4 @@
-// The strength slider and its images. They follow the slider without the server, which gets the step on release.
+// The strength slider and its images. They follow the slider without the server, which receives the step on release.
 
 const REST_MS = 400; // The page loads before the other steps.
 const KNOB_PX = 16;
@@ -55,7 +55,7 @@ class Slider {
     this.show();
   }
 
-  /** Fetch all steps, once. If that fails, each step still arrives when the slider is released. */
+  /** Fetch all steps once. If this fails, each step still arrives when the slider is released. */
   async fetch() {
     const { address } = this.data;
     clearTimeout(this.rest);
@@ -94,7 +94,7 @@ class Slider {
     }));
   }
 
-  /** Magnify the region around (x, y), fractions of the image's side. */
+  /** Magnify the region around (x, y), given as fractions of the image's side. */
   magnify(x, y) {
     const side = 1 / this.data.zoom;
     const inside = (at) => Math.min(1 - side / 2, Math.max(side / 2, at));
@@ -131,11 +131,11 @@ function alongSlider(fraction) {
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  // Called again with every message; the slider stays the same as long as its place on the page does.
+  // Called again with every message; the slider stays the same as long as its position on the page does.
   const slider = (parentElement.__probingSlider ??= new Slider(parentElement));
   slider.send = (step) => setStateValue('index', step);
   slider.receive(data);
   return () => {
-    if (!parentElement.isConnected) clearTimeout(slider.rest); // else a later message has taken over
+    if (!parentElement.isConnected) clearTimeout(slider.rest); // otherwise a later message has taken over
   };
 }

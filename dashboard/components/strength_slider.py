@@ -1,4 +1,4 @@
-"""The strength slider with its preview, used wherever a page needs it.
+"""The strength slider with its preview, a component of several pages.
 
 The page waits for the image at the selected strength. The browser fetches the other images when it is idle, so they
 follow the slider without the server. Python receives the strength when the slider is released.
@@ -34,10 +34,10 @@ HINTS = {
 
 
 ZOOM = 4
-"""Magnification of the lenses, which show a region of a quarter of the image's side."""
+"""Magnification of the lenses, which show a region whose side is a quarter of the image's side."""
 
 TICKS = 5
-"""Number of strengths that are written under the slider."""
+"""Maximum number of strengths labeled under the slider."""
 
 _HTML = """
 <div class="room"><div class="strength">
@@ -160,7 +160,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
 
 
 def tick_steps(steps: int) -> list[int]:
-    """Return up to `TICKS` steps of a slider, evenly spaced, with both ends."""
+    """Return up to `TICKS` steps of a slider, evenly spaced, including both ends."""
     return sorted({round(at * (steps - 1) / (TICKS - 1)) for at in range(TICKS)})
 
 
@@ -174,10 +174,10 @@ def strength_title(transform: Transform) -> str:
 
 
 def _step_of(requested: Any, before: int, steps: int, first: int) -> int:
-    """Return the index of the step that a browser or an address asks for.
+    """Return the index of the step that a browser or an address requests.
 
     Args:
-        requested: index relative to the first ``before`` steps; may be anything.
+        requested: index relative to step ``before``; may be of any type.
         steps: number of all steps.
         first: index to return if ``requested`` is not a number.
     """

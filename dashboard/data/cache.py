@@ -49,7 +49,7 @@ BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest
 
 
 class NoRun(BadRun):
-    """Raised where there is no run to show yet."""
+    """Raised if there is no run to show yet."""
 
 
 def theme() -> Theme:
@@ -108,7 +108,7 @@ def _open_run(path: str, stamp: str) -> Run:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return `Run.predictions` with the columns that scores need; `described` adds the others to rows shown."""
+    """Return `Run.predictions` with the columns that scores require; `described` adds the other columns."""
     return run.predictions(model, task, RANKING_FACTS)
 
 
@@ -136,7 +136,7 @@ def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments:
     """Return ``compute(run, *arguments, **named)``, computed once for all visitors.
 
     Args:
-        compute: a function of a module; the cache identifies the result by the function's name.
+        compute: a module-level function; the cache identifies the result by the function's name.
         arguments: texts, numbers, and tuples of them.
     """
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
@@ -184,10 +184,10 @@ def picture(run: Run, sample: int, before: bool = False) -> bytes:
 
 
 def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
-    """Return the images of samples, see `picture`.
+    """Return the images of samples as JPEG; errors as in `picture`.
 
     Args:
-        rows: result of `described`, so the run's table is only read once.
+        rows: result of `described`, so that the run's table is read only once.
     """
     return [_pair(run, int(row["sample"]), row)[1] for row in rows.to_dict("records")]
 

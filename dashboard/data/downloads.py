@@ -1,4 +1,4 @@
-"""Files that are computed when a visitor downloads them, within bounds for each visitor."""
+"""Files that are computed when a visitor downloads them, within limits for each visitor."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from probing_core.errors import ProbingError
 from probing_core.results import Run
 
 PER_MINUTE = 30
-"""Maximum number of downloads that one visitor starts in a minute."""
+"""Maximum number of downloads that one visitor can start per minute."""
 
 WAIT_S = 30.0
-"""Time for which a download waits for the previous one of the same visitor."""
+"""Time in seconds for which a download waits for the previous one of the same visitor."""
 
 MAX_CSV_ROWS = 500_000
-"""Largest table that is written as CSV, which takes about ten seconds."""
+"""Maximum number of rows of a table written as CSV, which takes about ten seconds."""
 
 MAX_ZIP_BYTES = 256 * 2**20
-"""Largest total size of tables in one ZIP, which is built in memory."""
+"""Maximum total size in bytes of the tables in one ZIP, which is built in memory."""
 
 
 def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BYTES) -> bool:
@@ -39,11 +39,11 @@ def zip_of(run: Run, names: Sequence[str]) -> bytes:
 
 
 class TooMany(ProbingError):
-    """Raised where a visitor starts too many downloads."""
+    """Raised if a visitor starts too many downloads."""
 
 
 class Downloads:
-    """Bounds the downloads of one visitor: one is computed at a time, and a limited number in a minute."""
+    """Limits on the downloads of one visitor: one is computed at a time, and a limited number per minute."""
 
     def __init__(self, per_minute: int = PER_MINUTE, wait_s: float = WAIT_S) -> None:
         self.per_minute, self.wait_s = per_minute, wait_s
@@ -51,7 +51,7 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Return a function that computes ``content`` when it is its turn, and raises `TooMany` beyond the bounds."""
+        """Return a function that computes ``content`` when it is its turn, and raises `TooMany` beyond the limits."""
 
         def compute() -> str | bytes:
             self._count()

@@ -18,7 +18,7 @@ CHANGED = {
     "sepia": ("flower/14", "sepia", 1.0),
     "caption": ("coffee/14", "text", 0.5),
 }
-"""Name -> (packaged image, transformation, place in its documented range: 0 weakest, 1 strongest)."""
+"""Name -> (packaged image, transformation, position in its documented range: 0 weakest, 1 strongest)."""
 
 SCREENSHOT = "screenshot"
 NAMES = (*CHANGED, SCREENSHOT)

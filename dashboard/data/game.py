@@ -1,4 +1,4 @@
-"""The game of you vs. the models: its images, the answers of the models, and the score."""
+"""The game "You vs. the models": its images, the answers of the models, and the score."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probing_core.results import Run
 
 ROUNDS = 10
 GAMES = 10**6
-"""Number of different games; the address names which one it is."""
+"""Number of different games; the address contains the number of the game."""
 
 YOU = "you"
 
@@ -48,7 +48,7 @@ def groups_of(run: Run) -> dict[str, str]:
 def draw_samples(run: Run, game: int) -> list[int]:
     """Return the samples of a game: one test sample of each of `ROUNDS` random groups.
 
-    Groups are drawn instead of transformations, so constant answers are equally often correct for every group.
+    Groups are drawn instead of transformations, so that a constant answer is correct equally often for every group.
     """
     tested = cache.predictions(run, cache.computed(run, first_player), "fine")
     by_group = {
@@ -68,7 +68,7 @@ def draw_samples(run: Run, game: int) -> list[int]:
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
     """Return the answer of every model for each of ``samples``, by probes that were not trained on their photographs.
 
-    It is the same answer as for an upload, with the most probable transformation if it is edited or probably edited.
+    The answer is computed as for an upload, with the most probable transformation if the image is (probably) edited.
 
     Returns:
         ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation, ``identity``, or empty where it is
@@ -100,8 +100,8 @@ def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, 
 
 
 def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
-    """Return the scores of you and the models over the guessed rounds, best first; you are before models with the
-    same score.
+    """Return the scores of you and the models over the guessed rounds, best first; you are listed before
+    models with the same score.
 
     Args:
         model_answers: a table of `answers`.

@@ -1,4 +1,4 @@
-"""Search for an image in the gallery of a run, by stored embeddings or, without them, by embeddings computed here."""
+"""Search for an image in the gallery of a run, with stored embeddings or, if there are none, with new embeddings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from probing_core.results import Run, retrieval
 from probing_core.transforms import prepare_source, resolve
 
 MAX_EMBEDDED = 1000
-"""Largest gallery that is embedded here if the run has no embeddings of it."""
+"""Maximum number of gallery images that are embedded here if the run has no embeddings."""
 
 EMBEDDED_AT_ONCE = 32
-"""Number of images embedded between two steps."""
+"""Number of images embedded per step."""
 
 
 class Gallery:
@@ -28,7 +28,7 @@ class Gallery:
     Results are kept when a visitor leaves, and all visitors share them.
 
     Attributes:
-        run: provides the images, cut as for its own embeddings.
+        run: run that provides the images, cropped as for its own embeddings.
         samples: numbers of the samples.
     """
 
@@ -102,7 +102,7 @@ EXAMPLES = 12
 
 
 def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str, original: str) -> list[int]:
-    """Return the rank of the original for each of the images ``after`` by ``model``, from 1; see `search_gallery`."""
+    """Return the rank of the original according to ``model`` for each image of ``after`` (see `search_gallery`)."""
     rows = embeddings(run, model, gallery(run))
     *queries, clean = predictions.embed(run, model, [Crops(image) for image in (*after, before)])
     position = _place_of(run, original) if original else clean
@@ -110,7 +110,7 @@ def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str,
 
 
 def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
-    """Return the image of ``ids`` for which the ratio of the ranks of the original by two models is most extreme.
+    """Return the ID of the image for which the ratio between two models' ranks of the original is most extreme.
 
     The images are transformed at the strength at which the slider starts.
 
@@ -140,7 +140,7 @@ def _place_of(run: Run, image_id: str) -> int:
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
-    """Return the nearest images of the run's gallery to ``after`` by ``model``, as positions in the gallery.
+    """Return the nearest images in the run's gallery to ``after`` according to ``model``, as positions in the gallery.
 
     Args:
         original: ID of the original of ``after``; if it is empty (not in the run), ``before`` is added to the

@@ -13,7 +13,7 @@ from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Number of test photographs that it is compared with, with one sample of each class."""
+"""Number of test photographs that the image is compared with, each with one sample of each class."""
 
 NEAREST = 15
 
@@ -31,7 +31,7 @@ def pinned() -> VisitorPicture | None:
 
 
 def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
-    """Return why an uploaded image cannot be placed on the map of ``model``; empty if it can."""
+    """Return the reason why an uploaded image cannot be placed on the map of ``model``; empty if it can."""
     if run.pictures.why_not and not run.has_embeddings(model):
         return "the images of this run, with which it would be compared, are not available on this computer"
     if not any(points.name == model and BY_EMBEDDING in points.places for points in data.models):
@@ -42,7 +42,7 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
 
 
 def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
-    """Return the place of ``picture`` on the map of the full embedding of ``model``, in the units of ``data``.
+    """Return the position of ``picture`` on the map of the full embedding of ``model``, in the units of ``data``.
 
     Raises:
         ProbingError: an image of `gallery_samples` is not available, or the model cannot embed.

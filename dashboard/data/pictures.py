@@ -1,4 +1,4 @@
-"""Images that a visitor uploads or selects from the packaged photographs, and images as addresses."""
+"""Images that a visitor uploads or selects from the packaged photographs, and images as data URLs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN = 800
 
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
-"""Guards `_in_memory`, which must not be read while it grows."""
+"""Lock for `_in_memory`, which must not be read while it grows."""
 
 
 def bytes_in_memory() -> int:
@@ -38,8 +38,8 @@ class VisitorPicture:
     Attributes:
         image: (H, W, 3) ``uint8``.
         key: digest of size and pixels.
-        notes: how the image was decoded, and existing degradation.
-        is_upload: whether it is an upload: everything computed from it ends with the visit.
+        notes: notes on how the image was decoded, and on existing degradation.
+        is_upload: whether the image is an upload: everything computed from it is deleted when the visit ends.
     """
 
     name: str
@@ -61,7 +61,7 @@ class VisitorPicture:
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """Return the image at the size of a page: a photograph in full size would take long to send."""
+        """Return the image at display size, because a full-size photograph would take long to send."""
         return reduced(self.image, SHOWN)
 
     @cached_property
@@ -78,7 +78,7 @@ def reduced(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
-    """Return ``image`` itself as an address.
+    """Return ``image`` as a data URL.
 
     An address on the server that is derived from the bytes could be found by anyone who has the same image.
     """
@@ -91,9 +91,9 @@ def address_of(encoded: bytes, kind: str) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
-    """Return the thumbnails of some rows of a scan's table as addresses; empty for rows without a thumbnail.
+    """Return the thumbnails of some rows of a scan's table as data URLs; empty for rows without a thumbnail.
 
     Args:
-        written: time at which the table was written; the folder may have been scanned again since.
+        written: time at which the table was written; the folder may have been scanned again since then.
     """
     return [address_of(thumbnail, "webp") if thumbnail else "" for thumbnail in thumbnails_of(out, rows)]

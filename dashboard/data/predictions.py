@@ -1,4 +1,4 @@
-"""Answers of models about images. Only this module loads models, and only when a page asks for them.
+"""Answers of models for images. Only this module loads models, and only when a page needs them.
 
 Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
 """
@@ -32,28 +32,28 @@ from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
 MAX_CACHED_ANSWERS = 512
-"""Maximum number of answers in memory for one visitor, each of one model about one image."""
+"""Maximum number of answers in memory for one visitor, each of one model for one image."""
 
 MAX_CACHED_CROPS = 64
-"""Maximum number of images per visit whose crops are in memory: more than a page shows together."""
+"""Maximum number of images per visit whose crops are in memory; a page shows fewer."""
 
 HEARD_EVERY_S = 0.1
-"""Interval at which a page that waits for a model handles what the visitor has done."""
+"""Interval in seconds at which a page that waits for a model handles the visitor's actions."""
 
 Row = dict[str, Any]
 
 
 class Answers:
-    """Answers for one visitor, each computed once per image, since pages ask again at every change.
+    """Answers for one visitor, each computed once per image, because pages request answers again at every change.
 
-    They end with the visit: an answer holds the embedding of what may be an upload.
+    They are deleted when the visit ends, because an answer contains the embedding of what may be an upload.
     """
 
     def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of `Predictor.ask`; all new images of a call are one batch."""
+        """Return the answers of `Predictor.ask`; all new images of a call form one batch."""
         keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
         answers = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
@@ -117,8 +117,10 @@ def reference_set(run: Run, kind: str) -> ReferenceSet | None:
 
 
 def accuracies(run: Run) -> dict[str, float]:
-    """Return model -> its balanced accuracy, edited or not: on outside images if they were measured, which are more
-    like uploads, otherwise on the test images of the run. There is no interval, for which a visitor would wait."""
+    """Return model -> balanced accuracy of the decision "edited or not", without an interval, which would take long.
+
+    It is measured on outside images, which resemble uploads, or if the run has none, on the test images of the run.
+    """
     return cache.computed(run, _accuracies)
 
 
@@ -135,9 +137,9 @@ def most_accurate_first(run: Run) -> list[str]:
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
-    """Start to import and load what the first answer needs: the detector, if there is one, and ``models``.
+    """Start to import and load what the first answer requires: the detector, if there is one, and ``models``.
 
-    A visitor who needs an answer meanwhile waits for the same load.
+    A visitor who needs an answer in the meantime waits for this thread.
 
     Returns:
         The thread that loads; None if the run cannot predict, which the page reports with the first answer.
@@ -181,7 +183,7 @@ def crops_of(run: Run, picture: VisitorPicture) -> Crops:
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut an image; its pixels are removed from memory at the end of the visit."""
+    """Cut an image; the crops are removed from memory at the end of the visit."""
     return cut(_image, view)
 
 
@@ -193,7 +195,7 @@ def without_probabilities(row: Row) -> Row:
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return a table of all classes of each of the ``rows`` of `Predictor.predict`, most probable first by image and
+    """Return all classes in ``rows`` of `Predictor.predict` as a table, the most probable first for each image and
     model."""
     columns = ("image", "model", "crops", "edited", "answer")
     return pd.DataFrame(

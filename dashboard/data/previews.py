@@ -27,7 +27,7 @@ VIEW, GAP = 128, 4
 """Side of an image of the contact sheet and space between two images, in pixels."""
 
 THREADS = 2
-"""Number of threads for a preview; most of their work is done outside of Python."""
+"""Number of threads for a preview; most of their work is done outside Python."""
 
 STEPS = 13
 """Number of strengths along the documented range, including both ends."""
@@ -46,7 +46,7 @@ in_memory: WeakValueDictionary[str, Preview] = WeakValueDictionary()
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """An image at one strength of a transformation: the view without and with it."""
+    """An image at one strength of a transformation: the view without and with the transformation."""
 
     strength: float
     before: np.ndarray
@@ -61,7 +61,7 @@ class Step:
         """Return the center (x, y) of the square with the largest change, as fractions of the image's side.
 
         Args:
-            side: of the square, as such a fraction.
+            side: side of the square, as a fraction of the image's side.
         """
         height, width = self.before.shape[:2]
         window = (max(1, round(side * width)), max(1, round(side * height)))
@@ -116,7 +116,7 @@ class Preview:
         return self._steps[index]
 
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Return some steps for the browser. Each original view is included once, because most strengths share it."""
+        """Return the data of some steps for the browser. An original view that several steps share occurs once."""
         with ThreadPoolExecutor(THREADS) as threads:
             frames = list(threads.map(lambda index: {"step": index, **self.step(index).frame}, indices))
         clean = list(dict.fromkeys(frame["before"] for frame in frames))
@@ -140,7 +140,7 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 
 
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
-    """Return the preview of an image, which visitors share unless it is an upload."""
+    """Return the preview of an image, which visitors share unless the image is an upload."""
     return (_preview_of_upload if picture.is_upload else _shared_preview)(picture, view, transform)
 
 

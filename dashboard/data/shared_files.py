@@ -39,11 +39,11 @@ class FileRemoved(ProbingError):
 
 
 class FileToSend:
-    """The file of one run with certain models.
+    """The file of one run with selected models.
 
     Attributes:
         path: path of the written file.
-        share: fraction that is written.
+        share: fraction written so far.
         error: reason why it could not be written.
     """
 
@@ -113,7 +113,7 @@ class FileToSend:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong, without paths of the server."""
+    """Return the reason for ``error`` as text, without server paths."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, OSError) and error.strerror:

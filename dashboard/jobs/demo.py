@@ -1,4 +1,4 @@
-"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run over included photographs.
+"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run on included photographs.
 
 Without a reference run, it uses the packaged photographs, and runs before the dashboard is served.
 """

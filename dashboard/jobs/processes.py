@@ -1,4 +1,4 @@
-"""Background processes: starts, watches and cancels computations that outlive the page.
+"""Background processes: start, status and cancellation of computations that outlive the page.
 
 Functions that start or end a process raise `NotAllowed` if the visitor has no rights (see `dashboard.rights`), and
 `BadRun` if the run is not writable.
@@ -33,7 +33,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 """Allowed names of folders that a process creates."""
 
 MAX_REPORT_NUMBER = 1e15
-"""Upper bound of numbers in a valid report; JSON may also contain NaN and infinity."""
+"""Upper bound for numbers in a valid report; JSON may also contain NaN and infinity."""
 
 END_S = 30.0
 """Seconds after which a process that was asked to end is killed; meanwhile it may finish its current file."""
@@ -111,13 +111,13 @@ def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object])
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: the time cannot be measured; the sentence is that of the command.
+        BadRun: the time cannot be measured; the message is the error of the command.
     """
     return _printed(["rank", model, "--base", str(base), "--estimate"], on_progress)
 
 
 def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Return what a command prints, and call ``on_progress`` with each line of progress."""
+    """Return the output of a command, and call ``on_progress`` with each line of progress."""
     rights.require("Starting a run")
     last = "The process ended without a message."
     with (
@@ -196,13 +196,13 @@ def _plugins() -> list[str]:
 
 
 def _lower_priority(process: psutil.Process) -> None:
-    """Lower the priority of ``process``: a visitor waits for the server, and a computation can wait."""
+    """Lower the priority of ``process``: visitors wait for the server, whereas a computation can wait."""
     with suppress(psutil.Error):
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(process.nice() + NICENESS)
-    # Linux may schedule by session. The process is the only one of its session, where its niceness has no effect.
+    # Linux may schedule by session. The process is the only one in its session, so its niceness has no effect.
     with suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
 

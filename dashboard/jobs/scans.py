@@ -1,4 +1,4 @@
-"""Scans that the tab A folder starts, resumes and removes.
+"""Scans that visitors start, resume and remove in the tab "A folder".
 
 The request of a scan is stored in its folder, as `REQUEST`. All functions except `read_request` raise `NotAllowed` if
 the visitor has no rights.
@@ -69,7 +69,7 @@ def resume(out: Path) -> None:
 
 
 def remove(out: Path) -> None:
-    """Remove the results of the scan in ``out``, and nothing else.
+    """Remove only the results of the scan in ``out``.
 
     Raises:
         BadRun: the scan is running.

@@ -1,7 +1,7 @@
-"""Evaluate your model: rank a model, or compare models on your own images; progress, cancel, resume, delete, open.
+"""Evaluate your model: forms that rank a model or compare models on your own images, and the list of runs.
 
-The work is done by a background process. Names from a link or an input field are not read or looked up before a button
-is clicked; then all of them are checked before anything is written.
+A background process does the work. Names from a link or an input field are not looked up until a button is clicked; all
+of them are then checked before anything is written.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ FULL = "Rank my model"
 """Label of the button of the full evaluation."""
 
 RANKED = "_ranked"
-"""Session key of the rankings by the quick protocol, which are stored by digest of the run."""
+"""Session key of the rankings with the quick protocol, which are stored by the digest of the run."""
 
 STAYED = "_stayed"
-"""Session key of the message on files that remained when a run was deleted."""
+"""Session key of the message about files that remained after a run was deleted."""
 
 MOST_NAMED = 3
-"""Maximum number of such files that are named."""
+"""Maximum number of remaining files that are listed by name."""
 
 MAX_LETTERS = 40
 """Maximum length of the model name in the name of a run that ranks it."""
@@ -77,12 +77,12 @@ TO_BE_MEASURED = "to be measured"
 """Name of the row for a model that is not ranked yet."""
 
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
-"""Fields that are cleared after a run was started."""
+"""Fields that are cleared after a run has been started."""
 
 
 @page("Evaluate your model")
 def show() -> None:
-    # The list is redrawn every two seconds at the same place, for any number of elements in the forms.
+    # The list is redrawn every two seconds; its position must not depend on the number of elements in the forms.
     model, runs, images = st.container(), st.container(), st.container()
     allowed = rights.allowed()
     with model:
@@ -154,7 +154,7 @@ def _model_form(base: Run) -> None:
     st.caption(
         f"{len(on_disk)} models are on this computer; {len(names.published):,} can be downloaded."
         if on_disk
-        else "Type a name, or select one when the list is loaded."
+        else "Type a name, or select one once the list is loaded."
     )
     name, problem = _full_name(model)
     out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
@@ -171,15 +171,15 @@ def _model_form(base: Run) -> None:
         _quick_button(base, name, problem, options_of_run)
         st.markdown("**Full evaluation**")
     _start(FULL, out, options_of_run, command, problem)
-    st.caption(f"Embeds {base.sample_count:,} samples in the background. You may close this page.")
+    st.caption(f"Embeds {base.sample_count:,} samples in the background. You can close this page.")
 
 
 def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
-    """Show the buttons that rank a model by the quick protocol, or estimate its time, while the visitor waits."""
+    """Show the buttons that rank a model with the quick protocol, or estimate the time, while the visitor waits."""
     with st.container(horizontal=True, vertical_alignment="center"):
         is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
         timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
-    st.caption("Embeds part of the samples and takes some minutes. Keep this page open.")
+    st.caption("Embeds part of the samples and takes a few minutes. Keep this page open.")
     if not (is_clicked or timed):
         return
     line = st.empty()
@@ -203,9 +203,9 @@ def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
 
 
 def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
-    """Show a ranking by the quick protocol, as `QuickRanking.row` has it."""
+    """Show a ranking with the quick protocol, a result of `QuickRanking.row`."""
     low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
-    place = f"place {low}" if low == high else f"a place from {low} to {high}"
+    place = f"rank {low}" if low == high else f"a rank from {low} to {high}"
     ci = interval_in_percent(ranking["low"], ranking["high"])
     st.markdown(
         f"{in_bold(ranking['model'])} has **{place}** of {models}: quick accuracy "
@@ -231,13 +231,14 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     titles = {"difference": "Difference (points)", "difference_low": "CI low", "difference_high": "CI high"}
     columns = {name: st.column_config.NumberColumn(title, format="%.1f") for name, title in titles.items()}
     st.markdown(
-        f"**Difference to each model**: {plain(model_title(ranking['model']))} minus the model, 95% CI, p adjusted"
+        f"**Difference from each model**: {plain(model_title(ranking['model']))} minus the model, 95% CI, p adjusted"
     )
     tables.show_table(
         gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
     )
     st.caption(
-        "Quick accuracy is not comparable with the page Models. The full evaluation adds the model to all pages."
+        "Quick accuracy is not comparable with the accuracy on the page Models. The full evaluation adds the model to "
+        "all pages."
     )
 
 
@@ -293,7 +294,7 @@ def _images() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus that the visitor typed (a path needs no kind), and the reason if it is not valid.
+    """Return the corpus that the visitor typed (a path needs no prefix), and the reason if it is invalid.
 
     Nothing is opened.
     """
@@ -304,11 +305,11 @@ def _corpus(text: str) -> tuple[str, str]:
     if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
         return text, ""
     forms = ", ".join(kind.usage for kind in kinds.values())
-    return text, f"'{text}' is not a corpus. Give the path of a folder, or one of: {forms}."
+    return text, f"'{text}' is not a corpus. Enter the path of a folder, or one of: {forms}."
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the field of the models, and return the selected or typed models and the problem with them, if any."""
+    """Show the field for models, and return the selected or typed models and the problem with them, if any."""
     available = [spec.name for spec in known_models.CATALOG if spec.check().available]
     titles = SETS | dict(model_titles(available))
     chosen = state.choice(
@@ -330,9 +331,9 @@ def _models() -> tuple[list[str], str]:
 
 def _problem(name: str, models: list[str]) -> str:
     if not name:
-        return "Give the run a name."
+        return "Enter a name for the run."
     if not processes.NAME.fullmatch(name):
-        return "A name has letters, digits, dots, dashes and underscores, and starts with a letter or a digit."
+        return "A name consists of letters, digits, dots, dashes and underscores, and starts with a letter or a digit."
     if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
         return f"The run '{name}' exists already. Choose a different name."
     return "" if models else "Select at least one model."
@@ -373,7 +374,7 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
 
 
 def _refuse(problem: str, options: Options) -> None:
-    """Refuse to start a run if a file, folder or library of the form is missing.
+    """Refuse to start a run if a file, folder or library named in the form is missing.
 
     Args:
         problem: problem with the form, if any.
@@ -462,17 +463,17 @@ def _controls(place: RunPlace, report: Report | None) -> None:
 
 
 def _loss(place: RunPlace) -> str:
-    """Return a sentence on what is lost if a run is deleted."""
+    """Return a sentence about what is lost if a run is deleted."""
     models = len(list((place.path / layout.MODELS).glob("*/")))
     consequence = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
     return f"Delete the run **{plain(place.name)}**? {consequence or 'It has no results.'}"
 
 
 def _only_begun(used: Container[str]) -> list[RunPlace]:
-    """Return runs that were started here and have no recipe: their corpus is being read, or was refused.
+    """Return the runs that were started here and have no recipe, because their corpus is being read or was refused.
 
     Args:
-        used: names of the other listed runs, which may be elsewhere.
+        used: names of the other listed runs, which may be in other folders.
     """
     folder = runs_dir()
     folders = sorted(folder.iterdir()) if folder.is_dir() else []

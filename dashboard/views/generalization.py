@@ -26,7 +26,7 @@ PARTS = {
 }
 
 ENDS = (-10.0, 110.0)
-"""Range of axes in percent, with space for values next to marks at 0 and 100."""
+"""Range of percentage axes, with space for values next to marks at 0 and 100."""
 
 MOST_LOSSES = 15
 """Number of transformations that the chart of one model shows."""
@@ -42,7 +42,7 @@ def show() -> None:
 
 
 def _best(run: Run) -> str:
-    """Return the best encoder, or an empty table."""
+    """Return the name of the best model; empty if there is none."""
     board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
 
@@ -116,7 +116,7 @@ def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
-    """Draw the recall of each transformation when it was seen (a mean without an interval) and when it was not."""
+    """Draw the recall of each transformation if seen in training (a mean without an interval) and if not."""
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
     seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")

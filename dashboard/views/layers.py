@@ -1,4 +1,4 @@
-"""Layers: where in a network transformations and content are encoded, compared with its last layer."""
+"""Layers: where in a network transformations and content are encoded, compared with the last layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probing_core.results import sentences, summaries
 from probing_core.results.ranking import networks_of
 
 FEW = 9
-"""Largest number of networks in a chart. Variants are left out first, then the networks of lowest accuracy."""
+"""Maximum number of networks in a chart. Variants are omitted first, then the networks with the lowest accuracy."""
 
 TASKS = {"fine": "Transformation", "content": "Content"}
 """Task in the table of layers -> title of its chart."""
@@ -54,7 +54,7 @@ def show() -> None:
 
 
 def _chosen_layers(rows: pd.DataFrame) -> None:
-    """Show the layer of every network that was selected for transformations, compared with its last layer."""
+    """Show which layer of each network was selected for transformations, compared with the last layer."""
     st.markdown(
         "**Layer selected for transformations on the validation set**: change from the last layer in percentage points"
     )
@@ -98,14 +98,15 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Values differ from the page Models, because probes of transformations are trained on "
+            f"Values differ from those on the page Models, because probes of transformations are trained on "
             f"{crops['fine']:,} crops here and on {crops['content']:,} there. "
         )
     return f"{fewer}Hover over a line for its 95% CI, paired by photograph.{omitted}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:
-    """Return the networks to draw, without additional seeds. If there are many: no variants, highest accuracy first."""
+    """Return the networks to draw, without additional seeds. If there are too many, variants are omitted
+    first, then the networks with the lowest accuracy."""
     names = with_place(rows["base"])
     if len(names) > FEW:
         names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]

@@ -1,4 +1,4 @@
-"""Methods: the protocol, the data, what intervals mean, calibration, models, recipe, tables and glossary."""
+"""Methods: protocol, data, the meaning of intervals, calibration, models, recipe, tables and glossary."""
 
 from __future__ import annotations
 
@@ -38,39 +38,39 @@ from probing_core.transforms import GROUPS, bank
 UNCERTAINTY = """
 **Confidence intervals** are 95% intervals over test photographs. All crops and samples of a photograph count as one
 observation (cluster bootstrap; a t interval below 20 photographs, none below 6; Wilson's interval near 0% and 100%).
-They say how much a score would change with different photographs from the same source. They do not cover training:
+They indicate how much a score would change with different photographs from the same source. They do not cover training:
 additional seeds are shown separately, and can differ by more.
 
 **p-values** compare two models on the same photographs, by flipping the signs of their differences photograph by
-photograph. They are adjusted for comparing all pairs of models, because the best model is selected after looking.
-Claims are Holm-corrected within each set of encoders.
+photograph. They are adjusted for comparing all pairs of models, because the best model is selected after seeing
+the scores. Claims are Holm-corrected within each set of encoders.
 """
 
 ABOUT_TRUST = (
-    "For an outside image, a model predicts the probability that it was edited. Here, half of the weight is on clean "
-    "images, and each group of transformations has an equal part of the other half. On the diagonal, answers are as "
-    "often right as they claim."
+    "For an outside image, a model predicts the probability that the image was edited. Here, half of the weight is on "
+    "clean images, and each group of transformations has an equal part of the other half. On the diagonal, "
+    "predicted probabilities equal observed fractions."
 )
 TRUST = {
-    "kept": ("Clean (%)", "Clean images with a probability of being edited of at most 50%."),
-    "found": ("Edited (%)", "Edited images with a probability of being edited above 50%."),
-    "noticing": ("Balanced accuracy (%)", "Mean of the two columns before."),
+    "kept": ("Clean (%)", "Percentage of clean images with a probability of being edited of at most 50%."),
+    "found": ("Edited (%)", "Percentage of edited images with a probability of being edited above 50%."),
+    "noticing": ("Balanced accuracy (%)", "Mean of the two previous columns."),
     "low": ("CI low (%)", "Lower end of the 95% confidence interval over photographs."),
     "high": ("CI high (%)", "Upper end of the 95% confidence interval over photographs."),
-    "named": ("Group (%)", "Detected edited images whose most probable class has the right group."),
-    "error": ("Calibration error (%)", "Mean difference of the predicted probability and the fraction that is edited."),
+    "named": ("Group (%)", "Percentage of detected edited images whose most probable class is in the correct group."),
+    "error": ("Calibration error (%)", "Mean difference between predicted probability and fraction of edited images."),
 }
 
 VERSIONS = 3
-"""Number of edited versions of a photograph in the figure of the protocol."""
+"""Number of edited versions of a photograph in the protocol figure."""
 
 SHORT = 12
 """Number of digits of a fingerprint in a sentence."""
 
 SHOWN = 200
-"""Largest number of rows that the page shows of a table."""
+"""Maximum number of rows of a table that the page shows."""
 
-ROLES = {"train": "train: probes learn", "val": "val: settings are selected", "test": "test: scores"}
+ROLES = {"train": "train: probes are fitted", "val": "val: settings are selected", "test": "test: scores are computed"}
 """Split -> its label in the figure."""
 
 
@@ -121,7 +121,7 @@ def _protocol(run: Run) -> None:
 
 
 def _figure(run: Run) -> None:
-    """Show the way from a photograph to a score, with images of the run and the predictions of its best model."""
+    """Show the steps from a photograph to a score, with images of the run and the predictions of its best model."""
     board = cache.board(run)
     strip = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
     if strip is None:
@@ -168,7 +168,7 @@ def _splits(run: Run) -> None:
     else:
         st.markdown(
             f"This run has {used['base_id'].nunique():,} photographs, too few for splits. Probes are cross-validated: "
-            "each photograph is scored by a probe that did not learn from it."
+            "each photograph is scored by a probe that was not trained on it."
         )
     held_out = {(t.group, t.unseen_in): named(t.name) for t in bank() if t.unseen_in is not None}
     folds = sorted({fold for _, fold in held_out})
@@ -201,7 +201,7 @@ def _recipe(run: Run) -> None:
     st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
-            "The recipe does not contain the location of its images. Replace CORPUS by a corpus with the fingerprint "
+            "The recipe does not contain the location of its images. Replace CORPUS with a corpus with the fingerprint "
             f"{run.recipe.fingerprint[:SHORT]}... (in full in the table)."
         )
     if is_partial:
@@ -226,8 +226,8 @@ def _models(run: Run) -> None:
         "family": st.column_config.TextColumn(width=90),
         "objective": st.column_config.TextColumn(width=235),
         "request": None,
-        "dim": st.column_config.NumberColumn("dimensions", help="Numbers in an embedding."),
-        "input_size": st.column_config.NumberColumn("input (pixels)", help="Side of the square that a model receives."),
+        "dim": st.column_config.NumberColumn("dimensions", help="Number of dimensions of an embedding."),
+        "input_size": st.column_config.NumberColumn("input (pixels)", help="Side length of a model's square input."),
     }
     tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
     st.markdown("**Preprocessing, pooling and weights**")
@@ -287,7 +287,7 @@ def _export(run: Run) -> None:
         tables.download_file(lambda: zip_of(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Table", "table", names)
     first, count = first_rows(run.store, name, SHOWN)
-    st.caption(f"{len(first):,} of {count:,} rows. The download has all.")
+    st.caption(f"{len(first):,} of {count:,} rows. The download contains all rows.")
     st.dataframe(first, hide_index=True, key="any-table")
     if count <= MAX_CSV_ROWS:
         tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))

@@ -41,7 +41,7 @@ FAR_BELOW = 0.5
 """Baselines that are lower than the encoders by more than this fraction of the range of scores are not drawn."""
 
 STRIP_WIDTH = 107
-"""Width in pixels of an image of the strip: seven fit into a window of 1,280, three into the window of a phone."""
+"""Width in pixels of an image in the strip: seven fit into a window of 1,280 pixels, three onto a phone."""
 
 PARTS = {
     "ranking": "Ranking",
@@ -99,7 +99,7 @@ def _ranking_and_pair(run: Run) -> None:
     models = list(ranked.loc[has_place(ranked), "model"])
     left, right = st.columns([3, 2], gap="medium")
     pair = None
-    with right:  # before the first chart, which writes the address: each change of it is a step of the back button
+    with right:  # before the first chart, which writes the address: each change of it adds a step to the back button
         if len(models) > 1:
             pair = _pick_pair(run, models)
     with left:
@@ -257,7 +257,7 @@ def _table(run: Run) -> None:
 def _content(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
-        messages.empty("This run has no content scores. They need photographs with labels. The reference run has them.")
+        messages.empty("This run has no content scores, which require labeled photographs. The reference run has them.")
         return
     placed = points[points["model"].isin(with_place(points["model"]))]
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()

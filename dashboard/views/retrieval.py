@@ -36,12 +36,12 @@ from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
 NEIGHBOR_WIDTH = 64
-"""Width of a neighbor in pixels: all neighbors fit into one row, also on a phone."""
+"""Width of a neighbor's image in pixels: all neighbors fit into one row, even on a phone."""
 
 COLUMNS = 2
 
 MAX_MODELS = 4
-"""Maximum number of models in a search: each embeds the gallery if the run has no embeddings."""
+"""Maximum number of models in a search, because each embeds the gallery if the run has no embeddings."""
 
 MAX_CROPS = 500
 """Maximum number of crops in the menu of a search."""
@@ -53,7 +53,7 @@ ENDS = 325
 """Width of a column of transformations in pixels."""
 
 LINE_CHARACTERS, LINE_PX = 44, 20
-"""Characters per line of such a column, and the height of a line."""
+"""Characters per line in a column of transformations, and height of a line in pixels."""
 
 MOST_LINES = 6
 """Maximum number of lines in a row of the table of thresholds."""
@@ -144,13 +144,13 @@ def _duplicates(run: Run) -> None:
     )
     tables.chart(figure, "recall-by-rate", curves, "Recall of copies by false-positive rate, a line for each model.")
     st.caption(
-        f"Named: {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
+        f"Labeled:  {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
     )
     _thresholds(run, rate)
 
 
 def _describe(row: pd.Series) -> None:
-    """Show what the selected model retrieves at the selected false-positive rate."""
+    """Show the recall of the selected model at the selected false-positive rate."""
     ci = f" ({interval_in_percent(row['low'], row['high'])})" if np.isfinite(row["low"]) else ""
     false_matches = COLLECTION * row["rate"]
     st.markdown(
@@ -161,7 +161,7 @@ def _describe(row: pd.Series) -> None:
 
 
 def _with_names(best_first: Sequence[str], model: str) -> list[str]:
-    """Return the models whose lines have a name: the selected one, the best encoders and the best baselines."""
+    """Return the models whose lines are labeled: the selected one, the best encoders and the best baselines."""
     encoders = [name for name in best_first if not name.startswith(BASELINE)]
     baselines = [name for name in best_first if name.startswith(BASELINE)]
     return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 3]]))
@@ -202,7 +202,7 @@ def _row_height(lists: Sequence[str]) -> int:
 
 
 def _counted(transforms: str) -> str:
-    """Return ``2: JPEG, Posterize``."""
+    """Return the number and names of transformations as text: ``2: JPEG, Posterize``."""
     names = transforms.split(", ") if transforms else []
     return f"{len(names)}{': ' * bool(names)}{', '.join(map(named, names))}"
 
@@ -279,7 +279,7 @@ def _rank_by_strength(
 
 
 def _best_first(run: Run) -> list[str]:
-    """Return the models sorted by recall of originals: one model of each network, then its variants, then baselines."""
+    """Return the models sorted by recall of originals: one model of each network, then variants, then baselines."""
     ranked = [*dict.fromkeys(retrieval.originals(run).get("model", ())), *run.models["name"]]
     learned = [model for model in ranked if not model.startswith(BASELINE)]
     return list(dict.fromkeys([*networks(learned), *learned, *ranked]))

@@ -1,4 +1,4 @@
-"""Transformations: a gallery, and for one of them before and after, detection thresholds, accuracy and confusions."""
+"""Transformations: a gallery, and for a selected one a preview, detection thresholds, accuracy and confusions."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ ORIGINAL_PX = 88
 """Width in pixels of the original image above the gallery."""
 
 CONFUSED = 7
-"""Number of wrong classes that the chart of predictions names."""
+"""Number of incorrect classes that the chart of predictions shows by name."""
 
 DRAWN = {"linear": "uniformly", "log": "uniformly in the logarithm", "integer": "uniformly among whole numbers"}
-"""Distribution of the strengths in training -> how they are drawn."""
+"""Distribution of the strengths in training -> description of how strengths are drawn."""
 
 GALLERY = "All transformations"
 
 RESOLUTION = 1 / 30
-"""Precision of written strengths, as a fraction of the range in training."""
+"""Precision of displayed strengths, as a fraction of the range in training."""
 
 
 @page("Transformations")
@@ -155,8 +155,8 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
     detected = ""
     if transform.name in thresholds:
         median = float(thresholds[transform.name])
-        at = "not detected by most encoders" if math.isnan(median) else Scale(transform).number(median)
-        detected = f", median detection threshold {at}"
+        known = f", median detection threshold {Scale(transform).number(median)}"
+        detected = ", not detected by most encoders" if math.isnan(median) else known
     title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"
     with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
         with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
@@ -199,7 +199,7 @@ def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Tr
 
 
 def _about(transform: Transform) -> None:
-    """Show what the transformation does, its parameter with the range in training, and the source."""
+    """Show what the transformation does, its parameter and range in training, and its source."""
     learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     unit = transform.unit.removeprefix("fraction").strip()
     of = f" ({unit})" if transform.unit.startswith(("fraction ", "px ")) else ""
@@ -225,7 +225,7 @@ def _mark(transform: Transform, model_thresholds: pd.DataFrame) -> Mark | None:
 
 @dataclass(frozen=True)
 class Scale:
-    """How strengths of one transformation are written: with the same number of decimals, and fractions in percent."""
+    """Display format for the strengths of one transformation: a common number of decimals, and fractions in percent."""
 
     transform: Transform
 
@@ -235,11 +235,11 @@ class Scale:
 
     @property
     def factor(self) -> float:
-        """Factor of strengths on the axes of charts."""
+        """Factor by which strengths are multiplied on chart axes."""
         return 100.0 if self.is_percent else 1.0
 
     def places(self, strength: float) -> int:
-        """Return the decimals of a written strength: at least two significant digits, and `RESOLUTION`."""
+        """Return the number of decimals for a strength: at least two significant digits, and `RESOLUTION`."""
         span = abs(self.transform.strongest - self.transform.weakest)
         steps = [self.factor * step for step in (RESOLUTION * span, abs(strength) / 10) if step > 0]
         return max(0, *(math.ceil(-math.log10(step)) for step in steps))
@@ -263,7 +263,7 @@ class Scale:
         return StrengthAxis(self.title, weakest, strongest, trained)
 
     def words(self, strength: float) -> str:
-        """Return a strength with parameter and unit: ``sigma 0.70 px``."""
+        """Return a strength with its parameter and unit: ``sigma 0.70 px``."""
         return strength_in_words(self.transform.name, strength, places=self.places(strength))
 
     def number(self, strength: float) -> str:

@@ -1,4 +1,4 @@
-"""Scan: an answer for every image of a folder of this computer, computed in a background process."""
+"""Scan: an answer for every image in a folder on this computer, computed in a background process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from probing_core.run.progress import Report
 
 MAX_LETTERS = 50
 SHOWN = 100
-"""Maximum number of images that a table of a scan shows; the downloads have all."""
+"""Maximum number of images that a table of a scan shows; the downloads contain all."""
 
 WHOLE = 12
 """Maximum number of images that are shown without scrolling."""
@@ -50,13 +50,13 @@ READ = [
 
 def show() -> None:
     st.markdown(
-        "Which images of a folder were edited, and how. The folder must be on the machine that runs the dashboard; "
+        "Which images in a folder were edited, and how. The folder must be on the machine that runs the dashboard; "
         "nothing in it is changed."
     )
     if not access.ask("Scanning a folder"):
         return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
-    # The scans are redrawn every two seconds at the same place, for any number of elements in the form.
+    # The scans are redrawn every two seconds; their position must not depend on the number of elements in the form.
     form, results = st.container(), st.container()
     with form:
         if able:
@@ -81,8 +81,8 @@ def _form(able: list[RunPlace]) -> None:
         "Clean images (optional)",
         key="scan-clean",
         placeholder="a folder of unedited images from the same source",
-        help="They calibrate the answers: 100 or more for a false-positive rate of 5%, 500 for a false discovery rate. "
-        "Without them, the false-positive rate is not known.",
+        help="Used to calibrate the answers: at least 100 for a false-positive rate of 5%, 500 for a false discovery "
+        "rate. Without them, the false-positive rate is unknown.",
     ).strip()
     runs = {place.name: place.path for place in able}
     run = runs[pickers.select("Detector of the run", "scan-run", list(runs), where=left)]
@@ -92,7 +92,7 @@ def _form(able: list[RunPlace]) -> None:
 
 
 def _existing(folder: str) -> Path:
-    """Return the path of a folder that a visitor names.
+    """Return the path of the folder that a visitor entered.
 
     Raises:
         NotAllowed: the visitor has no rights.
@@ -108,7 +108,7 @@ def _existing(folder: str) -> Path:
 
 
 def _unused(pictures: Path) -> Path:
-    """Return the folder of a new scan, named after the scanned folder, with a number if it exists already."""
+    """Return the folder of a new scan, named after the scanned folder, with a number if that name is taken."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", pictures.name).strip("-._")[:MAX_LETTERS] or "scan"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(out for out in map(scans_dir().joinpath, names) if not out.exists())
@@ -152,7 +152,7 @@ def _scan(out: Path, report: Report | None) -> None:
                 report,
                 None if ended or not scans.read_request(out) else lambda: scans.resume(out),
                 lambda: scans.remove(out),
-                loss=f"The results of **{plain(out.name)}** are removed. Its images stay.",
+                loss=f"The results of **{plain(out.name)}** are removed. Its images are not deleted.",
             )
         if ended:
             _results(out)
@@ -190,7 +190,7 @@ def _results(out: Path) -> None:
             with st.container(height="content" if len(rows) <= WHOLE else HEIGHT, border=len(rows) > WHOLE):
                 st.html(answers.images_table(_lines(out, rows.head(SHOWN))))
             if len(rows) > SHOWN:
-                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below have all images.")
+                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below contain all images.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
         label, name = "The page with thumbnails", f"{out.name}.html"

@@ -17,7 +17,7 @@ from probing_core.measures.notation import group_title, in_percent, model_title
 from probing_core.results import Run
 
 SIDE = 384
-"""Side of the image in pixels, three times the side of a view."""
+"""Side length of the image in pixels, three times that of a view."""
 
 ANSWER_WIDTH = 140
 """Width of a button in pixels: two fit side by side on a phone, three next to the image."""
@@ -29,8 +29,8 @@ KINDS = (
     "it. Artistic: turned into a drawing. Style: repainted by a network."
 )
 ABOUT = (
-    "An answer is right if its group is right, or no edit was found in a clean image. The models answer as for an "
-    "upload, assuming that half of all images are clean; on Explore, clean is one of {classes} classes."
+    "An answer is correct if its group is correct, or if no edit was found in a clean image. The models answer as for "
+    "an upload, assuming that half of all images are clean; on Explore, clean is one of {classes} classes."
 )
 
 
@@ -50,7 +50,7 @@ def show(run: Run) -> None:
     following = min(len(guesses), game.ROUNDS - 1)
     number_shown = st.session_state.get("_shown", following)
     number_shown = number_shown if number_shown in guesses else following
-    if not guesses:  # the models answer after the first guess, so that the first image is shown at once
+    if not guesses:  # the models answer after the first guess, so that the first image is shown immediately
         _play(run, samples, None, guesses, number_shown)
         return
     with st.spinner("Computing the answers of the models"):

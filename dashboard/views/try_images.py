@@ -31,7 +31,7 @@ from probing_core.results import Run
 from probing_core.transforms import resolve
 
 FIRST_MODELS = 6
-"""Number of models that are shown at first."""
+"""Number of models that are shown initially."""
 
 CHANGE_ASKS = 3
 """Number of models that answer while the image is transformed."""
@@ -207,8 +207,8 @@ def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
 
 
 def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> tuple[int, int] | None:
-    """Return the corner of the tile with the highest edit score; None if no edit is suspected, or the answer does not
-    use tiles."""
+    """Return the top-left corner of the tile with the highest edit score; None if no edit is suspected, or the answer
+    does not use tiles."""
     corners = tile_corners(image.shape[0], image.shape[1], view)
     suspected = answer.answer(prior) in (*FOUND, INCONCLUSIVE)
     if not corners or not suspected or answer.verdict is None or answer.verdict.kind != LARGE:
@@ -218,7 +218,7 @@ def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> 
 
 
 def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -> np.ndarray:
-    """Return an image at the size of the page, with the outline of a tile of ``view`` pixels."""
+    """Return an image at display size, with the outline of a tile of ``view`` pixels."""
     reduced = picture.shown
     if tile is None:
         return reduced
@@ -234,7 +234,7 @@ def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -
 def _show_models(
     run: Run, name: str, crops: Crops, models: Sequence[str], prior: float, flat: Collection[str]
 ) -> list[Row]:
-    """Show what each model predicts, as the answers arrive, and return all rows; ``flat`` as in `asking.rows`."""
+    """Show the prediction of each model as it arrives, and return all rows; ``flat`` as in `asking.rows`."""
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
     shows_all = answers.show_all_models(len(models), FIRST_MODELS)
     shown_models = models if shows_all else models[:FIRST_MODELS]
@@ -247,7 +247,7 @@ def _show_models(
     without = len(run.models) - len(models)
     notes = []
     if flat:
-        notes.append("No probabilities are shown, because models were only trained on photographs.")
+        notes.append("No probabilities are shown, because models were trained only on photographs.")
     elif _detector(run):
         notes.append("If a model disagrees, trust the detector: models were not trained to find edits.")
     if without:
@@ -275,7 +275,7 @@ def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: flo
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:
-    """Return the images by name; of two uploads that share one, the second is called ``name (2)``."""
+    """Return the images by name; of two uploads with the same name, the second is called ``name (2)``."""
     named: dict[str, VisitorPicture] = {}
     for picture in pictures:
         name, number = picture.name, 1

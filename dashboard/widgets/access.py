@@ -1,4 +1,4 @@
-"""Display of a visitor's rights: in the sidebar, and in place of actions that they do not allow."""
+"""Display of a visitor's rights, in the sidebar and in place of actions that are not allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def show_status() -> None:
 
 
 def ask(what: rights.Guarded) -> bool:
-    """Return whether the visitor has rights; if not, show that ``what`` needs them."""
+    """Return whether the visitor has rights; if not, show that ``what`` requires them."""
     allowed = rights.allowed()
     if not allowed:
         st.info(rights.refusal(what), icon=":material/lock:")

@@ -32,10 +32,10 @@ from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-"""Selectable priors: approximately evenly spaced by their odds, with one half in the middle."""
+"""Selectable priors: approximately evenly spaced in log odds, with one half in the middle."""
 
 THUMBNAIL = 64
-"""Side of a thumbnail in pixels."""
+"""Side length of a thumbnail in pixels."""
 
 EXPLAINS = {
     COMPRESSED: "codec",
@@ -44,11 +44,11 @@ EXPLAINS = {
     "little contrast": "tone",
     "border of one color": "overlay",
 }
-"""Part of a flag of an image -> group of edits that may cause it."""
+"""Phrase in a flag of an image -> group of edits that may cause the flag."""
 
 
 def pick_prior() -> float:
-    """Return the selected fraction of edited images among such images."""
+    """Show the selection of the prior, the expected fraction of edited images, and return it."""
     return state.choice(
         st.select_slider,
         "Expected fraction of edited images",
@@ -67,19 +67,19 @@ def stored_prior() -> float:
 
 
 def show_answer(answer: Answer, flat: float, prior: float) -> None:
-    """Show `headline`, marked as an edit, as inconclusive, or not marked."""
+    """Show `headline`, marked as edited or as inconclusive, or without a mark."""
     unsure = answer.answer(prior) == INCONCLUSIVE or flat > FLAT
     if answer.answer(prior) in FOUND and not unsure:
         st.warning(headline(answer, flat, prior), icon=":material/edit:")
-    else:  # nothing is shown in green: it may be an edit that the detector misses
+    else:  # nothing is shown in green, because the detector may have missed an edit
         st.info(headline(answer, flat, prior), icon=":material/help:" if unsure else ":material/check:")
 
 
 def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
-    """Return the answer with its probability, and the edit if one was found.
+    """Return the answer with its probability, and the edit if one was detected.
 
     Args:
-        answer: of the detector.
+        answer: answer of the detector.
         flat: fraction of the image without detail (`probing_core.images.quality.flatness`).
         prior: assumed fraction of edited images.
     """
@@ -108,17 +108,17 @@ def strip_title(answer: Answer) -> str:
 
 
 def evidence(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:
-    """Return the evidence of the file and the border, and what the detector cannot see.
+    """Return the evidence from the file and the border, and the limits of the detector.
 
     Args:
-        flags: of the image.
-        reference: the clean photographs that it was compared with.
+        flags: flags of the image.
+        reference: the clean photographs that the image was compared with.
     """
     edit = edit_of(answer.classes()) if answer.answer(prior) in FOUND else None
     sentences = [_flags(flags, edit)] if flags else []
     verdict = answer.verdict
     if verdict is not None and verdict.no_color:
-        sentences.append("It has hardly any color, so color was not judged.")
+        sentences.append("It has hardly any color, so color was not evaluated.")
     rate = None if reference is None else reference.detection_rate
     if edit is None and rate is not None:
         hardly = f", less than half of {', '.join(rate.hardly_detected)}" if rate.hardly_detected else ""
@@ -136,7 +136,7 @@ def _flags(flags: Sequence[str], edit: Edit | None) -> str:
 
 
 def show_all_models(count: int, first: int) -> bool:
-    """Return whether to show all models instead of only the ``first``."""
+    """Show a toggle if there are more than ``first`` models, and return whether to show all models."""
     if count <= first:
         return True
     return bool(st.toggle(f"Show all {count} models", key="all-models"))
@@ -152,9 +152,9 @@ def models_table(
     accuracy.
 
     Args:
-        answers: the rows of all models for one image, or for two that are compared, by their names, with one bar below
+        answers: name of an image -> the rows of all models. If two images are compared, their bars are shown one below
             the other.
-        accuracies: model -> balanced accuracy, edited or not.
+        accuracies: model -> balanced accuracy of the decision "edited or not".
         waiting: models that have not answered yet.
     """
     compared = list(answers) if len(answers) > 1 else [""]
@@ -200,12 +200,12 @@ def _first(row: Row, theme: Theme) -> str:
 
 
 class Line(NamedTuple):
-    """A line of a table of images, whose texts are for people.
+    """A row in a table of images, as display texts.
 
     Attributes:
         thumbnail: address of the thumbnail; empty if there is none.
         remark: flags of the image, or why it cannot be read.
-        edit: the edit; empty if none was found.
+        edit: the detected edit; empty if there is none.
         p: p-value, with the number of photographs.
         q: the false discovery rate; empty if none is guaranteed.
     """
@@ -220,7 +220,7 @@ class Line(NamedTuple):
 
 
 def line_of(row: Row, thumbnail: str) -> Line:
-    """Return the line of a live answer."""
+    """Return the table row for an answer that was computed on the page."""
     verdict = row.get("verdict")
     p = p_in_words(verdict["p"], verdict["n"]) if verdict else ""
     edit = edit_cell(row["answer"], edit_of(row["classes"]))
@@ -265,11 +265,11 @@ def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], N
 
 
 MAX_LINES = 5
-"""Maximum number of images that are listed without scrolling."""
+"""Maximum number of images listed without scrolling."""
 
 
 def images_table(lines: Sequence[Line]) -> str:
-    """Return HTML: a table of images and their answers, which wraps on a phone as Streamlit's table does not."""
+    """Return HTML: a table of images and their answers. Unlike Streamlit's table, it wraps on a phone."""
     heads = {"": "", "Image": "", "Answer": "", "Edit": "", "p": ABOUT_P}
     if any(line.q for line in lines):
         heads["q"] = ABOUT_Q

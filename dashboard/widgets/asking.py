@@ -1,4 +1,4 @@
-"""Answers of models, with their progress, and the reason if a model is not available."""
+"""Answers of models, with a progress indicator, and with the reason if a model is unavailable."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 def rows(
     run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float, flat: Collection[str] = ()
 ) -> list[Row]:
-    """Return the answer of each model about each image, by model, with the reason if it has no probability
-    (``unavailable``); errors as in `each`.
+    """Return the answer of each model for each image, grouped by model; errors are handled as in `each`.
+
+    A row without a probability states the reason (``unavailable``).
 
     Args:
         flat: names of the images that may not be photographs, for which no probability is stated.
@@ -78,13 +79,13 @@ def one_by_one(
 
 
 def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
-    """Embed some samples of ``run`` by ``model`` if the run has no embeddings, and show the progress.
+    """Embed some samples of ``run`` with ``model`` if the run has no embeddings, and show the progress.
 
     Raises:
         ProbingError: an image cannot be computed, or the model is not available.
     """
     place = st.empty()
     for count, total in neighbors.gallery_steps(run, model, samples):
-        doing = f"Embedding photographs of the run by {plain(model_title(model))}"
+        doing = f"Embedding photographs of the run with {plain(model_title(model))}"
         place.progress(count / total, f"{doing}: {count:,} of {total:,}")
     place.empty()

@@ -13,7 +13,7 @@ from probing_core.run.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""Seconds between updates while something is computed, and while nothing is."""
+"""Seconds between updates while something is being computed, and while nothing is."""
 
 
 def show() -> None:
@@ -23,7 +23,7 @@ def show() -> None:
 
 
 def watch(name: str) -> None:
-    """Mark the run called ``name``: this visitor is then told when it ends, even if it ends at once."""
+    """Watch the run called ``name``, so this visitor is notified when it ends, even if it ends immediately."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 

@@ -1,4 +1,4 @@
-"""Heat maps of recall and detection threshold by model."""
+"""Heat maps of recall and detection thresholds by model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of the five claims, the tested models, and the contrasts that the results are based on."""
+"""Results of the five claims, the tested models, and the contrasts on which the results are based."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def show_claims(run: Run) -> None:
 
 
 def encoders_in_words(encoders: Mapping[str, Sequence[str]]) -> str:
-    """Return the encoders of each role by their display names, with the number of seeds."""
+    """Return the display names of the encoders in each role, with the number of seeds, as text."""
     roles = []
     for role, models in encoders.items():
         seeds = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
@@ -103,7 +103,7 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
 
 
 def _below_chance(run: Run) -> str:
-    """Return a sentence on encoders that are below chance on unseen styles; empty for a run without unseen styles."""
+    """Return a sentence about encoders below chance on unseen styles; empty for a run without unseen styles."""
     chance = 1 / len(run.classes("group"))
     below, count = below_chance(cache.computed(run, generalization_rates), chance)
     if not count:

@@ -20,7 +20,7 @@ def status(report: Report | None, otherwise: str) -> str:
     """Return the progress of a computation, or why it ended, as Markdown.
 
     Args:
-        otherwise: text if it has no report.
+        otherwise: text to return if there is no report.
     """
     if report is None or report.state == "done":
         return otherwise
@@ -38,12 +38,12 @@ def controls(
     loss: str = "",
     hint: str | None = None,
 ) -> None:
-    """Show the buttons of a computation: cancel while it runs, otherwise the actions that have a function.
+    """Show the buttons for a computation: Cancel while it runs, otherwise Resume and Delete if given.
 
     Args:
         key: name of the computation in the keys of the buttons.
-        loss: message before it is removed, as Markdown.
-        hint: help text of the button that resumes it.
+        loss: message shown before the computation is removed, as Markdown.
+        hint: help text of the Resume button.
     """
     if is_running(report):
         if st.button("Cancel", key=f"cancel-{key}"):

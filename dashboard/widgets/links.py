@@ -22,6 +22,6 @@ def transformation_address(name: str) -> str:
 
 
 def open_transformation(name: str) -> None:
-    """Show a transformation on the page Transformations. Callbacks must not call this: Streamlit ignores it there."""
+    """Show a transformation on the page Transformations. Do not call this in a callback, where Streamlit ignores it."""
     state.choose(TRANSFORM, name)
     st.switch_page("views/transformations.py")

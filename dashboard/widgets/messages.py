@@ -1,4 +1,4 @@
-"""Messages in place of content that is missing or failed."""
+"""Messages in place of content that is missing or could not be computed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 
 MAX_NAMED = 4
-"""Maximum number of models that are named as left out."""
+"""Maximum number of omitted models that are listed by name."""
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
-    """Return ``show`` with errors shown in place, as one sentence; the rest of the page is still drawn."""
+    """Return ``show`` with its errors caught and shown as one sentence; the rest of the page is still rendered."""
 
     @wraps(show)
     def shown(*arguments: Any, **named: Any) -> None:
@@ -47,11 +47,10 @@ def run_with_models() -> Run:
 
 
 def left_out(models: Iterable[str], drawn: Iterable[str], reason: str) -> None:
-    """Show which of the ``models``, except repeated trainings, are not among those ``drawn``, and why; nothing if all
-    are.
+    """Show which of ``models``, except additional seeds, are not in ``drawn``, and why; nothing if all are.
 
     Args:
-        reason: the reason, as the end of a sentence.
+        reason: clause that completes "Not shown, because".
     """
     drawn = set(drawn)
     out = [model_title(model) for model in with_place(models) if model not in drawn]
@@ -67,8 +66,8 @@ def finding(sentence: str) -> None:
 
 
 def no_pictures(reason: str) -> None:
-    """Show why a run has no images, and what to do."""
-    empty(f"{plain(reason)} A demo run has images, and so does a run of your own images on Evaluate your model.")
+    """Show why a run has no images, and which runs have images."""
+    empty(f"{plain(reason)} A demo run has images, and so does a run on your own images (see Evaluate your model).")
 
 
 def empty(sentence: str) -> None:

@@ -31,11 +31,11 @@ def select(
 
 
 def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: str = "") -> str:
-    """Return the selected model of ``models``, by default all of the run.
+    """Show a selection from ``models``, by default all models of the run, and return the selected model.
 
     Args:
-        default: the model if none was selected on any page; empty: the first one. If several were selected on a
-            different page, the first of them is used.
+        default: the model if none was selected on any page; if empty, the first model. If several models were selected
+            on a different page, the first of them is used.
     """
     models = list(models or run.models["name"])
     stored = state.stored_choices("models", models)
@@ -48,14 +48,14 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
 
 
 def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -> list[str]:
-    """Return the selected models, by default two; at least one, unless the run has none.
+    """Show a multiple selection of models, by default two, and return at least one model, unless the run has none.
 
     If more models were selected on a different page than this page can show, the first ones are shown, and the
     selection is kept.
 
     Args:
         first: default models, after a model that was selected on a different page.
-        limit: number of models that the page can show.
+        limit: maximum number of models that the page can show.
     """
     models = list(run.models["name"])
     begin = dict.fromkeys([*state.stored_choices("model", models), *first, *models])
@@ -66,7 +66,7 @@ def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -
     if state.is_chosen("models", value) and state.stored_choice("model") not in value:
         state.choose("model", value[0])
     if limit is not None and len(value) > limit:
-        st.caption(f"Shown are the first {limit} of the {len(value)} selected models.")
+        st.caption(f"The first {limit} of the {len(value)} selected models are shown.")
     return value[:limit] or models[:1]
 
 
@@ -88,7 +88,7 @@ def pick_transform(run: Run, where: Any = st, help: str | None = None, default: 
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
-    """Show tabs, of which only the open one is drawn, and return its name and container; the address contains the name.
+    """Show tabs, render only the open one, and return its name and container; the address contains the name.
 
     Args:
         titles: name of each tab -> its title.
@@ -96,7 +96,7 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
     stored = state.stored_choice(name)
     selected = stored if stored in titles else next(iter(titles))
     state.check(name, "the part", titles, selected)
-    # Not by ``default``: tabs with a different default are new tabs, which forget the click that changed the default.
+    # ``default`` is not used: tabs with a different default are new tabs, which forget the click that changed it.
     if st.session_state.get(name) not in titles.values():
         st.session_state[name] = titles[selected]
     tabs = st.tabs(list(titles.values()), key=name, on_change="rerun")
@@ -108,7 +108,7 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
 
 
 def fold(label: str, name: str) -> Any:
-    """Show an expander whose content is drawn when it is opened; the address contains the open ones.
+    """Show an expander whose content is rendered when it is opened; the address contains the open expanders.
 
     Args:
         name: begins with `state.FOLD`.

@@ -22,7 +22,7 @@ WHOLE_TABLE = 16
 """Number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-"""Settings of the menu of every chart, which also downloads it as an image."""
+"""Settings for the menu of every chart, which can also save the chart as an image."""
 
 
 def chart(
@@ -35,8 +35,8 @@ def chart(
     """Show a figure with a download of its data; the menu of the figure saves it as an image.
 
     Args:
-        figure: with a height.
-        alt: what the chart shows, for screen readers.
+        figure: figure with a height.
+        alt: description of the chart for screen readers.
         on_pick: called with the customdata of the clicked point, in a list.
     """
     state.write_address()  # before the chart, since the browser draws earlier charts again
@@ -64,8 +64,8 @@ def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
     """Show a Vega-Lite chart with a download of its data.
 
     Args:
-        spec: with its data and a height.
-        alt: what the chart shows, for screen readers.
+        spec: Vega-Lite specification with data and a height.
+        alt: description of the chart for screen readers.
     """
     state.write_address()  # before the chart, since the browser draws earlier charts again
     with st.container(key=f"chart-{key}"):
@@ -74,7 +74,7 @@ def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
 
 
 def download(table: Table, key: str, label: str = "Data as CSV") -> None:
-    """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is made on download."""
+    """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is generated on download."""
 
     def csv() -> str:
         return csv_text(table() if callable(table) else table)
@@ -83,7 +83,7 @@ def download(table: Table, key: str, label: str = "Data as CSV") -> None:
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
-    """Show a button that downloads ``content``, which is computed only then; the page does not run again."""
+    """Show a button that downloads ``content``, which is computed on click, without a rerun of the page."""
     visitor: Downloads = st.session_state.setdefault("_downloads", Downloads())
     st.download_button(
         label,
@@ -111,9 +111,9 @@ def show_table(
     A table of up to `WHOLE_TABLE` rows is shown without scrolling.
 
     Args:
-        column_config: Streamlit's settings of columns.
-        percent: title and explanation of columns of fractions, by column; they are shown and downloaded in percent.
-        written: functions that format columns on the page; downloads keep exact values.
+        column_config: Streamlit's column settings.
+        percent: column of fractions -> title and explanation. These columns are shown and downloaded in percent.
+        written: column -> function that formats its values on the page; downloads contain exact values.
         row_height: in pixels, for rows in which text wraps.
         missing: text of a missing value.
     """
@@ -136,14 +136,14 @@ def show_table(
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` with their values, and the ends of their intervals, in percent."""
+    """Return ``rows`` with values and interval bounds in percent."""
     return rows.assign(**{column: 100 * rows[column] for column in ("value", "low", "high") if column in rows})
 
 
 def why_none(run: Run) -> str:
     if not has_splits(run.images):
         return (
-            f"This result needs at least {FEW_PHOTOGRAPHS} photographs, and this run has "
+            f"This result requires at least {FEW_PHOTOGRAPHS} photographs, but this run has "
             f"{run.images.loc[run.images['used'], 'base_id'].nunique()}. The reference run has it."
         )
     if not any(run.has_embeddings(model) for model in run.models["name"]):

@@ -1,4 +1,4 @@
-"""Selection of images: uploads, which are decoded in memory and never stored, and packaged photographs."""
+"""Selection of images: packaged photographs, and uploads, which are kept only in memory until the session ends."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MAX_UPLOADS = 20
 MAX_UPLOAD_MEGABYTES = 50
 
 MAX_CACHED_BYTES = 128 * 2**20
-"""Largest size of the decoded uploads that a session caches; others are decoded at every click."""
+"""Maximum total size in bytes of the decoded uploads that a session caches; others are decoded at every click."""
 
 MAX_BYTES_ON_A_PAGE = 512 * 2**20
-"""Largest size of the decoded uploads that a visitor sees together."""
+"""Maximum total size in bytes of the decoded uploads that a page shows together."""
 
 MAX_BYTES_OF_ALL_VISITORS = psutil.virtual_memory().total // 4
-"""Largest size of the decoded images of all visitors."""
+"""Maximum total size in bytes of the decoded images of all visitors."""
 
 MAX_KEPT_BYTES = 64 * 2**20
-"""Largest size of the encoded uploads that a session keeps while other pages are shown; the oldest are dropped
-first."""
+"""Maximum total size in bytes of the encoded uploads that a session keeps while other pages are shown; the oldest are
+dropped first."""
 
 MAX_CONCURRENT_DECODES = 2
 """Maximum number of images decoded at once, because decoding needs several times the memory of an image."""
@@ -73,7 +73,7 @@ def drop_decoded() -> None:
 
 
 def _read(file: Any) -> VisitorPicture:
-    """Decode an upload when a decoder and memory are free.
+    """Decode an upload once a decoder and enough memory are available.
 
     Raises:
         BadImage: the upload cannot be read, or the server is busy.
@@ -94,24 +94,24 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
     """Show an upload field and return its images; the decoder is selected by content, not by the file extension.
 
     Args:
-        keep: whether to keep the files for the session when a different page is shown, up to `MAX_KEPT_BYTES`.
+        keep: whether the session keeps the files, up to `MAX_KEPT_BYTES`, when a different page is shown.
     """
     before: list[Any]  # encoded files that were in the field when a different page was shown
-    current: list[Any]  # those in the field
+    current: list[Any]  # files that are in the field now
     before, current = st.session_state.setdefault(f"_brought-{key}", ([], []))
     files = st.file_uploader(
         label,
         accept_multiple_files=several,
         key=key,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
-        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are never stored, and deleted when the "
-        "session ends. If an upload fails with *429*, upload it again in a minute.",
+        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are kept only in memory, and are deleted "
+        "when the session ends. If an upload fails with *429*, upload it again in a minute.",
         on_change=current.clear,
     )
     chosen = files if isinstance(files, list) else list(filter(None, [files]))
     if not keep:
         return read_uploads(chosen)
-    if current and not chosen:  # Streamlit has emptied the field; where the visitor does, `current` is cleared first
+    if current and not chosen:  # Streamlit has emptied the field; if the visitor empties it, `current` is cleared first
         before += current
         while sum(file.size for file in before) > MAX_KEPT_BYTES:
             before.pop(0)
@@ -142,7 +142,7 @@ def packaged(image_id: str) -> VisitorPicture:
 
 
 def pick_one() -> VisitorPicture:
-    """Return the selected packaged photograph, or the uploaded image."""
+    """Show a selection of packaged photographs and an upload field, and return the image."""
     return pick_of("Image", "picture", list(cache.packaged().rows["image_id"]), title_of, packaged)[0]
 
 

@@ -1,4 +1,4 @@
-"""Which model for which task: a chart of the models for each task that embeddings are used for."""
+"""Comparison of models by task: one chart for each task that embeddings are used for."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ MOST_MODELS = 9
 
 
 def show_tasks(run: Run) -> None:
-    """Show for each task its best models."""
+    """Show the best models for each task."""
     if cache.study(run, "uses").empty:
         messages.empty(
-            "No task is measured in this run. Tasks require 30 photographs and their embeddings. The reference run has "
-            "them."
+            "This run has no results for tasks, which require at least 30 photographs and their embeddings. The "
+            "reference run has them."
         )
         return
     is_hollow, max_models = False, 0

@@ -91,7 +91,7 @@ def fail(error: ProbingError) -> int:
 
 
 def function_or_name(text: str) -> str | Callable[..., Any]:
-    """Return the function that ``FILE.py:NAME`` names, whose file is run; any other text unchanged.
+    """Run the file of ``FILE.py:NAME`` and return the function with that name; return any other text unchanged.
 
     Raises:
         BadConfig: there is no such file or function, or the file fails.
@@ -100,7 +100,7 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     if match is None:
         return text
     path = user_path(match["place"])
-    # A name that hides no module.
+    # The module name does not shadow another module.
     function = getattr(run_file(path, f"probing_function_{path.stem}"), match["name"], None)
     if not callable(function):
         raise BadConfig(f"'{path}' has no function '{match['name']}'.")

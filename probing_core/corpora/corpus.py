@@ -20,7 +20,7 @@ SPLITS = ("train", "val", "test", "pretrain", "calibrate")
 """Names of splits. A corpus may have no splits."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that are not used for probes. The split ``calibrate`` is for calibrating verdicts."""
+"""Splits that are not used for probes. The split ``calibrate`` is used to calibrate verdicts."""
 
 COLUMNS = {
     "image_id": "string, unique",

@@ -27,7 +27,7 @@ SPARE = 4
 
 
 class ArrayCorpus(DigestedCorpus):
-    """Images of a list or a dataset, one photograph per item.
+    """Images from a list or a dataset, one photograph per item.
 
     Images are read on demand, because a dataset may be larger than memory.
 
@@ -144,7 +144,7 @@ ROWS_AT_ONCE = 64
 
 
 class HubCorpus(DigestedCorpus):
-    """Images of a Hugging Face dataset, decoded by `probing_core.images`.
+    """Images from a Hugging Face dataset, decoded by `probing_core.images`.
 
     Image ids consist of the split and the row number.
 

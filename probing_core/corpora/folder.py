@@ -1,7 +1,7 @@
 """``folder:PATH``: the images in a local or remote folder, with subfolders as labels.
 
 Remote folders can be on any file system of fsspec, such as ``s3://bucket/folder``, and are read with retries.
-Credentials come from the environment. URLs with credentials are rejected and not repeated in the message, because
+Credentials are read from the environment. URLs with credentials are rejected and not repeated in the message, because
 recipes, logs and pages show URLs. Messages contain the type of a library error but not its text, which may include
 request data.
 """

@@ -1,7 +1,8 @@
 """Golden images: test files that reveal differences between embedding pipelines.
 
-Photographs of odd sizes test resizing, cropping and value scaling. Edges, text and noise test antialiasing, and colors
-test the channel order. Files with alpha, EXIF, grayscale, palette, CMYK and 16 bits test decoding.
+Photographs of odd sizes are used to test resizing, cropping and value scaling. Edges, text and noise are used for
+antialiasing, colors for the channel order, and files with alpha, EXIF, grayscale, palette, CMYK and 16 bits for
+decoding.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """A file, such as ``photograph-china.png``, and the property that it tests."""
+    """A file, such as ``photograph-china.png``, and the property that it is used to test."""
 
     name: str
     kind: str
@@ -152,7 +153,7 @@ def _gray_or_color(values: np.ndarray) -> Image:
 
 
 def _fill(image: Image, height: int, width: int) -> Image:
-    """Return the largest central crop of ``image`` with this aspect ratio, resized to (height, width)."""
+    """Return the largest central crop of ``image`` with the aspect ratio of (height, width), resized to that size."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     tall, wide = (max(1, round(side * scale)) for side in (height, width))
     top, left = (image.shape[0] - tall) // 2, (image.shape[1] - wide) // 2

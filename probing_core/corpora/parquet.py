@@ -30,7 +30,7 @@ MAX_GROUP_BYTES = 1_000_000_000
 
 
 class ParquetCorpus(Corpus):
-    """Images of a Parquet file.
+    """Images in a Parquet file.
 
     Required columns are ``image`` (encoded bytes) and ``label``. Optional columns are ``image_id``, ``base_id``,
     ``split``, ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width`` and ``height``.

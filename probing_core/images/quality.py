@@ -1,4 +1,4 @@
-"""Flaws of an original image, measured from its pixels.
+"""Flaws in an original image, measured from its pixels.
 
 With these thresholds, each flaw occurs in about 1% of color photographs (1,500 photographs of Caltech-101 and PACS,
 measured with ``python -m lab.evidence.flaws CORPUS``).
@@ -39,16 +39,16 @@ FLAT = 0.5
 (measured in docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
-"""Description of such an image on pages and in the flags of a scan."""
+"""Description of an image that is mostly without detail, on pages and in the flags of a scan."""
 
 GRID_SQUARE = 4
-"""Side in pixels of a square whose detail is measured."""
+"""Side length in pixels of a square whose detail is measured."""
 
 MAX_EVEN_DIFFERENCE = 2
 """Maximum gray-value difference (of 255) in a square without detail."""
 
 MAX_BORDER_CHANGE = 8
-"""Maximum change by compression (of 255) in a uniform border."""
+"""Maximum change due to compression (of 255) in a uniform border."""
 
 MAX_SPECKS = 0.05
 """Maximum fraction of the pixels of a uniform border that differ by more than `MAX_BORDER_CHANGE`."""

@@ -45,11 +45,11 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
     Logits divided by T and log-probabilities divided by T give the same softmax, so probabilities suffice.
 
     Args:
-        probabilities: (N, K), of samples that the probe did not learn from.
-        truth: (N,) positions.
+        probabilities: (N, K) predictions for samples that were not used to train the probe.
+        truth: (N,) class indices.
 
     Raises:
-        BadArray: no samples.
+        BadArray: there are no samples.
     """
     from scipy.optimize import minimize_scalar
 
@@ -216,7 +216,7 @@ def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray
         levels: (S,) in increasing order, in any unit (for example log strength, or position in the range).
         hits: (N, S) whether image n was classified as transformed at level s, or the fraction of the images of
             photograph n.
-        alarms: (N,) fraction of the clean versions of the image that were classified as transformed.
+        alarms: (N,) fraction of the clean versions of image n that were classified as transformed.
 
     Raises:
         BadArray: there are fewer than three levels, levels do not increase, or shapes do not match.

@@ -42,10 +42,10 @@ MIN_VARIANCE_PHOTOGRAPHS = 3
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
     """Return each variance component as a fraction of their sum, with its interval over photographs.
 
-    A two-way analysis of variance with random effects: photographs (content), transformations (appearance), their
-    interaction (both), and repetitions (rest), whose mean squares are set equal to their expectations (Searle, Casella
-    & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0. With one repetition, interaction
-    and rest are not separated, and ``rest`` is their sum.
+    The method is a two-way analysis of variance with random effects: photographs (content), transformations
+    (appearance), their interaction (both), and repetitions (rest), whose mean squares are set equal to their
+    expectations (Searle, Casella & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0.
+    With one repetition, interaction and rest are not separated, and ``rest`` is their sum.
 
     The interval is a jackknife over photographs (Tukey), for at least 6 photographs. A bootstrap would be biased,
     because a photograph that is drawn twice adds no variance.
@@ -76,7 +76,7 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
 
 def _components(X: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """Return the components (B, 4), possibly negative, for photographs ``selected`` by (B, P) of 0 and 1."""
+    """Return the components (B, 4), possibly negative, for B selections of photographs, (B, P) of 0 and 1."""
     P, T, R, _ = X.shape
     X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
     cells = X.mean(2, dtype=np.float64)

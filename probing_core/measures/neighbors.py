@@ -150,7 +150,7 @@ def ranks(
 
 
 UNRELATED = 0.001
-"""False positive rate of duplicate detection on unrelated pairs, for the comparison of models."""
+"""False positive rate of duplicate detection on unrelated pairs, used to compare models."""
 
 KEPT = 4
 """Ratio of stored pairs to pairs above the threshold, which keeps bootstrap thresholds among the stored pairs."""
@@ -178,7 +178,7 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Return the most similar pairs of different photographs, `KEPT` times as many as the ``share`` above a threshold.
+    """Return the most similar pairs of different photographs, `KEPT` times as many as the fraction ``share``.
 
     Args:
         X: (N, D) embeddings of length 1; N x N cosines are computed.
@@ -234,7 +234,7 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return (N,) how many of the ``k`` nearest neighbors of each row (see `nearest`) have the same appearance.
+    """Return the number (N,) of the ``k`` nearest neighbors of each row (see `nearest`) with the same appearance.
 
     Ties are in random order, and rows of the same group of ``groups`` (N,) are not neighbors.
     """
@@ -248,14 +248,14 @@ def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEA
 def content_accuracy(
     queries: np.ndarray, gallery: np.ndarray, truth: np.ndarray, labels: np.ndarray, k: int, seed: int = 0
 ) -> np.ndarray:
-    """Return (P,) the fraction of appearances of a query with the same label as most of its ``k`` nearest neighbors.
+    """Return the fraction (P,) of appearances of a query in which most of its ``k`` nearest neighbors have its label.
 
     Each gallery image has a random appearance, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Of equally
-    frequent labels, the nearer one wins.
+    frequent labels, the label of the nearer neighbors is selected.
 
     Args:
-        queries, gallery: (P, T, D) and (G, T, D) embeddings of length 1, of every picture in every look.
-        truth, labels: (P,) and (G,) numbers of classes from 0.
+        queries, gallery: (P, T, D) and (G, T, D) embeddings of length 1, of every image in every appearance.
+        truth, labels: (P,) and (G,) class indices.
     """
     looks = queries.shape[1]
     flat = np.ascontiguousarray(gallery.transpose(1, 0, 2)).reshape(
@@ -272,7 +272,7 @@ def content_accuracy(
 
 
 def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
-    """Return (P, S) whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true one."""
+    """Return whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true label: (P, S)."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
     neighbors = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
     weight = 1 + (np.take_along_axis(cosines, neighbors, axis=2) + 2) / (

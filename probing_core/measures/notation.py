@@ -44,7 +44,7 @@ def in_percent(share: float, places: int = 0) -> str:
 
 
 def in_points(difference: float) -> str:
-    """Format a difference of two fractions in percentage points with its sign, ``+1.2`` for 0.012."""
+    """Format a difference between two fractions in percentage points with its sign, ``+1.2`` for 0.012."""
     return minus(f"{100 * difference:+.1f}")
 
 

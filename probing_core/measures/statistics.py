@@ -40,7 +40,7 @@ class ClusterSums:
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted distinct ``values``, and the index of each of ``values`` (N,) among them.
 
-    This is equal to `numpy.unique` with ``return_inverse``, but sorts only distinct values.
+    This is equivalent to `numpy.unique` with ``return_inverse``, but sorts only distinct values.
     """
     row, distinct = pd.factorize(np.asarray(values), sort=True)
     return distinct, row
@@ -55,7 +55,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Return the first score minus the second, over the same clusters: draws stay paired."""
+    """Return the first score minus the second, over the same clusters, so that bootstrap draws stay paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
@@ -64,7 +64,7 @@ def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
 
 
 def average(parts: Sequence[ClusterSums]) -> ClusterSums:
-    """Return the mean of several scores over the same clusters: draws stay paired."""
+    """Return the mean of several scores over the same clusters, so that bootstrap draws stay paired."""
     ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
 
     def score(totals: np.ndarray) -> np.ndarray:
@@ -106,7 +106,7 @@ MIN_CONTRADICTING_CLUSTERS = 5.0
 little."""
 
 SIGNIFICANCE = 0.05
-"""Level of significance of every test."""
+"""Significance level of every test."""
 
 RESAMPLES = 2000
 
@@ -138,7 +138,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
     With at least 20 clusters, it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000). With at
     least 6, it is a t interval from the scores of single clusters, centered at the overall score. With fewer, there is
-    no interval. Near a bound of the measure, both would be too narrow, so the Wilson interval is used.
+    no interval. Near a bound of the measure, these intervals would be too narrow, so the Wilson interval is used.
 
     Args:
         low, high: bounds of the measure, to which the interval is clipped.
@@ -260,7 +260,7 @@ class PairedScores:
     """Scores of several models on the same clusters, and the pairs of models to compare.
 
     Attributes:
-        clusters: (C,) numbers of the clusters; one number is the same cluster for all models.
+        clusters: (C,) numbers of the clusters; a number identifies the same cluster for all models.
         scores: (C, M) summands of each model's score.
         pairs: (P, 2) columns of ``scores``.
     """
@@ -277,11 +277,12 @@ FLIPPED_AT_ONCE = 2**17
 def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
     """Return two-sided p-values of all pairs, adjusted for multiple testing.
 
-    Each flip exchanges the scores of every two models in a random half of the clusters: one flip serves all pairs and
-    keeps their correlations. The statistic of a pair is its squared difference divided by the sum of squared
-    differences of the clusters, a monotone function of the squared t statistic. The p-values step down over all pairs
-    by the distribution of the maximum (Westfall & Young 1993, algorithm 4.1), which bounds the probability of any false
-    claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips are tried.
+    Each flip exchanges the scores of every two models in a random half of the clusters: one flip is used for all pairs
+    and preserves their correlations. The statistic of a pair is its squared difference divided by the sum of squared
+    differences of the clusters, a monotone function of the squared t statistic. The p-values are stepped down over all
+    pairs with the distribution of the maximum (Westfall & Young 1993, algorithm 4.1), which bounds the probability of
+    any false claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips
+    are enumerated.
 
     Args:
         parts: pairs of models scored on the same clusters, one part per set of clusters.
@@ -298,7 +299,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
     squares = [_pair_squares(part) for part in parts]
 
     def statistics(signs: np.ndarray) -> np.ndarray:
-        """Return (P, n) for ``signs`` (C, n)."""
+        """Return the statistics (P, n) of all pairs for ``signs`` (C, n)."""
         values = []
         for part, indices, square in zip(parts, rows, squares, strict=True):
             sums = part.scores.T @ signs[indices]
@@ -307,7 +308,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
 
     observed = statistics(np.ones((len(ids), 1)))[:, 0]
     order = np.argsort(observed, kind="stable")  # the weakest first
-    bar = observed[order, None] * (1 - 1e-9)  # flips that differ in rounding alone are ties
+    bar = observed[order, None] * (1 - 1e-9)  # flips that differ only in rounding are ties
     reached, tried = np.zeros(len(observed)), 0
     exact = len(ids) <= MAX_EXACT_CLUSTERS
     step = max(1, FLIPPED_AT_ONCE // len(observed))
@@ -349,7 +350,7 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32``, which is faster, where it holds counts: their sums stay exact."""
+    """Convert ``gap`` to ``float32``, which is faster, if it contains counts, whose sums stay exact."""
     holds_counts = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if holds_counts else gap
 

@@ -96,10 +96,10 @@ def _inverse(metric: Tensor) -> Tensor:
     """Return the inverse of one metric (D, D), or of one for each class (K, D, D).
 
     Raises:
-        BadArray: it is not finite.
+        BadArray: the inverse is not finite.
     """
     mean = metric.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    # Rounding may make the matrix indefinite where rows are fewer than dimensions: little if the penalty is strong.
+    # Rounding may make the matrix indefinite if there are fewer rows than dimensions, rarely with a strong penalty.
     for exponent in range(-6, MAX_LIFT_EXPONENT + 1):
         factor, info = torch.linalg.cholesky_ex(metric + 10.0**exponent * mean * torch.eye(metric.shape[-1]))
         if not info.any():
@@ -139,8 +139,8 @@ def minimize(
 def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridge: Tensor) -> Tensor:
     """Return the inverses (K, D, D) of the blocks of the Hessian, one for each class.
 
-    They are exact where the metric of all classes is a mean: classes that are nearly separated are curved far less than
-    others, and the optimizer crawls along them.
+    They are exact, whereas the metric of all classes is a mean. The objective is curved far less for nearly separated
+    classes than for other classes, which would slow the optimizer down.
     """
     total = sum((block.weight.sum() for block in blocks), torch.zeros(()))
     metric = torch.diag(ridge).repeat(logits[0].shape[1], 1, 1)
@@ -153,7 +153,7 @@ def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridg
 
 
 def _iterate(state: _State, tolerance: float, max_iterations: int) -> tuple[bool, int]:
-    """Advance ``state`` until it has converged; return whether it has, and the number of iterations."""
+    """Advance ``state`` until it has converged; return whether it has converged, and the number of iterations."""
     for iteration in range(max_iterations + 1):
         step, slope = state.direction()
         converged = bool(-slope / 2 <= tolerance * state.objective)
@@ -237,7 +237,7 @@ class _State:
         return applied
 
     def _set_errors(self, block: Block, logits: Tensor, errors: Tensor) -> Tensor:
-        """Set errors = w (softmax(logits) - one-hot truth) / W, and return the block's share () of the mean loss."""
+        """Set errors = w (softmax(logits) - one-hot truth) / W, and return the block's part () of the mean loss."""
         share = block.weight / self.total
         truth = block.truth[:, None]
         torch.softmax(logits, -1, out=errors)

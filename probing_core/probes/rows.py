@@ -78,7 +78,7 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted mean and standard deviation (D,) of the rows, ``float64``; 1 instead of a deviation of 0."""
     total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for part in slices(X.shape[0]):
-        # Chan, Golub & LeVeque (1983): blocks merge about their own means, so nothing cancels.
+        # Chan, Golub & LeVeque (1983): blocks are merged about their own means to avoid cancellation.
         w, rows = weights[part], read(X, part).astype(np.float64)
         if (share := w.sum()) == 0:
             continue

@@ -504,4 +504,4 @@ WIDER_ALTERED: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "gaussian-blur": ground_glass,
     "gamma": darken,
 }
-"""Additional edits by the most similar transformation of the bank, whose class is their label."""
+"""Additional edits, keyed by the most similar transformation in the bank, whose class is used as their label."""

@@ -54,7 +54,7 @@ ERASED_BY_REDUCTION = ("blur", "noise", "codec")
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
-"""Fold in which a member of a group is held out of training."""
+"""Fold in which a member of a group is held out from training."""
 
 PROBE_SPLITS = ("train", "val", "test")
 
@@ -252,7 +252,7 @@ def _alternative_revision(transform: Transform) -> int | str:
 
 
 def digest_answers(functions: Sequence[Alternative]) -> str:
-    """Return a digest of the results of ``functions`` for two fixed images, one of noise and one smooth.
+    """Return a digest of the results of ``functions`` for two fixed images, one with noise and one smooth.
 
     The digest covers the mean and the standard deviation of 16 px blocks, rounded to two levels of 255, because
     processors may round pixels differently. Flat blocks have integer levels, far from the rounding boundaries.

@@ -100,7 +100,7 @@ def test_how_long_it_takes_is_said_once_it_was_measured_and_of_this_form_alone(o
         ({"rank_model": "timm:resnet18@weights=/no/such.pt"}, "Rank my model", "'/no/such.pt' does not exist"),
         ({"rank_model": "timm:resnet99"}, "Rank my model", "no model 'resnet99'"),
         ({"new_name": "mine", "new_corpus": "/no/such/folder"}, "Start run", "'/no/such/folder' does not exist"),
-        ({"new_name": "mine", "new_corpus": "photoes"}, "Start run", "Give the path of a folder"),
+        ({"new_name": "mine", "new_corpus": "photoes"}, "Start run", "Enter the path of a folder"),
         ({"new_name": "mine", "new_models": "onnx:/no/x.onnx"}, "Start run", "the file '/no/x.onnx' does not exist"),
     ],
 )
@@ -181,7 +181,7 @@ def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_
     label(app, "button", "Rank quickly").click().run()
     assert not app.exception
     assert asked == [("timm:resnet18", quick_base)]
-    assert "**a place from 2 to 3** of 3: quick accuracy 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
+    assert "**a rank from 2 to 3** of 3: quick accuracy 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
     (figure,) = figures(app)
     rows = figure["layout"]["yaxis"]["categoryarray"]
     assert len(rows) == (board["seed_of"] == "").sum() + 1
@@ -337,7 +337,7 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(run.name))
     app = open_app("Evaluate your model")
-    for name, expected in (("../up", "A name has"), ("", "Give the run a name")):
+    for name, expected in (("../up", "A name consists of"), ("", "Enter a name for the run")):
         app.text_input(key="new-name").input(name).run()
         label(app, "button", "Start run").click().run()
         assert expected in texts(app)

@@ -184,7 +184,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
     app = open_app("Try your images", part="folder")
-    assert "The results of **holiday** are removed. Its images stay." in texts(app)
+    assert "The results of **holiday** are removed. Its images are not deleted." in texts(app)
     app.button(key=next(b.key for b in app.button if str(b.key).startswith("remove-now-"))).click().run()
     assert not app.exception
     assert not holiday.exists()

@@ -100,7 +100,7 @@ def test_evidence_without_an_edit_states_what_the_detector_misses():
     assert "60%" in words
     assert "less than half of geometry" in words
     assert "60%" not in evidence(answer_with(), [], reference)
-    assert "color was not judged" in evidence(answer_with(no_color=True, kind="gray"), [], None)
+    assert "color was not evaluated" in evidence(answer_with(no_color=True, kind="gray"), [], None)
 
 
 def row(model: str, edited: float | None, unavailable: Unavailable | None = None) -> dict:
