@@ -178,7 +178,7 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Return the most similar pairs of different photographs, `KEPT` times as many as the fraction ``share``.
+    """Return the most similar pairs of different photographs, `KEPT` times the fraction ``share`` of all pairs.
 
     Args:
         X: (N, D) embeddings of length 1; N x N cosines are computed.

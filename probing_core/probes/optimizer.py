@@ -99,7 +99,7 @@ def _inverse(metric: Tensor) -> Tensor:
         BadArray: the inverse is not finite.
     """
     mean = metric.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    # Rounding may make the matrix indefinite if there are fewer rows than dimensions, rarely with a strong penalty.
+    # Rounding may make the matrix indefinite if there are fewer rows than dimensions, but hardly with a strong penalty.
     for exponent in range(-6, MAX_LIFT_EXPONENT + 1):
         factor, info = torch.linalg.cholesky_ex(metric + 10.0**exponent * mean * torch.eye(metric.shape[-1]))
         if not info.any():
