@@ -144,7 +144,7 @@ def _duplicates(run: Run) -> None:
     )
     tables.chart(figure, "recall-by-rate", curves, "Recall of copies by false-positive rate, a line for each model.")
     st.caption(
-        f"Labeled:  {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
+        f"Labeled: {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
     )
     _thresholds(run, rate)
 

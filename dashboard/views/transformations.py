@@ -155,8 +155,10 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
     detected = ""
     if transform.name in thresholds:
         median = float(thresholds[transform.name])
-        known = f", median detection threshold {Scale(transform).number(median)}"
-        detected = ", not detected by most encoders" if math.isnan(median) else known
+        if math.isnan(median):
+            detected = ", not detected by most encoders"
+        else:
+            detected = f", median detection threshold {Scale(transform).number(median)}"
     title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"
     with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
         with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
