@@ -69,7 +69,7 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """Return all entries: built-in ones, then entries of other packages, then entries added in this process."""
+        """Return all entries: built-in entries, then entries of other packages, then entries added in this process."""
         added = {**self._added, **self._temporary.get()}
         return (*self._entries.values(), *self._plugins().values(), *added.values())
 

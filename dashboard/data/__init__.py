@@ -1,1 +1,1 @@
-"""Data that pages read, cached for all visitors."""
+"""Data for the pages, cached for all visitors."""

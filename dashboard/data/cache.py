@@ -1,7 +1,7 @@
-"""Data of runs and corpora that the pages read, cached for all visitors.
+"""Data of runs and corpora for the pages, cached for all visitors.
 
-A run is reopened when its manifest has changed, so pages show new results of a background process at once. Shared
-objects are read-only: pages copy what they change.
+A run is reopened when its manifest has changed, so that pages show new results of a background process immediately.
+Shared objects are read-only: pages copy what they change.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PACKAGED = "photos"
 
 HELD_OUT = "photographs of the run"
 OTHERS = "outside images"
-"""Sets of images on which answers are evaluated."""
+"""Sets of images on which the answers of models are evaluated."""
 
 MAX_CACHED_RUNS = 4
 MAX_CACHED_RESULTS = 256
@@ -115,7 +115,7 @@ def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
     """Return the quality of the answers of each model on each set of images, and the bins of their reliability; sets
-    without answers are left out."""
+    without answers are omitted."""
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
         name: {
@@ -156,7 +156,7 @@ def study(run: Run, name: str) -> pd.DataFrame:
 
 
 def board(run: Run) -> pd.DataFrame:
-    """Return the ranking of the models of ``run``, without baselines where there are other models."""
+    """Return the ranking of the models of ``run``, without baselines if there are other models."""
     return computed(run, _board)
 
 
@@ -175,7 +175,7 @@ def with_baselines(run: Run) -> pd.DataFrame:
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
-    """Return one sample, or its original, as JPEG.
+    """Return the image of one sample, or of its original, as JPEG bytes.
 
     Raises:
         PicturesMissing: the run's corpus is not on this computer.

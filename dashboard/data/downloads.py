@@ -30,7 +30,7 @@ def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BY
 
 
 def zip_of(run: Run, names: Sequence[str]) -> bytes:
-    """Return the files ``names`` of a run as one ZIP."""
+    """Return the files of a run called ``names`` as the bytes of one ZIP."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in names:

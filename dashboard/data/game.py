@@ -24,13 +24,13 @@ YOU = "you"
 def players(run: Run) -> list[str]:
     """Return the models of ``run`` that can play: they have predictions of the test samples, so no model is loaded.
 
-    Additional seeds and models that never decide whether an image was edited are left out.
+    Additional seeds and models that never decide whether an image was edited are omitted.
     """
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
 
 def first_player(run: Run) -> str:
-    """Return the first of `players`, or an empty string. Checking all of them would take seconds."""
+    """Return the first of `players`, or an empty string; checking all models would take seconds."""
     return next((model for model in with_place(run.models["name"]) if _plays(run, model)), "")
 
 
@@ -120,7 +120,7 @@ def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Ma
 
 
 def alteration_of(run: Run, sample: int) -> tuple[str, str, str]:
-    """Return transformation, group and strength (``length 12 px``, empty where there is none) of a sample."""
+    """Return transformation, group and strength of a sample; the strength is text (``length 12 px``) or empty."""
     row = run.sample_rows(np.array([sample])).iloc[0]
     name = str(row["transform"])
     return name, str(row["group"]), strength_in_words(name, row["strength"])

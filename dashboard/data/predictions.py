@@ -1,6 +1,6 @@
 """Answers of models for images. Only this module loads models, and only when a page needs them.
 
-Nothing here draws: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
+Nothing here renders: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def reference_set(run: Run, kind: str) -> ReferenceSet | None:
-    """Return the clean photographs that the detector compares images of a kind with."""
+    """Return the clean photographs with which the detector compares images of a kind."""
     return predictor_of(run).reference_sets.sets.get(kind)
 
 

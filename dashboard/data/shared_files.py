@@ -1,4 +1,4 @@
-"""Runs as HTML files for download, each written once for all visitors, in the background."""
+"""Runs as HTML files for download, each written once for all visitors by a background thread."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class FileToSend:
             return 0
 
     def start(self) -> None:
-        """Start to write the file, unless it was started already, or too many files are waiting."""
+        """Start writing the file, unless this was already done or too many files are waiting."""
         with _starting:
             if self.is_being_written or self.size:
                 return

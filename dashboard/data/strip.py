@@ -21,8 +21,8 @@ CORRECT = ":material/check: correct"
 def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
     """Return clean and transformed samples of one photograph, and the predictions of each model by sample.
 
-    The models are the best one and, if there are several, the one in the middle of the ranking. On the photograph, the
-    best model is mostly correct and the other one about half of the time, so both correct and wrong predictions appear.
+    The models are the best one and, if there are several, the one in the middle of the ranking. The photograph is
+    chosen so that the best model is mostly correct and the other model is correct about half of the time.
 
     Args:
         models: the ranking, best first.

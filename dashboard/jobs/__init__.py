@@ -1,1 +1,1 @@
-"""Background processes, estimates of a run, the demo run."""
+"""Background processes, time estimates for runs, and the demo run."""

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _why_unreadable(run: Path) -> str:
-    """Return why a run cannot be opened, as after an update of this program; empty if it can."""
+    """Return the reason why a run cannot be opened, for example after an update of this program; empty if it can."""
     try:
         Run.open(run)
     except ProbingError as error:

@@ -1,4 +1,4 @@
-"""Names of models that a form suggests, listed once by a background process."""
+"""Names of models that forms suggest, listed once by a background process."""
 
 from __future__ import annotations
 

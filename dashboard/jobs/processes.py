@@ -66,8 +66,8 @@ def start(run: Path, arguments: Sequence[str]) -> None:
 
 
 def suggested_models() -> dict[str, list[str]]:
-    """Return the names of models by whether they are ``on_disk`` or ``published``, listed by a separate process, which
-    imports their libraries.
+    """Return the names of the models that are ``on_disk`` and of ``published`` models, listed by a separate process,
+    which imports their libraries.
 
     Raises:
         BadRun: they cannot be listed.
@@ -246,7 +246,7 @@ def remove(run: Path) -> list[str]:
 
 
 def _is_sound(report: Report) -> bool:
-    """Return whether the values of ``report`` are valid: its file may be corrupted, or come from elsewhere."""
+    """Return whether the values of ``report`` are valid: its file may be corrupted or from a different program."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.whole or 0.0)
     texts = (report.message, report.state, report.error)

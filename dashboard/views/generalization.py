@@ -29,7 +29,7 @@ ENDS = (-10.0, 110.0)
 """Range of percentage axes, with space for values next to marks at 0 and 100."""
 
 MOST_LOSSES = 15
-"""Number of transformations that the chart of one model shows."""
+"""Maximum number of transformations that the chart of one model shows."""
 
 
 @page("Generalization")

@@ -32,10 +32,10 @@ from probing_core.results.ranking import (
 from probing_core.results.sentences import beside_baselines, finding, models_in_words
 
 MOST_ROWS = 18
-"""Number of models that the chart shows; the table below shows all."""
+"""Maximum number of models that the chart shows; the table below shows all."""
 
 MOST_DIFFERENCES = 8
-"""Number of transformations that the comparison of two models shows."""
+"""Maximum number of transformations that the comparison of two models shows."""
 
 FAR_BELOW = 0.5
 """Baselines that are lower than the encoders by more than this fraction of the range of scores are not drawn."""

@@ -19,7 +19,7 @@ Table = pd.DataFrame | Callable[[], pd.DataFrame]
 """A table, or a function that computes it on download; the function must not call Streamlit."""
 
 WHOLE_TABLE = 16
-"""Number of rows that a table shows without scrolling."""
+"""Maximum number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 """Settings for the menu of every chart, which can also save the chart as an image."""

@@ -22,7 +22,7 @@ TASKS = {
 """Task in the table of uses -> title, title of the axis, and description of the number."""
 
 MOST_MODELS = 9
-"""Number of models that a chart shows."""
+"""Maximum number of models that a chart shows."""
 
 
 def show_tasks(run: Run) -> None:

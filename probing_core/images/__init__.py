@@ -57,7 +57,7 @@ Image: TypeAlias = np.ndarray
 MAX_BYTES = 50_000_000
 
 COMPRESSED = "compression is already visible"
-"""Text of the note on files with a low JPEG quality."""
+"""Text of the note for files with a low JPEG quality."""
 
 SMALL_SIDE = 128
 """Shorter side in pixels below which an image gets a note, because the default view requires upsampling."""

@@ -129,11 +129,11 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
-"""Names for multiple images in a file by format. The default is frames."""
+"""Format -> noun for several images in a file; by default frames."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return notes on a file with several images, of which only the first is read."""
+    """Return the notes on a file with several images, of which only the first is decoded."""
     if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
         raise BadImage(f"{name} has more than {MAX_FRAMES} pages. Save the required page as a separate file.")
     try:

@@ -47,8 +47,8 @@ class Measure:
         definition: one sentence.
         formula: the definition in symbols, as plain text.
         source: source of the definition.
-        has_interval: False if a bootstrap would mislead: a sum of absolute gaps grows with the noise of every draw, and
-            the interval may not include the value.
+        has_interval: whether to compute a bootstrap interval. It would mislead for a sum of absolute gaps, which grows
+            with the noise of every draw: the interval may not include the value.
         score: predictions -> the score as sums by photograph, or None if the predictions lack an input. The table of
             scores contains it for every probe, over the transformations that the probe was trained on (subset
             ``seen``). None for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of

@@ -81,7 +81,7 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, with `TIERS` and prefixes of plug-ins before a slash expanded."""
+    """Return ``names`` without duplicates; `TIERS` and plug-in prefixes before a slash are expanded."""
     return tuple(dict.fromkeys(selected for name in names for selected in _selected(name)))
 
 
