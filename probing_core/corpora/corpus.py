@@ -24,13 +24,13 @@ NOT_FOR_PROBES = ("pretrain", "calibrate")
 
 COLUMNS = {
     "image_id": "string, unique",
-    "base_id": "string, the photograph the image was cut from; the image_id if it is one",
+    "base_id": "string, photograph from which the image was cut; the image_id if it is a full photograph",
     "label": "string, the content; empty if unknown",
     "split": "train, val, test, pretrain or calibrate; empty if the corpus has none (then by photograph, 60/20/20)",
     "license": "string",
-    "color": "bool, False for pictures that leave all classes (paintings, cartoons, near-gray)",
-    "geometry": "bool, False for pictures that are padded or cut out and unfit for geometry",
-    "why_not": "string, why a row with a False flag is left out; empty otherwise",
+    "color": "bool, False for images that are excluded from all classes (paintings, cartoons, near-gray)",
+    "geometry": "bool, False for padded or cut-out images, which are unsuitable for geometry",
+    "why_not": "string, why a row with a False flag is excluded; empty otherwise",
 }
 
 
@@ -42,6 +42,7 @@ class CorpusKind:
         name: the part before the colon, e.g. ``"folder"``.
         argument: placeholder for the part after the colon (``"PATH"``); empty if there is none.
         is_path: whether the argument may be a local path.
+        description: one sentence about the images.
         license: license of the images, as text.
         open: function from the argument to a `Corpus`; raises `BadCorpus`.
     """

@@ -251,8 +251,8 @@ KIND = CorpusKind(
     name="hub",
     argument="NAME",
     is_path=True,
-    description="A data set of pictures of the Hugging Face hub, downloaded once: OWNER/NAME, or with a configuration "
-    "behind it; needs the package datasets.",
+    description="An image dataset from the Hugging Face Hub, downloaded once: OWNER/NAME or OWNER/NAME/CONFIGURATION; "
+    "requires the package datasets.",
     license="the data set's own",
     open=open_hub,
 )

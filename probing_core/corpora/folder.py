@@ -232,8 +232,8 @@ KIND = CorpusKind(
     name="folder",
     argument="PATH",
     is_path=True,
-    description="The pictures in a folder, or at an address such as s3://bucket/folder; subfolders are labels, or "
-    "train, val and test above them.",
+    description="Images in a folder, or at a URL such as s3://bucket/folder; subfolders are labels, optionally "
+    "below the folders train, val and test.",
     license="unknown: yours to judge",
     open=_open,
 )

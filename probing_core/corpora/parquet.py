@@ -34,7 +34,7 @@ class ParquetCorpus(Corpus):
 
     Required columns are ``image`` (encoded bytes) and ``label``. Optional columns are ``image_id``, ``base_id``,
     ``split``, ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width`` and ``height``.
-    Nearly gray images and images with a style other than ``photo`` are excluded from color classes. Images with flat
+    Nearly gray images and images with a style other than ``photo`` are excluded from all classes. Images with flat
     corners are excluded from geometry classes.
     """
 
@@ -246,7 +246,7 @@ KIND = CorpusKind(
 )
 REFERENCE = CorpusKind(
     name="reference",
-    description="Color photographs of Caltech-101 that ship with the project; no encoder of the zoo learned from them.",
+    description="Color photographs of Caltech-101 that ship with the project and were not used to train the zoo.",
     license=f"CC BY 4.0, as the publisher states it; authors and source are in {PHOTOGRAPHS_LICENSE}",
     open=lambda argument: ReferenceCorpus(),
 )

@@ -203,7 +203,7 @@ def _overlap(squares: np.ndarray, square: np.ndarray) -> np.ndarray:
 
 KIND = CorpusKind(
     name="photos",
-    description="Views of the color photographs that the project's dependencies ship; needs nothing else.",
+    description="Crops of the color photographs included in the project's dependencies; no other files are required.",
     license="CC0, CC-BY-2.0 and public domain, by photograph",
     open=lambda argument: PhotosCorpus(),
 )
