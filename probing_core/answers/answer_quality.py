@@ -1,4 +1,4 @@
-"""How far answers of models can be trusted: how many edits they detect, and whether 70% means 70%."""
+"""Quality of the answers of models: how many edits they detect, and whether a stated 70% means 70%."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from probing_core.measures.statistics import ClusterSums, Interval, interval
 
 
 class Quality(NamedTuple):
-    """Quality of the answers of one model, where clean images have half of the weight.
+    """Quality of the answers of one model, with half of the weight on clean images.
 
     Attributes:
-        kept: fraction of clean images with a probability of at most one half.
-        found: fraction of edited images with a larger one; groups weigh the same.
-        accuracy: balanced accuracy in which every edited image weighs the same, with its interval over photographs.
-        named: fraction of the detected edits whose group is right.
-        error: mean distance between the stated probability and the fraction that is edited.
+        kept: fraction of clean images with a probability of at most 0.5.
+        found: fraction of edited images with a probability above 0.5; all groups have equal weight.
+        accuracy: balanced accuracy with equal weight for all edited images, with its interval over photographs.
+        named: fraction of the detected edits whose group is predicted correctly.
+        error: calibration error, the mean distance between the stated probability and the fraction of edited images.
     """
 
     kept: float
@@ -32,8 +32,12 @@ class Quality(NamedTuple):
 
 
 def quality(rows: pd.DataFrame) -> Quality:
-    """Return the quality of the answers of one model: ``photograph``, ``group``, ``altered`` (the probability that it
-    was edited) and ``named`` (the most probable group if it was)."""
+    """Return the quality of the answers of one model.
+
+    Args:
+        rows: one row per image: ``photograph``, ``group``, ``altered`` (the probability that the image was edited) and
+            ``named`` (the most probable group given an edit).
+    """
     is_edited, flagged = _edited_and_found(rows)
     weight = weights(rows["group"])
     right = (rows["named"] == rows["group"])[is_edited & flagged]
@@ -53,7 +57,7 @@ def accuracy(rows: pd.DataFrame) -> ClusterSums:
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the reliability of the answers of one model, see `reliability_bins`."""
+    """Return the reliability of the answers of one model, as in `reliability_bins`."""
     return reliability_bins(rows["altered"].to_numpy(), _edited_and_found(rows)[0], weights(rows["group"]))
 
 

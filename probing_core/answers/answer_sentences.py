@@ -1,4 +1,4 @@
-"""Sentences on answers, which pages, tables and the command line share."""
+"""Sentences about answers, shared by pages, tables and the command line."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from probing_core.answers.answer import FOUND, LOWEST_PERCENT
 from probing_core.measures.notation import in_percent, transform_title
 
 MIN_NAMED_PERCENT = 50
-"""Lowest probability, in percent as shown, at which a group or transformation is named."""
+"""Minimum displayed (rounded) probability in percent at which a group or transformation is named."""
 
 MIN_CERTAIN_GROUP_PERCENT = 60
-"""Lowest probability, in percent as shown, at which a group is named without *perhaps*."""
+"""Minimum displayed probability in percent at which a group is named without *perhaps*."""
 
 MIN_CERTAIN_TRANSFORM_PERCENT = 90
-"""Lowest probability, in percent as shown, at which a transformation is named without *most likely*."""
+"""Minimum displayed probability in percent at which a transformation is named without *most likely*."""
 
 UNCLEAR = "edit unclear"
-"""The edit where no group is probable enough to be named."""
+"""Text for an edit of which no group is probable enough to be named."""
 
 ABOUT_P = (
     "Fraction of clean photographs of the same kind (size, color) that score at least as high as this image. Small "
@@ -28,13 +28,13 @@ ABOUT_P = (
 ABOUT_Q = "False discovery rate: expected fraction of unedited images among all images with a q up to this one."
 ABOUT_ANSWER = (
     "The answer follows from the probability that the image was edited: "
-    + ", ".join(f"{answer} from {lowest}%" for answer, lowest in LOWEST_PERCENT.items() if lowest)
+    + ", ".join(f"{answer} for at least {lowest}%" for answer, lowest in LOWEST_PERCENT.items() if lowest)
     + ". It assumes that half of all images are edited; the p-value does not."
 )
 
 
 class Edit(NamedTuple):
-    """The most probable edit of an image, given that it was edited; the class is of the group."""
+    """Most probable group of an image, given that it was edited, and the most probable transformation of this group."""
 
     group: str
     transform: str
@@ -49,7 +49,7 @@ class Edit(NamedTuple):
         """Return the edit with its certainty, such as ``perhaps codec, most likely JPEG``, or `UNCLEAR`.
 
         Args:
-            numbers: whether the probabilities follow the names.
+            numbers: whether to write the probabilities after the names.
         """
         if not self.is_named:
             return UNCLEAR
@@ -60,7 +60,7 @@ class Edit(NamedTuple):
 
 
 def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
-    """Return the most probable edit of ``classes`` (`Answer.classes`)."""
+    """Return the most probable edit according to ``classes`` (`Answer.classes`)."""
     groups: dict[str, float] = {}
     for entry in classes:
         groups[entry["group"]] = groups.get(entry["group"], 0.0) + entry["probability"]
@@ -70,7 +70,7 @@ def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
 
 
 def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
-    """Return the title of a transformation, ``most likely Perspective (67%)``; empty below `MIN_NAMED_PERCENT`."""
+    """Return a transformation as text, ``most likely Perspective (67%)``; empty below `MIN_NAMED_PERCENT`."""
     if not is_named(probability):
         return ""
     text = (
@@ -88,28 +88,28 @@ def _percent(probability: float) -> int:
 
 
 def probability_in_words(probability: float | None) -> str:
-    """Return a probability in percent, never as certainty: ``>99%`` for 0.998; empty for None or NaN."""
+    """Return a probability in percent, but never 0% or 100%: ``>99%`` for 0.998; empty for None or NaN."""
     if probability is None or math.isnan(probability):
         return ""
     return {0: "<1%", 100: ">99%"}.get(_percent(probability), in_percent(probability))
 
 
 def answer_in_words(answer: str, edited: float | None) -> str:
-    """Return ``edited (93%)``, or the answer alone where there is no probability."""
+    """Return ``edited (93%)``, or the answer alone if there is no probability."""
     probability = probability_in_words(edited)
     return f"{answer} ({probability})" if probability else answer
 
 
 def edit_cell(answer: str, edit: Edit | None) -> str:
-    """Return the cell of a table for the edit: empty unless the image was found to be edited."""
+    """Return the table cell for the edit; empty unless the answer is that the image was edited."""
     if answer not in FOUND or edit is None:
         return ""
     text = edit.in_words()
-    return text[0].upper() + text[1:]  # not `capitalize`, which lowers the letters of JPEG
+    return text[0].upper() + text[1:]  # not `capitalize`, which would turn JPEG into Jpeg
 
 
 def p_in_words(p: float | None, n: int) -> str:
-    """Return ``0.014 (2 of 147)``, how many clean photographs score at least as high; empty without a p-value."""
+    """Return a p-value with its count of clean photographs, ``0.014 (1 of 147)``; empty without a p-value."""
     if p is None or math.isnan(p) or n <= 0:
         return ""
     return f"{p:.3f} ({round(p * (n + 1)) - 1:,} of {n:,})"

@@ -1,14 +1,15 @@
-"""From an edit score to the probability that an image was edited.
+"""Calibration: the conversion of edit scores into probabilities that images were edited.
 
-(score - offset) / temperature are the log odds under a prior of one half. Temperature and offset maximize the
-likelihood. There are two calibrations:
+(score - offset) / temperature are the log odds under a prior of 0.5. Temperature and offset maximize the likelihood.
+There are two calibrations:
 
-- Models: `model_posteriors`, on scored views of ``--calibrate-on`` of the roles ``calibrate`` and ``report``. No probe
-  learned from these photographs. Scores differ between sources of images (cameras, web sites), and a new image comes
-  from a new source. The offset is therefore random, and its standard deviation is estimated by leaving out one source
-  at a time. Without enough such views, a model has the calibration of training, which has no spread.
-- The detector: `probing_core.answers.reference_sets.Edits.posterior`, for each kind of image, on clean photographs of
-  both roles and edited photographs of the role ``report``. It has no spread.
+- Models: `model_posteriors`, fitted on scored views of the photographs of ``--calibrate-on`` with the roles
+  ``calibrate`` and ``report``. No probe was trained on these photographs. Scores differ between sources of images
+  (cameras, websites), and a new image comes from a new source. The offset is therefore random, and its standard
+  deviation is estimated by leaving out one source at a time. If there are too few views, the calibration from training
+  is used, which has no spread.
+- The detector: `probing_core.answers.reference_sets.Edits.posterior`, fitted for each kind of image on clean
+  photographs with both roles and edited photographs with the role ``report``. It has no spread.
 """
 
 from __future__ import annotations
@@ -26,45 +27,46 @@ from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 MIN_TEMPERATURE = 0.05
 
 MIN_STANDARD_ERRORS = 2.0
-"""Standard errors above 0 that the gain in likelihood over the prior must have; with less, the answer is the prior."""
+"""Minimum gain in likelihood over the prior, in standard errors; with a smaller gain, the answer is the prior."""
 
 MIN_PHOTOGRAPHS = 30
-"""Fewest clean and fewest edited photographs by which a model is calibrated, and fewest edited ones for the detector,
-whose p-values need more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
+"""Minimum number of clean and of edited photographs for calibrating a model, and of edited photographs for calibrating
+the detector, whose p-values need more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
 
 MIN_OF_SOURCE = 15
-"""Fewest clean photographs of a source whose offset is estimated."""
+"""Minimum number of clean photographs for estimating the offset of a source."""
 
 BINS = 10
 
 
 def fit_posterior(scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray) -> Posterior:
-    """Fit temperature and offset by maximum likelihood under `_Scored.weights`; the temperature is infinite where the
-    gain over the prior may be chance.
+    """Fit temperature and offset by maximum likelihood with the weights `_Scored.weights`.
+
+    The temperature is infinite if the gain over the prior may be due to chance.
 
     Args:
-        scores: (N,) of images from which the model's probe did not learn.
-        groups: (N,) of the transformation of each; ``identity`` if it is clean.
+        scores: (N,) edit scores of images on which the model's probe was not trained.
+        groups: (N,) group of each image's transformation; ``identity`` for clean images.
         makers: (N,) implementation of the transformation: the bank, or an alternative.
-        photographs: (N,) ids; images of the same photograph are not independent evidence.
+        photographs: (N,) photograph IDs; images of the same photograph are not independent evidence.
     """
     return _Scored.of(scores, groups, makers, photographs).fit()
 
 
 def weights(groups: pd.Series) -> np.ndarray:
-    """Return (N,) weights that sum to 1, half of it on edited images, among which groups weigh the same."""
+    """Return weights (N,) that sum to 1, with half of the weight on edited images, in equal parts by group."""
     zeros = np.zeros(len(groups))
     return _Scored.of(zeros, groups.to_numpy(), zeros, zeros).weights()
 
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """Scored images, of which subsets are fitted; texts are numbers, since strings take a hundred times as long.
+    """Scored images, of which subsets are fitted; strings are encoded as integers, which is a hundred times as fast.
 
     Attributes:
-        scores: (N,).
+        scores: (N,) edit scores.
         edited: (N,) bool.
-        groups, makers, photographs, sources: (N,) codes.
+        groups, makers, photographs, sources: (N,) integer codes.
     """
 
     scores: np.ndarray
@@ -92,8 +94,10 @@ class _Scored:
         return _Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def weights(self) -> np.ndarray:
-        """Return (N,) weights that sum to 1, half of it on edited images; these weigh the same by group, and within
-        each group its makers."""
+        """Return weights (N,) that sum to 1, with half of the weight on edited images.
+
+        Edited images share their half equally by group, and within a group equally by maker.
+        """
         makers = np.where(self.edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
         in_cell = np.bincount(cell)[cell]
@@ -103,7 +107,7 @@ class _Scored:
         return np.where(self.edited, 0.5 / (count * makers_of_group * in_cell), 0.5 / in_cell)
 
     def fit(self) -> Posterior:
-        """Return temperature and offset, see `fit_posterior`."""
+        """Return a posterior with temperature and offset, as in `fit_posterior`."""
         from scipy.optimize import minimize
 
         edited, scores = self.edited, self.scores
@@ -132,8 +136,10 @@ class _Scored:
         return posterior if gain.sum() > MIN_STANDARD_ERRORS * error else Posterior()
 
     def spread(self) -> tuple[float, int]:
-        """Return the standard deviation of the offset of sources from all others, without sampling variance, and the
-        number of sources."""
+        """Return the standard deviation of the offset of one source from all others, and the number of sources.
+
+        The sampling variance is subtracted.
+        """
         clean = self.only(~self.edited)
         counts = np.bincount(clean.sources)
         sufficient = np.flatnonzero(counts >= MIN_OF_SOURCE)
@@ -146,7 +152,7 @@ class _Scored:
         return float(np.sqrt(max(0.0, excess.mean()))), len(sufficient)
 
     def transfer_error(self) -> float | None:
-        """Return the calibration error on each source, by a posterior that is fitted without it."""
+        """Return the calibration error on sources, each left out of the fit in turn; None if none can be left out."""
         masks, edited = [], []
         for source in np.unique(self.sources):
             source_rows, other_rows = self.only(self.sources == source), self.only(self.sources != source)
@@ -171,11 +177,13 @@ class _Scored:
 
 
 def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
-    """Fit a calibration for each kind of image (``direct``, ``combined``) on a model's table of scored views
-    (docs/run-format.md).
+    """Fit a calibration for each kind of image (``direct``, ``combined``).
 
-    Views of the run's own corpus are left out, because probes may have learned from them, and so are views without
-    color. A kind needs `MIN_PHOTOGRAPHS` clean and `MIN_PHOTOGRAPHS` edited photographs.
+    Views of the run's own corpus are left out, because probes may have been trained on them, and so are views without
+    color. A kind with fewer than `MIN_PHOTOGRAPHS` clean or edited photographs is left out.
+
+    Args:
+        rows: the model's table of scored views (docs/run-format.md).
     """
     calibration = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     posteriors = {}
@@ -187,10 +195,13 @@ def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
 
 
 def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior | None:
-    """Fit the posterior for images of a source that is not among those of the scored views ``rows``, all of one size;
-    None where there are too few.
+    """Fit the posterior for images from a source without scored views; None if there are too few photographs.
 
     A source is the part of a ``base_id`` before a slash, or the corpus.
+
+    Args:
+        rows: scored views, all of one size.
+        score: column of the scores.
     """
     ids = zip(rows["base_id"], rows["corpus"], strict=True)
     sources = np.array([base.partition("/")[0] if "/" in base else str(corpus) for base, corpus in ids])
@@ -205,8 +216,16 @@ def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior |
 
 
 def reliability_bins(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
-    """Return one row per bin of ten percent: ``bin``, ``stated`` (mean probability), ``fraction`` (that is edited) and
-    ``weight``."""
+    """Return one row per bin of ten percentage points.
+
+    Args:
+        edited: (N,) stated probabilities that images were edited.
+        truth: (N,) bool, whether each image was edited.
+        weight: (N,) weights of the images.
+
+    Returns:
+        ``bin``, ``stated`` (mean probability), ``fraction`` (of edited images) and ``weight``.
+    """
     table = pd.DataFrame({
         "bin": np.minimum((np.asarray(edited) * BINS).astype(int), BINS - 1),
         "weight": weight,
@@ -218,19 +237,21 @@ def reliability_bins(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) 
 
 
 def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    """Return the mean distance between the stated probability and the fraction that is edited."""
+    """Return the mean distance between the stated probability and the fraction of edited images, over bins."""
     bins = reliability_bins(edited, truth, weight)
     return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())
 
 
 def posterior_for(posteriors: Mapping[str, Posterior], kind: str) -> Posterior:
-    """Return the calibration for images of a kind; large images without one use the calibration of views."""
+    """Return the calibration for a kind of image; without a calibration for large images, that for views."""
     return posteriors.get(kind) or posteriors.get(DIRECT) or Posterior()
 
 
 def scores_behind(edited: np.ndarray, posterior: Posterior) -> np.ndarray:
-    """Return the scores (N,) that temperature and offset of ``posterior`` turned into probabilities ``edited`` (N,)
-    under a prior of one half; NaN for a model that gives the prior, whose answers do not show its scores."""
+    """Return the scores (N,) that ``posterior`` turned into the probabilities ``edited`` (N,) under a prior of 0.5.
+
+    The spread is ignored. Scores are NaN for an infinite temperature, with which every probability is the prior.
+    """
     p = np.clip(np.asarray(edited, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
     if not np.isfinite(posterior.temperature):
         return np.full(len(p), np.nan)

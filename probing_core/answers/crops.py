@@ -1,9 +1,9 @@
-"""Crops of one image, and the prediction of a model for them.
+"""Crops of one image, and the prediction of a model from these crops.
 
 If the shorter side of an image is at most 1.5 times the view, only its central square, resized to the view, is embedded
-(``direct``). A larger image is embedded as this square and as tiles (``combined``). The resized square shows color,
-tone, style, overlays and composition; tiles show the blur, noise and compression that resizing erases. `join` combines
-the two.
+(``direct``). For a larger image, tiles are embedded in addition (``combined``). The resized square shows color, tone,
+style, overlays and composition; tiles show the blur, noise and compression that resizing erases. `join` combines the
+probabilities of the square and the tiles.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from probing_core.transforms.transformation import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
 
 DIRECT, COMBINED = "direct", "combined"
-"""Kinds of crops: the central square alone, or with tiles."""
+"""Kinds of crops: the central square alone, or the central square with tiles."""
 
 DIRECT_UP_TO = 1.5
-"""Largest shorter side of a ``direct`` image, in views."""
+"""Maximum shorter side of a ``direct`` image, as a multiple of the view's side."""
 
 MAX_TILES = 9
-"""Maximum number of tiles per image. With sixteen, no more edits were detected."""
+"""Maximum number of tiles per image. Sixteen tiles did not increase the number of detected edits."""
 
 ERASED_TILE_WEIGHT = 0.8
-"""Weight of the tiles for groups that reduction erases."""
+"""Weight of the tiles for groups that downsampling erases."""
 
 TILE_WEIGHT = 0.5
 """Weight of the tiles for all other groups."""
 
 FLOOR = 1e-6
-"""Smallest probability of a crop: a single very certain crop must not outweigh the others."""
+"""Minimum probability of a class for a crop, so that a single very certain crop does not outweigh all others."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Crops:
 
     Attributes:
         whole: the central square at the view's size.
-        tiles: squares of the view's size at the image's own scale; none for an image of kind ``direct``.
+        tiles: squares of the view's size at the image's original scale; empty for kind ``direct``.
     """
 
     whole: Image
@@ -68,8 +68,7 @@ def cut(image: Image, view: int) -> Crops:
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
-    """Return x and y of the upper left corner of each tile, row by row; none for an image of kind
-    ``direct``."""
+    """Return (x, y) of the upper left corner of each tile in pixels, row by row; empty for kind ``direct``."""
     if min(height, width) <= DIRECT_UP_TO * view:
         return []
     rows, columns = _grid(height, width, view)
@@ -77,7 +76,10 @@ def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
 
 
 def _grid(height: int, width: int, view: int) -> tuple[int, int]:
-    """Return rows and columns of tiles that cover the image as far as `MAX_TILES` allow, in its aspect ratio."""
+    """Return the numbers of rows and columns of tiles.
+
+    Tiles cover the image if `MAX_TILES` suffice; otherwise, rows and columns are reduced in its aspect ratio.
+    """
     rows, columns = -(-height // view), -(-width // view)
     while rows * columns > MAX_TILES:
         if columns == 1 or (rows > 1 and rows / height >= columns / width):
@@ -94,13 +96,14 @@ def _starts(length: int, view: int, count: int) -> list[int]:
 
 
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return probabilities (K,) of an image from the probabilities of its crops (1 + T, K), the full image first.
+    """Return the class probabilities (K,) of an image from those of its crops.
 
-    The logit of a class is a weighted mean of log p of the whole and of the mean of log p over the tiles. Blur, noise
-    and compression are taken from the tiles mostly, all other groups from both equally.
+    The logit of a class is a weighted mean of log p for the full image and the mean of log p over the tiles. Tiles have
+    more weight for blur, noise and compression, and equal weight for all other groups.
 
     Args:
-        groups: (K,) of the classes.
+        probabilities: (1 + T, K) of the full image and of each of its T tiles, in this order.
+        groups: (K,) group of each class.
     """
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
     if len(logs) == 1:
@@ -111,13 +114,15 @@ def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What one model predicts for one image.
+    """Prediction of one model for one image.
 
     Attributes:
-        classes, groups: names of the K classes, and the group of each.
-        probabilities: (K,), sums to 1.
-        crop_probabilities: (1 + T, K) of the whole image, and of each of its tiles.
-        embedding: (D,) of the whole image at the view's size.
+        model: name of the model.
+        classes: names of the K classes.
+        groups: group of each class.
+        probabilities: (K,) class probabilities, which sum to 1.
+        crop_probabilities: (1 + T, K) of the full image and of each of its T tiles, in this order.
+        embedding: (D,) of the full image at the view's size.
     """
 
     model: str
@@ -143,7 +148,11 @@ def predictions_of(
     """Return one prediction per image.
 
     Args:
-        probabilities, embeddings: (P, K) and (P, D) of all crops, image after image, the whole before its tiles.
+        model: name of the model.
+        classes: names of the K classes.
+        groups: group of each class.
+        crops: crops of each image.
+        probabilities, embeddings: (P, K) and (P, D) of all P crops, image by image, the full image before its tiles.
     """
     predictions, start = [], 0
     for image in crops:

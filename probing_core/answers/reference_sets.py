@@ -1,9 +1,9 @@
-"""The detector's evidence: an image among clean photographs of its kind.
+"""Evidence of the detector: an image compared with clean photographs of its kind.
 
-There are three kinds: images of about the view's size, large ones (whole and tiles together), and those without color.
-Each has its own clean photographs, which give p-values, and its own posterior. P-values are conformal (Vovk et al.
-2005; for outliers Bates et al. 2021): valid where the image, if clean, comes from the same source as the photographs.
-Each photograph counts once.
+There are three kinds: images of about the view's size, large images (full image and tiles together) and images without
+color. Each kind has its own clean photographs, from which p-values are computed, and its own posterior. P-values are
+conformal (Vovk et al. 2005; for outliers Bates et al. 2021): they are valid if the image, when clean, comes from the
+same source as the photographs. Each photograph counts once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 
 LEVEL = 0.05
-"""False-positive rate at which detection rates are measured: an image is flagged where p is at most the level."""
+"""False-positive rate at which detection rates are measured: an image is flagged if p is at most this level."""
 
 MIN_BEYOND = 5
 """Minimum expected number of false positives for a p-value: with fewer, the actual level differs too much from the
@@ -41,18 +41,18 @@ MIN_CHECKED = 2
 fewer, an error of four times the level would often go unnoticed."""
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
-"""How a clean photograph was scored: unchanged, or with its color removed."""
+"""Versions of a clean photograph that were scored: unchanged, or with its color removed."""
 
 VIEW, LARGE, GRAY = "view", "large", "gray"
 KIND_PHRASES = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "turned gray"}
-"""Kind of image -> description of the clean photographs that it is compared with."""
+"""Kind of image -> description of the clean photographs that images of this kind are compared with."""
 
 HALF = 0.5
-"""Groups of which a smaller fraction is detected are named where no edit is detected."""
+"""Groups with a detection rate below this are listed when no edit is detected."""
 
 
 def p_values(scores: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Return the p-values (N,) of ``scores`` (N,): (1 + number of ``clean`` (n,) that are as high) / (n + 1)."""
+    """Return the p-values (N,) of ``scores`` (N,): (1 + number of ``clean`` scores (n,) at least as high) / (n + 1)."""
     ordered = np.sort(np.asarray(clean, np.float64))
     as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
     return (1 + as_high) / (len(ordered) + 1)
@@ -63,10 +63,10 @@ def is_enough(count: int, level: float = LEVEL) -> bool:
 
 
 def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
-    """Return whether the number of p-values (n,) up to ``level`` is plausible (95%) for clean images of the same source
-    as the ``calibrated_on`` photographs.
+    """Return whether the number of p-values (n,) of at most ``level`` is plausible (95%) for clean images.
 
-    Their number then has a beta-binomial distribution, since the photographs are a sample, too.
+    If the images come from the same source as the ``calibrated_on`` photographs, this number has a beta-binomial
+    distribution, since the photographs are a sample, too.
     """
     from scipy.special import betaln, gammaln
 
@@ -83,13 +83,14 @@ def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """Fraction of edited images that are flagged, on photographs that neither trained the detector nor gave p-values.
+    """Fraction of edited images that are flagged, on photographs used neither for training nor for p-values.
 
-    The detector's posterior is fitted on them, which does not affect the fraction: images are flagged by their p-value.
+    The detector's posterior is fitted on these photographs. This does not affect the fraction, because images are
+    flagged by their p-value.
 
     Attributes:
-        overall: groups weigh the same, and within each the bank and the alternatives.
-        by_group: the fraction of each group.
+        overall: fraction with equal weight for all groups, and within a group for the bank and the alternatives.
+        by_group: group -> fraction.
     """
 
     overall: Interval
@@ -97,7 +98,7 @@ class DetectionRate:
 
     @property
     def hardly_detected(self) -> tuple[str, ...]:
-        """Groups of which less than half is detected."""
+        """Groups with a detection rate below one half."""
         return tuple(group for group, share in self.by_group.items() if share.value < HALF)
 
 
@@ -108,7 +109,7 @@ class Edits:
     rows: pd.DataFrame
 
     def detection_rate(self, clean: np.ndarray) -> DetectionRate | None:
-        """Return the fraction of the edits that is flagged among ``clean`` photographs; None if there are none."""
+        """Return the fraction of edits flagged by comparison with ``clean`` scores (n,); None if either is empty."""
         rows = self.rows
         if rows.empty or not len(clean):
             return None
@@ -124,14 +125,17 @@ class Edits:
         return DetectionRate(share(np.ones(len(rows), bool)), by_group)
 
     def posterior(self, clean: np.ndarray, photographs: np.ndarray) -> Posterior | None:
-        """Fit the posterior by ``clean`` scores (n,) of ``photographs`` (n,); None where there are too few of either,
-        or scores do not separate clean from edited images."""
+        """Fit the posterior on ``clean`` scores (n,) of ``photographs`` (n,) and on the scores of edits.
+
+        It is None if there are too few clean or edited photographs, or if scores do not separate clean from edited
+        images.
+        """
         rows = self.visible
         if not is_enough(len(clean)) or not self.has_enough:
             return None
         scores = np.concatenate([clean, rows["score"].to_numpy()])
-        # Edited views weigh the same whatever their group: of images without color, some groups have very few views,
-        # which groups of equal weight would let decide.
+        # All edited views have equal weight, whatever their group: some groups have very few views without color, which
+        # would dominate if all groups had equal weight.
         groups = np.repeat(["identity", "edit"], [len(clean), len(rows)])
         ids = np.concatenate([photographs, rows["base_id"].to_numpy()])
         posterior = fit_posterior(scores, groups, np.full(len(scores), ""), ids)
@@ -139,12 +143,12 @@ class Edits:
 
     @property
     def has_enough(self) -> bool:
-        """Whether enough edited photographs calibrate the posterior."""
+        """Whether there are enough edited photographs to calibrate the posterior."""
         return self.visible["base_id"].nunique() >= MIN_PHOTOGRAPHS
 
     @property
     def visible(self) -> pd.DataFrame:
-        """The edits that can be seen: of images without color, all but edits of the color."""
+        """Rows of the edits that can be seen: all except edits of the color of images without color."""
         return self.rows[~(self.rows["no_color"] & (self.rows["group"] == "color"))]
 
 
@@ -153,10 +157,10 @@ class ReferenceSet:
     """Clean photographs that images of one kind are compared with.
 
     Attributes:
-        clean: (n,) their scores.
-        posterior: None for the reason in `unavailable`.
-        edits: by which the posterior was fitted, together with clean photographs.
-        detection_rate: at `LEVEL`; None if it was not measured.
+        clean: (n,) scores of the photographs.
+        posterior: conversion of scores into probabilities; None for the reason in `unavailable`.
+        edits: edited photographs on which the posterior was fitted, together with clean ones.
+        detection_rate: detection rate at `LEVEL`; None if it was not measured.
     """
 
     clean: np.ndarray
@@ -166,31 +170,35 @@ class ReferenceSet:
 
     @property
     def unavailable(self) -> Unavailable | None:
-        """Why there is no posterior; None if there is one."""
+        """Reason why there is no posterior; None if there is one."""
         if self.posterior is not None:
             return None
         enough = is_enough(len(self.clean)) and self.edits.has_enough
         return Unavailable.NOT_SEPARATED if enough else Unavailable.TOO_FEW
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
-        """Return (N,) p-values; NaN where too few photographs calibrate."""
+        """Return the p-values (N,) of ``scores`` (N,); NaN if there are too few clean photographs."""
         if not is_enough(len(self.clean)):
             return np.full(len(scores), np.nan)
         return np.where(np.isnan(scores), np.nan, p_values(scores, self.clean))
 
     def with_clean(self, clean: np.ndarray) -> ReferenceSet:
-        """Return this set with other clean photographs, by which p-values and the posterior move together."""
+        """Return this set with other clean photographs, for p-values and for the posterior.
+
+        Args:
+            clean: (n,) scores of the photographs.
+        """
         photographs = np.array([f"clean-{i}" for i in range(len(clean))])
         return replace(self, clean=clean, posterior=self.edits.posterior(clean, photographs), detection_rate=None)
 
 
 NO_SET = ReferenceSet(np.empty(0), None, Edits(pd.DataFrame()), None)
-"""Without photographs, for a kind of image that a run cannot compare."""
+"""Empty reference set, for a kind of image that a run cannot compare."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSets:
-    """The reference set of each kind of image; a kind that the run cannot compare has none."""
+    """Reference set of each kind of image; kinds that the run cannot compare have none."""
 
     sets: Mapping[str, ReferenceSet]
 
@@ -198,8 +206,9 @@ class ReferenceSets:
     def from_rows(cls, rows: pd.DataFrame | None) -> ReferenceSets:
         """Build the sets from a run's table of scored views (docs/run-format.md).
 
-        The large kind gets a set only if p-values from its photographs of role ``calibrate`` hold on those of role
-        ``report`` (`error_holds`). Without this set, large images are scored by their central square alone.
+        Large images get a set only if p-values computed from large photographs with the role ``calibrate`` hold for
+        large photographs with the role ``report`` (`error_holds`). Without this set, large images are scored by their
+        central square alone.
         """
         if rows is None:
             return cls({})
@@ -218,13 +227,13 @@ class ReferenceSets:
         return cls(sets)
 
     def kind_of(self, large: bool, no_color: bool) -> str:
-        """Return the kind of an image; a large one is compared as a whole until large photographs calibrate."""
+        """Return the kind of an image; large images are of kind ``view`` if there is no reference set of large ones."""
         if no_color:
             return GRAY
         return LARGE if large and LARGE in self.sets else VIEW
 
     def answer(self, prediction: Prediction, no_color: bool) -> Answer:
-        """Return the detector's answer for an image, compared with photographs of its kind."""
+        """Return the detector's answer for an image, which is compared with photographs of its kind."""
         kind = self.kind_of(prediction.kind == COMBINED, no_color)
         score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(reference_set.p_values(np.array([score]))[0])
@@ -233,10 +242,10 @@ class ReferenceSets:
         return Answer(prediction, score, reference_set.posterior, verdict, reference_set.unavailable)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return ``p``, ``n``, ``edited`` and ``answer`` of many images.
+        """Return ``p``, ``n``, ``edited`` and ``answer`` for many images, one row per row of ``rows``.
 
         Args:
-            rows: ``large``, ``no_color``, and the edit scores ``whole`` and ``joined``.
+            rows: ``large``, ``no_color``, and the edit scores ``whole`` (full image) and ``joined`` (with its tiles).
         """
         flags = zip(rows["large"], rows["no_color"], strict=True)
         kinds = np.array([self.kind_of(bool(large), bool(no_color)) for large, no_color in flags], dtype=object)
@@ -251,7 +260,11 @@ class ReferenceSets:
         return judged
 
     def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:
-        """Return the sets with scores of other clean images, by kind; kinds with too few of them are left out."""
+        """Return the sets with other clean images; kinds with too few clean images are left out.
+
+        Args:
+            clean: kind -> scores (n,) of clean images.
+        """
         return ReferenceSets({
             kind: self.sets[kind].with_clean(scores)
             for kind, scores in clean.items()
@@ -260,8 +273,11 @@ class ReferenceSets:
 
 
 def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool = False) -> ReferenceSet:
-    """Return the set of ``clean`` scored views. Views of role ``calibrate`` give p-values; all views, with the edits of
-    ``rows`` of the same kind, give the posterior."""
+    """Return the reference set of the scored views ``clean``.
+
+    P-values are computed from views with the role ``calibrate``. The posterior is fitted on all of these views and on
+    the edits in ``rows`` of the same kind.
+    """
     is_kind = (rows["size"] == size) & (rows["no_color"] == no_color) & (rows["transform"] != "identity")
     edits = Edits(rows[is_kind & (rows["role"] == "report")].dropna(subset="score"))
     clean = clean.dropna(subset="score")
@@ -269,6 +285,6 @@ def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool =
     posterior = edits.posterior(clean["score"].to_numpy(), clean["base_id"].to_numpy())
     if not is_enough(len(calibrating)):
         posterior = None
-    # Few edits leave an image without color, and in very different numbers by group: no rate follows from them.
+    # Only few edits result in images without color, and their number differs between groups, so no rate is computed.
     rate = None if no_color else edits.detection_rate(calibrating)
     return ReferenceSet(calibrating, posterior, edits, rate)

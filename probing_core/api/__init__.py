@@ -1,1 +1,1 @@
-"""The public functions, which combine corpora, models, runs and the detector."""
+"""Public functions, which combine corpora, models, runs and the detector."""

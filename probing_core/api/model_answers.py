@@ -1,7 +1,7 @@
-"""Tables of answers of models: for the test photographs of a run, and for outside images.
+"""Tables of the answers of models for the test photographs of a run, and for outside images.
 
-The first are by probes that were not trained on the photograph; the second are shipped
-(``python -m lab.evidence.answers``).
+For test photographs, answers come from probes that were not trained on the photograph. Answers for outside images are
+shipped (computed by ``python -m lab.evidence.answers``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from probing_core.run.live import read_fitted_posterior, read_posteriors
 from probing_core.transforms import resolve
 
 OUTSIDE = "answers.parquet"
-"""Answers of the reference run's models for outside images, in the shipped data."""
+"""File in the shipped data with the answers of the reference run's models for outside images."""
 
 
 def live_posterior(run: Run, model: str) -> Posterior:
@@ -29,7 +29,7 @@ def live_posterior(run: Run, model: str) -> Posterior:
 
 
 def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
-    """Return the edit scores (N,) behind the column ``altered`` of a table of predictions; NaN where there are none."""
+    """Return the edit scores (N,) from which the column ``altered`` (N,) was computed; NaN where ``altered`` is NaN."""
     fitted = read_fitted_posterior(run.store, model) or Posterior()
     p = altered.to_numpy(np.float64)
     return np.where(np.isnan(p), np.nan, scores_behind(p, fitted))
@@ -39,14 +39,14 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
     """Return the answers for test samples of ``run``, by probes that were not trained on their photographs.
 
     Columns: ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (the probability that the image was
-    edited), ``named`` (the most probable group if it was edited). Models without such answers are left out.
+    edited) and ``named`` (the most probable group given an edit). Models without such answers are left out.
     """
     parts = []
     for model in models:
         rows = run.predictions(model, "fine", ("base_id", "group", "transform"))
         if "altered" not in rows:
             continue
-        rows = rows[rows["altered"].notna()]  # the others are not part of the task
+        rows = rows[rows["altered"].notna()]  # samples without a probability are not part of the task
         named = rows["named"].astype(str)
         groups = {name: resolve(name).group for name in named.unique()}
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
@@ -59,8 +59,10 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def outside(run: Run) -> pd.DataFrame:
-    """Return the answers for outside images, as `held_out`, with ``source``; no rows unless ``run`` is the reference
-    run."""
+    """Return the answers for outside images; empty unless ``run`` is the reference run.
+
+    Columns are those of `held_out`, and ``source``.
+    """
     path = data_dir() / OUTSIDE
     is_reference = run.path.resolve() == reference_run().resolve()
     return pd.read_parquet(path) if is_reference and path.exists() else pd.DataFrame()

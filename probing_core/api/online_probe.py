@@ -1,4 +1,4 @@
-"""Scores of an encoder during its training, measured within seconds between two steps."""
+"""Scores of an encoder during its training, measured in seconds between two steps."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LEARN_PHOTOGRAPHS = 60
-"""Default number of photographs that probes learn from, so that a call embeds 3,700 views."""
+"""Default number of photographs for training probes; with it, a call embeds 3,700 views."""
 
 HELD_OUT_PHOTOGRAPHS = 40
-"""Default number of held-out photographs, for which the 95% CI of the fine task is about 5 percentage points wide."""
+"""Default number of held-out photographs; with it, the 95% CI of the fine task is about 5 percentage points wide."""
 
 EMBED_BATCH = 64
 
@@ -46,8 +46,9 @@ class OnlineScores:
     """Scores of an encoder at one step of its training.
 
     Attributes:
+        step: training step.
         scores: one row per score, as in `OnlineProbe.history`.
-        seconds: duration of the measurement.
+        seconds: duration of the measurement in seconds.
     """
 
     step: int
@@ -56,9 +57,9 @@ class OnlineScores:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Values by name, for loggers: ``probe/fine``, ``probe/group/blur``, ``probe/content``, ``probe/clean-shift``.
+        """Name -> value, for loggers: ``probe/fine``, ``probe/group/blur``, ``probe/content``, ``probe/clean-shift``.
 
-        Accuracies are between 0 and 1, the shift is in units of the mean distance between photographs.
+        Accuracies are between 0 and 1; the shift is in units of the mean distance between photographs.
         """
         names = "probe/" + self.scores["name"].str.replace(":", "/")
         return dict(zip(names, self.scores["value"].astype(float), strict=True))
@@ -84,29 +85,31 @@ class OnlineScores:
 
 
 class OnlineProbe:
-    """Measures what the embeddings of an encoder encode besides content during its training.
+    """Measurement, during training, of what the embeddings of an encoder encode besides content.
 
-    The views (photographs under every transformation) are computed once. `measure` embeds them, fits a linear
-    discriminant analysis in closed form on some photographs and scores it on the others. Scores are comparable between
-    steps and between trainings, but not with scores of a run, whose probes are trained on more photographs.
+    The views (photographs under every transformation) are computed once. `measure` embeds the views, fits a linear
+    discriminant analysis in closed form on some of the photographs and scores it on the others. Scores are comparable
+    between steps and between training runs, but not with scores of a probing run, whose probes are trained on more
+    photographs.
 
     >>> probe = probing_core.OnlineProbe()  # doctest: +SKIP
     >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
         images: as in `probing_core.score`; by default the included photographs. Only the splits ``train`` and ``val``
-            are read; photographs without splits are split.
+            are used; if the photographs have no splits, they are split here.
         labels: as in `probing_core.score`.
-        learn: number of training photographs, under every transformation.
-        held_out: number of photographs to score, under every transformation. The content score also uses clean views
-            of all other photographs.
+        learn: number of photographs for training probes, each under every transformation.
+        held_out: number of photographs for scoring, each under every transformation. The content score also uses clean
+            views of all other photographs.
         view: side of the views in pixels.
         transforms: names of transformations or sets, as in ``--transforms``.
         seed: random seed.
-        progress: receives the progress of computing the views; by default it is shown in terminals and notebooks.
+        progress: object that receives the progress of computing the views; by default, it is displayed in terminals and
+            notebooks.
 
     Attributes:
-        views: the views that are embedded, with their labels.
+        views: views to embed, with their labels.
         history: one row per step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
             ``clean-shift``), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over ``photographs``, and
             ``chance``.
@@ -131,8 +134,8 @@ class OnlineProbe:
         bank = tuple(resolve(name) for name in names)
         if len(bank) < 2 or any(transform.far for transform in bank):
             raise BadConfig(
-                f"At least one transformation in addition to identity is needed, and no unseen style, which no probe "
-                f"learns from; got {', '.join(t.name for t in bank)}."
+                f"At least one transformation in addition to identity is required, and no unseen style, because "
+                f"probes are not trained on those; got {', '.join(t.name for t in bank)}."
             )
         require_view(view)
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
@@ -143,7 +146,7 @@ class OnlineProbe:
                 corpus_of(images, labels, None, seed),
                 learn,
                 held_out,
-                lambda completed, total: bar.update("views", completed, total, "Making the views"),
+                lambda completed, total: bar.update("views", completed, total, "Computing the views"),
             )
         finally:
             bar.close()
@@ -157,21 +160,22 @@ class OnlineProbe:
         preprocessing: Preprocessing | None = None,
         module: torch.nn.Module | None = None,
     ) -> OnlineScores:
-        """Measure ``encode`` at ``step``, and add the scores to `history`, replacing earlier ones of this step.
+        """Measure ``encode`` at ``step`` and add the scores to `history`, replacing any earlier scores of this step.
 
-        The training is not disturbed (see `undisturbed`).
+        Training is not affected (see `undisturbed`).
 
         Args:
-            encode: a function: list of N arrays (view, view, 3) ``uint8`` -> (N, D), an array or a tensor on any
-                device. Or a `torch.nn.Module`, or a method of one: tensor (N, 3, H, W) ``float32`` on the device of the
-                module -> tensor (N, D); its input is the views in [0, 1], or after ``preprocessing``.
-            step: step of the training, 0 or more.
-            preprocessing: for a module: size, mean, standard deviation.
-            module: the module that a function ``encode`` calls, so that its mode can be restored.
+            encode: a function that maps a list of N arrays (view, view, 3) ``uint8`` to (N, D), an array or a tensor on
+                any device; or a `torch.nn.Module` or a method of one, which maps a tensor (N, 3, H, W) ``float32`` on
+                the device of the module to a tensor (N, D). The input of a module is the views scaled to [0, 1], or
+                after ``preprocessing``.
+            step: training step, 0 or more.
+            preprocessing: size, mean and standard deviation for the input of a module.
+            module: the module that a function ``encode`` calls. It is in eval mode during the call.
 
         Raises:
             BadArray: the embeddings do not have the shape (N, D), or are not finite.
-            BadConfig: ``encode`` cannot be called, or ``preprocessing`` was given with a function, which has its own.
+            BadConfig: ``encode`` is not callable, or ``preprocessing`` was given for a function.
         """
         started = time.perf_counter()
         if not callable(encode):
@@ -190,23 +194,29 @@ class OnlineProbe:
         return OnlineScores(int(step), rows, time.perf_counter() - started)
 
     def plot(self, dark: bool = False) -> Figure:
-        """Draw the `history` by step: fine and content accuracy, and the recall of each group.
+        """Draw the `history` by step: fine and content accuracy, recall of each group, and shift of clean images.
+
+        Args:
+            dark: whether to use the dark theme.
 
         Raises:
-            BadConfig: nothing was measured yet.
+            BadConfig: nothing has been measured yet.
         """
         from plotly.graph_objects import Figure
 
         if self.history.empty:
-            raise BadConfig("There are no scores yet.", hint="Call `measure(encode, step)` first.")
+            raise BadConfig("Nothing has been measured yet.", hint="Call `measure(encode, step)` first.")
         return Figure(training_chart(self.history, Theme(dark)))
 
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Run code without side effects on a training: ``modules`` are in ``eval`` mode and no gradient is recorded. The
-    mode of every submodule and the random states of Python, NumPy and PyTorch (processor and CUDA) are restored."""
-    python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to put it back
+    """Run code without side effects on training.
+
+    In the context, ``modules`` are in eval mode and no gradient is recorded. On exit, the mode of every submodule and
+    the random states of Python, NumPy and PyTorch (CPU and CUDA) are restored.
+    """
+    python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to be restored
     torch = sys.modules.get("torch")
     modes = [(part, part.training) for module in modules for part in module.modules()]
     try:
@@ -214,8 +224,7 @@ def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
             yield
             return
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-        # Not inference mode: a tensor that a module keeps for later, such as a table of positions, would be unusable in
-        # training.
+        # Not inference mode: a tensor cached by a module, such as a table of positions, would be unusable in training.
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             for module in modules:
                 module.eval()

@@ -1,4 +1,4 @@
-"""Comparison of the embeddings of the golden images by two pipelines."""
+"""Comparison of two pipelines by their embeddings of the golden images."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import Transform, bank, generator
 
 TOLERANCE = 0.01
-"""Maximum shift of embeddings that agree."""
+"""Maximum shift at which embeddings are considered to agree."""
 
 FAINT_GROUPS = ("color", "tone", "blur", "noise", "codec")
-"""Groups of transformations that a pipeline may apply weakly by accident."""
+"""Groups of transformations that a pipeline may unintentionally apply at a weak strength."""
 
 LIST = "pictures.csv"
-"""File in the folder of the golden images that lists them; vectors are returned in its order."""
+"""File that lists the golden images in their folder; embeddings are expected in its order."""
 
 VECTORS = ".npy"
 
@@ -50,12 +50,13 @@ class Parity:
 
     Attributes:
         a, b: names of the two pipelines.
-        pictures: one row per golden image: ``picture``, ``kind``, ``shift`` (distance of its two embeddings in units
-            of the mean distance between two photographs; infinite if one is not finite), ``cosine``, ``as_far_as``
-            (the weakest transformation with at least this shift; empty if there is none).
-        scale: ``alteration``, a transformation of the groups `FAINT_GROUPS` at its weakest strength, and ``shift``, its
-            mean shift of photographs, smallest first; empty if neither pipeline can be called.
-        tolerance: maximum shift of pipelines that agree.
+        pictures: one row per golden image: ``picture``, ``kind``, ``shift`` (distance between its two embeddings in
+            units of the mean distance between two photographs; infinite if an embedding is not finite), ``cosine``
+            (similarity of the two embeddings), ``as_far_as`` (the transformation in ``scale`` with the smallest shift
+            that is at least as large; empty if there is none).
+        scale: ``alteration``, a transformation from `FAINT_GROUPS` at its weakest strength, and ``shift``, the mean
+            shift of photographs under it, smallest first; empty if neither pipeline can be called.
+        tolerance: maximum shift at which the pipelines agree.
         notes: remarks, one sentence each.
     """
 
@@ -68,12 +69,12 @@ class Parity:
 
     @property
     def alike(self) -> bool:
-        """True if no image is shifted by more than the tolerance."""
+        """Whether no image is shifted by more than the tolerance."""
         return self.largest <= self.tolerance
 
     @property
     def largest(self) -> float:
-        """The largest shift of an image."""
+        """The largest shift of any image."""
         return float(self.pictures["shift"].max())
 
     @property
@@ -83,7 +84,7 @@ class Parity:
 
     @property
     def as_far_as(self) -> str:
-        """The weakest transformation that shifts photographs as far; empty if there is none."""
+        """The transformation in `scale` with the smallest shift not below `shift`; empty if there is none."""
         return _as_far_as(self.shift, self.scale)
 
     def __str__(self) -> str:
@@ -124,25 +125,27 @@ def parity(
     precision: str = "float32",
     progress: Progress = SILENT,
 ) -> Parity:
-    """Compare the embeddings of the golden images by two pipelines.
+    """Compare two pipelines by their embeddings of the golden images.
 
-    A shift is the distance between two embeddings of one image, in units of the mean distance between two photographs.
+    A shift is the distance between the two embeddings of one image, in units of the mean distance between two
+    photographs.
 
     >>> probing_core.parity("baseline/dhash", "baseline/dhash").largest
     0.0
 
     Args:
         a: a model name, or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
-            file has none; a function: images (H, W, 3) ``uint8`` -> (N, D), or, if its parameter is called ``paths``,
-            file paths -> (N, D); or embeddings (N, D) of the images that `write_golden` wrote, in the order of its
-            list, as an array or an ``.npy`` file.
-        b: the second pipeline, like ``a``.
-        tolerance: maximum shift of pipelines that agree.
-        device: device of named models, as in `load_embedder`.
-        precision: precision of named models, as in `load_embedder`.
+            file has none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its parameter is called
+            ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`, in the
+            order of its list, as an array or an ``.npy`` file.
+        b: the second pipeline, in any of these forms.
+        tolerance: maximum shift at which the pipelines agree.
+        device: device for named models, as in `load_embedder`.
+        precision: precision for named models, as in `load_embedder`.
+        progress: object that receives the progress.
 
     Raises:
-        ProbingError: a pipeline cannot be used, or their embeddings differ in length.
+        ProbingError: a pipeline cannot be used, or the embeddings of the two pipelines differ in dimension.
     """
     if not 0 <= tolerance < np.inf:
         raise BadConfig(f"A tolerance is a shift, 0 or more; got {tolerance}.")
@@ -158,21 +161,21 @@ def parity(
     if first.vectors.shape != second.vectors.shape:
         raise BadArray(
             f"'{first.name}' gives {first.vectors.shape[1]} numbers per image and '{second.name}' "
-            f"{second.vectors.shape[1]}: embeddings of different models or layers, which no distance compares."
+            f"{second.vectors.shape[1]}: embeddings of different models or layers, which cannot be compared."
         )
     kinds = np.array([picture.kind for picture in pictures])
-    # Unit and scale come from a pipeline that distinguishes photographs and, if possible, can be called.
+    # Unit and scale are computed with a pipeline that distinguishes photographs and, if possible, can be called.
     reference = min(sides, key=lambda side: (not _distances(side.vectors, kinds).any(), side.embed is None))
     gaps = _distances(reference.vectors, kinds)
     if not gaps.any():
         raise BadArray(
-            "The unit of a shift is the distance between two photographs, and neither pipeline gives two that differ; "
-            "check that their embeddings are finite and belong to the golden images."
+            "The unit of a shift is the distance between two photographs, but neither pipeline distinguishes any "
+            "photographs; check that the embeddings are finite and belong to the golden images."
         )
-    progress.update("parity", 2, 3, "Altering photographs")
+    progress.update("parity", 2, 3, "Transforming photographs")
     photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
     scale = _scale(reference.embed, photographs, float(gaps.mean()))
-    progress.update("parity", 3, 3, "Altering photographs")
+    progress.update("parity", 3, 3, "Transforming photographs")
     shift = _shifts(first.vectors, second.vectors, float(gaps.mean()))
     with np.errstate(invalid="ignore"):
         cosine = (to_length_1(first.vectors) * to_length_1(second.vectors)).sum(1)
@@ -189,7 +192,7 @@ def parity(
 
 
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return the distances between all pairs of photographs with finite embeddings that are not all zeros."""
+    """Return the distances (P,) between all P pairs of photographs whose embeddings are finite and not all zeros."""
     usable = np.isfinite(vectors).all(1) & vectors.any(1)
     selected = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
     return np.linalg.norm(selected[:, None] - selected[None], axis=-1)[np.triu_indices(len(selected), 1)]
@@ -223,12 +226,12 @@ def _as_far_as(shift: float, scale: pd.DataFrame) -> str:
 
 
 Embed = Callable[[Sequence[Image]], np.ndarray]
-"""Decoded images -> (N, D)."""
+"""Decoded images -> embeddings (N, D)."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two pipelines: its embeddings (N, D) of the golden images, and how to call it, if possible."""
+    """One of the two pipelines: its embeddings (N, D) of the golden images, and a function that calls it, if any."""
 
     name: str
     vectors: np.ndarray
@@ -269,7 +272,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
     original = _opened(other, None, load, notes)
     preprocessing = getattr(original, "known_preprocessing", None) or onnx.read_preprocessing(path)
     notes.append(
-        f"{path.name} is preprocessed as {getattr(original, 'name', other)}, since no preprocessing is next to it."
+        f"{path.name} is preprocessed like {getattr(original, 'name', other)}, because its preprocessing is unknown."
     )
     return onnx.OnnxEmbedder(text, path, preprocessing)
 
@@ -277,7 +280,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
 def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Sequence[Image]) -> _Side:
     if isinstance(opened, LoadedEmbedder):
         if not opened.embeds_pictures:
-            raise BadConfig(f"'{name}' contains embeddings of samples of a run. Pass embeddings of the golden images.")
+            raise BadConfig(f"'{name}' contains embeddings of samples. Pass embeddings of the golden images.")
         return _Side(opened.name, _checked(opened.embed(images), opened.name, len(pictures)), opened.embed)
     if not callable(opened):
         return _Side(name, _checked(opened, name, len(pictures)))
@@ -300,15 +303,15 @@ def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
     matrix = np.asarray(vectors)
     if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
-            f"'{name}' was to give one row of numbers for each of {pictures} golden images, (N, D); got "
-            f"{matrix.dtype} of the shape {matrix.shape}."
+            f"'{name}' must give one row of numbers for each of {pictures} golden images, (N, D); got "
+            f"{matrix.dtype} with the shape {matrix.shape}."
         )
     with np.errstate(over="ignore"):
         return matrix.astype(np.float32)
 
 
 def read_vectors(path: Path) -> np.ndarray:
-    """Return the vectors (N, D) in the file ``path``.
+    """Return the embeddings (N, D) in the file ``path``.
 
     Raises:
         ModelUnavailable: the file cannot be read.
@@ -316,9 +319,9 @@ def read_vectors(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ModelUnavailable(
             f"The file of embeddings '{path}' does not exist.",
-            hint="Run `probing parity --write DIR` to write the images to embed.",
+            hint="Run `probing parity --write DIR` to write the images that are to be embedded.",
         )
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"'{path}' could not be read as vectors: {one_line(error)[:300]}.") from error
+        raise ModelUnavailable(f"'{path}' could not be read as embeddings: {one_line(error)[:300]}.") from error

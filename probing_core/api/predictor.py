@@ -1,4 +1,4 @@
-"""Answers of models for images, by the deployment probes of a run."""
+"""Answers for images, from the deployment probes and the detector of a run."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from probing_core.transforms.transformation import Image
 
 
 class Predictor:
-    """Predicts whether images were edited, with the models of one run.
+    """Predictor of whether images were edited, with the models of one run.
 
-    A model is loaded when it is first used. Threads may share a predictor.
+    Each model is loaded when it is first used. Threads may share a predictor.
 
     >>> predictor = probing_core.Predictor()
     >>> rows = predictor.predict([np.zeros((128, 128, 3), np.uint8)], models=["baseline/handcrafted"])
@@ -68,12 +68,12 @@ class Predictor:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models that can predict."""
+        """Names of the models that can predict for new images."""
         return tuple(self._entries)
 
     @property
     def has_detector(self) -> bool:
-        """Return whether the run has a detector of edits; it answers as `DETECTOR`, before all models."""
+        """Whether the run has a detector of edits, which answers under the name `DETECTOR`, before all models."""
         return self.store.has(DETECTOR_FILE)
 
     def predict(
@@ -86,15 +86,15 @@ class Predictor:
     ) -> list[dict[str, Any]]:
         """Return one row for each image and model, as in ``probing predict --json``.
 
-        A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``:
-        this square and tiles), ``edited`` (the probability that it was; None for a reason in
+        A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``: this square
+        and tiles), ``edited`` (the probability that the image was edited; None for a reason in
         `probing_core.answers.answer.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
-        unedited, no edit detected) and ``classes``: a list of ``class``, ``group`` and ``probability`` given that the
-        image was edited, most probable first, which sum to 1. The detector's row also has ``verdict``, the fields of
-        `Evidence`.
+        unedited, no edit detected) and ``classes``, a list of ``class``, ``group`` and ``probability`` given that the
+        image was edited, most probable first. These probabilities sum to 1. Rows of the detector also have
+        ``verdict``, with the fields of `Evidence`.
 
         Args:
-            images: images of any sizes, (H, W, 3) ``uint8``, or (H, W) for grayscale images.
+            images: images of any size, (H, W, 3) ``uint8``, or (H, W) ``uint8`` for grayscale images.
             models: model names; by default the detector and all models of the run.
             names: image names; by default their positions.
             prior: assumed fraction of edited images.
@@ -110,16 +110,16 @@ class Predictor:
         return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
 
     def cut(self, images: Sequence[Image]) -> list[Crops]:
-        """Return the crops of each image: the full image as a view of the run, and the tiles of a large image."""
+        """Return the crops of each image: its resized central square, and tiles if the image is large."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of ``model``, or of the detector, for each image; all crops are embedded together.
+        """Return one answer of ``model``, or of the detector, for each image; all crops are processed together.
 
-        Crops become probabilities of classes: by the detector, or by the embeddings of a model and its probe
-        ``deployment``. `predictions_of` joins the probabilities of the crops of an image. From these, an `Answer`
-        computes the probability that the image was edited, under the calibration of the model, or of the clean
-        photographs that the detector compares the image with (`ReferenceSets.answer`).
+        Class probabilities of the crops are predicted by the detector, or by the probe ``deployment`` from the
+        embeddings of a model. `predictions_of` combines the probabilities of the crops of an image. From the result, an
+        `Answer` computes the probability that the image was edited, with the calibration of the model, or with the
+        clean photographs that the detector compares the image with (`ReferenceSets.answer`).
 
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
@@ -144,18 +144,18 @@ class Predictor:
         """
         if not self.has_detector:
             raise BadRun(
-                f"The run '{self.store.root}' has no detector of edits. A run with calibration photographs has one.",
+                f"The run '{self.store.root}' has no detector of edits. A run needs calibration photographs.",
                 hint="Run `probing run` with --calibrate-on CORPUS.",
             )
         return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
 
     @cached_property
     def reference_sets(self) -> ReferenceSets:
-        """Return the clean photographs that the detector compares images with."""
+        """Return the reference sets of clean photographs that the detector compares images with."""
         return read_reference_sets(self.store)
 
     def prepare(self, model: str) -> None:
-        """Load what the first answer of ``model`` needs."""
+        """Load everything that the first answer of ``model`` requires."""
         if model == DETECTOR:
             _ = self.detector, self.reference_sets
             prepare(self.recipe.view, self.recipe.view)
@@ -184,7 +184,7 @@ def predict(
 ) -> pd.DataFrame:
     """Predict whether images were edited, with the models of a run.
 
-    The models of the last run stay in memory for the next call.
+    The models of the last run remain in memory for the next call.
 
     >>> rows = probing_core.predict(np.zeros((128, 128, 3), np.uint8), models="baseline/handcrafted")
     >>> rows["answer"].tolist()

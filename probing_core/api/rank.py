@@ -1,4 +1,4 @@
-"""The place of a model among the models of a run, which is not changed."""
+"""Rank of a model among the models of a run, which is not changed."""
 
 from __future__ import annotations
 
@@ -50,18 +50,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXPLAINED = (
-    "Difference: accuracy of this model minus the other model, in percentage points, over the same photographs. "
+    "Difference: accuracy of this model minus that of the other model, in percentage points, on the same photographs. "
     "p: paired sign-flip test, adjusted for all comparisons."
 )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(TitledTable):
-    """The place of a model among the models of a run; it has a readable `repr`.
+    """Rank of a model among the models of a run, with a readable `repr`.
 
     Attributes:
-        board: the table of `place_among`.
-        best_other: the best other model that has a place.
+        model: name of the model.
+        board: the table returned by `place_among`.
+        best_other: the best of the other models that have a rank.
         groups: ``group``, ``recall``, ``recall_other`` (of the best other model) and their ``difference``.
         ranked: number of the user's models ranked on these test photographs so far.
         path: directory of the new run.
@@ -144,36 +145,36 @@ def rank(
 ) -> list[QuickRanking] | list[Ranking]:
     """Rank a model among the models of a run, which is not changed.
 
-    By default, the quick protocol is used: some of the photographs, in one repetition. A second call resumes, or
-    computes nothing.
+    By default, the quick protocol is used: a subset of the photographs, in one repetition. A second call resumes an
+    interrupted one, or returns the cached result.
 
     >>> probing_core.rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
 
     Args:
-        model: a model name, as in ``probing run --models`` (a pattern names several checkpoints); or a function or
+        model: a model name, as in ``probing run --models`` (a pattern matches several checkpoints); or a function or
             module, as in `score`.
-        base: the run; by default the reference run.
+        base: run with the models to compare with; by default the reference run.
         full: whether to embed all samples of the run, in a new run.
-        name: name of a function or module.
-        corpus: location of the photographs of the base, if they have moved.
-        out: folder for the new run of ``full``; by default ``rank-MODEL`` next to your runs.
+        name: name of a function or module in the results.
+        corpus: location of the photographs of ``base``, if they have moved.
+        out: folder for the new run if ``full``; by default ``rank-MODEL`` in the folder of your runs.
         device: as in `load_embedder`.
-        precision: as in `load_embedder`, for ``full``.
-        progress: receives the progress; by default it is shown in the terminal.
+        precision: as in `load_embedder`; only used if ``full``.
+        progress: object that receives the progress; by default, it is displayed in the terminal.
 
     Returns:
-        One ranking for each model, and with ``full`` for each layer if the model name ends in ``@layer=all``.
+        One ranking for each model, or for each of its layers if the model name ends in ``@layer=all``.
 
     Raises:
-        ProbingError: the model, the base or its photographs cannot be used.
+        ProbingError: the model, the run ``base`` or its photographs cannot be used.
     """
     opened = open_run(base)
     if not full:
         if out is not None:
-            raise BadConfig("The quick protocol makes no run. Use out together with full.")
+            raise BadConfig("The quick protocol does not create a run. Use out only together with full.")
         return _ranked_quickly(model, opened, name, corpus, device, progress)
     if not isinstance(model, str):
-        raise BadConfig("A function is ranked by the quick protocol only. Register it as a model to make a full run.")
+        raise BadConfig("A function can only be ranked with the quick protocol. Register it as a model for a full run.")
     return _ranked_fully(model, opened, corpus, out, device, precision, progress)
 
 
@@ -194,11 +195,11 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
     """Return the samples of a run that the quick protocol uses.
 
     Raises:
-        BadRun: the run has no results by the quick protocol, or its photographs are missing or have changed.
+        BadRun: the run has no results of the quick protocol, or its photographs are missing or have changed.
     """
     if base.table(QUICK).empty:
         raise BadRun(
-            f"The run '{base.path}' has no results by the quick protocol. A model can only be ranked on all samples.",
+            f"The run '{base.path}' has no results of the quick protocol. A model can only be ranked on all samples.",
             hint="Use --full, or full=True in Python.",
         )
     photographs = _require_photographs(base, corpus)
@@ -219,13 +220,13 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
 
 
 QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, embed.embeddings, evaluate.quick_rows)
-"""Assets of the quick protocol for one model."""
+"""Assets that the quick protocol computes for one model."""
 
 
 def _quick_rankings(
     base: Run, scored: Samples, model: str, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
-    """Return the ranking of a model, or of each of its layers if all were requested."""
+    """Return one ranking for a model, or for each of its layers if all were requested."""
     recipes = recipes_of(model, device)
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
     bar = in_one_line(None) if progress is None else progress
@@ -250,16 +251,16 @@ def _ranked_fully(
 ) -> list[Ranking]:
     names = tuple(parse(name).full for name in expand((model,)))
     if set(opened.scores["model"]) <= set(names):
-        raise BadRun(f"The run '{opened.path}' has no other model with scores to rank '{model}' against.")
+        raise BadRun(f"The run '{opened.path}' has no other models with scores to compare '{model}' with.")
     out = out or paths.runs_dir() / f"rank-{slug(parse(model).full)}"
     progress = terminal(out) if progress is None else progress
     options = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
-        _require_photographs(opened, corpus)  # its message is the best if they are not here
+        _require_photographs(opened, corpus)  # checked first for its error message, which is the most helpful one
         for name in names:
-            find_spec(name)  # the estimate needs no weights, but the run does
+            find_spec(name)  # the estimate does not need the weights, but the run does
         expected = estimate(options, out, progress=progress)
-        progress.note(f"{expected}\nIf you stop it, the same command continues from what is complete.")
+        progress.note(f"{expected}\nIf you stop it, the same command continues where it stopped.")
     with final_report(progress):
         run(out, options, progress=progress)
     completed = Run.open(out)
@@ -273,21 +274,21 @@ def _ranked_fully(
 
 
 def _require_photographs(base: Run, name: str | None) -> Corpus:
-    """Return the photographs of a run, from the corpus ``name`` if they have moved.
+    """Return the photographs of a run, from the corpus ``name`` if it is given.
 
     Raises:
-        BadRun: they are missing or have changed.
+        BadRun: the photographs are missing or have changed.
     """
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
             f"The photographs of the run '{base.path}', {base.recipe.corpus}, are not included. Use one of your own "
-            f"runs, or name their location.",
+            f"runs, or specify the location of the photographs.",
             hint="Pass a run as --base, or the photographs as --corpus.",
         )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
     if corpus.fingerprint != base.recipe.fingerprint:
         raise BadRun(
-            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Name its original corpus.",
+            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Specify its original corpus.",
             hint="Pass the original corpus as --corpus.",
         )
     return corpus

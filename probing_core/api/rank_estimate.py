@@ -1,4 +1,4 @@
-"""How long the quick protocol takes for a model here, before anything is downloaded."""
+"""Estimate of the duration of the quick protocol for a model on this machine, before weights are downloaded."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from probing_core.run.estimate import PENALTY_GRID_COST, fits_s
 Result = TypeVar("Result")
 
 MEASURED_SAMPLES = 64
-"""Number of samples that are made and embedded to measure."""
+"""Number of samples that are computed and embedded to measure their duration."""
 
 
 @dataclass(frozen=True)
 class QuickEstimate:
-    """The time that the quick protocol takes for a model here; it has a readable `repr`.
+    """Estimated duration of the quick protocol for a model on this machine, with a readable `repr`.
 
     Attributes:
         model: name of the model.
-        seconds: that the samples and the probe take.
+        seconds: time in seconds to compute and embed the samples and to train the probe.
         samples: number of samples.
-        download: size of the weights, if they are not available locally. The time was then measured with random ones.
-        disk_mb: size of the embeddings.
+        download: size of the weights if they are not available locally; the time was then measured with random weights.
+        disk_mb: size of the embeddings in megabytes.
     """
 
     model: str
@@ -71,7 +71,7 @@ def estimate_rank(
         device: as in `rank`.
 
     Raises:
-        ProbingError: as in `rank`, or the model cannot be measured before its files are downloaded.
+        ProbingError: as in `rank`, or if the duration cannot be measured before the model's files are downloaded.
     """
     name = parse(model).full if isinstance(model, str) else MY_ENCODER
     scored = quick_samples(open_run(base), corpus)

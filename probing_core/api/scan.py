@@ -1,8 +1,8 @@
 """Scan of a folder for edited images: streaming, resumable, on all cores.
 
-One thread per core scores files that are decoded in separate processes; memory contains one image per core.
-Measurements are saved in chunks (`scan_files`): a killed scan is resumed, and a changed file affects one chunk. Answers
-follow from the measurements and the calibration, and are written at the end.
+One thread per core scores files that are decoded in separate processes, so memory contains one image per core.
+Measurements are saved in chunks (`scan_files`), so a scan can be resumed after an interruption, and a changed file only
+affects one chunk. Answers are computed from the measurements and the calibration, and written at the end.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import digest
 
 REVISION = 4
-"""Version of the measurements, in the key of each chunk. Raise it when they change."""
+"""Version of the measurements, part of the key of each chunk. Increment it when measurements change."""
 
 MIN_FOR_Q = 500
-"""Minimum number of clean images for q: with fewer, the smallest p is too large for a folder with few edited images."""
+"""Minimum number of clean images for q; with fewer, the smallest p is too large if a folder has few edited images."""
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
@@ -55,9 +55,9 @@ class Scan:
     """Result of a scan.
 
     Attributes:
-        counts: answer -> number of files; ``unreadable`` for files that are not images.
+        counts: answer -> number of files; ``unreadable`` counts files that are not images or are corrupted.
         errors: one sentence for each file that cannot be read.
-        promise: a sentence on the guarantee of the error rates.
+        promise: a sentence on whether error rates are guaranteed.
     """
 
     counts: dict[str, int]
@@ -74,18 +74,23 @@ def scan(
     progress: Progress = SILENT,
     threads: int | None = None,
 ) -> Scan:
-    """Write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``; a second call resumes.
+    """Scan a folder: write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``.
+
+    A second call resumes an interrupted scan.
 
     Args:
-        run: run with the detector.
-        clean: a folder of unedited images from the same source as the images of ``folder``, which calibrate p, q and
-            the probability instead of the photographs of the run.
-        level: images with a p up to this level are counted as flagged.
+        folder: folder with the images to scan.
+        out: folder for the results.
+        run: directory of the run with the detector.
+        clean: folder with unedited images from the same source as the images in ``folder``. They replace the
+            photographs of the run for calibrating p, q and the probability.
+        level: images with p of at most this level are counted as flagged.
+        progress: object that receives the progress.
         threads: number of files that are processed in parallel; by default the number of cores.
 
     Raises:
         BadRun: the run has no detector.
-        BadConfig: a folder cannot be used, or clean images are too few for the level.
+        BadConfig: a folder cannot be used, or there are too few clean images for the level.
     """
     if not 0 < level < 1:
         raise BadConfig(f"The level is a fraction between 0 and 1, such as 0.05; got {level}.")
@@ -97,7 +102,7 @@ def scan(
     chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
-    # Processes even for few files: a crash must not end the scan.
+    # Use processes even for few files, because a crash must not end the scan.
     with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
         measured = partial(
             measure,
@@ -132,10 +137,15 @@ def _fill(
 
 
 def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float) -> ReferenceSets:
-    """Return ``sets`` with measured clean images instead of the photographs of the run, for p and the posterior.
+    """Return ``sets`` with the photographs of the run replaced by clean images, for p and the posterior.
+
+    Args:
+        sets: reference sets of the run.
+        chunks: measurements of the clean images (`scan_files.measure`).
+        level: false-positive rate to calibrate for.
 
     Raises:
-        BadConfig: there are too few for ``level``.
+        BadConfig: there are too few clean images for ``level``.
     """
     rows = pd.concat(list(chunks), ignore_index=True)
     rows = rows[rows["error"] == ""]
@@ -158,12 +168,13 @@ def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
     if not trusting:
         enough = f"{MIN_BEYOND / level:.0f} or more"
         return (
-            f"Compared with clean photographs of the run{_numbers(sets)}. Yours may come from another source, so no "
-            f"error rate is guaranteed. For a guarantee, add a folder of {enough} clean images of the same source."
+            f"Compared with clean photographs of the run{_numbers(sets)}. Your images may come from a different "
+            f"source, so no error rate is guaranteed. For a guarantee, add a folder with {enough} clean images from "
+            f"your source."
         )
     n = _clean_count(sets)
-    hint = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, give {MIN_FOR_Q} or more."
-    rate = f"about {in_percent(level)} of unedited images of the same source have a p up to {level:g}"
+    hint = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, provide at least {MIN_FOR_Q} images."
+    rate = f"about {in_percent(level)} of unedited images from the same source have p of at most {level:g}"
     return f"Calibrated on {n:,} images that you trust: {rate}.{hint}"
 
 
@@ -179,14 +190,14 @@ def _detection_rate(sets: ReferenceSets) -> list[str]:
         return []
     hard = ", ".join(rate.hardly_detected)
     sentence = f"On the run's own photographs, the detector flags {in_percent(rate.overall.value)} of edited images"
-    return [f"{sentence}; less than half of: {hard}." if hard else f"{sentence}."]
+    return [f"{sentence}, but less than half of the edits in these groups: {hard}." if hard else f"{sentence}."]
 
 
 def remove_results(out: Path) -> None:
-    """Remove the files of a scan in ``out``, and the folder if it is then empty.
+    """Remove the results of a scan from ``out``, and the folder if it is empty afterwards.
 
     Raises:
-        BadConfig: ``out`` is not a folder of a scan, or something in it cannot be removed.
+        BadConfig: ``out`` does not contain a scan, or a file cannot be removed.
     """
     _refuse_other_folder(out)
     unfinished = [path.name for path in out.iterdir() if path.name.endswith(TEMPORARY)]
@@ -198,13 +209,13 @@ def remove_results(out: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}). Remove it manually.") from error
-    with suppress(OSError):  # it contains other files, so it is kept
+    with suppress(OSError):  # if the folder contains other files, it is retained
         out.rmdir()
 
 
 def _refuse_other_folder(out: Path) -> None:
-    """Refuse a folder with other files, which must not be lost."""
+    """Raise `BadConfig` if a folder contains files that are not from a scan."""
     if out.exists() and not out.is_dir():
-        raise BadConfig(f"'{out}' is a file. Name a folder for the results.")
+        raise BadConfig(f"'{out}' is a file. Specify a folder for the results.")
     if out.is_dir() and {path.name for path in out.iterdir()} - {LOG} and not (out / MARK).exists():
-        raise BadConfig(f"'{out}' holds other files. Choose an empty folder, or the folder of a scan.")
+        raise BadConfig(f"'{out}' contains other files. Choose an empty folder or the folder of a scan.")

@@ -1,4 +1,4 @@
-"""The files of a scan: search, measurement in separate processes, and storage in chunks, which allows to resume."""
+"""Files of a scan: search, measurement in separate processes, and storage in chunks for resuming."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""Extensions of files that are scanned; the content decides whether they are images."""
+"""Extensions of files that are scanned; whether a file is an image depends on its content."""
 
 THUMBNAIL = 72
 
@@ -40,7 +40,7 @@ class File:
     Attributes:
         path: absolute path.
         name: path relative to the folder, with forward slashes; bytes that are not text are replaced.
-        stamp: size and modification time, which detect changed files.
+        stamp: size and modification time, used to detect changed files.
     """
 
     path: str
@@ -49,18 +49,20 @@ class File:
 
 
 def find_files(folder: Path, excluded: Path) -> list[File]:
-    """Find the files under ``folder`` in the order of names, without hidden files, links out of it and ``excluded``.
+    """Find the files to scan under ``folder``, sorted by name.
+
+    Hidden files, links to files outside of ``folder``, and the folder ``excluded`` are left out.
 
     Raises:
-        BadConfig: the folder is missing, has nothing to scan, or contains a folder that cannot be listed.
+        BadConfig: the folder does not exist, has no files to scan, or contains a folder that cannot be listed.
     """
 
     def refuse(error: OSError) -> None:
-        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Allow reading it, or move it away.")
+        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it.")
 
     root, excluded = (Path(os.path.realpath(path)) for path in (folder, excluded))
     if not root.is_dir():
-        raise BadConfig(f"'{folder}' is not a folder. Name a folder with images.")
+        raise BadConfig(f"'{folder}' is not a folder. Specify a folder with images.")
     files = []
     for place, folders, names in os.walk(root, onerror=refuse):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != excluded)
@@ -71,7 +73,7 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
             try:
                 status = path.stat() if path.exists() else path.lstat()  # follows links, and fails for broken ones
             except FileNotFoundError:
-                continue  # it was removed meanwhile
+                continue  # the file was removed in the meantime
             relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
             files.append(File(str(path), relative, (status.st_size, status.st_mtime_ns)))
     if not files:
@@ -99,11 +101,11 @@ UNREAD: Row = {
     "flags": "",
     "thumbnail": b"",
 }
-"""The columns of `measure` for a file that cannot be read."""
+"""Row of `measure` for a file that cannot be read."""
 
 
 def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file in a separate process: return its partial row, and its crops, or None if it cannot be read."""
+    """Decode one file in a separate process, and return its partial row and its crops; None if it cannot be read."""
     row = UNREAD | {"path": file.name}
     try:
         picture = inspect(Path(file.path), file.name)
@@ -123,7 +125,7 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
-    """Return the flags of an image, as on the page Try your images; flags that affect the answer come first."""
+    """Return the flags of an image, as on the page Try your images, starting with those that affect the answer."""
     reduced = as_measured(image)
     flawed = flaws(reduced)
     kinds = {
@@ -146,17 +148,19 @@ def measure(
     """Decode and score one file.
 
     Args:
-        decoding: starts `decode`. A file that crashes its process is unreadable; the scan continues.
-        as_gray: whether to also score the image without color, to calibrate images without color.
+        decoding: function that submits `decode` to a process. A file that crashes its process is reported as
+            unreadable, and the scan continues.
+        detector: detector that scores the image.
+        as_gray: whether to also score the image with its color removed, for calibrating images without color.
 
     Returns:
-        The columns of `UNREAD`: ``whole``, ``joined`` and ``gray`` are edit scores; ``group``, ``class`` and their
-        probabilities are the most probable edit.
+        A row with the keys of `UNREAD`: ``whole`` (full image), ``joined`` (with its tiles) and ``gray`` are edit
+        scores; ``group``, ``class`` and their probabilities describe the most probable edit.
     """
     try:
         row, crops = decoding(file).result()
     except WorkerDied:
-        reason = f"{file.name} could not be decoded: every process that tried ended, or memory ran out."
+        reason = f"{file.name} could not be decoded: every process that tried to decode it crashed, or memory ran out."
         return UNREAD | {"path": file.name, "error": reason}
     if crops is None:
         return row
@@ -181,10 +185,10 @@ CHUNK = 64
 
 
 class Chunks:
-    """The measured files of one folder, in chunks of about `CHUNK`; each is a file of a `Store`.
+    """Measurements of the files in one folder, in chunks of about `CHUNK` files; each chunk is a file in a `Store`.
 
-    A chunk begins at each file whose name has a digest that is divisible by `CHUNK`, so a new file only changes one
-    chunk. Chunks are named by a digest of their files and ``settings``.
+    A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new file only affects one chunk. The
+    name of a chunk is a digest of its files and ``settings``.
     """
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
@@ -207,7 +211,7 @@ class Chunks:
             yield self._store.read_table(name, columns)
 
     def remove_others(self) -> None:
-        """Remove chunks of files that were removed or have changed."""
+        """Remove the chunks with files that were removed or have changed."""
         expected = set(self.names)
         self._store.remove(*(name for name in self._store.names() if name not in expected))
         self._store.fold()
@@ -222,7 +226,7 @@ def chunk_path(key: str) -> str:
 
 
 def place_in_chunks(lengths: Sequence[int], row: int) -> tuple[int, int]:
-    """Return the chunk of a row, and the position in the chunk."""
+    """Return the index of the chunk that contains a row, and the position of the row in this chunk."""
     ends = list(accumulate(lengths))
     chunk = bisect_right(ends, row)
     return chunk, row - (ends[chunk - 1] if chunk else 0)

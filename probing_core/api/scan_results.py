@@ -1,4 +1,4 @@
-"""The results of a scan: answers for all files, as CSV, Parquet and HTML."""
+"""Results of a scan: answers for all files, as CSV, Parquet and HTML."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from probing_core.results.csv_text import csv_text
 from probing_core.run.files import write_atomically, written_atomically
 
 UNREADABLE = "unreadable"
-"""Answer for files that are not images, or corrupted."""
+"""Answer for files that are not images or are corrupted."""
 
 FILE_ANSWERS = (*ANSWERS, PERHAPS_NO_PHOTOGRAPH, UNREADABLE)
 """Answers for files, in display order."""
@@ -67,12 +67,12 @@ VERDICT_COLUMNS = {
 """Columns of the CSV and the Parquet file, one row per file."""
 
 MAX_ROWS = 5000
-"""Maximum number of images on the page; the tables have all."""
+"""Maximum number of images on the page; the tables contain all images."""
 
 ABOUT_LIST = "Files are listed by q, the false discovery rate, or by p if there is none."
 ABOUT_GRAY = (
-    "Images without color are compared with photographs turned gray, which are not originals in gray: their q is not "
-    "guaranteed. An edit of the color cannot be seen in them."
+    "Images without color are compared with color photographs turned gray, not with original grayscale photographs, so "
+    "the q of these images is not guaranteed. Edits of the color cannot be seen in them."
 )
 
 
@@ -81,8 +81,8 @@ class Results:
     """Answers for all files of a scan, in the order of their names.
 
     Attributes:
-        chunks: measurements.
-        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color`` of all files.
+        chunks: measurements of the files.
+        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color``, one row per file.
         errors: one sentence for each file that cannot be read.
     """
 
@@ -111,12 +111,12 @@ class Results:
         return {answer: counts[answer] for answer in FILE_ANSWERS if answer in counts}
 
     def flagged_in_words(self, level: float) -> str:
-        """Return how many images have a p up to ``level``."""
+        """Return a sentence on how many images have p of at most ``level``."""
         p = self.judged["p"].dropna()
         return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
 
     def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the rows of each chunk, with measurements and answers; the edit is only named if one was found."""
+        """Yield the rows of each chunk, with measurements and answers; the edit is only named if one was detected."""
         start = 0
         for measured in self.chunks.read(columns):
             judged = self.judged.iloc[start : start + len(measured)]
@@ -128,7 +128,7 @@ class Results:
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:
-    """Return q (n,) of p-values (n,), by Benjamini & Hochberg 1995."""
+    """Return the q-values (n,) of p-values (n,), following Benjamini & Hochberg 1995."""
     from scipy.stats import false_discovery_control
 
     return false_discovery_control(p) if len(p) else p
@@ -156,7 +156,7 @@ def write_tables(out: Path, results: Results, promise: str) -> None:
 
 
 def promise_of(out: Path) -> str:
-    """Return a sentence on the guarantee of the error rates of the scan in ``out``.
+    """Return the sentence on whether the error rates of the scan in ``out`` are guaranteed.
 
     Raises:
         OSError, pyarrow.ArrowException: the table does not exist, or is corrupted.
@@ -165,7 +165,7 @@ def promise_of(out: Path) -> str:
 
 
 def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
-    """Return the thumbnails (WebP) of rows of the table of the scan in ``out``; empty for missing ones."""
+    """Return the WebP thumbnails for ``rows`` of the table of the scan in ``out``; empty bytes where missing."""
     try:
         names, lengths = json.loads((pq.read_schema(out / TABLE_FILE).metadata or {})[PLACES_KEY])
     except (OSError, pa.ArrowException, KeyError, ValueError):
@@ -185,20 +185,22 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
 
 
 def listed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` in display order: by q, or by p without q, then by probability; files without an answer last."""
+    """Return ``rows`` in display order: by q (or p without q), then by probability, files without an answer last."""
     order = rows.assign(_last=~rows["answer"].isin(ANSWERS), _edited=-rows["edited"].fillna(0.0))
     return rows.loc[order.sort_values(["_last", "q", "p", "_edited", "path"], na_position="last").index]
 
 
 def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
-    """Return the edit of a row (`VERDICT_COLUMNS`); None if none was found."""
+    """Return the edit of a row (`VERDICT_COLUMNS`); None if no edit was detected."""
     probabilities = float(row["group_probability"]), float(row["class_probability"])
     return Edit(row["group"], row["class"], *probabilities) if row["group"] else None
 
 
 def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
-    """Return what tables show of a row: ``answer``, ``edit``, ``p``, ``q``, ``remark``. Of what is perhaps no
-    photograph, they show nothing else."""
+    """Return the table cells for a row: ``answer``, ``edit``, ``p``, ``q`` and ``remark``.
+
+    All cells except the answer and the remark are empty for images that are perhaps no photographs.
+    """
     remark = row["error"] or "; ".join(f for f in row["flags"].split("; ") if f not in (PERHAPS_NO_PHOTOGRAPH, "large"))
     cells = {"answer": row["answer"], "edit": "", "p": "", "q": "", "remark": remark}
     if row["answer"] not in ANSWERS:
@@ -216,20 +218,23 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
     """Write `PAGE_FILE`.
 
     Args:
+        out: folder of the page.
+        folder: scanned folder.
+        results: answers for all files.
         about: sentences at the top of the page.
     """
     from jinja2 import Environment
 
     columns = [name for name in VERDICT_COLUMNS if name not in results.judged] + ["thumbnail"]
     parts: list[pd.DataFrame] = []
-    for rows in results.rows(columns):  # the thumbnails of all files would not fit into memory
+    for rows in results.rows(columns):  # thumbnails of all files would not fit into memory
         parts = [listed(pd.concat([*parts, rows], ignore_index=True)).head(MAX_ROWS)]
     first_rows = parts[0]
     total, counts = len(results.judged), results.counts
     notes = [*about, ABOUT_LIST, ABOUT_ANSWER]
     notes.append(f"{total:,} files: {', '.join(f'{count:,} {answer}' for answer, count in counts.items())}.")
     if len(first_rows) < total:
-        notes.append(f"The page shows the first {len(first_rows):,}; the tables have all.")
+        notes.append(f"The page shows the first {len(first_rows):,}; the tables contain all files.")
     gray = first_rows["no_color"] & first_rows["answer"].isin(ANSWERS)
     tables = [("Images", "", first_rows[~gray]), ("Images without color", ABOUT_GRAY, first_rows[gray])]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -1,4 +1,4 @@
-"""Scores of an encoder over images, in one call, and the transformed images on which it is scored."""
+"""Scores of an encoder on images in one call, and the transformed images on which it is scored."""
 
 from __future__ import annotations
 
@@ -62,16 +62,17 @@ if TYPE_CHECKING:
 IMAGES_CACHED = 64
 
 ANY = "any"
-"""Placeholder of the model in a recipe without models."""
+"""Placeholder for the model in a recipe without models."""
 
 
 class Samples(Sequence[Image]):
     """Transformed images in a fixed order, each computed on access: (view, view, 3) ``uint8``.
 
-    It has the methods that a data loader needs and can be pickled. Iteration computes several images in parallel.
+    It has the methods required by a data loader and can be pickled. Iteration computes several images in parallel.
 
     Args:
-        recipe: recipe of the samples of ``corpus``.
+        corpus: corpus of the original images.
+        recipe: recipe of the samples.
     """
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
@@ -81,7 +82,7 @@ class Samples(Sequence[Image]):
         self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for a different process, including the plan, which would require reading all images."""
+        """Return the state for a different process, with the plan, whose computation requires reading all images."""
         _ = self._plan
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
@@ -149,14 +150,14 @@ def samples(
         images: as in `score`.
         labels: as in `score`.
         transforms: names of transformations or sets, as in ``--transforms``.
-        limit: maximum number of images, drawn evenly over photographs; by default all.
+        limit: maximum number of images, drawn evenly from all photographs; by default all images.
         view: side of the views in pixels.
         seed: random seed.
 
     Raises:
         ProbingError: the images cannot be used; the message says how to fix it.
     """
-    recipe = Recipe(  # checked before images are read
+    recipe = Recipe(  # validated before images are read
         corpus="",
         fingerprint="",
         transforms=with_identity((transforms,) if isinstance(transforms, str) else transforms),
@@ -171,8 +172,14 @@ def samples(
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
-    """Return ``images`` of `score` and `samples` as a corpus: by default the corpus of the reference run; a corpus
-    unchanged; a folder or the name of a corpus; or images and data sets in memory.
+    """Return the argument ``images`` of `score` and `samples` as a corpus.
+
+    Args:
+        images: a corpus, which is returned unchanged; a folder or the name of a corpus; images or a data set in memory;
+            or None for the corpus of the reference run.
+        labels: content labels of images in memory.
+        limit: maximum number of images in memory.
+        seed: random seed.
 
     Raises:
         ProbingError: the corpus does not exist, images cannot be read, or labels were given with a folder.
@@ -184,7 +191,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     if not isinstance(images, str | Path):
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
-        raise BadConfig("Labels belong to a list of images; a folder has them as its subfolders.")
+        raise BadConfig("Only a list of images accepts labels; the labels of a folder are the names of its subfolders.")
     if Path(images).is_dir():
         return open_corpus(f"folder:{images}")
     try:
@@ -194,10 +201,10 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
 
 
 MAX_CACHE_BYTES = 2 * 2**30
-"""Maximum size of cached results in bytes; the oldest are removed first."""
+"""Maximum size of all cached results in bytes; the least recently used results are removed first."""
 
 MY_ENCODER = "my/encoder"
-"""Default name of an encoder without a name."""
+"""Default name of an encoder."""
 
 
 def score(
@@ -223,27 +230,27 @@ def score(
     >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
 
     Args:
-        encoder: a model name, as in ``probing run --models``; a function: images (H, W, 3) ``uint8`` -> (N, D); a
-            ``torch.nn.Module``: batch (N, 3, H, W) -> (N, D), which is in eval mode meanwhile; or the embeddings
-            (N, D) of `samples`, in their order.
+        encoder: a model name, as in ``probing run --models``; a function that maps N images (H, W, 3) ``uint8`` to
+            (N, D); a ``torch.nn.Module`` that maps a batch (N, 3, H, W) to (N, D), which is in eval mode during the
+            call; or the embeddings (N, D) of `samples`, in their order.
         images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, Pillow images or paths; a
             torch data set (items are images, or pairs of an image and its label) or a Hugging Face data set; or
             `samples`. By default the included photographs.
-        preprocess: transform of a Pillow image to a tensor (C, H, W) for a module, as in torchvision, timm and
-            open_clip. By default, values are from 0 to 1, the shorter side is resized to ``view`` (bicubic) and the
-            center is cropped.
-        labels: content labels of ``images`` if they are a list or a data set; by default the labels of the data set.
+        preprocess: function that converts a Pillow image to a tensor (C, H, W) for a module, as in torchvision, timm
+            and open_clip. By default, values are scaled to [0, 1], the shorter side is resized to ``view`` (bicubic)
+            and the center is cropped.
+        labels: content labels if ``images`` is a list or a data set; by default the labels of the data set.
         transforms: names of transformations or sets, as in ``--transforms``; by default the bank.
-        limit: maximum number of images, drawn evenly over photographs; by default all.
+        limit: maximum number of images, drawn evenly from all photographs; by default all images.
         view: side of the views in pixels; by default 128.
         seed: random seed; by default 0.
-        studies: whether to compute the studies of a run (`Scores.run` has their tables).
+        studies: whether to compute the studies of a run, whose tables are in `Scores.run`.
         maps: whether to compute a map of the embeddings.
-        name: name of a function, module or embeddings in the table and in errors.
+        name: name of a function, module or array of embeddings in the table and in error messages.
         device: device of a model or module, as in `load_embedder`; ``auto`` does not move a module.
-        batch_size: images per call of a function or module; by default 64.
-        cache: whether to cache the result for the next call: embeddings and predictions, no images.
-        progress: whether to show progress, by default in terminals and notebooks; or an object that receives it.
+        batch_size: number of images per call of a function or module; by default 64.
+        cache: whether to cache the result (embeddings and predictions, no images) for the next call.
+        progress: whether to display progress, by default in terminals and notebooks; or an object that receives it.
 
     Returns:
         `Scores`, with a readable `repr`; ``table`` has one row per score.
@@ -274,9 +281,9 @@ def _scores_of_model(
         if studies or maps:
             raise BadConfig(
                 f"'{model}' gives different embeddings of the same images when it is called again, so its scores "
-                f"cannot be kept, as studies and maps require. Make the encoder deterministic."
+                f"cannot be cached, as studies and maps require. Make the encoder deterministic."
             )
-        print(f"'{model}' gives different embeddings from call to call, so its scores are not kept.", file=sys.stderr)
+        print(f"'{model}' gives different embeddings from call to call, so its scores are not cached.", file=sys.stderr)
         cache = False
     bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
@@ -315,17 +322,19 @@ def computed(
     progress: Progress,
     read: Callable[[Run, Path | None], Result],
 ) -> Result:
-    """Return the result of ``read`` for a run that is cached by its inputs, or computed and removed.
+    """Compute a run, or open the cached one with the same inputs, and return the result of ``read`` for it.
+
+    Without ``cache``, the run is removed afterwards.
 
     Args:
-        scored: the samples that the model embeds.
+        scored: samples that the model embeds.
         model: name of the model.
         recipes: recipes of the model (`LoadedEmbedder.recipes`), which are part of the key.
-        graph: the assets that are materialized.
+        graph: assets to materialize.
         device: as in `load_embedder`.
-        cache: whether the run is kept.
-        progress: receives the progress, and is closed.
-        read: (run, its folder if it is cached) -> result.
+        cache: whether to cache the run.
+        progress: object that receives the progress, and is closed.
+        read: (run, its folder or None if it is not cached) -> result.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -338,7 +347,7 @@ def computed(
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
-                print(f"Results are kept in {root} (no images; at most 2 GB).", file=sys.stderr)
+                print(f"Results are cached in {root} (no images; at most 2 GB).", file=sys.stderr)
             materialize(Store(root), recipe, scored.corpus, graph, options, progress)
             result = read(Run.open(root), root)
             with suppress(OSError):  # the next call tries again
@@ -360,7 +369,7 @@ SCORED_ASSETS = (
     evaluate.model_scores,
     evaluate.scores,
 )
-"""Assets that scores need."""
+"""Assets required for scores."""
 
 STUDY_ASSETS = (
     embed.strength_samples,
@@ -369,26 +378,28 @@ STUDY_ASSETS = (
     embed.layers_embeddings,
     *studies.assets(),
 )
-"""Assets that studies need in addition."""
+"""Additional assets required for studies."""
 
 ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
 
 
 def _graph(with_studies: bool, maps: bool) -> AssetGraph:
-    """Return the assets of a run to materialize: without probes for new images, and without studies also without the
-    content oracles, one per transformation."""
+    """Return the graph of assets to materialize, without probes for new images.
+
+    Without studies, the content oracles, one per transformation, are left out as well.
+    """
     assets = [*SCORED_ASSETS, *(STUDY_ASSETS if with_studies else ()), *((map_of_embeddings,) if maps else ())]
     graph = without_live(GRAPH.only(asset.path for asset in assets))
     return graph if with_studies else without_oracles(graph)
 
 
 def without_live(graph: AssetGraph) -> AssetGraph:
-    """Return the graph without probes for new images."""
+    """Return ``graph`` without probes for new images."""
     return graph.replacing(replace(graph.asset(train.fine.path), function=train.fine_alone))
 
 
 def without_oracles(graph: AssetGraph) -> AssetGraph:
-    """Return the graph without the oracles of the content."""
+    """Return ``graph`` without the content oracles."""
     content, scores = graph.asset(train.content.path), graph.asset(evaluate.model_scores.path)
     return graph.replacing(
         replace(
@@ -401,26 +412,26 @@ def without_oracles(graph: AssetGraph) -> AssetGraph:
 
 
 def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
-    """Return the model ``name`` of a function, or of embeddings of the samples."""
+    """Return the spec of a model called ``name``, for a function or for an array of embeddings of the samples."""
     if parse(name).options:
-        raise BadConfig(f"The name of an encoder has no options; got '{name}'.")
+        raise BadConfig(f"The name of an encoder must not contain options; got '{name}'.")
     if callable(encoder):
         return from_callable(name, encoder, batch_size=batch_size)
     if getattr(encoder, "ndim", None) is not None:
         return from_array(name, _array_of(encoder, scored), scored.table)
     raise BadConfig(
-        f"An encoder is the name of a model, a function of a list of images, a torch.nn.Module or an array (N, D) "
-        f"of embeddings; got {encoder!r:.80}."
+        f"An encoder must be the name of a model, a function of a list of images, a torch.nn.Module or an array "
+        f"(N, D) of embeddings; got {encoder!r:.80}."
     )
 
 
 def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
-    """Return a function or module as a function of images."""
+    """Return a function or a module as a function that embeds images."""
     torch = sys.modules.get("torch")  # a module exists only if torch was imported
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
-        raise BadConfig("A preprocessing belongs to a torch.nn.Module; a function is given the images as they are.")
+        raise BadConfig("Only a torch.nn.Module accepts preprocess; a function receives the images unchanged.")
     return encoder
 
 
@@ -435,17 +446,19 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
 
 
 def _used(root: Path, timeout: float = -1) -> FileLock:
-    """Return the lock of the result ``root``, which a second process waits for."""
+    """Return the lock of the result ``root``, which waits ``timeout`` seconds for other processes (-1: forever)."""
     locks = root.parent.with_name("scores-in-use")
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / root.name, timeout=timeout, thread_local=False)
 
 
 def _forget_oldest(place: Path, newest: Path) -> None:
-    """Remove the least recently used results, except those in use, until the rest is small enough.
+    """Remove the least recently used results until the total size is at most `MAX_CACHE_BYTES`.
+
+    Results in use are not removed.
 
     Raises:
-        OSError: another process removed something meanwhile.
+        OSError: a different process removed a result in the meantime.
     """
     newest.touch()
     oldest_first = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime)

@@ -1,6 +1,6 @@
-"""Reading of runs: tidy tables, recomputed images, and comparisons of models.
+"""Access to the results of runs: tidy tables, recomputed images, and comparisons of models.
 
-This package does not train or embed, and does not import a deep-learning framework.
+This package does not train probes or compute embeddings, and does not import a deep-learning framework.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One transformation in the tables of a run: detection thresholds, accuracy by strength, and confusions."""
+"""Results for one transformation: detection thresholds, accuracy by strength, and confusions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from probing_core.results.ranking import encoders_of
 from probing_core.results.summaries import pick, recalls
 
 OTHERS = ""
-"""Class of the row with all remaining classes."""
+"""Class in the row that combines all remaining classes."""
 
 
 def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool) -> pd.DataFrame:
-    """Return the detection thresholds of one transformation, the most sensitive model first, without additional seeds.
+    """Return the detection thresholds for one transformation, the most sensitive model first, without additional seeds.
 
     Args:
         thresholds: table of a run: ``model``, ``transform``, ``threshold``, ``low``, ``high``, ``censored``.
+        transform: name of the transformation.
         falling: whether smaller numbers are stronger, as for JPEG quality.
     """
     rows = _of_transform(thresholds, transform)
@@ -32,10 +33,10 @@ def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool
 
 
 def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame:
-    """Return the accuracy of every model at every strength of one transformation, without additional seeds.
+    """Return the accuracy of every model by strength of one transformation, without additional seeds.
 
     Returns:
-        ``model``, ``strength``, ``value``, ``low`` and ``high`` as fractions, ``images``.
+        ``model``, ``strength``, ``value`` with ``low`` and ``high`` (fractions), and ``images`` (number of images).
     """
     rows = _of_transform(strength, transform)
     names = {"hit_rate": "value", "hit_low": "low", "hit_high": "high"}
@@ -45,15 +46,17 @@ def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame
 def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: int) -> pd.DataFrame:
     """Return how often each class is predicted for the samples of one transformation.
 
-    The true class comes first, then the most frequent others. The last row, of the class `OTHERS`, holds the remaining
-    ``classes`` together.
+    The true class comes first, followed by the wrong classes predicted most often. The last row, with the class
+    `OTHERS`, combines all remaining classes.
 
     Args:
         predictions: ``truth`` and ``predicted`` of each sample.
-        max_classes: number of wrong classes with a row.
+        transform: name of the transformation.
+        max_classes: maximum number of wrong classes with a row of their own.
 
     Returns:
-        ``predicted``, ``samples``, ``fraction`` of the transformation's samples, ``classes``.
+        ``predicted``, ``samples`` (number of samples), ``fraction`` (of the samples of the transformation) and
+        ``classes`` (number of classes in the row).
     """
     predicted = predictions.loc[predictions["truth"] == transform, "predicted"].astype(str)
     counts = predicted.value_counts()
@@ -70,7 +73,7 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: in
 
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:
-    """Return transformation -> median recall over encoders (each network once), or over baselines without encoders."""
+    """Return transformation -> median recall over encoders (each network once), or over baselines if there are none."""
     rows = recalls(scores, "transform")
     if rows.empty:
         return pd.Series(dtype=float)
@@ -78,12 +81,13 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
 
 
 def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:
-    """Return transformation -> median detection threshold over encoders (each network once), or over baselines without
-    encoders. It is NaN if half of the models do not detect the transformation.
+    """Return transformation -> median detection threshold over encoders, or over baselines if there are no encoders.
+
+    Each network counts once. The median is NaN if half of the models do not detect the transformation.
 
     Args:
         thresholds: table of a run.
-        falling: transformations with smaller numbers for stronger effects, as for JPEG quality.
+        falling: transformations for which smaller numbers are stronger, as for JPEG quality.
     """
     if thresholds.empty:
         return pd.Series(dtype=float)

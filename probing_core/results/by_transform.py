@@ -1,4 +1,4 @@
-"""Recall and detection threshold of every transformation by every model."""
+"""Recall and detection threshold for every transformation and model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from probing_core.transforms.transformation import Transform
 
 
 def recall_by_model(run: RunTables) -> pd.DataFrame:
-    """Return the recall of each class at the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
+    """Return the recall of each class in the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
     return _columns(recalls(run.scores, "transform"), "transform")
 
 
 def recall_by_group(run: RunTables) -> pd.DataFrame:
-    """Return the recall over the classes of each group at the task fine: ``group``, ``model``, ``value``, ``low``,
-    ``high``."""
+    """Return the recall over the classes of each group in the task fine.
+
+    Columns: ``group``, ``model``, ``value``, ``low`` and ``high``.
+    """
     return _columns(recalls(run.scores, "group"), "group")
 
 
@@ -31,11 +33,11 @@ def _columns(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def thresholds_by_model(run: RunTables) -> pd.DataFrame:
-    """Return the detection thresholds with ``relative``, their size compared with the strongest strength in training.
+    """Return the detection thresholds, also relative to the maximum strength in training.
 
-    Columns: ``transform``, ``model``, ``value``, ``low``, ``high`` in the unit of the transformation, ``censored``
-    (``above``: not detected at any tested strength, ``below``: detected at every one), and ``relative`` (see
-    `relative_strength`; 1 if it is not detected, NaN if the transformation is not loaded).
+    Columns: ``transform``, ``model``; ``value``, ``low`` and ``high`` in the unit of the transformation; ``censored``
+    (``above``: detected at no tested strength, ``below``: detected at all tested strengths); and ``relative`` (see
+    `relative_strength`; 1 if the transformation is not detected, NaN if it is not loaded).
     """
     rows = run.table(layout.table_path("thresholds"))
     if rows.empty:
@@ -56,20 +58,22 @@ def _relative(name: str, strength: float) -> float:
 
 
 def relative_strength(transform: Transform, strength: float) -> float:
-    """Return a strength as a fraction of the strongest one in training: 0 is neutral, 1 is the strongest.
+    """Return a strength on a scale on which 0 is neutral and 1 is the maximum strength in training.
 
-    Without a neutral strength, 0 is the weakest strength in training.
+    If there is no neutral strength, 0 is the minimum strength in training.
     """
     zero = transform.weakest if transform.neutral is None else transform.neutral
     return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
 
 
 def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
-    """Return the transformations by group, the hardest group and the hardest of each group first.
+    """Return the transformations by group, with the hardest group first and the hardest member of each group first.
 
     Args:
-        rows: ``transform``, ``model`` and ``column``, whose median over the encoders determines the order.
-        descending: whether large values are hard.
+        run: run with the groups of the transformations.
+        rows: ``transform``, ``model`` and ``column``.
+        column: quantity whose median over the encoders determines the order.
+        descending: whether larger values mean harder.
     """
     medians = encoders_of(rows).groupby("transform")[column].median()
     medians = -medians if descending else medians
@@ -82,6 +86,6 @@ def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: b
 def matrix(
     rows: pd.DataFrame, column: str, names: Sequence[str], models: Sequence[str], index: str = "transform"
 ) -> pd.DataFrame:
-    """Return ``column`` with ``names`` (transformations or groups, by ``index``) as rows and models as columns."""
+    """Return the values of ``column``, with ``names`` (values of ``index``) as rows and ``models`` as columns."""
     table = rows.pivot(index=index, columns="model", values=column)
     return table.reindex(index=list(names), columns=list(models))

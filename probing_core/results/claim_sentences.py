@@ -1,4 +1,4 @@
-"""Sentences on the five claims: the claims, the results of their tests, and the numbers."""
+"""Sentences about the five claims: the claims themselves, the results of their tests, and the evidence."""
 
 from __future__ import annotations
 
@@ -46,17 +46,21 @@ def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
-    """Return role -> the encoders that were tested, of rows of the table of roles of one set of encoders."""
+    """Return role -> the encoders tested in this role.
+
+    Args:
+        roles: rows of the table of roles, for one set of encoders.
+    """
     return {role: encoders.split(", ") for role, encoders in zip(roles["role"], roles["encoders"], strict=True)}
 
 
 def claim_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return the claim of a row of the table of claims."""
+    """Return the text of the claim in a row of the table of claims."""
     return CLAIM_TEXTS[int(row["claim"]) - 1]
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return ``Supported here, tested without CAN.``"""
+    """Return the result in a row of the table of claims as text: ``Supported here, tested without CAN.``"""
     without = f", tested without {row['missing']}" if row["missing"] else ""
     return f"{WORDS[row['result']]}{without}."
 
@@ -121,15 +125,15 @@ ALONE = "significant only without correction"
 
 
 def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the differences that decide a claim, and the unit of their intervals.
+    """Return the differences on which the result for a claim is based, and the units that their intervals are over.
 
     Args:
-        contrasts: rows of the table of contrasts, of one claim and one set of encoders.
+        contrasts: rows of the table of contrasts, for one claim and one set of encoders.
 
     Returns:
-        One row per contrast, ``name``, ``value``, ``low``, ``high`` in points, and ``series``: after Holm's correction
-        `DIFFERENT`, `NOT_DISTINGUISHED`, or `ALONE`; and "2 seeds of each, pooled variance" where there are several
-        of each kind, as the test decides, else "photographs".
+        A table with one row per contrast: ``name``; ``value``, ``low`` and ``high`` in percentage points; and
+        ``series``, the result after Holm's correction (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). And the units:
+        "2 seeds of each, pooled variance" if several seeds of each kind were tested, else "photographs".
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")

@@ -1,4 +1,4 @@
-"""The command that recomputes a run."""
+"""Command that recomputes a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
-"""Placeholder in a command, with a number, for a corpus that is not on this machine."""
+"""Placeholder in a command, followed by a number, for a calibration corpus that is not on this machine."""
 
 LOCAL = ("folder", "parquet")
-"""Kinds of corpora that are always named by a path."""
+"""Kinds of corpora that are always specified by a path."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe names its corpus; the recipe of a shipped run may only describe it."""
+    """Return whether the recipe contains the name of its corpus; a shipped run may only contain a description."""
     return _is_named(recipe.corpus)
 
 
@@ -30,8 +30,8 @@ def _is_named(corpus: str) -> bool:
 def command_of(recipe: Recipe) -> str:
     """Return ``probing run`` with all options of the recipe.
 
-    ``CORPUS`` stands for a corpus without a location, ``FURTHER-1`` and so on for calibration corpora that are not
-    available.
+    ``CORPUS`` stands for a corpus of unknown location. ``FURTHER-1`` and so on stand for calibration corpora that
+    are not available.
     """
     calibrate_on = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(

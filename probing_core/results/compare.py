@@ -1,4 +1,4 @@
-"""Comparison of models on the same photographs: within a run, between runs or between files of scores."""
+"""Comparison of models on the same photographs, within a run, between runs or between files with scores."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ from probing_core.run.store import digest
 from probing_core.transforms.transformation import GROUPS
 
 GROUP = "group"
-"""The group task over its three folds: every group is tested on members that were not in training."""
+"""Name of the group task over its three folds, in which every group is tested on members that were not in training."""
 
 
 Tested = Callable[[str], pd.DataFrame]
-"""Task -> predictions with the columns for `accuracy_of` and `of_subset`."""
+"""Task -> predictions, with the columns that `accuracy_of` and `of_subset` require."""
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
 """(Task, subset, measure) -> score."""
@@ -65,22 +65,24 @@ COMPARED = (
 
 
 def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
-    """Return the recall of the group for unseen transformations of the bank, averaged over folds, over the photographs
-    that were tested in all folds."""
+    """Return the recall of the group for unseen transformations of the bank, averaged over folds.
+
+    Only photographs that were tested in all folds are used.
+    """
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     return mean_over([accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)])
 
 
 def place_among(run: Run, model: str) -> pd.DataFrame:
-    """Return the ranking of ``run`` by the fine task, best first, with the difference of ``model`` to each other model.
+    """Return the ranking of ``run`` by the fine task, best first, and compare ``model`` with each other model.
 
-    Models that only differ in the seed have one place, as in `leaderboard`; ``model`` always has a place.
+    Models that only differ in the seed share one rank, as in `leaderboard`; ``model`` always has its own rank.
 
-    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (1 is the best; missing for additional seeds),
-    ``value``, ``low`` and ``high`` of its score; ``difference`` (score of ``model`` minus its own) with the 95%
-    interval ``difference_low`` to ``difference_high`` (bootstrap over the photographs of both) and ``p`` (paired sign
-    flips by photograph, adjusted for the comparisons with all models that have a place); ``bases``, the number of these
-    photographs. NaN in the row of ``model``.
+    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (rank, 1 for the best; missing for additional
+    seeds); ``value``, the score, with ``low`` and ``high``; ``difference`` (score of ``model`` minus the score of the
+    row) with its 95% interval ``difference_low`` to ``difference_high`` (bootstrap over shared photographs) and ``p``
+    (paired sign flips by photograph, adjusted for the comparisons with all ranked models); and ``bases``, the number of
+    shared photographs. The columns of the comparison are NaN in the row of ``model``.
 
     Raises:
         UnknownName: the run has no score of ``model``.
@@ -98,8 +100,10 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
-    """Return ``group``, the ``recall`` of ``model`` in each group of transformations, ``recall_other``, and their
-    ``difference``, the largest first."""
+    """Return the recall of two models in each group of transformations, the largest difference first.
+
+    Columns: ``group``, ``recall`` (of ``model``), ``recall_other`` (of ``other``) and ``difference``.
+    """
     recall = recall_by_group(run).pivot(index="group", columns="model", values="value")
     table = recall.reindex(columns=[model, other]).set_axis(["recall", "recall_other"], axis=1)
     table["difference"] = table["recall"] - table["recall_other"]
@@ -107,19 +111,24 @@ def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
 
 
 def tested_by(run: Run, model: str) -> Tested:
-    """Return the predictions of a model by task."""
+    """Return a function that reads the predictions of a model for a task."""
     return partial(run.predictions, model, facts=RANKING_FACTS)
 
 
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
-    """Return all scores for the comparison of two models."""
+    """Return all scores of a model that are compared with those of other models.
+
+    Args:
+        tested: predictions of the model by task.
+        far: unseen styles.
+    """
     by_score = Contrasts()
     fine, content = tested(FINE), tested(CONTENT)
     if len(fine):
         fine = of_subset(fine, "all")
         by_score[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
-            # For a group, all wrong predictions outside of it are equal.
+            # For the recall of a group, all wrong predictions outside the group are equivalent.
             by_score[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
         by_score[GROUP, "unseen", measure_of("unseen")] = hidden
@@ -129,7 +138,7 @@ def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
 
 
 SCORES_FORMAT = 1
-"""Version of the format of score files."""
+"""Version of the score file format."""
 
 SUFFIX = ".json"
 
@@ -141,13 +150,14 @@ class Comparison:
     """Result of `compare`, with a readable `repr`.
 
     Attributes:
-        table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast, ``task``,
-            ``subset`` and ``measure``: ``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over
-            ``unseen`` members (the mean of the folds), and ``content``; ``value`` and ``other_value``, both over
-            the photographs that both were tested on; their ``difference``, the first minus the second, with the
-            interval ``low`` to ``high``; ``p``, two-sided; ``photographs``. With ``max_drop`` also ``worse``.
-        split: whose photographs were compared, ``test`` or ``val``.
-        max_drop: the allowed drop; None if not given.
+        table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast as ``task``,
+            ``subset`` and ``measure`` (``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over
+            ``unseen`` members as the mean over folds, and ``content``); the scores ``value`` and ``other_value`` on the
+            photographs that both models were tested on; ``difference``, the first score minus the second, with its
+            interval ``low`` to ``high``; two-sided ``p``; ``photographs``, their number; and with ``max_drop`` also
+            ``worse``.
+        split: split of the photographs on which models were compared, ``test`` or ``val``.
+        max_drop: maximum allowed drop; None if not given.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -156,7 +166,7 @@ class Comparison:
 
     @property
     def worse(self) -> pd.DataFrame:
-        """The rows whose drop is larger than allowed, with the whole interval."""
+        """Rows in which the whole interval of the drop is above the allowed drop."""
         return self.table[self.table["worse"]] if self.max_drop is not None else self.table.iloc[:0]
 
     def __str__(self) -> str:
@@ -200,40 +210,40 @@ def _formatted(rows: pd.DataFrame) -> pd.DataFrame:
 def compare(
     a: str | Path | Run, b: str | Path | Run, run: str | Path | Run | None = None, *, max_drop: float | None = None
 ) -> Comparison:
-    """Compare two models of a run, the models of two runs, or two files that `Scores.save` wrote.
+    """Compare two models of a run, the models of two runs, or two files written by `Scores.save`.
 
-    Every model that two runs share is compared with itself. If they share none and each has one model, these two are
-    compared. Files contain scores of the split ``val``. With ``max_drop``, models and runs are also compared on
-    ``val``: frequent checks then do not select a model on the split ``test``.
+    If two runs share models, each of these is compared between the runs. If they share none and each run has one model,
+    these two models are compared. Files contain scores on the split ``val``. With ``max_drop``, models and runs are
+    also compared on ``val``, so that frequent checks do not select a model on the split ``test``.
 
     >>> comparison = probing_core.compare("zoo/clip", "zoo/can")
     >>> round(float(comparison.table["difference"][0]), 2)
     0.06
 
     Args:
-        a: name of a model, a run, or a file; with ``max_drop``, the earlier one.
-        b: the second model, run or file; with ``max_drop``, the current one.
-        run: the run of the models; by default the reference run.
-        max_drop: allowed drop, a fraction from 0 to 1: 0.01 is one percentage point. Intervals are then Student's t
-            with the standard error of the bootstrap over photographs, at the level of Holm's procedure (Holm 1979):
-            if no model changed, the probability that any row is worse is at most 5%.
+        a: name of a model, a run, or a file; with ``max_drop``, the earlier version.
+        b: the second model, run or file; with ``max_drop``, the current version.
+        run: the run that contains the models; by default the reference run.
+        max_drop: maximum allowed drop, a fraction from 0 to 1: 0.01 is one percentage point. If given, intervals are
+            Student's t intervals with the bootstrap standard error over photographs, at the level of Holm's procedure
+            (Holm 1979): if no model changed, the probability that any row is worse is at most 5%.
 
     Returns:
-        `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs), and p-values are from
+        A `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs), and p-values are from
         paired sign flips by photograph, Holm-corrected over the contrasts of a pair.
 
     Raises:
         UnknownName: the run has no such model.
-        BadConfig: A and B are of different kinds, ``run`` is given with runs or files, a file cannot be read, or too
-            few photographs have the scores for an interval.
+        BadConfig: ``a`` and ``b`` are of different kinds, ``run`` is given for runs or files, a file cannot be read, or
+            there are too few photographs for an interval.
         BadRun: the photographs or transformations differ, the runs share no model, or (with ``max_drop``) a run has no
             splits or embeddings.
     """
     kinds = {_kind(a), _kind(b)}
     if len(kinds) > 1 or (kinds != {"model"} and run is not None):
-        raise BadConfig(f"Two models of a run are compared, or two runs, or two files of scores; got '{a}' and '{b}'.")
+        raise BadConfig(f"Two models of a run, two runs or two files with scores can be compared; got '{a}' and '{b}'.")
     if max_drop is not None and not 0 <= max_drop <= 1:
-        raise BadConfig(f"The drop that is allowed is a fraction from 0 to 1; got {max_drop}.")
+        raise BadConfig(f"The maximum allowed drop must be a fraction from 0 to 1; got {max_drop}.")
 
     def of(opened: Run, name: str) -> tuple[str, Contrasts]:
         if max_drop is not None:
@@ -293,10 +303,14 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
 def _table(
     model: str, contrasts: Contrasts, other: str, other_contrasts: Contrasts, max_drop: float | None
 ) -> pd.DataFrame:
-    """Return one row for each contrast that two models share, with the columns `COMPARED` and, with ``max_drop``,
-    ``worse``."""
+    """Return a table with the columns `COMPARED`, one row for each contrast that two models share.
+
+    With ``max_drop``, the table also has the column ``worse``.
+    """
     if max_drop is not None and (missing := [name for name in contrasts if name not in other_contrasts]):
-        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, which '{other}' lacks; score both equally.")
+        raise BadConfig(
+            f"'{model}' has the score {', '.join(missing[0])}, but '{other}' lacks it. Score both equally."
+        )
     shared = {
         name: sums.shared_with(other_contrasts[name]) for name, sums in contrasts.items() if name in other_contrasts
     }
@@ -318,12 +332,13 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     freedom = np.array([len(first.bases) - 1 for first, _ in pairs])
     if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
         raise BadConfig(
-            f"A score rests on {freedom.min() + 1} photographs of the split val, and an interval needs "
-            f"{MIN_CLUSTERS_FOR_T}; take a corpus with more."
+            f"A score is based on {freedom.min() + 1} photographs of the split val, but an interval requires at least "
+            f"{MIN_CLUSTERS_FOR_T}. Use a corpus with more photographs."
         )
     for place, (first, second) in enumerate(pairs):
         drops[place] = first.sums.value - second.sums.value
-        # Few photographs that all agree have no spread: no test is more certain than all flips of their signs.
+        # If the differences of few photographs are all equal, the bootstrap has no spread. t is therefore limited to
+        # the p-value of the most certain sign-flip test.
         max_t = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
         errors[place] = max(float(bootstrap(difference(first.sums, second.sums)).std()), abs(drops[place]) / max_t)
     beyond = drops - allowed
@@ -339,10 +354,10 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
 
 @dataclass(frozen=True, eq=False)
 class SavedScores:
-    """The scores of one model on the split ``val``, in a file.
+    """Scores of one model on the split ``val``, which can be saved in a file.
 
     Attributes:
-        measured: digest of the photographs and their samples; only scores with the same digest are compared.
+        measured: digest of the photographs and their samples; only scores with equal digests can be compared.
     """
 
     model: str
@@ -351,7 +366,7 @@ class SavedScores:
 
     @classmethod
     def of(cls, run: Run, model: str) -> SavedScores:
-        """Predict the samples of ``val``, which selected the penalties of the probes but were not in training.
+        """Score a model on the split ``val``, which was used to select the penalties of its probes, not for training.
 
         Raises:
             UnknownName: the run has no such model.
@@ -368,7 +383,7 @@ class SavedScores:
         return cls(model, digest([run.recipe.without_models(), transform_keys]), scores)
 
     def write(self, path: Path | str) -> None:
-        """Write the scores as JSON, one line per score."""
+        """Write the scores to a JSON file, one line per score."""
         rows = [
             {
                 "task": task,
@@ -390,27 +405,30 @@ class SavedScores:
 
     @classmethod
     def read(cls, path: Path) -> SavedScores:
-        """Read a file of `write`.
+        """Read a file written by `write`.
 
         Raises:
-            BadConfig: the file does not exist, or has a different content.
+            BadConfig: the file does not exist, or does not contain scores.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != SCORES_FORMAT:
-                raise ValueError(f"its format is {content['format']!r:.20}, and this version reads {SCORES_FORMAT}")
+                raise ValueError(f"its format is {content['format']!r:.20}, but this version expects {SCORES_FORMAT}")
             return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(
-                f"The file of scores '{path}' does not exist.",
+                f"The score file '{path}' does not exist.",
                 hint="In Python, `probing_core.score(...).save(path)` writes one.",
             ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadConfig(f"'{path}' cannot be read as a file of scores: {one_line(error)[:200]}.") from error
+            raise BadConfig(f"'{path}' cannot be read as a score file: {one_line(error)[:200]}.") from error
 
 
 def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
-    """Return name and sums of a score. For each probe, a row of sums has the hits of each class, then its samples."""
+    """Return the name and the sums of a score.
+
+    For each probe, a row of sums contains the hits of each class, followed by the number of samples of each class.
+    """
     name = str(row["task"]), str(row["subset"]), str(row["measure"])
     bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
     sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
@@ -421,7 +439,7 @@ def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return the predictions of the probe of a task for the samples of ``val``; empty if the run has no such probe."""
+    """Return the predictions for the samples of ``val`` by the probe of a task; empty if the run has no such probe."""
     if not run.store.has(probe_path(model, task)):
         return pd.DataFrame()
     embeddings = run.lazy_embeddings(model)

@@ -238,7 +238,7 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_p
     images, _ = pictures
     with pytest.raises(BadConfig, match="Only a torch.nn.Module accepts preprocessing"):
         probe.measure(statistics, 0, preprocessing=Preprocessing(size=(8, 8)))
-    with pytest.raises(BadConfig, match="no scores yet"):
+    with pytest.raises(BadConfig, match="Nothing has been measured yet"):
         probe.plot()
     with pytest.raises(BadConfig, match="a torch.nn.Module is expected; got 'zoo/mae'"):
         probe.measure("zoo/mae", 0)

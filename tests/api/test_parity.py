@@ -126,7 +126,7 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadConfig, match="contains other files"):
         write_golden(tmp_path / "full")
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(ModelUnavailable, match="could not be read as vectors"):
+    with pytest.raises(ModelUnavailable, match="could not be read as embeddings"):
         read_vectors(tmp_path / "objects.npy")
 
 
@@ -138,7 +138,7 @@ def test_an_export_without_preprocessing_is_preprocessed_as_the_other_pipeline(t
     original = OnnxEmbedder("original", tmp_path / "export.onnx", how)
     found = compared(original, export)
     assert found.largest == 0
-    assert "is preprocessed as" in str(found)
+    assert "is preprocessed like" in str(found)
 
 
 def test_parity_escapes_names_in_notebooks():

@@ -161,7 +161,7 @@ def test_scan_lists_files_without_color_apart(scanned):
     color, gray = (out / "index.html").read_text().split("<h2>Images without color</h2>")
     assert all(name in gray for name in ("a/012.png", "a/062.png"))
     assert not re.search("(012|062).png", color)
-    assert "not originals in gray" in gray
+    assert "not with original grayscale photographs" in gray
 
 
 def test_listed_sorts_by_q_then_p_then_probability_and_files_without_an_answer_come_last():

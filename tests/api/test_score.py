@@ -86,7 +86,7 @@ def test_a_function_that_answers_differently_twice_is_scored_and_not_kept(pictur
         return colors(images) + rng.normal(0, 0.01, (len(images), 1))
 
     assert len(scored(noisy, pictures).table)
-    assert "not kept" in capsys.readouterr().err
+    assert "not cached" in capsys.readouterr().err
     assert not list((tmp_path / "cache").rglob("run.toml"))
     with pytest.raises(BadConfig, match="deterministic"):
         scored(noisy, pictures, maps=True)
@@ -243,7 +243,7 @@ def test_a_number_that_cannot_be_is_told_in_one_sentence(asked, message, picture
 def test_the_arguments_of_a_call_must_fit_together(pictures):
     with pytest.raises(BadConfig, match="Samples are already transformed.* view"):
         probing_core.score(colors, probing_core.samples(pictures, view=32), view=64)
-    with pytest.raises(BadConfig, match="preprocessing belongs to a torch"):
+    with pytest.raises(BadConfig, match="Only a torch.nn.Module accepts preprocess"):
         scored(colors, pictures, preprocess=lambda picture: picture)
     with pytest.raises(BadConfig, match="Studies and maps require the cache"):
         scored(colors, pictures, cache=False, studies=True)

@@ -50,7 +50,7 @@ def holiday(data_folder: Path) -> Path:
 def test_without_a_detector_it_says_what_makes_one(open_app, data_folder):
     app = open_app("Try your images", part="folder")
     assert not app.exception
-    assert "A run with calibration photographs has one" in unescaped(app)
+    assert "A run needs calibration photographs" in unescaped(app)
     assert not app.text_input
 
 
@@ -241,4 +241,4 @@ def test_files_without_color_are_listed_apart(open_app, holiday):
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert not app.exception
     assert [name for _, name, *_ in lines_of_pictures(app)] == ["a.png", "c.png", "b.png"]
-    assert "not originals in gray" in unescaped(app)
+    assert "not with original grayscale photographs" in unescaped(app)
