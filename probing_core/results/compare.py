@@ -308,9 +308,7 @@ def _table(
     With ``max_drop``, the table also has the column ``worse``.
     """
     if max_drop is not None and (missing := [name for name in contrasts if name not in other_contrasts]):
-        raise BadConfig(
-            f"'{model}' has the score {', '.join(missing[0])}, but '{other}' lacks it. Score both equally."
-        )
+        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, but '{other}' lacks it. Score both equally.")
     shared = {
         name: sums.shared_with(other_contrasts[name]) for name, sums in contrasts.items() if name in other_contrasts
     }
