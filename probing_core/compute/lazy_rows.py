@@ -18,7 +18,7 @@ class LazyRows:
 
     Attributes:
         arrays: consecutive parts (n, D), memory-mapped or not.
-        picked: (N,) positions of the rows in ``arrays``; None for all rows.
+        picked: (N,) positions of the selected rows in ``arrays``; None for all rows.
     """
 
     arrays: tuple[np.ndarray, ...]
@@ -36,7 +36,7 @@ class LazyRows:
         return self.shape[0]
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
-        """Read rows into memory; ``key`` is a slice, or positions."""
+        """Read rows into memory; ``key`` is a slice or an array of positions."""
         places = self._places(key)
         rows = np.empty((len(places), self.shape[1]), np.float32)
         array_of = np.searchsorted(self._stops, places, side="right")

@@ -1,8 +1,8 @@
-"""UMAP coordinates of samples in one of two projections, and the nearest images of other photographs.
+"""UMAP coordinates of samples in one of two projections, and the nearest images from other photographs.
 
-UMAP places up to `LANDMARKS` samples. In a larger run, `place_others` places each other sample between its nearest
-landmarks; `python -m lab.evidence.landmarks` measures how much this changes neighborhoods. Neighbors are searched among
-the same number of samples.
+UMAP places up to `LANDMARKS` samples. In larger runs, `place_others` places each remaining sample between its nearest
+landmarks; `python -m lab.evidence.landmarks` measures how much this changes neighborhoods. Nearest neighbors are
+searched among at most `LANDMARKS` samples, too.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
 MAP_NEIGHBORS = 15
-"""Number of neighbors for the place of a sample."""
+"""Number of neighbors that determine the position of a sample."""
 
 LANDMARKS = 50_000
 """Maximum number of samples that UMAP places, in whole images."""
 
 POSITION_STEP = np.float32(1 / 1024)
-"""Precision of positions, less than a pixel of any screen. Rounding halves the size of the files."""
+"""Precision of positions, which is finer than a pixel on any screen. Rounding halves the size of the files."""
 
 MAP_ROWS = 8192
 """Number of embeddings in memory while means are computed and rows are placed, in addition to the landmarks."""
@@ -35,11 +35,11 @@ MAP_ROWS = 8192
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Rows (N, D) minus the mean of their image, read on access.
+    """Rows (N, D) minus the mean of their image, computed on access.
 
     Attributes:
-        codes: (N,) image of each row, from 0.
-        means: (K, D) ``float32``.
+        codes: (N,) index of the image of each row.
+        means: (K, D) ``float32``, the mean of each image.
     """
 
     X: LazyRows
@@ -60,9 +60,9 @@ class Residuals:
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
     """Return embeddings ``X`` (N, D) of ``samples`` in one of the `PROJECTIONS`.
 
-    `BY_TRANSFORMATION` subtracts from each image the mean of its versions, which leaves the transformation.
-    `BY_EMBEDDING` changes nothing. The mean of an image is over the transformations that all images have, since a few
-    images have more.
+    `BY_TRANSFORMATION` subtracts the mean over the versions of an image from each version, which leaves the effect of
+    the transformation. `BY_EMBEDDING` changes nothing. The mean of an image is over the transformations that all images
+    have, because a few images have additional transformations.
     """
     if reading == BY_EMBEDDING:
         return X
@@ -73,7 +73,7 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
 
 
 def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return (K, D) ``float32``, the mean of each class from 0 over its rows that are ``counted`` (N,)."""
+    """Return the means (K, D) ``float32`` of the classes 0 to K - 1 over the rows that are ``counted`` (N,)."""
     sums = np.zeros((codes.max() + 1, X.shape[1]))
     for start in range(0, len(codes), MAP_ROWS):
         part = slice(start, start + MAP_ROWS)
@@ -87,7 +87,7 @@ def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndar
 
 
 def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return ``sample``, ``x`` and ``y`` of ``samples`` (columns ``sample`` and ``image_id``)."""
+    """Return a table with ``sample``, ``x`` and ``y`` for ``samples`` (columns ``sample`` and ``image_id``)."""
     landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
     points = umap_points(X[landmarks], seed)
     if len(landmarks) < len(samples):
@@ -97,11 +97,12 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
 
 
 def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the nearest samples of other photographs for every sample.
+    """Return the nearest samples from other photographs for every sample.
 
-    Similarity is the cosine after the mean is subtracted, as on maps. The search is exact among up to `LANDMARKS`
-    samples; of more samples, it uses that many, in whole images. In runs with several repetitions, samples of the first
-    one have a second row with the nearest samples of the first repetition.
+    Similarity is the cosine after the mean is subtracted, as on maps. The search is exact for up to `LANDMARKS`
+    samples; if there are more samples, only about this many, in whole images, are searched. In runs with several
+    repetitions, samples of the first repetition have a second row, with the nearest samples within the first
+    repetition.
 
     Args:
         X: (N, D) embeddings in a projection (`read_as`).
@@ -109,7 +110,7 @@ def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFra
 
     Returns:
         ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows; the largest number
-        of their type means none.
+        of the integer type means none.
     """
     tables = [_nearest_of_others(X, samples, np.arange(len(samples))).assign(among=np.int8(ALL_REPETITIONS))]
     first = np.flatnonzero(samples["repetition"] == 0)
@@ -139,7 +140,8 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
 def place_others(
     embeddings: LazyRows | Residuals | np.ndarray, landmarks: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Return (N, 2) ``float32`` places of all rows of ``embeddings`` (N, D), of which UMAP has placed the landmarks.
+    """Return the positions (N, 2) ``float32`` of all rows of ``embeddings`` (N, D), where UMAP has placed the
+    landmarks.
 
     A row is placed at the mean of the ``points`` (L, 2) of its nearest landmarks, weighted by similarity. ``landmarks``
     (L,) are row numbers.
@@ -158,10 +160,10 @@ def place_others(
 
 
 def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Return UMAP coordinates (N, 2) ``float32`` by cosine distance between centered embeddings.
+    """Return UMAP coordinates (N, 2) ``float32`` based on the cosine distance between centered embeddings.
 
-    Neighbors are exact and the initial positions are the first two principal components: a seed gives the same map, and
-    similar data give similar maps (McInnes et al. 2018; Kobak & Linderman 2021 on the start).
+    Neighbors are exact and the initial positions are the first two principal components, so a seed always gives the
+    same map, and similar data give similar maps (McInnes et al. 2018; Kobak & Linderman 2021 on initialization).
     """
     import umap
 
@@ -172,7 +174,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
     rows = unit(centered, np.float32)
     indices, cosines = nearest(rows, rows, neighbors, self_first=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
-    # The sign of a column is arbitrary: unless fixed, a different library build could mirror the map.
+    # The sign of a column is arbitrary; unless it is fixed, a different library build could mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
     start = centered @ axes.astype(np.float32)
     start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
@@ -190,7 +192,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 @cache  # once per process
 def _compile_once() -> None:
-    """Cache compiled functions of UMAP, which Numba would otherwise compile in every process."""
+    """Cache the compiled functions of UMAP, which Numba would otherwise compile in every process."""
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):

@@ -1,4 +1,5 @@
-"""Names in files of a run and in computations: series, probes, tables of predictions, results of claims."""
+"""Names that are used in files of a run and in computations: series, probes, tables of predictions, results of
+claims."""
 
 from __future__ import annotations
 
@@ -12,19 +13,19 @@ VARIANCE = "variance-"
 """Prefix of the fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
 
 FINE = "fine"
-"""Task of predicting the transformation, and its score."""
+"""Task of predicting the transformation, and the score for this task."""
 
 DEPLOYMENT = "deployment"
 """Probe for new images."""
 
 NOTICING = "noticing"
-"""Temperature and offset that turn the score of the probe `DEPLOYMENT` into the probability of an edit."""
+"""Temperature and offset that convert the score of the probe `DEPLOYMENT` to the probability of an edit."""
 
 CALIBRATED = "fine-calibrated"
-"""Probe of the fine task at its temperature. New images use a different probe."""
+"""Probe for the fine task at its temperature. For new images, a different probe is used."""
 
 ORACLE = "content-oracle"
-"""Predictions of the content by probes that were trained on images with the same transformation."""
+"""Predictions of the content from probes trained on images with the same transformation."""
 
 OTHER_PROBES = "fine-mlp-knn"
 
@@ -35,8 +36,8 @@ DETECTOR = "detector"
 
 BY_TRANSFORMATION, BY_EMBEDDING = "done", "everything"
 PROJECTIONS = (BY_TRANSFORMATION, BY_EMBEDDING)
-"""Projections of a map: by transformation (the mean of each image's versions is subtracted), and of the unchanged
-embeddings."""
+"""Projections for maps: by transformation (the mean of each image's versions is subtracted), and by unchanged
+embedding."""
 
 NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
 
@@ -44,5 +45,5 @@ ALL_REPETITIONS = -1
 """Value of the column ``among`` for neighbors among all repetitions."""
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
-"""Values of the column ``result`` of the table of claims. Not supported: a contrast is significant in the opposite
-direction."""
+"""Values of the column ``result`` of the table of claims. For claims that are tested with contrasts, "not supported"
+means that a contrast is significant in the opposite direction."""

@@ -1,1 +1,1 @@
-"""Edit detection: image features, the detector trained on them, and calibrated scores."""
+"""Edit detection: image features, a detector that is trained on them, and calibrated scores."""

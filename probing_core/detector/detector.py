@@ -1,8 +1,8 @@
-"""Edit detector: two small networks on `features`, whose log-probabilities are averaged.
+"""Edit detector: two small networks with `features` as input, whose log probabilities are averaged.
 
-Clean views have half of the training weight, so that the detector learns their variation.
-`probing_core.answers.reference_sets` compares its score with the scores of clean photographs that were not used for
-training.
+Clean views have half of the total sample weight in training, so that the detector learns their variation.
+`probing_core.answers.reference_sets` compares the score of an image with the scores of clean photographs that were not
+used for training.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from probing_core.probes.probe import forward
 from probing_core.transforms.transformation import Image
 
 GRAY_SIDE = 64
-"""Side in pixels at which the channel spread is measured, which averages out pixel noise."""
+"""Side in pixels to which images are reduced for measuring the channel spread, which averages out pixel noise."""
 
 
 def has_no_color(image: Image) -> bool:
-    """Return whether the mean spread of the channels (largest minus smallest) is below `NEAR_GRAY`."""
+    """Return whether the mean channel spread (maximum minus minimum over the channels) is below `NEAR_GRAY`."""
     small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
     return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
 
@@ -38,7 +38,7 @@ def turned_gray(image: Image) -> Image:
 
 DETECTOR_UNITS = 512
 DROPOUT = 0.4
-"""Dropout rate. Without dropout, the networks overfit after a third of the epochs and detect fewer edits."""
+"""Dropout rate. Without dropout, the networks overfit after a third of the epochs, and then detect fewer edits."""
 
 SMOOTHING = 0.05
 """Label smoothing. Weak edits look like clean images, and networks trained on hard labels detect fewer edits."""
@@ -56,7 +56,7 @@ class Detector:
     Attributes:
         classes, groups: (K,) class names, and the group of each class.
         mean, scale: (D,) parameters of the standardization.
-        layers: for each seed three pairs of weight (in, out) and bias (out,).
+        layers: for each seed, three pairs of a weight (in, out) and a bias (out,).
     """
 
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class Detector:
     layers: tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]
 
     def log_probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return (N, K) for features ``X`` (N, D); each row is normalized."""
+        """Return normalized log probabilities (N, K) for features ``X`` (N, D)."""
         rows = self._standardized(X)
         return _log_softmax(np.mean([_log_softmax(forward(rows, layers)) for layers in self.layers], axis=0))
 
@@ -84,7 +84,7 @@ class Detector:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
-        """Read a detector that `to_bytes` wrote.
+        """Read a detector from bytes that `to_bytes` returned.
 
         Raises:
             BadRun: the bytes are corrupted or have a different format.
@@ -108,7 +108,7 @@ def fit_detector(
 ) -> Detector:
     """Train a detector on features ``X`` (n, D) with classes ``y`` (n,).
 
-    The epoch is chosen on ``validation``, features and classes of held-out photographs.
+    The epoch is selected on ``validation``, the features and classes of held-out photographs.
     """
     from probing_core.probes.mlp import fit_seeds
 
@@ -138,7 +138,7 @@ def fit_detector(
 
 
 def sample_weights(clean: np.ndarray) -> np.ndarray:
-    """Return sample weights (n,) with mean 1, half of whose sum is on the ``clean`` views."""
+    """Return sample weights (n,) with mean 1, such that the ``clean`` views have half of the total weight."""
     share = clean.mean()
     return np.where(clean, 0.5 / share, 0.5 / (1 - share))
 

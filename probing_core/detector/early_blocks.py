@@ -1,6 +1,6 @@
 """Stem and first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
-They are equal to ``tf_efficientnet_lite0`` of timm, which a test checks. Importing timm would delay the first
+Their outputs equal those of ``tf_efficientnet_lite0`` in timm, as a test verifies. Importing timm would delay the first
 prediction on a page.
 """
 
@@ -13,18 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BLOCKS = ((1, 1), (2, 2), (2, 2), (3, 2))
-"""Number of layers and stride of the first layer of each block. The three later blocks of the network are not used,
+"""Number of layers in each block, and stride of its first layer. The last three blocks of the network are not used,
 because they encode more content and fewer traces of edits."""
 
 EPSILON = 1e-3
-"""Epsilon of batch normalization in the TensorFlow weights."""
+"""Epsilon for batch normalization with the TensorFlow weights."""
 
 
 class Convolution(nn.Module):
     """Convolution with TensorFlow padding and batch normalization, followed by ReLU6 if ``active``.
 
     Args:
-        weight: (out, in / groups, k, k); one input channel means depthwise.
+        weight: (out, in / groups, k, k); the convolution is depthwise if the second size is 1.
     """
 
     def __init__(self, weight: Tensor, normalization: Sequence[Tensor], stride: int, active: bool) -> None:
@@ -63,7 +63,7 @@ class Layer(nn.Module):
 
 
 class EarlyBlocks(nn.Module):
-    """Network from a batch (N, 3, H, W) to the feature maps of each of `BLOCKS`, with the packaged weights."""
+    """Network from a batch (N, 3, H, W) to the feature maps of each of the `BLOCKS`, with the packaged weights."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         super().__init__()

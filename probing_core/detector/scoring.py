@@ -1,9 +1,9 @@
-"""Scores of models and of the detector on photographs for calibration and for reporting.
+"""Scores that models and the detector give to photographs for calibration and for reporting.
 
-Calibration photographs are scored clean and converted to grayscale. Reporting photographs are also scored edited, with
-one transformation of each group and its alternative. Large photographs are scored as a full image with tiles, and also
-downsampled to the view size like all other photographs. Large reporting photographs are also scored with a few edits at
-their original size.
+Calibration photographs are scored as clean images and as grayscale images. Reporting photographs are also scored as
+edited images, with one transformation from each group and its alternative implementation. Large photographs are scored
+as a full image with tiles, and also downsampled to the view size like all other photographs. Large reporting
+photographs are also scored with a few edits at their original size.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ SCORE_UNIT_PHOTOGRAPHS = 10
 
 MAX_ALTERED = 150
 """Maximum number of reporting photographs per corpus that are also edited, drawn at random. All other photographs are
-scored only clean."""
+scored only as clean images."""
 
 ALTERED_LARGE = 5
-"""Number of edits of a large reporting photograph, each embedded as full image and tiles."""
+"""Number of edits of a large reporting photograph, each of which is embedded as a full image and as tiles."""
 
 LARGEST_ALTERED = 6
-"""Maximum side of an edited image, in view sides, because styles take seconds for larger images."""
+"""Maximum side of an edited image as a multiple of the view side, because styles take seconds for larger images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +53,11 @@ class ScoredView:
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` to score, in work units. Rows with ``altered`` are also scored edited.
+    """Return the rows of ``photographs`` to score, divided into units of work. Rows with ``altered`` are also scored as
+    edited images.
 
-    These rows are drawn at random. In the order of names, which often begin with the source, the source would predict
-    whether an image was edited.
+    The rows with ``altered`` are drawn at random. If they were taken in the order of names, which often begin with the
+    source, the source would predict whether an image was edited.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     reporting = [corpus_rows.assign(split="") for _, corpus_rows in rows[rows["role"] == REPORT].groupby("corpus")]
@@ -81,7 +82,7 @@ def made_views(
 def views_of_row(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[Any, Any]
 ) -> list[ScoredView]:
-    """Return the views of one photograph (`scored_from`); none if it cannot be read."""
+    """Return the views of the photograph in ``row`` (see `scored_from`); empty if it cannot be read."""
     try:
         picture = corpora[row["corpus"]].load(row["image_id"])
     except BadImage:
@@ -90,7 +91,7 @@ def views_of_row(
 
 
 def views_of(picture: Image, row: dict, transforms: Sequence[Transform], design: Design) -> Iterator[ScoredView]:
-    """Yield the views of the photograph of a ``row`` (`scored_from`)."""
+    """Yield the views of ``picture``, the photograph in ``row`` (see `scored_from`)."""
     about = {name: row[name] for name in ("corpus", "image_id", "base_id", "role")}
 
     def view(crops: Crops, maker: str, transform: str = "identity", group: str = "identity") -> ScoredView:
@@ -133,7 +134,8 @@ def _altered_large(
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``image`` with lengths in proportion to its size or, with probability 0.5, as in a view."""
+    """Transform ``image`` with lengths in proportion to its size or, with probability 0.5, with lengths as in a
+    view."""
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
@@ -141,7 +143,8 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
-    """Plan one transformation per group, with the bank and with an alternative, and with draws not used in training."""
+    """Plan one transformation from each group, with the bank and with an alternative, using draws that training does
+    not use."""
     rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
@@ -152,11 +155,11 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
 
 
 def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Return a table of ``views`` with their metadata and scores."""
+    """Return a table with one row for each of ``views``: metadata and scores."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:
-        """Return scores as in calibrated predictions; grayscale images use only the full image."""
+        """Return scores as in calibrated predictions; for grayscale images, only the full image is used."""
         values = []
         for view, prediction in zip(views, predictions, strict=True):
             no_color = bool(view.facts["no_color"])

@@ -1,7 +1,7 @@
 """Catalog of models, and functions that load a model by name.
 
-Listing and checking names does not import a deep-learning framework, except for names outside the catalog that only
-their library can check (``timm:``, ``torchvision:``, ``open_clip:``).
+Listing and checking names does not import a deep-learning framework, except for names outside the catalog that can only
+be checked by their library (``timm:``, ``torchvision:``, ``open_clip:``).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ZOO_ORDER = ("zoo/supervised", "zoo/simclr", "zoo/mae", "zoo/can", "zoo/clip", "
 CATALOG: Catalog[EmbedderSpec] = Catalog(
     "model", (*zoo.SPECS, *PUBLISHED, *baselines.SPECS), entry_point_group="probing.embedders"
 )
-"""Catalog of all models, including registered models and models of other packages."""
+"""Catalog of all models, including registered models and models from other packages."""
 
 
 def register(spec: EmbedderSpec) -> None:
@@ -62,7 +62,7 @@ def register(spec: EmbedderSpec) -> None:
 
 
 def bundled() -> tuple[str, ...]:
-    """Return the names of the default models of a run, which all work offline."""
+    """Return the names of the default models of a run, all of which work offline."""
     zoo = [name for name in ZOO_ORDER if name in CATALOG and CATALOG.get(name).check().available]
     return (
         *zoo,
@@ -78,7 +78,7 @@ ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
 
 
 def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
-    """Return the encoders of the set ``role_set`` by role. Roles without an encoder are omitted."""
+    """Return role -> encoders in the set ``role_set``. Roles without an encoder are omitted."""
     specs = ROLE_SETS[role_set]
     encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in encoders.items() if names}
@@ -90,20 +90,20 @@ MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
     "published": lambda: tuple(name for names in encoders_of("published").values() for name in names),
     "baselines": lambda: tuple(spec.name for spec in baselines.SPECS),
 }
-"""Names that select several models. ``published`` are the encoders that have a role in the claims."""
+"""Names that select several models. ``published`` selects the published encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
-"""View side in pixels for published encoders, as in their training."""
+"""View side in pixels for published encoders, which is the size used in their training."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns of weights files expanded."""
+    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns for weight files expanded."""
     several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
     return tuple(dict.fromkeys(full_name for expanded in several for full_name in expanded))
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence about the required downloads for the models ``names``; empty if there are none."""
+    """Return a sentence about the downloads that the models ``names`` require; empty if there are none."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -128,7 +128,7 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def parse_known(name: str) -> ModelName:
-    """Return the parts of ``name``, without file or network access."""
+    """Parse ``name`` and check that it is known, without file or network access."""
     parsed = parse(name)
     if parsed.base in CATALOG or parsed.provider in spec_makers():
         return parsed
@@ -166,7 +166,8 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def locate(name: str) -> tuple[EmbedderSpec, str]:
-    """Return the spec of an available model, and the server for its download, if one is required."""
+    """Return the spec of an available model and the server to download it from, which is empty if no download is
+    required."""
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
     availability = spec.check()
@@ -185,13 +186,13 @@ def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -
     (1, 64)
 
     Args:
-        name: ``NAME@pool=mean@layer=6@weights=PATH``.
+        name: name of the model, which may have options: ``NAME@pool=mean@layer=6@weights=PATH``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
         precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``.
 
     Raises:
         BadConfig: an option, device or precision is invalid.
-        UnknownName: there is no such model.
-        ModelUnavailable: its weights, library or network access is missing.
+        UnknownName: the model does not exist.
+        ModelUnavailable: the weights or the library of the model are missing, or there is no network access.
     """
     return find_spec(name).loader(parse(name), device, precision)

@@ -34,16 +34,17 @@ if TYPE_CHECKING:
     from probing_core.models.network_facts import Network, Read
 
 COMPILED_BATCH = 4
-"""Default number of images per pass. Smaller batches are padded, because each batch size requires a compilation."""
+"""Default number of images per pass. Smaller batches are padded, because each batch size requires a separate
+compilation."""
 
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""OpenVINO's name of each supported precision."""
+"""OpenVINO's name for each supported precision."""
 
 MAX_DISTANCE = 1e-5
-"""Maximum absolute difference from PyTorch in float32, relative to the norm of the embedding."""
+"""Maximum absolute difference of a value from PyTorch in float32, relative to the norm of the embedding."""
 
 MIN_COSINE = 0.96
-"""Minimum cosine similarity between embeddings in bfloat16 and float32. The lowest measured for any image and any
+"""Minimum cosine similarity between embeddings in bfloat16 and float32. The minimum measured for any image and any
 included network is 0.965 (docs/precision.md)."""
 
 EXACT = "exact"
@@ -51,10 +52,10 @@ EXACT = "exact"
 
 KEPT_DAYS = 90
 """Days without access after which a compiled network is removed from the cache folder, at the next compilation. The
-folder has one file per network, OpenVINO version, precision and number of cores."""
+folder has one file for each combination of network, OpenVINO version, precision and number of cores."""
 
 FLOAT32 = "DisablePrecisionConversion"
-"""Attribute in OpenVINO's file format for operations that stay in float32. The Python API cannot set it."""
+"""Attribute in OpenVINO's file format that marks operations that stay in float32. The Python API cannot set it."""
 
 _COMPILING = Lock()
 """Lock for conversions, which temporarily replace a function of the standard library."""
@@ -67,7 +68,7 @@ class NotCompiled(Exception):
 
 
 class Disagrees(NotCompiled):
-    """Raised if outputs differ too much from PyTorch in float32."""
+    """Raised if outputs differ too much from those of PyTorch in float32."""
 
 
 @cache
@@ -80,10 +81,10 @@ def installed_version() -> str:
 
 @contextmanager
 def for_one_caller() -> Iterator[None]:
-    """Compile networks in this thread for low latency within the context: all cores share one pass.
+    """Compile networks in this thread for low latency within the context, so that all cores share one pass.
 
-    By default, each core runs its own pass, which has a higher throughput. For each of these passes, OpenVINO keeps a
-    copy of the graph and its buffers, which need more memory than the weights of a small network.
+    By default, each core runs its own pass, which has a higher throughput. For each of these passes, however, OpenVINO
+    keeps a copy of the graph and its buffers, which take more memory than the weights of a small network.
     """
     token = _for_one_caller.set(True)
     try:
@@ -97,7 +98,7 @@ class CompiledReadout:
 
     Args:
         model: compiled OpenVINO model with input (N, H, W, 3), where N is the number of images per pass.
-        requests: maximum number of simultaneous passes. Additional callers wait.
+        requests: maximum number of simultaneous passes; additional callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -143,12 +144,12 @@ def compile_readout(
 
     Args:
         batch: two images (2, 3, H, W), channels last in memory.
-        expected: outputs of ``read`` for ``batch`` in PyTorch and float32, which the compiled network must reproduce.
-        threads: number of simultaneous passes, each on one core; in `for_one_caller`, number of cores of the single
+        expected: outputs of ``read`` for ``batch`` in PyTorch with float32, which the compiled network must reproduce.
+        threads: number of simultaneous passes, each on one core; in `for_one_caller`, number of cores for the single
             pass.
 
     Raises:
-        NotCompiled: OpenVINO is missing or fails, or its outputs differ from PyTorch.
+        NotCompiled: OpenVINO is missing or fails, or its outputs differ from those of PyTorch.
     """
     core = _core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
@@ -309,7 +310,7 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 
 
 def _with_exact_modules(core: Any, model: Any) -> Any:
-    """Return a model in which the operations with `EXACT` in their names stay in float32.
+    """Return a copy of ``model`` in which the operations with `EXACT` in their names stay in float32.
 
     Fusing operations would drop the attribute, so operations are fused first. A fused operation lists the names of the
     original operations.
@@ -343,7 +344,7 @@ def _joined(layer: ElementTree.Element) -> set[str]:
 
 
 def _exact_names(model: Any) -> tuple[set[str], set[str]]:
-    """Return the names of the operations of exact modules, and of the operations that read the input."""
+    """Return the names of the operations in exact modules, and of the operations that read the input."""
     exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
     after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
     first = [target.get_node() for target in model.input(0).get_target_inputs()]

@@ -1,6 +1,6 @@
-"""Model specs, which are cheap to list, and loaded models.
+"""Model specs, which can be listed quickly, and loaded models.
 
-Specs do not import a deep-learning framework. Loaders do.
+Specs do not import a deep-learning framework, whereas loaders do.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ class Preprocessing:
     Attributes:
         size: input size of the network, (height, width) in pixels.
         resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
-            ``"squash"`` scales both sides likewise, ``"none"`` leaves the image unchanged.
-        crop: fraction of the resized image that the center crop keeps.
+            ``"squash"`` scales each side to its ``size / crop`` and crops the center; ``"none"`` leaves the image
+            unchanged.
+        crop: fraction of each side of the resized image that the center crop keeps.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
             except the last are antialiased.
-        mean, std: per channel, in units of [0, 1].
+        mean, std: mean and standard deviation per channel, for values in [0, 1].
     """
 
     size: tuple[int, int]
@@ -58,8 +59,8 @@ class Availability:
 
     Attributes:
         why_not: end of the sentence "It cannot be used: ...".
-        download_from: URL of the server with the weights (``https://host``), if the model can be downloaded.
-        hint: a command that makes it available, as a sentence.
+        download_from: URL of the server that has the weights (``https://host``), if the model can be downloaded.
+        hint: a sentence with a command that makes the model available.
     """
 
     available: bool
@@ -73,7 +74,7 @@ class EmbedderSpec:
     """Description of a model that can be loaded by name.
 
     Attributes:
-        name: name as in commands, without options.
+        name: name that commands accept, without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
         weights: source of the weights, as text.
         objective: training objective ("supervised", "MAE", "CLIP", "none").
@@ -81,9 +82,9 @@ class EmbedderSpec:
         data: training data, as text.
         input_size: side of the input in pixels; None if unknown before loading.
         download_mb: megabytes to download before first use; 0 if none or unknown.
-        ask_download_mb: () -> megabytes to download as the server states them; 0 if it does not.
-        role: one of `ROLES` where the claims are tested on this encoder; else empty.
-        loader: (`ModelName` with its options, device, precision) -> `LoadedEmbedder`.
+        ask_download_mb: () -> megabytes to download according to the server; 0 if the server does not state them.
+        role: one of `ROLES` if the claims are tested on this encoder, otherwise empty.
+        loader: (`ModelName` with options, device, precision) -> `LoadedEmbedder`.
         check: () -> `Availability`, fast and without importing a deep-learning framework.
     """
 
@@ -107,11 +108,12 @@ class LoadedEmbedder(ABC):
 
     Attributes:
         name: the full name, including options.
-        device, precision: where and in which precision it runs ("cpu", "bfloat16").
+        device, precision: device and precision of the computation ("cpu", "bfloat16").
         batch_size: number of images per forward pass.
-        embeds_pictures: whether it can embed arbitrary images; precomputed embeddings cover only the samples of a run.
-        on_one_thread: whether it computes only in the calling thread, which may differ from the loading thread.
-        known_preprocessing: preprocessing of the network, if it is complete.
+        embeds_pictures: whether the model can embed arbitrary images; precomputed embeddings only cover the samples of
+            a run.
+        on_one_thread: whether the model computes only in the calling thread, which may differ from the loading thread.
+        known_preprocessing: preprocessing of the network, if it is known completely.
     """
 
     name: str
@@ -136,34 +138,34 @@ class LoadedEmbedder(ABC):
         """Return all settings that affect the embeddings, in JSON types, for the cache key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return embeddings by full model name, computed in one pass.
+        """Return full model name -> embeddings (N, D) ``float32``, computed in one pass.
 
-        There is one entry, or one per layer for ``@layer=all``.
+        There is one entry or, for ``@layer=all``, one entry per layer.
         """
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        """Return the `recipe` of each entry of `embed_layers` by full model name."""
+        """Return full model name -> `recipe`, for each entry of `embed_layers`."""
         return {self.name: self.recipe()}
 
     def dims(self) -> Mapping[str, int]:
-        """Return the embedding dimension of each entry of `embed_layers` by full model name."""
+        """Return full model name -> embedding dimension, for each entry of `embed_layers`."""
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
     def blocks(self) -> tuple[str, ...]:
-        """Names of the outputs of `embed_blocks`, first block to last: ``"1.cls"``, ``"1.mean"``, ...
+        """Names of the outputs of `embed_blocks`, from the first block to the last: ``"1.cls"``, ``"1.mean"``, ...
 
         Empty for models that are not networks, that have ``@layer=``, or whose blocks cannot be pooled.
         """
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return the embeddings (N, D) ``float32`` of each of `blocks`, computed in one pass."""
+        """Return name -> embeddings (N, D) ``float32``, for each of `blocks`, computed in one pass."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return the result of `embed_layers` for the images of the rows ``samples`` of a run.
+        """Return the result of `embed_layers` for the images that belong to the rows ``samples`` of a run.
 
         Only precomputed embeddings use the rows (image_id, transform, repetition, draw).
         """
@@ -173,4 +175,4 @@ class LoadedEmbedder(ABC):
         """Release resources that `embed` and `embed_layers` do not need. Call no other methods afterwards."""
 
     def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
-        """Release the memory."""
+        """Release the memory that the model uses."""

@@ -1,7 +1,8 @@
-"""Local and downloaded weights, which are read without executing code, checked against the network, and hashed.
+"""Local and downloaded weights, which are read without executing code, checked for consistency with the network, and
+hashed.
 
-The libraries retry for a long time without a network. They therefore receive only local paths, and a host must respond
-within three seconds before a download starts.
+Without a network connection, the libraries retry for a long time. They are therefore given only local paths, and a
+download starts only if the host responds within three seconds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names of weight files of open_clip, in its order of preference. The same repository may contain the weights of the
+"""Names of weight files for open_clip, in its order of preference. The same repository may contain the weights of the
 image encoder for timm."""
 
 WEIGHT_FILES = ("model.safetensors", *OPEN_CLIP_FILES, "pytorch_model.bin")
@@ -45,7 +46,7 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the index of weights that are split into several files."""
 
 HUB = "hf-hub:"
-"""Prefix for Hugging Face repositories with a timm or open_clip model and its configuration."""
+"""Prefix for Hugging Face repositories that contain a timm or open_clip model and its configuration."""
 
 PICKLES = (".bin", ".pth", ".pt")
 """Suffixes of files written by `torch.save`."""
@@ -55,7 +56,7 @@ _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """Forbid downloads in this thread within the context. Models that are not on disk are then unavailable."""
+    """Forbid downloads in this thread within the context. Models that are not on disk are unavailable there."""
     token = _downloads.set(False)
     try:
         yield
@@ -67,14 +68,14 @@ def cached_folder(repo: str, weights: bool = True, preferred: Sequence[str] = ()
     """Return the cached snapshot of a Hugging Face repository, or None if it is incomplete.
 
     Args:
-        weights: whether the weights are required; if not, only the configuration is.
-        preferred: names of weight files that take precedence over `WEIGHT_FILES`.
+        weights: whether the weights are required; otherwise, only the configuration is required.
+        preferred: names of weight files that take precedence over those in `WEIGHT_FILES`.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        # With patterns, the library would require files that are never downloaded. `_files` checks the required ones.
+        # With patterns, the library would require files that are never downloaded. `_files` checks the required files.
         folder = Path(snapshot_download(repo, local_files_only=True, allow_patterns=[]))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
@@ -86,7 +87,7 @@ def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) ->
     """Return whether the weights at ``source`` are available offline.
 
     Args:
-        source: name of a Hugging Face repository, or URL of a file.
+        source: name of a Hugging Face repository, or URL of a weight file.
         size_mb: download size in megabytes; 0 if unknown.
         preferred: as in `cached_folder`.
     """
@@ -107,7 +108,8 @@ def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = (
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
-    """Return the size in megabytes of the weights at ``source`` as the server states it; 0 if it does not."""
+    """Return the size in megabytes of the weights at ``source`` according to the server; 0 if the server does not state
+    it."""
     address = source if _is_url(source) else hub_address()
     if not _downloads.get() or hub_is_forbidden() or not answers(server_of(address)):
         return 0.0
@@ -126,9 +128,8 @@ def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
 
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the local folder that a model name refers to, downloading a repository with the prefix `HUB` if necessary.
-
-    Other names return None.
+    """Return the local folder that a model name refers to, after downloading a repository with the prefix `HUB` if
+necessary. For other names, return None.
     """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
@@ -136,14 +137,15 @@ def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
 
 
 def configuration_of(name: ModelName) -> Path | None:
-    """Return the folder of `folder_of`, for which only the configuration is downloaded."""
+    """Return the same folder as `folder_of`, but download only the configuration."""
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, weights=False)
     return local_folder(name.model)
 
 
 def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of an `EmbedderSpec` for the weights of `folder_of`; empty for other names."""
+    """Return the fields of an `EmbedderSpec` that describe the weights in the folder of `folder_of`; empty for other
+    names."""
     if name.model.startswith(HUB):
         return published_at(name.model.removeprefix(HUB), preferred=preferred)
     folder = local_folder(name.model)
@@ -151,15 +153,15 @@ def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str,
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """Return the weight file for ``source`` (see `on_disk`), downloading it if necessary."""
+    """Return the local path of the weight file for ``source`` (see `on_disk`), after downloading it if necessary."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
 def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path:
-    """Return a local folder with the configuration of a Hugging Face repository and its weights.
+    """Return a local folder with the configuration and the weights of a Hugging Face repository.
 
-    Missing files are downloaded from the top folder, with the weights in one format only. Complete files are kept if a
-    download is interrupted. Files whose SHA-256 differs from the digest of the hub are removed.
+    Missing files are downloaded from the top-level folder, with the weights in one format only. Complete files are kept
+    if a download is interrupted. Files whose SHA-256 differs from the digest on the hub are removed.
 
     Args:
         weights: whether the weights are required.
@@ -209,7 +211,8 @@ def _sha256(path: Path) -> str:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the local file for ``url``, downloading it if necessary, and check its SHA-256 if the URL contains it."""
+    """Return the local path of the file at ``url``, after downloading it if necessary and checking its SHA-256 if the
+    URL contains it."""
     path = _checkpoint(url)
     if path.is_file():
         return path
@@ -231,9 +234,11 @@ def fetch_url(url: str, model: str) -> Path:
 
 
 def _digest_in(url: str) -> str | None:
-    """Return the SHA-256 or its prefix in a URL such as ``.../<64 digits>/ViT-B-16.pt`` or ``resnet50-11ad3fa6.pth``.
+    """Return the SHA-256, or a prefix of it, in a URL such as ``.../<64 digits>/ViT-B-16.pt`` or
+    ``resnet50-11ad3fa6.pth``.
 
-    Return None if there is none. Eight digits that form a date (``dino-20210501.pth``) are not a checksum.
+    Return None if the URL contains no checksum. Eight digits that form a date (``dino-20210501.pth``) are not a
+    checksum.
     """
     *folders, name = url.split("/")
     if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
@@ -243,7 +248,7 @@ def _digest_in(url: str) -> str | None:
 
 
 def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:
-    """Return the weight file in ``folder``."""
+    """Return the path of the weight file in ``folder``."""
     files = _files(folder, preferred)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
@@ -271,7 +276,8 @@ def require_host(url: str, model: str) -> None:
 
 
 def _checkpoint(url: str) -> Path:
-    """Return the path where torch.hub stores ``url``, which may not exist, without importing torch."""
+    """Return the path at which torch.hub stores the file at ``url``, without importing torch; the file may not
+    exist."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
@@ -281,18 +287,19 @@ def _is_url(source: str) -> bool:
 
 
 def server_of(url: str) -> str:
-    """Return scheme, host and port of a URL; the default scheme is https."""
+    """Return the scheme, host and port of a URL; the default scheme is https."""
     scheme, _, location = url.rpartition("://")
     return f"{scheme or 'https'}://{location.split('/', 1)[0]}"
 
 
 def _host(url: str) -> str:
-    """Return host and port of a URL for messages, without user and password."""
+    """Return the host and port of a URL for messages, without user name and password."""
     return server_of(url).split("://", 1)[1].rpartition("@")[2]
 
 
 def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
-    """Return the weight files in ``folder``: the file with a usual name, the files in the index, or the only file.
+    """Return the weight files in ``folder``: the file with a usual name, the files in the index, or the only weight
+    file.
 
     Files in the index may not exist. If ``preferred`` is given and the folder has a config.json, files with other names
     belong to a different library and are ignored.
@@ -328,7 +335,8 @@ def _hub_reason(error: Exception, repo: str) -> str:
 
 
 BROKEN_CONNECTIONS = ("ConnectError", "ReadError", "RemoteProtocolError", "ChunkedEncodingError", "ConnectionError")
-"""Names of connection errors in httpx and requests. huggingface_hub uses one of the two, depending on its version."""
+"""Names of connection errors in httpx and requests. huggingface_hub uses one of these libraries, depending on its
+version."""
 
 
 def _reason_of_refusal(error: HfHubHTTPError, repo: str, hub: str) -> str:
@@ -353,14 +361,14 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts store tensors, averaged weights first, as in timm. I-JEPA uses the last one."""
+"""Keys under which training scripts store tensors, averaged weights first, as in timm. I-JEPA uses the last key."""
 
 NAMES_SHOWN = 5
-"""Maximum number of tensor names per message."""
+"""Maximum number of tensor names in a message."""
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read named tensors from a safetensors file or a PyTorch checkpoint, and remove the `WRAPPERS`.
+    """Return the named tensors in a safetensors file or a PyTorch checkpoint, without the `WRAPPERS` around them.
 
     Raises:
         ModelUnavailable: the file does not exist, contains no weights, or requires executing code.
@@ -388,7 +396,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
     """Load ``tensors`` into ``module`` if they fit it exactly.
 
     Args:
-        source: source of the tensors, for messages.
+        source: description of where the tensors come from, for messages.
         ignore: prefix of tensors that may be unused, such as the classifier.
     """
     expected = module.state_dict()
@@ -416,9 +424,9 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
 
 @contextmanager
 def fitting(source: str) -> Iterator[None]:
-    """Raise `ModelUnavailable` if a library cannot load weights within the context.
+    """Raise `ModelUnavailable` if a library fails to load weights within the context.
 
-    The message names missing, unexpected and misshapen tensors if the library reports them.
+    The message lists missing, unexpected and misshapen tensors if the library reports them.
     """
     try:
         yield
@@ -431,7 +439,7 @@ def fitting(source: str) -> Iterator[None]:
 
 
 def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
-    """Return missing, unexpected and misshapen tensors from the error message of ``load_state_dict``."""
+    """Return the missing, unexpected and misshapen tensors that an error message of ``load_state_dict`` lists."""
 
     def names(heading: str) -> list[str]:
         section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)
@@ -443,7 +451,8 @@ def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and bytes of ``tensors``, independent of the file format."""
+    """Return the SHA-256 of the names, types, shapes and bytes of ``tensors``, which does not depend on the file
+    format."""
     import torch
 
     sha = hashlib.sha256()
@@ -454,9 +463,10 @@ def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def signs_digest(module: nn.Module) -> str:
-    """Return the SHA-256 of names, shapes and signs of all tensors of ``module``.
+    """Return the SHA-256 of the names, shapes and signs of all tensors in ``module``.
 
-    For a given seed, signs are the same on every machine. The last bits of random weights depend on the processor.
+    For a given seed, the signs are the same on every machine, whereas the last bits of random weights depend on the
+    processor.
     """
     sha = hashlib.sha256()
     for name, tensor in module.state_dict().items():

@@ -18,7 +18,7 @@ OPTIONS = {
     "weights": "a local file or folder of weights",
     "seed": "seed of an untrained network, or of an additional training of a zoo encoder",
 }
-"""Description of each option in canonical order. The provider determines which options a model supports."""
+"""Option -> description, in canonical order. The provider determines which options a model supports."""
 
 POOLINGS = ("cls", "mean")
 
@@ -27,11 +27,11 @@ _OPTION = re.compile(r"@(?=\w+=)")  # an '@' that starts an option; paths may co
 
 @dataclass(frozen=True)
 class ModelName:
-    """A parsed name.
+    """A parsed model name.
 
     Attributes:
-        base: the part before the options: ``timm:vit_base_patch16_224.mae``, ``zoo/mae``.
-        options: value by option, in the order of `OPTIONS`.
+        base: the part before the options, such as ``timm:vit_base_patch16_224.mae`` or ``zoo/mae``.
+        options: option -> value, in the order of `OPTIONS`.
     """
 
     base: str
@@ -99,7 +99,7 @@ def checkpoints(name: str) -> tuple[str, ...]:
 
 
 def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[str] = ()) -> None:
-    """Raise `BadConfig` if ``name`` has an option outside of ``allowed``."""
+    """Raise `BadConfig` if ``name`` has an option that is not in ``allowed``."""
     for option in options:
         if option not in allowed:
             raise BadConfig(
@@ -109,11 +109,11 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
 
 
 def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") -> UnknownName:
-    """Return the error for a name that is missing in a library, with the closest known name.
+    """Return the error for a name that a library does not have, with the closest known name.
 
     Args:
-        lacks: beginning of the sentence ("timm has no model").
-        listing: Python call that lists ``known``, if there are too many for a message.
+        lacks: beginning of the error message ("timm has no model").
+        listing: Python call that lists the ``known`` names, if there are too many for a message.
     """
     message = f"{lacks} '{name}'.{suggest(name, known)}"
     if listing:
@@ -122,7 +122,8 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
 
 
 def not_in_catalog(name: str, known: Collection[str]) -> str:
-    """Return the message for a name without a provider that is not in the catalog ``known``, with a suggestion."""
+    """Return the error message for a name without a provider that is not in the catalog ``known``, with a
+    suggestion."""
     unprefixed = [entry for entry in known if ":" not in entry]
     same_ending = [entry for entry in known if entry.rpartition(":")[2] == name]
     path = user_path(name)

@@ -1,4 +1,4 @@
-"""Embedding with neural networks. A provider builds a `Network`, and `NetworkEmbedder` computes its embeddings.
+"""Embedding with neural networks. A provider builds a `Network`, and `NetworkEmbedder` computes embeddings with it.
 
 `Readouts` selects the outputs of a forward pass, which is computed by PyTorch or OpenVINO.
 """
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
 
 
 class Readouts:
-    """Outputs of a network that the options of a model name select.
+    """Outputs of a network that are selected by the options in a model name.
 
     Args:
-        name: full name, for messages.
-        options: options of the name. Only ``pool`` and ``layer`` are used.
-        batch: two preprocessed images. A forward pass determines the number of tokens of each block.
+        name: full model name, for messages.
+        options: options in the name, of which only ``pool`` and ``layer`` are used.
+        batch: two preprocessed images, used in a forward pass that determines the number of tokens in each block.
 
     Attributes:
         asked: (layer, pooling) of each selected output; the layer is None for the default embedding.
-        first: outputs of `read` for ``batch``, in float32.
+        first: outputs of `read` for ``batch``, computed in float32.
         blocks: (layer, pooling) of every block with every supported pooling; empty if a block cannot be pooled.
     """
 
@@ -73,7 +73,7 @@ class Readouts:
                 raise BadConfig(
                     f"'{name}': the class token of this model joins after layer {layer}. Use '@pool=mean' instead."
                 )
-        # the option of the name, or the default of the network if the layer supports it
+        # the option in the name, or the default of the network if the layer supports it
         defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
         self._layers = [(layer, self._pool or default) for layer, default in zip(layers, defaults, strict=True)]
         self.asked: Sequence[tuple[int | None, str]] = self._layers or [(None, self._pool or network.pooling)]
@@ -81,7 +81,7 @@ class Readouts:
         self.first = self.read(batch) if layers or self._pool else [output]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return (N, D) for each of `asked`."""
+        """Return the embeddings (N, D) for each of `asked`."""
         network = self._network
         if self._layers:
             return self._read_layers(self._layers, batch)
@@ -112,8 +112,8 @@ class Readouts:
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
     """Return the number of tokens before the patch tokens for each block; None if the block cannot be pooled.
 
-    A block with as many tokens as the features of the network includes all prefix tokens. Blocks before the prefix
-    tokens are added (CaiT, XCiT, ConViT) have exactly that many fewer.
+    A block with as many tokens as the features of the network includes all prefix tokens. Blocks to which the prefix
+    tokens have not been added yet (CaiT, XCiT, ConViT) have fewer tokens by exactly the number of prefix tokens.
     """
     if not network.blocks:
         return []
@@ -126,7 +126,7 @@ def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any
 
 @contextmanager
 def _captured(blocks: Sequence[nn.Module]) -> Iterator[list[Any]]:
-    """Yield a list that a forward pass inside the context fills with the outputs of ``blocks``."""
+    """Yield a list that a forward pass within the context fills with the outputs of ``blocks``."""
     outputs: list[Any] = [None] * len(blocks)
     thread = get_ident()
 
@@ -153,7 +153,7 @@ def _can_be_pooled(output: Any, images: int) -> bool:
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
-    """Pool tokens (N, L, D), ``prefix`` of them before the patches, or a map (4 axes), to (N, D)."""
+    """Pool tokens (N, L, D), the first ``prefix`` of which are not patches, or a feature map (4 axes), to (N, D)."""
     features = features.float()  # average in float32 for every precision
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
@@ -175,7 +175,7 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
 log = logging.getLogger(__name__)
 
 TIMED_PASSES = 2
-"""Number of timed passes per engine. The fastest pass counts."""
+"""Number of timed passes per engine, of which the fastest counts."""
 
 
 @cache  # once per process
@@ -200,9 +200,9 @@ class NetworkEmbedder(LoadedEmbedder):
 
     Args:
         name: full canonical name.
-        options: options of the name.
-        batch_size: maximum number of images per forward pass; by default the most efficient number for the device.
-        threads: number of simultaneous passes on a CPU; by default the number of PyTorch threads of this thread.
+        options: options in the name.
+        batch_size: maximum number of images per forward pass; by default, the most efficient number for the device.
+        threads: number of simultaneous passes on a CPU; by default, the number of PyTorch threads set in this thread.
 
     Raises:
         BadConfig: the network has no such layer or pooling, or the device or precision is not available.
@@ -230,7 +230,7 @@ class NetworkEmbedder(LoadedEmbedder):
         self._batch_size = batch_size
         self._network = network
         self._weights = network.weights or weights_digest(network.module.state_dict())
-        # Channels last: convolutions run faster on CPU, transformers as fast as before.
+        # Channels last, because convolutions then run faster on a CPU, and transformers equally fast.
         network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
@@ -297,12 +297,12 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def megabytes(self) -> float:
-        """Return the size of the weights in 32-bit floats."""
+        """Return the size of the weights in megabytes, as 32-bit floats."""
         return 4 * sum(tensor.numel() for tensor in self._network.module.state_dict().values()) / 1e6
 
     @property
     def engine(self) -> str:
-        """Return "PyTorch", whose version is among the ``libraries``, or "OpenVINO" with its version."""
+        """Return "PyTorch", whose version is among the ``libraries`` in the recipe, or "OpenVINO" with its version."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
@@ -315,7 +315,8 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Compute a forward pass for a batch from `prepare`: (N, D) for each entry of `embed_layers`."""
+        """Return the embeddings (N, D) of a batch from `prepare`, for each entry of `embed_layers`, from a single
+        forward pass."""
         return self._begin(self._readouts.read, batch)()
 
     @property
@@ -323,10 +324,10 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._compiled[self._readouts.read]
 
     def _choose_engine(self, expected: Sequence[np.ndarray], any_precision: bool) -> None:
-        """Select the engine for `Readouts.read`: OpenVINO, which is the fastest (docs/engines.md), or PyTorch.
+        """Select the engine for `Readouts.read`: OpenVINO, which is faster (docs/engines.md), or PyTorch.
 
-        If OpenVINO in a lower precision disagrees with ``expected``, the outputs in float32, and ``any_precision`` is
-        true, select the fastest engine and precision that agree.
+        If OpenVINO in a lower precision disagrees with ``expected`` (the outputs in float32) and ``any_precision`` is
+        true, select the fastest combination of engine and precision that agrees.
         """
         read, reason = self._readouts.read, None
         self._compiled[read] = None
@@ -344,7 +345,7 @@ class NetworkEmbedder(LoadedEmbedder):
             log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
 
     def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
-        """Return the fastest precision and engine (None for PyTorch) that agree with ``expected``."""
+        """Return the fastest combination of precision and engine (None for PyTorch) that agrees with ``expected``."""
         read, lower = self._readouts.read, self.precision
         ways: list[tuple[str, CompiledReadout | None]] = [("float32", None)]
         with suppress(NotCompiled):
@@ -359,7 +360,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return ways[int(np.argmin(seconds))]
 
     def _seconds_per_image(self) -> float:
-        """Measure forward passes on every core, after one warm-up pass."""
+        """Return the time per image, measured with forward passes on every core after one warm-up pass."""
         import torch
 
         size, begin = self._usual_batch_size(), partial(self._begin, self._readouts.read)
@@ -388,7 +389,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return compiled.compile_readout(self._network, read, self._two, expected, precision, threads, size)
 
     def _compiled_or_none(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
-        """Compile ``read`` in the precision of the model; return None if PyTorch has to compute it."""
+        """Compile ``read`` in the precision of the model; return None if it has to run in PyTorch."""
         if not self._can_be_compiled():
             return None
         try:
@@ -398,7 +399,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Start a forward pass with outputs (N, D) ``float32`` for each output of ``read``."""
+        """Start a forward pass, whose result is an array (N, D) ``float32`` for each output of ``read``."""
         import torch
 
         compiled_readout = self._compiled[read]

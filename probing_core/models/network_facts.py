@@ -1,4 +1,4 @@
-"""Description of a network by its provider: module, preprocessing, embedding and pooling."""
+"""Description of a network that its provider creates: module, preprocessing, embedding and pooling."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ class Network:
             `Preprocessing`.
         features: function from a batch to tokens or a feature map after the last block and norm, for ``@pool=``.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
-        maps: order of axes, if blocks return feature maps.
-        prefix: number of tokens before the patch tokens (class token, registers). Some networks add them late.
+        maps: order of the axes, if blocks return feature maps.
+        prefix: number of tokens before the patch tokens (class token, registers). Some networks add these tokens after
+            the first blocks.
         class_token: whether the first token is a class token.
         pool: default pooling of layers.
         exact: names of modules that are always computed in float32, because they are sensitive to rounding.
-        weights: digest of the weights, if it is not computed from their bytes.
-        is_random: whether the weights are random, so that nothing compiled from them is kept in the cache folder.
+        weights: digest of the weights, if it is not to be computed from their bytes.
+        is_random: whether the weights are random, in which case compiled networks are not kept in the cache folder.
         details: other settings that affect the embeddings, in JSON types.
-        versions: versions of the libraries that compute the embeddings.
+        versions: versions of the libraries with which the embeddings are computed.
     """
 
     module: nn.Module

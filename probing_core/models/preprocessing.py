@@ -1,7 +1,7 @@
-"""Preprocessing of images of any size into a batch, identical to the preprocessing of the libraries.
+"""Conversion of images of any size to a batch, identical to the preprocessing in the libraries.
 
 timm, open_clip and torchvision preprocess with Pillow: resize, center crop, divide by 255, subtract the mean, divide by
-the standard deviation. This module calls Pillow in the same way, and replaces the arithmetic by a lookup table with 256
+the standard deviation. This module calls Pillow in the same way, and replaces the arithmetic with a lookup table of 256
 values, which yields identical results in a fifth of the time.
 """
 
@@ -28,7 +28,7 @@ def crop_fraction(size: int, resized: int) -> float:
 def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """Return the network input (1, 256, 3) ``float32`` for each ``uint8`` value of each channel.
 
-    It is computed in ``float32`` step by step, like ``ToTensor`` and ``Normalize``. The array is read-only, because it
+    It is computed in ``float32`` step by step, as in ``ToTensor`` and ``Normalize``. The array is read-only, because it
     is cached.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)

@@ -57,7 +57,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def _cpu_multiplies_bfloat16() -> bool:
     import torch
 
-    # AVX512-BF16 or AMX on x86, BF16 dot products on Arm: with one of them bfloat16 is faster (docs/engines.md).
+    # bfloat16 is faster with AVX512-BF16 or AMX on x86, or with BF16 dot products on Arm (docs/engines.md).
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(key, False) for key in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
 
@@ -67,20 +67,20 @@ S = TypeVar("S")
 B = TypeVar("B")
 
 CPU_BATCH = 16
-"""Images per forward pass on a CPU. Small batches fit into the caches."""
+"""Number of images per forward pass on a CPU. Small batches fit into the caches."""
 
 DEVICE_BATCH = 64
-"""Images per forward pass on an accelerator."""
+"""Number of images per forward pass on an accelerator."""
 
 FINE_CPU_BATCH = 4
-"""Images per forward pass on a CPU if the stride of the first convolution is below `FINE_STRIDE`, because the feature
-maps are larger than the tokens of a ViT."""
+"""Number of images per forward pass on a CPU if the stride of the first convolution is below `FINE_STRIDE`, because
+feature maps then take more memory than the tokens of a ViT."""
 
 FINE_STRIDE = 8
 """Stride of the first convolution below which batches have `FINE_CPU_BATCH` images."""
 
 MAX_UNDIVIDED = 8
-"""Maximum number of images that are not split among the threads."""
+"""Maximum number of images that are not divided among the threads."""
 
 WAITING = 2
 """Maximum number of running and waiting batches per core."""
@@ -89,21 +89,22 @@ Pass = Callable[[], T]
 """Function that waits for a started forward pass and returns its result."""
 
 MAX_BEGUN = 2
-"""Maximum number of batches per caller that run on an accelerator."""
+"""Maximum number of batches per caller that run on an accelerator at the same time."""
 
 MAX_PREPARED = 2
-"""Number of batches that are prepared in advance, and of threads that prepare batches for all callers together."""
+"""Number of batches that are prepared in advance, and number of threads that prepare batches for all callers
+together."""
 
 AHEAD = 2
-"""Running batches of a compiled network per core, at most `WAITING`. OpenVINO has its own threads, and a core would be
-idle while it waits for the next batch. PyTorch is slower with two batches per core."""
+"""Number of running batches per core for a compiled network, at most `WAITING`. OpenVINO has its own threads, so a core
+would be idle while it waits for the next batch. PyTorch is slower with two batches per core."""
 
 
 class BatchThreads:
-    """Schedules batches: small ones on each core of a CPU, or large ones on an accelerator.
+    """Schedules small batches on each core of a CPU, or large batches on an accelerator.
 
-    On a CPU, PyTorch would split a large batch among the cores, which then wait for each other after every layer. An
-    accelerator computes one batch while the next ones are prepared and started.
+    On a CPU, PyTorch would divide a large batch among the cores, which would then wait for each other after every
+    layer. An accelerator computes one batch while the next batches are prepared and started.
 
     Args:
         threads: number of CPU cores; for an accelerator, number of images that are prepared simultaneously.
@@ -124,7 +125,8 @@ class BatchThreads:
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
     def batches(self, images: range, max_size: int) -> Iterator[range]:
-        """Yield batches of at most ``max_size`` positions of ``images``. On a CPU, the last ones have equal sizes."""
+        """Yield batches of at most ``max_size`` positions of ``images``. On a CPU, the last batches have equal
+        sizes."""
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(MAX_UNDIVIDED, max_size)
@@ -139,7 +141,7 @@ class BatchThreads:
         Only a few batches wait at a time, so that simultaneous callers take turns.
 
         Args:
-            of_each_core: threads per CPU core; `AHEAD` if ``function`` waits for threads of OpenVINO.
+            of_each_core: number of threads per CPU core; `AHEAD` if ``function`` waits for threads of OpenVINO.
         """
         with _STARTING:
             pool = _shared(of_each_core * self.threads)
@@ -176,7 +178,8 @@ class BatchThreads:
             release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """Map ``function`` over the images of a batch, in parallel on an accelerator, where batches take turns."""
+        """Map ``function`` over the images of a batch; in parallel if an accelerator is used, because batches then take
+        turns."""
         return map(function, positions) if self._on_cpu else _threads(self.threads, "pictures").map(function, positions)
 
 
@@ -202,7 +205,7 @@ def _in_order(
 
 
 def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
-    """Return a copy of a batch on ``device``. CUDA copies while earlier passes are computed."""
+    """Return a copy of a batch on ``device``. With CUDA, the batch is copied while earlier passes are computed."""
     import torch
 
     if device.type != "cuda":
@@ -252,8 +255,9 @@ _STARTING = RLock()
 def start_one_core_threads(count: int) -> ThreadPoolExecutor:
     """Return a pool of ``count`` threads, in each of which PyTorch uses one core.
 
-    `torch.set_num_threads` applies to the calling thread and to threads that start later. Therefore each thread calls
-    it, after PyTorch has read the global number in that thread, and the number of the caller is restored at the end.
+    `torch.set_num_threads` applies to the calling thread and to threads that start later. Each new thread therefore
+    calls it after PyTorch has read the global number in that thread, and the number in the calling thread is restored
+    at the end.
     """
     import torch
 
@@ -275,7 +279,7 @@ _shared = cache(start_one_core_threads)
 
 
 MAX_REUSED_BLOCK = 32 * 2**20
-"""Maximum size in bytes of a freed block that is kept for reuse. The C library allows no more."""
+"""Maximum size in bytes of a freed block that is kept for reuse, which is the maximum that the C library allows."""
 
 MAX_REUSED = 256 * 2**20
 """Maximum freed memory in bytes that a thread may keep until `release`."""
@@ -285,7 +289,8 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether the device or the machine ran out of memory. On a CPU, torch reports it only in the message."""
+    """Return whether ``error`` means that the device or the machine ran out of memory. On a CPU, only the message of
+    torch shows it."""
     import torch
 
     phrases = ("out of memory", "can't allocate memory", "not enough memory")

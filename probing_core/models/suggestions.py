@@ -1,4 +1,4 @@
-"""Names of models in the installed libraries, which ``python -m probing_core.models.suggestions`` prints as JSON.
+"""Names of models in the installed libraries. ``python -m probing_core.models.suggestions`` prints them as JSON.
 
 Importing the libraries takes seconds, so the dashboard runs this module in a separate process.
 """
@@ -15,11 +15,11 @@ from probing_core.models import CATALOG, hub
 
 
 class Suggestions(NamedTuple):
-    """Names of models.
+    """Names of models to suggest.
 
     Attributes:
         on_disk: models whose weights are available locally.
-        published: other models that the libraries can download.
+        published: all other models, which the libraries can download.
     """
 
     on_disk: tuple[str, ...]
@@ -27,7 +27,8 @@ class Suggestions(NamedTuple):
 
 
 def suggestions() -> Suggestions:
-    """Return the models of the catalog and of timm, torchvision and open_clip, if these are installed."""
+    """Return the models in the catalog, and those in timm, torchvision and open_clip, if these libraries are
+    installed."""
     sources: dict[str, str] = {}
     for library in (_timm, _torchvision, _open_clip):
         with suppress(ImportError):

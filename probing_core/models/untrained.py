@@ -1,4 +1,5 @@
-"""Networks with random weights, which are as fast as the published networks, to estimate times before a download."""
+"""Networks with random weights for estimating times before a download, because they are as fast as the published
+networks."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ class Download:
     """Size of a download.
 
     Attributes:
-        megabytes: 0 if nothing is downloaded.
-        is_exact: whether the catalog or the server states the size, instead of the number of weights.
+        megabytes: size in megabytes; 0 if nothing is downloaded.
+        is_exact: whether the size is from the catalog or the server, rather than computed from the number of weights.
     """
 
     megabytes: float = 0.0
@@ -45,7 +46,7 @@ class Download:
 def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbedder, Download]:
     """Load a model, or build it with random weights if its weights are not available locally.
 
-    Neither weights nor anything compiled from random weights is stored.
+    Neither random weights nor networks compiled from them are stored.
 
     Raises:
         ProbingError: as in `load_embedder`, or the model cannot be built without its files.

@@ -33,11 +33,12 @@ ENCODERS = {
     "clip-plain": ("CLIP-style, captions without style", "CLIP"),
     "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Objective and role in the claims for each encoder. Only encoders trained on captions without style have a role."""
+"""Encoder -> objective, and role in the claims. Encoders trained on captions with style have no role."""
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return the path of the weights of encoder ``name``, which may not exist; ``seed`` 0 is in the package."""
+    """Return the path of the weights of the encoder ``name``, which may not exist; the weights for ``seed`` 0 are in
+    the package."""
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"

@@ -1,4 +1,4 @@
-"""Sizes and preprocessing of all encoders of the zoo."""
+"""Sizes and preprocessing for all encoders in the zoo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Network of the zoo encoders: a small ViT with a convolutional stem inside each 16 px patch.
+"""Network for the zoo encoders: a small ViT with a convolutional stem inside each 16 px patch.
 
 A single linear projection of 16 x 16 pixels averages out texture before a nonlinearity can measure it. The stem
 projects cells of 4 x 4 pixels, and then merges 2 x 2 cells twice. Its kernels do not overlap, so a token depends only
@@ -39,24 +39,24 @@ ZOO_HEADS = 3
 """Number of attention heads per block."""
 
 KERNELS = (4, 2, 2)
-"""Kernel sides of the stem. Their product is the patch side."""
+"""Kernel sides of the convolutions in the stem. Their product is the patch side."""
 
 WIDTHS = (96, 128)
-"""Channels between the convolutions of the stem. The last convolution yields the token."""
+"""Numbers of channels between the convolutions of the stem. The last convolution yields the token."""
 
 RECTIFIER_GAIN = math.sqrt(2 / (1 - 1 / math.pi))
 """Gain that preserves the variance of ReLU outputs for random weights (Brock et al. 2021, NF-ResNets)."""
 
 DETAIL_GAIN = 4.0
-"""Gain of filters in the first convolution that do not respond to constant color. Neighboring pixels of photographs are
-nearly equal, so filters of equal norm would respond ten times more strongly to color than to detail."""
+"""Gain of the filters in the first convolution that do not respond to constant color. Neighboring pixels of photographs
+are nearly equal, so filters of equal norm would respond ten times more strongly to color than to detail."""
 
 LEVEL_GAIN = 0.5
-"""Gain of filters in the first convolution that respond to constant color."""
+"""Gain of the filters in the first convolution that respond to constant color."""
 
 
 class PatchStem(nn.Module):
-    """Stem with one token per patch, used as ``embed_layer`` of timm's `VisionTransformer`."""
+    """Stem that yields one token per patch, used as the ``embed_layer`` of timm's `VisionTransformer`."""
 
     def __init__(self, img_size: int = SIZE, patch_size: int = PATCH, embed_dim: int = WIDTH, **_: Any) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class PatchStem(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the tokens (N, 64, D) of images (N, 3, 128, 128)."""
+        """Return tokens (N, 64, D) for images (N, 3, 128, 128)."""
         x = images
         for position, layer in enumerate(self.maps):
             x = layer(nn.functional.relu_(x) if position else x)
@@ -74,10 +74,10 @@ class PatchStem(nn.Module):
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
-    """Build a ViT of the zoo size, with weights from the global random state.
+    """Build a ViT with the sizes of the zoo, and with weights from the global random state.
 
-    Position embeddings are initialized with the two-dimensional sine and cosine code of MAE (He et al. 2022) and
-    trained. With random initialization, masked objectives would spend many of their few steps on learning positions.
+    Position embeddings are initialized with the two-dimensional sine and cosine code of MAE (He et al. 2022) and then
+    trained. With random initialization, masked objectives would need many of the few training steps to learn positions.
 
     Args:
         stem: class of the module that computes tokens.
@@ -111,9 +111,10 @@ def init_vit(seed: int) -> VisionTransformer:
 
 @torch.no_grad()
 def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
-    """Initialize the convolutions with random filters of equal norm that preserve the variance.
+    """Initialize convolutions with random filters of equal norm that preserve the variance.
 
-    In half of the filters, the weights of each channel sum to 0, so that they measure detail instead of mean color.
+    In half of the filters, the weights for each channel sum to 0, so that these filters measure detail instead of mean
+    color.
 
     Args:
         gain: gain of the activation function between the convolutions.
@@ -137,7 +138,7 @@ class ViTEmbedder(NetworkEmbedder):
     """A loaded encoder of the zoo.
 
     Args:
-        vit: network of `init_vit`, with any weights.
+        vit: network from `init_vit`, with any weights.
         weights: digest of the weights, if it is not computed from their bytes.
     """
 
@@ -183,7 +184,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the weights digest that runs store, which includes the text encoder in the order of its layers."""
+    """Return the digest of the weights that runs store, which includes the text encoder in the order of its layers."""
     text_keys = [key for key in weights if key.startswith("text.")]
     if not text_keys:
         return weights_digest(vit.state_dict())

@@ -1,15 +1,15 @@
-"""The files of a run: the manifest, and the journal of entries since the manifest was written.
+"""The files of a run: the manifest, and the journal of entries added since the manifest was written.
 
-Entering a file appends one line, whose cost does not depend on the number of files; `Manifest.fold` writes both as
-a new manifest at the end of a stage. A line is ``["path", {"bytes": ..., "key": ..., "sha256": ...}]``,
-``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer to. A kill
-may truncate a line: it is then not valid JSON and is ignored. Each line begins with a line feed, so the next one is
-complete.
+Entering a file appends one line to the journal, so its cost does not depend on the number of files; at the end of a
+stage, `Manifest.fold` merges the journal into a new manifest. A line is ``["path", {"bytes": ..., "key": ..., "sha256":
+...}]``, ``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer
+to. A kill may truncate a line, which is then not valid JSON and is ignored. Each line begins with a line feed, so the
+line after a truncated one is complete.
 
-An entry has ``bytes``, ``key`` and ``sha256`` of its file, and if the engine computed it ``inputs``: path of a
-dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` of an entry without
-a file is ``nothing`` (there was nothing to write) or ``left out`` (not shipped). ``pinned`` is true if the file was
-copied from a different run: it is never stale.
+An entry has the ``bytes``, ``key`` and ``sha256`` of its file and, if the engine computed the file, its ``inputs``:
+path of a dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` of an
+entry without a file is ``nothing`` (there was nothing to write) or ``left out`` (not shipped). ``pinned`` is true if
+the file was copied from a different run: it is never stale.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ENTRY_KEYS = {"bytes", "key", "sha256"}
 
 
 def short_checksum(entry: Entry) -> str:
-    """Return the checksum of a file in the form used in the inputs of its dependents."""
+    """Return the checksum of a file in the form that the inputs of its dependents contain."""
     return entry["sha256"][:16]
 
 
@@ -43,9 +43,9 @@ class Manifest:
 
     Attributes:
         files: path -> entry.
-        options: digest -> values of options that entries refer to.
-        copied_from: directory of the run that this one is a copy of, or None.
-        base: directory of a run whose files also belong to this run, as earlier versions wrote it; or None.
+        options: digest -> option values that entries refer to.
+        copied_from: directory of the run of which this run is a copy, or None.
+        base: directory of a run whose files also belong to this run, or None; only earlier versions wrote it.
 
     Raises:
         BadRun: the manifest is corrupted.
@@ -61,7 +61,7 @@ class Manifest:
 
     def read(self) -> None:
         """Read the manifest and the journal from disk."""
-        # The journal first: a process that folds it meanwhile has put its lines into the manifest that is read next.
+        # The journal first: if a process folds it meanwhile, its lines are in the manifest, which is read next.
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
         self.files, self.options = content["files"], content.get("options", {})
@@ -69,24 +69,24 @@ class Manifest:
         self._apply(lines)
 
     def start_copy(self, source: str, files: Mapping[str, Entry], options: Mapping[str, Any]) -> None:
-        """Write the manifest of a copy of the run in ``source``; existing entries are kept."""
+        """Write the manifest for a copy of the run in ``source``, keeping existing entries."""
         self.copied_from, self.base = source, None
         self.files, self.options = {**files, **self.files}, {**options, **self.options}
         self._write()
 
     def note(self, options: Any) -> str:
-        """Return the digest of ``options`` (JSON types), which entries refer to; the options are written once."""
+        """Return the digest of ``options`` (JSON types) for use in entries, and record the options if they are new."""
         name = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
         if name not in self.options:
             self._append([("", {name: options})])
         return name
 
     def digest(self) -> str:
-        """Return sixteen hex digits that change with every file, as of the last read of the manifest."""
+        """Return sixteen hexadecimal digits that change when any file changes, as of the last read of the manifest."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Enter files that are complete, or (None) removed. The entries survive a kill."""
+        """Enter files that are complete, or remove files whose entry is None. The changes survive a kill."""
         if entries := list(entries):
             self._append(entries)
 
@@ -115,7 +115,7 @@ class Manifest:
     def fold(self) -> None:
         """Merge the journal into the manifest; do nothing if there is no journal.
 
-        After a kill before the journal is removed, it repeats lines of the manifest.
+        If the process is killed before the journal is removed, the journal repeats entries of the manifest.
         """
         journal = self.root / JOURNAL
         if not journal.exists():
@@ -126,7 +126,7 @@ class Manifest:
 
     def _write(self) -> None:
         referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
-        # Options without references are also forgotten: later references to them would count as written.
+        # Options without references must also be forgotten here, or they would not be written again when needed.
         self.options = {name: values for name, values in self.options.items() if name in referred}
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
         if self.options:
@@ -137,17 +137,17 @@ class Manifest:
         write_atomically(self.root / MANIFEST, json.dumps(content, sort_keys=True, indent=1).encode())
 
     def clear(self) -> None:
-        """Forget every file."""
+        """Remove all entries."""
         self.files, self.options, self.copied_from, self.base = {}, {}, None, None
         for name in (MANIFEST, JOURNAL):
             (self.root / name).unlink(missing_ok=True)
 
 
 def stamp(root: Path) -> str:
-    """Return a value that changes whenever a file of the run ``root`` changes; quick to compute.
+    """Return a value that changes whenever a file of the run ``root`` changes. It is quick to compute.
 
     Raises:
-        BadRun: there is no run.
+        BadRun: ``root`` is not a run.
     """
     stamps = []
     for name in (MANIFEST, JOURNAL):
@@ -170,7 +170,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content["files"], dict):
-            raise TypeError("its files are no table")
+            raise TypeError("its files are not a table")
         return content
     except (ValueError, KeyError, TypeError) as error:
         raise BadRun(

@@ -1,4 +1,4 @@
-"""The models of a run: their ``model.toml``, comparison of entries, and embeddings, which may be larger than memory."""
+"""The models of a run: their ``model.toml``, the comparison of its entries, and embeddings, which may exceed memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
 
 ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
-"""Entries of the recipe of a model that only change the rounding of its embeddings."""
+"""Entries in a model's recipe that only affect the rounding of its embeddings."""
 
 ENTRY_TYPES = {
     "name": str,
@@ -28,11 +28,11 @@ ENTRY_TYPES = {
     "objective": str,
     "dim": int,
 }
-"""Entries of ``model.toml`` that pages and stages use -> their type."""
+"""Name -> type of the entries in ``model.toml`` that pages and stages use."""
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
-    """Return whether the model of ``entry`` (its ``model.toml``, or a row of the models) can embed new images.
+    """Return whether the model of ``entry`` (its ``model.toml``, or a row in the table of models) can embed new images.
 
     Precomputed embeddings only cover the samples of a run.
     """
@@ -43,7 +43,7 @@ def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, 
     """Return the content of ``model.toml`` of every model of the run.
 
     Args:
-        requests: models of the recipe, which determine the order.
+        requests: models in the recipe, which determine the order.
 
     Raises:
         BadRun: a ``model.toml`` cannot be read, or has invalid entries.
@@ -71,7 +71,7 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
 def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
     """Check that the model of ``entry`` (its ``model.toml``) is the model that was added to the run (``joined``).
 
-    `ROUNDING_ENTRIES` may differ: an updated library, a different precision or device does not end a run.
+    `ROUNDING_ENTRIES` may differ, so a run can continue with an updated library, or a different precision or device.
 
     Raises:
         BadRun: the model now computes different embeddings.
@@ -91,10 +91,11 @@ HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
 
 
 def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return entries in which two recipes of a model differ: entries that change embeddings, and all others.
+    """Return the names of the entries in which two recipes of a model differ: those that affect embeddings, and all
+    others.
 
     Entries that only one recipe has are ignored, because other versions of the project record different entries. The
-    batch size is ignored, too, because it only changes the rounding.
+    batch size is also ignored, because it only affects the rounding.
     """
     common = joined.keys() & current.keys() - {"batch_size"}
     differing = sorted(k for k in common if joined[k] != current[k])
@@ -102,19 +103,20 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
 
 
 def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
-    """Read embeddings of ``model``, (N, D) ``float32`` in the order of ``samples.parquet``, or of a series' table."""
+    """Return the embeddings of ``model``, (N, D) ``float32``, in the order of ``samples.parquet`` or of a series'
+    table."""
     return lazy_embeddings(store, model, series)[:]
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the same embeddings, read on access."""
+    """Return the embeddings that `read_embeddings` returns, (N, D), which are read on access."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
 def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
-    """Return block name -> embeddings (N, D) of this block of ``model``, in the order of the series.
+    """Return block name -> embeddings (N, D) from this block of ``model``, in the order of the series.
 
-    The only name is ``embeddings`` if the series only has the output of the model.
+    If the series only has the output of the model, the only name is ``embeddings``.
     """
     units = _unit_paths(store, model, series)
     return {
@@ -142,5 +144,5 @@ def _unit_paths(store: Files, model: str, series: str) -> list[str]:
 
 
 def has_embeddings(store: Files, model: str, series: str = "") -> bool:
-    """Return whether the run has embeddings of the model; a shipped run may have none."""
+    """Return whether the run has embeddings of the model. A shipped run may lack them."""
     return bool(store.names(embeddings_folder(model, series)))

@@ -1,8 +1,8 @@
-"""The options of a run, and the options of its last call.
+"""The options of a run, and the options that were used last.
 
-The arguments of ``probing run``, the values of the recipe, the runs of the page Evaluate your model, and the displayed
-command of a run are derived from `Options`. The recipe does not contain executor, device and precision. They are stored
-in ``log/``, and a run is resumed with them.
+The arguments of ``probing run``, the values in the recipe, the runs on the page Evaluate your model, and the displayed
+command of a run are derived from `Options`. Executor, device and precision are not in the recipe: they are stored in
+``log/`` and used when a run is resumed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Kind = Literal["text", "number", "names", "folder"]
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """Create a field of `Options`; ``entry``: whether the value is an entry of the recipe."""
+    """Create a field of `Options`; ``entry`` is whether the value is an entry in the recipe."""
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 
@@ -41,11 +41,11 @@ class Options:
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        base: directory of a run; ``models`` are added to a copy of it, and the run is never changed.
-        calibrate_on: corpora of unedited photographs, which calibrate verdicts.
-        device, precision: device and precision of the models; ``auto`` selects the fastest on this machine.
-        jobs: number of processes that transform images; by default one per core, as memory allows. Bytes do not depend
-            on it.
+        base: directory of a run to copy; ``models`` are added to the copy, and the original is never changed.
+        calibrate_on: corpora of unedited photographs for calibrating verdicts.
+        device, precision: device and precision of the models; ``auto`` selects the fastest available on this machine.
+        jobs: number of processes that transform images; by default one per core, as memory allows. It does not affect
+            the results.
         executor: ``local`` (embed in this process) or ``ray`` (embed on the workers of a Ray cluster).
         address: address of an existing Ray cluster; by default a local cluster is started.
     """
@@ -86,12 +86,12 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        for option in fields(self):  # a single text is one name, not a sequence of letters
+        for option in fields(self):  # a single string is one name, not a sequence of letters
             if option.metadata["kind"] == "names" and isinstance(value := getattr(self, option.name), str):
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """Return the requested values that are entries of the recipe."""
+        """Return the requested values that are entries in the recipe."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -109,7 +109,7 @@ DEFAULTS = Options()
 
 
 def flag(option: Field) -> str:
-    """Return ``--calibrate-on`` for the field ``calibrate_on``."""
+    """Return the flag for a field, such as ``--calibrate-on`` for ``calibrate_on``."""
     return "--" + option.name.replace("_", "-")
 
 
@@ -118,13 +118,13 @@ NOTED = {"device": "device", "precision": "precision", "engine": "executor", "ad
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Write the ``options`` that are not part of a recipe into the folder of a run."""
+    """Write the ``options`` that are not part of the recipe to the folder of a run."""
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 
 
 def last_options(run: Path) -> Options:
-    """Read the options that `note_options` wrote; the defaults if they are unknown."""
+    """Return the options that `note_options` wrote, or the defaults if there are none."""
     try:
         noted = json.loads((run / LAST_OPTIONS).read_bytes())
         options = Options(**{option: noted[name] for name, option in NOTED.items()})

@@ -1,4 +1,4 @@
-"""Partitions of assets: one per model, a single one, or none."""
+"""Partitions of assets: one per model, a single partition, or none."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from probing_core.run.snapshot import RunSnapshot
 
 
 def loaded_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return all models that were loaded."""
+    """Return one partition for each model that was loaded."""
     return [{"model": name} for name in run.models]
 
 
 def embedded_models(run: RunSnapshot, series: str = "") -> Sequence[PartitionKey]:
-    """Return the models that embed the samples of a series, by default the main samples."""
+    """Return one partition for each model that embeds the samples of a series, by default the main samples."""
     return [{"model": name} for name in run.models if run.covers(name, series)]
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: how much is done, and how long the rest will take."""
+"""Progress of long computations: the completed fraction, and the remaining time."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from probing_core.run.files import write_atomically
 from probing_core.run.layout import PROGRESS
 
 INTERVAL = 0.5
-"""Seconds between two reports: often enough to watch, rare enough to cost nothing."""
+"""Seconds between two reports, which is frequent enough to watch and infrequent enough to cost nothing."""
 
 LOADING = "load"
-"""Stage of loading and compiling models, which says nothing about the pace of other stages."""
+"""Stage in which models are loaded and compiled, whose pace does not predict the pace of other stages."""
 
 EXACT_S = 600
-"""Duration from which seconds are not shown."""
+"""Minimum duration in seconds that is shown in whole minutes."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What ``log/progress.json`` holds.
+    """The content of ``log/progress.json``.
 
     Attributes:
         stage: embed, train, evaluate, project, ...
-        done, total: units of work of this stage.
+        done, total: numbers of completed and of all units of work in this stage.
         left_s: remaining seconds of the run, or of the stage if nothing else is known; None while unknown.
-        message: one phrase for people.
+        message: a phrase that describes the current work to users.
         state: running, done, failed or cancelled.
-        pid: the process that works.
-        error: the one sentence of a failure.
-        born: when that process began (``psutil.Process.create_time``): numbers of processes are used again.
-        whole: how much of the whole work is done, from 0 to 1; None where only the stage is known.
+        pid: ID of the process that does the work.
+        error: message of a failure, in one sentence.
+        born: start time of this process (``psutil.Process.create_time``), because process IDs are reused.
+        whole: completed fraction of all the work, from 0 to 1; None if only the stage is known.
     """
 
     stage: str
@@ -58,8 +58,8 @@ class Report:
 
     @property
     def so_far(self) -> str:
-        """``34%, 3 min left: Transforming, 120 of 4,000``; where only the stage is known ``Transforming: 120 of 4,000,
-        3 min left``. A single unit of work is not counted."""
+        """``34%, 3 min left: Transforming, 120 of 4,000``, or ``Transforming: 120 of 4,000, 3 min left`` if only the
+        stage is known. The count is left out for a single unit of work."""
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         count = f"{self.done:,} of {self.total:,}" if self.total > 1 else ""
         if self.whole is None:
@@ -68,21 +68,21 @@ class Report:
 
     @property
     def share(self) -> float:
-        """How much of the whole work is done, or of the stage, from 0 to 1."""
+        """Completed fraction of all the work or, if only the stage is known, of the stage, from 0 to 1."""
         return min(1.0, self.done / max(1, self.total)) if self.whole is None else self.whole
 
 
 @dataclass
 class Expected:
-    """One step of work with its expected duration, and the time it took so far.
+    """One step of work, with its expected duration and the time spent so far.
 
     Attributes:
-        stage: of the step; steps of a stage are assumed to go at one pace.
+        stage: stage of the step; all steps of a stage are assumed to have the same pace.
         seconds: expected duration.
-        is_guessed: whether the seconds are only relative to those of other steps of the stage, whose pace is known
-            after one is under way.
-        done: share of it that is done.
-        took_s: seconds that this share took.
+        is_guessed: whether ``seconds`` is only meaningful relative to other steps of the stage, whose pace becomes
+            known once one of them has started.
+        done: completed fraction of the step.
+        took_s: seconds that this fraction took.
     """
 
     stage: str
@@ -93,12 +93,12 @@ class Expected:
 
 
 class Progress:
-    """Reports how far the work is to a terminal, a file, both or neither.
+    """Reports the progress of work to a terminal, a file, both or neither.
 
     Args:
-        stream: where lines go; a terminal gets one line that is overwritten.
-        file: where the latest `Report` is written as JSON for other processes.
-        overwrites: whether one line is overwritten though ``stream`` is no terminal, as in a notebook.
+        stream: stream that lines are written to; on a terminal, a single line is overwritten.
+        file: file to which the latest `Report` is written as JSON for other processes.
+        overwrites: whether a single line is overwritten although ``stream`` is not a terminal, as in a notebook.
     """
 
     def __init__(self, stream: TextIO | None = None, file: Path | None = None, overwrites: bool = False) -> None:
@@ -117,9 +117,9 @@ class Progress:
         return bool(self._stage)
 
     def expect(self, steps: Mapping[str, Expected]) -> None:
-        """Set the steps of the work, by name, in order.
+        """Set the expected steps, by name, in order.
 
-        All later reports describe the whole work. Work that is already complete is no step.
+        Later reports describe the work as a whole. Completed work must not be among the steps.
         """
         self._expected = dict(steps)
 
@@ -127,7 +127,7 @@ class Progress:
         """Report that ``done`` of ``total`` units of a stage are done.
 
         Args:
-            step: one of the expected steps; by default the step with the name of the stage, or the previous one.
+            step: one of the expected steps; by default the step with the name of the stage, or else the previous step.
         """
         now = time.monotonic()
         if step not in self._expected:
@@ -138,7 +138,7 @@ class Progress:
             self._leave(step, now)
             self._stage, self._step, self._entered, self._before, self._first = stage, step, now, done, None
         if step == stage and self._first is None and done > self._before:
-            self._first = done, now  # the first unit loads and compiles, which says nothing about the pace
+            self._first = done, now  # the first unit includes loading and compiling, so its pace is not typical
         if now - self._last < INTERVAL and done < total:
             return
         self._last = now
@@ -151,7 +151,7 @@ class Progress:
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
-        """Return the remaining seconds by the pace since the first unit; None before others followed it."""
+        """Return the remaining seconds at the pace since the first unit; None until more units are done."""
         if done >= total:
             return 0.0
         if self._first is None or done <= self._first[0]:
@@ -160,7 +160,7 @@ class Progress:
         return (now - since) / (done - first) * (total - done)
 
     def _leave(self, step: str, now: float) -> None:
-        """Record how long the step took that is left, and count those before ``step`` as done."""
+        """Record the duration of the step that ends, and count the steps before ``step`` as done."""
         if (left := self._expected.get(self._step)) is not None and self._stage != LOADING:
             left.done, left.took_s = 1.0, left.took_s + now - self._entered
         if step in self._expected:
@@ -170,12 +170,12 @@ class Progress:
                 expected.done = 1.0
 
     def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
-        """Return the remaining seconds of all, None while unknown, and the share of all that is done.
+        """Return the remaining seconds of all the work (None while unknown) and the completed fraction of it.
 
         Args:
-            done: share of the step that is done.
-            left: remaining seconds of the step by its own pace; None while it has none.
-            elapsed: seconds since it was entered.
+            done: completed fraction of the step.
+            left: remaining seconds of the step at its own pace; None while the pace is unknown.
+            elapsed: seconds since the step began.
         """
         now, steps = self._expected.get(step), self._expected.values()
         if now is not None:
@@ -200,12 +200,12 @@ class Progress:
         return remaining, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
-        """Write a sentence to the terminal in place of the line of progress; nothing if it is empty."""
+        """Write a sentence to the terminal in place of the progress line; do nothing if it is empty."""
         if sentence:
             self._write(f"{sentence}\n")
 
     def close(self) -> None:
-        """Remove the line of progress of a terminal or a notebook."""
+        """Remove the progress line from a terminal or a notebook."""
         if self.begun and self._on_terminal:
             self._write("")
 
@@ -233,7 +233,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Format as ``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``."""
+    """Format a duration as ``1.2 s``, ``42 s``, ``3 min 20 s``, ``12 min`` or ``2 h 30 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
@@ -251,25 +251,25 @@ SILENT = Progress()
 
 
 def in_one_line(is_shown: bool | None = None) -> Progress:
-    """Return a progress that is one line on the standard error; by default only in a terminal or a notebook."""
+    """Return a `Progress` that overwrites one line on standard error; by default only in a terminal or a notebook."""
     if is_shown is None:
         is_shown = sys.stderr.isatty() or _in_a_notebook()
     return Progress(sys.stderr, overwrites=True) if is_shown else SILENT
 
 
 def _in_a_notebook() -> bool:
-    ipython = sys.modules.get("IPython")  # not imported for this alone
+    ipython = sys.modules.get("IPython")  # not imported just for this check
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Report to the terminal, and to the file of ``run`` that pages read, if one is named."""
+    """Return a `Progress` that reports to the terminal and, if ``run`` is given, to its file that pages read."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 
 @contextmanager
 def final_report(progress: Progress) -> Iterator[None]:
-    """Write the last report, however the work inside ends; none where it had not begun."""
+    """Write the last report, however the work inside the context ends; write nothing if the work has not begun."""
     state, error = "failed", ""
     try:
         yield

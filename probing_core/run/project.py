@@ -32,10 +32,10 @@ from probing_core.run.store import RunFiles
 stage = Stage(PROJECT)
 
 FEW_SAMPLES = 5000
-"""Maximum number of samples for which one process draws all maps: starting a second process takes seconds."""
+"""Maximum number of samples for which one process draws all maps, because starting a second process takes seconds."""
 
 WORKER_BYTES = 600 * 2**20
-"""Memory of a process that draws a map, without embeddings."""
+"""Memory that a process needs to draw a map, without embeddings."""
 
 COPIES = 5
 """Copies of the landmarks' embeddings in memory while a map is drawn."""
@@ -46,9 +46,9 @@ class Projection:
     """A map or a table of neighbors, computed by one process.
 
     Attributes:
-        reading: projection: the full embeddings, or the effects of transformations.
+        reading: name of the projection: of the full embeddings, or of the effects of transformations.
         seed: seed of a map; None for a table of neighbors.
-        far: unseen styles, which are on maps and not among neighbors.
+        far: unseen styles, which are on maps but not among neighbors.
     """
 
     model: str
@@ -76,8 +76,8 @@ def project(writers: Sequence[UnitWriter]) -> None:
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
-    """Return how many processes draw maps of embeddings at once, up to ``jobs``, by default one per core; fewer than
-    two mean this process."""
+    """Return the number of processes that draw maps at the same time, at most ``jobs`` (by default one per core). If it
+    is less than 2, this process draws the maps."""
     if samples <= FEW_SAMPLES:
         return 1
     memory = WORKER_BYTES + COPIES * 4 * dim * min(samples, LANDMARKS)
@@ -96,7 +96,7 @@ def _projection(writer: UnitWriter) -> Projection:
 
 def _compute(root: Path, projection: Projection) -> pd.DataFrame:
     files = RunFiles(root)
-    with threadpool_limits(1):  # the bytes do not depend on how many are computed at once
+    with threadpool_limits(1):  # the bytes must not depend on the number of parallel processes
         columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
         table = files.read_table(layout.SAMPLES, columns)
         rows = samples_on_maps(table, files.read_table(layout.IMAGES))
@@ -109,7 +109,7 @@ def _compute(root: Path, projection: Projection) -> pd.DataFrame:
 
 
 def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the models that have embeddings, without additional seeds."""
+    """Return one partition for each model that has embeddings, without additional seeds."""
     return [{"model": name} for name in with_place(run.models) if run.covers(name, "")]
 
 

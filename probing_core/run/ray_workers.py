@@ -1,9 +1,10 @@
-"""Workers of a Ray cluster: one for each GPU, or one for as many cores as the recipe has threads.
+"""Workers on a Ray cluster: one for each GPU, or one for every ``threads`` cores (an entry in the recipe).
 
 A worker opens the corpus by its address, transforms the images of a unit, and embeds them while it transforms the
-images of the next unit, as in one process: no images are sent, and at most two units of a worker are in memory. What
-only this process has registered is sent by value. A worker reads and writes in the run's folder, which all machines
-must have under the same path; this process enters what it wrote. Ray restarts a worker that died and repeats its work.
+images of the next unit, as in a single process: no images are sent, and each worker has at most two units in memory.
+Entries that are only registered in this process are sent by value. A worker reads and writes files in the run's folder,
+which must have the same path on all machines; this process enters the files that workers wrote into the manifest. Ray
+restarts a worker that died and repeats its work.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 RETRIES = 3
-"""How often a worker that died is restarted, and its work repeated."""
+"""Maximum number of times that a worker is restarted after it died, and that its work is repeated."""
 
 
 class RemoteWorker(Worker):
-    """A `Worker` in a separate process. Its arguments are few and small, and samples are planned from the run's table
-    of images: Ray does not restart a worker whose larger arguments were in the memory of a machine that is lost."""
+    """A `Worker` in a separate process. Its arguments are few and small, and it plans samples from the run's table of
+    images, because Ray does not restart a worker whose larger arguments were in the memory of a lost machine."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class RemoteWorker(Worker):
         memory_share: float,
     ) -> None:
         if Path(folder).is_dir():
-            os.chdir(folder)  # corpora and weights may be named relative to it
+            os.chdir(folder)  # paths of corpora and weights may be relative to it
         for entry in entries:
             register(pickle.loads(entry))
         self._limits = ExitStack()  # kept, since it ends with the last reference
@@ -65,13 +66,13 @@ class RemoteWorker(Worker):
 
 
 class RayExecutor:
-    """Hands units to ``workers``, actors of `RemoteWorker`, as they ask for more."""
+    """Distributes units among ``workers``, which are actors of `RemoteWorker`, as they become free."""
 
     def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
         self._ray, self._workers = ray, workers
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Load by the first worker; the others load what they lack with the first unit that needs it."""
+        """Load a model on the first worker; the other workers load it with the first unit that needs it."""
         return self._answer(self._workers[0].load.remote(request))
 
     def unload(self) -> None:
@@ -81,7 +82,7 @@ class RayExecutor:
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[UnitJob]] = {}
-        """Worker -> the unit whose images it transforms while it embeds the one before."""
+        """Worker -> the unit whose images it transforms while it embeds the previous unit."""
         busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
@@ -120,10 +121,10 @@ class RayExecutor:
 
 @contextmanager
 def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
-    """Connect to the cluster, or start one, and start its workers; what was started ends with the block.
+    """Connect to a cluster or start one, and start its workers; everything that was started ends with the context.
 
     Raises:
-        BadConfig: Ray is not installed, the cluster does not answer, or is too small.
+        BadConfig: Ray is not installed, or the cluster does not answer or is too small.
     """
     try:
         import ray
@@ -140,10 +141,10 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
-    """Return the entries that the recipe names and only this process has, serialized for workers.
+    """Return the entries in the recipe that are only registered in this process, serialized for workers.
 
     Raises:
-        BadConfig: one holds what cannot leave this process.
+        BadConfig: an entry cannot be serialized.
     """
     for module in plugin_modules():  # workers cannot import it
         ray.cloudpickle.register_pickle_by_value(module)
@@ -163,7 +164,7 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
 def _connect(ray: Any, address: str | None) -> None:
     try:
         if address is None:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise, Ray sends usage statistics
             arguments: dict[str, Any] = {"address": "local", "include_dashboard": False}
         else:
             arguments = {"address": address}
@@ -174,7 +175,7 @@ def _connect(ray: Any, address: str | None) -> None:
         ray.init(logging_level="error", log_to_driver=False, **arguments)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, on_termination)  # Ray has replaced the page's handler
-    except Exception as error:  # Ray raises just that for a node that does not start in time
+    except Exception as error:  # Ray raises a plain Exception for a node that does not start in time
         raise BadConfig(
             f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}).",
             hint="Start a cluster with `ray start --head`, or leave out --address.",

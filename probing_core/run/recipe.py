@@ -1,4 +1,4 @@
-"""The recipe of a run: a frozen dataclass that checks itself, and its TOML."""
+"""The recipe of a run: a frozen dataclass that validates itself, and its TOML format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VIEW = 128
 """Default side of a view in pixels."""
 
 UNCOMPARED_ENTRIES = ("corpus", "calibrate_on", "threads")
-"""Entries that are recorded and not compared: two runs, or a run and a command, may differ in them."""
+"""Entries that are recorded but not compared, so two runs, or a run and a command, may differ in them."""
 
 SMALLEST_VIEW = 32
 LARGEST_VIEW = 1024
@@ -24,21 +24,21 @@ LARGEST_VIEW = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides what a run computes; `Recipe.differences` leaves the models out.
+    """All settings that determine the results of a run. `Recipe.differences` ignores the models.
 
     Attributes:
-        corpus: as in commands, ``photos``, with paths made absolute: where the corpus was last seen. ``--corpus``
-            replaces it where the fingerprint is the same.
-        fingerprint: digest of the corpus's images and rows, its identity.
-        view: pixels of the side of the views.
-        transforms: names, identity first.
-        models: names; others may join a run later.
-        limit: number of images before transforms; None for all.
-        seed: of every random draw.
-        repetitions: random draws of strength and noise per image and transform.
-        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose unedited photographs calibrate
-            verdicts; the names are hints as ``corpus`` is.
-        threads: of the numerical libraries; a different number may change the last bits.
+        corpus: last known location of the corpus, as in commands (``photos``), with absolute paths. ``--corpus``
+            replaces it if the fingerprint is the same.
+        fingerprint: digest of the images and rows of the corpus, which identifies it.
+        view: side of the views in pixels.
+        transforms: names of the transformations, identity first.
+        models: names of the models; more models may be added later.
+        limit: maximum number of images before transformation; None for all.
+        seed: random seed.
+        repetitions: number of random draws of strength and noise per image and transformation.
+        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose unedited photographs are used for
+            calibrating verdicts; like ``corpus``, the names are last known locations.
+        threads: number of threads of the numerical libraries; a different number may change the last bits.
     """
 
     corpus: str
@@ -73,7 +73,7 @@ class Recipe:
                 raise BadConfig(f"Each {noun} may be named once; named twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
-        """Return the content of ``run.toml`` without what is None or empty: TOML has no null."""
+        """Return the content of ``run.toml``, without entries that are None or empty, because TOML has no null."""
         entries = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return {"format": FORMAT} | {k: v for k, v in entries.items() if v not in (None, [], "")}
 
@@ -100,13 +100,13 @@ class Recipe:
     def without_models(self) -> dict[str, Any]:
         """Return the entries that two runs must share to be ranked in one table.
 
-        Except for models, these are all but `UNCOMPARED_ENTRIES`: the place of a corpus is not its identity, and the
-        number of threads changes the last bits alone.
+        These are all entries except the models and `UNCOMPARED_ENTRIES`: the location of a corpus does not identify it,
+        and the number of threads only affects the last bits.
         """
         return {k: v for k, v in self.to_toml().items() if k != "models" and k not in UNCOMPARED_ENTRIES}
 
     def differences(self, other: Recipe) -> list[str]:
-        """Return what differs apart from the models, as ``name: this / that``."""
+        """Return the entries that differ, except the models, as ``name: this / other``."""
         entries, other_entries = self.without_models(), other.without_models()
         return [
             f"{name}: {entries.get(name)} / {other_entries.get(name)}"
@@ -127,14 +127,14 @@ class Recipe:
 
 
 TYPE_NAMES = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
-"""Types of entries in TOML files -> their names in errors."""
+"""Type of an entry in TOML files -> its name in error messages."""
 
 
 def require_view(view: int) -> None:
     """Check the side of a view in pixels.
 
     Raises:
-        BadConfig: they are too few or too many.
+        BadConfig: the side is too small or too large.
     """
     if not SMALLEST_VIEW <= view <= LARGEST_VIEW:
         raise BadConfig(
@@ -143,10 +143,10 @@ def require_view(view: int) -> None:
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
-    """Check that ``value`` is of the type ``hint``, one of `TYPE_NAMES`, or one of them or None.
+    """Check that ``value`` has the type ``hint``, which is one of `TYPE_NAMES`, or the union of one of them and None.
 
     Raises:
-        BadConfig: ``value``, from a TOML file or a caller, is of another type.
+        BadConfig: ``value``, which comes from a TOML file or a caller, has a different type.
     """
     (kind,) = [accepted for accepted in TYPE_NAMES if hint in (accepted, accepted | None)]
     if value is None and hint != kind:
@@ -165,7 +165,7 @@ def read_recipe(store: Files) -> Recipe:
     """Read the recipe of a run.
 
     Raises:
-        BadRun: it cannot be read, or has unknown, missing or mistyped entries.
+        BadRun: the recipe cannot be read, or has entries that are unknown, missing or of the wrong type.
     """
     if getattr(store, "base", None) is not None:
         raise BadRun(

@@ -22,11 +22,11 @@ from probing_core.run.assets import Shard
 from probing_core.run.models import embeds_pictures
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
-"""Full model name -> arrays for one unit, by name."""
+"""Full model name -> arrays of one unit, by name."""
 
 
 SHARD_BYTES = 64 * 2**20
-"""Target size of files of joined units of embeddings, which limits the number of files."""
+"""Target size of files with several units of embeddings, which limits the number of files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,9 @@ class SampleSet:
     """Samples that are computed and embedded in units: the main samples, or a series.
 
     Attributes:
-        series: name of the series; empty for the main samples, the only ones with precomputed embeddings.
-        plan: (start, stop) -> planned rows of this range, without the columns that are measured on images.
+        series: name of the series; empty for the main samples, which are the only samples that may have precomputed
+            embeddings.
+        plan: (start, stop) -> planned rows in this range, without the columns that are measured on images.
     """
 
     series: str
@@ -47,7 +48,7 @@ class SampleSet:
 
     @property
     def blocks(self) -> bool:
-        """Whether every block of a network is embedded, instead of the output of the model."""
+        """Whether embeddings come from every block of a network, rather than from the output of the model."""
         return self.series == LAYERS
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
@@ -59,8 +60,8 @@ class SampleSet:
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def shards(self, entry: Mapping[str, Any]) -> list[Shard]:
-        """Return the ranges of units of embeddings of the model of ``entry`` that are joined into one file of about
-        `SHARD_BYTES`. All layers of a network count with the size of its embedding."""
+        """Return the ranges of units for the model of ``entry`` whose embeddings are joined into one file of about
+        `SHARD_BYTES`. Every layer of a network is assumed to have the embedding size of the network."""
         arrays = entry["blocks"] if self.blocks else ("embeddings",)
         sizes = Counter(unit.stop - unit.start for unit in self.units)
         bytes_of = {rows: file_bytes(arrays, rows, entry["dim"]) for rows in sizes}
@@ -69,7 +70,7 @@ class SampleSet:
     def make(
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Transform the images of planned ``rows`` of one unit, and complete the rows."""
+        """Transform the images of the planned ``rows`` of one unit, and return them with the completed rows."""
         return make_samples(self.series, design, corpus, rows, pool)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
@@ -80,7 +81,7 @@ class SampleSet:
 
 
 def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
-    """Return name of a series -> its samples; the main samples, first, have an empty name."""
+    """Return name of a series -> its samples. The main samples come first and have an empty name."""
     main = SamplePlan(design, images)
     sets = [SampleSet(MAIN, main.rows, main.units)]
     for name in series_names(design, images):
@@ -95,7 +96,7 @@ def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class UnitJob:
-    """A task for one unit: compute its rows, or its embeddings by one model.
+    """A task for one unit: to compute its rows, or its embeddings from one model.
 
     Attributes:
         series, unit: the samples; ``series`` is empty for the main samples.
@@ -114,7 +115,7 @@ class UnitJob:
 
 
 def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
-    """Divide units into shards: each ends with the unit that brings it to ``shard_bytes``."""
+    """Divide units into shards, each of which ends with the unit that brings it to ``shard_bytes``."""
     shards: list[Shard] = []
     first, size = 0, 0
     for unit, count in enumerate(unit_bytes):
@@ -126,7 +127,7 @@ def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
 
 
 def file_bytes(arrays: Iterable[str], rows: int, dim: int) -> int:
-    """Return the size of a safetensors file of ``arrays`` (rows, dim) of ``float32``."""
+    """Return the size in bytes of a safetensors file with ``arrays``, each (rows, dim) ``float32``."""
     size, header = 4 * rows * dim, {}
     for i, name in enumerate(arrays):
         header[name] = {"dtype": "F32", "shape": [rows, dim], "data_offsets": [i * size, (i + 1) * size]}

@@ -1,4 +1,4 @@
-"""Opening and starting of runs: recipe and corpora, and registered entries of this process."""
+"""Functions that open and start runs: recipe and corpora, and the entries registered in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from probing_core.transforms.transformation import Transform
 
 
 class Corpora:
-    """The corpora of a run. Each is opened when it is first needed."""
+    """The corpora of a run. Each corpus is opened when it is first needed."""
 
     def __init__(self, recipe: Recipe, own: Corpus | None = None, calibrating: Sequence[Corpus] = ()) -> None:
         self._recipe, self._own, self._calibrating = recipe, own, calibrating
@@ -54,7 +54,7 @@ class Corpora:
 
     @property
     def skipped_summary(self) -> str:
-        """Summary of the skipped files of the corpus of the run; empty if it was not opened yet."""
+        """Summary of the files skipped in the corpus of the run; empty if the corpus has not been opened yet."""
         return "" if self._own is None else self._own.skipped_summary
 
 
@@ -72,7 +72,7 @@ def asked_for(
     link: Callable[[Path, Path], object] = os.link,
     require: Callable[[str], object] = find_spec,
 ) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run with added models, and its corpora. An existing run is not changed.
+    """Return the recipe of the run, including added models, and its corpora. An existing run is not changed.
 
     With ``--base``, a new run starts as a copy of the base, whose files are linked by ``link``. ``require`` is called
     with the name of each requested model, and raises if the model is not available.
@@ -80,7 +80,7 @@ def asked_for(
     A corpus is identified by its fingerprint: if it has moved, ``--corpus`` updates its location in the recipe.
 
     Raises:
-        BadRun: the run has a different recipe; the message names the differences.
+        BadRun: the run has a different recipe; the message lists the differences.
         UnknownName: a model or transformation does not exist.
     """
     named = expand_models(options.models or ())
@@ -119,10 +119,10 @@ def asked_for(
 
 
 def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
-    """Start a run as a copy of the run in ``base``, unless it is a copy already.
+    """Start a run as a copy of the run in ``base``, unless it is already a copy.
 
     Raises:
-        BadConfig: no model to add is named.
+        BadConfig: no models to add are given.
         BadRun: ``base`` is not a run, or this run exists and is not a copy of it.
     """
     if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
@@ -147,7 +147,8 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
 
 
 def _named_again(names: Sequence[str], recorded: Sequence[str]) -> list[Corpus]:
-    """Return all corpora ``names`` if one of them is not named as in ``recorded``; they may be the same corpora."""
+    """Return all corpora in ``names`` if one of the names is not in ``recorded``; they may nevertheless be the same
+    corpora."""
     return (
         [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(recorded) else []
     )
@@ -184,15 +185,16 @@ def _new_recipe(
 
 
 def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return ``names`` with identity first, which every run includes."""
+    """Return ``names`` with identity, which every run includes, in first position."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """Remove the model of ``request`` from the recipe if an error is raised inside, so the run can be completed.
+    """Remove the model of ``request`` from the recipe if an error is raised within the context, so the run can be
+    completed.
 
-    A model that the run contains (or contained before it was damaged), or that is the only model, is not removed.
+    A model that the run contains (or contained before it was damaged) is not removed, and neither is the only model.
     """
     try:
         yield
@@ -238,7 +240,7 @@ def refuse_other_folder(store: Store) -> None:
     if is_run or not store.root.is_dir():
         return
     existing = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start only has these files
+    if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start has only these files
         some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
         raise BadRun(
             f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
@@ -248,7 +250,8 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the files of a ``new`` run that fails before anything was computed, so they do not affect the next try."""
+    """Remove the files of a ``new`` run that fails before anything was computed, so they do not affect the next
+    attempt."""
     try:
         yield
     except ProbingError:
@@ -271,11 +274,11 @@ def register(entry: Entry | Corpus) -> None:
     >>> probing_core.register(from_callable("mine/first-pixel", lambda images: np.stack([i[0, 0] for i in images])))
 
     Args:
-        entry: a model created by `probing_core.models.from_callable` or ``from_module``; a `Transform`; a kind of
-            corpora; or an opened corpus.
+        entry: a model created by `probing_core.models.from_callable` or ``from_module``; a `Transform`; a `CorpusKind`;
+            or an opened corpus.
 
     Raises:
-        BadConfig: the name belongs to the project, or the entry has a different type.
+        BadConfig: the name is reserved by the project, or the entry has a different type.
     """
     if isinstance(entry, EmbedderSpec):
         register_model(entry)

@@ -1,4 +1,4 @@
-"""Recipe, images and models of a run at one time, which determine the assets of the run."""
+"""Recipe, images and models of a run at one point in time, which determine the assets of the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass
 class Resources:
-    """Arguments of asset functions that do not change any bytes.
+    """Arguments for asset functions that do not affect the bytes of files.
 
     Attributes:
         options: options of the computation, such as the device.
@@ -49,7 +49,8 @@ class Resources:
 
 
 class RunSnapshot:
-    """Recipe, images and models of a run at one time, each read once. They determine the partitions of its assets."""
+    """Recipe, images and models of a run at one point in time, each read once. They determine the partitions of its
+    assets."""
 
     def __init__(
         self,
@@ -67,7 +68,8 @@ class RunSnapshot:
         return RunSnapshot(self.store, self.recipe, self.options, self.progress, self.corpora)
 
     def with_loaded_models(self) -> RunSnapshot:
-        """Return a snapshot with the models that were loaded since, and the same images and samples."""
+        """Return a snapshot that includes the models loaded since this one was taken, with the same images and
+        samples."""
         later = self.reloaded()
         later.images, later.sample_sets = self.images, self.sample_sets
         return later
@@ -75,8 +77,8 @@ class RunSnapshot:
     def plan(self, graph: AssetGraph) -> Plan:
         """Return the known partitions of ``graph``.
 
-        Before the images are chosen, only the table of images is known; then assets that only depend on the images; and
-        assets of a model once it was loaded.
+        Before the images are chosen, only the table of images is known. Then the assets that only depend on the images
+        are known, and the assets of each model once it has been loaded.
         """
         return Plan(graph, self, self.store, self.resources)
 
@@ -90,7 +92,7 @@ class RunSnapshot:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """The table of images of a run that has chosen them."""
+        """The table of images of a run whose images are chosen."""
         return self.store.read_table(layout.IMAGES)
 
     @cached_property
@@ -100,7 +102,7 @@ class RunSnapshot:
 
     @property
     def unloaded(self) -> list[str]:
-        """Models of the recipe that were never loaded, or have no description of a layer."""
+        """Models in the recipe that were never loaded, or for which the description of a layer is missing."""
         layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.models.values()}
 
         def is_known(request: str) -> bool:
@@ -135,7 +137,8 @@ class RunSnapshot:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
 
     def studied_models(self, series: str) -> list[str]:
-        """Return the models in studies of ``series``; if all layers of a model were requested, only its last layer."""
+        """Return the models in studies of ``series``. If all layers of a model were requested, only its last layer is
+        included."""
         if not self.has_splits or not can_study(self.images):
             return []
         last_layers = {entry["request"]: name for name, entry in self.models.items()}.values()

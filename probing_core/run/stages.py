@@ -1,5 +1,5 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each materializes its missing and stale assets;
-`probing_core.run.definitions` lists all assets."""
+"""The stages of a run in order: embed -> train -> evaluate -> project. Each stage materializes its missing and stale
+assets; `probing_core.run.definitions` lists all assets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def materialize(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Materialize the assets of ``graph`` in a run without a command; ``recipe`` is written if there is none.
+    """Materialize the assets of ``graph`` in a run without a command. ``recipe`` is written if the run has no recipe.
 
     Raises:
         ProbingError: invalid input.
@@ -109,7 +109,8 @@ def _expect(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise `BadRun` if a corrupted file of ``stages`` was not recomputed; remove replaced ones."""
+    """Raise `BadRun` if a corrupted file of ``stages`` was not recomputed; remove corrupted files that were
+    replaced."""
     sentences = []
     for name in plan.store.lost:
         partition = plan.find(name)

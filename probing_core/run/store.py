@@ -1,8 +1,8 @@
-"""Files of a run: keys, checksums, reading and writing.
+"""Reading and writing the files of a run, with keys and checksums.
 
-Files are written atomically: to a temporary name, flushed to disk and renamed, and only then entered into the manifest
-with their key, the digest of all inputs that change their bytes. A file that is not in the manifest, or has a different
-key, is recomputed.
+Files are written atomically: they are written under a temporary name, flushed to disk, renamed, and only then entered
+into the manifest with their key, the digest of all inputs that affect their bytes. A file that is not in the manifest,
+or has a different key, is recomputed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from probing_core.run.layout import (
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
-"""Content of a file: a table, bytes, arrays by name, or None for nothing."""
+"""Content of a file: a table, bytes, arrays by name, or None if there is nothing to write."""
 
 Inputs = Mapping[str, Any]
 """Inputs of a computed file: path -> checksum or key, ``revision``, and ``options``, their values by name."""
@@ -66,7 +66,7 @@ COMPLETED = "completed"
 
 
 def note_completed(root: Path, date: str = "") -> None:
-    """Append the event `COMPLETED`, by default with the current time, to the log of the run ``root``. Write errors are
+    """Append the event `COMPLETED` to the log of the run ``root``, by default with the current time. Write errors are
     ignored."""
     line = json.dumps({"date": date or datetime.now(UTC).isoformat(timespec="seconds"), "event": COMPLETED})
     with suppress(OSError):
@@ -76,7 +76,8 @@ def note_completed(root: Path, date: str = "") -> None:
 
 
 def digest(recipe: Any) -> str:
-    """Return sixteen hex digits over ``recipe`` (JSON types) and the format of runs: the key of a file."""
+    """Return sixteen hexadecimal digits computed from ``recipe`` (JSON types) and the format of runs: the key of a
+    file."""
     text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -92,18 +93,18 @@ class Files(ABC):
 
     @abstractmethod
     def entries(self, prefix: str) -> dict[str, Entry]:
-        """Return the entries of every path under ``prefix``, including those without a file."""
+        """Return path -> entry for every path under ``prefix``, including entries without a file."""
 
     @abstractmethod
     def path(self, name: str) -> Path:
         """Return the path of a file, which need not exist."""
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return all files under ``prefix``, sorted, without files that were left out."""
+        """Return the names of all files under ``prefix``, sorted, without files that were left out."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
-        """Return whether ``name`` is complete, and has the key ``key`` if one is given."""
+        """Return whether ``name`` is complete and, if ``key`` is given, has this key."""
         entry = self.entry(name)
         if entry is None or "state" in entry or (key is not None and entry["key"] != key):
             return False
@@ -141,7 +142,7 @@ class Files(ABC):
         return load_file(self.path(name))
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """Map an array in a file into memory: only rows that are used are read."""
+        """Map an array in a file into memory, so that only the rows that are used are read."""
         mapped = map_array(self.path(name), array)
         return self.read_arrays(name)[array] if mapped is None else mapped
 
@@ -170,13 +171,13 @@ class RunFiles(Files):
 
     @property
     def copied_from(self) -> Path | None:
-        """Directory of the run that this one is a copy of."""
+        """Directory of the run of which this run is a copy, or None."""
         return None if self._manifest.copied_from is None else Path(self._manifest.copied_from)
 
     @property
     def base(self) -> Path | None:
-        """Directory of a run whose files also belong to this run, if an earlier version wrote it and `locked` has not
-        copied them yet."""
+        """Directory of a run whose files also belong to this run, or None. Only earlier versions wrote it, and `locked`
+        copies the files."""
         return None if self._manifest.base is None else Path(self._manifest.base)
 
     def entry(self, name: str) -> Entry | None:
@@ -187,18 +188,18 @@ class RunFiles(Files):
         return {name: entry for name, entry in files if name.startswith(prefix) and name not in self._lost}
 
     def options(self, digest: str) -> Any:
-        """Return the values of options that an entry refers to by ``digest``; None if they are unknown."""
+        """Return the option values that an entry refers to by ``digest``; None if they are unknown."""
         return self._manifest.options.get(digest)
 
     def path(self, name: str) -> Path:
         return self.root / name
 
     def state(self) -> str:
-        """Return sixteen hex digits that change with every file in this store."""
+        """Return sixteen hexadecimal digits that change when any file in this store changes."""
         return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
-        """Return file -> problem, for missing files and files with a wrong checksum."""
+        """Return name -> problem for missing files and files with a wrong checksum."""
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
@@ -227,12 +228,12 @@ class Store(RunFiles):
         self.write(name, table, key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the rows of the tables ``parts`` as one table; one row group is in memory at a time."""
+        """Write the rows of the tables ``parts`` as one table, with one row group in memory at a time."""
         tables = (self.read_table(part) for part in parts)
         self._write(name, partial(write_tables, tables), key, inputs)
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the arrays of ``parts``, rows after rows, as one file."""
+        """Write the arrays of ``parts``, concatenated along the first axis, as one file."""
         arrays = [self.read_arrays(part) for part in parts]
         self.write(
             name,
@@ -247,12 +248,13 @@ class Store(RunFiles):
     def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
         target = self.root / to
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).replace(target)  # first: a kill in between leaves a file that is recomputed
+        self.path(name).replace(target)  # first, because a kill in between then leaves a file that is recomputed
         entry = self._manifest.files[name] | self._noted(inputs)
         self._enter([(to, entry), (name, None)])
 
     def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
-        """Enter files that `write_file` wrote into the folder of this run, possibly on a different machine.
+        """Enter files into the manifest that `write_file` wrote to the folder of this run, possibly on a different
+        machine.
 
         Args:
             inputs: inputs of the files, which `probing verify --why` compares.
@@ -271,10 +273,10 @@ class Store(RunFiles):
         return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
 
     def copy_from(self, source: Path, link: Callable[[Path, Path], object] = os.link) -> None:
-        """Make this a copy of the run in ``source``, which is never changed.
+        """Make this run a copy of the run in ``source``, which is never changed.
 
-        Files are hard links if possible, otherwise copies. They are pinned: they are not recomputed if code versions
-        change. Tables of all models are recomputed.
+        Files are hard links if possible, otherwise copies. They are pinned, so they are not recomputed if code versions
+        change. Tables that cover all models are recomputed.
 
         Raises:
             BadRun: ``source`` does not exist, or is corrupted.
@@ -293,13 +295,13 @@ class Store(RunFiles):
             for name, entry in copied.entries("").items()
             if not name.startswith((TABLES, UNITS))
         }
-        if not (self.root / RECIPE).exists():  # first: after a kill, the folder is a run
+        if not (self.root / RECIPE).exists():  # first, so that the folder is a run after a kill
             link_or_copy(source / RECIPE, self.root / RECIPE, link)
         self._manifest.start_copy(str(source.absolute()), entries, copied._manifest.options)
         self._link_missing(link)
 
     def _link_missing(self, link: Callable[[Path, Path], object] = os.link) -> None:
-        """Link missing pinned files, as after a kill, if the run that they were copied from exists."""
+        """Link pinned files that are missing, as after a kill, if the run from which they were copied exists."""
         if self.copied_from is None:
             return
         for name, entry in self._manifest.files.items():
@@ -322,13 +324,13 @@ class Store(RunFiles):
         """Remove files of this run."""
         names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
-            (self.root / name).unlink(missing_ok=True)  # first: a kill in between leaves no unknown file
+            (self.root / name).unlink(missing_ok=True)  # first, because a kill in between then leaves no unknown file
         self._enter([(name, None) for name in names])
 
     def clear(self) -> None:
         """Remove all files except the log, including the recipe."""
         names = list(self._manifest.files)
-        self._manifest.clear()  # first: without it a run can be started again
+        self._manifest.clear()  # first, because without a manifest the run can be started again
         for name in names:
             (self.root / name).unlink(missing_ok=True)
         self._remove_empty_folders()
@@ -339,7 +341,7 @@ class Store(RunFiles):
                 os.rmdir(folder)
 
     def delete(self) -> list[str]:
-        """Remove every file of the run, its log, and folders that are then empty.
+        """Remove every file of the run, its log, and folders that are empty afterwards.
 
         Returns:
             Remaining files in the folder that do not belong to the run.
@@ -377,9 +379,9 @@ class Store(RunFiles):
                 path.unlink(missing_ok=True)
 
     def is_being_written(self) -> bool:
-        """Return whether another process, or another store of this one, holds the run for writing.
+        """Return whether a different process, or a different store in this process, has locked the run for writing.
 
-        The writer names itself in a file, so that looking takes no lock, which could refuse a writer.
+        The writer records itself in a file. The check therefore does not take the lock, which could block a writer.
         """
         try:
             writer = json.loads(self.path(WRITER).read_bytes())
@@ -390,7 +392,7 @@ class Store(RunFiles):
             return False
 
     def _is_locked(self) -> bool:
-        """Try the lock: a process of a different machine cannot be asked whether it still runs."""
+        """Try to take the lock, because it is not known whether a process on a different machine is still running."""
         try:
             with FileLock(self.path(LOCK), timeout=0, thread_local=False):
                 return False
@@ -401,14 +403,14 @@ class Store(RunFiles):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for writing; a kill releases it.
+        """Lock the run for writing within the context; a kill releases the lock.
 
         Raises:
-            RunBusy: another process, or another store of this one, holds it.
-            BadRun: the run's folder cannot be written to.
+            RunBusy: a different process, or a different store in this process, has locked the run.
+            BadRun: the folder of the run is not writable.
         """
         with self._held():
-            self.fold()  # what a killed process had entered
+            self.fold()  # entries of a killed process
             self.clean()
             if self.base is not None:
                 self.copy_from(self.base)
@@ -418,12 +420,12 @@ class Store(RunFiles):
                 yield
             finally:
                 self._lost = {}
-                with suppress(BadRun):  # a full disk: what is complete is in the journal
+                with suppress(BadRun):  # if the disk is full, entries remain in the journal
                     self.fold()
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold the run as `locked` does, and read its manifest; check and clean nothing."""
+        """Lock the run as `locked` does and read its manifest, without checking or cleaning files."""
         lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
@@ -448,17 +450,18 @@ class Store(RunFiles):
                     self.path(WRITER).unlink(missing_ok=True)
 
     def _found_damaged(self) -> dict[str, str]:
-        """Return what is wrong with each damaged file; units, which need not stay, are removed."""
+        """Return name -> problem for each damaged file; damaged units are removed, because they can be recomputed."""
         damaged = self.damaged()
         self.remove(*(name for name in damaged if name.startswith(UNITS)))
         return {name: problem for name, problem in damaged.items() if not name.startswith(UNITS)}
 
     @property
     def lost(self) -> dict[str, str]:
-        """What is wrong with each file that was damaged when the run was opened for writing and was not recomputed.
+        """Name -> problem for each file that was damaged when the run was opened for writing and has not been
+        recomputed.
 
-        It counts as missing. It stays where it is, and in the manifest, until another replaces it: a file that cannot
-        be recomputed is not lost, and continues to be reported.
+        Such a file counts as missing. It remains on disk and in the manifest until a new file replaces it, so a file
+        that cannot be recomputed is not lost and continues to be reported.
         """
         return dict(self._lost)
 
@@ -468,7 +471,7 @@ class Store(RunFiles):
 
 
 def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list[str]:
-    """Return one sentence per file that `RunFiles.damaged` or `Store.foreign` lists."""
+    """Return one sentence for each file that `RunFiles.damaged` or `Store.foreign` lists."""
     return [f"'{name}' {problem}." for name, problem in damaged.items()] + [
         f"'{name}' is not in the manifest: it does not belong to the run." for name in foreign
     ]
@@ -511,7 +514,7 @@ def _sha256(path: Path) -> str:
 
 
 def without_none(value: Any) -> Any:
-    """Return ``value`` as TOML can hold it: no null, no tuple."""
+    """Return ``value`` in types that TOML supports: without None, and with lists instead of tuples."""
     if isinstance(value, dict):
         return {k: without_none(v) for k, v in value.items() if v is not None}
     return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

@@ -1,18 +1,19 @@
-"""Studies, in the stage ``evaluate``: tables of a run beyond the scores. Each function with `study` is one.
+"""Studies, in the stage ``evaluate``: tables of a run beyond the scores. Each function decorated with `study` is a
+study.
 
 ``tables/<name>.parquet`` joins the files ``models/{model}/studies/<name>.parquet``, which the function computes for one
 model at a time. A model's file is stale when one of these has changed: the ``code_version``; the transformations, the
 seed or the sizes of studies (`CLASSES`, `SEED`, `STUDY_SIZES`); the samples, images or embeddings of the model; the
-samples or embeddings of the ``series``, where the study reads one; the probe of the task ``fine``, with
-``reads_probe``. The table is stale when a model's file or the list of models has changed.
+samples or embeddings of the ``series``, if the study reads a series; the probe of the task ``fine``, if ``reads_probe``
+is set. The table is stale when a model's file or the list of models has changed.
 
-To add a study, add a function here that returns the rows of one model, and its columns to docs/run-format.md. Its
-argument is a `StudiedModel`: ``data.of_split("test")`` has the embeddings ``X`` of the test samples and the table
+To add a study, add a function here that returns the rows of one model, and describe its columns in docs/run-format.md.
+Its argument is a `StudiedModel`: ``data.of_split("test")`` has the embeddings ``X`` of the test samples and the table
 ``rows`` of these samples. Then run ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``. Longer
 computations are functions in `probing_core.compute.studies`.
 
-Studies need a run with splits. Of a model with all its layers, only the last one is studied, because every layer would
-take as long as a model.
+Studies need a run with splits. If all layers of a model were requested, only the last layer is studied, because every
+layer would take as long as a model.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
 """Series that a study may read in addition to the main samples -> its assets."""
 
 Compute = Callable[[Any], pd.DataFrame]
-"""`StudiedModel`, or `SeriesData` where the study reads a series -> the rows of one model."""
+"""`StudiedModel`, or `SeriesData` if the study reads a series -> the rows of one model."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Study:
 
     Attributes:
         name: ``tables/<name>.parquet``.
-        series: which samples it reads in addition to the main ones; empty for none.
+        series: series that the study reads in addition to the main samples; empty for none.
         compute: returns the rows of one model.
         rows: the asset of these rows.
         table: the asset that joins the rows of all models.
@@ -82,18 +83,18 @@ STUDIES: list[Study] = []
 
 
 def assets() -> list[Asset]:
-    """Return the assets of all studies: the rows, which share what is read of a model, before the tables."""
+    """Return the assets of all studies: first the rows, which share the data read for a model, then the tables."""
     return [*(study.rows for study in STUDIES), *(study.table for study in STUDIES)]
 
 
 def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
-    """Decorate the function that computes a model's rows of the table ``name``.
+    """Return a decorator for the function that computes a model's rows of the table ``name``.
 
     Args:
-        code_version: of the rows.
-        series: makes the function get `SeriesData` instead of a `StudiedModel`.
-        reads_probe: makes the function get a `ProbedSeries`, with the probe of the task ``fine``; only for the series
-            ``strength``.
+        code_version: code version of the rows.
+        series: series that the study reads; the function then gets `SeriesData` instead of a `StudiedModel`.
+        reads_probe: whether the function gets a `ProbedSeries`, with the probe of the task ``fine``; only for the
+            series ``strength``.
     """
     if reads_probe and series != STRENGTH:
         raise ValueError(f"The study '{name}' reads a probe, which only studies of the series '{STRENGTH}' can.")
@@ -138,7 +139,8 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
 
 
 def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
-    """Return the input of a study. The input of the last model stays in memory, with results that studies share."""
+    """Return the input of a study. The input for the last model stays in memory, together with results that studies
+    share."""
     cache = context.cache
     if MAIN not in cache:
         cache[MAIN] = StudiedModel(**model_inputs(files, context))
@@ -157,7 +159,7 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
 
 @study("duplicates", code_version=6)
 def duplicates(data: StudiedModel) -> pd.DataFrame:
-    """Compute the recall of transformed copies at thresholds of the cosine similarity."""
+    """Compute the recall of transformed copies at thresholds on the cosine similarity."""
     return tables.duplicates_table(data)
 
 
@@ -181,7 +183,7 @@ def retrieval(data: SeriesData) -> pd.DataFrame:
 
 @study("selectivity", code_version=5)
 def selectivity(data: StudiedModel) -> pd.DataFrame:
-    """Compare the accuracy of probes with probes of random labels."""
+    """Compare the accuracy of probes with that of probes trained on random labels."""
     return tables.selectivity_table(data)
 
 

@@ -1,4 +1,4 @@
-"""The stage ``train``: probes of every task, with their predictions of the tested samples."""
+"""The stage ``train``: probes of every task, with their predictions for the tested samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MESSAGE = "Training probes of {model}"
 
 
 def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
-    """Return the embeddings of a model, which may be larger than memory, with the samples and images."""
+    """Return the embeddings of a model, which may be larger than memory, with the tables of samples and images."""
     return {
         "model": context.model,
         "X": lazy_embeddings(files, context.model),
@@ -43,7 +43,7 @@ def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
 
 
 def model_samples(files: InputFiles, context: Context) -> ModelSamples:
-    """Return what probes of a model learn from."""
+    """Return the data for training probes on a model."""
     rendered = None
     if has_embeddings(files, context.model, RENDERING):
         columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
@@ -53,7 +53,7 @@ def model_samples(files: InputFiles, context: Context) -> ModelSamples:
 
 
 def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Content]:
-    """Return what was trained by path; ``template`` stands for the task ``name`` in paths."""
+    """Return path -> trained content; ``template`` stands for the task ``name`` in paths."""
 
     def in_path(task: str) -> str:
         return template if template and task == name else task
@@ -76,7 +76,7 @@ def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Conte
     message=MESSAGE,
 )
 def fine(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the probe that predicts the transformation, and probes for predictions of new images."""
+    """Train the probe that predicts the transformation, and the probe for new images."""
     return _by_path(train_linear(model_samples(files, context), FINE), FINE)
 
 

@@ -1,4 +1,4 @@
-"""Why a file of a run is stale: the inputs in its entry of the manifest, compared with the current ones."""
+"""The reasons why a file of a run is stale: the inputs in its manifest entry, compared with the current inputs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from probing_core.run.assets import Partition
 from probing_core.run.engine import Plan, State
 
 MAX_LETTERS = 60
-"""Letters of a value that are shown; a longer value is only named."""
+"""Maximum number of characters of a value that is shown; for a longer value, only the name is shown."""
 
 
 def why(plan: Plan, path: str) -> list[str]:
-    """Return one sentence for each reason why ``path`` is recomputed by the next run, or one that it is complete.
+    """Return one sentence for each reason why the next run recomputes ``path``, or a sentence that it is complete.
 
     Raises:
-        UnknownName: the run has no such file.
+        UnknownName: the run has no file ``path``.
     """
     partition = plan.partition(path)
     name, state = partition.path, plan.state(partition)
@@ -82,7 +82,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entries of nested tables under names of their own."""
+    """Return ``options`` with the entries of nested tables as entries with combined names."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):

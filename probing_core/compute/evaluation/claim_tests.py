@@ -1,4 +1,4 @@
-"""Statistical tests of the claims: from the scores of roles to a result, with the numbers that decide it."""
+"""Statistical tests of the claims, which map the scores of roles to a result and the numbers that determine it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ MIN_RANKED = 4
 
 @dataclass(frozen=True)
 class Contrast:
-    """A planned difference, specified before any result was seen: score of ``first`` minus score of ``second``.
-
-    ``claim`` is the number of its claim, for a contrast between two roles; 0 for an ablation, between two encoders.
+    """A planned difference, specified before any result was seen: the score of ``first`` minus the score of ``second``.
+    ``claim`` is the number of the claim for a contrast between two roles, or 0 for an ablation, which compares two
+    encoders.
     """
 
     claim: int
@@ -56,7 +56,7 @@ CLAIM_CONTRASTS = (
     *(Contrast(3, a, b, UNSEEN_STYLE) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
-"""Contrasts between roles, for both sets of encoders."""
+"""Contrasts between roles, which apply to both sets of encoders."""
 
 ABLATION_CONTRASTS = tuple(
     Contrast(0, a, b, score)
@@ -68,25 +68,26 @@ ABLATION_CONTRASTS = tuple(
     for score in (FINE, UNSEEN_STYLE)
 )
 """Effects of style words in captions, and of augmentations of color and sharpness. They are not part of a claim, and
-are corrected separately."""
+their p-values are corrected separately."""
 
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
 
 Trainings = Sequence[ClusterSums]
-"""Sums of one score, one per training, all over the same samples."""
+"""Sums of one score, one for each training run, all over the same samples."""
 
 Scores = Mapping[str, Mapping[str, Trainings]]
-"""Score -> role, or encoder of an ablation -> its trainings."""
+"""Score -> role, or encoder in an ablation -> its training runs."""
 
 
 def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CLAIM_CONTRASTS) -> pd.DataFrame:
     """Return one row per contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p``
-    (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (over the variance between
-    trainings, pooled within the roles of a score), ``p_holm`` (over all rows that could be computed), ``bases``.
+    (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (from the variance between
+    training runs, pooled within the roles for a score), ``p_holm`` (over all rows that could be computed), ``bases``.
 
-    If there is a p-value over trainings, the larger of the two is corrected: a difference must be significant over
-    photographs and over trainings. docs/results.md describes the test, which was specified before the second trainings.
+    If there is a p-value over training runs, the larger of the two p-values is corrected: a difference must be
+    significant over photographs and over training runs. docs/results.md describes the test, which was specified before
+    the second training runs.
     """
     table = pd.DataFrame([_row(contrast, scores) for contrast in contrasts])
     return table.assign(p_holm=holm(np.fmax(table["p"].to_numpy(), table["p_seeds"].to_numpy())))
@@ -106,7 +107,7 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
 
 
 def pooled(trainings: Trainings) -> ClusterSums:
-    """Return the mean score of several trainings tested on the same samples, as sums of one.
+    """Return the mean score of several training runs tested on the same samples, in the form of sums for a single run.
 
     Scores are hits divided by equal counts, so the mean of the sums has the mean score.
     """
@@ -115,15 +116,16 @@ def pooled(trainings: Trainings) -> ClusterSums:
 
 @dataclass(frozen=True)
 class Identified:
-    """Number of transformations that a role identifies.
+    """Numbers of transformations that a role identifies.
 
     Attributes:
-        above_chance: number with the whole interval of recall above chance. This planned criterion decides the claim.
-        not_below: number with an interval of recall that is not entirely at or below chance.
+        above_chance: number with the whole interval of recall above chance level. This planned criterion determines the
+            result of the claim.
+        not_below: number with an interval of recall that is not entirely at or below chance level.
         informed: number with the whole interval of informedness above 0. A probe that rarely predicts a class may fail
             the first criterion and still separate the class from the others.
-        classes: number of transformations without identity.
-        seeds: (low, high) of ``above_chance`` over trainings; NaN for fewer than three.
+        classes: number of transformations, excluding identity.
+        seeds: interval (low, high) of ``above_chance`` over training runs; NaN for fewer than three runs.
     """
 
     above_chance: int
@@ -134,23 +136,23 @@ class Identified:
 
     @property
     def shown(self) -> bool:
-        """Whether the role identifies two dozen, over photographs and over trainings."""
+        """Whether the role identifies at least two dozen transformations, over photographs and over training runs."""
         return self.above_chance >= DOZENS and not self.seeds[0] < DOZENS
 
     @property
     def excluded(self) -> bool:
-        """Whether the role identifies fewer, over photographs and over trainings."""
+        """Whether the role identifies fewer than two dozen transformations, over photographs and over training runs."""
         return self.not_below < DOZENS and not self.seeds[1] >= DOZENS
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count the transformations that a role identifies; recalls are means over its trainings.
+    """Count the transformations that a role identifies. Recalls are means over its training runs.
 
     Args:
-        trainings: test predictions (``truth``, ``predicted``, ``base_id``) of each training, of the same samples.
+        trainings: test predictions (``truth``, ``predicted``, ``base_id``) of each training run for the same samples.
     """
     classes = sorted(trainings[0]["truth"].unique())
-    bases = [numbered(rows["base_id"].to_numpy())[1] for rows in trainings]  # numbers sort faster
+    bases = [numbered(rows["base_id"].to_numpy())[1] for rows in trainings]  # integers sort faster
     above_chance = not_below = informed = 0
     for transform in (name for name in classes if name != "identity"):
         parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
@@ -165,16 +167,16 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
 
 def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: str) -> tuple[ClusterSums, ClusterSums]:
     is_it, called = ((rows[c] == transform).to_numpy() for c in ("truth", "predicted"))
-    # With two classes, this one and the rest, both have the same informedness.
+    # With two classes (this class and the rest), informedness is the same for either class.
     return mean(called[is_it], base[is_it]), informedness(is_it.astype(np.int64), called.astype(np.int64), base)
 
 
 Result = Mapping[str, Any]
-"""``result`` and its numbers, as in the table of claims."""
+"""``result`` and the numbers behind it, as in the table of claims."""
 
 
 def by_counts(counts: Mapping[str, Identified]) -> Result:
-    """Test claim 1 over the available roles: each identifies two dozen transformations.
+    """Test claim 1 over the available roles: each role identifies at least two dozen transformations.
 
     Returns:
         ``result``, ``transformations`` (number in the bank) and ``identified`` (the minimum over the roles).
@@ -195,11 +197,11 @@ def by_counts(counts: Mapping[str, Identified]) -> Result:
 
 def by_contrasts(contrasts: pd.DataFrame) -> Result:
     """Test claims 2 to 4: supported if every available contrast is above 0 after Holm correction, not supported if any
-    is below.
+    contrast is below 0.
 
     Returns:
-        ``result``, and the numbers of ``contrasts`` (planned), ``tested`` (available), and of these ``above`` and
-        ``below`` (significantly greater and smaller than 0).
+        ``result``, and numbers of contrasts: ``contrasts`` (planned), ``tested`` (available), ``above`` and ``below``
+        (significantly greater and smaller than 0).
     """
     tested = contrasts[contrasts["p"].notna()]
     sure = tested["p_holm"] < SIGNIFICANCE
@@ -213,14 +215,14 @@ def by_contrasts(contrasts: pd.DataFrame) -> Result:
 
 
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> Result:
-    """Test claim 5: the rank correlation between both accuracies over the roles that have both.
+    """Test claim 5: the rank correlation between the style and content accuracies, over the roles that have both.
 
     The p-value is one-sided and exact: the fraction of all permutations of the roles whose correlation is at least as
-    far from 0 in the same direction. Unlike an interval over photographs, it covers the small number of encoders.
+    far from 0 in the same direction. Unlike an interval over photographs, it accounts for the small number of encoders.
 
     Returns:
-        ``result``, ``roles`` (number with both accuracies), ``rho`` and ``p``, which are NaN for fewer than
-        `MIN_RANKED` roles, and if all roles have the same accuracy.
+        ``result``, ``roles`` (number of roles with both accuracies), ``rho`` and ``p``. ``rho`` and ``p`` are NaN for
+        fewer than `MIN_RANKED` roles, or if all roles have the same accuracy.
     """
     roles = [role for role in style if role in content]
     rho = p = float("nan")
@@ -233,8 +235,8 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Return Spearman's rank correlation and its one-sided exact p-value in the direction of its sign, over all
-    permutations; NaN if all values of one are equal."""
+    """Return Spearman's rank correlation and its exact one-sided p-value in the direction of its sign, over all
+    permutations; NaN if all values of ``first`` or of ``second`` are equal."""
     from scipy.stats import rankdata
 
     x, y = (ranks - ranks.mean() for ranks in map(rankdata, (first, second)))

@@ -1,10 +1,11 @@
 """The five claims of the abstract of arXiv 2307.05610, tested by planned contrasts between roles.
 
-An encoder of the zoo, or a published one, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
-tested within each of the two sets, but not across them: published encoders also differ in network, data and budget.
-Holm correction is over the contrasts of one set, so the probability of any false claim is bounded for each set, not
-for both together. Several trainings of a role are tested together. Missing roles are listed, and the rest are tested.
-The results are about these encoders: one encoder is no evidence about its objective.
+An encoder from the zoo, or a published encoder, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
+tested within each of these two sets, but not across them, because published encoders also differ in network, data and
+budget. The Holm correction is over the contrasts within one set, so the probability of any false claim is bounded for
+each set, not for both sets together. Several training runs for a role are tested together. Missing roles are listed,
+and the remaining roles are tested. The results are about these encoders: a single encoder is no evidence about its
+training objective.
 
 The tables contain numbers; `probing_core.results.claim_sentences` writes the sentences.
 """
@@ -40,7 +41,7 @@ from probing_core.models.embedder import ROLES
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
-    """Return the roles of a claim (of its ``contrasts``, or all six) that no encoder of the run has."""
+    """Return the roles required for a claim (those in ``contrasts``, or all six) that no encoder in the run has."""
     required = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
     return [role for role in ROLES if role in required and role not in present]
 
@@ -57,7 +58,7 @@ def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def models_of_claims(models: Sequence[str]) -> list[str]:
-    """Return the ``models`` that have a role or are part of an ablation; none if no model has a role."""
+    """Return the ``models`` that have a role or are part of an ablation; empty if no model has a role."""
     sets = roles_by_set(models)
     if not sets:
         return []
@@ -66,24 +67,24 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
 
 
 def described(models: Sequence[str]) -> list:
-    """Return the inputs of the tests of claims for these models, without predictions, in JSON types."""
+    """Return the inputs of the claim tests for these models, except predictions, in JSON types."""
     named = [[c.claim, c.first, c.second, c.score] for c in (*CLAIM_CONTRASTS, *ABLATION_CONTRASTS)]
     return [named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
 
 Results = Mapping[str, Any]
-"""Inputs of the tests for one model, as far as it has predictions: `FINE` and `UNSEEN_STYLE`, sums of these scores;
-`CONTENT`, sums of the content accuracy of clean images; `PREDICTED`, predictions of the fine task."""
+"""Inputs of the tests for one model, as far as it has predictions: the sums of the scores `FINE` and `UNSEEN_STYLE`;
+`CONTENT`, the sums of the content accuracy on clean images; `PREDICTED`, the predictions for the fine task."""
 
 PREDICTED = "predictions"
 
 
 def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Results:
-    """Return the scores of a model that the claims are tested with.
+    """Return the scores of a model that are used to test the claims.
 
     Args:
-        predictions: task -> columns ``truth``, ``predicted``, ``base_id`` and ``transform`` of its test predictions.
-        far: unseen styles that are counted.
+        predictions: task -> test predictions with the columns ``truth``, ``predicted``, ``base_id`` and ``transform``.
+        far: unseen styles to include.
     """
     none = pd.DataFrame(columns=["transform"])
     results: dict[str, Any] = {}
@@ -105,11 +106,11 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 
 COUNTS = ["transformations", "identified", "contrasts", "tested", "above", "below", "roles"]
-"""Columns of counts in the table of claims, which are missing if a claim does not use them."""
+"""Columns with counts in the table of claims, whose values are missing if a claim does not use them."""
 
 
 def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
-    """Test the claims on the models of a run, from the results of the `models_of_claims`.
+    """Test the claims on the models of a run, given the ``results`` of its `models_of_claims`.
 
     Returns:
         The tables of claims, roles, contrasts and ablations.
@@ -127,8 +128,8 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
     """Return role -> the ``models`` with this role in the set ``role_set``.
 
-    A model with different weights (``@weights=``, ``@seed=``) is an additional training. Models with a different layer
-    or pooling have no role.
+    A model with different weights (``@weights=``, ``@seed=``) is an additional training run. Models with a different
+    layer or pooling have no role.
     """
     plain = {name: parse(name) for name in models}
     roles = {
@@ -174,7 +175,7 @@ def role_table(
 ) -> pd.DataFrame:
     """Return one row per role: ``set``, ``role``, ``encoders`` (comma-separated), ``identified``, ``not_below`` and
     ``informed`` (numbers of transformations, see `Identified`; NaN without predictions), ``identified_low`` and
-    ``identified_high`` (over trainings), and the accuracies ``fine`` and ``content``."""
+    ``identified_high`` (over training runs), and the accuracies ``fine`` and ``content``."""
 
     def accuracy(scores: Mapping[str, Trainings], role: str) -> float:
         return pooled(scores[role]).value if role in scores else float("nan")

@@ -1,7 +1,7 @@
-"""Predictions -> scores with intervals and notes: one tidy table per model.
+"""Computation of scores with intervals and notes from predictions: one tidy table per model.
 
-Scores are sums by base photograph until their interval is computed. docs/run-format.md defines their subsets. A note
-states a limitation of a score, and is usually empty.
+Scores are stored as sums by base photograph until their interval is computed. docs/run-format.md defines their subsets.
+A note states a limitation of a score, and is usually empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def joined(*notes: str) -> str:
 
 
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return the columns of a score: its value and its interval, within the bounds of the measure."""
+    """Return the columns of a score: its value, and its interval within the bounds of the measure."""
     bounds = MEASURES.get(measure)
     return interval(sums, low=bounds.low, high=bounds.high).columns
 
@@ -35,8 +35,8 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
 
 
 def note_of_fits(fits: Iterable[Any]) -> str:
-    """Return a note if fits (`FitFacts` or rows of their table) did not converge, or chose a penalty at the edge of
-    their grid."""
+    """Return a note if ``fits`` (`FitFacts` or rows of the table of fits) did not converge, or selected a penalty at
+    the edge of the grid."""
     fits = list(fits)
     unfinished, edge = sum(not fit.converged for fit in fits), sum(bool(fit.at_edge) for fit in fits)
     return joined(
@@ -51,21 +51,22 @@ TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
 """Name of a table of predictions -> its task, if they differ."""
 
 WITHOUT_STYLE = "without-style"
-"""Subset of the samples of the fine task without the style group. An encoder of a style-transfer network is compared on
-it, because such networks computed the style samples. Runs without style classes, or with only style classes, have none.
+"""Subset of the samples of the fine task without the style group. Encoders from style-transfer networks are compared on
+this subset, because such networks computed the style samples. Runs without style classes, or with only style classes,
+do not have this subset.
 """
 
 UNSCORED_BY_OBJECTIVE = {"style transfer": ("style",)}
-"""Objective of a model -> groups of transformations that it was trained on, so it has no score over their samples."""
+"""Objective of a model -> groups of transformations on which the model was trained, so their samples are not scored."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
-"""Columns of predictions that scores are computed from; some may be missing."""
+"""Columns of predictions from which scores are computed; some may be missing."""
 
 SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
-"""Columns of samples that scores need. Texts are categories."""
+"""Columns of samples that scores require. Strings are categories."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
-"""Subset, measure, its rows (positions or a mask), their sums, chance."""
+"""Subset, measure, rows of the subset (positions or a mask), sums over these rows, chance level."""
 
 
 def score_rows(
@@ -81,9 +82,9 @@ def score_rows(
 
     Args:
         name: name of the table: a task, `ORACLE` or `OTHER_PROBES`.
-        predictions: its `SCORED_COLUMNS`, joined with `SCORING_FACTS` of the samples.
-        fits: rows of its probes in the table of fits.
-        classes: task -> classes of its probe.
+        predictions: `SCORED_COLUMNS` of this table, joined with the `SCORING_FACTS` of the samples.
+        fits: rows of the table of fits for the probes that made the predictions.
+        classes: task -> classes of the probe for this task.
         far: unseen styles.
         unscored: groups of transformations whose samples are not scored.
     """
@@ -98,7 +99,7 @@ def score_rows(
         for transform, rows in predictions.groupby("transform", sort=False):
             score(LINEAR, rows, fits[fits["fold"] == f"oracle:{transform}"], oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
-        # The MLP ensemble comes before its seeds: every sample counts once for each of them.
+        # The MLP ensemble comes before its seeds; every sample counts once for the ensemble and once for each seed.
         seeds = predictions[predictions["probe"].str.startswith("mlp-")]
         of_probes = [("mlp", seeds)] if len(seeds) else []
         for probe, rows in (*of_probes, *predictions.groupby("probe", sort=False)):
@@ -164,7 +165,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the content score for each transformation, by probes that were trained on images with it."""
+    """Yield the content score for each transformation, from probes trained on images with this transformation."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
@@ -177,7 +178,7 @@ class _Columns:
         self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
         self.right = self.truth == self.predicted
         self.seen = table["seen"].to_numpy()
-        # Identity is never visible: without it, the visible subset would have different classes.
+        # Identity is never visible, but without it the visible subset would have different classes.
         self.visible = (table["visible"] | (table["transform"] == "identity")).to_numpy()
         self.classes = len(classes)
         self.chance = 1 / len(classes)
@@ -206,7 +207,7 @@ def _main_scores(columns: _Columns) -> Iterator[Score]:
 
 
 def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield the recall of each group, the mean over its members; unseen styles are reported separately."""
+    """Yield the recall of each group, which is the mean over its members; unseen styles are reported separately."""
     members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
     for group, rows in _indices(columns.table, "group", far):
         hits = np.where(columns.right[rows], members[rows], -1)
@@ -220,7 +221,7 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield the recall of groups by members that were not in training; identity is left out."""
+    """Yield the recall of groups on members that were not in training; identity is left out."""
     changed = (columns.table["transform"] != "identity").to_numpy()
     is_far = columns.table["transform"].isin(far).to_numpy()
     is_control = (columns.table["transform"] == FAR_CONTROL).to_numpy()

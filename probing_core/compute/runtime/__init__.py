@@ -1,1 +1,1 @@
-"""Processes, threads and memory that computations use."""
+"""Processes, threads and memory for computations."""

@@ -1,4 +1,4 @@
-"""Cores and memory of the machine: threads of numerical libraries, and pools that decode and measure images."""
+"""Cores and memory of the machine: threads of numerical libraries, and pools for decoding and measuring images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MEMORY_OF_LIVE_MODELS = 0.5
 rest."""
 
 MEMORY_OF_TRAINING = 0.25
-"""Fraction for the training embeddings of a probe, which limits the number of samples."""
+"""Fraction of memory for the training embeddings of a probe, which limits the number of samples."""
 
 
 def is_taken(share: float) -> bool:
-    """Return whether this process uses more than a fraction ``share`` of the memory of the machine."""
+    """Return whether this process uses more than the fraction ``share`` of the machine's memory."""
     return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
@@ -36,7 +36,8 @@ def bytes_of(share: float) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run numerical libraries on ``count`` threads, and `opencv_on_one_thread`, in the whole process."""
+    """Run numerical libraries on ``count`` threads, and OpenCV on one (`opencv_on_one_thread`), in the whole
+    process."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -51,8 +52,8 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in the thread of its caller, in the whole process: its threads would compete with threads for other
-    images."""
+    """Run OpenCV in the thread of its caller, in the whole process, because its threads would compete with the threads
+    for other images."""
     import cv2
 
     before = cv2.getNumThreads()
@@ -67,16 +68,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 FEW_IMAGES = 600
-"""Largest number of images that are computed in threads: processes take half a second to start."""
+"""Maximum number of images that are computed in threads, because processes take half a second to start."""
 
 MEMORY_OF_WORKER = 400 * 2**20
-"""Bytes used by a process that transforms images, including neural styles."""
+"""Memory in bytes of a process that transforms images, including neural styles."""
 
 
 @contextmanager
 def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start a pool that computes or measures about so many images: threads if there are few, else ``jobs`` processes,
-    by default one per core, as memory allows."""
+    """Start a pool for computing or measuring about ``images`` images: threads if there are few images, otherwise
+    ``jobs`` processes (by default one per core, as memory allows)."""
     if images <= FEW_IMAGES and jobs is None:
         with one_core_threads(cores()) as threads:
             yield threads
@@ -88,7 +89,7 @@ def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Start ``count`` threads, each with PyTorch on one core and `opencv_on_one_thread`: more cores would not help."""
+    """Start ``count`` threads, in each of which PyTorch and OpenCV use one core, because more cores would not help."""
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 
@@ -96,8 +97,8 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Yield each chunk with the results of its items, in order. While a chunk is written, the next one is computed; at
-    most two chunks are in memory."""
+    """Yield each chunk with the results for its items, in order. While the caller uses a chunk, the next one is
+    computed; at most two chunks are in memory."""
     before: tuple[Sequence[T], list[Future[R]]] | None = None
     for chunk in chain(chunks, [None]):
         under_way = None if chunk is None else (chunk, [pool.submit(function, item) for item in chunk])

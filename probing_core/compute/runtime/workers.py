@@ -1,9 +1,9 @@
-"""Processes that decode and transform images: threads would share the lock of one interpreter.
+"""Processes that decode and transform images, because threads would share the lock of one interpreter.
 
 A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
-the functions that it receives need. It ends when the socket closes, so none survives a killed parent. Results are not
-copied: the worker writes arrays into memory without a name (memfd) and sends its descriptor through the socket, and the
-parent maps it until the last array is freed.
+the functions that it receives need. It ends when the socket closes, so no worker survives a killed parent. Results are
+not copied: the worker writes arrays to anonymous memory (memfd) and sends the descriptor through the socket, and the
+parent maps the memory until the last array is freed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_FUNCTION_BYTES = 64 * 2**20
-"""Maximum size in bytes of a function with bound arguments for workers; larger ones run in threads."""
+"""Maximum size in bytes of a function with bound arguments that is sent to workers; larger functions run in threads."""
 
 TRIES = 3
-"""Maximum number of workers that may die at one item."""
+"""Maximum number of workers that may die while they compute one item."""
 
 ANSWERED, FAILED, NOT_HERE = "done", "failed", "not here"
-"""Answers of a worker."""
+"""Kinds of answers from a worker."""
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -60,9 +60,10 @@ class NoWorker(ProbingError):
 
 
 class Workers(Executor):
-    """An executor that computes items in ``count`` processes; functions take one item.
+    """An executor that computes items in ``count`` processes. Functions take one item.
 
-    Functions that cannot be sent to a different process, such as functions of a notebook, run in threads of this one.
+    Functions that cannot be sent to a different process, such as functions defined in a notebook, run in threads of
+    this process.
     """
 
     def __init__(self, count: int) -> None:
@@ -78,8 +79,8 @@ class Workers(Executor):
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
         """Start to compute ``function(item)``.
 
-        Its future raises `WorkerDied` if the item ended several workers, for example because memory ran out, and
-        `NoWorker` if none could be started.
+        The future raises `WorkerDied` if several workers died while they computed the item, for example because memory
+        ran out, and `NoWorker` if no worker could be started.
         """
         packed = self._packed(function)
         if packed is None or packed[0] in self._here:
@@ -157,7 +158,7 @@ class _Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__ or subprocess.DEVNULL,  # not mixed with the answer of a command
                 pass_fds=[worker_end.fileno()],
-                start_new_session=True,  # Ctrl+C is for the parent, which then closes the socket
+                start_new_session=True,  # only the parent gets Ctrl+C, and then closes the socket
                 env=environment,
             )
         self._socket, self._connection = parent_end, Connection(os.dup(parent_end.fileno()))
@@ -171,7 +172,7 @@ class _Worker:
         return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == ANSWERED else answer
 
     def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
-        """Return the buffers that the worker wrote: mapped, or received where memory without a name is not
+        """Return the buffers that the worker wrote: mapped, or received through the socket if anonymous memory is not
         supported."""
         if not in_memory:
             return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # writable arrays
@@ -206,7 +207,7 @@ class _Worker:
 
 
 def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
-    """Return name and code of a function that can be sent to a different process, otherwise None."""
+    """Return the name and code of a function, or None if it cannot be sent to a different process."""
     if os.name != "posix":
         return None
     packed = io.BytesIO()
@@ -220,7 +221,7 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
 
 
 class _Packer(pickle.Pickler):
-    """Pickles functions, except for objects with `Corpus.stays_in_process`."""
+    """Pickler for functions, which rejects objects with `Corpus.stays_in_process`."""
 
     def reducer_override(self, value: Any) -> Any:
         if getattr(type(value), "stays_in_process", False):

@@ -1,4 +1,4 @@
-"""Tasks of probes: the class of every sample, and the samples that may be used for training."""
+"""Probe tasks: the class of every sample, and which samples may be used for training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROTATIONS = (0, 1, 2)
 CONTENT = "content"
 
 MIN_TO_LEARN = 5
-"""Minimum number of train photographs of a label that is a class of the content task."""
+"""Minimum number of training photographs with a label for it to be a class of the content task."""
 
 MIN_TO_TEST = 2
-"""Minimum number of test photographs of a label that is a class of the content task."""
+"""Minimum number of test photographs with a label for it to be a class of the content task."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Task:
     Attributes:
         name: ``fine``, ``group-0`` to ``group-2``, ``content``.
         classes: class names, in the order of the outputs of the probe.
-        truth: (N,) index into ``classes``; -1 for samples that are not part of the task.
-        seen: (N,) whether the transformation of the sample is in training; other samples are only tested.
+        truth: (N,) indices into ``classes``; -1 for samples that are not part of the task.
+        seen: (N,) whether the transformation of the sample is in training; other samples are only used for testing.
     """
 
     name: str
@@ -44,17 +44,17 @@ class Task:
 
 
 def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the possible tasks for these transformations and images.
+    """Return the names of the tasks that are possible for these transformations and images.
 
-    Group tasks require a group with a member in training. The content task requires two classes in ``images``, the
-    table of a run (see `content_labels`).
+    Group tasks require a group with a member in training. The content task requires at least two classes in ``images``,
+    the table of a run (see `content_labels`).
     """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
     return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
 
 
 def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes of the content task over ``images``, the table of a run; none if there is no such task.
+    """Return the classes of the content task for ``images``, the table of a run; empty if there is no content task.
 
     If the corpus lists classes that no encoder saw in pretraining, only these are used, because a supervised encoder
     cannot be compared on its own training classes. A class requires training and test photographs, so corpora with few
@@ -64,7 +64,7 @@ def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
         return ()
     counts = photographs_by_label(labelled(images))
     enough = counts[(counts["train"] >= MIN_TO_LEARN) & (counts["test"] >= MIN_TO_TEST)]
-    # The penalty is chosen on val, where some class must occur.
+    # The penalty is selected on the val split, where at least one class must occur.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
 
 
@@ -90,10 +90,10 @@ def make_task(
     classes, seen = classes_of(name, transforms, images), np.ones(len(samples), bool)
     if name == "fine":
         truth = codes(samples["transform"], classes)
-        truth[samples["draw"].to_numpy() > 0] = -1  # every class is drawn once: classes are paired
+        truth[samples["draw"].to_numpy() > 0] = -1  # classes are paired, so every class is drawn once
     elif name == CONTENT:
         truth, seen = codes(samples["label"], classes), (samples["transform"] == "identity").to_numpy()
-        # One draw of each: the content is the same in all draws.
+        # Use one draw of each, because the content is the same in all draws.
         truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
     else:
         learned = {t.name for t in transforms if not t.far and t.unseen_in != _rotation(name)}
@@ -102,7 +102,7 @@ def make_task(
 
 
 def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the classes of the task called ``name``, for any samples; errors as in `make_task`."""
+    """Return the classes of the task called ``name``, which do not depend on the samples; errors as in `make_task`."""
     if name == "fine":
         return tuple(t.name for t in transforms if not t.far)
     if (rotation := _rotation(name)) in ROTATIONS:
@@ -118,7 +118,7 @@ def _rotation(name: str) -> int:
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return groups with a member in training in this fold, if any of them also has an unseen member."""
+    """Return the groups with a member in training in this fold; empty if none of them also has an unseen member."""
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()

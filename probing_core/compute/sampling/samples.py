@@ -2,7 +2,7 @@
 
 An image before transformation is a row of ``images.parquet``; a transformed image is a sample, a row of
 ``samples.parquet``. Samples are numbered image by image, and divided into units: blocks of consecutive samples that are
-computed, embedded and saved together. A killed run loses at most one unit.
+computed, embedded and saved together. A run that is killed loses at most one unit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Design:
         seed: random seed.
         repetitions: number of random draws of strength and noise per image and transformation.
         limit: maximum number of images before transformation; None for all.
-        threads: number of threads, which does not affect the samples.
+        threads: number of threads for numerical libraries, which does not affect the samples.
     """
 
     view: int
@@ -50,23 +50,23 @@ LEARNED = ("train", "val")
 """Splits for training and validation of probes."""
 
 MIN_AT_ONCE = 16
-"""Minimum number of images that are read together, for the threads."""
+"""Minimum number of images that are read together, so that all threads are busy."""
 
 SUBMITTED = 1024
-"""Maximum number of images that wait for threads: each takes kilobytes, and a corpus may have millions."""
+"""Maximum number of images that wait for threads, because each takes kilobytes and a corpus may have millions."""
 
 OnProgress = Callable[[int, int], None]
 """(done, total)."""
 
 FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
-"""Rows -> reason why each image cannot be used; an empty string if it can."""
+"""Rows -> for each image, the reason why it cannot be used; an empty string if it can be used."""
 
 
 def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
-    """Return the rows of ``images.parquet``: all candidate images, and the reasons why some are left out.
+    """Return the rows of ``images.parquet``: all candidate images, with the reasons why some of them are left out.
 
     Raises:
-        BadCorpus: no image is left.
+        BadCorpus: no image can be used.
     """
     rows = corpus.rows[~corpus.rows["split"].isin(NOT_FOR_PROBES)].reset_index(drop=True).copy()
     if (rows["split"] == "").any():
@@ -111,8 +111,8 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
 
 
 def _usable(rows: pd.DataFrame, counts: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return rows in random order until every split has as many usable rows as ``counts``, including the unusable rows
-    among them. A split with fewer usable rows is used completely."""
+    """Return rows in random order until every split has as many usable rows as in ``counts``, including the unusable
+    rows encountered. If a split has fewer usable rows, all of them are used."""
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -146,13 +146,14 @@ def _flaw(corpus: Corpus, smallest: int, image_id: str) -> str:
 
 
 FEW_PHOTOGRAPHS = 30
-"""Minimum number of photographs for splits; smaller runs are evaluated by cross-validation."""
+"""Minimum number of photographs for splits; smaller runs are evaluated with cross-validation."""
 
 IDENTITY_DRAWS = 2
-"""Draws of identity per repetition, because the group task has two members of every other group in training."""
+"""Number of draws of identity per repetition, because every other group has two members in training in the group
+task."""
 
 FAR_IMAGES = 400
-"""Number of images with unseen styles: their networks are slow."""
+"""Number of images with unseen styles, whose networks are slow."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
@@ -169,7 +170,7 @@ class Unit:
 
 
 def has_splits(images: pd.DataFrame) -> bool:
-    """Return whether a run over ``images`` (its table) has splits; a run with few photographs is cross-validated."""
+    """Return whether a run with the table ``images`` has splits; a run with few photographs is cross-validated."""
     return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
 
 
@@ -189,9 +190,9 @@ def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
 class SamplePlan:
     """The samples of a run with at least one image, without the columns that are measured on the images.
 
-    Every image gets every transformation except unseen styles: no probe is trained on them, and their networks are
-    slow, so only `FAR_IMAGES` test images get them, in the first repetition. Rows are computed on demand, so the memory
-    of the plan depends on the number of images, not of samples.
+    Every image gets every transformation except unseen styles. No probe is trained on unseen styles and their networks
+    are slow, so only `FAR_IMAGES` test images get them, in the first repetition. Rows are computed on demand, so the
+    memory for the plan depends on the number of images, not on the number of samples.
     """
 
     def __init__(self, design: Design, images: pd.DataFrame) -> None:
@@ -247,7 +248,7 @@ def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Divide samples like `cut_units`, where image i ends before sample ``ends[i]``."""
+    """Divide samples as in `cut_units`, where image i ends before sample ``ends[i]``."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0
@@ -260,7 +261,8 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
 
 
 def measure_change(before: Image, after: Image) -> dict[str, Any]:
-    """Return the columns of a sample that are measured on its image."""
+    """Return the columns of a sample that are measured on its view without (``before``) and with (``after``)
+    transformation."""
     described = describe(before, after)
     numbers = {name: np.float32(getattr(described, name)) for name in ("ssim", "difference", "distance")}
     return numbers | {"visible": bool(described.visible)}
@@ -269,7 +271,8 @@ def measure_change(before: Image, after: Image) -> dict[str, Any]:
 def make_pair(
     source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """Return a sample, the same at every call: the view without and with the transformation, and the drawn strength."""
+    """Return a sample, which is the same in every call: the view without and with the transformation, and the drawn
+    strength."""
     rng = generator(design.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
     return (*cut_pair(source, design.view, transform, strength, rng), strength)

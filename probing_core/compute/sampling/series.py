@@ -2,7 +2,7 @@
 
 - ``strength``: some test images under every transformation at several strengths, from weaker ones than in training to
   the strongest, with the same randomness at all strengths.
-- ``rendering``: some images of every split as other programs store them, clean and under other implementations of the
+- ``rendering``: some images from every split as other programs store them, clean and under other implementations of the
   same transformations (`probing_core.transforms.alternatives`). Deployment probes are also trained and validated on
   them.
 - ``layers``: some images of every split as in the main samples, and more of them clean, for which every block of a
@@ -34,26 +34,27 @@ Columns = dict[str, Any]
 Made = tuple[Image, Image, Columns]
 """The view without and with the transformation, and its random draws."""
 
-# Keys of random draws: other words would draw other images, under the same revision.
+# Keys of random draws: different words would draw different images under the same code version.
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
 SERIES_IMAGES = 150
-"""Number of test images in the series ``strength``, which cost as much as the main samples of a thousand images."""
+"""Number of test images in the series ``strength``, which costs as much as the main samples of a thousand images."""
 
 RENDERED_IMAGES = 500
-"""Number of images of each split in the series ``rendering``, which cost as much as their main samples. More
-photographs help more than more versions."""
+"""Number of images from each split in the series ``rendering``, which costs as much as the main samples of these
+images. Additional photographs help more than additional versions."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
-"""Number of images of each split for which every block is embedded under every transformation."""
+"""Number of images from each split for which every block is embedded under every transformation."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
-"""Images of each split, including these, for which every block embeds the clean image, for its content."""
+"""Number of images from each split, including `LAYER_IMAGES`, whose clean version is embedded by every block, for the
+content task."""
 
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Strengths below the weakest, as fractions of the way from no change to the weakest. Each is twice the previous one,
-because the detection threshold may be anywhere in this range."""
+"""Strengths below the weakest documented strength, as fractions of the way from no change to it. Each fraction is twice
+the previous one, because the detection threshold may be anywhere in this range."""
 
 STRENGTHS_PER_TRANSFORM = 7
 """Number of strengths. Strengths in the documented range are evenly spaced on the scale of the distribution, including
@@ -61,7 +62,7 @@ both ends."""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series of a run: none if it has no splits."""
+    """Return the series of a run; empty if the run has no splits."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -69,22 +70,23 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def rendered(design: Design) -> list[Transform]:
-    """Return the transformations in the rendering series: all in training, if any has an alternative implementation.
+    """Return the transformations in the rendering series: all transformations in training, if any of them has an
+    alternative implementation.
 
-    Transformations without an alternative, and identity, start from the same images. Otherwise the resizing of an image
-    would separate them from the others.
+    Transformations without an alternative, and identity, start from the same images. Otherwise, they could be
+    distinguished from the other transformations by the resizing of the image.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transformations in the strength series: all in training, except identity."""
+    """Return the transformations in the strength series: all transformations in training, except identity."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 
 def strengths_of(transform: Transform) -> list[float]:
-    """Return the strengths, weakest first.
+    """Return the strengths of a transformation in the strength series, weakest first.
 
     There are fewer than `STRENGTHS_PER_TRANSFORM` if there are not enough integers, or no neutral strength.
     """
@@ -94,7 +96,7 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Return the samples of a series, image by image, without the columns that are measured on the images.
+    """Return the planned samples of a series, image by image, without the columns that are measured on the images.
 
     Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, and for the
     version ``transform``, ``group`` and, in the strength series, ``strength`` and ``position`` (0 for the weakest
@@ -137,7 +139,8 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_samples(
     series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Compute the images of ``planned`` (whole images of ``series``), and its rows with their measured columns."""
+    """Return the images of the ``planned`` samples (whole images of ``series``), and the rows with their measured
+    columns."""
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     versions = [
@@ -173,7 +176,7 @@ def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Colu
 
 
 def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    """Render ``image`` as the corpus has it, without the warp, which other programs do not apply."""
+    """Render ``image`` as it is in the corpus, without the warp, which other programs do not apply."""
     name = row["transform"]
     rng = generator(design.seed, row["image_id"], DRAW_RENDERED.format(name))
     before = clean(image, design.view, rng)
@@ -181,7 +184,7 @@ def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns
 
 
 def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``view`` by the alternative implementation, or by the bank if there is none."""
+    """Transform ``view`` with the alternative implementation, or with the bank if there is no alternative."""
     if transform.name == "identity":
         return view
     if transform.alternative is not None:

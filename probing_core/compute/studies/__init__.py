@@ -7,10 +7,10 @@ import pandas as pd
 from probing_core.compute.sampling.samples import has_splits
 
 MIN_SPLIT = {"train": 3, "val": 1, "test": 4}
-"""Minimum number of images of each split for studies."""
+"""Minimum number of images in each split for studies."""
 
 
 def can_study(images: pd.DataFrame) -> bool:
-    """Return whether a run over ``images`` (its table) has enough images of each split for studies."""
+    """Return whether a run with the table ``images`` has enough images in each split for studies."""
     splits = images.loc[images["used"], "split"].value_counts()
     return has_splits(images) and all(splits.get(split, 0) >= count for split, count in MIN_SPLIT.items())

@@ -1,11 +1,11 @@
 """The tables ``strength.parquet`` and ``thresholds.parquet``: detection of each transformation by its strength.
 
 The images of the series ``strength`` are transformed at a grid of strengths. `sweep_of` predicts their transformations
-with the run's probe of the task ``fine``. A transformation is detected in an image where its logit exceeds that of
-identity. `strength_table` gives the recall at each strength: the fraction whose most probable class is right.
-`threshold_table` fits a psychometric function to the detection rate of each transformation
-(`probing_core.measures.classification.detection_threshold`) and gives the strength at which
-d' = z(detection rate) - z(false positive rate) is 1.
+with the run's probe of the task ``fine``. A transformation is detected in an image if its logit exceeds that of
+identity. `strength_table` gives the recall at each strength, which is the fraction of images whose most probable class
+is correct. `threshold_table` fits a psychometric function to the detection rate of each transformation
+(`probing_core.measures.classification.detection_threshold`) and gives the strength at which d' = z(detection rate) -
+z(false positive rate) is 1.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The strength series as one model embeds it.
+    """The strength series, embedded by one model.
 
     Attributes:
-        rows: of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
+        rows: rows of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
             ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        alarms: image_id x transform, the fraction of the clean versions of the image for which the transformation was
-            more probable than identity.
-        note: remark on the fit of the probe.
+        alarms: table (image_id x transform) with the fraction of the clean versions of an image for which the
+            transformation was more probable than identity.
+        note: note on the fit of the probe.
     """
 
     rows: pd.DataFrame
@@ -48,7 +48,8 @@ class Sweep:
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """Return the sweep from embeddings ``X`` (n, D) of ``rows``, and ``clean`` (m, D) of the same clean images."""
+    """Return the sweep, given embeddings ``X`` (n, D) of ``rows`` and embeddings ``clean`` (m, D) of ``clean_rows``,
+    the clean versions of the same images."""
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)
@@ -110,10 +111,10 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
 
 
 MIN_LEVELS = 3
-"""Minimum number of strengths of a transformation that has a threshold."""
+"""Minimum number of strengths that a transformation needs for a threshold."""
 
 MIN_RATE = 0.05
-"""False-positive rate below which too few images decide (see `detection_threshold`)."""
+"""False-positive rate below which the interval depends on too few images (see `detection_threshold`)."""
 
 
 def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The input of studies: whole images of each split, their embeddings by one model, neighbors and shared fits."""
+"""The input of studies: whole images from each split, their embeddings from one model, neighbors and shared fits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHARES = {
 """False-positive rate (fraction of unrelated pairs above a threshold) -> minimum number of photographs."""
 
 MAX_PAIRED_IMAGES = 2000
-"""Maximum number of clean images whose pairs are compared: two million pairs."""
+"""Maximum number of clean images whose pairs are compared, which gives two million pairs."""
 
 RAW = "raw"
 """Kind of similarity: cosine of embeddings as they are, not centered."""
@@ -43,7 +43,7 @@ CENTERED = "centered"
 
 @dataclass(frozen=True, eq=False)
 class Crossed:
-    """Photographs crossed with transformations: one image of each photograph under every transformation.
+    """Photographs crossed with transformations: one image from each photograph under every transformation.
 
     Attributes:
         images: one row per photograph, for one of its images: ``image_id``, ``base_id``, ``label``.
@@ -59,8 +59,8 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one image of each photograph with all versions, and the positions (P, T, R) of its versions in ``rows``,
-    without second draws."""
+    """Return one image from each photograph that has all versions, and the positions (P, T, R) of its versions in
+    ``rows``, without second draws."""
     first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
     repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
     transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
@@ -78,11 +78,11 @@ def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.Da
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """Search of transformed test images among the clean ones.
+    """Results of searching the clean test images with transformed test images as queries.
 
     Attributes:
         rows: rows of the queries in the table of samples.
-        ahead: (Q,) number of other images that are at least as similar as the original.
+        ahead: (Q,) number of other images that are at least as similar to the query as the original.
         gallery: number of clean test images.
     """
 
@@ -93,14 +93,14 @@ class Retrieved:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Unrelated photographs and transformed copies, by one kind of cosine.
+    """Unrelated photographs and transformed copies, compared with one kind of cosine similarity.
 
     Attributes:
         pairs: number of pairs of unrelated photographs.
         thresholds: false-positive rate -> the cosine that this fraction of unrelated pairs exceeds, with its interval.
         rows: rows of transformed test images, and of their second clean version.
-        cosines: (n,) cosine of each to its original.
-        chosen, images: numbers of clean images whose pairs were compared, and of all clean images.
+        cosines: (n,) cosine similarity between each of ``rows`` and its original.
+        chosen, images: number of clean images whose pairs were compared, and number of all clean images.
     """
 
     pairs: int
@@ -112,10 +112,10 @@ class Copies:
 
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
-"""Number of images of each split that are read under every transformation."""
+"""Number of images from each split that are read under every transformation."""
 
 FIT_IMAGES = 200
-"""Number of images of the train split for the probes of selectivity."""
+"""Number of images from the train split for the probes in the selectivity study."""
 
 PENALTIES = PENALTY_GRID[::2]
 
@@ -149,8 +149,9 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class StudiedModel(ModelSamples):
-    """The samples of a run with their embeddings ``X`` by one model (see `ModelSamples`), as studies read them: `clean`
-    images, images `of_split` under every transformation, and what several studies share, such as `crossed`."""
+    """The samples of a run with their embeddings ``X`` from one model (see `ModelSamples`), in the forms that studies
+    use: `clean` images, images `of_split` under every transformation, and data that several studies share, such as
+    `crossed`."""
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -186,12 +187,12 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def crossed(self) -> Crossed:
-        """One image of each test photograph under every transformation, in every repetition."""
+        """One image from each test photograph under every transformation, in every repetition."""
         return self._cross("test", np.ones(len(self.samples), bool))
 
     @cached_property
     def crossed_train(self) -> Crossed:
-        """The same for the train split, in the first repetition."""
+        """One image from each train photograph under every transformation, in the first repetition."""
         return self._cross("train", self.samples["repetition"] == 0)
 
     def _cross(self, split: str, among: np.ndarray | pd.Series) -> Crossed:
@@ -210,7 +211,8 @@ class StudiedModel(ModelSamples):
         return self.retrieve(self._queries.rows, self._queries.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Search the clean test images, read in blocks, with embeddings ``X`` (n, D) of the transformed ``rows``."""
+        """Search the clean test images, which are read in blocks, for the originals of the transformed ``rows`` with
+        embeddings ``X`` (n, D)."""
         s = self.samples
         is_gallery = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(is_gallery)
@@ -225,7 +227,7 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def copies(self) -> dict[str, Copies]:
-        """Pairs of unrelated photographs, and transformed copies, by kind of cosine."""
+        """Kind of cosine similarity -> comparison of unrelated photographs and transformed copies."""
         rows, X, clean = self._queries.rows, self._queries.X, self.clean.X
         clean_rows = self.clean.rows.reset_index(drop=True)
         sampled = limit_rows(clean_rows, MAX_PAIRED_IMAGES).index.to_numpy()
@@ -246,12 +248,12 @@ class StudiedModel(ModelSamples):
 
 @dataclass(frozen=True, eq=False)
 class SeriesData:
-    """A series of one model, as input of studies.
+    """A series embedded by one model, as input for studies.
 
     Attributes:
         rows: rows of the table of the series.
-        blocks: name -> embeddings (n, D) of this block of the network, in order; only ``embeddings`` if the series only
-            has the output of the network.
+        blocks: name of a block -> its embeddings (n, D), in the order of the network; only ``embeddings`` if the series
+            only has the output of the network.
     """
 
     main: StudiedModel

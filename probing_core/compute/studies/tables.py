@@ -28,17 +28,17 @@ from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 
 TYPES_PER_CLASS = 8
-"""Number of clusters of embeddings for each class of the control task."""
+"""Number of embedding clusters for each class of the control task."""
 
 MIN_PER_TYPE = 8
 """Minimum mean number of training samples per cluster."""
 
 
 def selectivity_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the accuracy at the fine task minus the accuracy at a control task (Hewitt & Liang 2019).
+    """Return the accuracy on the fine task minus the accuracy on a control task (Hewitt & Liang 2019).
 
-    The types of the control task are k-means clusters of the training embeddings. Each has a random class, out of as
-    many classes as in the fine task.
+    The types of the control task are k-means clusters of the training embeddings. Each cluster has a random class, out
+    of as many classes as in the fine task.
     """
     learned, validated, tested = data.of_fine_task("train", FIT_IMAGES), *map(data.of_fine_task, ("val", "test"))
     fine = fit_probe(learned.X, learned.y, validated.X, validated.y, data.classes)
@@ -66,7 +66,8 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]:
-    """Return the k-means cluster of every row of ``matrices``. Clusters and standardization come from the first one."""
+    """Return the k-means cluster of every row of ``matrices``. Clusters and standardization come from the first
+    matrix."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
@@ -78,7 +79,7 @@ def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarr
 
 
 def geometry_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the shift of the test images under every transformation.
+    """Return how far each transformation shifts the embeddings of the test images.
 
     The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
     """
@@ -104,7 +105,7 @@ def variance_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
-    """Return the components of the variance of ``X`` (P, T, R, D), each with its row; none for fewer than three
+    """Return the components of the variance of ``X`` (P, T, R, D), each with its row; empty for fewer than three
     photographs."""
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_VARIANCE_PHOTOGRAPHS:
@@ -115,12 +116,12 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
-    """Return the accuracy at the fine and the content task for every block and pooling of a network, and its fractions
-    of variance over the test images: tasks ``variance-content``, ``variance-look`` and so on.
+    """Return the accuracy on the fine and the content task for every block and pooling of a network, and the fractions
+    of variance over the test images, as tasks ``variance-content``, ``variance-look`` and so on.
 
-    ``chosen`` marks the block and pooling with the lowest loss on the val split, by task; the test split is not used.
-    ``difference`` is the accuracy minus the accuracy of the last block with the same pooling, with the 95% interval
-    ``difference_low`` to ``difference_high``, paired by photograph.
+    ``chosen`` marks the block and pooling with the lowest loss on the val split for each task; the test split is not
+    used. ``difference`` is the accuracy minus the accuracy of the last block with the same pooling, with the 95%
+    interval ``difference_low`` to ``difference_high``, paired by photograph.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
@@ -169,13 +170,14 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
-"""Columns of the table of layers: difference from the accuracy of the last block, and the ends of its interval."""
+"""Columns of the table of layers: difference from the accuracy of the last block, and the bounds of its interval."""
 
 
 def _minus_last(
     accuracies: Mapping[tuple[str, str, int], ClusterSums], pooling: str, task: str, layer: int
 ) -> tuple[float, float, float]:
-    """Return the accuracy of a block minus the last one, with its interval; NaN for rows that are not accuracies."""
+    """Return the accuracy of a block minus that of the last block, with the bounds of its interval; NaN for rows that
+    are not accuracies."""
     if (pooling, task, layer) not in accuracies:
         return np.nan, np.nan, np.nan
     last = max(block for pooled, of, block in accuracies if (pooled, of) == (pooling, task))
@@ -187,7 +189,7 @@ def _minus_last(
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     versions = rows.groupby("image_id")["transform"].transform("size")
-    # Images that are only for the content have one version; classes are paired.
+    # Images that are only for the content task have one version; classes are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
     # Labels with enough images in this series, which does not have all images of a large corpus.
@@ -197,17 +199,18 @@ def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray
 
 
 KS = (1, 10)
-"""Numbers of nearest images among which the original is searched."""
+"""Numbers of nearest images among which the original is looked for."""
 
 ALL = "all"
-"""All transformed images, instead of one transformation."""
+"""Value that stands for all transformed images instead of one transformation."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
     """Return recall by transformation, at the strengths of the main samples (``strength`` is NaN) and at each strength
     of the series.
 
-    The recall of identity is for its second draw: the effect of the sub-pixel warp, and the upper bound of the others.
+    The recall of identity is for its second draw: it shows the effect of the sub-pixel warp, and is an upper bound for
+    the transformations.
     """
     data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, transforms = [], retrieved.rows["transform"].to_numpy()
@@ -243,8 +246,8 @@ def _recall_rows(
 
 
 def duplicates_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the recall of each transformation's copies at each false-positive rate, and of all edited copies; the
-    threshold is used as estimated."""
+    """Return the recall of copies for each transformation, and for all edited copies, at each false-positive rate. The
+    uncertainty of the estimated threshold is ignored."""
     table = []
     for kind, copies in data.copies.items():
         sampled = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
@@ -279,25 +282,25 @@ DUPLICATE_COLUMNS = [
 
 
 ORIGINAL = "original"
-"""Use of retrieving the original of a copy."""
+"""Use: retrieving the original of a copy."""
 
 DUPLICATES = "duplicates"
-"""Use of distinguishing copies from unrelated images."""
+"""Use: distinguishing copies from unrelated images."""
 
 BY_CONTENT = "content"
-"""Use of retrieval by content."""
+"""Use: retrieving images with the same content."""
 
 ALTERED = "altered"
-"""Use of retrieving images with the same transformation."""
+"""Use: retrieving images with the same transformation."""
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the mean score of each photograph at each task.
+    """Return the mean score of each photograph for each use.
 
     ``original``: whether the nearest neighbor of an edited copy is its original. ``duplicates``: whether the similarity
-    to the original exceeds the threshold that 0.1% of unrelated pairs exceed. ``content``: whether neighbors of random
-    appearance have the same label. ``altered``: the fraction of the nearest images of different photographs that have
-    the same transformation.
+    to the original exceeds the threshold that 0.1% of unrelated pairs exceed. ``content``: whether neighbors with
+    random appearance have the same label. ``altered``: the fraction of the nearest images of different photographs that
+    have the same transformation.
     """
     originals = _by_photograph(ORIGINAL, data.retrieved.rows, data.retrieved.ahead < 1)
     parts = [originals, _copies(data), _content(data), _same_transformation(data)]
@@ -320,8 +323,8 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
 def _content(data: StudiedModel) -> pd.DataFrame:
     """Classify test photographs by the nearest train photographs with random appearance.
 
-    Ten neighbors vote if every class has as many photographs, otherwise only the nearest one counts (as in Ramos et al.
-    for large and small classes).
+    Ten neighbors vote if every class has at least ten photographs; otherwise, only the nearest neighbor counts (as in
+    Ramos et al. for large and small classes).
     """
     labels = content_labels(data.images)
     if not labels:

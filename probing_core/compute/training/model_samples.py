@@ -27,7 +27,7 @@ class ModelSamples:
         samples, images: tables of the run.
         transforms: transformations of the run.
         seed: random seed.
-        train_samples: maximum number of training samples of a probe; studies have other limits.
+        train_samples: maximum number of training samples for a probe; studies have different limits.
         rendered: rows and embeddings (n, D) of the rendering series, if there is one.
     """
 
@@ -53,24 +53,26 @@ class ModelSamples:
 
 
 def predict(probe: Probe, X: LazyRows) -> np.ndarray:
-    """Return probabilities (N, K) of rows ``X``, computed block by block."""
+    """Return the class probabilities (N, K) of the rows of ``X``, computed block by block."""
     return np.concatenate(list(predicted_blocks(probe, X)))
 
 
 def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
-    """Yield the probabilities (n, K) of one block of ``X`` after another."""
+    """Yield the class probabilities (n, K) of each block of ``X``, in order."""
     return (probe.probabilities(block) for block in X.blocks())
 
 
 def most_to_learn(dim: int) -> int:
-    """Return how many samples of ``dim`` numbers fit into `MEMORY_OF_TRAINING`: the maximum for training a probe."""
+    """Return the maximum number of samples for training a probe: as many samples of ``dim`` numbers as fit into
+    `MEMORY_OF_TRAINING`."""
     return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> np.ndarray:
-    """Return ``rows`` of as many whole photographs, drawn by the run's seed, as ``max_samples`` allow; at least one.
+    """Return the ``rows`` of as many whole photographs, drawn with the run's seed, as ``max_samples`` allows; at least
+    one photograph.
 
-    Photographs are ordered by a hash of seed and name, so a larger number includes a smaller one.
+    Photographs are ordered by a hash of seed and name, so a larger selection includes a smaller one.
     """
     if len(rows) <= max_samples:
         return rows
@@ -83,8 +85,8 @@ def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> 
 
 
 def whole_images(image_ids: np.ndarray, max_samples: int) -> np.ndarray:
-    """Return positions among samples of images ``image_ids`` (N,): all, or as many whole, evenly spaced images (at
-    least one) as ``max_samples`` samples allow."""
+    """Return the positions of the samples with ``image_ids`` (N,) to use: all samples, or those of as many evenly
+    spaced whole images (at least one) as ``max_samples`` allows."""
     if len(image_ids) <= max_samples:
         return np.arange(len(image_ids))
     names = pd.unique(image_ids)

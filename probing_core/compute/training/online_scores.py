@@ -1,6 +1,6 @@
-"""Scores of an encoder within seconds: discriminant analysis on a fixed set of views.
+"""Scores of an encoder that take seconds to compute, with discriminant analysis on a fixed set of views.
 
-The views are the same for every model and every step of a training, which makes the scores comparable.
+The views are the same for every model and every step of a training run, which makes the scores comparable.
 """
 
 from __future__ import annotations
@@ -49,13 +49,14 @@ class FixedViews:
 
 
 def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
-    """Compute the views under every transformation of ``design``, and a clean view of every other labeled photograph.
+    """Compute the views under every transformation in ``design``, and a clean view of every other labeled photograph.
 
-    The views are from ``learn`` photographs of the split ``train`` and ``held_out`` photographs of ``val``, or from all
-    if there are fewer. A corpus without splits is split by photograph; the split ``test`` is never read.
+    The views are from ``learn`` photographs in the split ``train`` and ``held_out`` photographs in the split ``val``,
+    or from all photographs if there are fewer. A corpus without splits is split by photograph; the split ``test`` is
+    never read.
 
     Raises:
-        BadCorpus: fewer than `MIN_SPLIT_PHOTOGRAPHS` photographs on either side can be used.
+        BadCorpus: fewer than `MIN_SPLIT_PHOTOGRAPHS` photographs can be used in either split.
     """
     learned, rows = copy(corpus), corpus.rows
     if (rows["split"] == "").any():
@@ -95,22 +96,21 @@ CLEAN_SHIFT = "clean-shift"
 ONLINE_COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
 
 Score = tuple[str, str, ClusterSums, float]
-"""Name, measure, sums by photograph, chance."""
+"""Name, measure, sums by photograph, chance level."""
 
 
 def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
-    """Return the scores of the embeddings of a fixed set of views, measured on held-out photographs.
+    """Return the scores of embeddings of a fixed set of views, measured on held-out photographs.
 
     Args:
         X: (V, D) embeddings of the views, in order; finite.
 
     Returns:
-        One row per score, with `ONLINE_COLUMNS`: ``fine`` (balanced accuracy over all transforms),
-        ``group:...`` (recall of a group's members by the fine probe), ``content`` (balanced accuracy over
-        labels, on clean views; absent if fewer than two labels have enough photographs) and ``clean-shift``
-        (how far the sub-pixel warp of every view moves an embedding, in units of the mean distance between
-        photographs), each with its 95% CI over ``photographs`` and the accuracy of random guessing (NaN for the
-        shift).
+        One row per score, with `ONLINE_COLUMNS`: ``fine`` (balanced accuracy over all transformations),
+        ``group:...`` (recall of a group's members with the fine probe), ``content`` (balanced accuracy over labels, on
+        clean views; absent if fewer than two labels have enough photographs) and ``clean-shift`` (how far the sub-pixel
+        warp of every view moves an embedding, in units of the mean distance between photographs), each with its 95% CI
+        over ``photographs`` and the accuracy of random guessing (NaN for the shift).
     """
     rows = []
     for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):

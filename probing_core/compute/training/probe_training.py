@@ -1,9 +1,9 @@
 """Training of probes, and their predictions for images that are not in their training data.
 
-With 30 photographs or more, probes are trained on the train split, choose their penalty on the val split and predict
-the test split. With fewer photographs, probes are cross-validated over groups of photographs. The deployment probe for
-new images is trained on all transformations and photographs. Corpora with splits and labels also have the content task,
-and other kinds of probes.
+With at least 30 photographs, probes are trained on the train split, their penalty is selected on the val split, and
+they predict the test split. With fewer photographs, probes are cross-validated over groups of photographs. The
+deployment probe for new images is trained on all transformations and photographs. Corpora with splits and labels also
+have the content task and other kinds of probes.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ from probing_core.probes.probe import FitFacts, LinearProbe, log_loss
 from probing_core.transforms import resolve
 
 MAX_FOLDS = 5
-"""Maximum number of folds of cross-validation."""
+"""Maximum number of folds in cross-validation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Sample positions of one fit. No photograph of ``train`` is in ``val`` or ``test``.
+    """Sample positions for one fit. No photograph in ``train`` is in ``val`` or ``test``.
 
     Attributes:
         name: ``split``, or ``fold-1`` to ``fold-5``.
         train: (n,) training samples.
         val: (m,) samples for the validation loss, which selects the penalty if there are several. In cross-validation,
-            with one penalty: the samples of ``test`` whose transformation is in training.
+            which uses one penalty: the samples in ``test`` whose transformation is in training.
         test: (k,) samples to predict.
         penalties: penalty grid.
-        note: number of training samples, if not all are used; shown with each score.
+        note: note on the number of training samples, if not all are used; it is shown with each score.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Fold:
 
 
 def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
-    """Return the only fold of a corpus with splits, or the folds of cross-validation.
+    """Return the single fold of a corpus with splits, or the folds for cross-validation.
 
     ``train`` and ``val`` of a fold are limited to `ModelSamples.train_samples`, and exclude held-out transformations;
     ``test`` has all samples.
@@ -100,13 +100,13 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
 
 
 STEPS_OF_ODDS = 128
-"""Log odds are rounded to multiples of the inverse of this number."""
+"""Inverse of the step to multiples of which log odds are rounded."""
 
 FEW_VALUES = 1000
 """Maximum number of distinct probabilities, such as votes of neighbors, that are not rounded."""
 
 LARGEST_ODDS = 28.0
-"""Log odds of the largest probability that is written, which is 1 in ``float32``."""
+"""Log odds of the largest probability that is written, which rounds to 1 in ``float32``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +114,9 @@ class Trained:
     """Probes, predictions and fits of one task.
 
     Attributes:
-        probes: name -> content of a file: a probe or its calibration; None if there is no training data.
-        predictions: name -> `prediction_table`.
-        fits: `fit_table`.
+        probes: name -> content of a file, which is a probe or its calibration; None if there is no training data.
+        predictions: name -> table of predictions (see `prediction_table`).
+        fits: table of fits (see `fit_table`).
     """
 
     probes: Mapping[str, bytes | None]
@@ -125,7 +125,7 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return one row for each of ``fits``: kind of probe, fold, fit statistics."""
+    """Return one row for each of ``fits``, which are tuples of kind of probe, fold and fit statistics."""
     return pd.DataFrame(
         [
             {"model": data.model, "task": task, "probe": probe, "fold": fold}
@@ -151,7 +151,7 @@ def prediction_table(
 
     Args:
         rows: (n,) positions of the samples.
-        blocks: their probabilities, in consecutive blocks (m, K); one block is in memory at a time.
+        blocks: class probabilities of these samples, in consecutive blocks (m, K); one block is in memory at a time.
         temperature: temperature of the column ``p_calibrated``; by default, there is no such column.
     """
     classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
@@ -181,9 +181,9 @@ def prediction_table(
 def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Round (n,) ``float32`` probabilities to reduce the size of tables.
 
-    Their log odds are rounded to 1 / `STEPS_OF_ODDS`: the error of a probability is at most 0.001, less near 0 and 1,
-    and positive as often as negative, so means over many samples (scores) do not change. Up to `FEW_VALUES` distinct
-    values are not rounded, because each would have the same error in all its samples.
+    Their log odds are rounded to multiples of 1 / `STEPS_OF_ODDS`. The error of a probability is at most 0.001, smaller
+    near 0 and 1, and positive as often as negative, so means over many samples (scores) do not change. If there are at
+    most `FEW_VALUES` distinct values, they are not rounded, because all samples with a value would have the same error.
     """
     p = np.asarray(probabilities, np.float64)
     if len(np.unique(p)) <= FEW_VALUES:
@@ -195,13 +195,14 @@ def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Deployment:
-    """The deployment probe with its calibration, and held-out answers for the samples.
+    """The deployment probe with its calibration, and held-out predictions for the samples.
 
     Attributes:
         probe: probe trained on all photographs, at its temperature, with the same prior for each group.
-        posterior: maps the edit score to the probability that an image was edited.
-        altered, named: (N,) answers for each sample by probes that were not trained on its photograph: this
-            probability, and the position of the most probable class of an edited image; NaN and -1 for other samples.
+        posterior: mapping from the edit score to the probability that an image was edited.
+        altered, named: (N,) predictions for each sample from probes that were not trained on its photograph: the
+            probability that it was edited, and the position of the most probable class of an edited image; NaN and -1
+            for other samples.
         facts: fit statistics of the probe.
     """
 
@@ -215,16 +216,16 @@ class Deployment:
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
     """Fit and calibrate the probe for new images.
 
-    The best probe for samples of the bank is not the best for images that other programs edited. So the penalty is
-    chosen by the predictions for the renderings of the val split, with probes trained on the train split. Then five
-    probes with this penalty are each trained on four fifths of all photographs of the run, in any split, and predict
-    the others: these answers determine the temperature and the two numbers of `Posterior`. The final probe is trained
-    on all photographs. All samples of a class have the same weight, and only the first repetition of the bank is used,
-    because users upload images that other programs edited. Embeddings without negative values are replaced with their
-    square roots if these predict the renderings better.
+    The best probe for samples from the bank is not the best probe for images that other programs edited. The penalty is
+    therefore selected on the renderings of the val split, with probes trained on the train split. Then five probes with
+    this penalty are each trained on four fifths of all photographs in the run, from any split, and predict the
+    remaining photographs. These predictions determine the temperature and the two numbers of `Posterior`. The final
+    probe is trained on all photographs. All samples of a class have the same weight, and only the first repetition of
+    the bank is used, because users upload images that other programs edited. Embeddings without negative values are
+    replaced with their square roots if the renderings are then predicted better.
 
     Args:
-        folds: folds of the main samples: one for a corpus with splits, or the folds of cross-validation.
+        folds: folds of the main samples: a single fold for a corpus with splits, or the folds for cross-validation.
         probes: one probe for each fold, for runs without splits.
     """
     inputs = SamplesAndRenderings.of(data, task)
@@ -267,7 +268,7 @@ class SamplesAndRenderings:
     Attributes:
         X: (N, D) embeddings.
         truth: (N,) classes; -1 for samples that are not part of the task.
-        photographs, split: (N,) names.
+        photographs, split: (N,) names of the photograph and of the split.
         rendered: (N,) whether the image is a rendering.
         first: (N,) whether the image is a rendering or a sample of the first repetition.
     """
@@ -296,8 +297,8 @@ class SamplesAndRenderings:
 def _by_splits(
     data: ModelSamples, task: Task, fold: Fold, inputs: SamplesAndRenderings
 ) -> tuple[LinearProbe, list[tuple[LinearProbe, np.ndarray]]]:
-    """Return the probe of all photographs, and five that learned from four fifths of them, each with the positions of
-    the samples of the other photographs."""
+    """Return the probe trained on all photographs, and five probes trained on four fifths of them, each with the
+    positions of the samples from the remaining photographs."""
     X, truth, split, first, rendered = inputs.X, inputs.truth, inputs.split, inputs.first, inputs.rendered
 
     def learned_from(
@@ -333,8 +334,8 @@ def _by_splits(
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
-    """Return a probe trained on the train and val samples of ``fold``, at the penalty of ``probes``, which were trained
-    on the train samples of each fold."""
+    """Return a probe trained on the train and val samples of ``fold``, with the penalty of ``probes``, which were
+    trained on the train samples of each fold."""
     rows = np.concatenate([fold.train, fold.val])
     fitted = fit(
         data.X.at(rows),
@@ -347,13 +348,14 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
 
 
 def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return the joint temperature of several probes, from their predictions and the classes of held-out rows."""
+    """Return the joint temperature of several probes, given their predictions for held-out rows and the classes of
+    these rows."""
     predicted, truth = zip(*held_out, strict=True)
     return fit_temperature(np.concatenate(predicted), np.concatenate(truth))
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with the fit statistics of ``choosing``, one probe for each fold, on held-out images."""
+    """Return ``fitted`` with the fit statistics of ``choosing`` (one probe for each fold) on held-out images."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -366,13 +368,13 @@ def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearPro
 
 
 def class_weights(truth: np.ndarray) -> np.ndarray:
-    """Return (n,) weights of samples of classes ``truth`` (n,), with mean 1 and equal sums over classes."""
+    """Return sample weights (n,) for classes ``truth`` (n,), with mean 1 and an equal sum for each class."""
     weights = 1 / np.bincount(truth)[truth]
     return weights * len(truth) / weights.sum()
 
 
 def group_prior(groups: Sequence[str]) -> np.ndarray:
-    """Return (K,) the prior of the classes, equal for all groups.
+    """Return prior probabilities (K,) of the classes, with an equal sum for each group.
 
     With equal priors of classes, 30 of 31 images would be expected to be edited, and groups with many members would be
     predicted more often.
@@ -382,10 +384,10 @@ def group_prior(groups: Sequence[str]) -> np.ndarray:
 
 
 def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
-    """Return the linear probe of the task ``name`` and its predictions; for ``fine`` also the probe for new images,
+    """Return the linear probe for the task ``name`` and its predictions; for ``fine`` also the probe for new images,
     unless ``live`` is False.
 
-    The test samples of a fold are predicted by the probe of this fold. With several folds, the returned probe is
+    The test samples of a fold are predicted with the probe for this fold. With several folds, the returned probe is
     trained on all photographs.
 
     Raises:
@@ -442,11 +444,12 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 
 
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
-    """Return the content probe for clean images with its predictions and, if ``oracles``, with predictions of oracles.
+    """Return the content probe for clean images with its predictions and, if ``oracles`` is set, those of oracle
+    probes.
 
     The probe is tested on clean and on transformed images. Each oracle is trained on images with one transformation. If
-    the probe fails and the oracle does not, the transformation has moved the content in the embedding; if both fail, it
-    has removed the content.
+    the probe fails and the oracle does not, the transformation has moved the content in the embedding; if both fail,
+    the transformation has removed the content.
     """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
@@ -476,7 +479,7 @@ MAX_TO_LEARN = 12_000
 
 
 def train_others(data: ModelSamples) -> Trained:
-    """Return predictions of the fine task by three MLPs and by nearest neighbors, for the first repetition."""
+    """Return predictions for the fine task from three MLPs and from nearest neighbors, for the first repetition."""
     from probing_core.probes import mlp  # imports torch
 
     task = data.task("fine")

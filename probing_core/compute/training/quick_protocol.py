@@ -1,8 +1,8 @@
-"""The quick protocol: its photographs, and correct predictions of a model by photograph and transformation.
+"""The quick protocol: its photographs, and counts of a model's correct predictions by photograph and transformation.
 
-It uses a fixed part of the samples of a run: some photographs of each split, in one repetition, without unseen styles.
-A separate probe is trained on them, so a new model is compared with the models of the run after embedding a small part
-of the samples.
+It uses a fixed part of the samples in a run: some photographs from each split, in one repetition, without unseen
+styles. A separate probe is trained on this part, so a new model can be compared with the models of the run after it has
+embedded only a small part of the samples.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.probe_training import train_linear
 
 QUICK_PHOTOGRAPHS = {"train": 240, "val": 60, "test": 160}
-"""Maximum number of photographs of each split."""
+"""Maximum number of photographs from each split."""
 
 QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
 
 
 def choose_quick_images(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of ``images.parquet`` that the quick protocol uses: one image of each chosen photograph.
+    """Return the rows of ``images.parquet`` that the quick protocol uses: one image from each chosen photograph.
 
-    Photographs are chosen in proportion to the labels of their split, in the order of a hash of their names. The choice
-    is deterministic, and applying it to the chosen photographs does not change them.
+    Photographs are chosen in proportion to the label frequencies in their split, in the order of a hash of their names.
+    The choice is deterministic, and choosing again among the chosen photographs selects all of them.
     """
     used = images[images["used"]]
     chosen = []
@@ -45,7 +45,7 @@ def _hash(name: object) -> str:
 
 
 def quick_part(data: ModelSamples) -> ModelSamples:
-    """Return the samples of the quick protocol among the samples of a run."""
+    """Return the samples in a run that the quick protocol uses."""
     images = choose_quick_images(data.images)
     transforms = tuple(transform for transform in data.transforms if not transform.far)
     samples = data.samples
@@ -66,13 +66,14 @@ def quick_part(data: ModelSamples) -> ModelSamples:
 
 
 def quick_table(data: ModelSamples) -> pd.DataFrame:
-    """Train a probe by the quick protocol, and count its correct predictions.
+    """Train a probe with the quick protocol, and count its correct predictions.
 
     Args:
         data: a model of a run with splits, with all samples.
 
     Returns:
-        ``model``, ``base_id`` (test photographs), ``transform``, ``correct`` and ``samples`` (numbers of samples).
+        ``model``, ``base_id`` (test photographs), ``transform``, ``correct`` and ``samples`` (numbers of correct and of
+        all predicted samples).
     """
     part = quick_part(data)
     predictions = train_linear(part, FINE, live=False).predictions[FINE]

@@ -1,2 +1,2 @@
-"""Where models come from: a file with `PREFIXES` turns names into specs that load; the others make our baselines, and
-specs of functions, modules and arrays."""
+"""Providers of models. Modules with ``PREFIXES`` create specs from model names; the other modules define the baselines,
+and create specs from functions, networks and arrays."""

@@ -29,7 +29,7 @@ class Plain(LoadedEmbedder):
     """A fixed function of images.
 
     Args:
-        dim: embedding dimension D.
+        dim: embedding dimension (D).
         function: function from N images to embeddings (N, D).
         recipe: settings that affect the embeddings.
     """

@@ -1,6 +1,7 @@
 """Models from Python objects: functions, networks with their preprocessing, and precomputed embeddings.
 
-After ``register(from_callable("mine/statistics", function))``, the name can be used like any other in this process.
+After ``register(from_callable("mine/statistics", function))``, the name can be used like the name of any other model in
+this process.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ Function = Callable[[Sequence[Image]], np.ndarray]
 """Function from images of any size to embeddings (N, D)."""
 
 UNSTEADY = "differ from call to call"
-"""Stored instead of a digest for functions that are not deterministic."""
+"""Value that is stored instead of a digest for functions that are not deterministic."""
 
 PROBED_PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
-"""Photographs in scikit-image. The first one is not square."""
+"""File names of photographs in scikit-image. The first photograph is not square."""
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """A function as an embedder, identified by its embeddings of fixed images."""
+    """An embedder that calls a function, which is identified by its embeddings of fixed images."""
 
     def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
         self.name, self._function = name, function
@@ -84,10 +85,10 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return the array or tensor ``result`` of ``source`` as embeddings (N, D) ``float32`` of ``count`` images.
+    """Return ``result``, an array or tensor from ``source``, as embeddings (N, D) ``float32`` of ``count`` images.
 
     Raises:
-        BadArray: it has a different shape, or contains values that are not finite numbers.
+        BadArray: ``result`` has the wrong shape, or contains values that are not finite numbers.
     """
     if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy does not support
         result = result.detach().float().cpu().numpy()
@@ -135,11 +136,11 @@ def _fixed_pictures() -> tuple[list[Image], ...]:
 def from_callable(
     name: str, function: Function, dim: int | None = None, *, batch_size: int | None = None
 ) -> EmbedderSpec:
-    """Return the spec of a function from images of any size to embeddings (N, D), an array or a tensor.
+    """Return the spec of a function from images of any size to embeddings (N, D), which may be an array or a tensor.
 
     Args:
-        dim: D; by default determined by a call.
-        batch_size: images per call; by default 64.
+        dim: embedding dimension (D); by default, it is determined with a call.
+        batch_size: maximum number of images per call; by default 64.
     """
 
     def load(model_name: ModelName, device: str, precision: str) -> CallableEmbedder:
@@ -155,9 +156,10 @@ def module_function(
     """Return a function from images to embeddings (N, D) that runs a network in eval mode without gradients.
 
     Args:
-        preprocess: `Preprocessing`, or a function from a Pillow image to a tensor (C, H, W), such as transforms of
+        preprocess: `Preprocessing`, or a function from a Pillow image to a tensor (C, H, W), such as the transforms in
             torchvision, timm and open_clip.
-        device: as in `load_embedder`; ``auto`` is the device of the network. The network is moved back after each call.
+        device: as in `load_embedder`, but ``auto`` is the current device of the network. The network is moved back
+            after each call.
     """
 
     def embed(images: Sequence[Image]) -> np.ndarray:
@@ -248,7 +250,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
     """Return the spec of precomputed embeddings in memory.
 
     Args:
-        matrix: (N, D).
+        matrix: embeddings (N, D).
         samples: one row per embedding, with the columns image_id, transform, repetition and draw.
     """
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:

@@ -1,7 +1,7 @@
 """Published checkpoints that no library can load by name, and `PUBLISHED`, the list of published encoders.
 
 ``simclr:resnet50``, ``slip:simclr_base_25ep``, ``slip:clip_base_25ep`` and ``csd:vit-l`` use the weights published by
-their authors, or ``@weights=PATH``. Tensor names and preprocessing follow the code of the authors.
+their authors, or ``@weights=PATH``. Tensor names and preprocessing follow the authors' code.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ OPENAI = Preprocessing(
 )
 
 SLIP_WIDTHS = {"small": (384, 12), "base": (768, 12), "large": (1024, 16)}
-"""Width and number of heads of the ViT by size in SLIP names. The small ViT has 12 heads, not 6 as in timm."""
+"""Size in SLIP names -> width and number of heads of the ViT. The small ViT has 12 heads, not 6 as in timm."""
 
 VIT_L = (1024, 14, 16, 24)
-"""Width, patch side, patches per side and number of blocks of the ViT-L/14 of CSD."""
+"""Width, patch side, patches per side and number of blocks in the ViT-L/14 of CSD."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Family:
     """Checkpoints with the same state dict format.
 
     Attributes:
-        build: function from tensors and their source (for messages) to a network; None keeps random weights.
+        build: function from tensors and their source (for messages) to a network; if the tensors are None, the weights
+            stay random.
         source: source of the weights (see `hub.on_disk`).
     """
 
@@ -84,7 +85,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def build_simclr(tensors: Tensors | None, source: str) -> Network:
-    """Build the ResNet-50 of SimCLR (Chen et al. 2020), converted to torchvision's names."""
+    """Build the ResNet-50 of SimCLR (Chen et al. 2020), with tensor names converted to those of torchvision."""
     import torchvision
 
     model = torchvision.models.resnet50(weights=None)
@@ -107,7 +108,8 @@ def build_slip(tensors: Tensors | None, source: str, width: int, heads: int) -> 
 
 
 def build_csd(tensors: Tensors | None, source: str) -> Network:
-    """Build CSD (Somepalli et al. 2024): CLIP's ViT and a projection trained for style, with embeddings of length 1."""
+    """Build CSD (Somepalli et al. 2024), which is CLIP's ViT with a projection trained for style, and has embeddings of
+    length 1."""
     import open_clip
     import torch
 
@@ -191,7 +193,8 @@ def _published(
     role: str,
     preferred: Sequence[str] = (),
 ) -> EmbedderSpec:
-    """Return an entry of `PUBLISHED`. ``facts`` are `PUBLISHED_COLUMNS`, then the download size in megabytes."""
+    """Return an entry of `PUBLISHED`. ``facts`` are the values of `PUBLISHED_COLUMNS`, followed by the download size in
+    megabytes."""
     about = dict(zip(PUBLISHED_COLUMNS, facts[:-1], strict=True))
     source_fields = hub.published_at(source, facts[-1], preferred)
     return EmbedderSpec(name=name, role=role, loader=loader, **about, **source_fields)
@@ -221,7 +224,8 @@ OPENAI_PAIRS = "400 M pairs, not published"
 APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
 SIMCLR = "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x"
 IJEPA = "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar"
-"""Checkpoint with the encoder, its moving average and two optimizer moments. Its size is an estimate."""
+"""Checkpoint that contains the encoder, its moving average and two optimizer moments. The download size is an
+estimate."""
 
 PUBLISHED = (
     replace(
@@ -272,5 +276,5 @@ PUBLISHED = (
 
 Objective, data and license are from papers and model cards; dimension, input size and size in megabytes (32-bit floats)
 are from the architectures. One encoder per role was selected before any comparison: supervised, SimCLR and MAE encoders
-trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. There are no published weights of CAN.
+trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. No weights of CAN have been published.
 """

@@ -1,7 +1,7 @@
 """Handcrafted image statistics that are sensitive to transformations but not to content: a strong baseline.
 
-Lengths are in pixels. Each family of features has two functions. The first one measures an image, mostly with
-histograms. The second one computes features from the measurements of many images of equal size.
+Lengths are in pixels. Each family of features has two functions: the first measures an image, mostly with histograms,
+and the second computes features from the measurements of many images of equal size.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from scipy.fft import rfft2
 from probing_core.transforms.transformation import Image
 
 RINGS = 12
-"""Number of rings of the radial spectrum, with equal widths up to the Nyquist frequency. The last one includes the
+"""Number of rings of the radial spectrum, with equal widths up to the Nyquist frequency. The last ring includes the
 corners."""
 
 DIRECTIONS = 6
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Block sides of detected grids: 8 for JPEG, the others for pixelation."""
+"""Block sides of the grids that are detected: 8 for JPEG, the other sides for pixelation."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -31,7 +31,7 @@ TONES = 4
 """Number of brightness ranges with separate noise estimates, because some noise grows with the signal."""
 
 SHARPNESS_CELLS = 4
-"""Cells per side for local sharpness, which overlays and borders change in some cells."""
+"""Number of cells per side for local sharpness, which overlays and borders change in some cells."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
 
@@ -47,13 +47,13 @@ LAPLACIAN = 1020
 LAPLACIAN_LEVELS = np.arange(-LAPLACIAN, LAPLACIAN + 1) / 255
 
 LONE = 50
-"""Minimum difference of an isolated pixel from the median of its neighborhood, of 255."""
+"""Minimum difference of an isolated pixel from the median of its neighborhood, for pixel values up to 255."""
 
 NOISE_KERNEL = np.array([1, -2, 1], np.float32)
 """Second difference, applied to rows and columns to isolate noise (Immerkaer 1996)."""
 
 PICTURES_AT_ONCE = 64
-"""Images per batch. More measurements would not fit into the CPU cache."""
+"""Number of images per batch. More measurements would not fit into the CPU cache."""
 
 FEATURES: tuple[str, ...] = (
     *(f"{plane}-{m}" for plane in ("hue-cosine", "hue-sine") for m in ("mean", "deviation")),
@@ -116,7 +116,7 @@ class Picture:
 
     @cached_property
     def steps(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return absolute differences of pixels `LAGS` apart, vertically and (transposed) horizontally."""
+        """Return absolute differences between pixels `LAGS` apart, vertically and (transposed) horizontally."""
         down, across = (
             [cv2.absdiff(plane[lag:], plane[:-lag]) for lag in LAGS] for plane in (self.gray, cv2.transpose(self.gray))
         )
@@ -193,7 +193,7 @@ def _measure_spectrum(picture: Picture) -> Measured:
 
 
 def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
-    """Return the log fraction of the power in rings around the origin of the Fourier plane, with a Hann window."""
+    """Return the log fraction of the power in each ring around the origin of the Fourier plane, with a Hann window."""
     rings = power + 1e-3
     return np.log(rings / rings.sum(1, keepdims=True))
 
@@ -213,7 +213,8 @@ def _measure_directions(picture: Picture) -> Measured:
 
 
 def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
-    """Return the fraction of the gradient per direction, which motion blur and streaks make uneven."""
+    """Return the fraction of the gradient magnitude in each direction. Motion blur and streaks make these fractions
+    uneven."""
     shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
     shares[:, 0] += turn[:, -1]
     return shares / shares.sum(1, keepdims=True)
@@ -227,7 +228,8 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Return the log ratio of steps at the strongest grid of each period to other steps (Wang et al. 2002)."""
+    """Return the log ratio between the steps on the strongest grid of each period and the other steps (Wang et al.
+    2002)."""
     columns = []
     for period in PERIODS:
         logs = []
@@ -247,7 +249,7 @@ def _measure_noise(picture: Picture) -> Measured:
     )
     chroma = [cv2.norm(plane, cv2.NORM_L1) for plane in chroma_responses]
     smooth = cv2.medianBlur(luma, 3)
-    # Sums over the pixels starting at each tone. Their differences are sums per tone, exact for integers.
+    # Sums over all pixels from each tone upward. Their differences are sums per tone, which are exact for integers.
     masks = (cv2.threshold(smooth, tone * 256 // TONES - 1, 255, cv2.THRESH_BINARY)[1] for tone in range(1, TONES))
     from_tone = [cv2.norm(response, cv2.NORM_L1), *(cv2.norm(cv2.copyTo(response, m), cv2.NORM_L1) for m in masks), 0.0]
     steps = cv2.subtract(luma, smooth), cv2.subtract(smooth, luma)
@@ -258,7 +260,8 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Return the log noise deviation (with `NOISE_KERNEL`) and log fractions of isolated bright and dark pixels."""
+    """Return the log standard deviation of noise (with `NOISE_KERNEL`) and the log fractions of isolated bright and
+    dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
     by_tone = (sums + overall) / (pixels + 1)  # use the overall noise for tones without pixels
@@ -305,7 +308,7 @@ FEATURE_FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.nd
     (_measure_noise, _describe_noise),
     (_measure_structure, _describe_structure),
 )
-"""Both functions of each family, in the order of `FEATURES`. The second one maps the number of pixels and the
+"""Both functions for each family, in the order of `FEATURES`. The second function maps the number of pixels and the
 measurements of N images to features (N, K)."""
 
 
@@ -314,7 +317,7 @@ def _histogram(plane: np.ndarray) -> np.ndarray:
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, deviation, skewness and excess kurtosis of histograms.
+    """Return the mean, standard deviation, skewness and excess kurtosis of histograms.
 
     Skewness and kurtosis are transformed with arcsinh, because flat images have extreme values.
     """

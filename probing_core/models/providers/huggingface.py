@@ -1,8 +1,8 @@
 """``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
 
-``@weights=`` is a folder written by `save_pretrained`, or a weight file for the architecture of the named model. Both
-replace the weights of the named model. Images are preprocessed by the image processor of the checkpoint. Repositories
-that require executing their code are rejected.
+``@weights=`` is a folder written by `save_pretrained`, or a weight file for the architecture of the named model. Either
+replaces the weights of the named model. Images are preprocessed with the image processor of the checkpoint.
+Repositories whose code would have to be executed are rejected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PREFIXES = ("hf",)
 
 NO_CODE = {"trust_remote_code": False}
-"""By default, transformers asks in the terminal whether code of the repository may be executed."""
+"""Setting without which transformers asks in the terminal whether code from the repository may be executed."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -71,7 +71,7 @@ _LOADING = Lock()
 def _quiet() -> Iterator[None]:
     """Silence transformers within the context, because `_load_model` checks its report on weights.
 
-    The settings of transformers are global, so a lock prevents that two threads change them at the same time.
+    The settings of transformers are global, so a lock prevents two threads from changing them at the same time.
     """
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
@@ -110,7 +110,7 @@ def _locate(name: ModelName) -> tuple[Path, Path | None]:
 
 
 def _processor_folder(folder: Path, name: ModelName) -> Path:
-    # Training scripts often do not save the processor. Use the processor of the named model then.
+    # Training scripts often do not save the processor. In that case, use the processor of the named model.
     if any((folder / file).is_file() for file in PROCESSORS) or "weights" not in name.options:
         return folder
     return local_folder(name.model) or hub.fetch_repository(name.model, name.base, weights=False)
@@ -175,7 +175,7 @@ def network(model: nn.Module, processor: Any) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """Return the settings of an image processor, with mean and std in units of [0, 1] for every rescaling."""
+    """Return the settings of an image processor, with mean and std converted to values in [0, 1] for any rescaling."""
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
@@ -275,7 +275,7 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Raise `ModelUnavailable` for a repository of a different library, naming the correct provider."""
+    """Raise `ModelUnavailable` for a repository of a different library, with the correct provider in the message."""
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""``onnx:<file.onnx>``: a network exported to ONNX, with its preprocessing in a JSON file next to it.
+"""``onnx:<file.onnx>``: a network exported to ONNX, with its preprocessing in a JSON file in the same folder.
 
 ONNX files do not describe the preprocessing, so ``<same name>.json`` contains the fields of `Preprocessing`. The ONNX
 file specifies the input layout (channels first or last), the type and, if fixed, the size.

@@ -116,7 +116,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
-    """Return the architecture, the local weight file and the pretrained configuration of open_clip."""
+    """Return the architecture, the path of the local weight file, and the pretrained configuration in open_clip."""
     if folder := hub.folder_of(name, OPEN_CLIP_FILES):
         return f"local-dir:{folder}", hub.find_weights(folder, name.base, OPEN_CLIP_FILES), {}
     tag = _tag(name)
@@ -130,7 +130,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
 
 
 def _tag(name: ModelName) -> Mapping[str, Any]:
-    """Return the pretrained configuration of open_clip for ``name``; empty for a local file without a tag."""
+    """Return the pretrained configuration in open_clip for ``name``; empty for a local file without a tag."""
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
@@ -156,14 +156,14 @@ def _repository(tag: Mapping[str, Any]) -> str:
 
 
 def _preferred(tag: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the preferred names of weight files, starting with the file in ``org/repo/file`` if it is given."""
+    """Return the preferred names of weight files, starting with the file in ``org/repo/file`` if a file is given."""
     file = (tag.get("hf_hub") or "").rpartition("/")[2]
     return (file, *OPEN_CLIP_FILES) if file else OPEN_CLIP_FILES
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress warnings and root logger messages of this thread within the context.
+    """Suppress warnings and root logger messages from this thread within the context.
 
     open_clip warns about the activation function, which `load` corrects. Other threads and loggers are unaffected.
     """

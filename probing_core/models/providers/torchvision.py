@@ -73,7 +73,8 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(transforms: Any) -> Preprocessing:
-    """Return torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`) as data."""
+    """Return the settings of torchvision's evaluation preset
+    (`torchvision.transforms._presets.ImageClassification`)."""
     if not hasattr(transforms, "crop_size"):
         raise ModelUnavailable("This torchvision model does not classify single images. Use a different model.")
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
