@@ -129,7 +129,7 @@ def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
     """Return the local folder that a model name refers to, after downloading a repository with the prefix `HUB` if
-necessary. For other names, return None.
+    necessary. For other names, return None.
     """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
