@@ -173,7 +173,7 @@ def explorer_of(run: Run) -> Explorer:
 
 
 def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
-    """Draw the explorer of ``run``; the address of the page holds the selection.
+    """Show the explorer of ``run``; the address of the page contains the selection.
 
     Args:
         own_image: an uploaded image on the maps of full embeddings: ``title``, and ``places``, (x, y) by model.

@@ -83,7 +83,7 @@ def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) 
             st.button("Create the file", on_click=file.start)
             if file.error:
                 st.error(plain(file.error), icon=":material/error:")
-    if file.is_being_written != waited:  # the page decides whether this runs each second
+    if file.is_being_written != waited:  # the page decides whether this fragment runs every second
         st.rerun()
 
 

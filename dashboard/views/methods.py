@@ -269,7 +269,7 @@ def _data(run: Run) -> None:
     tables.show_table(counts, "licenses")
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]
-        st.markdown(f"{len(unused):,} crops were left out:")
+        st.markdown(f"{len(unused):,} crops were omitted:")
         columns = {"why_not": st.column_config.TextColumn("reason")}
         tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
         tables.download(unused, "left-out", "All as CSV")

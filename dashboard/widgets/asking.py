@@ -20,9 +20,9 @@ Found = TypeVar("Found")
 
 
 def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
-    """Return the result of ``ask`` for each model, and show the progress meanwhile.
+    """Return the result of ``ask`` for each model, and show the progress.
 
-    A model that cannot be asked is left out, and the page states why.
+    A model that cannot be asked is omitted, and the page states the reason.
     """
     results = {}
     with st.spinner("Asking the models", show_time=True):
@@ -66,7 +66,7 @@ def one_by_one(
     """Return the result of `rows`, and show each answer as it arrives.
 
     Args:
-        show: draws the finished rows and the models that have not answered. It is called repeatedly while a model is
+        show: renders the finished rows and the models that have not answered. It is called repeatedly while a model is
             loaded, because Streamlit only handles the next action of the visitor when the page writes.
     """
     answered: list[Row] = []

@@ -150,7 +150,7 @@ def pick_of(
     label: str, name: str, ids: Sequence[str], title: Callable[[str], str], read: Callable[[str], VisitorPicture]
 ) -> tuple[VisitorPicture, str]:
     """Show a list of images and an upload field, and return the selected image and its ID, which is empty for an
-    upload."""
+    uploaded image."""
     left, right = st.container(key="pick-one").columns(2)
     with right:
         uploads = upload("Or upload an image", f"{name}-upload", several=False)

@@ -35,7 +35,7 @@ class ParquetCorpus(Corpus):
     Required columns are ``image`` (encoded bytes) and ``label``. Optional columns are ``image_id``, ``base_id``,
     ``split``, ``license``, ``style``, ``near_gray``, ``flat_corners``, ``held_out_class``, ``width`` and ``height``.
     Nearly gray images and images with a style other than ``photo`` are excluded from all classes. Images with flat
-    corners are excluded from geometry classes.
+    corners are excluded from runs with geometric transformations.
     """
 
     def __init__(self, path: Path) -> None:
