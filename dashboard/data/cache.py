@@ -166,7 +166,7 @@ def _board(run: Run) -> pd.DataFrame:
 
 
 def with_baselines(run: Run) -> pd.DataFrame:
-    """Return `board` with all baselines, which are not compared with encoders."""
+    """Return the ranking of `board` with all baselines, which are not compared with encoders."""
     ranking, scored = board(run), scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():

@@ -81,12 +81,12 @@ def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
 
 
 def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Compute what `embeddings` needs, see `Gallery.steps`; nothing if the run has embeddings."""
+    """Compute what `embeddings` requires (see `Gallery.steps`); nothing if the run has embeddings."""
     return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
 
 
 def gallery(run: Run) -> np.ndarray:
-    """Return the samples in which images are searched, see `retrieval.gallery`."""
+    """Return the samples among which images are searched (see `retrieval.gallery`)."""
     return cache.computed(run, retrieval.gallery)
 
 

@@ -21,7 +21,7 @@ from probing_core.transforms import Transform, cut_pair, generator, prepare_sour
 from probing_core.transforms.distance import describe
 
 STRENGTHS = (0.0, 0.5, 1.0)
-"""Fractions of the documented range: weakest, middle, strongest."""
+"""Strengths as fractions of the documented range: weakest, middle, strongest."""
 
 VIEW, GAP = 128, 4
 """Side of an image of the contact sheet and space between two images, in pixels."""

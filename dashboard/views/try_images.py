@@ -31,7 +31,7 @@ from probing_core.results import Run
 from probing_core.transforms import resolve
 
 FIRST_MODELS = 6
-"""Number of models that are shown initially."""
+"""Maximum number of models that are shown initially."""
 
 CHANGE_ASKS = 3
 """Number of models that answer while the image is transformed."""

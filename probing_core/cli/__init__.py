@@ -3,7 +3,7 @@
 Each module has ``EXAMPLE``; ``add(parser)``, which adds the arguments; and ``run(options)``, which calls one public
 function, prints its result and returns the exit code. Exit codes are 0 for success, 2 for invalid input or corrupted
 files (one ``error:`` line each, and a ``hint:`` line after it if there is a hint), and 1 for any other failure.
-Commands for which 1 is a result use ``FAILED`` instead.
+Commands that return 1 as a result use ``FAILED`` for other failures.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="model name, run directory, or file written by Scores.save")
-    parser.add_argument("b", metavar="B", help="likewise")
+    parser.add_argument("b", metavar="B", help="same as A")
     parser.add_argument("--run", type=Path, metavar="DIR", help="run of the models (default: the reference run)")
     parser.add_argument(
         "--max-drop",

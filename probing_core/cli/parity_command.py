@@ -18,7 +18,7 @@ EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 def add(parser: argparse.ArgumentParser) -> None:
     what = "model name, onnx:PATH, FILE.py:FUNCTION, or a file with embeddings"
     parser.add_argument("a", metavar="A", nargs="?", help=what)
-    parser.add_argument("b", metavar="B", nargs="?", help="likewise")
+    parser.add_argument("b", metavar="B", nargs="?", help="same as A")
     parser.add_argument("--write", type=Path, metavar="DIR", help="write the golden images, to embed them elsewhere")
     parser.add_argument(
         "--tolerance",
