@@ -266,7 +266,7 @@ def require_host(url: str, model: str) -> None:
     """
     if not _downloads.get():
         raise ModelUnavailable(f"'{model}' is not on disk, and downloads are not allowed here.")
-    remedy = "run it once with the network, copy the cache folder, or give a local file with @weights=PATH"
+    remedy = "run it once with the network, copy the cache folder, or pass a local file with @weights=PATH"
     if hub_is_forbidden():
         raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
     if not answers(server_of(url), TIMEOUT_S):

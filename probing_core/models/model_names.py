@@ -16,7 +16,7 @@ OPTIONS = {
     "pool": "pooling of tokens or feature maps: cls or mean (default: as in the checkpoint)",
     "layer": "block whose output is pooled, starting at 1, or 'all' (default: the embedding of the model)",
     "weights": "a local file or folder of weights",
-    "seed": "seed of an untrained network, or of an additional training of a zoo encoder",
+    "seed": "seed of an untrained network, or of an additional training run of a zoo encoder",
 }
 """Option -> description, in canonical order. The provider determines which options a model supports."""
 

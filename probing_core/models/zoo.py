@@ -54,7 +54,7 @@ def _load(name: ModelName, device: str, precision: str) -> ViTEmbedder:
     path = user_path(options["weights"]) if "weights" in options else weights_path(name.base.removeprefix("zoo/"), seed)
     if seed and not path.is_file():
         raise ModelUnavailable(
-            f"There is no training of '{name.base}' with seed {seed}: '{path}' is missing. Additional seeds are "
+            f"There is no training run of '{name.base}' with seed {seed}: '{path}' is missing. Additional seeds are "
             f"included only in a clone of the repository."
         )
     return load_zoo(path, name.full, options, device, precision)

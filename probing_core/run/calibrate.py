@@ -101,7 +101,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         if not resources.is_copy:  # the corpora of the run are missing
             raise
         resources.progress.note(
-            f"{', '.join(by_name)}: no verdicts, because the photographs that calibrate them are missing. {error}"
+            f"{', '.join(by_name)}: no verdicts, because the photographs for calibrating them are missing. {error}"
         )
         return
     models = LoadedModels(resources.options.device, resources.options.precision)

@@ -123,7 +123,7 @@ def _machine() -> str:
 def not_written(path: Path, error: OSError) -> BadRun:
     return BadRun(
         f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-        f"what was complete stays. Fix that and start again."
+        f"completed work is kept. Fix the problem and start again."
     )
 
 

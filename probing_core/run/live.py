@@ -127,7 +127,7 @@ class LoadedModels:
         if meant:
             embedder.close()
             raise BadRun(
-                f"'{name}' is not what it was when its probe was trained ({', '.join(meant)} differ); {HOW_TO_RESTORE}."
+                f"'{name}' has changed since its probe was trained ({', '.join(meant)} differ); {HOW_TO_RESTORE}."
             )
         embedder.keep_embedding()
         with self._changing:

@@ -63,7 +63,7 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
             require_type(f"its '{name}'", entry.get(name), kind)
     except BadConfig as error:
         raise BadRun(
-            f"'{store.root / path}' was changed, or is of another version: {error} Bring back the file as it was."
+            f"'{store.root / path}' was changed, or is from a different version: {error} Restore the original file."
         ) from error
     return entry
 
@@ -81,12 +81,12 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
     changed = sorted(name for name in lasting if before.get(name) != now.get(name))
     if changed:
         raise BadRun(
-            f"'{entry['name']}' is not what it was when it joined the run ({', '.join(changed)} differ); "
+            f"'{entry['name']}' has changed since it was added to the run ({', '.join(changed)} differ); "
             f"{HOW_TO_RESTORE}."
         )
 
 
-HOW_TO_RESTORE = "name the old weights with @weights=PATH, or make a new run"
+HOW_TO_RESTORE = "pass the old weights with @weights=PATH, or start a new run"
 """Advice if a model computes different embeddings."""
 
 

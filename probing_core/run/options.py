@@ -60,17 +60,17 @@ class Options:
     )
     transforms: Sequence[str] | None = _option(
         "a,b",
-        "default: bank, all of it; far-styles adds styles that no probe learns from; of a plug-in, names or "
-        "what several have before a slash",
+        "default: bank, all of it; far-styles adds styles on which no probe is trained; for a plug-in, names or "
+        "the part before a slash that several share",
         "names",
     )
     limit: int | None = _option(
         "N", "number of usable images before transformations, drawn evenly over photographs", "number", entry=True
     )
-    seed: int | None = _option("N", "of every random draw (default 0)", "number", entry=True)
+    seed: int | None = _option("N", "random seed (default 0)", "number", entry=True)
     repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
     calibrate_on: Sequence[str] | None = _option(
-        "C,D", "corpora of unedited photographs: a detector of edits and calibrated verdicts", "names"
+        "C,D", "corpora of unedited photographs, for a detector of edits and calibrated verdicts", "names"
     )
     base: Path | None = _option(  # noqa: RUF009
         "RUN", "models join a copy of that run (hard links), which is never changed", "folder"
@@ -80,9 +80,9 @@ class Options:
     jobs: int | None = _option(
         "N", "processes that transform images (default: one per core, as memory allows)", "number"
     )
-    executor: str = _option("EXECUTOR", "what embeds: local (default), ray: workers of a Ray cluster", default=LOCAL)
+    executor: str = _option("EXECUTOR", "where models run: local (default), ray (on a Ray cluster)", default=LOCAL)
     address: str | None = _option(
-        "HOST:PORT", "with --executor ray: a cluster that exists, or auto (default: this machine alone)"
+        "HOST:PORT", "with --executor ray: an existing cluster, or auto (default: only this machine)"
     )
 
     def __post_init__(self) -> None:

@@ -110,11 +110,11 @@ class RayExecutor:
         except self._ray.exceptions.RayActorError as error:
             if error.actor_init_failed:
                 raise BadRun(
-                    f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}); every machine of the "
-                    f"cluster needs what this one has: the run's folder, the corpus, installed packages."
+                    f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}); every machine in the "
+                    f"cluster needs the run's folder, the corpus and the installed packages of this machine."
                 ) from error
             raise BadRun(
-                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); what was complete stays. Fix the "
+                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); completed work is kept. Fix the "
                 f"cause (more memory, fewer models) and start again."
             ) from error
 

@@ -70,7 +70,7 @@ class Recipe:
         for noun, names in (("transform", self.transforms), ("model", self.models)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise BadConfig(f"Each {noun} may be named once; named twice: {', '.join(twice)}.")
+                raise BadConfig(f"Each {noun} may be given only once; given twice: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
         """Return the content of ``run.toml``, without entries that are None or empty, because TOML has no null."""
@@ -177,7 +177,7 @@ def read_recipe(store: Files) -> Recipe:
         return Recipe.from_toml(content)
     except BadConfig as error:
         raise BadRun(
-            f"The run '{store.root}' cannot be opened, since its {RECIPE} was changed or is of another version: {error}"
+            f"The run '{store.root}' cannot be opened: its {RECIPE} was changed or has a different version: {error}"
         ) from error
 
 

@@ -243,8 +243,8 @@ def refuse_other_folder(store: Store) -> None:
     if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start has only these files
         some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
         raise BadRun(
-            f"'{store.root}' is no run (or has lost its {RECIPE} or {MANIFEST}) and holds other files ({some}); "
-            f"choose another folder."
+            f"'{store.root}' is not a run (or has lost its {RECIPE} or {MANIFEST}) and contains other files ({some}); "
+            f"choose a different folder."
         )
 
 

@@ -437,7 +437,7 @@ class Store(RunFiles):
         except OSError as error:
             raise BadRun(
                 f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
-                f"make it writable, or choose another folder."
+                f"make it writable, or choose a different folder."
             ) from error
         with lock_context:
             with suppress(BadRun):  # a full disk: a run can be deleted nevertheless, and the lock keeps others out

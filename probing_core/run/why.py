@@ -31,7 +31,7 @@ def why(plan: Plan, path: str) -> list[str]:
         return [f"'{name}' is missing: it was not computed yet, or it was removed."]
     old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)
     if old is None:
-        return [f"'{name}' is stale: the manifest does not hold its inputs."]
+        return [f"'{name}' is stale: the manifest does not record its inputs."]
     changes = _changes(old | {"options": plan.store.options(old["options"]) or {}}, plan.inputs(partition))
     return [f"'{name}' is stale: {change}." for change in changes]
 

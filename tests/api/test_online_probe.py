@@ -216,14 +216,14 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(probe)
     ("encode", "words"),
     [
         (lambda images: np.zeros((1, 4)), r"the shape \(1, 4\) for 64 images; return one row per image, \(64, D\)"),
-        (lambda images: np.zeros(len(images)), r"gave the shape \(64,\)"),
-        (lambda images: np.full((len(images), 3), np.nan), "The encoder gave values that are not finite numbers"),
+        (lambda images: np.zeros(len(images)), r"returned the shape \(64,\)"),
+        (lambda images: np.full((len(images), 3), np.nan), "The encoder returned values that are not finite numbers"),
         (lambda images: np.ones((len(images), 3)), "All embeddings are equal"),
         (lambda images: [["a"]] * len(images), "values of the type <U1 for 64 images"),
         (lambda images: [[1, 2], [3]] * 32, "rows of different lengths for 64 images"),
         (
             lambda images: np.random.default_rng(0).normal(size=(len(images), len(images))),
-            r"gave rows of \d+ numbers where 64 are expected",
+            r"returned rows of \d+ numbers where 64 are expected",
         ),
     ],
     ids=["rows", "flat", "nan", "constant", "text", "ragged", "another dimension"],
@@ -248,7 +248,7 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_p
         probing_core.OnlineProbe(images, transforms="identity", view=32)
     with pytest.raises(BadConfig, match="no unseen style"):
         probing_core.OnlineProbe(images, transforms="far-styles", view=32)
-    with pytest.raises(BadCorpus, match="held out are needed at least"):
+    with pytest.raises(BadCorpus, match="held-out photographs are needed"):
         probing_core.OnlineProbe(images[:3], transforms="brighten", view=32)
     with pytest.raises(BadCorpus):
         probing_core.OnlineProbe(tmp_path)

@@ -196,10 +196,10 @@ def changing():
         (
             lambda images: np.ones((2, 3)),
             "list",
-            r"gave the shape \(2, 3\) for 1 image; return one row per image, \(1,",
+            r"returned the shape \(2, 3\) for 1 image; return one row per image, \(1,",
         ),
-        (lambda images: np.ones(3), "list", r"gave the shape \(3,\)"),
-        (changing(), "list", "gave rows of 4 numbers where 3 are expected"),
+        (lambda images: np.ones(3), "list", r"returned the shape \(3,\)"),
+        (changing(), "list", "returned rows of 4 numbers where 3 are expected"),
         (lambda images: [["a", "b"]] * len(images), "list", "values of the type <U1"),
         (lambda images: np.ones((len(images), 2), complex), "list", "values of the type complex128"),
         (lambda images: np.full((len(images), 2), np.nan), "list", r"not finite numbers .* for 1 of 1 images"),
@@ -208,7 +208,7 @@ def changing():
         (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
         (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* has the shape \(5, 3\)"),
         (np.ones(48), "list", r"got float64 of the shape \(48,\)"),
-        (np.full((48, 2), np.inf), "list", "48 of 48 embeddings hold values that are not finite"),
+        (np.full((48, 2), np.inf), "list", "48 of 48 embeddings contain values that are not finite"),
         ("no/such", "list", "no/such"),
         (colors, [], "no images to score"),
         (colors, 5, "got int"),
@@ -378,5 +378,5 @@ def test_a_network_of_which_no_matrix_comes_is_told_in_one_sentence(pictures):
 
     with pytest.raises(BadConfig, match="returned tuple instead of a tensor"):
         scored(Pair(), pictures)
-    with pytest.raises(BadArray, match=r"gave the shape \(1, 3, 32, 32\)"):
+    with pytest.raises(BadArray, match=r"returned the shape \(1, 3, 32, 32\)"):
         scored(torch.nn.Identity(), pictures)

@@ -97,7 +97,7 @@ def test_a_further_training_is_named_by_its_seed(tmp_path: Path, monkeypatch) ->
     save("mae", weights_path("mae"))
     spec = next(spec for spec in SPECS if spec.name == "zoo/mae")
     with pytest.raises(
-        ModelUnavailable, match="no training of 'zoo/mae' with seed 1: .*mae-seed-1.safetensors' is missing"
+        ModelUnavailable, match="no training run of 'zoo/mae' with seed 1: .*mae-seed-1.safetensors' is missing"
     ):
         spec.loader(parse("zoo/mae@seed=1"), "cpu", "float32")
     save("can", weights_path("mae", 1))

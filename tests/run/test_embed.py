@@ -171,7 +171,7 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
         return loaded
 
     monkeypatch.setattr(embedding_worker, "load_embedder", changed)
-    with pytest.raises(BadRun, match="is not what it was when it joined the run"):
+    with pytest.raises(BadRun, match="has changed since it was added to the run"):
         embed(store, recipe, corpus)
 
 

@@ -50,7 +50,7 @@ def test_an_entry_of_another_kind_is_named(store, change, sentence):
     write(store, "zoo/mae", **change)
     with pytest.raises(BadRun, match=sentence) as refused:
         model_entries(store)
-    assert "model.toml' was changed, or is of another version" in str(refused.value)
+    assert "model.toml' was changed, or is from a different version" in str(refused.value)
 
 
 def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights():
@@ -58,7 +58,7 @@ def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights(
     updated = joined | {"libraries": {"torch": "3.0"}, "device": "cuda", "precision": "bfloat16", "batch_size": 16}
     require_joined({"name": "zoo/mae", "recipe": updated}, {"recipe": joined})
     for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
-        with pytest.raises(BadRun, match=rf"not what it was when it joined the run \({differs} differ\)"):
+        with pytest.raises(BadRun, match=rf"has changed since it was added to the run \({differs} differ\)"):
             require_joined({"name": "zoo/mae", "recipe": other}, {"recipe": joined})
 
 

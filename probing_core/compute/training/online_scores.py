@@ -71,8 +71,8 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
         count = images.loc[chosen].query("split == @split")["base_id"].nunique()
         if count < MIN_SPLIT_PHOTOGRAPHS:
             raise BadCorpus(
-                f"{MIN_SPLIT_PHOTOGRAPHS} photographs to learn from and {MIN_SPLIT_PHOTOGRAPHS} held out are needed at "
-                f"least; '{corpus.name}' has {count} usable in its split '{split}': use more images."
+                f"At least {MIN_SPLIT_PHOTOGRAPHS} training and {MIN_SPLIT_PHOTOGRAPHS} held-out photographs are "
+                f"needed. '{corpus.name}' has {count} usable photographs in its split '{split}'. Use more images."
             )
     content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)

@@ -99,20 +99,20 @@ def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
         matrix, got = np.empty(0, object), "rows of different lengths"
     if matrix.dtype.kind not in "biuf" or matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
         raise BadArray(
-            f"{source} gave {got} for {count} image{'s' * (count != 1)}; "
+            f"{source} returned {got} for {count} image{'s' * (count != 1)}; "
             f"return one row per image, ({count}, {dim or 'D'}), of numbers."
         )
     if dim and matrix.shape[1] != dim:
         raise BadArray(
-            f"{source} gave rows of {matrix.shape[1]} numbers where {dim} are expected; every call gives embeddings of "
-            f"the same dimension."
+            f"{source} returned rows of {matrix.shape[1]} numbers where {dim} are expected; each call must return "
+            f"embeddings of the same dimension."
         )
     with np.errstate(over="ignore"):  # values that are too large are rejected below
         rows = matrix.astype(np.float32, copy=False)
     if not np.isfinite(rows).all():
         raise BadArray(
-            f"{source} gave values that are not finite numbers in float32 (NaN, infinity, too large) for "
-            f"{np.count_nonzero(~np.isfinite(rows).all(1))} of {count} images; look at what it gives for them."
+            f"{source} returned values that are not finite numbers in float32 (NaN, infinity, too large) for "
+            f"{np.count_nonzero(~np.isfinite(rows).all(1))} of {count} images. Check its output for these images."
         )
     return rows
 
@@ -260,7 +260,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
         )
     if not np.isfinite(matrix).all():
         raise BadArray(
-            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings hold values that are not "
+            f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings contain values that are not "
             f"finite numbers (NaN or infinity); embed these samples again."
         )
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
