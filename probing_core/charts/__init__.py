@@ -1,4 +1,4 @@
-"""DataFrames in, Plotly figures out, without streamlit and without the rest of the project."""
+"""Charts: functions from DataFrames to Plotly figures, independent of Streamlit and the rest of the project."""
 
 from __future__ import annotations
 

@@ -23,13 +23,13 @@ ROW_PX = 26
 def difference_chart(
     rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str], level: float = 0.05
 ) -> Figure:
-    """Draw a difference with its 95% interval for each row, from the top; filled where it is significant.
+    """Draw a difference with its 95% interval for each row, from the top; marks are filled if it is significant.
 
     Args:
         rows: ``name``, ``difference``, ``low``, ``high`` (fractions), and ``p``.
-        title: of the axis.
-        names: of the two models, as a reader knows them.
-        colors: of the two models; a row has the color of the model that is better.
+        title: title of the axis.
+        names: display names of the two models.
+        colors: colors of the two models; a row has the color of the better model.
         level: p-values below it are significant.
     """
     rows = rows.iloc[::-1]

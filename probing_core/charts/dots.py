@@ -1,4 +1,4 @@
-"""Dot plot: a few values per row with their confidence intervals, joined by a line."""
+"""Dot plot: several values per row with their confidence intervals, connected by a line."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ TALL_ROW = 30
 """Height in pixels of a row with values above the marks."""
 
 VALUE_OFFSET = 0.48
-"""Distance in rows of a value from its mark."""
+"""Distance between a value and its mark, in rows."""
 
 LONGEST = 31
-"""Length of a name from which the part in brackets is on a second line, to leave room for the marks on a phone."""
+"""Maximum number of characters of a name on one line. In longer names, the part in parentheses is on a second line, to
+leave room for the marks on a phone."""
 
 
 def dots_chart(
@@ -53,12 +54,12 @@ def dots_chart(
     Args:
         rows: ``name``, ``series``, ``value`` in the unit of the axis, optionally ``low``, ``high``; names from top to
             bottom. Where ``seed_of`` names another row, the value is a tick on that row's line.
-        groups: name -> group, for the color; without them dots are neutral.
-        marks: label -> value of a dotted line, such as chance; an empty label is not written.
-        unit: of the values in the hover text.
-        ends: of the axis.
-        series: names of the series in the order of their symbols, present or not; by default as they come.
-        has_values: whether the smallest and the largest value of each row are written next to their marks.
+        groups: name -> group, which determines the color; if omitted, dots are neutral.
+        marks: label -> value at which a dotted line is drawn, such as chance; an empty label is not written.
+        unit: unit of the values in the hover text.
+        ends: lower and upper end of the axis.
+        series: names of all series in the order of their symbols; by default in order of appearance.
+        has_values: whether to write the minimum and the maximum value of each row next to their marks.
     """
     seeds = rows[:0]
     if "seed_of" in rows:
@@ -108,7 +109,7 @@ def dots_chart(
 
 
 def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
-    """Return the values as text: the smallest to the left of its interval, the largest to the right, others above."""
+    """Return traces of text: the minimum to the left of its interval, the maximum to the right, other values above."""
     rows = rows.reset_index(drop=True)
     by_name = rows.groupby("name")["value"]
     between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")

@@ -22,10 +22,10 @@ class Figure(dict[str, Any]):
 
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
-"""Margins in pixels without labels. The last number of an axis extends to the right."""
+"""Margins in pixels if there are no labels. On the right, there is room for the last number of an axis."""
 
 MENU = 24
-"""Space above a chart for its menu in pixels."""
+"""Height in pixels of the space above a chart for its menu."""
 
 FONT = '"Source Sans", sans-serif'
 """Font of the dashboard, which Streamlit loads."""
@@ -63,7 +63,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of an axis. Figures have no template, so they look the same everywhere."""
+    """Return the settings of an axis. Figures have no template, so that they look the same everywhere."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -73,19 +73,19 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
         "tickcolor": "rgba(0,0,0,0)",
         "tickfont": {"color": theme.text, "size": 12},
     }
-    if title:  # an empty one takes room, too
+    if title:  # an empty title takes up space, too
         # Without the standoff, the title overlaps long labels.
         style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12}
     return style | settings
 
 
 def legend_below() -> dict[str, Any]:
-    """Return the layout of a legend along the lower edge, for any height of the figure and number of lines."""
+    """Return the layout of a legend along the lower edge, for any figure height and number of lines in the legend."""
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
 def chance_line(height: float, theme: Theme, axes: Mapping[str, str]) -> dict[str, Any]:
-    """Return a dotted line across the panel of ``axes`` at the score of guessing, as a shape."""
+    """Return a dotted line across the panel of ``axes`` at chance level, as a shape."""
     ends = {"xref": f"{axes['xaxis']} domain", "x0": 0, "x1": 1, "yref": axes["yaxis"], "y0": height, "y1": height}
     # Use the text color, because all other colors belong to models or groups.
     return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
@@ -114,14 +114,14 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
 
 
 def interval_marks(value: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, Any]:
-    """Return a trace of marks with horizontal error bars of ``color``, all in the unit of the axis."""
+    """Return a trace of marks with horizontal error bars in ``color``; numbers are in the unit of the axis."""
     middle, left, right = (ends.to_numpy(float) for ends in (value, low, high))
     bars = error_bar(middle, left, right, color, thickness=1.5)
     return {"type": "scatter", "mode": "markers", "x": middle, "error_x": bars}
 
 
 def row_axis(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the vertical axis of a chart with a row for each label, from the bottom."""
+    """Return the vertical axis of a chart with one row per label, from the bottom."""
     return {
         "tickvals": list(range(len(labels))),
         "ticktext": list(labels),
@@ -157,8 +157,14 @@ def percent(column: pd.Series) -> np.ndarray:
 
 
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """Return ticks for models that repeat another one with a higher seed, on that one's line ``y``, with texts in which
-    names are escaped."""
+    """Return a trace of ticks for additional seeds of models, in the rows ``y`` of the models.
+
+    Args:
+        x: value of each tick.
+        y: row of each tick.
+        hover: hover texts, in which names are escaped.
+        theme: colors of the page.
+    """
     return {
         "type": "scatter",
         "mode": "markers",
@@ -173,7 +179,7 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
 
 
 def escape(text: object) -> str:
-    """Escape ``text`` for Plotly, which reads a subset of HTML: names of files and labels are never markup."""
+    """Escape ``text`` for Plotly, which interprets a subset of HTML, so that file names and labels are never markup."""
     return html.escape(str(text), quote=False)
 
 

@@ -1,4 +1,4 @@
-"""A heat map whose cells can be clicked."""
+"""Heat map with clickable cells."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ TITLE_CHARACTER_PX = 4
 
 @dataclass(frozen=True)
 class HeatScale:
-    """The color scale of a heat map.
+    """Color scale of a heat map.
 
     Attributes:
-        title: of the color bar.
-        ticks: value -> its text at the color bar.
+        title: title of the color bar.
+        ticks: value -> text of its tick at the color bar.
     """
 
     title: str
@@ -43,15 +43,15 @@ def heat_map(
     scale: HeatScale,
     bands: Sequence[tuple[str, int]],
 ) -> Figure:
-    """Draw ``values`` (rows from the top, fractions of the scale) with their texts.
+    """Draw ``values`` as colored cells with texts, the first row on top.
 
-    A click on a cell gives its row and column labels in ``customdata``.
+    When a cell is clicked, ``customdata`` contains the labels of its row and column.
 
     Args:
         values: color of the cells, from 0 to 1; NaN is left blank. The index and the columns are IDs.
         texts: text of each cell, with the titles as index and columns.
         hover: hover text of each cell.
-        scale: of the color bar.
+        scale: color scale.
         bands: color and number of rows of each group of rows, from the top.
     """
     rows, columns = len(values), len(values.columns)
@@ -83,7 +83,7 @@ def heat_map(
             "outlinewidth": 0,
         },
     }
-    # Plotly reports clicks on marks alone, so each cell has an invisible one.
+    # Plotly reports only clicks on marks, so each cell has an invisible mark.
     cells = {
         "type": "scatter",
         "mode": "markers",

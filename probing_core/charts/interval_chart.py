@@ -28,10 +28,10 @@ def interval_chart(
 
     Args:
         rows: ``name``, ``title``, ``text`` (written after the title), ``value``, ``low``, ``high`` in the unit of the
-            axis, ``color``, ``symbol``, ``hover``. Without a value, a row has no mark. A click gives ``hover`` and
-            ``name``.
+            axis, ``color``, ``symbol``, ``hover``. Rows without a value have no mark. When a mark is clicked,
+            ``customdata`` contains ``hover`` and ``name``.
         selected: ``name`` of the row that is highlighted.
-        traces: drawn over the marks; the last row is at 0.
+        traces: additional traces, drawn over the marks; the last row is at height 0.
     """
     rows = rows.iloc[::-1].reset_index(drop=True)
     drawn = rows[rows["value"].notna()]

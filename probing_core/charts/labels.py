@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 PLOT = (280, 250)
-"""Width and height of the plot on a phone in pixels. The page width is unknown when labels are placed, and labels that
-do not overlap on a phone do not overlap on wider pages. On a phone, no label is cut."""
+"""Width and height of the plot on a phone in pixels.
+
+The page width is unknown when labels are placed, but labels that do not overlap on a phone do not overlap on wider
+pages either. On a phone, no label is clipped.
+"""
 
 CHARACTER_PX = 6.0
 """Width of a character in pixels."""
@@ -37,7 +40,7 @@ LEFT_POSITIONS = {
     "top left": (0.0, LABEL_GAP_PX),
     "bottom left": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""The same for labels to the left, from a point to the right and lower edge of its label."""
+"""Plotly's ``textposition`` for labels to the left -> pixels from a point to the right and lower edge of its label."""
 
 
 def place_labels(
@@ -48,9 +51,9 @@ def place_labels(
     left: bool = False,
     lines: np.ndarray | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the text and the Plotly ``textposition`` of each point. The text is empty if it would overlap another.
+    """Return the text and the Plotly ``textposition`` of each point; the text is empty if it would overlap another.
 
-    Labels with the fewest free positions are placed first.
+    Labels with fewer free positions are placed first.
 
     Args:
         x, y: coordinates of the points, as fractions of the axis ranges.
@@ -69,7 +72,7 @@ def place_labels(
         lower = np.concatenate([lower, at[:, None] + offset - size * (1, 0)], axis=1)
     boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
     covers = _overlap(boxes[:, :, None], np.hstack([at - MARK_RADIUS_PX, at + MARK_RADIUS_PX]))
-    moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # from here to the same point on a phone
+    moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # scale from this plot to a plot on a phone
     free = (
         (boxes[..., 0] - moved >= 0)
         & (boxes[..., 2] - moved <= PLOT[0] + EDGE_PX)

@@ -1,4 +1,4 @@
-"""Accuracy by layer compared with the last layer, in Vega-Lite, which can highlight the line under the mouse."""
+"""Accuracy by layer compared with the last layer, in Vega-Lite, which can highlight the line under the pointer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_points, minus, model_title
 
 PANEL_COLUMNS = 3
-"""Number of panels in a row, which fit on a phone."""
+"""Number of panels per row, so that a row fits on a phone."""
 
 PANEL_PX = 150
 """Height of a row of panels in pixels."""
@@ -23,7 +23,7 @@ LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
 """Kinds of marks in the legend."""
 
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-"""Distances of ticks in percentage points; the first one that makes at most `MOST_TICKS` is used."""
+"""Distances between ticks in percentage points; the first one that results in at most `MOST_TICKS` ticks is used."""
 
 MOST_TICKS = 4
 
@@ -38,7 +38,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     Args:
         rows: ``base`` (model without layer), ``layer``, ``difference``, ``difference_low``, ``difference_high`` (NaN
             for the last layer) and ``chosen``, which marks the selected layer; differences are fractions.
-        title: of the chart.
+        title: title of the chart.
         axis: title of the vertical axis.
 
     Returns:
@@ -49,7 +49,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     points = _points(rows)
     bottom, top = _ends(points)
     room = top - bottom
-    low, high = bottom - 0.1 * room, top + 0.5 * room  # above the lines is the title of a panel
+    low, high = bottom - 0.1 * room, top + 0.5 * room  # space above the lines for the title of a panel
     pitch, height = int(rows["layer"].max()) + 1, high - low
     panels = pd.DataFrame({
         "panel": [model_title(name) for name in names],
@@ -158,7 +158,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
 
 
 def _points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each layer of each network, with differences in percentage points."""
+    """Return one row for each layer of each network, with differences in percentage points."""
     last = rows.groupby("base")["layer"].transform("max")
     kind = pd.Series(LAYER, index=rows.index).mask(rows["layer"] == last, LAST)
     return pd.DataFrame({
@@ -174,7 +174,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shifted(points: pd.DataFrame, panels: pd.DataFrame) -> pd.DataFrame:
-    """Return ``points`` with their places in the chart, by their ``panel``."""
+    """Return ``points`` with their positions in the chart, which depend on their ``panel``."""
     points = points.merge(panels, on="panel")
     down = points["down"]
     return points.assign(
@@ -198,7 +198,7 @@ def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def _ends(points: pd.DataFrame) -> tuple[float, float]:
-    """Return the lowest and the highest value that is drawn, with 0 between them."""
+    """Return the minimum and the maximum drawn value, extended to include 0."""
     values = points[["difference", "low", "high"]].to_numpy(float)
     low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
     return (low, high) if low < high else (-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Panels of one figure."""
+"""Figures with several panels."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def paneled_figure(
     yaxes: Sequence[dict[str, Any]],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with a panel for each of ``titles``, in a row.
+    """Return a figure with one panel per title, side by side.
 
     Args:
-        gap: between two panels, as a fraction of the figure's width.
+        gap: distance between two panels, as a fraction of the figure's width.
         traces: each with the axes of its panel (`axes_of`).
         xaxis, yaxes: settings of all horizontal axes and of each vertical one, as in `base_figure`.
     """

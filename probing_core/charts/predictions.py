@@ -15,7 +15,7 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
     """Draw the fraction of edited images against the stated probability; on the diagonal, the two agree.
 
     Args:
-        bins: ``set`` (of images; a line each), ``stated``, ``fraction``, ``weight`` (the area of a mark), as fractions.
+        bins: ``set`` (one line each), ``stated``, ``fraction``, ``weight`` (the area of a mark), as fractions.
     """
     diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
     traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]

@@ -1,4 +1,4 @@
-"""The ranking of models: a mark with its interval for each, on an axis that shows the intervals."""
+"""Ranking of models as marks with intervals, on an axis that covers the intervals."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ROW_PX = 26
 """Height of a row in pixels."""
 
 ROOM = 0.2
-"""Room to the left of the lowest encoder, as a fraction of the range of the encoders."""
+"""Room to the left of the encoder with the lowest score, as a fraction of the range of the encoders."""
 
 VALUE_PADDING = "\N{NO-BREAK SPACE}" * 3
-"""Distance of a number from its mark."""
+"""Spaces between a mark and its number."""
 
 STEP = 5.0
-"""The axis begins and ends at multiples of this number of percentage points."""
+"""Number of percentage points at multiples of which the axis begins and ends."""
 
 
 def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str = "") -> Figure:
@@ -104,12 +104,12 @@ def _ends(ranked: pd.DataFrame) -> tuple[float, float]:
 
 
 def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
-    """Return which models are not significantly different from the best one that they were compared with."""
+    """Return a Boolean series that marks models not significantly different from the best one."""
     return ranked["p"].notna() & ~ranked["apart"].astype(bool)
 
 
 def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
-    """Return model -> its comparison with the best one, as text."""
+    """Return model -> text on its comparison with the best model."""
     comparisons = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
@@ -194,7 +194,7 @@ def _seeds(seeds: pd.DataFrame, theme: Theme) -> dict[str, Any]:
 
 
 def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]]:
-    """Return marks for the legend alone."""
+    """Return marks that appear only in the legend."""
     baseline = rows["model"].str.startswith(BASELINE)
     keys = {
         "encoder (bar: 95% CI)": ("circle", bool((~baseline).any())),

@@ -1,4 +1,4 @@
-"""Charts of retrieval: recall by model and by transformation, by false-positive rate, and the rank of an original."""
+"""Charts of retrieval: recall by model, by transformation and by false-positive rate, and rank of the original."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ NAMED = 6
 """Maximum number of lines with a name."""
 
 UNNAMED = 0.7
-"""Opacity of the other lines."""
+"""Opacity of lines without a name."""
 
 
 def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chance: float) -> Figure:
     """Draw the recall of each model with its 95% confidence interval, the highest on top.
 
     Args:
-        rows: ``model``, ``value``, ``low``, ``high`` in percent, and ``seed_of``: the model that this one is with a
-            different seed, which gets a tick on that row.
+        rows: ``model``, ``value``, ``low``, ``high`` in percent, and ``seed_of``, the model of which this
+            one is an additional seed; it is then a tick in the row of that model.
         selected: model whose row is highlighted.
         chance: recall of a random ranking, in percent.
     """
@@ -85,7 +85,7 @@ def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Map
 def recall_by_rate_chart(
     curves: pd.DataFrame, theme: Theme, rate: float, named: Sequence[str], selected: str
 ) -> Figure:
-    """Draw recall against the false-positive rate of every model; named models have their color, the others are gray.
+    """Draw recall against the false-positive rate for every model; named models have their color, all others are gray.
 
     Args:
         curves: ``model``, ``rate`` and ``value``, ``low``, ``high`` in percent.

@@ -1,4 +1,4 @@
-"""Two quantities of each model against each other."""
+"""Scatter plots of two quantities of models or transformations."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, model_title
 
 LABEL_PADDING = "\N{NO-BREAK SPACE}" * 2
-"""Distance of a label from its mark."""
+"""Spaces between a mark and its label."""
 
 PLOT_PX = (560, 440)
 """Size of the plot for which labels of models are placed."""
 
 WIDE_PX = (800, 480)
-"""The same for labels of transformations, which are shorter."""
+"""Size of the plot for which labels of transformations, which are shorter, are placed."""
 
 
 def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tuple[str, str]) -> Figure:
-    """Draw a mark with both 95% intervals for each model, labeled, or in the legend where there is no room.
+    """Draw a mark with both 95% intervals for each model, with a label or, if there is no room, a legend entry.
 
     Args:
         points: ``model``, and the columns ``x`` and ``y``, each with its ``_low`` and ``_high`` (fractions).
         x, y: names of the two columns.
-        titles: of the two axes.
+        titles: titles of the two axes.
     """
     styles = theme.model_styles(points["model"])
     across, up = _ends(points, x), _ends(points, y)
@@ -117,8 +117,8 @@ def transformation_scatter(
 
     Args:
         points: ``name``, ``group`` and the two columns: a number, and a fraction that is drawn in percent.
-        columns: of the horizontal and the vertical axis.
-        titles: of the two axes.
+        columns: columns on the horizontal and the vertical axis.
+        titles: titles of the two axes.
     """
     across, up = points[columns[0]].to_numpy(float), percent(points[columns[1]])
     end = 1.08 * float(across.max())

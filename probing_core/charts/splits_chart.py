@@ -1,4 +1,4 @@
-"""Photographs of each split."""
+"""Chart of the number of photographs in each split."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
 SPLIT_ROW = 44
-"""Height of a bar with its gap in pixels."""
+"""Height of a bar, including its gap, in pixels."""
 
 
 def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw a bar for each split, as long as its number of photographs.
+    """Draw a bar for each split, with a length proportional to its number of photographs.
 
     Args:
         counts: ``label``, ``photographs``, ``crops``, from top to bottom.

@@ -1,4 +1,4 @@
-"""Charts of one transformation by its strength: detection thresholds, accuracy, and what it is confused with."""
+"""Charts of one transformation: detection thresholds, accuracy by strength, and predicted classes."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MARGIN_OF_RANGE = 0.04
 
 @dataclass(frozen=True)
 class StrengthAxis:
-    """The horizontal axis of a chart by strength; the strongest is on the right.
+    """Horizontal axis of a chart by strength, with the maximum strength on the right.
 
     Attributes:
         title: parameter and unit.
         weakest, strongest: tested strengths; the weakest may be the larger number.
-        trained: range of the strengths in training.
+        trained: range of strengths in training.
     """
 
     title: str
@@ -58,7 +58,7 @@ class StrengthAxis:
         return upright_band(*self.trained) | shade
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
-        """Return the label of the band, which ends where the band does: a phone has no room to its right."""
+        """Return the label of the training range, right-aligned with it because a phone has no room to its right."""
         return label_above(self.trained[1], "range in training", theme, xanchor="right")
 
 
@@ -124,8 +124,8 @@ def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], t
 
     Args:
         rows: ``title``, ``value`` in percent.
-        groups: group of each row, which decides its color; empty for several classes together.
-        true: title of the row that is right.
+        groups: group of each row, which determines its color; empty for rows that combine several classes.
+        true: title of the row with the true class.
     """
     bars = {
         "type": "bar",

@@ -66,7 +66,7 @@ _FREE = len(_OBJECTIVES)
 
 
 class ModelStyle(NamedTuple):
-    """Style of a model: the color and symbol of its marks, and the dashes of its lines."""
+    """Style of a model: color and symbol of its marks, and dash pattern of its lines."""
 
     color: str
     symbol: str
@@ -74,7 +74,7 @@ class ModelStyle(NamedTuple):
 
 
 class _Both(Generic[T]):
-    """A value for the light and for the dark theme."""
+    """Values for the light and the dark theme."""
 
     def __init__(self, light: T, dark: T) -> None:
         self.both = light, dark
@@ -153,7 +153,7 @@ class Theme:
         return next(fitting, color)
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, str]:
-        """Return transform -> a shade of its group's color, by its place in the group."""
+        """Return transformation -> a shade of its group's color, which depends on its position in the group."""
         place = Counter[str]()
         shades = {}
         for transform, group in zip(transforms, groups, strict=True):
@@ -171,7 +171,7 @@ def shade(color: str, amount: float) -> str:
 
 
 def contrast(first: str, second: str) -> float:
-    """Return the contrast ratio of two colors (#rrggbb) after WCAG 2.2: 1 for equal colors, 21 for black and white."""
+    """Return the contrast ratio between two colors (#rrggbb) by WCAG 2.2: 1 if equal, 21 for black and white."""
     darker, lighter = sorted((_luminance(first), _luminance(second)))
     return (lighter + 0.05) / (darker + 0.05)
 

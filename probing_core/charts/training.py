@@ -19,10 +19,10 @@ PANELS = {
 """Panel -> its title, and the title of its vertical axis."""
 
 GROUP_SUBSET = "group:"
-"""Same as in `probing_core.compute.task_names`, which no chart imports."""
+"""Prefix of group subsets, as in `probing_core.compute.task_names`, which charts do not import."""
 
 MAX_TICKS = 8
-"""Maximum number of steps with a tick each on a logarithmic axis."""
+"""Maximum number of steps up to which every step has a tick on a logarithmic axis."""
 
 NAMES = {
     "fine": "transformation",
@@ -31,7 +31,7 @@ NAMES = {
 }
 
 LOG_RATIO = 1.5
-"""Steps that mostly grow by this factor get a logarithmic axis."""
+"""Minimum median ratio between consecutive steps for a logarithmic axis."""
 
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:

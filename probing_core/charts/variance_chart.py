@@ -10,7 +10,7 @@ from probing_core.measures.notation import interval_in_percent
 
 PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
 UNSEPARATED = "interaction and residual"
-"""Name of the residual with one repetition, which does not separate interaction and residual."""
+"""Name of the residual in runs with one repetition, in which interaction and residual cannot be separated."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
@@ -22,7 +22,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     bars = list(dict.fromkeys(rows["model"]))[::-1]
     separated = bool((rows["part"] == "both").any())
     titles = PARTS if separated else PARTS | {"rest": UNSEPARATED}
-    # Another gray where it is more than the rest. Its opacity is in the color, which the legend shows, too.
+    # A lighter gray if the residual is separate. The opacity is part of the color, so that the legend shows it, too.
     gray = f"{theme.muted}73" if separated else theme.muted
     colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []

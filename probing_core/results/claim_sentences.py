@@ -86,7 +86,7 @@ def _counts_in_words(identified: int, transformations: int) -> str:
         return f"The run has {transformations} transformations, and the claim is about two dozen or more."
     return (
         f"Each kind of encoder identifies at least {identified} of {transformations} transformations: the whole 95% CI "
-        "of their recall is above chance. The claim asks for two dozen."
+        "of their recall is above chance. The claim is about at least two dozen."
     )
 
 

@@ -14,7 +14,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def csv_text(table: pd.DataFrame, header: bool = True) -> str:
-    r"""Return ``table`` as CSV without its index. Texts that a spreadsheet would execute get an apostrophe.
+    r"""Return ``table`` as CSV without its index. An apostrophe precedes texts that a spreadsheet would execute.
 
     All tables for download are written by this function.
 
@@ -33,5 +33,5 @@ def csv_text(table: pd.DataFrame, header: bool = True) -> str:
 def _escaped(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace("\r", " ")  # pandas does not quote it, and spreadsheets begin a row there
+    cell = cell.replace("\r", " ")  # pandas does not quote a carriage return, at which spreadsheets begin a row
     return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell

@@ -1,4 +1,4 @@
-"""How often probes recognize the groups of transformations and styles that they were, and were not, trained on."""
+"""Recognition of groups and styles by probes, for transformations seen in training and for unseen ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from probing_core.results.run_tables import RunTables
 from probing_core.transforms import FAR_CONTROL
 
 SEEN, UNSEEN = "seen in training", "unseen"
-"""Subsets whose group is recognized."""
+"""Subsets for which the recognition of the group is measured."""
 
 STYLES_SEEN, STYLES_UNSEEN, CLEAN = "styles in training", "unseen styles", "clean images"
-"""Subsets that are predicted as style."""
+"""Subsets for which the fraction predicted as style is measured."""
 
 STYLE = "style"
 
@@ -25,15 +25,15 @@ FOLD_COLUMNS = ("base_id", "transform")
 
 
 def fold_tasks(run: RunTables) -> list[str]:
-    """Return the group tasks of the folds, in each of which one member of every group is held out."""
+    """Return the names of the group tasks, one per fold, in which one member of every group is held out."""
     return [task for task in run.tasks if task.startswith("group-")]
 
 
 def generalization_rates(run: RunTables) -> pd.DataFrame:
-    """Return the rates of each model, means over the folds with 95% intervals by photograph.
+    """Return the recognition rates of each model: means over folds, with 95% intervals over photographs.
 
     Columns: ``model``, ``subset``, ``value``, ``low``, ``high``. `SEEN` and `UNSEEN` are the balanced accuracy of the
-    group, without clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and `CLEAN` are the fraction of these images that is
+    group, without clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and `CLEAN` are the fractions of such images that are
     predicted as style. Additional seeds and subsets without images are left out.
     """
     rows = []
@@ -47,10 +47,10 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
 
 
 def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySums]:
-    """Return the sums by photograph of each subset of one fold."""
+    """Return subset -> sums by photograph, for one fold."""
     base, names = _codes(fold["base_id"])
     truth, classes = _codes(fold["truth"])
-    predicted, _ = _codes(fold["predicted"])  # it has the same categories as the truth
+    predicted, _ = _codes(fold["predicted"])  # `predicted` has the same categories as `truth`
     transform, transforms = _codes(fold["transform"])
     is_seen, is_clean, is_control, is_far = (
         fold["seen"].to_numpy(bool),
@@ -78,12 +78,12 @@ def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySu
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes (N,) of a categorical column and its categories."""
+    """Return the codes (N,) of a categorical column, and its categories."""
     return column.cat.codes.to_numpy(), column.cat.categories.to_numpy().astype(str)
 
 
 def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
-    """Return the mean over the folds with its interval, over the photographs of all of them; None without images."""
+    """Return the mean over folds with its interval, over the photographs in all folds; None if there are no images."""
     mean_of_folds = mean_over(folds)
     if not mean_of_folds.probes:
         return None
@@ -94,10 +94,11 @@ def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
 def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
     """Return how many encoders predict style for unseen styles less often than chance, and how many there are.
 
-    Each network counts once. Without encoders, baselines are counted.
+    Each network counts once. If there are no encoders, baselines are counted.
 
     Args:
-        rates: of `generalization_rates`.
+        rates: table returned by `generalization_rates`.
+        chance: rate of random guessing, a fraction.
     """
     counted = encoders_of(rates[rates["subset"] == STYLES_UNSEEN])
     return int((counted["value"] < chance).sum()), len(counted)

@@ -1,4 +1,4 @@
-"""Nearest neighbors of an embedding, and its position on a map."""
+"""Nearest neighbors of an image's embedding, and the position of the image on a map."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from probing_core.measures import neighbors as search
 def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
 
-    The similarity is the cosine after the mean embedding is subtracted, as on the maps. Memory holds one block of rows.
+    The similarity is the cosine after subtraction of the mean embedding, as on the maps. Only one block of rows is in
+    memory at a time.
     """
     total = sum(block.sum(axis=0, dtype=np.float64) for block in embeddings.blocks())
     mean = np.asarray(total / len(embeddings), np.float32)
@@ -23,7 +24,7 @@ def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Return the place of an image on a map: the mean of the points of its neighbors, weighted by similarity.
+    """Return the position of an image on a map: the mean of the positions of its neighbors, weighted by similarity.
 
     Args:
         points: ``sample``, ``x``, ``y`` of the map.

@@ -1,4 +1,4 @@
-"""Images of a run, which does not store them: they are recomputed from its corpus, with the same bytes."""
+"""Images of a run. Runs do not store images, so these are recomputed from the corpus, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SOURCES_KEPT = 128
 
 
 class PicturesMissing(ProbingError):
-    """Raised if the images of a run cannot be recomputed on this machine; the message is the reason."""
+    """Error: the images of a run cannot be recomputed on this machine; the message states the reason."""
 
 
 class Pictures:
-    """Recomputes the images of a run.
+    """Access to the images of a run, which are recomputed.
 
     All methods raise `PicturesMissing` if the images are not available (see `why_not`).
     """
@@ -32,7 +32,7 @@ class Pictures:
 
     @cached_property
     def why_not(self) -> str:
-        """Why the run has no images, as a sentence; empty if it has images."""
+        """Sentence on why the images of the run are not available; empty if they are."""
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:
@@ -61,7 +61,7 @@ class Pictures:
         return before, after
 
     def photograph(self, image_id: str) -> Image:
-        """Return a full image, from whose center the views are cut."""
+        """Return a full image, from the center of which views are cut."""
         if self.why_not:
             raise PicturesMissing(self.why_not)
         try:
@@ -70,7 +70,7 @@ class Pictures:
             raise PicturesMissing(f"The image '{image_id}' of the run can no longer be read: {error}") from error
 
     def source(self, image_id: str) -> Image:
-        """Return the source of one image, from which every version of it is cut."""
+        """Return the source of one image, from which all of its versions are cut."""
         return self._source(image_id)
 
     def _prepare(self, image_id: str) -> Image:

@@ -1,4 +1,4 @@
-"""The place of a model by the quick protocol, among the models of a run."""
+"""Rank of a model among the models of a run with the quick protocol."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from probing_core.results.ranking import (
 from probing_core.results.titled_table import TitledTable
 
 NAMED_GROUPS = 3
-"""Number of strongest and of weakest groups that are named."""
+"""Number of strongest groups and number of weakest groups to list."""
 
 
 def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
-    """Return the balanced accuracy of a model by the quick protocol.
+    """Return the balanced accuracy of a model with the quick protocol.
 
     Args:
-        rows: rows of the table ``quick``, for one model and at least one transformation.
+        rows: rows of the table ``quick`` for one model and one or more transformations.
     """
     correct, samples = (
         rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
@@ -43,16 +43,16 @@ def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class QuickRanking(TitledTable):
-    """The place of a model by the quick protocol; it has a readable `repr`.
+    """Rank of a model with the quick protocol, with a readable `repr`.
 
     Attributes:
         model: name of the model.
         board: every model, best first: ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (quick accuracy) with
-            ``low`` and ``high``; ``difference`` (quick accuracy of ``model`` minus its own) with
+            ``low`` and ``high``; ``difference`` (quick accuracy of ``model`` minus that of the row) with
             ``difference_low``, ``difference_high`` (95% CI over photographs) and ``p`` (paired sign flips by
-            photograph, adjusted for all comparisons). NaN in the row of ``model``.
-        groups: ``group``, ``recall`` of the model, ``others`` (mean recall of the other encoders) and their
-            ``difference``, largest first.
+            photograph, adjusted for all comparisons). The comparison is NaN in the row of ``model``.
+        groups: ``group``, ``recall`` of the model, ``others`` (mean recall of the other encoders) and
+            ``difference``, the largest first.
         photographs: number of test photographs.
         samples: number of samples that were embedded.
         full_samples: number of samples that ``--full`` embeds.
@@ -67,9 +67,9 @@ class QuickRanking(TitledTable):
 
     @property
     def places(self) -> tuple[int, int]:
-        """First and last possible place, according to the comparisons.
+        """Best and worst possible rank according to the comparisons.
 
-        The model is behind all models that are significantly better, and ahead of all that are significantly worse.
+        The model ranks below all significantly better models and above all significantly worse ones.
         """
         other_rows = self._other_rows[has_place(self._other_rows)]
         sure = other_rows["p"] < SIGNIFICANCE
@@ -84,7 +84,7 @@ class QuickRanking(TitledTable):
 
     @property
     def row(self) -> dict[str, Any]:
-        """The result in JSON types."""
+        """The result as JSON-compatible types."""
         first, last = self.places
         other_rows = self._other_rows.astype(object).where(self._other_rows.notna(), None)
         return {
@@ -134,13 +134,13 @@ class QuickRanking(TitledTable):
             notes.append(f"Compared with the mean recall of the other encoders, strongest: {strong}; weakest: {weak}.")
         return [
             *notes,
-            "Difference: quick accuracy of this model minus the other model, in percentage points, over the same "
+            "Difference: quick accuracy of this model minus that of the other model, in percentage points, on the same "
             "photographs. p: paired sign-flip test, adjusted for all comparisons.",
-            "Quick accuracy is not comparable with the accuracies on the page Models: its probes learn from fewer "
+            "Quick accuracy is not comparable with the accuracies on the page Models: its probes are trained on fewer "
             "photographs.",
             f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the places, adds "
-            "unseen transformations and styles, content, retrieval, layers and maps, and makes a run that every page "
-            "opens.",
+            "unseen transformations and styles, content, retrieval, layers and maps, and creates a run that every page "
+            "can open.",
         ]
 
 
@@ -151,11 +151,11 @@ def quick_ranking(
 
     Args:
         model: name of the model; a model of this name in the run is left out.
-        table: rows of the table ``quick`` of the model.
-        quick: the table ``quick`` of the run.
+        table: table ``quick`` of the model.
+        quick: table ``quick`` of the run.
         groups: transformation -> its group.
         samples: number of samples that were embedded.
-        full_samples: number of samples of the run.
+        full_samples: number of samples in the run.
     """
     other_tables = quick[quick["model"] != model]
     tables = {model: table} | {str(name): rows for name, rows in other_tables.groupby("model", sort=False)}
@@ -180,8 +180,11 @@ def quick_ranking(
 
 
 def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping[str, str]) -> pd.DataFrame:
-    """Return ``group``, ``recall`` of ``model`` (the mean over its transformations), ``others`` (the mean of the other
-    encoders; of all other models where there is no encoder) and ``difference``, the largest first."""
+    """Return the recall of a model in each group compared with that of other models, the largest difference first.
+
+    Columns: ``group``, ``recall`` of ``model`` (mean over the transformations of the group), ``others`` (mean over the
+    other encoders, or over all other models if there is no encoder) and ``difference``.
+    """
     recall = {}
     for name, rows in tables.items():
         counts = rows.groupby("transform")[["correct", "samples"]].sum()

@@ -1,4 +1,4 @@
-"""Rankings of the models of a run by a score, with tests against the best model."""
+"""Rankings of the models of a run by a score, with tests of each model against the best one."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
-"""Subsets without identity, whose measure is the recall of the group."""
+"""Subsets without identity, in which the recall of the group is measured."""
 
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
-"""Columns of the samples that the scores for rankings need."""
+"""Columns of the samples that are required to compute scores for rankings."""
 
 SEED_SIGN = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
-"""Sign before the name of a model in a table that is a different seed of the model above."""
+"""Sign in a table before the name of a model that is a different seed of the model above."""
 
 ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place."
 
 PAGE_FLIPS = 10_000
-"""Number of sign flips for a table on a page: fewer than for a claim, since visitors wait."""
+"""Number of sign flips for a table on a page: fewer than for a claim, because visitors have to wait."""
 
 
 def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
     """Rank the models of ``run`` by a score, best first; without ``baselines``, only models trained on images.
 
-    Models that only differ in the seed (``zoo/mae``, ``zoo/mae@seed=1``) have one place, by the first seed. Additional
-    seeds are directly below it, are not compared and do not change the ranking.
+    Models that only differ in the seed (``zoo/mae``, ``zoo/mae@seed=1``) share one rank, that of the first seed.
+    Additional seeds are listed directly below it, are not compared and do not change the ranking.
 
-    Columns: ``model``, ``seed_of`` (the model of an additional seed; empty for models with a place),
+    Columns: ``model``, ``seed_of`` (the model of an additional seed; empty for ranked models),
     ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
     ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
     ``apart`` (bool).
@@ -65,11 +65,14 @@ def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselin
 
 
 def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
-    """Return a ranking with ``p`` of the difference to the best model (`against_best`; NaN if not compared) and
-    ``apart`` (bool).
+    """Return a ranking with the comparison of each model with the best one.
+
+    The added columns are ``p`` of the difference (`against_best`; NaN if not compared) and ``apart`` (bool, whether
+    it is significant).
 
     Args:
-        sums: sums of the models that have a place, in order.
+        board: the ranking, best first.
+        sums: sums of the ranked models, in order.
     """
     board = board.assign(p=np.nan)
     board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
@@ -77,7 +80,7 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFra
 
 
 def standing(row: Any) -> str:
-    """Return the comparison of the model of a row of `leaderboard`, except the first, with the best one, as text."""
+    """Return the comparison of the model in a row of `leaderboard` (except the first) with the best model, as text."""
     if row.seed_of:
         return "additional seed"
     if not np.isfinite(row.p):
@@ -88,7 +91,7 @@ def standing(row: Any) -> str:
 
 
 def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
-    """Return the comparison of each model of ``every`` with the best one of ``board``, as text.
+    """Return the comparison of each model in ``every`` with the best model in ``board``, as text.
 
     Args:
         every: ``model``; models that are not in ``board`` are baselines.
@@ -104,11 +107,11 @@ def in_order(board: pd.DataFrame, excluded: Collection[str] = ()) -> pd.DataFram
 
     Args:
         board: ``model``, ``value``.
-        excluded: models that have a place of their own, whatever their seed.
+        excluded: models that are ranked separately, whatever their seed.
     """
     board = board.assign(seed_of=seed_of(list(board["model"]), excluded))
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    # Two runs may have the same model: each has its own place, and other seeds are below the better one.
+    # Two runs may contain the same model: both are ranked, and additional seeds are listed below the better one.
     place = {model: i for i, model in reversed(list(enumerate(board["model"])))}
     of = board["seed_of"].map(place).where(~has_place(board), np.arange(len(board)))
     return board.iloc[np.lexsort((np.arange(len(board)), ~has_place(board), of))].reset_index(drop=True)
@@ -119,7 +122,7 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 
 
 def marked(board: pd.DataFrame) -> pd.Series:
-    """Return the names of the models of a ranking for a table, with a sign before additional seeds."""
+    """Return the names of ranked models for a table, with a sign before additional seeds."""
     return board["model"].where(has_place(board), SEED_SIGN + board["model"])
 
 
@@ -127,7 +130,7 @@ def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     """Return how a model compares with others as a table of texts; p is empty for models that were not tested.
 
     Args:
-        rows: of the other models: ``model``, ``seed_of``, ``value`` and the columns of `differences_of`.
+        rows: one row for each other model: ``model``, ``seed_of``, ``value`` and the columns of `differences_of`.
         score: title of ``value``.
     """
     intervals = zip(rows["difference_low"], rows["difference_high"], strict=True)
@@ -147,12 +150,12 @@ def measure_of(subset: str) -> str:
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Return which of the names are baselines, which were not trained on images."""
+    """Return a Boolean series that marks baselines, which were not trained on images, among model names."""
     return models.str.startswith(BASELINE)
 
 
 def networks_of(models: pd.Series) -> list[str]:
-    """Return the encoders among ``models``, each network once, or the baselines if there is no encoder."""
+    """Return the encoders in ``models``, each network once, or the baselines if there is no encoder."""
     learned = models[~is_baseline(models)]
     return networks(learned if len(learned) else models)
 
@@ -163,7 +166,7 @@ def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
-    """Return the scores that rank the models of ``run``, with the columns of each model."""
+    """Return the scores by which the models of ``run`` are ranked, joined with the table of models."""
     rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
     if "model" not in rows:
         return rows
@@ -179,7 +182,7 @@ def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
-    """Return the rows of a subset of ``scores.parquet``; ``far`` are the unseen styles."""
+    """Return the predictions in a subset, as defined for ``scores.parquet``; ``far`` are the unseen styles."""
     if subset == "far":
         from probing_core.transforms import FAR_CONTROL
 
@@ -199,12 +202,12 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
 
 @dataclass(frozen=True, eq=False)
 class AccuracySums:
-    """Sums by photograph of the balanced accuracy of one model, for comparison with another.
+    """Sums by photograph for the balanced accuracy of one model, for comparisons with other models.
 
     Attributes:
         bases: (C,) base photographs, in order.
-        probes: sums of each probe, with a row for each photograph: hits of each class, then its samples. The score is
-            the mean over the probes. None if nothing was tested.
+        probes: sums of each probe, with one row per photograph: the hits of each class, followed by the number of
+            samples of each class. The score is the mean over probes. Empty if nothing was tested.
     """
 
     bases: np.ndarray
@@ -225,18 +228,20 @@ class AccuracySums:
         return np.mean(parts, axis=0)
 
     def over(self, bases: np.ndarray) -> AccuracySums:
-        """Return the sums of some of the photographs, in order."""
+        """Return the sums for the photographs ``bases``, in order."""
         rows = np.searchsorted(self.bases, bases)
         return AccuracySums(bases, tuple(replace(probe, sums=probe.sums[rows]) for probe in self.probes))
 
     def shared_with(self, other: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
-        """Return the sums of both models over the photographs that both were tested on."""
+        """Return the sums of this model and of ``other`` for the photographs that both were tested on."""
         bases = np.intersect1d(self.bases, other.bases)
         return self.over(bases), other.over(bases)
 
     def minus(self, other: AccuracySums) -> Interval:
-        """Return the difference of two scores with its 95% interval, over the photographs that both were tested on;
-        NaN where there are none."""
+        """Return the difference between two scores with its 95% interval, on the photographs that both were tested on.
+
+        The difference is NaN if there are no such photographs.
+        """
         own_sums, other_sums = self.shared_with(other)
         if not len(own_sums.bases):
             return Interval(np.nan, np.nan, np.nan, "none", 0)
@@ -247,7 +252,7 @@ UNTESTED = AccuracySums(np.empty(0, str))
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
-    """Compute the balanced accuracy of predictions, which is the recall of the group if ``truth`` is a group."""
+    """Compute sums for the balanced accuracy of predictions, which is the recall of groups if ``truth`` is a group."""
     if rows.empty:
         return UNTESTED
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()
@@ -257,8 +262,7 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
 
 
 def mean_over(parts: Sequence[AccuracySums]) -> AccuracySums:
-    """Return the mean of several scores over the photographs that all of them were tested on; untested ones are left
-    out."""
+    """Return the mean of several scores, on the photographs that all of them have; untested scores are left out."""
     tested = [part for part in parts if part.probes]
     if not tested:
         return UNTESTED
@@ -270,13 +274,14 @@ def differences_of(sums: Sequence[AccuracySums], place: int, ranked: pd.Series) 
     """Compare the model at ``place`` of a ranking with every model.
 
     Args:
-        sums: of all models, in the order of the ranking.
-        ranked: which models have a place (`has_place`); only they are tested.
+        sums: sums of all models, in the order of the ranking.
+        place: position of the model in ``sums``.
+        ranked: which models have a rank (`has_place`); only these are tested.
 
     Returns:
-        One row per model: the score of this model minus its own, ``difference``, with the 95% interval
-        ``difference_low`` to ``difference_high`` (NaN for the model itself), ``bases``, the number of photographs that
-        both were tested on, and ``p`` (`paired_p`; NaN for models that were not tested).
+        One row per model: ``difference`` (score of the model at ``place`` minus that of the row) with its 95% interval
+        ``difference_low`` to ``difference_high`` (NaN for the model itself); ``bases``, the number of photographs that
+        both models were tested on; and ``p`` (`paired_p`; NaN for models that were not tested).
     """
     gaps = [sums[place].minus(other) for other in sums]
     table = pd.DataFrame(
@@ -293,22 +298,22 @@ def differences_of(sums: Sequence[AccuracySums], place: int, ranked: pd.Series) 
 
 
 def against_best(sums: Sequence[AccuracySums], flips: int = PAGE_FLIPS) -> np.ndarray:
-    """Return two-sided p-values (M - 1,) of the difference between the first of M models, the best, and each other one.
+    """Return two-sided p-values (M - 1,) for the differences between the first of M models, the best, and all others.
 
-    They are adjusted for comparing all pairs (see `paired_p`), because the best model was selected by looking.
+    They are adjusted for comparing all pairs (see `paired_p`), because the best model was selected by its score.
     """
     pairs = [(i, j) for i in range(len(sums)) for j in range(i + 1, len(sums))]
     return paired_p(sums, pairs, flips)[: len(sums) - 1]
 
 
 def paired_p(sums: Sequence[AccuracySums], pairs: Sequence[tuple[int, int]], flips: int = PAGE_FLIPS) -> np.ndarray:
-    """Return two-sided p-values (P,) of the differences between ``pairs`` of models, adjusted for testing all of them.
+    """Return two-sided p-values (P,) for the differences between ``pairs`` of models, adjusted for testing all pairs.
 
-    The test flips signs by base photograph (see `step_down_p`), over the photographs that both models were tested on;
-    NaN where those are fewer than two.
+    The test flips signs by base photograph (see `step_down_p`), for the photographs that both models were tested on.
+    p-values are NaN for fewer than two such photographs.
     """
     p = np.full(len(pairs), np.nan)
-    alike: dict[bytes, list[int]] = {}  # positions of pairs over the same photographs
+    alike: dict[bytes, list[int]] = {}  # positions of pairs with the same photographs
     photographs = np.unique(np.concatenate([UNTESTED.bases, *(model_sums.bases for model_sums in sums)]))
     tested = [np.isin(photographs, model_sums.bases) for model_sums in sums]
     for at, (i, j) in enumerate(pairs):

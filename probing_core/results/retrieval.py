@@ -1,4 +1,4 @@
-"""Results on retrieval: recall of originals, recall of copies, and the best models for each task."""
+"""Results for retrieval: recall of originals, recall of copies, and the best models for each task."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from probing_core.results.summaries import pick
 from probing_core.run import layout
 
 ALL = "all"
-"""All transformed images, instead of one transformation, in the table of retrieval."""
+"""Value in the table of retrieval for all transformed images instead of one transformation."""
 
 MIN_SURVIVING = 0.9
-"""Fraction of copies above the threshold that the interval must exceed if copies survive a transformation."""
+"""Recall of copies above which the whole interval must be for copies to count as surviving a transformation."""
 
 MAX_LOST = 0.5
-"""Fraction of copies above the threshold that the interval must stay below if copies are lost."""
+"""Recall of copies below which the whole interval must be for copies to count as lost."""
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
     """Rank the models by a task of the table of uses, best first.
 
-    Models that only differ in the seed have one place, as in `leaderboard`. Additional seeds are directly below it and
-    are not compared.
+    Models that only differ in the seed share one rank, as in `leaderboard`. Additional seeds are listed directly below
+    it and are not compared.
 
     Columns: ``model``, ``seed_of`` (the model of an additional seed), ``value``, ``low`` and ``high`` (only for the
     best model, to save time; otherwise NaN), and compared with the best model ``p`` (paired sign flips by photograph,
     adjusted for all pairs; NaN if not compared) and ``apart`` (bool). Empty if the run has not measured the task.
 
     Args:
+        use: task in the table of uses.
         learned: whether baselines are left out.
     """
     rows = pick(run.table(layout.table_path("uses")), use=use)
@@ -62,8 +63,10 @@ def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
 
 
 def originals(run: RunTables) -> pd.DataFrame:
-    """Return the recall of the original by model (best first) and ``transform`` (least harmful first). Identity is the
-    upper bound; the mean over all transformations is left out."""
+    """Return the recall of originals by ``model`` (best first) and ``transform`` (least harmful first).
+
+    Identity is included as the upper bound; the mean over all transformations is left out.
+    """
     rows = run.table(layout.table_path("retrieval"))
     if rows.empty:
         return rows
@@ -78,7 +81,8 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     """Return the threshold of each model, and the transformations that it is robust to.
 
     Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (comma-separated transformations), and
-    ``kept``, the mean recall of copies, highest first. Without an interval, the recall is compared with the limits.
+    ``kept``, the mean recall of copies, highest first. If there is no interval, the recall itself is compared with the
+    limits.
     """
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
@@ -121,7 +125,7 @@ class Near:
         cosines: (k,) similarities.
         original: position of the original in the gallery, as in ``rows``.
         cosine: similarity to the original.
-        place: rank of the original, from 1; ties count against it.
+        place: rank of the original, from 1; images with equal similarity rank above it.
         size: number of images in the gallery.
     """
 
@@ -143,7 +147,7 @@ class Near:
 
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
-    """Search an image among the rows (N, D) of ``gallery`` by cosine similarity, as in the tables of retrieval.
+    """Search for an image in the rows (N, D) of ``gallery`` by cosine similarity, as in the tables of retrieval.
 
     Args:
         query: (D,) embedding of the image.
@@ -165,7 +169,7 @@ def clean_samples(run: RunTables) -> np.ndarray:
 
 
 def gallery(run: RunTables) -> np.ndarray:
-    """Return the gallery of the tables of retrieval: one clean sample per test image, or per image without splits."""
+    """Return the gallery of the tables of retrieval: one clean sample per test image (or image, without splits)."""
     clean = clean_samples(run)
     tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
     return clean[tested] if tested.any() else clean

@@ -1,4 +1,4 @@
-"""A run, finished or not, opened for reading and exploring."""
+"""Run, complete or not, opened for reading and exploration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs that can be opened: included runs, and runs of the user."""
+"""Runs that can be opened: included runs, and runs of the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCORES_SUFFIX = "/" + layout.scores_path("x").rpartition("/")[2]
 
 @dataclass(frozen=True)
 class RunPlace:
-    """A directory of a run, which may be incomplete.
+    """Directory of a run, which may be incomplete.
 
     Attributes:
         name: name of the folder, for menus and addresses.
@@ -33,7 +33,7 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """Find runs of the command line, then included runs (reference run first), then runs of the user (demo run first).
+    """Find runs from the command line, included runs (reference run first) and runs of the user (demo run first).
 
     Args:
         extra: run directories from the command line.
@@ -67,7 +67,7 @@ def _folders(root: Path, first: str) -> list[Path]:
 
 
 def ranked_on(base: Path, extra_run: Path) -> int:
-    """Return how many models were ranked on the run in ``base``: in runs of the user, and in the run ``extra_run``."""
+    """Return how many models were ranked on the run ``base``, in the runs of the user and in ``extra_run``."""
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), extra_run]}:
         with suppress(BadRun):

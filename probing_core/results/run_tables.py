@@ -1,4 +1,4 @@
-"""The tables and files of a run, complete or not. `probing_core.results.run.Run` adds the explorer."""
+"""Tables and files of a run, complete or not. `probing_core.results.run.Run` adds the explorer."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ class RunTables:
     def digest(self) -> str:
         """A digest of all files of the run, which is the key of cached data.
 
-        It covers the files that this object knows, not the files that a different process has entered since. Otherwise
-        data of old files would be shown for new ones.
+        It covers the files that were in the manifest when this object read it, not files that a different process has
+        added since. Otherwise, data from old files would be shown for new ones.
         """
         return self.store.state()
 
@@ -125,7 +125,7 @@ class RunTables:
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can predict for new images: the model and its deployment probe are available."""
+        """Names of the models that can predict for new images: those available here with a deployment probe."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -150,7 +150,7 @@ class RunTables:
         return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
-        """Return columns of `samples`, with texts as categories. Do not change them: they are shared."""
+        """Return columns of `samples`, with texts as categories. The data is shared and must not be modified."""
         return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
@@ -188,11 +188,12 @@ class RunTables:
         return [name for name in names if not name.startswith(layout.UNITS)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] = FACTS) -> pd.DataFrame:
-        """Return the tested samples of ``task`` with the prediction of ``model``'s probe, joined with `samples`.
+        """Return the tested samples of ``task`` with the predictions by the probe of ``model``, joined with `samples`.
 
-        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, those ``facts`` of
-        `samples` (by default all) and ``correct`` (bool). No other column is read: there may be millions of samples.
-        Texts are categories, in order; ``truth`` and ``predicted`` share theirs. Empty if the run has none.
+        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, the columns ``facts`` of
+        `samples` (by default all) and ``correct`` (bool). No other columns are read, because there may be millions of
+        samples. Texts are ordered categories; ``truth`` and ``predicted`` have the same categories. The table is empty
+        if the run has no such predictions.
 
         Raises:
             BadRun: a sample is unknown, or occurs twice.
@@ -207,25 +208,26 @@ class RunTables:
         return table.assign(correct=table["truth"] == table["predicted"])
 
     def map(self, model: str, reading: str = BY_EMBEDDING) -> pd.DataFrame | None:
-        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has none.
+        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has no such map.
 
         Args:
+            model: name of the model.
             reading: projection: ``done`` (effects of transformations) or ``everything`` (full embedding).
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table
 
     def has_map(self, model: str, reading: str = BY_EMBEDDING) -> bool:
-        """Return whether the run has this map."""
+        """Return whether the run has the map of ``model`` in a projection."""
         return self.store.has(map_path(model, reading))
 
     def neighbors(self, model: str, reading: str = BY_EMBEDDING, repetition: int | None = None) -> pd.DataFrame | None:
-        """Return for each tested sample the samples of other photographs whose embeddings by ``model`` are nearest.
+        """Return, for each tested sample, the samples of other photographs with the nearest embeddings by ``model``.
 
         Args:
             reading: projection, as in `map`.
-            repetition: repetition of the samples and their neighbors; by default, or if the run has no neighbors within
-                it, all repetitions.
+            repetition: repetition of the samples and their neighbors. By default, or if the run has no neighbors within
+                this repetition, all repetitions are used.
 
         Returns:
             ``sample`` and ``near_1`` to ``near_5``, nearest first, -1 if there are fewer; None if the run has no such
@@ -246,23 +248,23 @@ class RunTables:
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
-        """Return the embeddings (N, D) ``float32`` in the order of `samples`, or None if the run has none."""
+        """Return the embeddings (N, D) ``float32`` in the order of `samples`, or None if they are not available."""
         lazy = self.lazy_embeddings(model)
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return the same embeddings, read on access."""
+        """Return the embeddings (N, D) in the order of `samples`, read on access; None if they are not available."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
-        """Return the samples of a task, for your probe: embeddings, classes and photographs, in the order of `samples`.
+        """Return data for training or testing your own probe on a task, in the order of `samples`.
 
         Unseen styles, and samples that the task leaves out to keep classes paired, are left out.
 
         Args:
             task: ``fine``, ``group-0`` to ``group-2``, ``content``.
             split: ``train``, ``val`` or ``test``; by default all.
-            seen: True for samples of transformations in training, False for samples of held-out transformations.
+            seen: whether to return samples of transformations in training, or of held-out transformations.
 
         Raises:
             UnknownName: the run has no such model or task.
@@ -335,7 +337,7 @@ class RunTables:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks that were scored, as `fine`, `group-0` ... `content`."""
+        """Names of the tasks that were scored: ``fine``, ``group-0`` and so on, ``content``."""
         return list(self.scores["task"].unique()) if not self.scores.empty else []
 
     def classes(self, task: str) -> list[str]:
@@ -348,7 +350,7 @@ class RunTables:
 
     @cached_property
     def transforms(self) -> pd.DataFrame:
-        """``transform``, ``group``, ordered by group and within a group by the recipe."""
+        """Table of ``transform`` and ``group``, ordered by group, and within a group as in the recipe."""
         table = self.sample_columns("transform", "group").drop_duplicates().astype("str")
         place = {name: i for i, name in enumerate(self.recipe.transforms)}
         order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
@@ -356,7 +358,7 @@ class RunTables:
 
     @cached_property
     def far(self) -> frozenset[str]:
-        """Unseen styles, which no probe is trained on."""
+        """Names of the unseen styles, on which no probe is trained."""
         from probing_core.transforms import far_style
 
         return frozenset(t.name for t in far_style()) & frozenset(self.recipe.transforms)

@@ -1,4 +1,4 @@
-"""The scores of one encoder, as a table with a readable `repr`."""
+"""Scores of one encoder, as a table with a readable `repr`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Scores(TitledTable):
     """The scores of one model.
 
     Attributes:
-        table: one row per score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or those
-            of ``group:blur`` and so on; ``group``: the group of transformations that were not in training,
-            ``unseen``; ``content``: the label), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over
+        table: one row per score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or
+            the classes of ``group:blur`` and so on; ``group``: the group of ``unseen`` transformations, which were not
+            in training; ``content``: the label), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over
             ``photographs``, ``chance``, ``note``.
         path: directory of the run, for `probing_core.open`; None if it was not cached.
     """
@@ -49,7 +49,8 @@ class Scores(TitledTable):
     def save(self, path: Path | str) -> None:
         """Write scores on the split ``val`` as JSON, for later comparison with ``probing compare A B --max-drop P``.
 
-        The file contains sums by photograph. It contains nothing of the split ``test``, so nothing is selected on it.
+        The file contains sums by photograph. It contains no scores on the split ``test``, so this split is not used for
+        selection.
 
         Raises:
             BadConfig: the name does not end in ``.json``.
@@ -82,7 +83,13 @@ class Scores(TitledTable):
 
 
 def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
-    """Return the scores by which models are compared, for one model of a run."""
+    """Return the scores of one model of a run.
+
+    Args:
+        run: the run.
+        model: name of the model.
+        path: directory of the run; None if it is not cached.
+    """
     scores = run.scores
     scores = scores[scores["model"] == model]
     fine = (scores["task"] == "fine") & ((scores["subset"] == "all") | scores["subset"].str.startswith(GROUP_SUBSET))

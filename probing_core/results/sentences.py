@@ -1,4 +1,4 @@
-"""Sentences on the results and methods of a run. An argument ``title`` formats model names."""
+"""Sentences about the results and methods of a run. The argument ``title`` of functions formats model names."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
 MAX_NAMED = 3
-"""Maximum number of models that a sentence names as not significantly different from the best; above it, their number
-is given."""
+"""Maximum number of models that a sentence lists as not significantly different from the best; for more, it only states
+their number."""
 
 
 def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str) -> str:
@@ -26,7 +26,7 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
     Args:
         board: a `leaderboard`, without baselines unless there is nothing else; empty if nothing was scored.
         classes: number of classes of the probe, including clean.
-        title: how to write the name of a model.
+        title: function that formats the name of a model.
     """
     if board.empty:
         return "This run has no scores yet."
@@ -52,7 +52,7 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
 
 
 def models_in_words(models: Sequence[str] | pd.Series) -> str:
-    """Return the number of models as text: ``10 encoders and 1 intermediate layer``, or only baselines."""
+    """Return the number of models as text: ``10 encoders and 1 intermediate layer``, or ``3 baselines``."""
     network_count = len(networks(models))
     kind = "baseline" if is_baseline(pd.Series(models)).all() else "encoder"
     text = f"{network_count} {kind}{'' if network_count == 1 else 's'}"
@@ -62,21 +62,27 @@ def models_in_words(models: Sequence[str] | pd.Series) -> str:
 
 
 def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, title: Callable[[str], str] = str) -> str:
-    """Return one sentence that compares the best baseline with the best of ``board``; both best first and not empty."""
+    """Return one sentence that compares the best baseline with the best model in ``board``.
+
+    Args:
+        board: ranking of the models, best first; not empty.
+        baselines: ranking of the baselines, best first; not empty.
+        title: function that formats the name of a model.
+    """
     best, value = baselines.iloc[0], board.iloc[0]["value"]
     text = f"The untrained baseline {title(str(best['model']))} reaches {in_percent(best['value'], 1)}"
     return f"{text}, more than any encoder." if best["value"] > value else f"{text}."
 
 
 def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str:
-    """Return one sentence on where in their networks the models encode transformations.
+    """Return one sentence on which layers of networks encode the most about transformations.
 
-    It compares the layer that was chosen on validation photographs with the last one. Additional seeds are not counted,
-    and untrained networks only if there are no trained ones.
+    It compares the layer selected on validation photographs with the last layer. Additional seeds are not counted, and
+    untrained networks are only counted if there are no trained ones.
 
     Args:
         rows: rows of `probing_core.results.summaries.layers`.
-        title: formats the name of a model.
+        title: function that formats the name of a model.
     """
     rows = rows[rows["base"].isin(networks_of(rows["base"]))]
     fine = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].drop_duplicates("base")
@@ -126,12 +132,13 @@ def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
 
 
 GOING_TOGETHER = 0.3
-"""Minimum rank correlation for the statement that one quantity increases with the other."""
+"""Minimum rank correlation at which a sentence states that one quantity increases with another."""
 
 
 def shift_finding(points: pd.DataFrame, model: str) -> str:
-    """Return one sentence on whether ``model`` recognizes transformations with a larger shift more often; empty for
-    fewer than three transformations.
+    """Return one sentence on whether ``model`` recognizes transformations with a larger shift more often.
+
+    The sentence is empty for fewer than three transformations.
 
     Args:
         points: rows of `summaries.shifts`.
@@ -153,8 +160,7 @@ def _interval(row: pd.Series, digits: int = 0) -> str:
 
 
 def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
-    """Return a parenthesis, after a space, with the models that are not significantly different from the best, or an
-    empty string."""
+    """Return the models that are not significantly different from the best, in parentheses; empty if there are none."""
     other_rows = board.iloc[1:]
     other_rows = other_rows[has_place(other_rows)]
     level = other_rows.loc[~other_rows["apart"].astype(bool), "model"].map(title).tolist()
@@ -167,8 +173,10 @@ def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
 
 
 def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
-    """Return a sentence on how often the best encoder retrieves the original of an edited image, and the best
-    baseline if it is better; empty if it was not measured."""
+    """Return a sentence on how often the best encoder retrieves the original of an edited image.
+
+    It also states the recall of the best baseline if this is better. It is empty if retrieval was not measured.
+    """
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
         return ""
@@ -184,7 +192,7 @@ def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
-    """Return the ranking by a task and, if a baseline is the best, the ranking of encoders; no empty rankings."""
+    """Return the ranking by a task and, if a baseline is the best, the ranking of encoders; empty ones are left out."""
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
     return [ranking for ranking in (board, *([ordered(run, use, learned=True)] if leads else [])) if not ranking.empty]
@@ -238,7 +246,7 @@ def about_visibility(run: RunTables) -> str:
 
 
 def about_images(run: RunTables) -> str:
-    """Return sentences on the corpus of the run, and its numbers of photographs, crops and samples."""
+    """Return sentences on the corpus of the run and on its numbers of photographs, crops and samples."""
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})

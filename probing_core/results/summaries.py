@@ -17,8 +17,10 @@ VALUE_COLUMNS = ["value", "low", "high"]
 
 
 def pick(scores: pd.DataFrame, **filters: str | int | Sequence[str]) -> pd.DataFrame:
-    """Return the rows whose columns have the ``filters`` value, or one of several; an empty table is returned
-    unchanged."""
+    """Return the rows in which each column in ``filters`` has the given value, or one of several given values.
+
+    An empty table is returned unchanged.
+    """
     for column, values in filters.items():
         if not scores.empty:
             scores = scores[scores[column].isin([values] if isinstance(values, str | int) else values)]
@@ -26,7 +28,7 @@ def pick(scores: pd.DataFrame, **filters: str | int | Sequence[str]) -> pd.DataF
 
 
 def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataFrame:
-    """Return the recall of each transformation or group at the task fine, with its name in the column ``of``."""
+    """Return the recall of each transformation or group in the task fine, with its name in the column ``of``."""
     rows = pick(scores, task="fine", measure="recall")
     if rows.empty:
         return rows
@@ -66,8 +68,10 @@ def gaps(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def shifts(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how far each transformation shifts the embeddings of ``model`` (``value``), and its recall
-    (``value_recall``); empty if the run has not measured it."""
+    """Return how far each transformation shifts the embeddings of ``model`` (``value``), and its recall.
+
+    The recall is in the column ``value_recall``. The table is empty if shifts were not measured.
+    """
     shift = pick(run.table(layout.table_path("geometry")), model=model)
     recall = recalls(pick(run.scores, model=model), "transform")
     if shift.empty or recall.empty:
@@ -124,5 +128,5 @@ def training_crops(run: RunTables) -> dict[str, int]:
     if rows.empty:
         return {}
     learned = rows[rows["split"] == "train"]
-    versions = learned.groupby("image_id")["transform"].size()  # the other crops are only for the content
+    versions = learned.groupby("image_id")["transform"].size()  # all other crops are only used for the content
     return {"fine": int((versions > 1).sum()), "content": len(versions)}

@@ -1,4 +1,4 @@
-"""Scores of models at tasks that embeddings are used for."""
+"""Scores of models in tasks that embeddings are used for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from probing_core.run import layout
 
 
 def task_scores(run: RunTables, task: str) -> pd.DataFrame:
-    """Return the models with their score at a task of the table of uses, best first, without additional seeds.
+    """Return the models with their scores in a task from the table of uses, best first, without additional seeds.
 
     Columns: ``model``, ``value``, ``low``, ``high``, and against the best model ``p`` and ``apart``. Empty if the
     run has not measured the task.

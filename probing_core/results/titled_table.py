@@ -1,4 +1,4 @@
-"""A result that is shown as a table, in terminals and in notebooks."""
+"""Results that are displayed as tables in terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from probing_core.measures.notation import text_table
 
 
 class TitledTable(ABC):
-    """A title, a table and notes, as the text and the HTML of an object."""
+    """Base class of results whose `repr` and HTML consist of a title, a table and notes."""
 
     @property
     @abstractmethod

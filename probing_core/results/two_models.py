@@ -24,12 +24,12 @@ from probing_core.results.run_tables import RunTables
 SUBSET = "seen"
 
 CLASS_FLIPS = 2_000
-"""Number of sign flips of the tests by transformation: fewer than for the ranking, to save time."""
+"""Number of sign flips in the tests by transformation: fewer than for the ranking, to save time."""
 
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Accuracy of the seeds of one network, as fractions."""
+    """Accuracy over the seeds of one network, as fractions."""
 
     count: int
     lowest: float
@@ -60,7 +60,7 @@ def pairwise_p(run: RunTables) -> pd.DataFrame:
 
 
 def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
-    """Return the p-value of two models in either order from `pairwise_p`; NaN for a pair that was not tested."""
+    """Return the p-value for two models, in either order, from `pairwise_p`; NaN for a pair that was not tested."""
     pair = {first, second}
     p_values = pairs.loc[pairs["first"].isin(pair) & pairs["second"].isin(pair), "p"]
     return float(p_values.iloc[0]) if len(p_values) and len(pair) == 2 else np.nan
@@ -75,7 +75,7 @@ def seed_spread(run: RunTables, model: str) -> SeedSpread:
 
 
 def recall_differences(run: RunTables, first: str, second: str, flips: int = CLASS_FLIPS) -> pd.DataFrame:
-    """Return the recall of each transformation by two models, paired by photograph, the largest difference first.
+    """Return the recall of each transformation with two models, paired by photograph, the largest difference first.
 
     Columns: ``transform``, ``group``, ``first`` and ``second`` (recall of each model), ``difference`` with its 95%
     interval ``low`` to ``high``, and ``p``, two-sided and adjusted for testing all transformations (`paired_p`).
@@ -106,7 +106,7 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
 
 
 def _sums_by_transform(run: RunTables, model: str) -> dict[str, AccuracySums]:
-    """Return the recall of each transformation."""
+    """Return transformation -> sums by photograph for its recall."""
     predictions = run.predictions(model, FINE, RANKING_FACTS)
     if predictions.empty:
         return {}

@@ -1,4 +1,4 @@
-// The selection and what is counted over it; nothing here draws. The files of `SCRIPTS` in data.py form one module.
+// The selection and all counts for it, without drawing. The files in `SCRIPTS` of data.py form one module.
 //
 // A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out
 // (which model is correct) and how (strength). Every point has a byte of bits, one for each clause that it passes. A
@@ -12,11 +12,11 @@ const HOW = 8;
 const ROWS = 16; // only the rows of `what`, because curves ignore its columns
 const ALL = 31;
 
-const BINS = 12; // of the strength, each with equally many samples of a class
+const BINS = 12; // number of bins of the strength, each with equally many samples of a class
 const NO_STRENGTH = 255;
 const EITHER = 2; // in place of a slot: A or B
 const OUTCOMES = ["neither", "a", "b", "both"]; // bit 1: A is correct, bit 2: B is correct
-const CORNERS = 64; // of a lasso in a stored selection
+const CORNERS = 64; // maximum number of corners of a lasso in a stored selection
 const NONE = { where: null, what: null, out: 0, how: null };
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -121,10 +121,10 @@ function differenceOf(table, first, second) {
 }
 
 /**
- * The bits of all points, and what is counted over them.
+ * The bits of all points, and all counts of the views.
  *
  * A state is `{models, projection, where, what, out, how}`: two models; a lasso `{slot, polygon}`; `{rows, columns,
- * by}`, lists of classes (empty: all of them) and the slot of the model whose predictions count; a bit for each outcome
+ * by}`, lists of classes (empty: all classes) and the slot of the model whose predictions are used; a bit for each outcome
  * (0: any); the first and the last bin.
  */
 class Counting {
@@ -240,7 +240,7 @@ class Counting {
     return found;
   }
 
-  /** Return the number of photographs that the selected samples are from. */
+  /** Return the number of photographs from which the selected samples are cut. */
   photographs() {
     const { photographs, crop } = this.data, found = new Set();
     this.bits.forEach((passed, i) => passed === ALL && found.add(photographs[crop[i]]));

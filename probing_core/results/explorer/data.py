@@ -1,4 +1,4 @@
-"""Typed arrays of a run for the explorer."""
+"""Data of a run as typed arrays for the explorer."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ ABOUT_EXPLORER = (
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
 PROJECTION_TITLES = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
-"""Titles of the projections that the explorer offers, by their names in a run."""
+"""Name of a projection in a run -> its title in the explorer."""
 
 MAX_COORDINATE = 32_767
-"""Largest coordinate of a point: the longer side of a map spans -`MAX_COORDINATE` to `MAX_COORDINATE`."""
+"""Maximum coordinate of a point: the longer side of a map spans -`MAX_COORDINATE` to `MAX_COORDINATE`."""
 
 STRONGEST = 254
 """Rank of the strongest sample of a class; the weakest has rank 0."""
@@ -60,7 +60,7 @@ class Class:
         group: position in the list of groups.
         before, after: text around the number of a strength, such as ``radius`` and ``px``.
         scale: factor from a strength to that number.
-        colors: light and dark theme.
+        colors: colors in the light and the dark theme.
     """
 
     name: str
@@ -104,18 +104,19 @@ class ExplorerData:
         classes: classes of the task.
         groups: ``name``, ``title`` and ``colors`` (light and dark theme) of the groups of classes.
         models: at least one.
-        sample: (tested,) ``int32`` numbers of the samples.
+        sample: (tested,) ``int32`` positions of the samples in the run.
         truth: (tested,) ``uint8`` true class.
         strength: (tested,) ``uint8`` rank of the strength within its class, 0 is weakest; see `NO_STRENGTH`.
         value: (tested,) ``float32`` strength.
-        repetition: (tested,) ``uint8`` repetition of the run.
+        repetition: (tested,) ``uint8`` repetition of the sample.
         crop: (tested,) ``uint16`` (``uint32`` for many crops) number of the crop.
         crops: image IDs of the crops.
         photographs: (crops,) number of the photograph that each crop was cut from.
         labels: (crops,) content labels.
         licenses: (crops,) licenses.
-        p_values: of each model, the p-value of its difference in accuracy from each earlier model, as on the page
-            Models: adjusted for testing all pairs of the run. NaN for a pair that was not tested.
+        p_values: for each model, the p-values of the differences in accuracy between this model and each earlier one.
+            As on the page Models, they are adjusted for testing all pairs of models in the run; NaN for a pair that was
+            not tested.
     """
 
     classes: tuple[Class, ...]
@@ -139,8 +140,8 @@ class ExplorerData:
 
     @property
     def example(self) -> tuple[int, int] | None:
-        """True class and predicted class of the confusion of the first model that the second model most often gets
-        right; None if there is no such confusion."""
+        """True and predicted class of the confusion by the first model that the second model most often classifies
+        correctly; None if there is no such confusion."""
         a, b = self.models[0].predicted, self.models[min(1, len(self.models) - 1)].predicted
         cells = self.truth.astype(int) * len(self.classes) + a
         counts = np.bincount(cells[(a != self.truth) & (b == self.truth)], minlength=1)
@@ -153,8 +154,8 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
 
     Args:
         models: names, in the order of the menus; by default `default_models`.
-        near_in: repetition whose samples have their nearest neighbors within that repetition, because only its images
-            can be shown; by default, neighbors are of all repetitions.
+        near_in: repetition to which the nearest neighbors of its samples are restricted, because only images of this
+            repetition can be shown; by default, neighbors are from all repetitions.
 
     Raises:
         UnknownName: the run has no such model.
@@ -175,7 +176,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
         samples = samples[np.isin(samples, table["sample"])]
     if not len(samples):
         raise BadRun(f"No test sample of the run '{run.name}' is on the maps of all of: {', '.join(names)}.")
-    # At random: points are drawn one by one, and the last class would hide the others.
+    # Random order, because points are drawn one after another and the last class would hide all others.
     samples = np.random.default_rng(0).permutation(samples)
     rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[samples]
     classes, groups = _classes(run)
@@ -222,9 +223,9 @@ def _p_values(run: RunTables, models: Sequence[str]) -> tuple[tuple[float, ...],
 
 
 def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
-    """Return the models to show first: the best of each objective, then others; baselines last.
+    """Return the models to show first: the best model of each objective, then other encoders, and baselines last.
 
-    The second best comes first: it is model A, and the best one is B, so that B minus A is positive.
+    The first two are swapped: model A is the second best and model B the best, so that B minus A is positive.
     """
     ranked = ranked_models(run)
     objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
@@ -237,9 +238,10 @@ def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
 
 
 def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
-    """Return the models of a shared file: those ``selected``, the best embedding, the best baseline, and others.
+    """Return the models of a shared file: ``selected`` ones, the best embedding, the best baseline, and others.
 
-    Those selected take the places of others at the end, so that most selections have the same models.
+    Selected models replace other models at the end of the list, so that files with different selections mostly have the
+    same models.
     """
     ranked, default = pd.Series(ranked_models(run), dtype=str), default_models(run)
     best = [*ranked[~is_baseline(ranked)][:1], *ranked[is_baseline(ranked)][:1]]
@@ -260,18 +262,19 @@ def ranked_models(run: RunTables) -> list[str]:
 
 
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return ``data`` for the browser: a header for JSON, and parts of bytes, which the function ``open`` reads.
+    """Return ``data`` for the browser: a header for JSON, and parts as bytes, which the function ``open`` expects.
 
-    The part ``points`` is for all models; ``model/0`` and ``neighbors/0`` belong to the first one. In the header an
-    array is ``{"type", "offset", "length"}`` within its part. ``differences`` has the 95% CI of each later model minus
-    each earlier one in percentage points and its p-value: ``[low, high, p]``, where p may be null, or null.
+    The part ``points`` is shared by all models; ``model/0`` and ``neighbors/0`` belong to the first model. In the
+    header, an array is ``{"type", "offset", "length"}`` within its part. ``differences`` contains, for each later model
+    minus each earlier one, the 95% CI in percentage points and the p-value as ``[low, high, p]``, where p may be null;
+    or null instead of the list.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 
     def put(part: str, array: np.ndarray) -> dict[str, Any]:
         before = parts.get(part, b"")
         raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        parts[part] = before + raw + bytes(-len(raw) % 4)  # a typed array begins at a multiple of its item's size
+        parts[part] = before + raw + bytes(-len(raw) % 4)  # a typed array must begin at a multiple of its item size
         return {"type": array.dtype.name, "offset": len(before), "length": array.size}
 
     def model(number: int, item: ModelPoints) -> dict[str, Any]:
@@ -282,7 +285,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         }
         points = {name: put(f"model/{number}", array) for name, array in answers.items()}
         points["places"] = {name: put(f"model/{number}", places) for name, places in item.places.items()}
-        neighbor_tables = {  # a point past the last instead of -1: then two bytes are enough
+        neighbor_tables = {  # the index after the last point instead of -1, so that two bytes are sufficient
             name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
             for name, table in item.neighbors.items()
         }
@@ -311,11 +314,11 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
-    """Return 95% CI and p-value of the difference in accuracy of each model to each earlier one, as on Models."""
+    """Return the 95% CI and p-value of the difference in accuracy between each model and each earlier one."""
     cluster = data.photographs[data.crop].astype(np.int64)
     sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
     is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP
-    draws = [bootstrap(item) for item in sums] if is_drawn else []  # once for each model instead of once for each pair
+    draws = [bootstrap(item) for item in sums] if is_drawn else []  # computed once per model instead of once per pair
 
     def of_pair(first: int, second: int) -> list[float | None] | None:
         if is_drawn:
@@ -377,7 +380,7 @@ def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -
 def _entry(name: str) -> Transform | None:
     try:
         return resolve(name)
-    except UnknownName:  # of a plug-in that is not loaded
+    except UnknownName:  # a transformation from a plug-in that is not loaded
         return None
 
 

@@ -15,7 +15,7 @@ const CLAUSES = ["models", "where", "what", "out", "how"];
  * - `isDark()`: by default, as the system.
  * - `onSelection(selection)`: called after every completed change.
  * - `image({crop, cls, sample, large})`: returns `{url}`, or `{url, columns, rows, tile, box}` for a tile of a sheet,
- *   or null. `cls` -1 asks for the full photograph, which may come with `cut: [left, top, width, height]`, the crop in
+ *   or null. `cls` -1 requests the full photograph, which may come with `cut: [left, top, width, height]`, the crop in
  *   fractions of it.
  * - `imagesOf`: the only repetition that has images; by default all have.
  * - `own`: `{title, places: {model: [x, y]}}`, an uploaded image on the maps of full embeddings.
@@ -132,7 +132,7 @@ class Explorer {
     return this.state.models;
   }
 
-  /** Return what the maps show as selected. */
+  /** Return the selection that the maps show. */
   get shown() {
     return this.preview ?? this.counting;
   }
@@ -613,7 +613,7 @@ class Explorer {
     ].filter(Boolean).join(" ");
   }
 
-  /** Return the result of the selection as one sentence. */
+  /** Return the result for the selection as one sentence. */
   sentenceWords() {
     const { counting, state } = this, { what, out } = state;
     if (out) return this.outcomeWords();
@@ -751,14 +751,14 @@ class Explorer {
       el("span", "Example: "), words);
   }
 
-  /** Return what the samples are. */
+  /** Return a description of the samples. */
   scope() {
     const { data, counting } = this, photographs = plural(counting.photographs(), "photograph");
     if (!counting.isEmpty) return `${plural(counting.n, "sample")} from ${photographs}`;
     const repetitions = data.repetitions > 1 ? ` \u00d7 ${data.repetitions} repetitions` : "";
     const crops = data.labels.length, product = crops * data.classes.length * data.repetitions;
     const scope = `${plural(data.tested, "test sample")} from ${photographs}`;
-    // Fewer if some samples are on no map.
+    // The total is smaller if some samples are on no map.
     return product === data.tested ? `${scope}: ${plural(crops, "crop")} \u00d7 ${data.classes.length} classes${repetitions}`
       : scope;
   }

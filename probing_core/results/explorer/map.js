@@ -5,8 +5,8 @@ const SEPARATE_POINTS = 100; // fewer selected points are moved apart, so that e
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const STAR = 12; // half the width of the star of an uploaded image, in pixels
-const STEP = 12; // by which arrow keys move a rectangle, in pixels
+const STAR = 12; // half the width of the star for an uploaded image, in pixels
+const STEP = 12; // distance by which arrow keys move a rectangle, in pixels
 
 const extents = new WeakMap();
 
@@ -281,7 +281,7 @@ class PointMap {
     });
   }
 
-  /** Write the names of the largest classes at their densest places, without overlap. */
+  /** Write the names of the largest classes at their densest points, without overlap. */
   drawNames() {
     const { app, everything, large } = this, { classes, truth } = app.data;
     const { clientWidth: width, clientHeight: height } = this.plane;
@@ -331,7 +331,7 @@ class PointMap {
   /** Return the pointer's listeners: it lassos or taps; with Shift, the right button, or a second finger it pans. */
   gestures() {
     const { app } = this;
-    const fingers = new Map(); // pointers that are down -> where they are
+    const fingers = new Map(); // pressed pointers -> their positions
     let kind = "", far = 0, start = null, drawn = [];
     const place = (event) => {
       const box = this.over.getBoundingClientRect();

@@ -12,7 +12,7 @@ _LOCAL = re.compile(r"[~./\\]|[A-Za-z]:[/\\]")
 
 
 def public_names(models: Iterable[str]) -> dict[str, str]:
-    """Return for each model its name with file names in place of paths; names remain distinct.
+    """Return model name -> the name with paths replaced by file names; names remain distinct.
 
     Example:
         >>> public_names(["timm:resnet18@weights=/home/jane/runs/best.pt"])

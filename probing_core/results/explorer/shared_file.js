@@ -28,7 +28,7 @@ let selection = JSON.parse(part("selection"));
 try {
   selection = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 } catch {
-  // The address has no selection: the file opens with its sender's.
+  // The address contains no selection: the file opens with the sender's selection.
 }
 const data = await open(header.data, async (name) => decoded(header.parts[name]).buffer);
 window.explorer = await explore(document.querySelector("[data-explorer]"), data, {
@@ -39,7 +39,7 @@ window.explorer = await explore(document.querySelector("[data-explorer]"), data,
     try {
       history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(selected))}`);
     } catch {
-      // In a frame, the address may not be changed.
+      // In a frame, the address must not be changed.
     }
   },
 });

@@ -1,4 +1,4 @@
-"""One HTML file to send: leaderboard, claims and the explorer, opened from disk without a network."""
+"""Single HTML file for sharing, with leaderboard, claims and explorer, which opens from disk without a network."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SHEET_COLUMNS = 8
 WEBP_QUALITY = 72
 
 GROUND = 154
-"""Gray level next to a photograph that is not square."""
+"""Gray level of the area beside a photograph that is not square."""
 
 IMAGES_OF = 0
 """Repetition whose images are in the file; images of all repetitions would not fit."""
@@ -85,11 +85,11 @@ class SharedFile:
     Attributes:
         bytes: size of the file.
         models: names of the models in its explorer.
-        photographs: number of photographs in it.
+        photographs: number of photographs in the file.
         crops: number of crops of these photographs.
-        large: number of crops that are also in it at `LARGE` pixels.
-        licenses: number of photographs under each license.
-        why_not: reason why it contains no images; empty if it does.
+        large: number of crops that the file also contains at `LARGE` pixels.
+        licenses: license -> number of photographs.
+        why_not: reason why the file contains no images; empty if it contains images.
     """
 
     path: Path
@@ -117,10 +117,13 @@ def write_shared_file(
     """Write one HTML file that shows ``run`` without an installation.
 
     Args:
-        models: up to six models of the explorer; by default `shared_models`.
-        pictures: ``none`` leaves the photographs out.
-        announce: receives a sentence on the number of photographs under each license, before any is written.
-        progress: (done, total) crops.
+        run: the run.
+        out: path of the file.
+        models: up to six models for the explorer; by default `shared_models`.
+        pictures: ``all``, or ``none`` to leave out the photographs.
+        announce: function that receives a sentence on the number of photographs under each license before they are
+            written.
+        progress: function that receives the number of completed crops and the total number.
         most_bytes: maximum size of the file; images that do not fit are left out.
 
     Raises:
@@ -163,6 +166,8 @@ def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] 
     """Return ``content``, a file of `write_shared_file`, with an initial ``selection``.
 
     Args:
+        run: run of the file.
+        content: content of the file.
         selection: selection as reported by the explorer; None for no selection.
     """
     names = public_names(run.models["name"])
@@ -174,7 +179,7 @@ def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] 
 
 @dataclass(frozen=True)
 class Shown:
-    """The shared file in a notebook."""
+    """Shared file that is displayed in a notebook."""
 
     text: str
 
@@ -202,9 +207,9 @@ def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all",
 
 
 def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str]:
-    """Return the number of photographs under each license, and why there are none if there are none."""
+    """Return license -> number of photographs, and the reason if there are no photographs, else an empty string."""
     if run.pictures.why_not:  # a sentence that may contain a path
-        return {}, "the images of this run are not available on the computer that writes it"
+        return {}, "the images of this run are not available on the computer that wrote the file"
     by_photograph = dict(zip(data.photographs.tolist(), data.licenses, strict=True))
     return dict(Counter(name or "no license stated" for name in by_photograph.values()).most_common()), ""
 
@@ -214,7 +219,7 @@ def photograph_count(data: ExplorerData) -> int:
 
 
 def leaving(data: ExplorerData, licenses: Mapping[str, int], why_not: str = "") -> str:
-    """Return how many photographs the file contains, and under which licenses."""
+    """Return a sentence on how many photographs the file contains, and under which licenses."""
     if why_not:
         return f"The file contains no photographs: {why_not}."
     photographs, crops = photograph_count(data), len(data.crops)
@@ -238,7 +243,7 @@ def _anonymous(run: RunTables, data: ExplorerData) -> ExplorerData:
 
 
 class _Blob:
-    """Base64 of the bytes that a page holds, in one text."""
+    """Collected bytes of a page, as one base64 text."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -293,11 +298,11 @@ def _contained(licenses: Mapping[str, int], why_not: str) -> str:
 
 @dataclass(frozen=True)
 class _Sheets:
-    """Images of one crop: all its versions, and the full photograph.
+    """Images of one crop: all of its versions, and the full photograph.
 
     Attributes:
-        small: at `SMALL` pixels each.
-        large: the same at `LARGE` pixels; empty if it does not fit.
+        small: sheet of images at `SMALL` pixels.
+        large: sheet of images at `LARGE` pixels; empty if it does not fit.
         full: second result of `_full_photograph`.
     """
 
@@ -309,11 +314,10 @@ class _Sheets:
 def _fitting_sheets(
     run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
 ) -> list[_Sheets]:
-    """Return the sheets of each crop, with as many large ones as fit into ``room`` bytes of base64; none if the small
-    ones do not fit, or an image is missing.
+    """Return the sheets of each crop, with as many large sheets as fit into ``room`` bytes of base64.
 
-    Crops that both first models misclassify with the most confidence get large ones first, because the explorer shows
-    them first.
+    The list is empty if the small sheets do not fit, or if an image is missing. Crops that the first two models both
+    misclassify with the most confidence get large sheets first, because the explorer shows them first.
     """
     points = np.flatnonzero(data.repetition == IMAGES_OF)
     rows = run.sample_rows(data.sample[points]).to_dict("records")
@@ -370,8 +374,11 @@ def _sheet(tiles: Sequence[Image | None]) -> Image:
 
 
 def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
-    """Return the full photograph on a square ground, its ``box`` on that square, and the ``cut`` of it that models see,
-    both as (left, top, width, height) in fractions."""
+    """Return the full photograph on a square background, and its ``box`` and ``cut``.
+
+    ``box`` is the rectangle of the photograph in this square, and ``cut`` is the crop that models receive. Both are
+    (left, top, width, height) as fractions.
+    """
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
     side = max(height, width)
@@ -385,7 +392,7 @@ def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, li
 
 
 def _leaderboard(run: RunTables) -> str:
-    # As on the page Models: encoders are compared with the best encoder, baselines are not compared.
+    # As on the page Models, encoders are compared with the best encoder, and baselines are not compared.
     board = leaderboard(run, "fine", "seen", baselines=False)
     tested = "Encoders are compared with the best encoder; untrained baselines are not compared."
     if board.empty:

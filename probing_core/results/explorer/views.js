@@ -1,9 +1,9 @@
 // The views next to the maps: matrix, largest confusions, curves, outcomes, images, one image, and the table.
 
 const FEW = 30; // rows of a matrix with fewer samples show counts instead of percentages
-const LEAST_SIZE = 8.8; // of the numbers in a matrix, in pixels
+const LEAST_SIZE = 8.8; // minimum font size of the numbers in a matrix, in pixels
 const HATCHED_FROM = 5; // percentage points by which a class is less frequent with B
-const SCALE_STOPS = 12; // of the color scale
+const SCALE_STOPS = 12; // number of stops of the color scale
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const MOST_IN_A_BUCKET = 400;
 
@@ -191,7 +191,7 @@ class Matrix {
     write(size);
     const fits = width / ctx.measureText(text).width;
     if (fits < 1) write(Math.max(size * fits, LEAST_SIZE));
-    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width); // condensed where that is still too wide
+    ctx.fillText(text, left + cw / 2 - 0.3, top + ch / 2 + 0.4, width); // condensed if the text is still too wide
   }
 }
 
@@ -211,7 +211,7 @@ class List {
   draw() {
     const { app } = this, { data, models, state } = app, { what } = state;
     const cls = app.singleRow(), cells = this.cells(), total = cls === null ? 0 : this.app.counting.counts.rows[cls];
-    // As many as fit above the line on those that do not.
+    // As many rows as fit above the line on omitted rows.
     const room = app.isNarrow ? 8 : Math.max(4, Math.floor((this.node.clientHeight - 84) / 36));
     const shown = cells.slice(0, room), full = total || shown[0]?.most;
     const title = cls === null ? `Largest confusions among ${plural(this.n, "sample")}, sorted by the longer bar`
@@ -246,7 +246,7 @@ class List {
       .sort((one, other) => other.most - one.most);
   }
 
-  /** Return what the list leaves out, and how much that is together. */
+  /** Return a sentence on the cells that the list leaves out, with their total. */
   leftOut(cells, total) {
     if (!cells.length) return total ? "No other predictions." : "No other confusions.";
     const sums = [0, 1].map((slot) => cells.reduce((sum, one) => sum + one.both[slot], 0));
@@ -381,7 +381,7 @@ class Outcomes {
         n > 0 && el("small", percent(count, n) + overall));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
-      this.buttons[i].style.visibility = count || selected ? "" : "hidden"; // nothing else moves
+      this.buttons[i].style.visibility = count || selected ? "" : "hidden"; // hidden, so that no other button moves
       this.buttons[i].ariaPressed = String(selected);
     });
   }
@@ -442,7 +442,7 @@ class Images {
     return { points: [...found], total };
   }
 
-  /** Draw `rows` times as many images as fit at first. */
+  /** Draw `rows` times as many images as fit initially. */
   draw(rows = 1) {
     const { app } = this, { pin } = app.state;
     const columns = Math.max(1, Math.floor((this.row.clientWidth + 12) / 172));
