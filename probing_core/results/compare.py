@@ -283,8 +283,8 @@ def _require_same_samples(first: Run, second: Run) -> None:
     for entry in ("fingerprint", "transforms", "view"):
         if getattr(first.recipe, entry) != getattr(second.recipe, entry):
             raise BadRun(
-                f"Runs are compared over the same photographs, transformations and views, and '{first.path}' and "
-                f"'{second.path}' have other {'photographs' if entry == 'fingerprint' else entry}."
+                f"Runs are compared on the same photographs, transformations and views, but '{first.path}' and "
+                f"'{second.path}' have different {'photographs' if entry == 'fingerprint' else entry}."
             )
 
 
@@ -373,8 +373,8 @@ class SavedScores:
         run.require_model(model)
         if not has_splits(run.images):
             raise BadRun(
-                f"Scores are saved of the split val, and '{run.path}' has none: it has fewer than 30 photographs; "
-                f"take more."
+                f"Scores are saved for the split val, but '{run.path}' has no splits, because it has fewer than 30 "
+                f"photographs. Use more photographs."
             )
         transform_keys = [transform.key for transform in run.recipe.design.transforms]
         scores = contrasts(partial(_predicted, run, model), run.far)
@@ -443,8 +443,8 @@ def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
     embeddings = run.lazy_embeddings(model)
     if embeddings is None:
         raise BadRun(
-            f"Scores of val are computed from embeddings, and '{run.path}' holds none of '{model}', as a run that "
-            f"ships; make a run of your own with it."
+            f"Scores on the split val are computed from embeddings, but '{run.path}' has none of '{model}'; shipped "
+            f"runs may have none. Use a run of your own with this model."
         )
     samples = run.samples
     problem = make_task(task, samples, run.recipe.design.transforms, run.images)

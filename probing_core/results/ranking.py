@@ -37,7 +37,7 @@ RANKING_FACTS = ("base_id", "transform", "group", "visible")
 SEED_SIGN = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
 """Sign in a table before the name of a model that is a different seed of the model above."""
 
-ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, which has no place."
+ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, without a place of its own."
 
 PAGE_FLIPS = 10_000
 """Number of sign flips for a table on a page: fewer than for a claim, because visitors have to wait."""

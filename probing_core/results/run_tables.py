@@ -276,13 +276,11 @@ class RunTables:
         self.require_model(model)
         embeddings = self.lazy_embeddings(model)
         if embeddings is None:
-            raise BadRun(
-                f"The run '{self.path}' has no embeddings of '{model}'. Shipped runs leave them out: make your own run."
-            )
+            raise BadRun(f"The run '{self.path}' has no embeddings of '{model}'. Use a run of your own.")
         if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
             raise BadRun(
-                f"A run of 30 photographs or more has the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has no "
-                f"'{split}', leave it out."
+                f"Only runs with at least 30 photographs have the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has "
+                f"no '{split}'. Omit the split."
             )
         samples = self.samples
         problem = make_task(task, samples, self.recipe.design.transforms, self.images)

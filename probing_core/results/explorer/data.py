@@ -170,7 +170,7 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
     answers = {name: run.predictions(name, FINE, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
-            raise BadRun(f"The explorer needs a map and predictions of '{name}', and the run lacks one: leave it out.")
+            raise BadRun(f"The run does not have both a map and predictions of '{name}'. Leave out this model.")
     samples = np.arange(run.sample_count)
     for table in (*answers.values(), *(table for projections in maps.values() for table in projections.values())):
         samples = samples[np.isin(samples, table["sample"])]
