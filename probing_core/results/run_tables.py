@@ -279,7 +279,7 @@ class RunTables:
             raise BadRun(f"The run '{self.path}' has no embeddings of '{model}'. Use a run of your own.")
         if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
             raise BadRun(
-                f"Only runs with at least 30 photographs have the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has "
+                f"Runs with at least 30 photographs have the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has "
                 f"no '{split}'. Omit the split."
             )
         samples = self.samples
