@@ -144,7 +144,7 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             rows.to_parquet(path, index=False)
         lines.append(line(kind, judged(rows, views, kind)))
-    head = ["kind", "originals", "kept by p", "kept by the answer", "edits", "found by p", "found by the answer"]
+    head = ["kind", "originals", "not flagged by p", "not called edited", "edits", "flagged by p", "called edited"]
     publish_about(predictor, "outside_images", markdown_table(head, lines), options.write)
 
 

@@ -97,8 +97,8 @@ def summary(places: pd.DataFrame) -> str:
     taus = [f"{agreement(models):.2f}" for models in (places, encoders, zoo)]
     widths = [f"{100 * places[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
     lines = [
-        ["interval of places contains the full place", f"{int(places['contains'].sum())} of {len(places)} models"],
-        ["mean length of the interval of places", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
+        ["models whose interval of ranks contains the full rank", f"{int(places['contains'].sum())} of {len(places)}"],
+        ["mean length of the interval of ranks", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
         ["Kendall's tau, all models / encoders / zoo", " / ".join(taus)],
         ["mean half-width of the 95% CI of quick accuracy", widths[0]],
         ["mean half-width of a difference", widths[1]],

@@ -224,7 +224,8 @@ def score_table(run: Store) -> str:
         seeds = ", ".join(in_percent(value) for value in board.loc[board["seed_of"] == model, "value"])
         lines.append([code(model), *(cells[model].get(title, "") for title in chances), seeds])
     table = markdown_table(["model", *chances, "additional seeds"], [*lines, ["chance", *chances.values(), ""]])
-    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in marks.items()]
+    said = {note.replace("the penalty of 1 of 1 probes", "the selected penalty"): mark for note, mark in marks.items()}
+    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in said.items()]
     return "\n\n".join([table, *notes])
 
 
