@@ -29,7 +29,7 @@ from probing_core.transforms.transformation import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 
-DOES = {"choose": "selected", "calibrate": "calibrated", "report": "reported"}
+DOES = {"choose": "selected", "calibrate": "calibrated", "report": "tested"}
 
 PHOTOGRAPHS = 16
 

@@ -125,11 +125,15 @@ def tables(rows: pd.DataFrame) -> str:
     meant = [f"{in_percent(level)} nominal" for level in LEVELS]
     by_size = [line for size in ("view", "large") for line in errors(rows, sets, size)]
     realized = markdown_table(["photographs", "size", "number", *meant], by_size)
-    same_source = markdown_table(["source", "photographs for calibration", "test photographs", meant[0]], errors_by_own(rows))
+    same_source = markdown_table(
+        ["source", "photographs for calibration", "test photographs", meant[0]], errors_by_own(rows)
+    )
     parts = {
         "False-positive rate on clean photographs:": realized,
         "False-positive rate after calibration on photographs from the same source:": same_source,
-        "Detection rate on images with color (true-positive rate at a false-positive rate of 5%):": detection_rates(sets),
+        "Detection rate on images with color (true-positive rate at a false-positive rate of 5%):": detection_rates(
+            sets
+        ),
     }
     return "\n\n".join([calibrated, *(f"{title}\n\n{table}" for title, table in parts.items())])
 

@@ -85,8 +85,8 @@ def _counts_in_words(identified: int, transformations: int) -> str:
     if transformations < DOZENS:
         return f"The run has {transformations} transformations, and the claim is about two dozen or more."
     return (
-        f"Each kind of encoder identifies at least {identified} of {transformations} transformations: the whole 95% CI "
-        "of their recall is above chance. The claim is about at least two dozen."
+        f"Each kind of encoder identifies at least {identified} of {transformations} transformations: the 95% CI of "
+        "their recall is entirely above chance. The claim requires at least two dozen."
     )
 
 
