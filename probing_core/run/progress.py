@@ -145,7 +145,7 @@ class Progress:
         left = self._left_of_step(done, total, now)
         whole = None
         if self._expected:
-            fresh, all_fresh = done - self._before, total - self._before  # what was complete already is no progress
+            fresh, all_fresh = done - self._before, total - self._before  # work done before is not progress
             share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
             left, whole = self._left_of_all(step, share, left, now - self._entered)
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))

@@ -440,7 +440,7 @@ class Store(RunFiles):
                 f"make it writable, or choose a different folder."
             ) from error
         with lock_context:
-            with suppress(BadRun):  # a full disk: a run can be deleted nevertheless, and the lock keeps others out
+            with suppress(BadRun):  # a run can be deleted even if the disk is full, and the lock excludes other writers
                 write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
                 self._manifest.read()

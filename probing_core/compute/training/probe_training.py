@@ -411,7 +411,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
             (predict(fitted, data.X.at(fold.val)), task.truth[fold.val])
             for fitted, fold in zip(probes, folds, strict=True)
         ]
-        # With splits, val and test are disjoint. In cross-validation val is part of test: the other folds calibrate.
+        # With splits, val and test are disjoint. In cross-validation, val is part of test, and other folds calibrate.
         other_folds = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
         temperatures = [temperature_of(predictions) for predictions in other_folds]
         of_fine[CALIBRATED] = probe.with_temperature(temperature_of(held_out)).to_bytes()
