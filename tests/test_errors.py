@@ -72,7 +72,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: probing_core.transform(PICTURE, "fogg"), UnknownName, "'fog'"),
     (lambda: probing_core.transform(PICTURE / 255, "fog"), BadImage, "uint8"),
     (lambda: probing_core.transform(PICTURE[:4], "fog"), BadImage, "60 x 4"),
-    (lambda: probing_core.samples("photos", labels=["a"]), BadConfig, "Labels"),
+    (lambda: probing_core.samples("photos", labels=["a"]), BadConfig, "labels"),
     (lambda: probing_core.samples("photos", transforms="no-such"), ProbingError, "no-such"),
     (lambda: user_path("~nosuch/x"), BadConfig, "path"),
     (lambda: user_path(300 * "x"), BadConfig, "path"),

@@ -50,7 +50,7 @@ def holiday(data_folder: Path) -> Path:
 def test_without_a_detector_it_says_what_makes_one(open_app, data_folder):
     app = open_app("Try your images", part="folder")
     assert not app.exception
-    assert "A run needs calibration photographs" in unescaped(app)
+    assert "A run with calibration photographs has one" in unescaped(app)
     assert not app.text_input
 
 

@@ -37,6 +37,6 @@ def test_the_table_has_the_models_with_embeddings_in_every_reading_and_shares_of
 
 def test_table_of_states_chance(run):
     words = table_of(run, 40).splitlines()[0]
-    assert f"40 of the 496 test samples, of {run.samples['base_id'].nunique()} photographs" in words
+    assert f"40 of the 496 test samples from {run.samples['base_id'].nunique()} photographs" in words
     guessed = float(re.search(r"Chance: ([\d.]+)% transformation", words)[1])
     assert guessed == pytest.approx(100 / 31, abs=3)
