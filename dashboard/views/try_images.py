@@ -1,6 +1,6 @@
 """Try your images: whether an image was edited, and what every model predicts.
 
-The numbers are those of `probing_core.answers.answer`, as `probing_core.api.predictor.Predictor.ask` returns them.
+The numbers come from `probing_core.api.predictor.Predictor.ask`; `probing_core.answers.answer` has their formulas.
 """
 
 from __future__ import annotations

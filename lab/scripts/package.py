@@ -98,7 +98,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     expect(VERSION in call("probing", "--version"), "the version is that of the source")
     expect("zoo/mae" in call("probing", "models"), "the zoo is listed")
     installed = call("python", "-c", "import probing_core.paths as p; print(p.data_dir() / 'reference')").strip()
-    expect(str(folder) in installed, "the data are those of the environment")
+    expect(str(folder) in installed, "the data come from the environment")
     call("probing", "verify", "--run", installed)
     call("python", "-c", "import skimage.data, skimage.io; skimage.io.imsave('cat.png', skimage.data.chelsea())")
     rows = call("probing", "predict", "cat.png", "--run", installed, "--models", "zoo/mae", "--json")

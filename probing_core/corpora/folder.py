@@ -28,7 +28,14 @@ WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 READERS = 16
 
-LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, NotImplementedError, ValueError)
+PERMANENT_ERRORS = (
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    ValueError,
+)
 """Errors that are not retried."""
 
 NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "TokenRetrievalError")
@@ -217,7 +224,7 @@ class StorageCorpus(PictureFiles):
             try:
                 return attempt()
             except Exception as error:
-                if wait is None or isinstance(error, LASTING) or type(error).__name__ in NO_CREDENTIALS:
+                if wait is None or isinstance(error, PERMANENT_ERRORS) or type(error).__name__ in NO_CREDENTIALS:
                     raise BadCorpus(_sentence(self._address, action, error, time.monotonic() - began)) from None
                 self._storage.invalidate_cache()
                 time.sleep(wait)
