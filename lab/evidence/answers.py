@@ -1,9 +1,9 @@
 """Quality of answers on outside images: ``python -m lab.evidence.answers [RUN] [--models a,b] [--photographs CORPUS]``.
 
 The packaged photographs, which were not used to train any probe of a run over a different corpus, and the photographs
-in the split ``test`` of CORPUS (Parquet; ids begin with the source, as ``pacs/0006``) are resized to the view and edited
-by a different library, in a separate environment. Every model of RUN (by default the reference run) predicts every image. If RUN
-calibrates on a source, images of that source are answered by a calibration without it.
+in the split ``test`` of CORPUS (Parquet; ids begin with the source, as ``pacs/0006``) are resized to the view and
+edited by a different library, in a separate environment. Every model of RUN (by default the reference run) predicts
+every image. If RUN calibrates on a source, its images are answered with a calibration that excludes it.
 
 Prints the quality of the answers as Markdown (`probing_core.answers.answer_quality`), and the same for the test
 photographs of RUN if its tables have answers. ``--write`` puts the tables into docs/results.md, the figure into
