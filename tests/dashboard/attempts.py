@@ -1,4 +1,4 @@
-"""The attempts on the server that tests make, as rows of the table in docs/security.md."""
+"""Attacks on the server that are tested, as rows of the table in docs/security.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeVar
 Test = TypeVar("Test", bound=Callable[..., None])
 
 ROWS: list[tuple[str, str, str]] = []
-"""The module of the test, what it tries, and what comes back."""
+"""Module of the test, request, and response."""
 
 
 def attempt(tried: str, came_back: str) -> Callable[[Test], Test]:
-    """Notes what a test tries, and what it asserts to come back."""
+    """Return a decorator that records the request of a test and the response that it asserts."""
 
     def note(test: Test) -> Test:
         ROWS.append((test.__module__, tried, came_back))
@@ -23,6 +23,6 @@ def attempt(tried: str, came_back: str) -> Callable[[Test], Test]:
 
 
 def table() -> str:
-    """As Markdown, in the order of the modules' names and within each of its lines."""
+    """Return the rows as a Markdown table, sorted by module name and then by line."""
     rows = sorted(ROWS, key=itemgetter(0))
-    return "\n".join(["| attempt | response |", "| --- | --- |", *(f"| {a} | {b} |" for _, a, b in rows)])
+    return "\n".join(["| Request | Response |", "| --- | --- |", *(f"| {a} | {b} |" for _, a, b in rows)])

@@ -1,4 +1,4 @@
-"""Attempts to get rights that a visitor lacks, by requests to a served dashboard."""
+"""Attempts of visitors to obtain permissions, by requests to a running dashboard."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests.dashboard.attempts import attempt
 pytestmark = pytest.mark.slow
 
 PROXIED = {"X-Forwarded-For": "127.0.0.1"}
-"""What a proxy on this machine adds."""
+"""Header that a proxy on this machine adds."""
 
 
 FOLDER = ("try", "part=folder")
-"""The page on which a folder is scanned, and what its address says."""
+"""Page that scans a folder, and its query string."""
 
 
 @pytest.fixture(scope="module")
 def address(made_run, tmp_path_factory) -> Iterator[str]:
-    """A dashboard on the loopback device over a run whose name is markup."""
+    """Serve a dashboard on the loopback interface, with a run whose name contains markup, and return its URL."""
     marked = shutil.copytree(made_run, tmp_path_factory.mktemp("marked") / "<img src=x onerror=alert(1)> **bold**")
     with served(["--run", str(marked)]) as where:
         yield where
 
 
 def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
-    """Whether ``page`` shows this visitor neither its form nor what it has found, but the way to rights."""
+    """Return whether ``page`` shows this visitor how to get access instead of its form and results."""
     words = visitor.visit(page)
     locked = "is not available to visitors" in words
     assert locked != ("Start run" in visitor.widgets)
@@ -43,8 +43,8 @@ def is_locked(visitor: Visitor, page: str = "evaluate") -> bool:
 
 
 @attempt(
-    "Evaluate your model on this machine, at `localhost`, `127.0.0.1` or `[::1]`",
-    "the form: users who run the dashboard have all rights",
+    "A local user opens the *Evaluate your model* page at `localhost`, `127.0.0.1` or `[::1]`",
+    "The form is shown",
 )
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_the_machine_itself(address, host):
@@ -53,8 +53,9 @@ def test_the_machine_itself(address, host):
 
 
 @attempt(
-    "the same through an SSH tunnel, which uses a different port and adds no header",
-    "the form: users who can log in on the machine have all rights",
+    "A user opens the *Evaluate your model* page through an SSH tunnel, which uses a different port and adds no "
+    "headers",
+    "The form is shown, because users who can log in to the machine have all permissions",
 )
 def test_a_tunnel(address):
     tunnel = "localhost:9000"
@@ -63,9 +64,9 @@ def test_a_tunnel(address):
 
 
 @attempt(
-    "the same through a proxy on this machine: `X-Forwarded-For: 127.0.0.1`, `Forwarded`, `Via`, `X-Real-IP`, "
-    "`CF-Connecting-IP`",
-    "a visitor without rights",
+    "A proxy on the server machine forwards a request for the *Evaluate your model* page with a header such as "
+    "`X-Forwarded-For: 127.0.0.1`, `Forwarded`, `Via`, `X-Real-IP` or `CF-Connecting-IP`",
+    "The form is not shown: the user is a visitor",
 )
 @pytest.mark.parametrize(
     "headers",
@@ -82,7 +83,10 @@ def test_a_forwarding_header(address, headers):
         assert is_locked(visitor)
 
 
-@attempt("the same under a different host name (DNS rebinding)", "a visitor without rights")
+@attempt(
+    "A request for the *Evaluate your model* page has a `Host` header with a non-local name (DNS rebinding)",
+    "The form is not shown: the user is a visitor",
+)
 @pytest.mark.parametrize("host", ["rebound.example", "localhost.rebound.example", "127.0.0.1.rebound.example:8501"])
 def test_a_wrong_host(address, host):
     with visiting(address, {"Host": host}, f"http://{host}", *FOLDER) as visitor:
@@ -90,15 +94,16 @@ def test_a_wrong_host(address, host):
         assert is_locked(visitor)
 
 
-@attempt("a page of a different site opens the websocket", "403")
+@attempt("A page of another site opens the websocket", "403")
 def test_another_site(address):
     with pytest.raises(InvalidStatus, match="403"), visiting(address, origin="http://evil.example"):
         pass
 
 
 @attempt(
-    "Evaluate your model from this machine, with a server that listens on every address, through Streamlit or uvicorn",
-    "a visitor without rights, with instructions how to get them",
+    "A user of the server machine opens the *Evaluate your model* page of a dashboard that Streamlit or uvicorn serves "
+    "on all network interfaces",
+    "The form is not shown: the user is a visitor, and the page explains how to get access",
 )
 @pytest.mark.parametrize("by", ["streamlit", "uvicorn"])
 def test_a_server_that_listens_elsewhere(by):
@@ -109,8 +114,8 @@ def test_a_server_that_listens_elsewhere(by):
 
 
 @attempt(
-    "a forged message: a visitor sends the name of a run and a click on Start, as the page on the machine itself would",
-    "nothing is started; no folder is created",
+    "A visitor forges the messages that are sent when a local user enters the name of a run and clicks *Start run*",
+    "No run is started, and no folder is created",
 )
 def test_a_forged_click(address):
     with visiting(address) as owner:
@@ -125,8 +130,8 @@ def test_a_forged_click(address):
 
 
 @attempt(
-    "a folder, a corpus and a model as a path in the address of Evaluate your model",
-    "nothing is read: the page has no form for visitors without rights",
+    "A visitor opens a URL of the *Evaluate your model* page that contains the paths of a corpus, a model and a run",
+    "No file is read, because the form is not shown",
 )
 def test_a_path_in_a_link(address):
     query = "new-name=x&new-corpus=folder:/etc&new-models=hf:../../etc/passwd,file:/etc/passwd&run=../../etc"
@@ -138,8 +143,8 @@ def test_a_path_in_a_link(address):
 
 
 @attempt(
-    "a model given as a path by a user with rights: `../../etc/passwd`, `timm:../../etc/passwd`, `hf:../../etc/passwd`",
-    "one sentence",
+    "A local user enters a path as a model name: `../../etc/passwd`, `timm:../../etc/passwd` or `hf:../../etc/passwd`",
+    "An error message; the content of the file is not shown",
 )
 @pytest.mark.parametrize("name", ["../../etc/passwd", "timm:../../etc/passwd", "hf:../../etc/passwd"])
 def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
@@ -154,7 +159,10 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
     assert "root:" not in words
 
 
-@attempt("a run named `../x`, `<script>`, `-rf` or `a/b`", "one sentence that says which characters a name can contain")
+@attempt(
+    "A local user enters `../x`, `<script>`, `-rf` or `a/b` as the name of a run",
+    "An error message that lists the allowed characters",
+)
 @pytest.mark.parametrize("name", ["../x", "<script>alert(1)</script>", "-rf", "a/b", "a\nb"])
 def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
@@ -166,7 +174,9 @@ def test_a_run_name_that_is_none(address, name):
         assert "has been started" not in words
 
 
-@attempt("a run in a folder named `<img src=x onerror=alert(1)> **bold**`", "the name, as text")
+@attempt(
+    "The folder of a run is named `<img src=x onerror=alert(1)> **bold**`", "The name is escaped and shown as text"
+)
 def test_a_run_name_with_markup(address):
     with visiting(address) as visitor:
         words = visitor.visit("evaluate")
@@ -174,7 +184,10 @@ def test_a_run_name_with_markup(address):
         assert "<img" not in words.replace("\\<img", "")
 
 
-@attempt("a forged message that clears the caches of all visitors, and with them the sender's session", "it is dropped")
+@attempt(
+    "A user forges a message that would clear the caches of all visitors and the session of the user",
+    "The message is ignored, and the session continues",
+)
 def test_clearing_the_caches(address):
     with visiting(address, None, None, *FOLDER) as owner:
         owner.visit("try")
@@ -186,8 +199,9 @@ def test_clearing_the_caches(address):
 
 
 @attempt(
-    "paths outside the folder: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, `/explorer/..`, encoded or not",
-    "400, 404, or the page itself",
+    "Path traversal, with and without URL encoding: `/static/../../etc/passwd`, `//etc/passwd`, `/media/..`, "
+    "`/explorer/..`",
+    "400, 404, or the HTML of the dashboard instead of the file",
 )
 @pytest.mark.parametrize(
     "path",
@@ -213,9 +227,9 @@ def test_a_path_out_of_the_folder(address, path):
 
 
 @attempt(
-    "what a page, an image, an error and the health check allow a browser to do",
-    "a Content-Security-Policy (own sources only, no embedding in frames of other sites), "
-    "`nosniff`, `no-referrer`, on every response",
+    "A browser requests a page, an image, a nonexistent file or the health check",
+    "Every response has the security headers `Content-Security-Policy` (same-origin sources only, no framing), "
+    "`X-Content-Type-Options: nosniff` and `Referrer-Policy: no-referrer`",
 )
 @pytest.mark.parametrize(
     "path", ["/", "/try", "/_stcore/health", "/media/none.png", "//etc/passwd", "/explorer/x/points"]

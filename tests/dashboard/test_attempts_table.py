@@ -1,4 +1,4 @@
-"""The page on attempts lists what the tests try, and the limits that hold."""
+"""The security page lists the tested requests and the limits in force."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.dashboard import attempts, test_attempts_rights, test_attempts_upload
 
 PAGE = (Path(__file__).parents[2] / "docs" / "security.md").read_text("utf-8")
 TESTS = (test_attempts_rights, test_attempts_uploads)
-"""Whose import has noted the attempts."""
+"""Modules whose import records the attempts."""
 
 
 def test_the_page_lists_the_attempts():
@@ -23,16 +23,15 @@ def test_the_page_lists_the_limits():
     def row(what: str, visit: str, server: str) -> None:
         assert f"| {what} | {visit} | {server} |".replace("|  |", "| |") in PAGE
 
-    row("megabytes per image", *[f"{MAX_BYTES // 1_000_000}"] * 2)
-    in_memory = [f"{limits.files:,}, {limits.megabytes:,}" for limits in (VISITOR_LIMITS, SERVER_LIMITS)]
-    row("images in memory, and their megabytes", *in_memory)
-    row("simultaneous uploads", f"{VISITOR_LIMITS.at_once}", f"{SERVER_LIMITS.at_once}")
-    row("uploads started per minute", f"{VISITOR_LIMITS.per_minute}", f"{SERVER_LIMITS.per_minute}")
-    row(
-        "seconds per upload",
-        f"{UPLOAD_TIMEOUT_S:.0f}, plus its size at {MIN_UPLOAD_BYTES_PER_S // 1000} kB/s",
-        "",
-    )
-    row("pixels per image, checked before decoding", f"{MAX_PIXELS // 1_000_000} million", "")
-    row("decoded images in memory", f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB per page", "a quarter of the memory")
-    row("images decoded simultaneously", "", f"{upload.MAX_CONCURRENT_DECODES}")
+    row("Size of an image file (MB)", *[f"{MAX_BYTES // 1_000_000}"] * 2)
+    row("Uploads in memory", f"{VISITOR_LIMITS.files}", f"{SERVER_LIMITS.files:,}")
+    megabytes = [f"{limits.megabytes:,}" for limits in (VISITOR_LIMITS, SERVER_LIMITS)]
+    row("Total size of the uploads in memory (MB)", *megabytes)
+    row("Simultaneous uploads", f"{VISITOR_LIMITS.at_once}", f"{SERVER_LIMITS.at_once}")
+    row("Uploads started per minute", f"{VISITOR_LIMITS.per_minute}", f"{SERVER_LIMITS.per_minute}")
+    duration = f"{UPLOAD_TIMEOUT_S:.0f} s, plus 1 s per {MIN_UPLOAD_BYTES_PER_S // 1000} kB"
+    row("Duration of an upload", duration, "")
+    row("Pixels per image, checked before decoding", f"{MAX_PIXELS // 1_000_000} million", "")
+    on_a_page = f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB per page"
+    row("Size of the decoded images in memory", on_a_page, "25% of the system memory")
+    row("Images decoded simultaneously", "", f"{upload.MAX_CONCURRENT_DECODES}")

@@ -1,4 +1,4 @@
-"""Attempts on the server by what visitors upload, by requests to a served dashboard."""
+"""Attacks on a running dashboard with uploads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PAGES = {
     for page in under
     if page.address in ("methods", "transformations", "try")
 }
-"""Address -> heading of the pages that another visitor opens meanwhile."""
+"""URL path -> heading of the pages that another visitor opens in the meantime."""
 
 
 def is_one_sentence(text: str) -> bool:
@@ -46,14 +46,15 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, *chunks: bytes) -> bytes:
-    """A PNG of one color whose pixels are compressed a thousand times."""
+    """Return a PNG of one color that states ``width`` x ``height`` pixels but contains at most 100 x 100."""
     rows = zlib.compress(bytes(min(height, 100) * (3 * min(width, 100) + 1)))
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 @attempt(
-    "a different visitor's upload, by the name of its file in a forged message", "nothing: it is not part of this visit"
+    "A visitor forges a message that contains the file ID of another visitor's upload",
+    "The upload is not shown, because it belongs to another session",
 )
 def test_anothers_upload(server):
     file = str(uuid.uuid4())
@@ -65,7 +66,7 @@ def test_anothers_upload(server):
         assert "Upload an image or click an example" in b.visit("try", dropped(b.widgets["Your images"], file))
 
 
-@attempt("a different visitor's upload, by requesting its address", "the page itself")
+@attempt("A visitor requests the URL of another visitor's upload", "The HTML of the dashboard instead of the file")
 def test_reading_an_upload(server):
     file = str(uuid.uuid4())
     with visiting(server) as a:
@@ -75,8 +76,8 @@ def test_reading_an_upload(server):
 
 
 @attempt(
-    "the address of an image that a visitor sees, guessed from the same image",
-    "none: uploads and their crops are part of the page's own messages; previews have addresses of 128 random bits",
+    "A visitor who has the image that another visitor uploaded tries to derive its URL from the image",
+    "Uploads and their crops have no URL, and the URLs of previews contain 128 random bits",
 )
 def test_addresses_of_pictures(server):
     file = str(uuid.uuid4())
@@ -90,8 +91,8 @@ def test_addresses_of_pictures(server):
 
 
 @attempt(
-    "a preview of an upload, by its address, after the visitor has left",
-    "404: everything made from an upload ends with the visit",
+    "A visitor requests the URL of a preview after the session of the upload has ended",
+    "404, because all images derived from an upload are deleted when the session ends",
 )
 @pytest.mark.parametrize("query", ["", "transform=sepia"])
 def test_what_is_made_from_an_upload_ends_with_the_visit(server, query):
@@ -110,7 +111,10 @@ def test_what_is_made_from_an_upload_ends_with_the_visit(server, query):
     assert [request(server, preview).status for preview in previews] == [404] * len(previews)
 
 
-@attempt("an upload to a visit that does not exist, or without the token of a page (XSRF)", "400, 403")
+@attempt(
+    "A client uploads a file to a nonexistent session, or without an XSRF token",
+    "400 for the nonexistent session, 403 without a token",
+)
 def test_an_upload_from_elsewhere(server):
     assert upload(server, str(uuid.uuid4()), PICTURE).status == 400
     with visiting(server) as a:
@@ -118,7 +122,7 @@ def test_an_upload_from_elsewhere(server):
 
 
 def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Answer], list[str]]:
-    """What `MANY` uploads got, and the pages that another visitor opened meanwhile."""
+    """Return the responses to `MANY` simultaneous uploads, and the pages that another visitor opened meanwhile."""
     token = xsrf(address)
     with ThreadPoolExecutor(MANY) as threads:
         sent = [threads.submit(upload, address, sessions[i % len(sessions)], PICTURE, "", token) for i in range(MANY)]
@@ -127,8 +131,8 @@ def at_once(address: str, sessions: list[str], other: Visitor) -> tuple[list[Ans
 
 
 @attempt(
-    f"{MANY} simultaneous uploads, by one visitor and by twenty",
-    "each is accepted (204) or refused with one sentence (429); the pages of other visitors keep working",
+    f"One visitor, or a group of twenty visitors, starts {MANY} uploads simultaneously",
+    "Each upload is accepted (204) or rejected with an error message (429); pages of other visitors keep working",
 )
 @pytest.mark.parametrize("visitors", [1, 20])
 def test_many_uploads_at_once(server, visitors):
@@ -146,7 +150,8 @@ def test_many_uploads_at_once(server, visitors):
 
 
 @attempt(
-    f"an upload over {MAX_UPLOAD_MEGABYTES} MB, with or without a stated length", "413, or the connection is closed"
+    f"A visitor uploads more than {MAX_UPLOAD_MEGABYTES} MB, with or without a `Content-Length` header",
+    "413, or the connection is closed",
 )
 @pytest.mark.parametrize("stated", [True, False])
 def test_too_large(server, stated):
@@ -168,9 +173,9 @@ def test_too_large(server, stated):
 
 
 @attempt(
-    "decompression bombs: a PNG that states 60,000 x 60,000 pixels, one without most of its "
-    "pixels, one with 200 MB in a comment or a color profile",
-    "one sentence each, nothing is decoded; the page keeps working",
+    "A visitor uploads decompression bombs: a PNG with a stated size of 60,000 × 60,000 pixels, a PNG with truncated "
+    "pixel data, and PNGs with 200 MB of compressed data in a comment or a color profile",
+    "An error message for each file; the page keeps working",
 )
 def test_decompression_bombs(server):
     packed = zlib.compress(bytes(200 * 2**20), 9)
@@ -193,7 +198,7 @@ def test_decompression_bombs(server):
         assert words.count("picture.png begins like a PNG, but its header is corrupted") == 2
 
 
-@attempt("an image whose name is markup", "the name, as text")
+@attempt("A visitor uploads a file whose name contains markup", "The name is escaped and shown as text")
 def test_a_file_name_with_markup(server):
     file, name = str(uuid.uuid4()), "<img src=x onerror=alert(1)>**a**.png"
     with visiting(server) as a:
@@ -206,8 +211,8 @@ def test_a_file_name_with_markup(server):
 
 
 @attempt(
-    "100 slow clients: 80 send half a header, 20 half an upload",
-    "the pages of other visitors keep working; an upload has 20 s plus the time for its size at 200 kB/s, then 408",
+    "100 slow clients keep connections open: 80 send incomplete headers, and 20 send incomplete uploads",
+    "Pages of other visitors keep working; uploads that exceed the time limit are rejected (408)",
 )
 def test_slow_clients(server):
     where = urlsplit(server)
@@ -231,7 +236,9 @@ def test_slow_clients(server):
         assert b"The upload took too long. Try again." in answer
 
 
-@attempt("invalid websocket messages: text, sequences of bytes, repeated bytes", "the connection is closed")
+@attempt(
+    "A visitor sends invalid websocket messages (text, arbitrary bytes or repeated bytes)", "The connection is closed"
+)
 @pytest.mark.parametrize("message", ["text", bytes(range(256)) * 4, b"\xff" * 1000])
 def test_garbage(server, message):
     with visiting(server) as a, visiting(server) as other:
