@@ -1,5 +1,5 @@
-"""Commands that make the measured tables and figures of ``docs/``.
+"""Commands that compute the measured tables and figures in ``docs/``.
 
-``python -m lab.evidence.NAME`` runs each; its help says what it needs. Those that need other libraries start a script
-of this folder with ``uv run``; its header (PEP 723) states the environment.
+``python -m lab.evidence.NAME --help`` describes the requirements of a command. Commands that need other libraries run a
+script in this folder with ``uv run``; the header of the script (PEP 723) defines its environment.
 """

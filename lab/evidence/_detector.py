@@ -1,6 +1,6 @@
-"""Scores of photographs that a run's detector never saw, for the tables of docs/detector.md; and what is written there.
+"""Features of photographs that were not used to train a run's detector, and output to docs/detector.md.
 
-Views are made and measured once and cached as features: a later run's detector scores the same views in a second.
+The features of all views are cached, so the detector of another run can score the same views quickly.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from probing_core.transforms.transformation import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
 
-DOES = {"choose": "selected", "calibrate": "calibrated", "report": "tested"}
+PURPOSES = {"learn": "training", "choose": "model selection", "calibrate": "calibration", "report": "testing"}
+"""Role of photographs in the detector's table -> purpose."""
 
 PHOTOGRAPHS = 16
 
 REVISION = calibrate.photographs.code_version
 
 Measured = tuple[np.ndarray, pd.DataFrame]
-"""(P, D) features of crops; and one row per image, whose crops are ``start`` (the whole) to ``stop``."""
+"""Features (P, D) of crops, and one row per image with the range of its crops, ``start`` (full image) to ``stop``."""
 
 
 def share(hits: np.ndarray, photographs: np.ndarray) -> Interval:
-    """Return the share of ``hits`` (n,) bool, with its interval over photographs."""
+    """Return the fraction of ``hits`` (n,) bool with its 95% confidence interval over photographs."""
     truth = np.zeros(len(hits), np.int64)
     return interval(balanced_accuracy(truth, np.where(hits, 0, 1), np.asarray(photographs)), low=0, high=1)
 
@@ -52,13 +53,13 @@ def measured(
     cache: Path | None,
     settings: Sequence[object],
 ) -> Measured:
-    """Return the features of the crops that ``views_of`` makes of each photograph.
+    """Compute the features of the crops that ``views_of`` returns for each photograph, or read them from the cache.
 
     Args:
-        rows: of ``corpus``.
-        views_of: (picture, row) -> crops, and their rows in the table.
-        cache: the folder where they are stored; None: nowhere.
-        settings: everything that decides the result of ``views_of``.
+        rows: rows of ``corpus``.
+        views_of: function that maps an image and its row to pairs of crops and their row in the table.
+        cache: folder of the cached features; None disables the cache.
+        settings: all settings that affect the result of ``views_of``; part of the cache key.
     """
     ids = digest(rows["image_id"].tolist())
     name = digest([corpus.fingerprint, ids, list(map(str, settings)), REVISION])[:16]
@@ -74,7 +75,7 @@ def measured(
     with one_core_threads(cores()) as pool:
         for _, results in in_chunks(pool, measure, chunks):
             views += [view for of_photograph in results for view in of_photograph]
-            print(f"{len(views)} pictures measured", file=sys.stderr, flush=True)
+            print(f"Measured {len(views)} images", file=sys.stderr, flush=True)
     counts = np.array([len(X) for X, _ in views])
     stop = counts.cumsum()
     table = pd.DataFrame([facts for _, facts in views]).assign(start=stop - counts, stop=stop)
@@ -87,17 +88,17 @@ def measured(
 
 
 def publish_about(predictor: Predictor, module: str, text: str, write: bool) -> None:
-    """Print ``text`` and which run it is of; with ``write`` it replaces what ``module`` wrote before on the page."""
+    """Print ``text`` after a sentence about the run. With ``write``, update the part of ``module`` on the page."""
     mark = f"<!-- generated: python -m lab.evidence.{module} -->"
     publish(PAGE, mark, f"{about(predictor)}\n\n{text}", write)
 
 
 def about(predictor: Predictor) -> str:
-    """Return a sentence on whose detector the numbers are of."""
+    """Return a sentence that names the run of the detector and the numbers of its photographs."""
     photographs = predictor.store.read_table(VERDICT_PHOTOGRAPHS)
     counts = photographs[photographs["first"]].groupby("role")["base_id"].nunique()
-    parts = [f"trained on {counts.get('learn', 0):,} photographs"]
-    parts += [f"{does} on {counts.get(role, 0):,}" for role, does in DOES.items()]
+    first, *others = (f"{counts.get(role, 0):,}{{}} for {purpose}" for role, purpose in PURPOSES.items())
+    parts = [first.format(" photographs"), *(other.format("") for other in others)]
     is_reference = predictor.store.root.resolve() == reference_run().resolve()
     run = "the reference run" if is_reference else f"a run (recipe {digest(predictor.recipe.to_toml())[:8]})"
     return f"Detector of {run}: {', '.join(parts)}."

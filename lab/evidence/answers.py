@@ -1,15 +1,16 @@
-"""Quality of answers on outside images: ``python -m lab.evidence.answers [RUN] [--models a,b] [--photographs CORPUS]``.
+"""Quality of answers for photographs from other collections: ``python -m lab.evidence.answers [RUN] [--models a,b]
+[--photographs CORPUS]``.
 
-The packaged photographs, which were not used to train any probe of a run over a different corpus, and the photographs
-in the split ``test`` of CORPUS (Parquet; ids begin with the source, as ``pacs/0006``) are resized to the view and
-edited by a different library, in a separate environment. Every model of RUN (by default the reference run) predicts
-every image. If RUN calibrates on a source, its images are answered with a calibration that excludes it.
+The packaged photographs and the photographs in the ``test`` split of CORPUS (Parquet; ids begin with the source, as in
+``pacs/0006``) are resized to the view size and edited with another library in a separate environment. No probe of RUN
+(by default the reference run) was trained on them. Every model of RUN predicts every image. If RUN was calibrated on a
+source, the calibration for images of this source excludes it.
 
-Prints the quality of the answers as Markdown (`probing_core.answers.answer_quality`), and the same for the test
-photographs of RUN if its tables have answers. ``--write`` puts the tables into docs/results.md, the figure into
-docs/pictures/answers.svg, and the answers into data/answers.parquet, which the page Methods reads.
+The quality of the answers is printed as Markdown (`probing_core.answers.answer_quality`), together with the quality of
+the answers for the test photographs of RUN, if its tables contain them. ``--write`` updates the table in
+docs/results.md, the figure docs/pictures/answers.svg, and data/answers.parquet, which the Methods page reads.
 
-``--keep FOLDER`` keeps the edited images and the answers of each model, so that an interrupted command resumes.
+``--keep FOLDER`` stores the edited images and the answers of each model, so that an interrupted command can be resumed.
 """
 
 from __future__ import annotations
@@ -47,14 +48,19 @@ from probing_core.transforms.transformation import Image
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "answers.svg"
 DATA = ROOT / "data" / OUTSIDE
-CAPTION = "Stated probability against the fraction of edited images"
+CAPTION = "Reliability diagram: predicted probability and fraction of edited images"
 BATCH = 256
 PACKAGED = "packaged"
 
 
 def load_photographs(view: int, corpus: str | None = None, limit: int | None = None) -> dict[str, Image]:
-    """Return name -> photograph, reduced to ``view``: the packaged ones, or the first ``limit``, and those to test of
-    ``corpus``. A name begins with the source."""
+    """Return the packaged photographs and the test photographs of ``corpus`` by name, resized to ``view`` pixels.
+
+    Names begin with the source.
+
+    Args:
+        limit: maximum number of packaged photographs; by default all.
+    """
     packaged = {f"{PACKAGED}/{name}": image for name, image in list(PhotosCorpus().photographs())[:limit]}
     photographs = {name: cut(image, view).whole for name, image in packaged.items()}
     if corpus is not None:
@@ -65,7 +71,7 @@ def load_photographs(view: int, corpus: str | None = None, limit: int | None = N
 
 
 def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> dict[str, Image]:
-    """Return name -> picture, altered by ``library``; kept in ``keep``."""
+    """Return the photographs edited with ``library`` by name, stored in the folder ``keep`` if given."""
     if keep is None:
         return altered(library, photographs)
     path = keep / f"{library}-{digest([sorted(photographs), [int(x.sum()) for x in photographs.values()]])[:16]}.npz"
@@ -78,7 +84,7 @@ def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> 
 
 def model_answers(predictor: Predictor, model: str, images: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
     """Return one row per image: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
-    of an alteration) and ``named`` (the group of the first answer if there was one)."""
+    of an edit) and ``named`` (the most probable group given an edit)."""
     probe = predictor.store.entry(probe_path(model, DEPLOYMENT))
     key = digest([model, probe, list(images), [int(x.sum()) for x in images.values()]])[:16]
     path = keep / f"{key}.parquet" if keep else None
@@ -100,7 +106,8 @@ def model_answers(predictor: Predictor, model: str, images: dict[str, Image], ke
 
 
 def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` of `model_answers` with ``altered``, the probability by photographs of other sources."""
+    """Return ``rows`` of `model_answers` with ``altered``, the probability of an edit according to a calibration that
+    excludes the source of the photograph."""
     store = predictor.store
     views = store.read_table(scored_views_path(model)) if has_scored_views(store, model) else None
     parts = []
@@ -114,7 +121,13 @@ def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame
     return pd.concat(parts).sort_index()
 
 
-COLUMNS = ("clean correct", "edits detected", "balanced accuracy (95% CI)", "group accuracy", "calibration error")
+COLUMNS = (
+    "clean images classified correctly",
+    "edited images detected",
+    "balanced accuracy (95% CI)",
+    "group accuracy",
+    "calibration error",
+)
 
 
 def markdown(answers: pd.DataFrame) -> str:
@@ -137,7 +150,7 @@ def markdown(answers: pd.DataFrame) -> str:
 
 
 def picture(parts: dict[str, pd.DataFrame]) -> str:
-    """Draw the reliability of each set of answers side by side, a line a model, as an SVG."""
+    """Draw reliability diagrams of the sets of answers side by side, with one line for each model, as an SVG."""
     models = list(dict.fromkeys(model for rows in parts.values() for model in rows["model"]))
     theme = Theme(dark=False, models=tuple(models))
     figure, axes = plt.subplots(
@@ -151,17 +164,17 @@ def picture(parts: dict[str, pd.DataFrame]) -> str:
                 bins = reliability(model_rows)
                 called, share = 100 * bins["stated"], 100 * bins["fraction"]
                 axis.plot(called, share, color=theme.series(i), label=model, marker=".", linewidth=1)
-        axis.set(title=title, xlabel="stated probability, %", xlim=(0, 100), ylim=(0, 100))
+        axis.set(title=title, xlabel="predicted probability (%)", xlim=(0, 100), ylim=(0, 100))
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylabel("edited, %")
+    axes[0, 0].set_ylabel("edited images (%)")
     axes[0, -1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return svg_of(figure, "answers")
 
 
 def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:
-    """Print the tables of both sets of answers; with ``write``, update the page, the figure and the data file.
+    """Print the tables of both sets of answers. With ``write``, update the page, the figure and the data file.
 
-    `make docs` writes the table of the test photographs.
+    The table of the test photographs is updated by ``make docs``.
     """
     for part, rows in parts.items():
         print(f"{part}:\n\n{markdown(rows)}\n", flush=True)
@@ -177,11 +190,11 @@ def publish(parts: dict[str, pd.DataFrame], library: str, write: bool) -> None:
 def main() -> None:
     parser = parser_of(__doc__, write="docs and data")
     parser.add_argument("run", type=Path, nargs="?")
-    parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="default: all of the run")
-    parser.add_argument("--photographs", metavar="CORPUS", help="further photographs, of the split test")
-    parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1])
-    parser.add_argument("--packaged", type=int, metavar="N", help="the first of the packaged ones (default: all)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--models", type=lambda text: text.split(","), metavar="a,b", help="models (default: all)")
+    parser.add_argument("--photographs", metavar="CORPUS", help="corpus whose test split is used in addition")
+    parser.add_argument("--library", choices=LIBRARIES, default=LIBRARIES[-1], help="library that edits the images")
+    parser.add_argument("--packaged", type=int, metavar="N", help="number of packaged photographs (default: all)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder for edited images and answers")
     options = parser.parse_args()
     run = open_run(options.run)
     models: Sequence[str] = options.models or run.live_models

@@ -1,8 +1,8 @@
-"""The same folder by CleanVision 0.3.7 and by the detector: ``python -m lab.evidence.beside_cleanvision RUN CORPUS``.
+"""Comparison of the detector with CleanVision 0.3.7: ``python -m lab.evidence.beside_cleanvision RUN CORPUS``.
 
-The photographs of the split ``test`` are stored as PNG, untouched, and blurred, darkened, lightened and grayed at three
-strengths each by plain OpenCV. CleanVision, in an environment of its own, looks for these four issues with its own
-thresholds; `probing scan` gives a verdict on every file. Prints a table in Markdown.
+Photographs in the ``test`` split are saved as PNG: the originals, and versions that OpenCV blurs, darkens, lightens or
+desaturates at three strengths each. CleanVision, in a separate environment, checks the files for the four corresponding
+issues at its default thresholds, and `probing scan` computes an answer for every file. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def grayed(image: Image, strength: float) -> Image:
 
 
 WAYS: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...], str, str, str]] = {
-    "blur": (blurred, (0.7, 1.5, 3.0), "sigma of {} px in 128", "blurry", "blur"),
-    "dark": (scaled, (0.6, 0.35, 0.15), "times {}", "dark", "tone"),
-    "light": (scaled, (1.4, 1.8, 2.4), "times {}", "light", "tone"),
-    "gray": (grayed, (0.4, 0.7, 1.0), "{} of the way", "grayscale", "color"),
+    "blur": (blurred, (0.7, 1.5, 3.0), "sigma {} px at a size of 128 px", "blurry", "blur"),
+    "dark": (scaled, (0.6, 0.35, 0.15), "factor {}", "dark", "tone"),
+    "light": (scaled, (1.4, 1.8, 2.4), "factor {}", "light", "tone"),
+    "gray": (grayed, (0.4, 0.7, 1.0), "{:.0%} desaturated", "grayscale", "color"),
 }
-"""Alteration -> what makes it, its strengths, what they are, CleanVision's issue, and our group."""
+"""Edit -> function, strengths, format of a strength, CleanVision's issue, and group of the bank."""
 
 
 def make_folder(corpus_name: str, folder: Path) -> None:
-    """Write files ``ALTERATION-STRENGTH-PHOTOGRAPH.png``."""
+    """Write the originals and edited images as files called ``EDIT-STRENGTH-PHOTOGRAPH.png``."""
     corpus = open_corpus(corpus_name)
     ids = corpus.rows.loc[(corpus.rows["split"] == "test") & corpus.rows["color"], "image_id"][:PHOTOGRAPHS]
     for i, image_id in enumerate(ids):
@@ -66,7 +66,7 @@ def make_folder(corpus_name: str, folder: Path) -> None:
 
 
 def issues_of(folder: Path) -> dict[str, list[str]]:
-    """Return file -> what CleanVision finds in it."""
+    """Return the issues that CleanVision reports for each file."""
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "issues.json"
         uv_run(ISSUES, folder, out)
@@ -74,12 +74,12 @@ def issues_of(folder: Path) -> dict[str, list[str]]:
 
 
 def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
-    """Return the shares of the files of each alteration and strength."""
+    """Return a Markdown table of the percentages of files with each edit and strength that the tools report."""
     parts = verdicts["path"].str.split("-", expand=True)
     rows = verdicts.assign(way=parts[0], strength=parts[1], issues=verdicts["path"].map(issues))
     untouched = rows[rows["way"] == "untouched"]
     flagged, altered = untouched["issues"].map(len) > 0, untouched["answer"].isin(FOUND)
-    lines = [["none", "", f"{in_percent(flagged.mean())} (any of the four)", in_percent(altered.mean()), ""]]
+    lines = [["none", "", f"{in_percent(flagged.mean())} (any of the four issues)", in_percent(altered.mean()), ""]]
     for way, (_, strengths, unit, issue, group) in WAYS.items():
         for strength in strengths:
             files = rows[(rows["way"] == way) & (rows["strength"] == str(strength))]
@@ -88,15 +88,21 @@ def table(verdicts: pd.DataFrame, issues: dict[str, list[str]]) -> str:
             right = in_percent((named["group"] == group).mean()) if len(named) else ""
             share = files["answer"].isin(FOUND).mean()
             lines.append([way, unit.format(strength), in_percent(has_issue.mean()), in_percent(share), right])
-    head = ["edit", "strength", "CleanVision: that issue", "detector: edited", "group correct among those"]
+    head = [
+        "edit",
+        "strength",
+        "reported by CleanVision",
+        "classified as edited by the detector",
+        "correct group, if classified as edited",
+    ]
     return markdown_table(head, lines)
 
 
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
-    parser.add_argument("run", type=Path)
-    parser.add_argument("corpus", metavar="CORPUS", help="with photographs of the split test")
+    parser.add_argument("run", type=Path, help="run with a detector")
+    parser.add_argument("corpus", metavar="CORPUS", help="corpus with a test split")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, out = Path(place) / "pictures", Path(place) / "scan"

@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["cleanvision==0.3.7"]
 # ///
-"""Issues that CleanVision finds in a folder, for `lab.evidence.beside_cleanvision`.
+"""Write the issues that CleanVision reports for the images in a folder, for `lab.evidence.beside_cleanvision`.
 
 uv run lab/evidence/cleanvision_issues.py FOLDER OUT.json
 """

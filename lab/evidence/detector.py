@@ -1,8 +1,9 @@
-"""Evidence on a run's detector from its own photographs: ``python -m lab.evidence.detector RUN``, as Markdown.
+"""Error rates of a run's detector on held-out photographs: ``python -m lab.evidence.detector RUN``.
 
-Realized against nominal false-positive rate on clean photographs that taught, chose and calibrated nothing, by source
-(the first part of their ids), at the view's size and at their own, calibrated on all sources together and on each
-source alone; and the detection rate by group. Sources of fewer than 90 photographs are pooled.
+Prints Markdown tables of false-positive rates on clean photographs that were not used for training, selection or
+calibration, by source (the first part of the id) and at the view size and the original size. The detector is calibrated
+on all sources together, or on each source separately. Another table contains detection rates by group. Sources with
+fewer than 90 photographs are pooled.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from probing_core.run.layout import scored_views_path
 
 LEVELS = (0.05, 0.01)
 MIN_PHOTOGRAPHS = 90
-"""Fewest photographs of a source that gets its own row."""
+"""Minimum number of photographs of a source that has its own row."""
 
 MIN_FOR_INTERVAL = 6
 
@@ -34,7 +35,7 @@ Line = list[str]
 
 
 def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
-    """Return the lines of the table of realized false-positive rates."""
+    """Return the rows of the table of false-positive rates."""
     clean = _as_they_are(rows[rows["role"] == "report"], size)
     if clean.empty:
         return []
@@ -42,8 +43,8 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
     judged = sets.judge(clean.assign(large=size == "large", whole=whole_score, joined=clean["score"]))
     clean = clean.assign(p=judged["p"].fillna(1.0))
     color = clean[~clean["no_color"]]
-    parts = [*color.groupby(_sources(color), sort=True), ("all, with color", color)]
-    parts.append(("all, without color", clean[clean["no_color"]]))
+    parts = [*color.groupby(_sources(color), sort=True), ("all sources, with color", color)]
+    parts.append(("all sources, without color", clean[clean["no_color"]]))
     lines = []
     for name, part in parts:
         if part["base_id"].nunique() < MIN_FOR_INTERVAL:
@@ -51,7 +52,7 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
         lines.append(
             [
                 name,
-                "size of the view" if size == "view" else "original size",
+                "view size" if size == "view" else "original size",
                 f"{part['base_id'].nunique():,}",
                 *_realized(part),
             ]
@@ -60,8 +61,8 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
 
 
 def errors_by_own(rows: pd.DataFrame) -> list[Line]:
-    """Return the lines of the table of realized false-positive rates at 5% where a source's own photographs calibrate,
-    as with ``--clean``."""
+    """Return the rows of the table of false-positive rates at a nominal rate of 5%, after calibration on photographs
+    from the same source, as with ``--clean``."""
     color = _as_they_are(rows[~rows["no_color"]], "view")
     lines = []
     for name, source_rows in color.groupby(color["image_id"].str.partition("/")[0], sort=True):
@@ -80,7 +81,7 @@ def _as_they_are(rows: pd.DataFrame, size: str) -> pd.DataFrame:
 
 
 def _sources(rows: pd.DataFrame) -> pd.Series:
-    """Return (N,) the source of each photograph; small ones are pooled."""
+    """Return the source of each photograph (N,), with small sources pooled."""
     source = rows["image_id"].str.partition("/")[0]
     return source.where(source.map(source.value_counts()) >= MIN_PHOTOGRAPHS, POOLED)
 
@@ -91,13 +92,13 @@ def _realized(rows: pd.DataFrame) -> list[str]:
 
 
 def detection_rates(sets: ReferenceSets) -> str:
-    """Return the table of detection rates by group."""
+    """Return a Markdown table of detection rates by group."""
     by_size = {kind: sets.sets[kind].detection_rate for kind in (VIEW, LARGE) if kind in sets.sets}
     rates = {kind: rate for kind, rate in by_size.items() if rate is not None}
     groups = list(dict.fromkeys(group for rate in rates.values() for group in rate.by_group))
     lines = [[group, *(_percent(rate.by_group[group]) for rate in rates.values())] for group in groups]
     lines.append(["**all groups**", *(_percent(rate.overall) for rate in rates.values())])
-    titles = {"view": "at the size of the view", "large": "at their original size"}
+    titles = {"view": "view size", "large": "original size"}
     return markdown_table(["group", *(titles[size] for size in rates)], lines)
 
 
@@ -118,15 +119,18 @@ def main() -> None:
 def tables(rows: pd.DataFrame) -> str:
     sets = ReferenceSets.from_rows(rows)
     counts = {kind: len(reference_set.clean) for kind, reference_set in sets.sets.items()}
-    large = "large ones by their full image alone"
+    large = "the full images of large photographs"
     if LARGE in counts:
-        large = f"{counts[LARGE]:,} large ones (full image and tiles)"
-    calibrated = f"Calibrated on {counts[VIEW]:,} photographs, {counts[GRAY]:,} converted to grayscale, and {large}."
-    meant = [f"{in_percent(level)} nominal" for level in LEVELS]
+        large = f"{counts[LARGE]:,} large photographs (full image and tiles)"
+    calibrated = (
+        f"Calibrated on {counts[VIEW]:,} photographs at the view size, {counts[GRAY]:,} photographs converted to "
+        f"grayscale, and {large}."
+    )
+    meant = [f"rate at nominal {in_percent(level)}" for level in LEVELS]
     by_size = [line for size in ("view", "large") for line in errors(rows, sets, size)]
-    realized = markdown_table(["photographs", "size", "number", *meant], by_size)
+    realized = markdown_table(["source", "image size", "photographs", *meant], by_size)
     same_source = markdown_table(
-        ["source", "photographs for calibration", "test photographs", meant[0]], errors_by_own(rows)
+        ["source", "calibration photographs", "test photographs", meant[0]], errors_by_own(rows)
     )
     parts = {
         "False-positive rate on clean photographs:": realized,

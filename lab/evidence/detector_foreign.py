@@ -1,11 +1,11 @@
-"""The detector on code that it did not learn from: ``python -m lab.evidence.detector_foreign RUN --view CORPUS --large
-CORPUS [--library L] [--photographs N] [--keep FOLDER]``.
+"""Answers of the detector for images edited with other libraries: ``python -m lab.evidence.detector_foreign RUN --view
+CORPUS --large CORPUS [--library L] [--photographs N] [--keep FOLDER]``.
 
-The photographs of the split ``test`` (all that there are, or the first N) are altered by another library, in an
-environment of its own: those of ``--view`` reduced to the view, those of ``--large`` at their own size. Prints, as
-Markdown, how many untouched ones are called untouched, and by operation how many are called altered, and for how many
-of those the group is right. Pictures without color are left out where they are untouched. ``--keep`` keeps the
-verdicts of every batch: a command that was stopped goes on there.
+The photographs in the ``test`` split (all, or the first N) are edited with another library in a separate environment.
+Photographs of ``--view`` are reduced to the view size, photographs of ``--large`` keep their original size. The command
+prints, as Markdown, how many clean images are not classified as edited. For each operation, it prints how many edited
+images are classified as edited, and for how many of these the group is correct. Clean images without color are
+excluded. ``--keep`` stores the answers of every batch, so that an interrupted command can be resumed.
 """
 
 from __future__ import annotations
@@ -36,18 +36,23 @@ from probing_core.transforms.transformation import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")
 GRAY = "gray"
-"""The operation that removes all color: a picture gets the flag `has no color` and is not called altered for it."""
+"""Operation that removes all color. The image is flagged as `has no color`, but is not classified as edited for this
+reason."""
 
 BATCH = 20
-"""Photographs altered by one call of the other library."""
+"""Number of photographs that one call of the other library edits."""
 
 PICTURES = 8
-"""At a time on a core."""
+"""Number of images per task of a thread."""
 
 
 def verdicts_on(predictor: Predictor, images: dict[str, Image], size: str) -> pd.DataFrame:
-    """Return one row per image: ``photograph``, ``operation``, ``group``, ``size``, ``alarms``, ``found`` (the
-    group)."""
+    """Return the answers for images, one row per image.
+
+    Returns:
+        ``photograph``, ``operation``, ``group``, ``size``, ``alarms`` (whether the image is classified as edited),
+        ``found`` (predicted group), ``no_color``.
+    """
     names = list(images)
 
     def look(batch: list[str]) -> list[tuple]:
@@ -71,7 +76,7 @@ def verdicts_on(predictor: Predictor, images: dict[str, Image], size: str) -> pd
 
 
 def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: str, keep: Path | None) -> pd.DataFrame:
-    """Return `verdicts_on` pictures that ``library`` makes of ``batch``, kept in ``keep``."""
+    """Edit ``batch`` with ``library``, and return the result of `verdicts_on`, which is stored in ``keep`` if given."""
     if keep is None:
         return verdicts_on(predictor, altered(library, batch), size)
     made_by = [predictor.store.entry(name) for name in (DETECTOR_FILE, scored_views_path(DETECTOR))]
@@ -83,7 +88,7 @@ def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: st
 
 
 def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict[str, Image]]:
-    """Yield batches of pictures of the split ``test`` by id; reduced to ``view`` pixels if given."""
+    """Yield batches of images in the ``test`` split by id, reduced to ``view`` pixels if given."""
     corpus = open_corpus(name)
     ids = list(corpus.rows.loc[corpus.rows["split"] == "test", "image_id"][:count])
     for start in range(0, len(ids), BATCH):
@@ -92,7 +97,8 @@ def photographs(name: str, view: int | None, count: int | None) -> Iterator[dict
 
 
 def table(rows: pd.DataFrame) -> str:
-    """Return the table by operation, as Markdown; groups and operations weigh the same in the means."""
+    """Return the results for clean images, and a Markdown table by operation. Operations have equal weight in the mean
+    of the percentages classified as edited."""
     lines = []
     untouched = rows[(rows["group"] == "identity") & ~rows["no_color"]]
     right = (~untouched["alarms"]).to_numpy()
@@ -110,10 +116,10 @@ def table(rows: pd.DataFrame) -> str:
     lines.append(["**mean**", "", f"**{in_percent(np.mean(list(shares.values())))}**", f"**{right_of_named}**"])
     if GRAY in shares:
         without = np.mean([value for operation, value in shares.items() if operation != GRAY])
-        lines.append([f"**mean without {GRAY}**", "", f"**{in_percent(without)}**", ""])
-    interval = f"{in_percent(clean.value)} ({in_percent(clean.low)} to {in_percent(clean.high)})"
-    head = f"Clean images not called edited: {right.sum()} of {len(right)}, {interval}."
-    columns = ["operation", "group", "called edited", "group correct among those"]
+        lines.append([f"**mean, excluding {GRAY}**", "", f"**{in_percent(without)}**", ""])
+    interval = f"{in_percent(clean.value)} (95% CI {in_percent(clean.low)} to {in_percent(clean.high)})"
+    head = f"Clean images not classified as edited: {right.sum()} of {len(right)}, {interval}."
+    columns = ["operation", "group", "classified as edited", "correct group, if classified as edited"]
     return f"{head}\n\n{markdown_table(columns, lines)}"
 
 
@@ -121,11 +127,11 @@ def table(rows: pd.DataFrame) -> str:
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--view", metavar="CORPUS", help="photographs that are altered at the view's size")
-    parser.add_argument("--large", metavar="CORPUS", help="photographs that are altered at their own size")
-    parser.add_argument("--library", choices=LIBRARIES, action="append", help="(default: all)")
-    parser.add_argument("--photographs", type=int, metavar="N", help="of each corpus (default: all)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--view", metavar="CORPUS", help="photographs that are edited at the view size")
+    parser.add_argument("--large", metavar="CORPUS", help="photographs that are edited at their original size")
+    parser.add_argument("--library", choices=LIBRARIES, action="append", help="library (default: all)")
+    parser.add_argument("--photographs", type=int, metavar="N", help="photographs of each corpus (default: all)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder in which answers are stored")
     options = parser.parse_args()
     parts = []
     predictor = Predictor(options.run)

@@ -1,11 +1,12 @@
-"""How many finds in a folder are false: ``python -m lab.evidence.false_discoveries RUN CORPUS... [--cache FOLDER]``.
+"""False discovery rate of folder scans: ``python -m lab.evidence.false_discoveries RUN CORPUS... [--cache FOLDER]``.
 
-Folders of 2,000 untouched and 100 altered photographs are scanned on paper, 500 other untouched ones being given as
-`probing scan --clean` takes them, and what has q of 0.1 at most is found. Photographs are the ``test`` and
-``calibrate`` ones of each CORPUS (those that the run's detector learned from or chose on are neither), altered half by
-the bank and half by its alternatives, groups alike. Each of 200 times the photographs are divided anew: the clean ones
-given, and those of which the folder's untouched and altered pictures are drawn, with repetition where they are fewer
-than 2,000. Prints a table in Markdown: the mean share of false finds, and of altered pictures found.
+The command simulates scans of folders with 2,000 clean and 100 edited photographs, and 500 other clean photographs as
+for `probing scan --clean`. Images with a q-value of at most 0.1 count as discoveries. Photographs are from the ``test``
+and ``calibrate`` splits of each CORPUS, which were not used to train or select the run's detector. Half of the edits
+are from the bank and half from alternative implementations, with equal numbers for all groups. In each of 200
+simulations, the photographs are divided at random into calibration photographs and photographs from which the folder is
+drawn, with replacement if there are fewer than 2,000. Prints a Markdown table of the mean false discovery rate and the
+mean detection rate.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ from probing_core.transforms.transformation import Image, Transform
 CLEAN, UNTOUCHED, ALTERED, REDRAWS, RATE = 500, 2000, 100, 200, 0.1
 
 MAX_ALTERED = 150
-"""Photographs that are also altered, each in every group twice."""
+"""Maximum number of photographs that are also edited, twice with every group."""
 
 
 def scores_of(detector: Detector, recipe: Recipe, corpus: Corpus, cache: Path | None) -> pd.DataFrame:
-    """One row per view: ``base_id``, ``group``, ``score``.
+    """Return one row per view: ``base_id``, ``group``, ``score``.
 
-    Untouched views without color are left out, and altered ones are never found: a scan compares such pictures with
-    clean ones turned gray.
+    Clean views without color are excluded. Edited views without color have a score of -inf, because a scan compares
+    such images with photographs converted to grayscale.
     """
     transforms = [t for t in load_transforms(recipe) if not t.far]
     rows = corpus.rows
@@ -63,7 +64,7 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
     samples = [("identity", crop)]
     if row["altered"] and min(picture.shape[:2]) >= recipe.view:
         planned = plan_alterations(transforms, row["image_id"], recipe.seed)
-        # Fonts, words and icons that nothing was learned from.
+        # Fonts, words and icons that were not used for training.
         by_name = {t.name: t.for_split("test") for t in transforms}
         views = make_views(picture, recipe.view, planned, by_name, row["image_id"], recipe.seed)
         samples += [(by_name[plan.transform].group, view) for plan, view in zip(planned, views, strict=True)]
@@ -77,8 +78,8 @@ def _views(picture: Image, row: dict, transforms: list[Transform], recipe: Recip
 
 
 def simulate(table: pd.DataFrame, redraws: int = REDRAWS) -> pd.DataFrame:
-    """Return one row per redraw: ``rate``, the share of finds that are false, and ``power``, that of altered ones
-    found."""
+    """Simulate ``redraws`` scans, and return one row per scan: ``rate`` (fraction of discoveries that are false) and
+    ``power`` (fraction of edited images that are discovered)."""
     rng = np.random.default_rng(0)
     untouched = (table["group"] == "identity").to_numpy()
     score, base = table["score"].to_numpy(), table["base_id"].to_numpy()
@@ -102,7 +103,7 @@ def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
     parser.add_argument("corpora", nargs="+", metavar="CORPUS")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of views are stored")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of cached features")
     options = parser.parse_args()
     lines = []
     predictor = Predictor(options.run)
@@ -114,11 +115,11 @@ def main() -> None:
         cells = [f"`{Path(name).name}`", f"{photographs:,}", in_percent(drawn["rate"].mean(), 1)]
         lines.append([*cells, in_percent(drawn["power"].mean(), 1), f"{in_percent(low)} to {in_percent(high)}"])
     head = [
-        "photographs",
-        "clean images",
-        "false discovery rate, mean",
-        "edited detected, mean",
-        "5th to 95th percentile",
+        "corpus",
+        "clean photographs",
+        "mean false discovery rate",
+        "mean detection rate",
+        "detection rate, 5th to 95th percentile",
     ]
     publish_about(predictor, "false_discoveries", markdown_table(head, lines), options.write)
 

@@ -1,8 +1,8 @@
-"""How often equal models are separated from the best of them: ``python -m lab.evidence.familywise [--write]``.
+"""Family-wise error rate of comparisons with the best model: ``python -m lab.evidence.familywise [--write]``.
 
-Each simulated board has M models that are equally good, over 40 or 327 photographs with ten samples each. The best
-model is selected from the data and compared with every other one, as on the leaderboard. The family-wise error is the
-fraction of boards on which any model is significantly different from the best. Prints a table in Markdown.
+Each simulated ranking contains equally good models, scored on 40 or 327 photographs with ten samples each. The best
+model is selected from the data and compared with all other models, as in a ranking of a run. The family-wise error rate
+is the fraction of rankings in which any model is significantly different from the best. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from probing_core.measures.statistics import SIGNIFICANCE, mean
 from probing_core.results.ranking import AccuracySums, against_best
 
 MODELS = (5, 33, 100)
-"""Numbers of models of the simulated boards."""
+"""Numbers of models in the simulated rankings."""
 
 PHOTOGRAPHS = (40, 327)
-"""Numbers of photographs of the simulated boards; the reference run tests 327."""
+"""Numbers of photographs in the simulations. The reference run has 327 test photographs."""
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
 MARK = "<!-- generated: python -m lab.evidence.familywise -->"
 
 
 def equal_models(models: int, photographs: int, seed: int) -> list[AccuracySums]:
-    """Return accuracies of equally good models, best first.
+    """Simulate the accuracies of equally good models, and return them with the highest accuracy first.
 
-    All models share the difficulty of a photograph, and every second model errs much like the one before it.
+    The difficulty of a photograph is the same for all models. The errors of every second model are correlated with the
+    errors of the previous model.
     """
     rng = np.random.default_rng(seed)
     luck = rng.normal(size=(models, photographs, 10))
@@ -42,7 +43,7 @@ def equal_models(models: int, photographs: int, seed: int) -> list[AccuracySums]
 
 
 def familywise_error(models: int, photographs: int, boards: int, flips: int) -> float:
-    """Return the fraction of simulated boards on which equal models are separated."""
+    """Return the fraction of simulated rankings in which equally good models are significantly different."""
     errors = 0
     for seed in range(boards):
         p = against_best(equal_models(models, photographs, seed), flips=flips)
@@ -53,8 +54,8 @@ def familywise_error(models: int, photographs: int, boards: int, flips: int) -> 
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__, write="docs/results.md")
-    parser.add_argument("--boards", type=int, default=2000, help="simulated boards for each number of models")
-    parser.add_argument("--flips", type=int, default=999)
+    parser.add_argument("--boards", type=int, default=2000, help="simulated rankings for each number of models")
+    parser.add_argument("--flips", type=int, default=999, help="sign flips of a test")
     options = parser.parse_args()
     rows = []
     for models in MODELS:

@@ -1,8 +1,8 @@
-"""How often a picture is said to have a flaw: ``python -m lab.evidence.flaws CORPUS [--limit N]`` prints shares in
-percent.
+"""Print the percentages of images with quality flags: ``python -m lab.evidence.flaws CORPUS [--limit N]``.
 
-The row ``identity`` is of photographs as they are: false alarms, where they are good. The others are of what the bank
-does to them, at strengths that it draws. ``flat areas`` is no flaw of a photograph, but a sign that it is none.
+The row ``identity`` is for original photographs, so its flags are false positives unless the originals are degraded.
+The other rows are for photographs transformed with the bank at random strengths. ``flat areas`` indicates that an image
+may not be a photograph.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from probing_core.transforms import bank
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("corpus")
-    parser.add_argument("--limit", type=int, default=100, help="photographs (default 100)")
-    parser.add_argument("--transforms", nargs="*", help="default: all of the bank")
+    parser.add_argument("corpus", help="corpus of the photographs")
+    parser.add_argument("--limit", type=int, default=100, help="number of photographs (default 100)")
+    parser.add_argument("--transforms", nargs="*", help="transformations (default: the bank)")
     options = parser.parse_args()
     corpus = open_corpus(options.corpus)
     rows = corpus.rows
-    if "style" in rows:  # drawings are no photographs with a flaw
+    if "style" in rows:  # a flag of a drawing would not be a false positive
         rows = rows[rows["style"] == "photo"]
     images = [corpus.load(image_id) for image_id in limit_rows(rows, options.limit)["image_id"]]
     shares = {}

@@ -1,4 +1,4 @@
-"""Pictures that another library alters, in an environment of its own."""
+"""Images edited with another library in a separate environment."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lab.devtools.commands import uv_run
 from probing_core.transforms.transformation import Image
 
 LIBRARIES = ("albumentations", "imgaug")
-"""The renderings were written with the first in view, not with the second."""
+"""Available libraries. The alternative implementations were written with albumentations in mind, but not imgaug."""
 
 
 def altered(library: str, images: dict[str, Image]) -> dict[str, Image]:
-    """Return ``picture|operation|group`` -> picture, as ``library`` alters ``images``."""
+    """Edit ``images`` with ``library``, and return the edited images as ``image|operation|group`` -> image."""
     script = Path(__file__).with_name(f"foreign_{library}.py")
     with tempfile.TemporaryDirectory() as place:
         source, results = Path(place) / "given.npz", Path(place) / "made.npz"

@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["albumentations==1.4.24", "opencv-python-headless"]
 # ///
-"""Alterations by albumentations, at strengths as a user of the library would choose them; see `foreign_pictures`."""
+"""Edits with albumentations at typical strengths (see `foreign_pictures`)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from foreign_pictures import main
 
-warnings.filterwarnings("ignore")  # it asks for news of itself
+warnings.filterwarnings("ignore")  # such as notices about new versions
 import albumentations as A  # noqa: E402
 
 
 def operations(rng: np.random.Generator) -> dict[tuple[str, str], list]:
-    """(operation, group) -> what does it."""
+    """Return the variants of each (operation, group)."""
     kernel = 2 * int(rng.integers(2, 5)) + 1
     sigma = float(rng.uniform(1.2, 3))
     return {

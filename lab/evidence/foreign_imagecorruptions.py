@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["imagecorruptions-imaug", "opencv-python-headless", "setuptools<81"]
 # ///
-"""Alterations by imagecorruptions, at its severities 2 to 4; see `foreign_pictures`."""
+"""Edits with imagecorruptions at severities 2 to 4 (see `foreign_pictures`)."""
 
 from __future__ import annotations
 

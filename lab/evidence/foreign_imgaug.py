@@ -2,7 +2,7 @@
 # requires-python = "==3.11.*"
 # dependencies = ["imgaug==0.4.0", "numpy<1.24", "opencv-python-headless"]
 # ///
-"""Alterations by imgaug, at strengths as a user of the library would choose them; see `foreign_pictures`."""
+"""Edits with imgaug at typical strengths (see `foreign_pictures`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foreign_pictures import main
 
 
 def operations(rng: np.random.Generator) -> dict[tuple[str, str], list]:
-    """(operation, group) -> what does it; the library has no sepia."""
+    """Return the variants of each (operation, group). The library has no sepia."""
     return {
         ("blur", "blur"): [iaa.GaussianBlur((1.2, 3)), iaa.MotionBlur((5, 11)), iaa.AverageBlur((3, 6))],
         ("jpeg", "codec"): [iaa.JpegCompression((60, 90))] * 2,

@@ -1,7 +1,7 @@
-"""Alters pictures by another library: what ``uv run lab/evidence/foreign_LIBRARY.py IN.npz OUT.npz`` does.
+"""Edit images with another library: ``uv run lab/evidence/foreign_LIBRARY.py IN.npz OUT.npz``.
 
-Each picture of IN is altered once by each operation, in one of its ways; the arrays of OUT are named
-``picture|operation|group``. The library's own script has the operations; this file needs NumPy alone.
+Each image in IN is edited once with a random variant of each operation. The arrays in OUT are named
+``image|operation|group``. The script of each library defines its operations; this module requires only NumPy.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 Operations = Callable[[np.random.Generator], dict[tuple[str, str], list]]
-"""Draws parameters; (operation, group) -> ways to do it."""
+"""Function that draws parameters and returns the variants of each (operation, group)."""
 
 Changed = Callable[[np.ndarray, Any, int], np.ndarray]
-"""(picture, way, seed) -> the altered picture."""
+"""Function that maps an image, a variant and a seed to the edited image."""
 
 
 def main(operations: Operations, changed: Changed) -> None:
-    """Alter the pictures of the file that the command line names, and write the other."""
+    """Edit the images in the first file named on the command line, and write the results to the second file."""
     source, out = sys.argv[1:]
     np.savez(out, **dict(pictures(np.load(source), operations, changed)))
 

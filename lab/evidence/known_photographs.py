@@ -1,9 +1,9 @@
-"""How the detector judges untouched photographs that many know: ``python -m lab.evidence.known_photographs RUN
+"""Answers of the detector for well-known unedited photographs: ``python -m lab.evidence.known_photographs RUN
 [--write]``.
 
-They are the color photographs that scikit-image brings as files: as they are, stored as JPEG, reduced to half, and in
-quarters, each of them a picture of its own. Storing and reducing leave what a photograph shows as it is, and a quarter
-leaves how it was stored.
+The photographs are the color photographs included in scikit-image: the originals, after JPEG compression, at half size,
+and divided into quarters that are treated as separate images. Compression and resizing preserve the content of a
+photograph, and a quarter preserves its compression.
 """
 
 from __future__ import annotations
@@ -34,15 +34,21 @@ QUALITY = 95
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
-    parser.add_argument("run", type=Path, help="one that has a detector of alterations")
+    parser.add_argument("run", type=Path, help="run with a detector")
     options = parser.parse_args()
     predictor = Predictor(options.run)
     publish_about(predictor, "known_photographs", table(predictor), options.write)
 
 
 def table(predictor: Predictor) -> str:
-    """Return a table of p, and of the edit where an image is flagged, as Markdown."""
-    head = ["photograph", "original", "tiles predicted as identity", f"JPEG of quality {QUALITY}", "half its size"]
+    """Return a Markdown table of p-values, with the predicted edit if an image is flagged."""
+    head = [
+        "photograph",
+        "p-value, original",
+        "tiles classified as identity",
+        f"p-value, JPEG quality {QUALITY}",
+        "p-value, half size",
+    ]
     lines = []
     for name in FILES:
         image = read_image(FOLDER / name)
@@ -75,20 +81,20 @@ def _in_words(answer: Answer) -> str:
 
 
 def stored(image: Image) -> Image:
-    """Return ``image`` after it was stored as a JPEG."""
+    """Return ``image`` after JPEG compression."""
     file = io.BytesIO()
     Pillow.fromarray(image).save(file, "JPEG", quality=QUALITY)
     return np.asarray(Pillow.open(file))
 
 
 def halved(image: Image) -> Image:
-    """Return ``image`` with half as many pixels on each side."""
+    """Return ``image`` at half its width and height."""
     height, width = image.shape[:2]
     return np.asarray(Pillow.fromarray(image).resize((width // 2, height // 2), Pillow.Resampling.LANCZOS))
 
 
 def quarters_of(image: Image) -> list[Image]:
-    """Return the upper left, upper right, lower left and lower right quarter of ``image``."""
+    """Return the upper left, upper right, lower left and lower right quarters of ``image``."""
     y, x = image.shape[0] // 2, image.shape[1] // 2
     return [np.ascontiguousarray(part) for half in (image[:y], image[y:]) for part in (half[:, :x], half[:, x:])]
 

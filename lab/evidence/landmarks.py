@@ -1,14 +1,14 @@
-"""How landmarks change neighborhoods on a map: ``python -m lab.evidence.landmarks --run DIR --model NAME`` prints JSON.
+"""Effect of landmarks on the neighborhoods of a map: ``python -m lab.evidence.landmarks --run DIR --model NAME``.
 
-The map of all samples of the run by UMAP stands beside maps where it places a share of them, whole images, and each
-other sample lies between its nearest landmarks, as in runs of more than `maps.LANDMARKS` samples. Of each map, over
-2,000 samples drawn by seed:
+The command compares the UMAP projection of all samples of a run with maps on which UMAP places only the samples of some
+images, the landmarks. All other samples are placed between their nearest landmarks, as in runs with more than
+`maps.LANDMARKS` samples. For each map, it prints as JSON, over 2,000 random samples:
 
-- ``near_15``, ``near_150``: of the 15 nearest neighbors of a sample by its embedding, the share among the 15 (150)
-  nearest on the map. Guessing would give 15 (150) over the number of samples.
-- ``same_transform``: of the 15 nearest on the map, the share with the sample's transformation.
+- ``near_15``, ``near_150``: fraction of the 15 nearest neighbors of a sample in the embedding that are among its 15
+  (150) nearest neighbors on the map. The chance level is 15 (150) divided by the number of samples.
+- ``same_transform``: fraction of the 15 nearest neighbors on the map that have the transformation of the sample.
 
-``placed`` counts the samples between landmarks alone.
+``all`` covers all samples, and ``placed`` only samples that are not landmarks.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NEAR, WIDER = 15, 150
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
-    parser.add_argument("--model", help="of the run (default: its first)")
-    parser.add_argument("--shares", default="0.5,0.2,0.05", help="of the samples that are landmarks")
+    parser.add_argument("--run", type=Path, required=True, help="run with embeddings")
+    parser.add_argument("--model", help="model of the run (default: the first)")
+    parser.add_argument("--shares", default="0.5,0.2,0.05", help="fractions of samples that are landmarks")
     options = parser.parse_args()
     run = Run.open(options.run)
     model = options.model or run.models["name"].iloc[0]

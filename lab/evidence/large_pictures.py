@@ -1,10 +1,11 @@
-"""How to judge large pictures: ``python -m lab.evidence.large_pictures RUN CORPUS [--cache FILE] [--report]``.
+"""Comparison of edit scores for large images: ``python -m lab.evidence.large_pictures RUN CORPUS [--cache FOLDER]
+[--report SCORE]``.
 
-The detector of RUN predicts the whole and the tiles of every photograph of CORPUS (one with the splits ``val``,
-``calibrate`` and ``test``), untouched and altered at its own size, half by the bank and half by its alternatives. Each
-way of making one score of them is compared on ``val``, by how well it separates altered from untouched (area under the
-curve, groups weighing the same). With ``--report`` the way in use is calibrated on ``calibrate``, and error and power
-on ``test`` are printed; do that once. Crops are measured once and cached.
+The detector of RUN predicts the full image and the tiles of every photograph in CORPUS, which has the splits ``val``,
+``calibrate`` and ``test``. The photographs are clean, or edited at their original size, half with the bank and half
+with alternative implementations. Methods that combine the predictions into one score are compared on ``val`` by the
+area under the ROC curve, with equal weight for all groups. With ``--report``, a score is calibrated on ``calibrate``,
+and its false-positive and detection rates on ``test`` are printed. Do this only once. Features are cached.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SPLITS = ("val", "calibrate", "test")
 
 
 def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
-    """Return all crops of every large picture, untouched and (except those that calibrate) altered."""
+    """Return the features of all crops of large photographs, clean and, except for calibration, edited."""
     rows = corpus.rows[corpus.rows["split"].isin(SPLITS)]
     rows = rows.assign(corpus=0, first=False, role=rows["split"].map(PURPOSES), altered=rows["split"] != "calibrate")
     transforms = [t for t in load_transforms(recipe) if not t.far]
@@ -50,7 +51,7 @@ def crops_of(recipe: Recipe, corpus: Corpus, cache: Path | None) -> Measured:
 
 
 def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name of a way -> (N,) score of each picture of ``table``."""
+    """Yield the name of each scoring method and the scores (N,) of the images in ``table``."""
     logs = detector.log_probabilities(X).astype(np.float64)
     groups = np.asarray(detector.groups)
     identity = np.flatnonzero(groups == "identity")[0]
@@ -67,15 +68,15 @@ def ways(detector: Detector, X: np.ndarray, table: pd.DataFrame) -> Iterator[tup
     full_image, tiles = odds[table["start"].to_numpy()], each(lambda a, b: odds[a + 1 : b].mean(0))
     joined = each(lambda a, b: np.log(join(np.exp(logs[a:b]), detector.groups)))
     yield "fused by group", largest(joined - joined[:, [identity]])
-    yield "full image alone", largest(full_image)
-    yield "tiles alone", largest(tiles)
+    yield "full image only", largest(full_image)
+    yield "tiles only", largest(tiles)
     yield "median tile", largest(each(lambda a, b: np.median(odds[a + 1 : b], axis=0)))
-    yield "larger of full image and tiles", largest(np.maximum(full_image, tiles))
-    yield "full image and tiles, added", largest(full_image + tiles)
+    yield "maximum of full image and tiles", largest(np.maximum(full_image, tiles))
+    yield "sum of full image and tiles", largest(full_image + tiles)
 
 
 def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
-    """Return group -> area under the curve of altered against untouched pictures of ``val``."""
+    """Return the area under the ROC curve of each group, for edited and clean images in ``val``."""
     selected = ((table["split"] == "val") & ~table["no_color"]).to_numpy()
     group = table["group"].to_numpy()
     untouched = score[selected & (group == "identity")]
@@ -89,18 +90,21 @@ def separation(table: pd.DataFrame, score: np.ndarray) -> dict[str, float]:
 
 
 def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataFrame, way: str) -> str:
-    """Return error on untouched pictures of ``test`` and power there: by ``way``, calibrated on ``calibrate``; and
-    by the whole alone, calibrated on the run's photographs at the view's size."""
+    """Return a Markdown table of false-positive and detection rates on ``test``.
+
+    The score ``way`` is calibrated on ``calibrate``. It is compared with the score of the full image, calibrated on the
+    run's photographs at the view size.
+    """
     by_view = ReferenceSets.from_rows(at_view).sets["view"].clean
     calibrating = ((table["split"] == "calibrate") & ~table["no_color"]).to_numpy()
     untouched = ((table["split"] == "test") & (table["group"] == "identity") & ~table["no_color"]).to_numpy()
     lines = []
     for name, score, calibrated in (
-        ("full image alone, calibrated at the size of the view", scores["full image alone"], by_view),
+        ("full image only, calibrated at the view size", scores["full image only"], by_view),
         (f"{way}, calibrated on large images", scores[way], scores[way][calibrating]),
     ):
         p = p_values(score[untouched], calibrated)
-        holds = "holds" if error_holds(p, LEVEL, len(calibrated)) else "does not hold"
+        holds = "yes" if error_holds(p, LEVEL, len(calibrated)) else "no"
         edited = (table["role"] == "report") & (table["transform"] != "identity") & ~table["no_color"]
         rate = Edits(table.assign(score=score)[edited]).detection_rate(calibrated)
         assert rate is not None
@@ -108,16 +112,24 @@ def report(table: pd.DataFrame, scores: dict[str, np.ndarray], at_view: pd.DataF
         value, low, high = (in_percent(x, 1) for x in (rate.overall.value, rate.overall.low, rate.overall.high))
         overall = f"{value} ({low} to {high})"
         lines.append([name, f"{(p <= LEVEL).sum()} of {len(p)}", str(len(calibrated)), holds, overall, groups])
-    return markdown_table(["score", "clean, flagged", "n", "false positives at 5%", "detected", "by group"], lines)
+    head = [
+        "score",
+        "flagged clean images",
+        "calibration photographs",
+        "consistent with the nominal rate",
+        "detection rate",
+        "detection rate by group",
+    ]
+    return markdown_table(head, lines)
 
 
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
-    parser.add_argument("corpus", metavar="CORPUS", help="of large photographs, as parquet:FILE")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where features of crops are stored")
-    parser.add_argument("--report", metavar="WAY", help="calibrate this way and report on the test photographs, once")
+    parser.add_argument("corpus", metavar="CORPUS", help="corpus of large photographs, as parquet:FILE")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of cached features")
+    parser.add_argument("--report", metavar="SCORE", help="score to evaluate on the test photographs (only once)")
     options = parser.parse_args()
     predictor = Predictor(options.run)
     X, table = crops_of(predictor.recipe, open_corpus(options.corpus), options.cache)
@@ -128,9 +140,10 @@ def main() -> None:
     val = val.sort_values("mean", ascending=False)
     lines = [[str(way), *(f"{area:.3f}" for area in areas)] for way, areas in val.iterrows()]
     areas = markdown_table(["score", *val], lines)
-    text = f"Area under the ROC curve, on {(table['split'] == 'val').sum()} images of val:\n\n{areas}"
+    text = f"Area under the ROC curve on {(table['split'] == 'val').sum()} images in `val`:\n\n{areas}"
     if options.report:
-        text += f"\n\nOn test:\n\n{report(table, scores, at_view, options.report)}"
+        rate = f"nominal false-positive rate of {in_percent(LEVEL)}"
+        text += f"\n\nResults on `test` at a {rate}:\n\n{report(table, scores, at_view, options.report)}"
     publish_about(predictor, "large_pictures", text, options.write)
 
 

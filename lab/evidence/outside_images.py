@@ -1,11 +1,11 @@
-"""The detector's answers about outside images: ``python -m lab.evidence.outside_images RUN --view CORPUS --large CORPUS
---gray CORPUS [--write]``.
+"""Answers of the detector for photographs from other collections: ``python -m lab.evidence.outside_images RUN --view
+CORPUS --large CORPUS --gray CORPUS [--write]``.
 
-Originals and edits by imgaug, a library that was not looked at when the detector was made, in an environment of its
-own. Of --view and --large the photographs of the split ``test`` with color, of --gray photographs that were stored
-without color. Each source (the first part of an id) is answered by p-values and posteriors that are calibrated without
-it. Prints, as Markdown, for each kind of image how many originals and edits are called edited by p up to 0.05, and by
-the answer, which follows from the posterior.
+The images are originals, and versions edited with imgaug in a separate environment. imgaug was not used during
+development of the detector. --view and --large provide the photographs with color in their ``test`` split, --gray
+provides photographs that were stored without color. For each source (the first part of an id), p-values and posteriors
+are calibrated without this source. The command prints, as Markdown, the percentages of originals and edited images that
+have a p-value of at most 0.05, and that are classified as edited, for each type of image.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ from probing_core.transforms.transformation import Image
 
 KINDS = {"view": "view size", "large": "large", "gray": "grayscale"}
 ORIGINALS, EDITED, BATCH = 200, 60, 20
-"""Originals of a kind, those that are also edited, and images that one call of the library edits."""
+"""Number of originals of each type, number of originals that are also edited, and images per call of the library."""
 
 COLORLESS = 1.0
-"""Mean difference between the channels below which a photograph was stored without color."""
+"""Mean difference between color channels below which a photograph counts as stored without color."""
 
 REPEATED = "voc2007"
-"""Source that is left out: many shots of one green board."""
+"""Prefix of ids that are excluded: the source contains many photographs of one green board."""
 
 
 def originals(corpus: Corpus, kind: str) -> Iterator[tuple[str, Image]]:
-    """Yield id and image of the originals of a kind, in random order."""
+    """Yield the id and image of each original of a type, in random order."""
     rows = corpus.rows[~corpus.rows["image_id"].str.startswith(REPEATED)]
     rows = rows[rows["why_not"] == "near gray"] if kind == "gray" else rows[(rows["split"] == "test") & rows["color"]]
     count = 0
@@ -76,7 +76,7 @@ def scored(predictor: Predictor, named: dict[str, Image]) -> pd.DataFrame:
 
 
 def measured(predictor: Predictor, corpus: Corpus, kind: str) -> pd.DataFrame:
-    """Return the scores of originals and edits of a kind."""
+    """Return the scores of originals and edited images of a type."""
     images = dict(originals(corpus, kind))
     if kind != "large":
         images = {name: cut(image, predictor.recipe.view).whole for name, image in images.items()}
@@ -89,14 +89,14 @@ def measured(predictor: Predictor, corpus: Corpus, kind: str) -> pd.DataFrame:
         )
         print(f"{kind}: {start + BATCH} of {len(some)} edited", file=sys.stderr, flush=True)
     rows = pd.concat(parts, ignore_index=True)
-    # Of images without color, an edit of the color cannot be seen; others that lose it change their kind.
+    # A color edit is invisible in an image without color, and an edit that removes color changes the type of the image.
     return rows[(rows["no_color"] == (kind == "gray")) & ~((kind == "gray") & (rows["group"] == "color"))]
 
 
 def judged(rows: pd.DataFrame, views: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Return ``rows`` with ``p`` and ``answer``, each source by the scored ``views`` of the others.
+    """Return ``rows`` with ``p`` and ``answer``, calibrated for each source on the scored ``views`` of other sources.
 
-    Without one of its sources, fewer large photographs are left than the product asks for: all of them are used.
+    All large photographs of other sources are used, although they may be fewer than the detector requires.
     """
     views = views[(views["size"] == ("large" if kind == "large" else "view")) & (views["no_color"] == (kind == "gray"))]
     views = views[~((kind == "gray") & (views["group"] == "color"))]
@@ -127,7 +127,7 @@ def line(kind: str, rows: pd.DataFrame) -> list[str]:
 def main() -> None:
     parser = parser_of(__doc__, write="docs/detector.md")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where scores are stored, and read from")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder in which scores are stored")
     for option in ("--view", "--large", "--gray"):
         parser.add_argument(option, metavar="CORPUS", required=True)
     options = parser.parse_args()
@@ -144,7 +144,15 @@ def main() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             rows.to_parquet(path, index=False)
         lines.append(line(kind, judged(rows, views, kind)))
-    head = ["kind", "originals", "not flagged by p", "not called edited", "edits", "flagged by p", "called edited"]
+    head = [
+        "image type",
+        "originals",
+        f"originals with p > {LEVEL}",
+        "originals not classified as edited",
+        "edited images",
+        f"edited images with p \N{LESS-THAN OR EQUAL TO} {LEVEL}",
+        "edited images classified as edited",
+    ]
     publish_about(predictor, "outside_images", markdown_table(head, lines), options.write)
 
 

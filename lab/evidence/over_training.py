@@ -1,11 +1,11 @@
 """Scores of encoders during training: ``python -m lab.evidence.over_training TRAINING... --out FOLDER [--write]``.
 
-TRAINING is the folder of a finished `python -m lab.pretraining RECIPE --keep N`. Computes a run in FOLDER for each
-training, over the included photographs and in one repetition, of every encoder that the training kept and of its
-untrained network (step 0); existing runs are resumed. Each encoder gets linear probes of the transformations and of the
-content, and retrieval of originals. Prints the scores as Markdown. ``--write`` puts them into
-``data/over-training.parquet``, replacing trainings of the same names, and the whole table into docs/results.md and
-docs/pictures/over-training.svg.
+TRAINING is the output folder of ``python -m lab.pretraining RECIPE --keep N``. For each training run, the command
+computes a run of the included photographs in FOLDER, with one repetition. Its models are the saved checkpoints and the
+untrained network (step 0). Existing runs are resumed. Each encoder is evaluated with linear probes of transformations
+and content, and with retrieval of originals. The scores are printed as Markdown. ``--write`` stores them in
+``data/over-training.parquet``, where they replace scores of training runs with the same names, and updates
+docs/results.md and docs/pictures/over-training.svg with all stored scores.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ MARK = "<!-- generated: python -m lab.evidence.over_training -->"
 COLUMNS = ("step", "model", "name", "value", "low", "high", "photographs", "chance")
 
 STYLES = {FINE: "-", CONTENT: "--", "retrieval": ":"}
-"""Scores other than those of groups: name -> style of its line; each has a column of the table."""
+"""Name of a score that is not specific to a group -> line style. Each of these scores has a column in the table."""
 
-NAMES = SCORES | {"retrieval": "original retrieved"}
+NAMES = SCORES | {"retrieval": "recall of originals"}
+
+TITLES = {FINE: "transformation accuracy", CONTENT: "content accuracy", "retrieval": "recall of originals"}
+"""Name of a score -> title of its column in the table."""
 
 ASSETS = (
     layout.RECIPE,
@@ -67,11 +70,11 @@ ASSETS = (
     layout.study_path(ANY_MODEL, "retrieval"),
     layout.table_path("retrieval"),
 )
-"""Assets that are materialized: no probes of unseen members, one series, nothing of live predictions, no maps."""
+"""Assets that are materialized. Group probes, maps and predictions for new images are not required."""
 
 
 def completed_run(training: Path, out: Path) -> Run:
-    """Return the run of the encoders that a training kept, completed."""
+    """Compute the run of the checkpoints that were saved during a training run, and return it."""
     facts = read_facts(training)
     pattern = kept_path(training, 0).with_name("step-*.safetensors")
     models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={pattern}")
@@ -85,9 +88,13 @@ def completed_run(training: Path, out: Path) -> Run:
 
 
 def scores_over(training: Path, run: Run) -> pd.DataFrame:
-    """Return what each encoder of a training holds: ``step`` (0 is the untrained network), ``model``, ``name``
-    (``fine``, ``content``, ``group:...``, ``retrieval``), ``value`` with its 95 % interval ``low`` to ``high`` over
-    ``photographs``, ``chance``, and ``training``, its name."""
+    """Return the scores of the checkpoints of a training run.
+
+    Returns:
+        ``step`` (0 for the untrained network), ``model``, ``name`` (``fine``, ``content``, ``group:...`` or
+        ``retrieval``), ``value`` with its 95% interval over photographs (``low``, ``high``), ``photographs``,
+        ``chance``, and ``training`` (name of the training run).
+    """
     of_group = run.scores["subset"].str.startswith(GROUP_SUBSET)
     measure = of_group.map({True: "recall", False: "balanced-accuracy"})
     fine = (run.scores["task"] == FINE) & (of_group | (run.scores["subset"] == "all"))
@@ -107,7 +114,8 @@ def _step(model: str) -> int:
 
 
 def in_markdown(table: pd.DataFrame) -> str:
-    """Return the scores of each training at its first and last step with 95% confidence intervals, as Markdown."""
+    """Return a Markdown table of the scores at the first and last step of each training run, with 95% confidence
+    intervals."""
     lines = []
     for training, rows in table.groupby("training", sort=False):
         values = rows.set_index(["step", "name"])
@@ -117,11 +125,11 @@ def in_markdown(table: pd.DataFrame) -> str:
                 for row in (values.loc[(step, name)] for name in STYLES)
             ]
             lines.append([f"`{training}`", f"{step:,}", *cells])
-    return markdown_table(["training", "step", *(NAMES[name] for name in STYLES)], lines)
+    return markdown_table(["training run", "step", *(TITLES[name] for name in STYLES)], lines)
 
 
 def picture(table: pd.DataFrame) -> str:
-    """Draw the trainings side by side, tasks above and groups of transformations below, as an SVG."""
+    """Draw the scores of all training runs side by side, tasks above and groups of transformations below, as an SVG."""
     theme, names = Theme(dark=False), list(dict.fromkeys(table["training"]))
     figure, axes = plt.subplots(
         2, len(names), figsize=(3.1 * len(names) + 1.6, 6), sharey="row", sharex="col", layout="constrained"
@@ -132,7 +140,7 @@ def picture(table: pd.DataFrame) -> str:
         steps = np.unique(rows["step"])
         for name, points in rows.groupby("name", sort=False):
             group = name.removeprefix(GROUP_SUBSET)
-            at = np.searchsorted(steps, points["step"])  # steps grow by factors, and 0 has no logarithm
+            at = np.searchsorted(steps, points["step"])  # steps grow exponentially, and 0 has no logarithm
             color, style = (theme.group(group), "-") if group != name else (theme.text, STYLES[name])
             axis = above if group == name else below
             axis.plot(at, 100 * points["value"], style, color=color, label=NAMES.get(name, group), marker=".")
@@ -164,7 +172,7 @@ def main() -> None:
     if options.write:
         table = replace_rows(DATA, table.drop(columns="model"), "training")
         PICTURE.write_text(picture(table), encoding="utf-8")
-        text = f"{in_markdown(table)}\n\n![Scores over the steps of each training]({PICTURE.relative_to(PAGE.parent)})"
+        text = f"{in_markdown(table)}\n\n![Scores by training step]({PICTURE.relative_to(PAGE.parent)})"
         PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), MARK, text), encoding="utf-8")
 
 

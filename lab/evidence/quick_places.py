@@ -1,9 +1,9 @@
-"""How well the quick protocol places models: ``python -m lab.evidence.quick_places [RUN] [--time MODELS]``.
+"""Validation of the quick protocol: ``python -m lab.evidence.quick_places [RUN] [--time MODELS]``.
 
-Each model of the run (by default the reference run) that has a place is left out and ranked among the others by the
-quick protocol. Prints its place by all samples, the interval of places that the quick protocol gives, how often this
-interval contains the full place, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs. ``--time``
-ranks the named models again, without the cache, and adds the seconds that this takes on this machine.
+Each ranked model of RUN (by default the reference run) is left out and ranked among the other models with the quick
+protocol. The command prints the rank of each model by full accuracy, its rank interval according to the quick protocol,
+how often the interval contains the rank, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs.
+``--time`` also ranks the named models without the cache and prints the durations in seconds.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ from probing_core.run.progress import SILENT
 
 
 def places_of(run: Run) -> pd.DataFrame:
-    """Rank each model of a run by the quick protocol among the others, see `leave_one_out`.
+    """Rank each model of a run among the other models with the quick protocol (see `leave_one_out`).
 
     Raises:
-        BadRun: the run has no results by the quick protocol.
+        BadRun: the run has no results of the quick protocol.
     """
     quick = run.table(QUICK)
     if quick.empty:
-        raise BadRun(f"The run '{run.path}' has no results by the quick protocol. Evaluate it again.")
+        raise BadRun(f"The run '{run.path}' has no results of the quick protocol. Evaluate it again.")
     groups = {transform.name: transform.group for transform in run.recipe.design.transforms}
     return leave_one_out(in_order(scores_of(run, "fine", "all")), quick, groups)
 
 
 def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
-    """Rank each model by the quick protocol among the others.
+    """Rank each model among the other models with the quick protocol.
 
     Args:
         board: ``model``, ``value`` (full accuracy) and ``seed_of``, best first.
-        quick: the table ``quick`` of the run.
-        groups: transformation -> its group.
+        quick: table ``quick`` of the run.
+        groups: transformation -> group.
 
     Returns:
         One row for each model that has a place: ``model``, ``place`` and ``value`` by all samples, ``first`` and
@@ -97,17 +97,20 @@ def summary(places: pd.DataFrame) -> str:
     taus = [f"{agreement(models):.2f}" for models in (places, encoders, zoo)]
     widths = [f"{100 * places[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
     lines = [
-        ["models whose interval of ranks contains the full rank", f"{int(places['contains'].sum())} of {len(places)}"],
-        ["mean length of the interval of ranks", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
-        ["Kendall's tau, all models / encoders / zoo", " / ".join(taus)],
+        [
+            "models whose rank interval contains their rank by full accuracy",
+            f"{int(places['contains'].sum())} of {len(places)}",
+        ],
+        ["mean number of ranks in the rank interval", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
+        ["Kendall's tau between quick and full accuracy, for all models / encoders / zoo encoders", " / ".join(taus)],
         ["mean half-width of the 95% CI of quick accuracy", widths[0]],
-        ["mean half-width of a difference", widths[1]],
+        ["mean half-width of the 95% CI of the difference between two models", widths[1]],
     ]
-    return markdown_table(["quick protocol", "value"], lines)
+    return markdown_table(["statistic", "value"], lines)
 
 
 def seconds(base: Run, model: str) -> float:
-    """Return how long the quick protocol takes here, including the start of processes and the weights."""
+    """Return the duration of the quick protocol in seconds, including starting processes and loading weights."""
     begin = time.perf_counter()
     scored, recipes = quick_samples(base), recipes_of(model, "cpu")
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
@@ -119,7 +122,7 @@ def seconds(base: Run, model: str) -> float:
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("run", type=Path, nargs="?")
-    parser.add_argument("--time", default="", metavar="MODELS", help="separated by commas")
+    parser.add_argument("--time", default="", metavar="MODELS", help="comma-separated models whose ranking is timed")
     options = parser.parse_args()
     run = open_run(options.run)
     places = places_of(run)
@@ -135,7 +138,7 @@ def main() -> None:
         ]
         for row in places.itertuples()
     ]
-    head = ["model", "place", "places by the quick protocol", "accuracy", "quick accuracy", "seconds"]
+    head = ["model", "rank", "rank interval of the quick protocol", "accuracy", "quick accuracy", "seconds"]
     print(f"{summary(places)}\n\n{markdown_table(head, lines)}")
 
 

@@ -1,7 +1,7 @@
-"""``make docs``: writes the generated parts of the documentation.
+"""Update the generated parts of the documentation (``make docs``).
 
-The table of transformations comes from the catalog. The results in docs/results.md and README.md come from the
-reference run. The figures of docs/ideas.md are drawn, and the notebooks are executed.
+The table of transformations is generated from the catalog, and the results in docs/results.md and README.md from the
+reference run. The figures in docs/ideas.md are drawn, and the notebooks are executed.
 """
 
 from __future__ import annotations
@@ -46,28 +46,28 @@ ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS = "README.md", "docs/results.md"
 NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
-"""For one cell of a notebook."""
+"""Timeout in seconds for one cell of a notebook."""
 
 README_MARK = "<!-- generated: make docs -->"
 COLUMNS = (
-    ("fine", "all", "balanced-accuracy", "transformations"),
-    ("group-0", "seen", "group-hit-rate", "group, seen"),
-    ("group-0", "unseen", "group-hit-rate", "group, unseen"),
-    ("group-0", "far", "group-hit-rate", "unseen styles"),
-    ("content", "seen", "balanced-accuracy", "content"),
+    ("fine", "all", "balanced-accuracy", "transformation accuracy"),
+    ("group-0", "seen", "group-hit-rate", "group recall, seen"),
+    ("group-0", "unseen", "group-hit-rate", "group recall, unseen"),
+    ("group-0", "far", "group-hit-rate", "style recall, unseen styles"),
+    ("content", "seen", "balanced-accuracy", "content accuracy"),
 )
-"""Columns of the table of scores: task, subset, measure, title. A column that the run does not have is left out."""
+"""Columns of the table of scores: task, subset, measure, title. Columns without scores are omitted."""
 
 STYLES = {
     "training styles": (r"style-(3|16|19)", True),
     "held-out style of the bank": (r"style-(3|16|19)", False),
-    "5 more styles of its network": (r"style-(8|12|14|15|23)", False),
-    "10 styles of a second network": (r"style-arbitrary-\d+", False),
+    "5 other styles of the same network": (r"style-(8|12|14|15|23)", False),
+    "10 styles of another network": (r"style-arbitrary-\d+", False),
 }
-"""Title -> names of the transformations, and whether the probe of the fold was trained on them."""
+"""Title -> regular expression for the transformations, and whether the probe of the fold was trained on them."""
 
 STYLE_MODELS = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/handcrafted")
-"""Models of the table of styles, in addition to the zoo."""
+"""Models in the table of styles, in addition to the zoo encoders."""
 
 
 def main() -> None:
@@ -97,15 +97,15 @@ def main() -> None:
 
 
 def answers_models() -> list[str]:
-    """Return the models whose answers for outside images are in docs/results.md."""
+    """Return the models whose answers for photographs from other collections are in docs/results.md."""
     return pd.read_parquet(answers.DATA)["model"].unique().tolist()
 
 
 def executed(path: Path) -> NotebookNode:
-    """Return the notebook with the outputs of all its cells, run in an empty folder.
+    """Execute a notebook in an empty folder, and return it with the outputs of its cells, except standard error.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell failed.
+        nbclient.exceptions.CellExecutionError: a cell fails.
     """
     content = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
@@ -115,14 +115,14 @@ def executed(path: Path) -> NotebookNode:
         client.execute(env=inline)
     content.metadata = {"kernelspec": content.metadata["kernelspec"], "language_info": {"name": "python"}}
     for cell in content.cells:
-        cell.metadata = {}  # when and how long it ran
+        cell.metadata = {}  # contains timestamps
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return content
 
 
 def headline(run: Store) -> str:
-    """Return the result in the README: the transformation accuracy of the best and worst encoder and of baselines."""
+    """Return the result in the README: transformation accuracy of the best and worst zoo encoder and of baselines."""
     scores = run.read_table(layout.SCORES)
     rows = scores[
         (scores[["probe", "task", "subset", "measure"]] == ["linear", "fine", "all", "balanced-accuracy"]).all(axis=1)
@@ -149,7 +149,7 @@ def headline(run: Store) -> str:
 
 
 def takeaways(run: Run) -> str:
-    """Return the main findings of a run as a list in Markdown, in the sentences of the pages."""
+    """Return the main findings of a run as a Markdown list, with the same sentences as the dashboard."""
     board = leaderboard(run)
     learned, baselines = board[~is_baseline(board["model"])], board[is_baseline(board["model"])]
     duplicates = retrieval.ordered(run, "duplicates", learned=True).iloc[0]
@@ -160,7 +160,7 @@ def takeaways(run: Run) -> str:
         f"{beside_baselines(learned, baselines, code)}",
         f"**Layers.** {layers_finding(summaries.layers(run), code)}",
         f"**Retrieval.** {originals_finding(run, code)} For duplicates, {code(duplicates['model'])} has the highest "
-        f"recall of the encoders: {in_percent(duplicates['value'])} at a false-positive rate of 0.1%.",
+        f"recall among the encoders: {in_percent(duplicates['value'])} at a false-positive rate of 0.1%.",
         f"**Content.** {code(content['model'])} has the highest content accuracy: {estimate(content)}.",
     ]
     if not far.empty:
@@ -173,7 +173,7 @@ def takeaways(run: Run) -> str:
 
 
 def estimate(row: pd.Series) -> str:
-    """Return a score with its confidence interval and the accuracy of random guessing."""
+    """Return a score with its confidence interval and the chance level as text."""
     return f"{in_percent(row['value'])} (95% CI {interval(row)}; chance {in_percent(row['chance'])})"
 
 
@@ -186,11 +186,12 @@ def code(name: str) -> str:
 
 
 def style_table(run: Store) -> str:
-    """Return a Markdown table of how many samples of `STYLES` are predicted as style and as noise, over all folds."""
+    """Return a Markdown table of the percentages of samples in `STYLES` that are predicted as style and as noise, over
+    all folds."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
     zoo = [name for names in encoders_of("zoo").values() for name in names]
     lines = []
-    for title, models in ({"zoo, six objectives": zoo} | {code(name): [name] for name in STYLE_MODELS}).items():
+    for title, models in ({"zoo encoders": zoo} | {code(name): [name] for name in STYLE_MODELS}).items():
         paths = [layout.predictions_path(model, f"group-{fold}") for model in models for fold in range(3)]
         rows = pd.concat([run.read_table(path) for path in paths]).join(transforms, on="sample")
         cells = []
@@ -202,9 +203,9 @@ def style_table(run: Store) -> str:
 
 
 def score_table(run: Store) -> str:
-    """Return a Markdown table of a run's main scores with 95% confidence intervals, best model first, and notes.
+    """Return a Markdown table of a run's main scores with 95% confidence intervals, best model first, and footnotes.
 
-    A model has one row. Its last column is the transformation accuracy of its additional seeds.
+    Each model has one row. The last column contains the transformation accuracy of its additional seeds.
     """
     scores = Run.open(run.root).scores
     cells: dict[str, dict[str, str]] = {}
@@ -224,28 +225,28 @@ def score_table(run: Store) -> str:
         seeds = ", ".join(in_percent(value) for value in board.loc[board["seed_of"] == model, "value"])
         lines.append([code(model), *(cells[model].get(title, "") for title in chances), seeds])
     table = markdown_table(["model", *chances, "additional seeds"], [*lines, ["chance", *chances.values(), ""]])
-    said = {note.replace("the penalty of 1 of 1 probes", "the selected penalty"): mark for note, mark in marks.items()}
-    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in said.items()]
+    stored = "the penalty of 1 of 1 probes lies at the edge of its grid"
+    texts = {note.replace(stored, "the selected penalty is at the edge of the grid"): m for note, m in marks.items()}
+    notes = [f"{mark} {note[0].upper()}{note[1:]}." for note, mark in texts.items()]
     return "\n\n".join([table, *notes])
 
 
 def accuracies_in_words(roles: pd.DataFrame) -> str:
-    """Return the accuracies that claim 5 correlates, or an empty string if the run has no table of roles.
+    """Return the accuracies whose correlation is tested for claim 5 as text, or an empty string if there are none.
 
     Args:
-        roles: rows of the table of roles, of one set of encoders.
+        roles: rows of the table of roles for one set of encoders.
     """
     if roles.empty:
         return ""
     measured = roles[roles["fine"].notna() & roles["content"].notna()]
     accuracies = zip(measured["role"], measured["fine"], measured["content"], strict=True)
     parts = [f"{role} {in_percent(fine)} / {in_percent(content)}" for role, fine, content in accuracies]
-    return f"Accuracy of transformation / content: {', '.join(parts)}." if parts else ""
+    return f"Transformation / content accuracy: {', '.join(parts)}." if parts else ""
 
 
 def claims_list(run: Store) -> str:
-    """Return the claims with the results of their tests and their evidence, as a numbered list for each set of
-    encoders; single contrasts are on the page Models."""
+    """Return the claims with their test results and evidence, as a numbered list for each set of encoders."""
     roles = run.read_table(layout.ROLES)
     parts = []
     for title, rows in claims_by_set(run.read_table(layout.CLAIMS)).items():
@@ -261,7 +262,8 @@ def claims_list(run: Store) -> str:
 
 
 def ablation_table(run: Store) -> str:
-    """Return a Markdown table of the ablations of the zoo: differences in percentage points with Holm p-values."""
+    """Return a Markdown table of the ablations of the zoo: differences in percentage points with Holm-corrected
+    p-values."""
     rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])
     cells: dict[str, dict[str, str]] = {}
     for row in rows.to_dict("records"):
@@ -269,16 +271,20 @@ def ablation_table(run: Store) -> str:
         low_to_high = f"{in_points(row['low'])} to {in_points(row['high'])}"
         pair = f"`{row['first']}` \N{MINUS SIGN} `{row['second']}`"
         cells.setdefault(pair, {})[row["score"]] = f"{in_points(row['effect'])} ({low_to_high}), {p}"
-    titles = {"fine": "transformations", "far style": "unseen styles"}
+    titles = {"fine": "transformation accuracy", "far style": "style recall, unseen styles"}
     lines = [[pair, *(scores.get(name, "") for name in titles)] for pair, scores in cells.items()]
-    return markdown_table(["difference", *titles.values()], lines)
+    return markdown_table(["comparison", *titles.values()], lines)
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
 
 
 def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return from `summaries.layers` the chosen layer of each model and task, and the number of its layers."""
+    """Return the selected layer of each model and task, and the number of layers of the model.
+
+    Args:
+        rows: table of `summaries.layers`.
+    """
     depth = rows.groupby("base", sort=False)["layer"].max()
     best = rows[rows["chosen"].astype(bool)]
     best = best.assign(layers=best["base"].map(depth))[["base", "task", "layer", "layers", *DIFFERENCES]]
@@ -287,7 +293,8 @@ def best_layers(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def layer_table(run: Run) -> str:
-    """Return a Markdown table of the layer chosen on validation for each network, compared with its last layer."""
+    """Return a Markdown table that compares the layer selected on the validation set with the last layer of each
+    network."""
     every = summaries.layers(run)
     every = every[every["base"].isin(with_place(every["base"]))]
     cells: dict[str, list[str]] = {}
@@ -297,7 +304,7 @@ def layer_table(run: Run) -> str:
         if best.layer == best.layers:  # compared with itself
             difference = "\N{EN DASH}"
         cells.setdefault(str(best.base), []).extend([f"{best.layer} of {best.layers}", difference])
-    titles = [title for name in ("transformations", "content") for title in (f"layer for {name}", "difference")]
+    titles = [title for name in ("transformations", "content") for title in (f"selected layer, {name}", "difference")]
     return markdown_table(["model", *titles], [[code(base), *scores] for base, scores in cells.items()])
 
 

@@ -1,4 +1,4 @@
-"""The table of docs/glossary.md, made from the words of the pages: ``python -m lab.scripts.glossary_docs``."""
+"""Generate the table in docs/glossary.md from the glossary of the dashboard: ``python -m lab.scripts.glossary_docs``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BEGIN = "<!-- generated: python -m lab.scripts.glossary_docs -->"
 
 
 def glossary_table() -> str:
-    return markdown_table(["word", "meaning"], [list(row) for row in GLOSSARY.items()])
+    return markdown_table(["Term", "Definition"], [list(row) for row in GLOSSARY.items()])
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""Two pictures of docs/ideas.md: ``python -m lab.scripts.idea_pictures``.
+"""Draw two figures of docs/ideas.md: ``python -m lab.scripts.idea_pictures``.
 
-A packaged photograph under some transformations, and what the reference run measured; the sketches are drawn by hand.
+One shows a packaged photograph under several transformations, the other shows results of the reference run. The other
+figures on the page are not generated.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ LABELS = (
     ("zoo/mae", (7, -3), "left"),
     ("zoo/supervised", (-6, 6), "right"),
 )
-"""Models that the chart names, and where: offset in points, and which end of the text is there."""
+"""Labeled models: name, offset of the label in points, and horizontal alignment."""
 
 BLUE, GRAY = "#0072b2", "#6b7280"
 
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def transformations() -> Image.Image:
-    """Draw a photograph untouched and under `SHOWN`, each at its strongest, with names."""
+    """Draw a clean photograph, and the photograph under the transformations `SHOWN` at the strongest strength."""
     corpus = open_corpus("photos")
     source = prepare_source(corpus.load("chelsea/00"), SIDE)
     tiles = []
@@ -62,7 +63,7 @@ def transformations() -> Image.Image:
 
 
 def substance(run: Run) -> str:
-    """Draw content accuracy against transformation accuracy of every model, as an SVG."""
+    """Draw a scatter plot of content accuracy against transformation accuracy, one point per model, as an SVG."""
 
     def score(task: str, subset: str) -> pd.Series:
         rows = run.scores.query("task == @task and subset == @subset and measure == 'balanced-accuracy'")
@@ -72,7 +73,7 @@ def substance(run: Run) -> str:
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     of_zoo = scores.index.str.startswith("zoo/")
     for chosen, color, name in (
-        (of_zoo, BLUE, "encoders of the zoo"),
+        (of_zoo, BLUE, "zoo encoders"),
         (~of_zoo, GRAY, "baselines and EfficientNet-Lite0"),
     ):
         axes.scatter(scores["fine"][chosen], scores["content"][chosen], color=color, label=name)
@@ -80,7 +81,7 @@ def substance(run: Run) -> str:
         if model in scores.index:
             at = scores.loc[model, "fine"], scores.loc[model, "content"]
             axes.annotate(model.split(":")[-1], at, offset, textcoords="offset points", ha=side, fontsize=9)
-    axes.set(xlabel="transformation named right, %", ylabel="content named right, %", xlim=(0, 100), ylim=(0, 100))
+    axes.set(xlabel="transformation accuracy (%)", ylabel="content accuracy (%)", xlim=(0, 100), ylim=(0, 100))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
     return svg_of(figure, "ideas")

@@ -1,8 +1,9 @@
-"""Check every page and tab: ``python -m lab.scripts.page_findings [--run DIR] [--pictures DIR]`` prints JSON.
+"""Check all pages and tabs of the dashboard: ``python -m lab.scripts.page_findings [--run DIR] [--pictures DIR]``.
 
-Each address is opened in light and in dark, in a window that becomes narrower. Each view with findings is printed as
-one line: exceptions that the page shows, console errors, serious and critical findings of axe, pixels by which the page
-is wider than its window, and whether it never came to rest. The last line has the counts.
+Each page is opened in the light and in the dark theme, at several window widths. For each view with findings, the
+command prints one line of JSON: exceptions on the page, console errors, serious and critical violations reported by
+axe, horizontal overflow in pixels, and a timeout if the page did not finish rendering. The last line contains the
+counts.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ SCHEMES = ("light", "dark")
 KINDS = ("exceptions", "console", "axe", "overflow", "late")
 
 FITS_MS = 20_000
-"""Charts shrink some time after their window."""
+"""Timeout in milliseconds for the charts to adapt to the width of the window."""
 
 STREAMLITS_OWN = {
-    "list": ("stSidebarNavItems", "Streamlit nests the navigation's sections in its list without items of their own"),
-    "listitem": ("<li", "the same, seen from the links of the navigation"),
+    "list": ("stSidebarNavItems", "Streamlit's navigation list contains sections that are not list items"),
+    "listitem": ("<li", "the links in these sections are list items without a list"),
 }
-"""Rule of axe -> (what its elements show, why it stays): markup that Streamlit makes and no page can change."""
+"""Rule of axe -> (text that identifies the elements, reason). Violations in Streamlit's own markup are ignored."""
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
-    parser.add_argument("--pages", default=",".join(ADDRESSES), help="names of `ADDRESSES` (default all)")
-    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="of the window in pixels")
-    parser.add_argument("--schemes", default=",".join(SCHEMES))
-    parser.add_argument("--pictures", type=Path, help="folder for a picture of every view")
+    parser.add_argument("--run", help="run to open (default: the first run that the dashboard lists)")
+    parser.add_argument("--pages", default=",".join(ADDRESSES), help="comma-separated names of `ADDRESSES`")
+    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="window widths in pixels")
+    parser.add_argument("--schemes", default=",".join(SCHEMES), help="color schemes")
+    parser.add_argument("--pictures", type=Path, help="folder for screenshots of all views")
     options = parser.parse_args()
     widths = [int(width) for width in options.widths.split(",")]
     arguments = ["--run", options.run] if options.run else []
@@ -63,7 +64,7 @@ def check(
     schemes: Sequence[str],
     pictures: Path | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Serve the dashboard with its ``arguments``, and yield each view of the pages ``names`` with its findings."""
+    """Serve the dashboard with ``arguments``, and yield the name and findings of each view of the pages ``names``."""
     with tempfile.TemporaryDirectory() as profile, served(arguments) as address, window(Path(profile)) as context:
         tab = Tab(context)
         for name, scheme in itertools.product(names, schemes):
@@ -78,7 +79,7 @@ def check(
 
 
 def _findings(page: Any, complaints: list[str], picture: Path | None) -> dict[str, Any]:
-    """Return what is wrong with what ``page`` shows, and clear its ``complaints``."""
+    """Return the findings on ``page``, and clear its console errors ``complaints``."""
     findings: dict[str, Any] = dict.fromkeys(KINDS)
     try:
         page.get_by_role("heading", level=1).first.wait_for()
@@ -96,7 +97,7 @@ def _findings(page: Any, complaints: list[str], picture: Path | None) -> dict[st
 
 
 def _save(page: Any, path: Path) -> None:
-    """Save a picture of the whole page, whose content scrolls in a container of its own."""
+    """Save a screenshot of the full page, whose content is in a scrolling container."""
     path.parent.mkdir(parents=True, exist_ok=True)
     size = page.viewport_size
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
@@ -108,8 +109,8 @@ def _save(page: Any, path: Path) -> None:
 
 
 def violations_of(page: Any) -> list[tuple[str, str]]:
-    """Return what axe finds on ``page`` that keeps somebody from using it, as (rule, element)."""
-    # A tooltip that fades out has little contrast for a moment.
+    """Return the serious and critical violations that axe reports on ``page``, as (rule, element)."""
+    # A tooltip has low contrast while it fades out.
     page.mouse.move(0, 0)
     page.wait_for_function("!document.querySelector('[role=tooltip], [data-testid=stTooltipContent]')")
     page.evaluate(Axe().axe_script)
@@ -120,7 +121,7 @@ def violations_of(page: Any) -> list[tuple[str, str]]:
 
 
 def overflow_of(page: Any, timeout_ms: int = FITS_MS) -> int:
-    """Return by how many pixels ``page`` is wider than its window."""
+    """Return the number of pixels by which ``page`` is wider than its window."""
     try:
         page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=timeout_ms)
     except TooLate:

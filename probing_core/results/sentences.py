@@ -39,8 +39,8 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
         f"({_interval(best, 1)}; chance {in_percent(best['chance'], 1)})"
     )
     if not best["low"] > best["chance"]:
-        among = name if count == 1 else f"{name}, the first of {every},"
-        return f"No model is shown to be above chance: a probe of {among} classifies {score}."
+        among = name if count == 1 else f"{name}, which ranks first of {every},"
+        return f"No model is significantly above chance: a linear probe of {among} classifies {score}."
     if count == 1:
         return f"A linear probe of {name} classifies {score}."
     if not board["apart"].any():
@@ -124,11 +124,12 @@ def _points(difference: float) -> str:
 
 
 def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
-    """Return the difference in content accuracy of the same layer, in parentheses; empty if it was not measured."""
+    """Return a clause on the difference in content accuracy of the same layer; empty if it was not measured."""
     content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
     if content.empty:
         return ""
-    return f" (content accuracy: {in_points(float(content['difference'].iloc[0]))})"
+    difference = float(content["difference"].iloc[0])
+    return f"; its content accuracy is {_points(abs(difference))} {'lower' if difference < 0 else 'higher'}"
 
 
 GOING_TOGETHER = 0.3
@@ -199,8 +200,8 @@ def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
 
 
 ORIGIN = (
-    "The idea comes from “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). The protocol "
-    "here is a reconstruction from its abstract; no number here is the paper's."
+    "This tool is based on “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610). The protocol "
+    "was reconstructed from the abstract. No numbers are from the paper."
 )
 PROTOCOL = (
     "Every crop is resampled exactly once, equally in every class, from a source larger than the model's view. So "

@@ -73,7 +73,7 @@ def test_operations_of_a_foreign_library_have_their_shares():
     rows += [(f"p{i}", "untouched", "identity", "view", False, None, i == 0) for i in range(8)]
     columns = ["photograph", "operation", "group", "size", "alarms", "found", "no_color"]
     text = detector_foreign.table(pd.DataFrame(rows, columns=columns))
-    assert text.startswith("Clean images not called edited: 7 of 7, 100%")
+    assert text.startswith("Clean images not classified as edited: 7 of 7, 100%")
     lines = {line[0]: line for line in cells(text)}
     assert lines["blur"][2:] == ["50%", "100%"]
     assert lines["fog"][2:] == ["100%", "0%"]
