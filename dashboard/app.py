@@ -1,6 +1,6 @@
-"""The dashboard: ``streamlit run dashboard/app.py``, and ``-- --run DIR`` to open a run in any folder.
+"""The dashboard: ``streamlit run dashboard/app.py [-- --run DIR]``, where DIR is the folder of a run.
 
-Streamlit runs this file as a script in each visitor's session. The server also imports it once, for ``app``.
+Streamlit runs this file as a script in the session of each visitor. The server also imports it once, for ``app``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ except ModuleNotFoundError as error:
     if error.name not in ("dashboard", "probing_core"):
         raise
     sys.exit(
-        "error: The project is not installed in this Python; run `make demo` (or `pip install -e .`) in its folder "
-        "first."
+        "error: The package is not installed in this Python environment. Run `make demo` or `pip install -e .` in the "
+        "project folder."
     )
 
 from dashboard.text import FORMER, PAGES, plain
@@ -35,18 +35,18 @@ from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run
 
 SIDEBAR_PX = 240
-"""Width of the sidebar: names of pages and runs fit, and the explorer has more room than by default."""
+"""Width of the sidebar in pixels: wide enough for the names of pages and runs, but narrower than by default."""
 
 ABOUT_RUN = (
-    "One computation: its corpus, models and settings. Its models are encoders, intermediate layers of encoders, "
-    "untrained baselines, and additional seeds of the same network."
+    "A run contains the results of one computation: scores of encoders, of their intermediate layers, of untrained "
+    "baselines, and of additional training seeds."
 )
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
     return {
         heading: [
-            # The first page has no address of its own.
+            # The first page has no URL path.
             st.Page(
                 entry.file,
                 title=entry.title,
@@ -61,7 +61,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 
 def icon() -> Image.Image:
-    """Return the icon as an image: the browser would fetch a named icon from a different server."""
+    """Return the icon as an image, because the browser would fetch an emoji icon from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
@@ -69,7 +69,7 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    # This call must be first, otherwise the browser fetches the page's own icon for the tab.
+    # This call must be first. Otherwise, the browser fetches the icon of the page for the tab.
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     selected = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{selected.title} · Probing image embeddings")
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def pick_run() -> None:
-    """Show the selection of the run and one line about its contents in the sidebar."""
+    """Show the menu of runs in the sidebar, and one line about the contents of the selected run."""
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return

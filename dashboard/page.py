@@ -1,4 +1,4 @@
-"""The frame of every page, and fragments, which rerun separately."""
+"""Decorators for pages and for fragments of a page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ _is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Return a decorator that turns a function into a page; the function shows the content below the title.
+    """Return a decorator that turns a function into a page.
 
-    Navigation, sidebar and banner are outside the page and stay unchanged when something on it changes.
+    The function shows the content below the title. Navigation and sidebar are not part of the page, so they are not
+    rendered again when a selection on the page changes.
+
+    Args:
+        title: title of the page in the navigation.
+        help: help text of the heading.
     """
 
     def decorate(show: Callable[[], None]) -> Callable[[], None]:
@@ -48,18 +53,21 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 
 def in_words(unmet: state.Unmet) -> str:
-    replacement = f" The page opened with '{plain(unmet.shown)}'." if unmet.shown else ""
-    return f"The link requests {plain(unmet.label)} '{plain(unmet.asked)}', which is not available here.{replacement}"
+    replacement = f" The page shows '{plain(unmet.shown)}' instead." if unmet.shown else ""
+    return f"The link selects {plain(unmet.label)} '{plain(unmet.asked)}', which is not available.{replacement}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make ``show`` a fragment, which reruns separately; nothing else on the page may depend on its selections."""
+    """Return ``show`` as a fragment, which reruns independently of the rest of the page.
+
+    The rest of the page must not depend on selections in the fragment.
+    """
 
     @st.fragment
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         guarded(show)(*arguments, **named)
-        if not _is_whole.get():  # otherwise the page writes it, as one step of the browser's back button
+        if not _is_whole.get():  # otherwise, the page writes all changes as one step of the browser history
             state.write_address()
 
     return shown

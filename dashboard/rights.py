@@ -1,10 +1,10 @@
-"""Rights of the visitors of a served dashboard. Only this file decides them.
+"""Permissions of the visitors of a dashboard. This is the only module that checks permissions.
 
-Everyone may view the listed runs and upload images. Actions in `Guarded` are only allowed for visitors on the
-server's machine (`on_this_machine`). Rights never depend on the address of a client, which a proxy hides.
+All visitors may view the listed runs and upload images. The actions in `Guarded` are only allowed for users of the
+server machine (`on_this_machine`). Permissions do not depend on the IP address of the client, which a proxy hides.
 
-Every function that starts a job, reads a folder or contacts a host calls `require`; pages only hide what would be
-refused.
+Every function that starts a job, reads a folder or contacts a host calls `require`. Pages only hide actions that would
+be refused.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ Guarded = Literal[
     "Removing a scan",
     "Naming a folder",
 ]
-"""Actions that need rights, each as the subject of a sentence.
+"""Actions that require permission, each as the subject of a sentence.
 
-Downloading a model requires rights, too: without rights, only models on disk are loaded (`dashboard.data.predictions`).
+Downloading a model also requires permission: otherwise, only local models are loaded (`dashboard.data.predictions`).
 """
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
-"""Prefixes of headers that proxies and tunnels add, and that no browser sends with a websocket."""
+"""Prefixes of headers that proxies and tunnels add, but that browsers do not send with a websocket request."""
 
 _served = threading.Event()
 
 
 class NotAllowed(ProbingError):
-    """Raised if a visitor without rights requests an action that requires them."""
+    """Raised if a visitor without permission requests an action in `Guarded`."""
 
 
 def serving() -> None:
-    """Record that a request has reached this process: afterwards, visitors without rights are refused.
+    """Record that this process has received a request. From then on, permissions are checked.
 
-    Before the first request, there is no visitor: a script or a test runs the pages, or the command line starts the
+    Before the first request, there are no visitors: a script or a test runs the pages, or the command line starts the
     demo run.
     """
     _served.set()
@@ -63,11 +63,11 @@ def allowed() -> bool:
 
 
 def on_this_machine() -> bool:
-    """Return whether the server only listens locally and the request is local, without a proxy.
+    """Return whether the server only listens on the loopback interface and the request did not pass through a proxy.
 
-    The name in ``Host`` must be local: the name of a foreign page could resolve to this machine. A request
-    without headers, as from a visitor who has just left, has no rights. An SSH tunnel ends on this machine and adds no
-    header, so its user has rights.
+    The host name in the ``Host`` header must be local, because the domain of a malicious page could resolve to this
+    machine. A request without headers is refused; this occurs when a visitor has just left. An SSH tunnel ends on this
+    machine and adds no headers, so its users are allowed.
     """
     headers = st.context.headers
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
@@ -83,7 +83,7 @@ def on_this_machine() -> bool:
 def refusal(what: Guarded) -> str:
     return (
         f"{what} is not available to visitors. Open this dashboard on the machine that runs it, or through an SSH "
-        "tunnel to that machine; a shared dashboard treats everyone as a visitor."
+        "tunnel to that machine. A shared dashboard treats everyone as a visitor."
     )
 
 
@@ -97,9 +97,9 @@ def _is_local(address: str) -> bool:
 
 @cache
 def _listens_here_alone() -> bool:
-    """Return whether this process listens on at least one TCP port, and only on the loopback device.
+    """Return whether this process listens on at least one TCP port, and only on the loopback interface.
 
-    The operating system is queried, because Streamlit's settings do not cover other servers.
+    The operating system is queried, because Streamlit's settings do not apply to other servers, such as uvicorn.
     """
     try:
         sockets = psutil.Process().net_connections("tcp")

@@ -1,4 +1,4 @@
-"""Preparation of the slow parts of the pages, before the first visitor needs them."""
+"""Computation of slow page content before the first visitor needs it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from probing_core.results import Run, generalization, retrieval, two_models
 from probing_core.transforms import bank
 
 PAUSE_S = 2.0
-"""Pause in seconds before other pages are prepared, during which the browser can fetch the first page."""
+"""Delay in seconds before other pages are prepared, so that the browser can load the first page."""
 
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Run the plug-ins of the command line and compute the first page, before the server answers.
+    """Run the plug-ins given on the command line, and compute the first page before the server accepts requests.
 
     Raises:
         BadConfig: a plug-in cannot be run.
@@ -38,9 +38,9 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
 
 @st.cache_resource(show_spinner=False)
 def after_first_page() -> threading.Thread:
-    """Start a thread, once per server, that computes the first content of the other pages.
+    """Start a thread, once per server, that computes the initial content of the other pages.
 
-    A visitor who opens one of them meanwhile waits for the thread's result.
+    If a visitor opens one of these pages in the meantime, the page waits for the result of the thread.
     """
     thread = threading.Timer(PAUSE_S, _prepare, ("Other pages", other_pages))
     thread.daemon = True
@@ -73,10 +73,10 @@ def _first_run() -> Run | None:
 
 
 def _prepare(what: str, compute: Callable[[], None]) -> None:
-    """Call ``compute`` and log its errors instead of raising them, since the other pages work without it."""
+    """Call ``compute``, and log unexpected errors instead of raising them. Pages also work without preparation."""
     try:
         compute()
     except ProbingError:
-        pass  # the page shows it
+        pass  # the page shows the error
     except Exception as error:
         logging.getLogger(__name__).warning("%s could not be prepared: %s", what, one_line(error))

@@ -1,10 +1,12 @@
-"""Selections that are shared by all pages and are part of the address, so a link opens the same view.
+"""Selections that all pages share and that are part of the URL, so a link opens the same view.
 
-A widget's value is stored in the session under its name and published to the query string while the widget is on the
-page. An address that the visitor opens (a link, the back button) overrides the session.
+The value of a widget is stored in the session state under its name. While the widget is on the page, the value is also
+written to the query string. If the visitor opens a URL with a link or the back button, the URL overrides the session
+state.
 
-Streamlit's ``bind="query-params"`` does not do this (1.67, tested in Chromium with a three-page app): a selection
-is lost on other pages, a list in the address (``models=a,b``) is dropped, and the back button ignores selections.
+Streamlit's ``bind="query-params"`` is not sufficient (version 1.67, tested in Chromium with a three-page app):
+selections are lost on other pages, lists in the URL (``models=a,b``) are dropped, and the back button does not restore
+selections.
 """
 
 from __future__ import annotations
@@ -17,25 +19,25 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SEPARATOR = ","
-"""Separator of the values of a multiple selection; within a value it is written as `COMMA`."""
+"""Separator between the values of a multiple selection. Within a value, it is escaped as `COMMA`."""
 
 PERCENT, COMMA = "%25", "%2C"
 
 RUN = "run"
-"""Name of the selection of the run, which all pages share."""
+"""Name of the selected run in the session state and the URL."""
 
 FOLD = "show-"
-"""Prefix of the names of expanders. Without its name in the address, an expander is closed."""
+"""Prefix of the names of expanders. An expander is closed if its name is not in the URL."""
 
 
 @dataclass(frozen=True)
 class Unmet:
-    """A value in an address that the page does not have.
+    """A value in the URL that is not available on the page.
 
     Attributes:
-        label: label of the control.
-        asked: the value in the address.
-        shown: what the page shows instead.
+        label: label of the widget.
+        asked: value in the URL.
+        shown: value that the page shows instead.
     """
 
     label: str
@@ -44,12 +46,12 @@ class Unmet:
 
 
 def adopt_address() -> None:
-    """Store the selections of the address in the session, when the visitor arrives or navigates back or forward.
+    """Copy selections from the URL to the session state when the visitor arrives or navigates back or forward.
 
-    It must run before any widget. At other times the address may lag behind the widgets and must not replace their
-    values.
+    Call this before any widget is created. In other reruns, the URL may be older than the values of the widgets and is
+    ignored.
     """
-    _published().clear()  # of a page that was interrupted
+    _published().clear()  # the previous script run may have been interrupted
     if "_choices" in st.session_state and not _goes_back():
         return
     st.session_state["_visits"] = visits() + 1
@@ -60,7 +62,7 @@ def adopt_address() -> None:
         st.session_state.pop(name, None)
     for name, text in address.items():
         _choices()[name] = text
-        st.session_state.pop(name, None)  # its widget starts again from the selection
+        st.session_state.pop(name, None)  # its widget is initialized with the selection
 
 
 def visits() -> int:
@@ -68,12 +70,12 @@ def visits() -> int:
 
 
 def _goes_back() -> bool:
-    """Return whether the script runs because the visitor navigated back or forward to the address."""
+    """Return whether the script runs because the visitor navigated back or forward."""
     return getattr(get_script_run_ctx(), "is_history_navigation", False)
 
 
 def is_undone(name: str) -> bool:
-    """Return whether the visitor navigated back or forward to an address without the selection ``name``."""
+    """Return whether the visitor navigated back or forward to a URL without the selection ``name``."""
     return _goes_back() and name not in st.query_params
 
 
@@ -86,22 +88,26 @@ def choice(
     own_default: bool = False,
     **settings: Any,
 ) -> Any:
-    """Show a Streamlit widget with the selection ``name``, write its value into the address, and return it.
+    """Show a Streamlit widget for the selection ``name``, publish its value to the URL, and return the value.
 
     Args:
-        widget: a Streamlit function such as ``st.selectbox``.
-        default: the value if none of ``options`` is selected.
-        own_default: whether other pages have different defaults. A default is then neither stored for other pages nor
-            written into the address.
+        widget: Streamlit function, such as ``st.selectbox``.
+        label: label of the widget.
+        name: name of the selection in the session state and the URL.
+        default: value if none of ``options`` is selected.
+        options: available options; None for a widget without options.
+        own_default: whether other pages have different defaults. In this case, a default value is neither stored for
+            other pages nor written to the URL.
+        settings: other arguments of ``widget``.
     """
     if own_default:
         if is_undone(name):
             _choices().pop(name, None)
-        st.session_state.pop(name, None)  # the stored value may be another page's default
+        st.session_state.pop(name, None)  # the stored value may be the default of another page
         settings |= {"on_change": _keep, "args": (name,)}
     remember(name, options, default, label)
     if own_default:
-        st.session_state[name] = st.session_state[name] or default  # none of several may be available
+        st.session_state[name] = st.session_state[name] or default  # if no requested value is available
     arguments = {} if options is None else {"options": options}
     value = widget(label, **arguments, key=name, **settings)
     if own_default and not is_chosen(name, value):
@@ -116,22 +122,23 @@ def _keep(name: str) -> None:
 
 
 def is_chosen(name: str, value: Any) -> bool:
-    """Return whether the visitor has selected ``value``, or any item if it is a list, as ``name`` on any page."""
+    """Return whether the visitor selected ``value`` for ``name`` on any page; for a list, whether any item is
+    selected."""
     if isinstance(value, list):
         return bool(stored_choices(name, value))
     return stored_choice(name) == value
 
 
 def remember(name: str, options: Sequence[Any] | None, default: Any, label: str = "") -> None:
-    """Set the widget called ``name`` to its stored value if it is one of ``options``, otherwise to ``default``."""
+    """Initialize the widget ``name`` with the stored value if it is one of ``options``, otherwise with ``default``."""
     value = st.session_state.get(name, _decode(_choices().get(name), default))
     if isinstance(default, list):
         requested = value if isinstance(value, list) else default
         value = [v for v in requested if options is None or v in options]
     elif options is not None and value not in options:
         value = next((o for o in options if str(o) == str(value)), default)
-    # Writing a value sends it to the browser, where it replaces what the visitor is typing. All other widgets are
-    # written, because the texts of their options may have changed.
+    # Assigning a value sends it to the browser, where it would replace the text that the visitor is typing. For all
+    # other widgets, the value is assigned because the texts of their options may have changed.
     typed = options is None or isinstance(options, range)
     if not typed or name not in st.session_state or st.session_state[name] != value:
         st.session_state[name] = value
@@ -140,9 +147,12 @@ def remember(name: str, options: Sequence[Any] | None, default: Any, label: str 
 
 
 def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
-    """Record the value of ``name`` in the address in `unmet` if it is not one of ``options``.
+    """Add the value of ``name`` in the URL to `unmet` if it is not one of ``options``.
 
-    `remember` does this for every control; this function is for selections without a control.
+    `remember` calls this function for widgets. Call it directly for selections without a widget.
+
+    Args:
+        shown: value that the page shows instead.
     """
     requested = _asked().pop(name, "")
     if not requested:
@@ -155,12 +165,12 @@ def check(name: str, label: str, options: Iterable[Any], shown: Any) -> None:
 
 
 def unmet() -> dict[str, Unmet]:
-    """Return the values of the address that the page does not have, by name."""
+    """Return the values in the URL that are not available on the page, by name."""
     return st.session_state.setdefault("_unmet", {})
 
 
 def begin_page(title: str) -> bool:
-    """Drop the unmet values of a different page, and return whether a different page was shown before."""
+    """Discard unmet values of the previous page, and return whether the visitor opened a new page."""
     if st.session_state.get("_page") == title:
         return False
     st.session_state["_page"] = title
@@ -170,7 +180,7 @@ def begin_page(title: str) -> bool:
 
 
 def publish(name: str, value: Any) -> None:
-    """Store ``value`` for other pages and for `write_address`."""
+    """Store ``value`` for other pages and for the next call of `write_address`."""
     _choices()[name] = _published()[name] = _encode(value)
 
 
@@ -180,10 +190,10 @@ def forget(name: str) -> None:
 
 
 def write_address() -> None:
-    """Write the selections that the page has published so far into the address, all at once.
+    """Write all selections that the page has published to the URL in one step.
 
-    Every change of the address is a step of the browser's back button, after which the browser redraws its charts. So
-    pages call this once before the first chart and once at their end.
+    Every change of the URL adds an entry to the browser history and redraws existing charts. Therefore, pages call this
+    function once before the first chart and once at the end.
     """
     before = st.query_params.to_dict()
     after = {name: text for name, text in (before | _published()).items() if text is not None}
@@ -192,18 +202,18 @@ def write_address() -> None:
 
 
 def choose(name: str, value: Any) -> None:
-    """Set a selection without its widget (a button, a click on a chart); the widget shows it in the next run."""
+    """Set a selection from a button or a click on a chart. Its widget shows the value after the next rerun."""
     _choices()[name] = _encode(value)
     st.session_state.pop(name, None)
 
 
 def stored_choice(name: str) -> str:
-    """Return the stored text of the selection ``name``, or an empty string. The page needs no widget for it."""
+    """Return the selection ``name`` as text, or an empty string. The page may lack a widget for the selection."""
     return _choices().get(name, "")
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
-    """Return the ``options`` in the stored selection ``name``. The page needs no widget for it."""
+    """Return the ``options`` that are in the selection ``name``. The page may lack a widget for the selection."""
     return [value for value in _split(stored_choice(name)) if value in options]
 
 

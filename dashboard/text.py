@@ -1,4 +1,4 @@
-"""The vocabulary of the dashboard: explanations of terms, the glossary, the pages, and strengths as text."""
+"""Texts of the dashboard: help texts, the glossary, the pages, and formatted strengths."""
 
 from __future__ import annotations
 
@@ -9,73 +9,79 @@ from probing_core.measures.notation import decimal, in_percent, minus, model_tit
 from probing_core.transforms import resolve
 
 TERMS = {
-    "interval": "95% confidence interval over photographs: all crops and versions of a photograph count as one "
+    "interval": "95% confidence interval over photographs. All crops and versions of a photograph count as one "
     "observation.",
-    "against best": "Paired sign-flip test by photograph against the best model, adjusted for comparing all pairs "
-    "of models. Not significantly different: p of at least 0.05.",
-    "pair": "Paired sign-flip test by photograph, adjusted for comparing all pairs of models. It covers the choice of "
-    "test photographs, but not the random seed of training, whose range is given here.",
-    "selectivity": "Accuracy of a probe for the transformation minus the accuracy of a probe for random labels, in "
-    "percentage points. Both probes are trained on fewer images than the accuracy on this page.",
-    "fine": "Which of the transformations was applied? One class for each transformation, and clean.",
-    "group": "Which group of transformations? In each fold, one member of every group is held out from training.",
-    "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean difference of at "
-    "least 2 of 255.",
+    "against best": "Result of a paired sign-flip test by photograph against the best model, adjusted for comparing "
+    "all pairs of models. Differences with p \N{GREATER-THAN OR EQUAL TO} 0.05 are not significant.",
+    "pair": "Paired sign-flip test by photograph, adjusted for comparing all pairs of models. The test accounts for "
+    "the random selection of test photographs, but not for the random seed of training.",
+    "selectivity": "Accuracy of a probe for transformations minus accuracy of a probe for random labels, in "
+    "percentage points. Both probes are trained on fewer images than the probes in the ranking.",
+    "fine": "Predicts the transformation. The classes are all transformations and clean.",
+    "group": "Predicts the group of the transformation. In each fold, one member of every group is held out from "
+    "training.",
+    "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean absolute difference "
+    "of at least 2 (of 255).",
     "recall": "Percentage of the samples of this class that the probe classifies correctly.",
-    "ssim": "Structural similarity to the clean image: 1 means identical.",
+    "ssim": "Structural similarity to the original image. A value of 1 means that the images are identical.",
     "difference": "Mean absolute difference of the pixel values, from 0 to 255.",
-    "distance": "Perceptual distance by which the strengths of the classes are balanced.",
+    "distance": "Perceptual distance from the original. The strength ranges of all transformations have similar "
+    "distances.",
     "flag": "Notes on how the file was decoded, and on existing degradation of the image.",
-    "probability": "Edited: probability that the image was edited, under the prior. Transformation: its probability "
-    "given that the image was edited; these add up to 100%.",
-    "shift": "Distance that the transformation moves an embedding, divided by the distance between two photographs: "
-    "at 1, the transformed image is as far away as a different photograph.",
-    "claim": "A statement of the paper's abstract, tested by contrasts that were specified before any result was seen.",
-    "objective": "What the model was trained for: labels (supervised), masked reconstruction (MAE, CAN), matching two "
-    "views of an image (SimCLR, CAN), or matching images with text (CLIP, ALIGN).",
+    "probability": "Edited: probability that the image was edited, given the prior. Transformation: probability of the "
+    "transformation if the image was edited; these probabilities add up to 100%.",
+    "shift": "Distance that the transformation moves an embedding, divided by the mean distance between two "
+    "photographs. At 1, the transformed image is as far away as a different photograph.",
+    "claim": "A claim in the abstract of the paper. It is tested by contrasts that were specified before any result "
+    "was seen.",
+    "objective": "Training objective: labels (supervised), masked reconstruction (MAE, CAN), matching two views of an "
+    "image (SimCLR, CAN), or matching images with text (CLIP, ALIGN).",
     "crops": "Models receive the center square, reduced to the view size. For large images, they also receive tiles at "
-    "full resolution, because reduction would erase blur, noise and compression.",
-    "map": "UMAP of the embeddings: nearby points are similar to this model. Distances between clusters mean little.",
-    "penalty": "Weight of the probe's L2 regularization, chosen on validation photographs. With fewer than 30 "
-    "photographs it is fixed in proportion to the dimensions of the embedding.",
+    "full resolution, because resizing removes blur, noise and compression artifacts.",
+    "map": "UMAP projection of the embeddings. The model considers nearby images similar; distances between clusters "
+    "are not meaningful.",
+    "penalty": "Weight of the probe's L2 regularization, selected on validation photographs. With fewer than 30 "
+    "photographs, it is fixed in proportion to the number of embedding dimensions.",
 }
-"""Term -> explanation in at most two sentences, shown as help."""
+"""Term -> explanation in at most two sentences, shown as help text."""
 
 
 GLOSSARY = {
-    "transformation": "An edit of a known kind, such as Gaussian blur. The thirty transformations form ten groups of "
-    "three.",
-    "strength": "Parameter of a transformation in its own unit. Probes are trained on a range of strengths; weaker "
-    "strengths are tested to find detection thresholds.",
-    "photograph": "The independent unit: all crops and samples of a photograph count as one observation.",
-    "crop": "A square cut from a photograph before any transformation.",
-    "sample": "A crop under one transformation at one random strength, or clean: what a model embeds.",
-    "clean": "Without any transformation: one class of the probes.",
+    "transformation": "An image operation with one strength parameter, such as Gaussian blur. The bank contains thirty "
+    "transformations in ten groups of three.",
+    "strength": "Value of the parameter of a transformation. Probes are trained on a range of strengths; weaker "
+    "strengths are used to measure detection thresholds.",
+    "photograph": "The unit of statistical analysis: all crops and samples of a photograph count as one observation.",
+    "crop": "A square region of a photograph, cut out before transformations are applied.",
+    "sample": "An image that models embed: a clean crop, or a crop under one transformation at one random strength.",
+    "clean": "Without any transformation. Clean is one of the classes of a probe.",
     "encoder": "A model that was trained on images and computes embeddings.",
-    "baseline": "A reference that was not trained on images: handcrafted statistics, pixels, hashes, an untrained "
-    "network.",
-    "zoo": "The included encoders: one architecture, trained on the same images with the same budget, each with a "
-    "different objective.",
+    "baseline": "A model that was not trained on images: handcrafted statistics, pixels, a perceptual hash or an "
+    "untrained network.",
+    "zoo": "The included encoders. They share one architecture and were trained on the same images with the same "
+    "compute budget, but with different objectives.",
     "embedding": "The vector that a model computes from an image.",
-    "probe": "A small classifier that predicts the transformation from an embedding alone.",
-    "fold": "One of three divisions of the bank: in each, probes are not trained on one transformation of every group.",
-    "unseen": "Not part of the probe's training: an unseen transformation of a known group, or an unseen style.",
+    "probe": "A small classifier that predicts a class, such as the transformation, from an embedding alone.",
+    "fold": "One of three train\N{EN DASH}test splits of the bank. In each fold, one transformation of every group is "
+    "held out from training.",
+    "unseen": "Not used to train the probe. The term applies to transformations of a seen group, and to styles.",
     "detection threshold": "Lowest strength at which a probe separates transformed from clean images with "
     "d\N{PRIME} = 1.",
     "prior": "Assumed fraction of edited images, 50% by default.",
 }
-"""Term -> definition, in pages, commands, tables and documentation."""
+"""Term -> definition, shown on the Methods page and in the documentation."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the navigation.
+    """A page in the navigation.
 
     Attributes:
-        file: relative to ``app.py``.
+        title: title in the navigation.
+        file: path of the script, relative to ``app.py``.
         icon: name of a Material symbol.
-        address: path; empty for the first page.
-        question: question that the page answers, displayed as its heading.
+        address: URL path, or an empty string for the first page.
+        question: question that the page answers, shown as its heading.
     """
 
     title: str
@@ -107,7 +113,7 @@ PAGES = {
     ),
     "Your data": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),
-        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate", "Where does my model stand?"),
+        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate", "How does my model compare?"),
     ),
     "How it works": (
         Page(
@@ -120,10 +126,10 @@ PAGES = {
         Page("Methods", "views/methods.py", "menu_book", "methods", "How was this measured, and on what?"),
     ),
 }
-"""Heading of the navigation -> its pages."""
+"""Section of the navigation -> pages in this section."""
 
 QUESTIONS = {page.title: page.question for under in PAGES.values() for page in under}
-"""Title of a page -> its question."""
+"""Title of a page -> question of the page."""
 
 FORMER = {
     "overview": "models",
@@ -141,14 +147,14 @@ FORMER = {
     "game": "try?part=game",
     "scan": "try?part=folder",
 }
-"""Address of a former page or tab -> its replacement."""
+"""URL of a former page or tab -> URL of the replacement."""
 
 STYLES = {
     "style-3": "bold strokes",
     "style-16": "colored hatching",
     "style-19": "blue and yellow",
 }
-"""Style (a number of the network) -> description."""
+"""Name of a style in the bank -> description."""
 
 
 def named(transform: str) -> str:
@@ -162,16 +168,18 @@ def hint(term: str) -> str:
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Return ``JPEG, quality 20 of 100``, or only the name if there is no strength."""
+    """Format a transformation with its strength: ``JPEG, quality 20 of 100``, or only ``JPEG`` for a NaN strength."""
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2, places: int | None = None) -> str:
-    """Return a strength with its unit: ``sigma 1.2 px``, ``blend 60%``, ``240 streaks``; empty for NaN.
+    """Format a strength with its unit: ``sigma 1.2 px``, ``blend 60%``, ``240 streaks``, or an empty string for NaN.
 
     Args:
-        digits: significant digits.
-        places: decimals, instead of ``digits``, of the number or percentage.
+        transform: name of the transformation.
+        strength: value of its parameter.
+        digits: number of significant digits.
+        places: number of decimal places of the number or percentage, which replaces ``digits``.
     """
     number = decimal(strength, digits)
     if not number:
@@ -180,7 +188,7 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
         number = minus(f"{strength:,.{places}f}")
     try:
         entry = resolve(transform)
-    except UnknownName:  # of a plug-in that is not loaded
+    except UnknownName:  # the plug-in that defines it is not loaded
         return number
     if entry.unit == "in a square view":  # a count
         return f"{number} {entry.parameter}"
@@ -193,15 +201,15 @@ def strength_in_words(transform: str, strength: float, digits: int = 2, places: 
 
 
 def unit_title(unit: str) -> str:
-    """Return the unit of a transformation for display: ``bits per channel``, and ``px`` for all lengths."""
+    """Format the unit of a transformation, such as ``bits per channel``. The unit of all lengths is ``px``."""
     return "px" if unit.startswith("px") else unit.replace(" a ", " per ")
 
 
 def strength_axis(transform: str) -> str:
-    """Return the parameter of a transformation with its unit: ``sigma, px``, ``blend, %``, ``streaks``."""
+    """Format the parameter of a transformation with its unit: ``sigma, px``, ``blend, %``, ``streaks``."""
     try:
         entry = resolve(transform)
-    except UnknownName:  # of a plug-in that is not loaded
+    except UnknownName:  # the plug-in that defines it is not loaded
         return "strength"
     if entry.unit == "in a square view" or entry.unit in ("power", "times"):
         return entry.parameter
@@ -210,16 +218,16 @@ def strength_axis(transform: str) -> str:
 
 
 def strength_number(transform: str, strength: float, digits: int = 2) -> str:
-    """Return a strength without its unit, which `strength_axis` includes: ``1.2``, ``60%``, ``240``."""
+    """Format a strength without its unit: ``1.2``, ``60%``, ``240``. `strength_axis` contains the unit."""
     try:
         is_fraction = resolve(transform).unit.startswith("fraction")
-    except UnknownName:  # of a plug-in that is not loaded
+    except UnknownName:  # the plug-in that defines it is not loaded
         is_fraction = False
     return f"{decimal(100 * strength, digits)}%" if is_fraction else decimal(strength, digits)
 
 
 def strengths_in_words(transform: str, low: float, high: float, digits: int = 2) -> str:
-    """Return a range of strengths with its unit once: ``sigma 1.5–3 px``, ``blend 60%–100%``."""
+    """Format a range of strengths with one unit: ``sigma 1.5–3 px``, ``blend 60%–100%``."""
     first, last = (strength_in_words(transform, strength, digits) for strength in (low, high))
     parts, ends = first.split(" "), last.split(" ")
     differs = [i for i, pair in enumerate(zip(parts, ends, strict=True)) if pair[0] != pair[1]]
@@ -230,7 +238,7 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 
 
 def plain(text: str) -> str:
-    """Return ``text`` escaped for Markdown, since file names must not act as markup."""
+    """Escape Markdown in ``text``, such as in file names."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 

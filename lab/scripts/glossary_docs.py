@@ -1,4 +1,4 @@
-"""Generate the table in docs/glossary.md from the glossary of the dashboard: ``python -m lab.scripts.glossary_docs``."""
+"""Generate the table in docs/glossary.md: ``python -m lab.scripts.glossary_docs``."""
 
 from __future__ import annotations
 

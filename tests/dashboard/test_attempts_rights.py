@@ -110,7 +110,7 @@ def test_a_server_that_listens_elsewhere(by):
     with served(host="0.0.0.0", **({"by": BY_UVICORN} if by == "uvicorn" else {})) as where:  # noqa: SIM117
         with visiting(where) as visitor:
             assert is_locked(visitor)
-            assert "a shared dashboard treats everyone as a visitor" in visitor.visit("evaluate")
+            assert "A shared dashboard treats everyone as a visitor" in visitor.visit("evaluate")
 
 
 @attempt(
