@@ -1,1 +1,1 @@
-"""The dashboard: pages over the runs of `probing_core`, in Streamlit."""
+"""Streamlit dashboard for runs of `probing_core`."""

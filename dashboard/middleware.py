@@ -1,8 +1,8 @@
-"""Middleware for all requests to the server: security headers on responses, and limits on what visitors send.
+"""Middleware for all requests to the server: security headers, and limits on uploads and messages.
 
-Streamlit holds uploads in memory until the visit ends, and limits only the size of each file. This module also limits
-their number, total size, concurrency and duration, per visitor and for the server. A visitor is a session,
-since all visitors behind a proxy share one address.
+Streamlit keeps uploads in memory until the session ends, and limits only the size of each file. This module also limits
+the number, total size, concurrency and duration of uploads, per visitor and for the server. Visitors are identified by
+session, because all visitors behind a proxy share one IP address.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from dashboard import rights
 POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Our components are modules of the blob kind, Streamlit's page contains an inline script, and Plotly
-        # compiles its WebGL drawing at run time.
+        # The components are loaded as blob modules, Streamlit's page contains an inline script, and Plotly compiles
+        # WebGL code at run time.
         "script-src 'self' blob: 'unsafe-inline' 'unsafe-eval'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
@@ -45,7 +45,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Content security policy: nothing is loaded from or sent to another server, and no other page may frame this one."""
+"""Value of the Content-Security-Policy header: same-origin requests only, and no framing by other pages."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -57,13 +57,13 @@ HEADERS = {
 
 
 class Limits(NamedTuple):
-    """Limits on uploads, for one visitor or for all of them.
+    """Limits on uploads, for one visitor or for all visitors.
 
     Attributes:
-        files: number of uploads in memory.
-        megabytes: their total size.
-        at_once: number of uploads that arrive at the same time.
-        per_minute: number of uploads that began in the last minute.
+        files: maximum number of uploads in memory.
+        megabytes: maximum total size of the uploads in memory, in MB.
+        at_once: maximum number of simultaneous uploads.
+        per_minute: maximum number of uploads that start within a minute.
     """
 
     files: int
@@ -72,11 +72,12 @@ class Limits(NamedTuple):
     per_minute: int
 
     def exceeded(self, uploads: Collection[Upload], started: int, size: int) -> str:
-        """Return which limit an additional upload of ``size`` bytes would exceed, as text; empty if none.
+        """Return the limit that an additional upload would exceed as text, or an empty string.
 
         Args:
             uploads: uploads in memory.
-            started: number of uploads that began in the last minute.
+            started: number of uploads that started in the last minute.
+            size: size of the additional upload in bytes.
         """
         if sum(upload.arriving for upload in uploads) >= self.at_once:
             return f"{self.at_once} uploads are in progress"
@@ -85,7 +86,7 @@ class Limits(NamedTuple):
         if len(uploads) >= self.files:
             return f"{self.files} uploads are in memory"
         if sum(upload.size for upload in uploads) + size > self.megabytes * 1e6:
-            return f"uploads in memory may have at most {self.megabytes} MB"
+            return f"uploads in memory are limited to {self.megabytes} MB"
         return ""
 
 
@@ -94,11 +95,11 @@ SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
 
 UPLOAD_TIMEOUT_S = 20.0
 MIN_UPLOAD_BYTES_PER_S = 200_000
-"""Minimum upload rate: an upload must arrive within `UPLOAD_TIMEOUT_S` plus its size divided by this rate, so that slow
-clients do not block other visitors."""
+"""Minimum upload rate. An upload must be complete within `UPLOAD_TIMEOUT_S` plus its size divided by this rate, so that
+slow clients do not block other visitors."""
 
 RECONNECT_S = 120.0
-"""Time in which a browser that lost its connection finds its session again, as in Streamlit."""
+"""Time in seconds during which a disconnected browser can resume its session, as in Streamlit."""
 
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
 
@@ -132,12 +133,12 @@ class SecurityHeaders:
 class UploadLimits:
     """Middleware that refuses uploads beyond `VISITOR_LIMITS` and `SERVER_LIMITS`, and ends abandoned sessions.
 
-    Streamlit keeps the session of a disconnected browser, with its uploads, until a second browser disconnects. Here, a
-    session with uploads ends once its browser has not returned for ``reconnect_s`` seconds.
+    Streamlit keeps the session of a disconnected browser, with its uploads, until a second browser disconnects. This
+    middleware ends a session with uploads if its browser does not reconnect within ``reconnect_s`` seconds.
 
     Attributes:
         uploads: uploads in memory, by session and file.
-        begun: start times of the uploads of the last minute, with their sessions.
+        begun: start times and sessions of the uploads of the last minute.
     """
 
     def __init__(self, app: ASGIApp, reconnect_s: float = RECONNECT_S, look_every_s: float = 10.0) -> None:
@@ -149,7 +150,7 @@ class UploadLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
         if upload is None or not get_instance().is_active_session(upload[1]):
-            await self.app(scope, receive, send)  # Streamlit itself refuses an upload without a session
+            await self.app(scope, receive, send)  # Streamlit refuses uploads without a session
             return
         key = upload[1], upload[2]
         if scope["method"] == "PUT":
@@ -184,13 +185,14 @@ class UploadLimits:
             if not 200 <= status < 300:
                 self.uploads.pop(key, None)
             else:
-                if key in self.uploads:  # otherwise the visitor has left in the meantime
+                if key in self.uploads:  # otherwise, the visitor has left in the meantime
                     self.uploads[key].arriving = False
                 if key[0] not in self._watched:
                     self._watched[key[0]] = asyncio.create_task(self._end(key[0]))
 
     async def _end(self, session: str) -> None:
-        """Wait until the browser of ``session`` has been away for `RECONNECT_S`, and close the session."""
+        """Wait until the browser of ``session`` has been disconnected for ``reconnect_s`` seconds, and close the
+        session."""
         seen = time.monotonic()
         while time.monotonic() - seen < self.reconnect_s:
             await asyncio.sleep(self.look_every_s)
@@ -200,14 +202,14 @@ class UploadLimits:
         del self._watched[session]
 
     def _refused(self, key: tuple[str, str], size: int) -> str:
-        """Count the upload and return ``""``, or return why it is refused."""
+        """Return the reason why an upload is refused, or count the upload and return an empty string."""
         for ended in [upload_key for upload_key in self.uploads if not get_instance().is_active_session(upload_key[0])]:
             del self.uploads[ended]
         now, visitor = time.monotonic(), key[0]
         while self.begun and self.begun[0][0] < now - 60:
             self.begun.popleft()
         if key in self.uploads and self.uploads[key].arriving:
-            return "its upload is already in progress"
+            return "the upload of this file is already in progress"
         visitor_uploads = [upload for (session, _), upload in self.uploads.items() if session == visitor]
         if why := VISITOR_LIMITS.exceeded(visitor_uploads, sum(session == visitor for _, session in self.begun), size):
             return f"{why} in this session"
@@ -219,7 +221,10 @@ class UploadLimits:
 
 
 class SharedCaches:
-    """Middleware that drops browser messages that would clear the caches of all visitors; no page sends them."""
+    """Middleware that ignores browser messages that would clear the caches of all visitors.
+
+    The pages of the dashboard do not send such messages.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -243,7 +248,10 @@ def _clears_caches(message: Message) -> bool:
 
 
 async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, timeout_s: float) -> None:
-    """Answer with ``why`` after the body has arrived: a client that is still sending would not read the response."""
+    """Send the response ``why`` after the request body has arrived or ``timeout_s`` has passed.
+
+    A client that is still sending the body would not read the response.
+    """
 
     async def drain() -> None:
         while (await receive()).get("more_body"):

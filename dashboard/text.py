@@ -25,8 +25,7 @@ TERMS = {
     "recall": "Percentage of the samples of this class that the probe classifies correctly.",
     "ssim": "Structural similarity to the original image. A value of 1 means that the images are identical.",
     "difference": "Mean absolute difference of the pixel values, from 0 to 255.",
-    "distance": "Perceptual distance from the original. The strength ranges of all transformations have similar "
-    "distances.",
+    "distance": "1 \N{MINUS SIGN} SSIM, averaged over four scales. A value of 0 means that the images are identical.",
     "flag": "Notes on how the file was decoded, and on existing degradation of the image.",
     "probability": "Edited: probability that the image was edited, given the prior. Transformation: probability of the "
     "transformation if the image was edited; these probabilities add up to 100%.",

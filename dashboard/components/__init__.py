@@ -1,1 +1,1 @@
-"""Components with JavaScript, or with URLs that the browser fetches."""
+"""Components with JavaScript code or their own URLs."""

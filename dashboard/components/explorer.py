@@ -1,4 +1,4 @@
-"""The explorer of a run as a component. The browser fetches its points and images, so no script runs for them."""
+"""The explorer of a run as a component. The browser fetches points and images directly, without a script rerun."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from probing_core.transforms.view import source_side
 
 FOLDER = "explorer"
 SELECTION = "selection"
-"""Name under which the selection is stored, as JSON."""
+"""Name of the selection in the session state and the URL. Its value is JSON."""
 
 VISITOR = "visitor"
-"""Session key of the visitor, and name of the part of an address with the key of the visitor."""
+"""Session key of the visitor, and query parameter that contains the key of the visitor."""
 
 MOST_MODELS = 16
-"""Maximum number of models in the menus; the map of a model is fetched when it is selected."""
+"""Maximum number of models in the menus. The map of a model is fetched when the model is selected."""
 
 QUALITY = 88
 IMAGES_KEPT = 2048
 CACHED = {"Cache-Control": "private, max-age=86400"}
 NUMBER = re.compile("[0-9]{1,9}")
 LARGEST_SIDE = 640
-"""Longer side of the full photographs in the dialog, in pixels."""
+"""Maximum length in pixels of the longer side of photographs in the dialog."""
 
 AT_ONCE = 2
-"""Maximum number of images that are computed at the same time for one visitor."""
+"""Maximum number of images that are computed simultaneously for one visitor."""
 
 WAITING = 100
-"""Maximum number of waiting requests of a visitor; more are refused."""
+"""Maximum number of waiting requests of a visitor. Further requests are refused."""
 
 _explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
-"""Explorers in memory, by the second part of their addresses."""
+"""Explorers in memory, by the second part of their URLs."""
 
 _visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
-"""Visitors by key. A visitor is stored for the duration of the session."""
+"""Visitors by key. Visitors are removed when their session ends."""
 
 _component = st.components.v2.component(
     "probing_explorer",
@@ -68,12 +68,14 @@ _component = st.components.v2.component(
 
 
 class Explorer:
-    """Addresses and bytes that the browser fetches for one run.
+    """Data of one run that the browser fetches.
 
     Attributes:
-        address: prefix of the addresses, which nobody can guess.
-        data: the points.
-        header: description of the bytes of ``parts``.
+        run: the run.
+        address: prefix of the URLs. It contains a random token.
+        data: points of the explorer.
+        header: description of the bytes in ``parts``.
+        parts: last part of the URL -> binary data.
     """
 
     def __init__(self, run: Run) -> None:
@@ -86,7 +88,7 @@ class Explorer:
         _explorers[name] = self
 
     def sample(self, sample: int) -> bytes:
-        """Return the image of a sample.
+        """Return the image of a sample in WebP format.
 
         Raises:
             KeyError: the explorer does not contain the sample.
@@ -96,10 +98,10 @@ class Explorer:
         return self._encoded(sample)
 
     def photograph(self, number: int) -> bytes:
-        """Return the full photograph of an image, with an outline of the crop that models see.
+        """Return the full photograph of a crop in WebP format, with an outline of the crop.
 
         Raises:
-            IndexError: there is no image with this number.
+            IndexError: there is no crop with this number.
         """
         return self._photograph(number)
 
@@ -130,7 +132,7 @@ class Visitor:
     """Limits on the computations for one visitor.
 
     Attributes:
-        key: part of the addresses of images, which nobody can guess.
+        key: random token in the URLs of images.
     """
 
     def __init__(self) -> None:
@@ -143,7 +145,7 @@ class Visitor:
         """Wait until fewer than `AT_ONCE` images are being computed for the visitor.
 
         Raises:
-            TooMany: more than `WAITING` requests are waiting.
+            TooMany: `WAITING` requests are already waiting.
         """
         if self._requests >= AT_ONCE + WAITING:
             raise TooMany
@@ -156,7 +158,7 @@ class Visitor:
 
 
 def _visitor() -> Visitor:
-    """Return the visitor of this session."""
+    """Return the visitor of the current session."""
     if VISITOR not in st.session_state:
         st.session_state[VISITOR] = Visitor()
     return st.session_state[VISITOR]
@@ -173,10 +175,10 @@ def explorer_of(run: Run) -> Explorer:
 
 
 def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
-    """Show the explorer of ``run``; the address of the page contains the selection.
+    """Show the explorer of ``run``, and write its selection to the URL of the page.
 
     Args:
-        own_image: an uploaded image on the maps of full embeddings: ``title``, and ``places``, (x, y) by model.
+        own_image: uploaded image to show on the maps of full embeddings: ``title``, and ``places`` (x, y) by model.
     """
     selected_explorer = explorer_of(run)
 
@@ -203,14 +205,14 @@ def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
 
 
 def shown_models(run: Run) -> list[str]:
-    """Return the models of the two maps; one if both show the same model."""
+    """Return the models of the two maps, or one model if both maps show the same model."""
     names = [model.name for model in explorer_of(run).data.models]
     selected = selection() or {}
     return list(dict.fromkeys(selected[m] for m in "ab" if selected.get(m) in names)) or names[:2]
 
 
 def selection() -> dict[str, Any] | None:
-    """Return what the visitor has selected in the explorer, or None."""
+    """Return the visitor's selection in the explorer, or None if there is no valid selection."""
     return _parsed(state.stored_choice(SELECTION))
 
 
@@ -229,14 +231,14 @@ def routes() -> list[Route]:
             visitor = _visitors.get(request.query_params.get(VISITOR, ""))
             number = request.path_params["number"]
             if requested is None or visitor is None or not NUMBER.fullmatch(number):
-                return Response("There is no such image. Reload the page.", 404)
+                return Response("The image does not exist. Reload the page.", 404)
             try:
                 async with visitor.turn():
                     content = await run_in_threadpool(encode, requested, int(number))
             except TooMany:
                 return Response("Too many requests. Try again in a minute.", 429, {"Retry-After": "10"})
             except (PicturesMissing, IndexError, KeyError):
-                return Response("There is no such image.", 404)
+                return Response("The image does not exist.", 404)
             return Response(content, media_type="image/webp", headers=CACHED)
 
         return answer
@@ -247,7 +249,7 @@ def routes() -> list[Route]:
             return Response("This explorer is no longer in memory. Reload the page.", 404)
         content = requested.parts.get(request.path_params["part"])
         if content is None:
-            return Response("There is no such part.", 404)
+            return Response("The data do not exist.", 404)
         return Response(content, media_type="application/octet-stream", headers=CACHED)
 
     return [

@@ -1,4 +1,4 @@
-"""Server routes that run no page script: the HTML of the pages, and files next to it."""
+"""Server routes for the HTML of the pages, and for redirects of former pages."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from starlette.routing import Route
 
 
 def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Return a route for ``path`` (without a leading slash) at any base path of the pages."""
+    """Return a route for ``path`` (without a leading slash) below the base path of the server."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
 def page(address: str) -> Route:
-    """Return the route of a page: Streamlit's HTML with the dashboard's stylesheet.
+    """Return the route of a page, which serves Streamlit's HTML with the stylesheet of the dashboard.
 
-    ``st.html`` would send the stylesheet after the first elements, which would then move.
+    ``st.html`` would send the stylesheet after the first elements, and the layout would shift.
     """
     html = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
     style = (Path(__file__).parents[1] / "style.css").read_text("utf-8")
@@ -34,11 +34,11 @@ def page(address: str) -> Route:
 
 
 def former_pages(successors: Mapping[str, str]) -> list[Route]:
-    """Return routes that redirect the addresses of former pages, with their selections, to their replacements.
+    """Return routes that redirect the URLs of former pages, with their selections, to the pages that replaced them.
 
     Args:
-        successors: former address -> its successor. ``page?part=tab`` on the left is a tab of the former page, on the
-            right a tab of the successor; either replaces the tab that the visitor's address names.
+        successors: former URL -> new URL. ``page?part=tab`` denotes a tab of a page and replaces the tab in the
+            requested URL.
     """
 
     async def redirect(request: Request) -> Response:

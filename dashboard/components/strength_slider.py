@@ -1,7 +1,8 @@
-"""The strength slider with its preview, a component of several pages.
+"""The strength slider and its preview, a component that several pages use.
 
-The page waits for the image at the selected strength. The browser fetches the other images when it is idle, so they
-follow the slider without the server. Python receives the strength when the slider is released.
+The page contains the image at the selected strength. The browser fetches the images at all other strengths when it is
+idle, so that the preview follows the slider without requests to the server. The script receives the selected strength
+when the slider is released.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dashboard.text import hint, strength_number
 from probing_core.transforms import Transform
 
 STRENGTH = "strength"
-"""Name of the selected step in addresses."""
+"""Name of the selected step in the session state and the URL."""
 
 HINTS = {
     "SSIM": hint("ssim"),
@@ -34,10 +35,10 @@ HINTS = {
 
 
 ZOOM = 4
-"""Magnification of the lenses, which show a region whose side is a quarter of the image's side."""
+"""Magnification of the lenses. They show a region whose side length is 1 / `ZOOM` of the image."""
 
 TICKS = 5
-"""Maximum number of strengths labeled under the slider."""
+"""Maximum number of tick labels below the slider."""
 
 _HTML = """
 <div class="room"><div class="strength">
@@ -81,7 +82,7 @@ input[type=range]::-moz-range-thumb { border: 0; width: 16px; height: 16px; bord
 .mark { position: absolute; bottom: -14px; margin-left: -6px; border: 6px solid transparent; border-top-width: 0;
   border-bottom: 9px solid var(--st-text-color); }
 .legend, .mark-text { margin: 2px 0 0; font-size: 13px; line-height: 20px; opacity: .8; }
-/* Text that arrives later moves nothing. */
+/* Text that arrives later must not shift the layout. */
 .legend { min-height: 20px; } .reading { min-height: 26px; }
 .ticks { position: relative; height: 18px; margin-top: 14px; font-size: 12px; }
 .ticks span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
@@ -110,7 +111,7 @@ _slider = st.components.v2.component("probing_strength", html=_HTML, css=_CSS, j
 
 @dataclass(frozen=True)
 class Mark:
-    """A strength that is marked on the slider, with its label."""
+    """A marked strength on the slider, with its label."""
 
     strength: float
     text: str
@@ -119,19 +120,25 @@ class Mark:
 def strength_slider(picture: VisitorPicture, view: int, transform: Transform, mark: Mark | None = None) -> Step:
     """Show the slider with its preview, and return the selected step.
 
-    The address holds the step that the visitor selected: 0 is the weakest strength in training, and weaker strengths
-    are negative. The slider starts in the middle of the range in training.
+    The URL contains the index of the selected step, relative to the weakest strength in training. Weaker strengths have
+    negative indices. The slider starts in the middle of the range in training.
+
+    Args:
+        picture: image to transform.
+        view: view size in pixels.
+        transform: transformation to apply.
+        mark: strength to mark on the slider.
     """
     previewed = preview(picture, view, transform)
     weaker = previewed.first_trained
-    # A new key after the visitor went back, since the component's own state would override the address.
+    # The key changes if the visitor goes back, because the state of the component would override the URL.
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
     steps = len(previewed.strengths)
     first = weaker + (steps - weaker - 1) // 2
     stored = state.stored_choice(STRENGTH)
     index = _step_of(stored, weaker, steps, first) if moved is None else _step_of(moved, 0, steps, first)
-    state.check(STRENGTH, "the step of strength", range(-weaker, steps - weaker), index - weaker)
+    state.check(STRENGTH, "the strength step", range(-weaker, steps - weaker), index - weaker)
     _slider(
         key=slider,
         data={
@@ -146,7 +153,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
             "first": previewed.message([index]),
             "hints": HINTS,
             "trained": weaker / max(1, len(previewed.strengths) - 1),
-            "legend": f"Shaded: range in training.{' To the left: weaker.' if weaker else ''}",
+            "legend": f"Shaded: range in training.{' Left of it: weaker strengths.' if weaker else ''}",
             "mark": mark and {"at": previewed.position_of(mark.strength), "text": mark.text},
             "zoom": ZOOM,
             "focus": previewed.step(index).focus(1 / ZOOM),
@@ -154,18 +161,18 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
         on_index_change=lambda: None,
         height="content",
     )
-    if stored or moved is not None:  # otherwise each page starts with its own step
+    if stored or moved is not None:  # otherwise, each page starts with its default step
         state.publish(STRENGTH, index - weaker)
     return previewed.step(index)
 
 
 def tick_steps(steps: int) -> list[int]:
-    """Return up to `TICKS` steps of a slider, evenly spaced, including both ends."""
+    """Return up to `TICKS` evenly spaced steps of a slider, including both ends."""
     return sorted({round(at * (steps - 1) / (TICKS - 1)) for at in range(TICKS)})
 
 
 def strength_title(transform: Transform) -> str:
-    """Return the parameter of a transformation with its unit: ``blend (%)``."""
+    """Format the parameter of a transformation with its unit: ``blend (%)``."""
     unit = transform.unit
     if unit == "times":
         return transform.parameter
@@ -174,11 +181,12 @@ def strength_title(transform: Transform) -> str:
 
 
 def _step_of(requested: Any, before: int, steps: int, first: int) -> int:
-    """Return the index of the step that a browser or an address requests.
+    """Return the index of the step that the browser or the URL requests, limited to valid indices.
 
     Args:
-        requested: index relative to step ``before``; may be of any type.
-        steps: number of all steps.
+        requested: requested index, relative to the step ``before``. It may have any type.
+        before: index of the step to which ``requested`` is relative.
+        steps: number of steps.
         first: index to return if ``requested`` is not a number.
     """
     try:
@@ -191,9 +199,9 @@ def routes() -> list[Route]:
     async def serve(request: Request) -> Response:
         requested = in_memory.get(request.path_params["name"])
         if requested is None:
-            return Response("This preview is no longer in memory.", 404)
+            return Response("This preview is no longer in memory. Reload the page.", 404)
         steps = await run_in_threadpool(requested.message, range(len(requested.strengths)))
-        # It may be an upload, so it must not be stored on any disk, not even the browser's.
+        # The image may be an upload, so it must not be stored on any disk, including the disk of the browser.
         return JSONResponse(steps, headers={"Cache-Control": "no-store"})
 
     return [route(f"{FOLDER}/{{name}}", serve)]

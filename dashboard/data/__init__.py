@@ -1,1 +1,1 @@
-"""Data for the pages, cached for all visitors."""
+"""Data for the pages. Most data are cached for all visitors."""

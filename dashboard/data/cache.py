@@ -1,7 +1,7 @@
 """Data of runs and corpora for the pages, cached for all visitors.
 
-A run is reopened when its manifest has changed, so that pages show new results of a background process immediately.
-Shared objects are read-only: pages copy what they change.
+A run is reopened if its manifest has changed, so that pages show new results of a background process immediately.
+Cached objects are shared, so pages must copy them before making changes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ T = TypeVar("T")
 
 PACKAGED = "photos"
 
-HELD_OUT = "photographs of the run"
-OTHERS = "outside images"
+HELD_OUT = "test photographs of the run"
+OTHERS = "photographs from other collections"
 """Sets of images on which the answers of models are evaluated."""
 
 MAX_CACHED_RUNS = 4
@@ -45,15 +45,15 @@ MAX_CACHED_PREDICTIONS = 24
 MAX_CACHED_PICTURES = 4096
 
 BY_DIGEST: dict[str | type, Callable[[Any], Any]] = {Run: lambda run: run.digest}
-"""Hash functions of the caches: a run is hashed by its digest, so a changed run is read again."""
+"""Hash functions for cache keys. A run is hashed by its digest, so a changed run is read again."""
 
 
 class NoRun(BadRun):
-    """Raised if there is no run to show yet."""
+    """Raised if no run with results is available."""
 
 
 def theme() -> Theme:
-    """Return the visitor's colors; the models of the selected run have the same style in all charts."""
+    """Return the visitor's chart theme, in which each model of the selected run has the same style in all charts."""
     try:
         models = tuple(current_run().models["name"])
     except BadRun:
@@ -70,10 +70,10 @@ def places() -> list[RunPlace]:
 
 
 def load_plugins() -> None:
-    """Run the files after ``--plugin`` in ``streamlit run dashboard/app.py -- --plugin FILE.py``.
+    """Run the files given with ``--plugin``, as in ``streamlit run dashboard/app.py -- --plugin FILE.py``.
 
     Raises:
-        BadConfig: one of them cannot be run.
+        BadConfig: a file cannot be run.
     """
     for path in _named("--plugin", sys.argv[1:]):
         load_plugin(path)
@@ -87,13 +87,13 @@ def current_run() -> Run:
     """Return the run that the visitor has selected.
 
     Raises:
-        NoRun: there is no run to show yet.
+        NoRun: no run with results is available.
         BadRun: the run cannot be read.
     """
     complete = {p.name: p for p in places() if p.complete}
     place = complete.get(state.stored_choice("run")) or next(iter(complete.values()), None)
     if place is None:
-        raise NoRun("There are no results yet. Start a run on Evaluate your model.")
+        raise NoRun('There are no results yet. Start a run on the "Evaluate your model" page.')
     return open_run(place.path)
 
 
@@ -108,14 +108,19 @@ def _open_run(path: str, stamp: str) -> Run:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return `Run.predictions` with the columns that scores require; `described` adds the other columns."""
+    """Return `Run.predictions` with the columns that are required for scores; `described` adds other columns."""
     return run.predictions(model, task, RANKING_FACTS)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
-    """Return the quality of the answers of each model on each set of images, and the bins of their reliability; sets
-    without answers are omitted."""
+    """Return the quality and the reliability diagram of the answers of each model on each set of images.
+
+    Sets without answers are omitted.
+
+    Returns:
+        Set of images -> model -> (quality, bins of the reliability diagram).
+    """
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
         name: {
@@ -133,11 +138,11 @@ def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
-    """Return ``compute(run, *arguments, **named)``, computed once for all visitors.
+    """Return ``compute(run, *arguments, **named)``, which is cached for all visitors.
 
     Args:
-        compute: a module-level function; the cache identifies the result by the function's name.
-        arguments: texts, numbers, and tuples of them.
+        compute: module-level function, whose qualified name is part of the cache key.
+        arguments: strings, numbers, or tuples of them.
     """
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
@@ -156,7 +161,7 @@ def study(run: Run, name: str) -> pd.DataFrame:
 
 
 def board(run: Run) -> pd.DataFrame:
-    """Return the ranking of the models of ``run``, without baselines if there are other models."""
+    """Return the ranking of the models of ``run``. Baselines are only included if there are no other models."""
     return computed(run, _board)
 
 
@@ -166,7 +171,7 @@ def _board(run: Run) -> pd.DataFrame:
 
 
 def with_baselines(run: Run) -> pd.DataFrame:
-    """Return the ranking of `board` with all baselines, which are not compared with encoders."""
+    """Return the ranking of `board` and all baselines, which are not compared with encoders."""
     ranking, scored = board(run), scores_of(run, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():
@@ -175,19 +180,26 @@ def with_baselines(run: Run) -> pd.DataFrame:
 
 
 def picture(run: Run, sample: int, before: bool = False) -> bytes:
-    """Return the image of one sample, or of its original, as JPEG bytes.
+    """Return the image of one sample, or its original, as JPEG bytes.
+
+    Args:
+        sample: number of the sample.
+        before: whether to return the original.
 
     Raises:
-        PicturesMissing: the run's corpus is not on this computer.
+        PicturesMissing: the corpus of the run is not available on this computer.
     """
     return _pair(run, sample, None)[0 if before else 1]
 
 
 def pictures(run: Run, rows: pd.DataFrame) -> list[bytes]:
-    """Return the images of samples as JPEG; errors as in `picture`.
+    """Return the images of samples as JPEG bytes.
 
     Args:
-        rows: result of `described`, so that the run's table is read only once.
+        rows: result of `described` for the samples.
+
+    Raises:
+        PicturesMissing: the corpus of the run is not available on this computer.
     """
     return [_pair(run, int(row["sample"]), row)[1] for row in rows.to_dict("records")]
 

@@ -1,4 +1,4 @@
-"""Files that are computed when a visitor downloads them, within limits for each visitor."""
+"""Files that are computed on download, with limits for each visitor."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PER_MINUTE = 30
 """Maximum number of downloads that one visitor can start per minute."""
 
 WAIT_S = 30.0
-"""Time in seconds for which a download waits for the previous one of the same visitor."""
+"""Maximum time in seconds that a download waits for the previous download of the same visitor."""
 
 MAX_CSV_ROWS = 500_000
-"""Maximum number of rows of a table written as CSV, which takes about ten seconds."""
+"""Maximum number of rows of a CSV file. Writing so many rows takes about ten seconds."""
 
 MAX_ZIP_BYTES = 256 * 2**20
-"""Maximum total size in bytes of the tables in one ZIP, which is built in memory."""
+"""Maximum total size in bytes of the tables in a ZIP file, which is created in memory."""
 
 
 def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BYTES) -> bool:
@@ -30,7 +30,7 @@ def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BY
 
 
 def zip_of(run: Run, names: Sequence[str]) -> bytes:
-    """Return the files of a run called ``names`` as the bytes of one ZIP."""
+    """Return a ZIP file of the files ``names`` of a run as bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in names:
@@ -43,7 +43,7 @@ class TooMany(ProbingError):
 
 
 class Downloads:
-    """Limits on the downloads of one visitor: one is computed at a time, and a limited number per minute."""
+    """Limits on the downloads of one visitor: one computation at a time, and a maximum number per minute."""
 
     def __init__(self, per_minute: int = PER_MINUTE, wait_s: float = WAIT_S) -> None:
         self.per_minute, self.wait_s = per_minute, wait_s
@@ -51,12 +51,12 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Return a function that computes ``content`` when it is its turn, and raises `TooMany` beyond the limits."""
+        """Return ``content`` with the limits applied: one call at a time; `TooMany` is raised beyond the limits."""
 
         def compute() -> str | bytes:
             self._count()
             if not self._turn.acquire(timeout=self.wait_s):
-                raise TooMany("A download is still being prepared. Try again in a minute.")
+                raise TooMany("Your previous download is still being prepared. Try again in a minute.")
             try:
                 return content()
             finally:
@@ -70,5 +70,5 @@ class Downloads:
             while self._begun and self._begun[0] < now - 60:
                 self._begun.popleft()
             if len(self._begun) >= self.per_minute:
-                raise TooMany(f"More than {self.per_minute} downloads in a minute. Try again in a minute.")
+                raise TooMany(f"You started {self.per_minute} downloads in the last minute. Try again in a minute.")
             self._begun.append(now)

@@ -18,13 +18,13 @@ CHANGED = {
     "sepia": ("flower/14", "sepia", 1.0),
     "caption": ("coffee/14", "text", 0.5),
 }
-"""Name -> (packaged image, transformation, position in its documented range: 0 weakest, 1 strongest)."""
+"""Name -> (ID of a packaged image, transformation, position in the strength range from 0, weakest, to 1, strongest)."""
 
 SCREENSHOT = "screenshot"
 NAMES = (*CHANGED, SCREENSHOT)
 
 WINDOW, LINES = (360, 260), 9
-"""Width and height in pixels of the drawn window, and the number of lines of text in it."""
+"""Width and height of the drawn window in pixels, and number of text lines in the window."""
 
 
 @st.cache_resource(show_spinner=False, max_entries=len(NAMES))
@@ -64,6 +64,6 @@ def _screenshot() -> np.ndarray:
 
 @st.cache_resource(show_spinner=False, max_entries=4 * len(NAMES))
 def thumbnail(name: str, side: int) -> str:
-    """Return the address of a square thumbnail of the example called ``name``."""
+    """Return a square thumbnail of the example ``name`` as a data URL."""
     square = ImageOps.fit(Image.fromarray(example(name).image), (side, side), Image.Resampling.LANCZOS)
     return data_url(np.asarray(square), lossless=False)

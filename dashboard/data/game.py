@@ -16,21 +16,22 @@ from probing_core.results import Run
 
 ROUNDS = 10
 GAMES = 10**6
-"""Number of different games; the address contains the number of the game."""
+"""Number of different games. The URL contains the number of the game."""
 
 YOU = "you"
 
 
 def players(run: Run) -> list[str]:
-    """Return the models of ``run`` that can play: they have predictions of the test samples, so no model is loaded.
+    """Return the models of ``run`` that can play.
 
-    Additional seeds and models that never decide whether an image was edited are omitted.
+    These models have stored predictions for the test samples, so no model is loaded. Additional seeds and models that
+    never decide whether an image was edited are omitted.
     """
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
 
 def first_player(run: Run) -> str:
-    """Return the first of `players`, or an empty string; checking all models would take seconds."""
+    """Return the first model in `players`, or an empty string. Unlike `players`, this does not check all models."""
     return next((model for model in with_place(run.models["name"]) if _plays(run, model)), "")
 
 
@@ -40,15 +41,15 @@ def _plays(run: Run, model: str) -> bool:
 
 
 def groups_of(run: Run) -> dict[str, str]:
-    """Return the group of each transformation that probes learn, including identity, in the order of the bank."""
+    """Return the group of each class of the probes, including identity, in the order of the bank."""
     table = run.transforms[~run.transforms["transform"].isin(run.far)]
     return dict(zip(table["transform"], table["group"], strict=True))
 
 
 def draw_samples(run: Run, game: int) -> list[int]:
-    """Return the samples of a game: one test sample of each of `ROUNDS` random groups.
+    """Draw the samples of a game: one test sample for each of `ROUNDS` random groups.
 
-    Groups are drawn instead of transformations, so that a constant answer is correct equally often for every group.
+    Groups are drawn with equal probability, so that a constant answer is equally often correct for every group.
     """
     tested = cache.predictions(run, cache.computed(run, first_player), "fine")
     by_group = {
@@ -66,13 +67,17 @@ def draw_samples(run: Run, game: int) -> list[int]:
 
 
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
-    """Return the answer of every model for each of ``samples``, by probes that were not trained on their photographs.
+    """Return the answer of every model for each sample.
 
-    The answer is computed as for an upload, with the most probable transformation if the image is (probably) edited.
+    The probes were not trained on the photographs of the samples. Answers are computed as for uploads.
+
+    Args:
+        samples: numbers of the samples, one for each round.
 
     Returns:
-        ``round`` (from 0), ``sample``, ``player``, ``answer`` (a transformation, ``identity``, or empty where it is
-        inconclusive), ``probability``, ``group`` (of the answer), ``right`` (whether it is the group of the sample).
+        ``round`` (from 0), ``sample``, ``player`` (model), ``answer`` (the most probable transformation if the image is
+        edited or probably edited, otherwise ``identity``; empty if inconclusive), ``probability`` of the image being
+        edited or clean, depending on the answer, ``group`` of the answer, and ``right`` (whether the group is correct).
     """
     groups = groups_of(run)
     parts = []
@@ -80,7 +85,7 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
         tested = cache.predictions(run, model, "fine")
         rows = tested[tested["sample"].isin(samples)].set_index("sample").loc[list(samples)].reset_index()
         answer, probability = rows["predicted"].astype(str), rows["p_predicted"]
-        if "altered" in rows:  # missing for precomputed embeddings, which cannot answer about images
+        if "altered" in rows:  # missing for precomputed embeddings, which cannot embed new images
             answer, probability = _live_answers(run, model, rows)
         model_answers = pd.DataFrame({"round": rows.index, "sample": samples, "player": model, "answer": answer})
         group = answer.map(groups)
@@ -100,16 +105,17 @@ def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, 
 
 
 def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Mapping[int, str]) -> pd.DataFrame:
-    """Return the scores of you and the models over the guessed rounds, best first; you are listed before
-    models with the same score.
+    """Return the scores of the visitor and the models in the rounds played so far, best first.
+
+    The visitor is listed before models with the same score.
 
     Args:
-        model_answers: a table of `answers`.
-        guesses: round -> the group that you selected.
-        truths: round -> the group of the transformation.
+        model_answers: table of `answers`.
+        guesses: round -> group that the visitor selected.
+        truths: round -> group of the transformation.
 
     Returns:
-        ``player``, ``right`` (number of correct answers).
+        ``player`` and ``right`` (number of correct answers).
     """
     player_score = sum(guess == truths[number] for number, guess in guesses.items())
     model_scores = (
@@ -120,7 +126,7 @@ def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Ma
 
 
 def alteration_of(run: Run, sample: int) -> tuple[str, str, str]:
-    """Return transformation, group and strength of a sample; the strength is text (``length 12 px``) or empty."""
+    """Return the transformation, the group and the formatted strength of a sample. The strength may be empty."""
     row = run.sample_rows(np.array([sample])).iloc[0]
     name = str(row["transform"])
     return name, str(row["group"]), strength_in_words(name, row["strength"])

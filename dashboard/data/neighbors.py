@@ -1,4 +1,4 @@
-"""Search for an image in the gallery of a run, with stored embeddings or, if there are none, with new embeddings."""
+"""Search for an image in the gallery of a run, with stored or newly computed embeddings of the gallery."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from probing_core.results import Run, retrieval
 from probing_core.transforms import prepare_source, resolve
 
 MAX_EMBEDDED = 1000
-"""Maximum number of gallery images that are embedded here if the run has no embeddings."""
+"""Maximum number of gallery images that the dashboard embeds if the run has no embeddings."""
 
 EMBEDDED_AT_ONCE = 32
 """Number of images embedded per step."""
 
 
 class Gallery:
-    """Embeddings of some samples of a run without embeddings.
+    """Embeddings of selected samples of a run without embeddings.
 
-    Results are kept when a visitor leaves, and all visitors share them.
+    The embeddings are shared by all visitors and are kept when a visitor leaves.
 
     Attributes:
-        run: run that provides the images, cropped as for its own embeddings.
+        run: run that provides the images.
         samples: numbers of the samples.
     """
 
@@ -39,7 +39,10 @@ class Gallery:
         self._blocks: dict[str, list[np.ndarray]] = {}
 
     def steps(self, model: str) -> Iterator[tuple[int, int]]:
-        """Compute the missing embeddings of ``model``, and yield (done, total) before each batch.
+        """Compute the missing embeddings of ``model`` in batches.
+
+        Yields:
+            Number of completed samples and number of all samples, before each batch.
 
         Raises:
             PicturesMissing: an image is not available.
@@ -56,7 +59,7 @@ class Gallery:
                     self._blocks[model].append(np.stack([answer.prediction.embedding for answer in answers]))
 
     def rows(self, model: str) -> LazyRows:
-        """Return the embeddings of ``model`` in the order of ``samples``, computing those that are missing.
+        """Return the embeddings of ``model`` in the order of ``samples``. Missing embeddings are computed first.
 
         Raises:
             PicturesMissing: an image is not available.
@@ -75,24 +78,27 @@ def _gallery_of(run: Run, samples: np.ndarray) -> Gallery:
 
 
 def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
-    """Return the embeddings of some samples, from the run or from `Gallery.rows`."""
+    """Return the embeddings of samples, either stored in the run or computed by `Gallery.rows`."""
     stored = run.lazy_embeddings(model)
     return _gallery_of(run, samples).rows(model) if stored is None else stored.at(samples)
 
 
 def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Compute what `embeddings` requires (see `Gallery.steps`); nothing if the run has embeddings."""
+    """Compute the embeddings that `embeddings` returns, unless the run contains them (see `Gallery.steps`)."""
     return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
 
 
 def gallery(run: Run) -> np.ndarray:
-    """Return the samples among which images are searched (see `retrieval.gallery`)."""
+    """Return the samples that form the gallery of a search (see `retrieval.gallery`)."""
     return cache.computed(run, retrieval.gallery)
 
 
 def searchable(run: Run, models: Sequence[str]) -> list[str]:
-    """Return the ``models`` that can search the run's gallery: the run has its embeddings, or its images are available
-    and not too many to embed here."""
+    """Return the ``models`` that can search the gallery of the run.
+
+    A model can search the gallery if the run has its embeddings, or if the images are available and at most
+    `MAX_EMBEDDED`.
+    """
     makes = len(gallery(run)) <= MAX_EMBEDDED and not run.pictures.why_not
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
 
@@ -102,7 +108,7 @@ EXAMPLES = 12
 
 
 def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str, original: str) -> list[int]:
-    """Return the rank of the original according to ``model`` for each image of ``after`` (see `search_gallery`)."""
+    """Return the rank of the original according to ``model`` for each image in ``after`` (see `search_gallery`)."""
     rows = embeddings(run, model, gallery(run))
     *queries, clean = predictions.embed(run, model, [Crops(image) for image in (*after, before)])
     position = _place_of(run, original) if original else clean
@@ -110,12 +116,17 @@ def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str,
 
 
 def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
-    """Return the ID of the image for which the ratio between two models' ranks of the original is most extreme.
+    """Return the ID of the image for which two models differ most in the rank of the original, as a ratio.
 
-    The images are transformed at the strength at which the slider starts.
+    The images are transformed at the initial strength of the slider.
+
+    Args:
+        models: names of the two models.
+        transform: name of the transformation.
+        ids: IDs of the images to compare.
 
     Raises:
-        ProbingError: an image is not available, or a model cannot embed.
+        ProbingError: an image is not available, or a model cannot embed it.
     """
     view, change = run.recipe.view, resolve(transform)
     strength = change.strength_at(0.5)
@@ -140,11 +151,13 @@ def _place_of(run: Run, image_id: str) -> int:
 def search_gallery(
     run: Run, before: np.ndarray, after: np.ndarray, model: str, original: str, count: int
 ) -> retrieval.Near:
-    """Return the nearest images in the run's gallery to ``after`` according to ``model``, as positions in the gallery.
+    """Search the gallery of the run for the images that are most similar to ``after`` according to ``model``.
 
     Args:
-        original: ID of the original of ``after``; if it is empty (not in the run), ``before`` is added to the
-            gallery.
+        before: image without the transformation.
+        after: transformed image.
+        original: ID of the original in the run. If it is empty, ``before`` is added to the gallery.
+        count: number of images to return.
     """
     rows = embeddings(run, model, gallery(run))
     query, clean = predictions.embed(run, model, [Crops(image) for image in (after, before)])

@@ -1,4 +1,4 @@
-"""An uploaded image on the maps of a run: placed between its nearest neighbors among a few photographs."""
+"""Position of an uploaded image on the maps of a run, between its nearest neighbors among a few photographs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Number of test photographs that the image is compared with, each with one sample of each class."""
+"""Number of test photographs with which the image is compared. Each has one sample of each class."""
 
 NEAREST = 15
 
 PICTURE = "own-picture"
-"""Key of the image in the session."""
+"""Key of the image in the session state."""
 
 
 def pin(picture: VisitorPicture | None) -> None:
-    """Show ``picture`` on the maps for the rest of the session; None removes it."""
+    """Show ``picture`` on the maps for the rest of the session, or remove the image if ``picture`` is None."""
     st.session_state[PICTURE] = picture
 
 
@@ -31,21 +31,23 @@ def pinned() -> VisitorPicture | None:
 
 
 def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
-    """Return the reason why an uploaded image cannot be placed on the map of ``model``; empty if it can."""
+    """Return the reason why an uploaded image cannot be placed on the map of ``model``, or an empty string."""
     if run.pictures.why_not and not run.has_embeddings(model):
-        return "the images of this run, with which it would be compared, are not available on this computer"
+        return "the images of this run, which are required for the comparison, are not available on this computer"
     if not any(points.name == model and BY_EMBEDDING in points.places for points in data.models):
-        return "the run has no map of its full embedding; select a different model above a map"
+        return "the run has no map of the full embedding of this model; select another model above a map"
     if model not in run.live_models:
-        return "this model cannot embed new images; select a different model above a map"
+        return "this model cannot embed new images; select another model above a map"
     return ""
 
 
 def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
-    """Return the position of ``picture`` on the map of the full embedding of ``model``, in the units of ``data``.
+    """Compute the position (x, y) of ``picture`` on the map of the full embedding of ``model``.
+
+    The position is in the units of ``data``.
 
     Raises:
-        ProbingError: an image of `gallery_samples` is not available, or the model cannot embed.
+        ProbingError: an image of `gallery_samples` is not available, or the model cannot embed the image.
     """
     samples = gallery_samples(data)
     (query,) = predictions.embed(run, model, [predictions.crops_of(run, picture)])
@@ -60,7 +62,7 @@ def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) 
 
 
 def gallery_samples(data: ExplorerData) -> np.ndarray:
-    """Return one sample of each class of `PHOTOGRAPHS` tested photographs, evenly spaced."""
+    """Return one sample of each class for each of `PHOTOGRAPHS` evenly spaced test photographs."""
     points = np.arange(data.tested)
     photograph = data.photographs[data.crop]
     names = np.unique(photograph)

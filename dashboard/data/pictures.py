@@ -1,4 +1,4 @@
-"""Images that a visitor uploads or selects from the packaged photographs, and images as data URLs."""
+"""Images that visitors upload or select, and conversion of images to data URLs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from probing_core.images import encode_jpeg, encode_png
 from probing_core.images.quality import flatness
 
 SHOWN = 800
-"""Longer side in pixels of an image on a page."""
+"""Maximum length in pixels of the longer side of an image on a page."""
 
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
-"""Lock for `_in_memory`, which must not be read while it grows."""
+"""Lock for `_in_memory`, which must not be iterated over while an image is added."""
 
 
 def bytes_in_memory() -> int:
@@ -36,10 +36,11 @@ class VisitorPicture:
     """An image that a visitor uploaded or selected.
 
     Attributes:
+        name: file name of an upload, or title.
         image: (H, W, 3) ``uint8``.
         key: digest of size and pixels.
         notes: notes on how the image was decoded, and on existing degradation.
-        is_upload: whether the image is an upload: everything computed from it is deleted when the visit ends.
+        is_upload: whether the image is an upload. All data computed from an upload are deleted when the session ends.
     """
 
     name: str
@@ -50,7 +51,7 @@ class VisitorPicture:
 
     @classmethod
     def from_array(cls, name: str, image: np.ndarray) -> VisitorPicture:
-        """Return a `VisitorPicture` of ``image``, (H, W, 3) ``uint8``, with its key."""
+        """Create a `VisitorPicture` from ``image``, (H, W, 3) ``uint8``, and compute its key."""
         digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=8)
         digest.update(image.tobytes())
         return cls(name, image, digest.hexdigest())
@@ -61,26 +62,26 @@ class VisitorPicture:
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """Return the image at display size, because a full-size photograph would take long to send."""
+        """Image at display size. Sending a photograph at full size would take long."""
         return reduced(self.image, SHOWN)
 
     @cached_property
     def flatness(self) -> float:
-        """Return the fraction of squares without detail."""
+        """Fraction of blocks without detail (see `probing_core.images.quality.flatness`)."""
         return flatness(self.image)
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
-    """Return ``image`` with a longer side of at most ``side`` pixels."""
+    """Downsample ``image`` so that the longer side has at most ``side`` pixels."""
     small = Image.fromarray(image)
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.asarray(small)
 
 
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
-    """Return ``image`` as a data URL.
+    """Encode ``image`` as a data URL, in PNG or JPEG format.
 
-    An address on the server that is derived from the bytes could be found by anyone who has the same image.
+    Images have no URL on the server: if it were derived from the bytes, anyone with the same image could guess it.
     """
     return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
 
@@ -91,9 +92,11 @@ def address_of(encoded: bytes, kind: str) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
-    """Return the thumbnails of some rows of a scan's table as data URLs; empty for rows without a thumbnail.
+    """Return the thumbnails of rows in the table of a scan as data URLs, with empty strings for missing thumbnails.
 
     Args:
-        written: time at which the table was written; the folder may have been scanned again since then.
+        out: folder of the scan.
+        written: modification time of the table. As part of the cache key, it invalidates thumbnails of earlier scans.
+        rows: row numbers in the table.
     """
     return [address_of(thumbnail, "webp") if thumbnail else "" for thumbnail in thumbnails_of(out, rows)]

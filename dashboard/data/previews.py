@@ -1,4 +1,4 @@
-"""An image under one transformation at several strengths, for the strength slider, and under all transformations."""
+"""Images under one transformation at several strengths (for the strength slider), or under all transformations."""
 
 from __future__ import annotations
 
@@ -21,32 +21,38 @@ from probing_core.transforms import Transform, cut_pair, generator, prepare_sour
 from probing_core.transforms.distance import describe
 
 STRENGTHS = (0.0, 0.5, 1.0)
-"""Strengths as fractions of the documented range: weakest, middle, strongest."""
+"""Positions in the strength range: weakest, middle, strongest."""
 
 VIEW, GAP = 128, 4
-"""Side of an image of the contact sheet and space between two images, in pixels."""
+"""Side length of an image on the contact sheet, and gap between two images, in pixels."""
 
 THREADS = 2
-"""Number of threads for a preview; most of their work is done outside Python."""
+"""Number of threads that compute a preview. Most of the computation releases the GIL."""
 
 STEPS = 13
-"""Number of strengths along the documented range, including both ends."""
+"""Number of strengths in the range in training, including both ends."""
 
 WEAKER = (0.0, 0.25, 0.5, 0.75)
-"""Strengths weaker than in training, as fractions of the way from no change to the weakest strength in training."""
+"""Strengths weaker than in training, as positions between no change (0) and the weakest strength in training (1)."""
 
 SHARED_SPLIT = "test"
-"""Split whose overlays are drawn on single images."""
+"""Split whose fonts, words and icons are drawn on single images."""
 
 FOLDER = "previews"
 
 in_memory: WeakValueDictionary[str, Preview] = WeakValueDictionary()
-"""Previews, by the last part of their address."""
+"""Previews by the last part of their URL."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """An image at one strength of a transformation: the view without and with the transformation."""
+    """An image at one strength of a transformation.
+
+    Attributes:
+        strength: strength of the transformation.
+        before: view without the transformation.
+        after: view with the transformation.
+    """
 
     strength: float
     before: np.ndarray
@@ -58,10 +64,10 @@ class Step:
         return {"before": data_url(self.before), "after": data_url(self.after), "numbers": numbers}
 
     def focus(self, side: float) -> tuple[float, float]:
-        """Return the center (x, y) of the square with the largest change, as fractions of the image's side.
+        """Return the center (x, y) of the square region with the largest change, as fractions of width and height.
 
         Args:
-            side: side of the square, as a fraction of the image's side.
+            side: side length of the region, as a fraction of the side length of the image.
         """
         height, width = self.before.shape[:2]
         window = (max(1, round(side * width)), max(1, round(side * height)))
@@ -73,11 +79,12 @@ class Step:
 
 
 class Preview:
-    """An image under one transformation at every step of its range. A step is computed when it is first needed.
+    """An image under one transformation at several strengths, which are called steps and are computed on demand.
 
     Attributes:
-        strengths: in the unit of the transformation, weakest first.
-        first_trained: index of the step with the weakest strength in training.
+        transform: the transformation.
+        strengths: strengths in the unit of the transformation, weakest first.
+        first_trained: index of the weakest strength in training.
     """
 
     def __init__(self, picture: VisitorPicture, view: int, transform: Transform) -> None:
@@ -95,11 +102,11 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """Return the address of the preview, which nobody can guess, because the image may be an upload."""
+        """URL of the preview. It cannot be guessed, because the image may be an upload."""
         return f"{FOLDER}/{self._name}"
 
     def position_of(self, strength: float) -> float:
-        """Return the position of a strength on the slider, from 0 (the weakest) to 1."""
+        """Return the position of a strength on the slider, from 0 (weakest) to 1 (strongest)."""
         sign = -1 if self.transform.falling else 1
         steps = np.arange(len(self.strengths))
         step = np.interp(sign * strength, sign * np.array(self.strengths), steps)
@@ -116,7 +123,7 @@ class Preview:
         return self._steps[index]
 
     def message(self, indices: Sequence[int]) -> dict[str, Any]:
-        """Return the data of some steps for the browser. An original view that several steps share occurs once."""
+        """Return the data of the steps ``indices`` for the browser. Identical original views are included once."""
         with ThreadPoolExecutor(THREADS) as threads:
             frames = list(threads.map(lambda index: {"step": index, **self.step(index).frame}, indices))
         clean = list(dict.fromkeys(frame["before"] for frame in frames))
@@ -124,10 +131,13 @@ class Preview:
 
 
 def versions(source: np.ndarray, view: int, transform: Transform, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the view of a source without and with ``transform``, with the same random numbers at every strength.
+    """Return the view of a source image without and with ``transform``.
+
+    The random numbers are the same for every strength.
 
     Args:
         source: result of `prepare_source`.
+        view: view size in pixels.
     """
     rng = generator(0, "preview", transform.name)
     return cut_pair(source, view, transform.for_split(SHARED_SPLIT), strength, rng)
@@ -140,7 +150,7 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 
 
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
-    """Return the preview of an image, which visitors share unless the image is an upload."""
+    """Return the preview of an image. Previews of uploads are cached per session, all others for all visitors."""
     return (_preview_of_upload if picture.is_upload else _shared_preview)(picture, view, transform)
 
 
@@ -155,12 +165,15 @@ def _preview_of_upload(picture: VisitorPicture, view: int, transform: Transform)
 
 
 def original(picture: VisitorPicture) -> np.ndarray:
-    """Return the view of an image for the strips of the contact sheet."""
+    """Return the original view of an image, as used for the contact sheet."""
     return versions(prepare_source(picture.image, VIEW), VIEW, resolve("identity"), 0.0)[0]
 
 
 def contact_sheet(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
-    """Return transformation -> JPEG of the image at three strengths, side by side; shared like a preview."""
+    """Return a JPEG of the image at three strengths, side by side, for each transformation.
+
+    Contact sheets are cached like previews.
+    """
     return (_sheet_of_upload if picture.is_upload else shared_sheet)(picture, transforms)
 
 

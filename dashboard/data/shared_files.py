@@ -1,4 +1,4 @@
-"""Runs as HTML files for download, each written once for all visitors by a background thread."""
+"""Export of runs as HTML files. A background thread writes each file once for all visitors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from probing_core.results import Run
 from probing_core.results.explorer import with_selection, write_shared_file
 
 MAX_KEPT = 3
-"""Maximum number of files on disk; the oldest is removed first."""
+"""Maximum number of files on disk. The oldest files are removed first."""
 
 MAX_WAITING = 4
 """Maximum number of files that are being written or waiting to be written."""
@@ -26,25 +26,25 @@ MAX_WAITING = 4
 _threads: list[threading.Thread] = []
 
 _writing = threading.Lock()
-"""Lock held while a file is written: one at a time."""
+"""Lock held while a file is written, so that only one file is written at a time."""
 
 _starting = threading.Lock()
 
 _disk = threading.Lock()
-"""Lock held while a file is read or removed: no file is removed during a download."""
+"""Lock held while a file is read or removed, so that no file is removed during a download."""
 
 
 class FileRemoved(ProbingError):
-    """Raised if a file was removed since the page offered it."""
+    """Raised if a file was removed after the page had offered it for download."""
 
 
 class FileToSend:
-    """The file of one run with selected models.
+    """Exported HTML file of a run with selected models.
 
     Attributes:
-        path: path of the written file.
-        share: fraction written so far.
-        error: reason why it could not be written.
+        path: path of the file.
+        share: fraction of the file that has been written.
+        error: reason why the file could not be written, or an empty string.
     """
 
     def __init__(self, run: Run, models: Sequence[str], path: Path) -> None:
@@ -57,20 +57,20 @@ class FileToSend:
 
     @property
     def size(self) -> int:
-        """Number of bytes; 0 if the file does not exist."""
+        """Size of the file in bytes, or 0 if the file does not exist."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def start(self) -> None:
-        """Start writing the file, unless this was already done or too many files are waiting."""
+        """Start writing the file, unless it exists, is being written, or too many other files are waiting."""
         with _starting:
             if self.is_being_written or self.size:
                 return
             _threads[:] = [thread for thread in _threads if thread.is_alive()]
             if len(_threads) >= MAX_WAITING:
-                self.error = "The server is busy with other files. Try again in a few minutes."
+                self.error = "The server is busy with other exports. Try again in a few minutes."
                 return
             self.share, self.error = 0.0, ""
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,16 +79,16 @@ class FileToSend:
             self._thread.start()
 
     def content(self, selection: Mapping[str, Any] | None) -> bytes:
-        """Return the file, which opens with ``selection``.
+        """Return the bytes of the file with ``selection`` as the initial selection of the explorer.
 
         Raises:
-            FileRemoved: the file was removed in favor of newer files.
+            FileRemoved: the file was removed because newer files were written.
         """
         with _disk:
             try:
                 content = self.path.read_bytes()
             except FileNotFoundError as error:
-                raise FileRemoved("The file was removed to make room for newer ones. Create it again.") from error
+                raise FileRemoved("The file was deleted to make room for newer files. Create it again.") from error
         return with_selection(self._run, content, selection)
 
     def _write(self) -> None:
@@ -98,8 +98,8 @@ class FileToSend:
                 self._remove_others()
         except ProbingError as error:
             self.error = str(error)
-        except Exception as error:  # of any kind: nobody waits for this thread
-            logging.getLogger(__name__).exception("The shared file of '%s' could not be written", self._run.path)
+        except Exception as error:  # the thread has no caller that could handle the error
+            logging.getLogger(__name__).exception("The HTML file of '%s' could not be written", self._run.path)
             self.error = f"The file could not be written: {_reason(error)}."
 
     def _remove_others(self) -> None:
@@ -113,7 +113,7 @@ class FileToSend:
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason for ``error`` as text, without server paths."""
+    """Return the reason for ``error`` as text that does not contain paths of the server."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, OSError) and error.strerror:
@@ -128,6 +128,6 @@ def _folder() -> TemporaryDirectory[str]:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=16, show_spinner=False)
 def file_of(run: Run, models: tuple[str, ...]) -> FileToSend:
-    """Return the file of ``run`` with ``models``, which all visitors share."""
+    """Return the HTML file of ``run`` with ``models``, which all visitors share."""
     name = hashlib.sha256("\n".join(models).encode()).hexdigest()[:16]
     return FileToSend(run, models, Path(_folder().name) / f"{run.digest}-{name}.html")

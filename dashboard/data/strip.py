@@ -10,22 +10,25 @@ from dashboard.data import cache
 from probing_core.results import Run
 
 STRIP = ("gaussian-blur", "jpeg", "gaussian-noise", "rain", "text", "rotate", "sepia", "fog", "pencil-sketch")
-"""Transformations of the strip, of which the first `MOST` that the run has are shown."""
+"""Candidate transformations for the strip. The first `MOST` that are in the run are shown."""
 
 MOST = 6
 
 CORRECT = ":material/check: correct"
-"""Mark of a correct prediction, in Markdown."""
+"""Markdown label of a correct prediction."""
 
 
 def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[str, Mapping[int, str]]] | None:
-    """Return clean and transformed samples of one photograph, and the predictions of each model by sample.
+    """Select clean and transformed samples of one photograph, and return them with the predictions of two models.
 
-    The models are the best one and, if there are several, the one in the middle of the ranking. The photograph is
-    chosen so that the best model is mostly correct and the other model is correct about half of the time.
+    The models are the best model and, if there are several, the model in the middle of the ranking. The photograph is
+    selected such that the best model is mostly correct and the other model is correct about half of the time.
 
     Args:
-        models: the ranking, best first.
+        models: names of the models, best first.
+
+    Returns:
+        Rows of the samples, and model -> sample -> predicted class. None if there are no suitable samples.
     """
     pair = list(dict.fromkeys([models[0], models[len(models) // 2]]))
     classes = ["identity", *[transform for transform in STRIP if transform in set(run.transforms["transform"])][:MOST]]

@@ -1,1 +1,1 @@
-"""Background processes, time estimates for runs, and the demo run."""
+"""Background processes for runs and scans, and the demo run."""

@@ -1,6 +1,7 @@
-"""``python -m dashboard.jobs.demo``: computes or completes the demo run, a small run on included photographs.
+"""Compute or complete the demo run, a small run on included photographs: ``python -m dashboard.jobs.demo``.
 
-Without a reference run, it uses the packaged photographs, and runs before the dashboard is served.
+The demo run is computed in the background. If the reference run is missing, it is computed on the packaged photographs
+before this command returns.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from probing_core.run import layout
 from probing_core.run.options import Options
 
 LIMIT = 60
-"""Number of images of a new demo run; an existing run keeps its recipe."""
+"""Number of images of a new demo run. An existing demo run keeps its recipe."""
 
 MODELS = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 
@@ -30,7 +31,9 @@ def main() -> int:
             if started and (problem := _why_unreadable(demo)):
                 processes.stop(demo)
                 aside = _set_aside(demo)
-                print(f"{problem}\nIt was renamed to '{aside}'. A new demo run is being computed.", file=sys.stderr)
+                print(
+                    f"{problem}\nThe run was renamed to '{aside}'. A new demo run is being computed.", file=sys.stderr
+                )
                 started = False
             report = processes.report_of(demo)
             if report is None or report.state != "running":
@@ -47,7 +50,7 @@ def main() -> int:
 
 
 def _why_unreadable(run: Path) -> str:
-    """Return the reason why a run cannot be opened, for example after an update of this program; empty if it can."""
+    """Return the reason why a run cannot be opened, for example after an update of the package, or an empty string."""
     try:
         Run.open(run)
     except ProbingError as error:
@@ -56,7 +59,7 @@ def _why_unreadable(run: Path) -> str:
 
 
 def _set_aside(run: Path) -> Path:
-    """Rename the folder of a run, which may hold files of the user, and return its new path."""
+    """Rename the folder of a run, which may contain files of the user, and return the new path."""
     names = {path.name for path in run.parent.iterdir()}
     return run.rename(run.with_name(unused_name(f"{run.name}-unreadable", names)))
 

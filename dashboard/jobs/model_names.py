@@ -1,4 +1,4 @@
-"""Names of models that forms suggest, listed once by a background process."""
+"""Model names that are suggested in forms. A background process lists them once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from probing_core.errors import ProbingError
 
 
 class ModelNames:
-    """Names of models that the installed libraries know.
+    """Names of the models in the installed libraries.
 
     Attributes:
-        on_disk: models whose weights are available locally.
-        published: other models, which are downloaded when they are used.
+        on_disk: names of models whose weights are available locally.
+        published: names of other models, whose weights are downloaded on first use.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class ModelNames:
         try:
             suggested = processes.suggested_models()
         except (ProbingError, OSError, ValueError):
-            return  # a name can still be typed
+            return  # visitors can still type names
         self.on_disk, self.published = suggested["on_disk"], suggested["published"]
 
 

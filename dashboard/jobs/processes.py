@@ -1,6 +1,6 @@
-"""Background processes: start, status and cancellation of computations that outlive the page.
+"""Background processes: start, status and cancellation of computations that continue when the page is closed.
 
-Functions that start or end a process raise `NotAllowed` if the visitor has no rights (see `dashboard.rights`), and
+Functions that start or end a process raise `NotAllowed` if the visitor has no permission (see `dashboard.rights`), and
 `BadRun` if the run is not writable.
 """
 
@@ -30,25 +30,26 @@ from probing_core.run.progress import Report
 from probing_core.run.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Allowed names of folders that a process creates."""
+"""Regular expression for names of folders that a process creates."""
 
 MAX_REPORT_NUMBER = 1e15
-"""Upper bound for numbers in a valid report; JSON may also contain NaN and infinity."""
+"""Upper bound for the numbers in a valid report. JSON files may also contain NaN and infinity."""
 
 END_S = 30.0
-"""Seconds after which a process that was asked to end is killed; meanwhile it may finish its current file."""
+"""Time in seconds that a terminated process has to finish its current file before it is killed."""
 
 STARTING_LOCK = f"{LOG}/starting.lock"
-"""Lock held while a process is started: only one is started at a time."""
+"""Path of the lock that is held while a process is started, so that only one process is started at a time."""
 
 NICENESS = 5
-"""Increase of the niceness of a process, which gives the server priority."""
+"""Increase of the niceness of a background process, which gives the server a higher priority."""
 
 
 def report_of(run: Path) -> Report | None:
-    """Return the progress of the computation in ``run``; None if none was started, or the report cannot be read.
+    """Return the progress report of the computation in ``run``, or None if there is no valid report.
 
-    A report of the state "running" whose process has ended is returned as cancelled: the run can be resumed.
+    If the report has the state "running" but the process has ended, it is returned with the state "cancelled", because
+    the run can be resumed.
     """
     try:
         report = Report(**json.loads((run / PROGRESS).read_bytes()))
@@ -66,60 +67,68 @@ def start(run: Path, arguments: Sequence[str]) -> None:
 
 
 def suggested_models() -> dict[str, list[str]]:
-    """Return the names of the models that are ``on_disk`` and of ``published`` models, listed by a separate process,
-    which imports their libraries.
+    """List the models of the installed libraries in a separate process, which imports the libraries.
+
+    Returns:
+        ``on_disk`` and ``published`` -> names (see `dashboard.jobs.model_names.ModelNames`).
 
     Raises:
-        BadRun: they cannot be listed.
+        BadRun: the models cannot be listed.
     """
     rights.require("Starting a run")
     command = [sys.executable, "-m", "probing_core.models.suggestions"]
     process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if process.returncode:
-        raise BadRun(f"The models of the installed libraries could not be listed: {process.stderr.strip()[-200:]}")
+        raise BadRun(f"Cannot list the models of the installed libraries: {process.stderr.strip()[-200:]}")
     return json.loads(process.stdout.splitlines()[-1])
 
 
 def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Return the output of ``probing run --out run ARGUMENTS --estimate``, measured in a separate process.
+    """Run ``probing run --out run ARGUMENTS --estimate`` in a separate process, and return its output.
 
     Args:
+        run: folder of the run.
+        arguments: other command-line arguments.
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: the run cannot be measured; the message is the error of the command.
+        BadRun: the command failed. The message is the error message of the command.
     """
     return _printed(["run", "--out", str(run), *arguments, "--estimate"], on_progress)
 
 
 def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object]) -> list[dict[str, Any]]:
-    """Return the output of ``probing rank model --base base --json``, computed in a separate process.
+    """Run ``probing rank model --base base --json`` in a separate process, and return the parsed output.
 
     Args:
+        model: name of the model.
+        base: folder of the run among whose models it is ranked.
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: the model cannot be ranked; the message is the error of the command.
+        BadRun: the command failed. The message is the error message of the command.
     """
     return json.loads(_printed(["rank", model, "--base", str(base), "--json"], on_progress))
 
 
 def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object]) -> str:
-    """Return the output of ``probing rank model --base base --estimate``, measured in a separate process.
+    """Run ``probing rank model --base base --estimate`` in a separate process, and return its output.
 
     Args:
+        model: name of the model.
+        base: folder of the run among whose models it is ranked.
         on_progress: called with each line of progress.
 
     Raises:
-        BadRun: the time cannot be measured; the message is the error of the command.
+        BadRun: the command failed. The message is the error message of the command.
     """
     return _printed(["rank", model, "--base", str(base), "--estimate"], on_progress)
 
 
 def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Return the output of a command, and call ``on_progress`` with each line of progress."""
+    """Run a command, call ``on_progress`` with each line of progress, and return the output of the command."""
     rights.require("Starting a run")
-    last = "The process ended without a message."
+    last = "The process ended without an error message."
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as printed,
         subprocess.Popen(
@@ -132,7 +141,7 @@ def _printed(command: Sequence[str], on_progress: Callable[[str], object]) -> st
     ):
         try:
             for line in filter(None, map(str.strip, process.stderr or ())):
-                if line.startswith("hint: "):  # only for a terminal
+                if line.startswith("hint: "):  # hints are only for the command line
                     continue
                 last = line
                 if not line.startswith("error: "):  # raised below
@@ -151,7 +160,13 @@ def resume(run: Path) -> None:
 
 
 def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
-    """Start a process that runs the command line with the arguments ``command``, unless one is writing to ``run``."""
+    """Start a background process that runs ``probing COMMAND``, unless another process is writing to ``run``.
+
+    Args:
+        what: action for which the visitor needs permission.
+        run: folder to which the command writes.
+        command: command-line arguments.
+    """
     rights.require(what)
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
@@ -161,8 +176,8 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
                 _start_process(run, command)
     except OSError as error:
         raise BadRun(
-            f"'{run}' cannot be written to ({error.strerror}). Make the folder writable, or start a run in a "
-            "different folder."
+            f"Cannot write to '{run}' ({error.strerror}). Make the folder writable, or start a run in a different "
+            "folder."
         ) from error
 
 
@@ -173,18 +188,18 @@ def _start_process(run: Path, command: Sequence[str]) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # it outlives the dashboard
+            start_new_session=True,  # the process continues when the dashboard is stopped
         )
     started = psutil.Process(process.pid)
     born = started.create_time()
     _lower_priority(started)
-    # The process reports after it has been loaded; until then, nobody must see the report of an earlier one.
+    # The process writes its first report after imports. Until then, this report replaces that of an earlier process.
     starting = Report(
         "start",
         0,
         1,
         None,
-        "Starting a process, which takes a few seconds",
+        "Starting a process (takes a few seconds)",
         pid=process.pid,
         born=born,
     )
@@ -196,24 +211,24 @@ def _plugins() -> list[str]:
 
 
 def _lower_priority(process: psutil.Process) -> None:
-    """Lower the priority of ``process``: visitors wait for the server, whereas a computation can wait."""
+    """Lower the priority of ``process``, so that the server stays responsive."""
     with suppress(psutil.Error):
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             process.nice(process.nice() + NICENESS)
-    # Linux may schedule by session. The process is the only one in its session, so its niceness has no effect.
+    # Linux may schedule by session. Since the process is alone in its session, its niceness would have no effect.
     with suppress(OSError):
         Path(f"/proc/{process.pid}/autogroup").write_text(str(NICENESS))
 
 
 def cancel(run: Path) -> bool:
-    """Ask the process that writes to ``run`` to end, and return whether there was one; complete files are kept."""
+    """Terminate the process that writes to ``run``, and return whether there was one. Completed files are kept."""
     return _ask_to_end(run) is not None
 
 
 def stop(run: Path) -> None:
-    """End the process that writes to ``run``, if there is one, and wait for its end."""
+    """Terminate the process that writes to ``run``, if any, and wait until it has ended."""
     if process := _ask_to_end(run):
         with suppress(psutil.Error):
             try:
@@ -230,23 +245,23 @@ def _ask_to_end(run: Path) -> psutil.Process | None:
     if process is not None:
         try:
             process.terminate()
-        except psutil.Error:  # it has ended, or belongs to a different user
+        except psutil.Error:  # the process has ended, or belongs to another user
             return None
     return process
 
 
 def remove(run: Path) -> list[str]:
-    """Remove a run, and return the remaining files in its folder that do not belong to the run.
+    """Remove the files of a run, and return the names of the files in its folder that do not belong to the run.
 
     Raises:
-        BadRun: the run is being written, or a file cannot be removed.
+        BadRun: the run is in use, or a file cannot be removed.
     """
     rights.require("Removing a run")
     return Store(run).delete()
 
 
 def _is_sound(report: Report) -> bool:
-    """Return whether the values of ``report`` are valid: its file may be corrupted or from a different program."""
+    """Return whether all values in ``report`` are valid. The file may be corrupted or from another program."""
     left_s = 0.0 if report.left_s is None else report.left_s
     numbers = (report.done, report.total, left_s, report.born, report.whole or 0.0)
     texts = (report.message, report.state, report.error)

@@ -1,7 +1,7 @@
-"""Scans that visitors start, resume and remove in the tab "A folder".
+"""Functions that start, resume and remove scans for the "A folder" tab.
 
-The request of a scan is stored in its folder, as `REQUEST`. All functions except `read_request` raise `NotAllowed` if
-the visitor has no rights.
+The request for a scan is stored in the output folder of the scan, as `REQUEST`. All functions except `read_request`
+raise `NotAllowed` if the visitor has no permission.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ REQUEST = f"{LOG}/scan.json"
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """Folders that a scan reads.
+    """Input folders of a scan.
 
     Attributes:
-        folder: images to scan.
-        run: run whose detector is used.
-        clean: original images, if there is such a folder.
+        folder: path of the folder to scan.
+        run: path of the run whose detector is used.
+        clean: path of the folder of clean images, if given.
     """
 
     folder: str
@@ -35,7 +35,7 @@ class ScanRequest:
 
 
 def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
-    """Start a process that scans ``folder`` into ``out``, and store its request for `resume`."""
+    """Start a process that scans ``folder`` and writes its results to ``out``, and store the request for `resume`."""
     rights.require("Scanning a folder")
     request = ScanRequest(str(folder.absolute()), str(run.absolute()), str(clean.absolute()) if clean else None)
     write_atomically(out / REQUEST, json.dumps(asdict(request)).encode())
@@ -43,7 +43,10 @@ def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
 
 def read_request(out: Path) -> ScanRequest | None:
-    """Return the request of the scan in ``out``; None if no page started it, or its file is corrupted."""
+    """Return the request for the scan in ``out``, or None if the file is missing or corrupted.
+
+    The file is missing if the scan was started on the command line.
+    """
     try:
         request = ScanRequest(**json.loads((out / REQUEST).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -53,7 +56,7 @@ def read_request(out: Path) -> ScanRequest | None:
 
 
 def resume(out: Path) -> None:
-    """Resume the scan in ``out``; its results are kept.
+    """Resume the scan in ``out``, keeping its results.
 
     Raises:
         BadRun: the request is missing or corrupted.
@@ -62,14 +65,14 @@ def resume(out: Path) -> None:
     request = read_request(out)
     if request is None:
         raise BadRun(
-            f"The settings of the scan '{out.name}' cannot be read. Repeat the command that started it, or start a new "
-            "scan."
+            f"Cannot read the settings of the scan '{out.name}'. Repeat the command that started the scan, or start a "
+            "new scan."
         )
     _begin(out, request)
 
 
 def remove(out: Path) -> None:
-    """Remove only the results of the scan in ``out``.
+    """Remove the results of the scan in ``out``. Other files in the folder are kept.
 
     Raises:
         BadRun: the scan is running.

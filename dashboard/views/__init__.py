@@ -1,1 +1,1 @@
-"""The pages, one file each. The files `try_folder` and `try_game` are tabs of Try your images."""
+"""Pages of the dashboard. The modules `try_folder` and `try_game` are tabs of the "Try your images" page."""

@@ -1,1 +1,1 @@
-"""Parts of pages: pickers, tables, galleries, uploads, messages."""
+"""Parts of pages, such as menus, tables, uploads and messages."""
