@@ -1,7 +1,7 @@
-"""Evaluate your model: forms that rank a model or compare models on your own images, and the list of runs.
+"""The "Evaluate your model" page: forms that rank a model or compare models on your own images, and the list of runs.
 
-A background process does the work. Names from a link or an input field are not looked up until a button is clicked; all
-of them are then checked before anything is written.
+Runs are computed by background processes. Names from a URL or an input field are only looked up when a button is
+clicked. All names are then checked before any file is written.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ from probing_core.transforms import GROUPS, bank
 
 SETS = {
     "bundled": "all included models",
-    "zoo": "all encoders of the zoo",
-    "published": "the published encoders",
+    "zoo": "all zoo encoders",
+    "published": "published encoders",
     "baselines": "all baselines",
 }
 
 MAX_IMAGES = 1_000_000
 
 FULL = "Rank my model"
-"""Label of the button of the full evaluation."""
+"""Label of the button that starts a full evaluation."""
 
 RANKED = "_ranked"
-"""Session key of the rankings with the quick protocol, which are stored by the digest of the run."""
+"""Session key of the rankings by the quick protocol. They are stored by the digest of the run."""
 
 STAYED = "_stayed"
 """Session key of the message about files that remained after a run was deleted."""
@@ -62,27 +62,27 @@ MOST_NAMED = 3
 """Maximum number of remaining files that are listed by name."""
 
 MAX_LETTERS = 40
-"""Maximum length of the model name in the name of a run that ranks it."""
+"""Maximum length of the model name in the name of a run that ranks the model."""
 
 PUBLISHED = "timm:resnet50.a1_in1k"
-"""Example of the name of a published model."""
+"""Example name of a published model."""
 
 FORMS = (
-    "Libraries: `timm:NAME`, `torchvision:NAME`, `open_clip:NAME/TAG`, `hf:OWNER/REPOSITORY`. Files: `onnx:PATH`, or "
-    "your checkpoint `timm:resnet18@weights=PATH`. Selecting a published model downloads it."
+    "Models from libraries: `timm:NAME`, `torchvision:NAME`, `open_clip:NAME/TAG`, `hf:OWNER/REPOSITORY`. Local files: "
+    "`onnx:PATH`, or a checkpoint such as `timm:resnet18@weights=PATH`. Published models are downloaded on first use."
 )
 
 YOURS = "Your model"
-TO_BE_MEASURED = "to be measured"
-"""Name of the row for a model that is not ranked yet."""
+TO_BE_MEASURED = "not measured yet"
+"""Text in the row of a model that is not ranked yet."""
 
 CLEARED = ("rank-model", "new-name", "new-corpus", "new-limit", "new-models", "new-groups")
-"""Fields that are cleared after a run has been started."""
+"""Form fields that are cleared after a run has been started."""
 
 
 @page("Evaluate your model")
 def show() -> None:
-    # The list is redrawn every two seconds; its position must not depend on the number of elements in the forms.
+    # The list is redrawn every two seconds, so its position must not depend on the number of elements in the forms.
     model, runs, images = st.container(), st.container(), st.container()
     allowed = rights.allowed()
     with model:
@@ -91,13 +91,13 @@ def show() -> None:
         _runs()
     if allowed:
         with images:
-            st.header("Your own images")
+            st.header("Your images")
             _images()
 
 
 def _rank_a_model(allowed: bool) -> None:
     if not any(place.complete for place in cache.places()):
-        messages.empty("There is no complete run to rank your model in yet. Click Resume or Start run below.")
+        messages.empty("Ranking your model requires a complete run. Resume or start a run below.")
         access.ask("Starting a run")
         return
     base = cache.current_run()
@@ -105,8 +105,8 @@ def _rank_a_model(allowed: bool) -> None:
     used = base.images[base.images["used"]]
     tested = used[used["split"] == "test"] if (used["split"] == "test").any() else used
     messages.finding(
-        f"Your model is ranked against **{len(with_place(base.models['name']))} others** on the same "
-        f"{tested['base_id'].nunique():,} test photographs and appears on every page."
+        f"Your model will be ranked among **{len(with_place(base.models['name']))} models** on the same "
+        f"{tested['base_id'].nunique():,} test photographs."
     )
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -116,13 +116,13 @@ def _rank_a_model(allowed: bool) -> None:
         if ranking := st.session_state.get(RANKED, {}).get(base.digest):
             _quick_ranking(base, ranking)
         elif len(board):
-            st.markdown(f"**What you get**: the ranking of {plain(base.name)} with a row for your model")
+            st.markdown(f"**Preview**: the ranking of the run {plain(base.name)} with a row for your model")
             ranked = cache.with_baselines(base)
-            tables.chart(_preview(ranked), "preview", ranked, "The ranking, with an empty row for your model.")
+            tables.chart(_preview(ranked), "preview", ranked, "Ranking with an empty row for your model.")
 
 
 def _preview(board: pd.DataFrame) -> Figure:
-    """Return the ranking with an empty row on top."""
+    """Draw the ranking with an empty row at the top."""
     ranked = board[board["seed_of"] == ""]
     figure = ranking_chart(ranked, cache.theme(), f"{MEASURES.get(measure_of('seen')).title} (%)")
     layout_of = figure["layout"]
@@ -147,23 +147,23 @@ def _model_form(base: Run) -> None:
         "Model",
         "rank-model",
         "",
-        format_func=lambda name: (f"{name} (on this computer)" if name in on_disk else name) or f"Such as {PUBLISHED}",
+        format_func=lambda name: (f"{name} (on this computer)" if name in on_disk else name) or f"Example: {PUBLISHED}",
         help=FORMS,
     )
     model = (model or "").strip()
     st.caption(
-        f"{len(on_disk)} models are on this computer; {len(names.published):,} can be downloaded."
+        f"{len(on_disk)} models are available on this computer, and {len(names.published):,} can be downloaded."
         if on_disk
-        else "Type a name, or select one once the list is loaded."
+        else "Type a model name, or select one when the list has loaded."
     )
     name, problem = _full_name(model)
     out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
     if not problem and not name:
-        problem = "Select or type a model."
+        problem = "Select a model, or type a model name."
     elif not problem and out.exists():
-        problem = f"The run '{out.name}' exists already. See the list of runs."
+        problem = f"The run '{out.name}' already exists. See the list of runs."
     elif not problem and name in set(base.models["name"]):
-        problem = f"{model_title(name)} is already in this run. See the page Models."
+        problem = f"{model_title(name)} is already in this run. See the Models page."
     problem = base.pictures.why_not or problem
     options_of_run = Options(models=(name,), base=base.path)
     command = ["rank", name, "--full", "--base", _from_here(base.path), "--out", _from_here(out)]
@@ -171,22 +171,29 @@ def _model_form(base: Run) -> None:
         _quick_button(base, name, problem, options_of_run)
         st.markdown("**Full evaluation**")
     _start(FULL, out, options_of_run, command, problem)
-    st.caption(f"Embeds {base.sample_count:,} samples in the background. You can close this page.")
+    st.caption(f"This embeds {base.sample_count:,} samples in the background. You can close the page meanwhile.")
 
 
 def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
-    """Show the buttons that rank a model with the quick protocol, or estimate the time, while the visitor waits."""
+    """Show buttons that rank a model with the quick protocol or estimate the required time, and wait for the result.
+
+    Args:
+        base: run among whose models the model is ranked.
+        name: name of the model.
+        problem: problem with the form, which is shown when a button is clicked.
+        options: options of the run, which are checked first.
+    """
     with st.container(horizontal=True, vertical_alignment="center"):
         is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
         timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
-    st.caption("Embeds part of the samples and takes a few minutes. Keep this page open.")
+    st.caption("This embeds a subset of the samples and takes a few minutes. Keep the page open.")
     if not (is_clicked or timed):
         return
     line = st.empty()
     try:
         _refuse(problem, options)
         if timed:
-            with st.spinner("Measuring", show_time=True):
+            with st.spinner("Estimating", show_time=True):
                 st.markdown(
                     plain(processes.quick_estimate(name, base.path, lambda sentence: line.caption(plain(sentence))))
                 )
@@ -203,12 +210,17 @@ def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
 
 
 def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
-    """Show a ranking with the quick protocol, a result of `QuickRanking.row`."""
+    """Show the result of a ranking with the quick protocol.
+
+    Args:
+        base: run among whose models the model was ranked.
+        ranking: result of `QuickRanking.row`.
+    """
     low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
-    place = f"rank {low}" if low == high else f"a rank from {low} to {high}"
+    place = f"rank {low}" if low == high else f"between rank {low} and rank {high}"
     ci = interval_in_percent(ranking["low"], ranking["high"])
     st.markdown(
-        f"{in_bold(ranking['model'])} has **{place}** of {models}: quick accuracy "
+        f"{in_bold(ranking['model'])}: **{place}** of {models}. Quick accuracy: "
         f"{in_percent(ranking['quick_accuracy'], 1)} ({ci}, {ranking['photographs']} test photographs)."
     )
     rows = pd.DataFrame(ranking["others"])
@@ -228,22 +240,27 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     points = {
         column: 100 * gaps[column].astype(float) for column in ("difference", "difference_low", "difference_high")
     }
-    titles = {"difference": "Difference (points)", "difference_low": "CI low", "difference_high": "CI high"}
+    titles = {
+        "difference": "Difference (percentage points)",
+        "difference_low": "95% CI low",
+        "difference_high": "95% CI high",
+    }
     columns = {name: st.column_config.NumberColumn(title, format="%.1f") for name, title in titles.items()}
     st.markdown(
-        f"**Difference from each model**: {plain(model_title(ranking['model']))} minus the model, 95% CI, p adjusted"
+        f"**Differences in quick accuracy**: {plain(model_title(ranking['model']))} minus each model, with adjusted "
+        "p-values"
     )
     tables.show_table(
         gaps.assign(**points), "quick-differences", {"model": "Model"} | columns, written={"model": model_title}
     )
     st.caption(
-        "Quick accuracy is not comparable with the accuracy on the page Models. The full evaluation adds the model to "
+        "Quick accuracy is not comparable with the accuracy on the Models page. A full evaluation adds your model to "
         "all pages."
     )
 
 
 def _from_here(path: Path) -> str:
-    """Return ``path`` relative to the working directory of the dashboard, for a command."""
+    """Return ``path`` for a command, relative to the working directory if it is inside this directory."""
     current = Path.cwd()
     return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 
@@ -256,7 +273,7 @@ def _full_name(model: str) -> tuple[str, str]:
 
 
 def _images() -> None:
-    st.markdown("Compare models on your own images. All pages can then show the new run.")
+    st.markdown("Compare models on your own images. When the run is complete, you can open it on all pages.")
     left, right = st.columns(2)
     with left:
         name = state.choice(st.text_input, "Name of the run", "new-name", "", placeholder="my-photos", max_chars=60)
@@ -266,14 +283,14 @@ def _images() -> None:
             "Images",
             "new-corpus",
             cache.PACKAGED,
-            help="A folder path such as /home/me/pictures, with one subfolder per label; `parquet:FILE`; "
-            "`hub:OWNER/NAME`, which is downloaded; or `photos`, the included photographs.",
+            help="Path of a folder with one subfolder per label, such as /home/me/pictures; `parquet:FILE`; "
+            "`hub:OWNER/NAME` (downloaded from the Hugging Face Hub); or `photos` (included photographs).",
         ).strip()
     corpus, refused = _corpus(corpus)
     models, problem = _models()
     left, right = st.columns(2)
     state.remember("new-limit", range(MAX_IMAGES + 1), 0)
-    hint = "Number of source images, sampled across photographs."
+    hint = "Images are sampled evenly from all photographs."
     limit = left.number_input("Maximum number of images (0 = all)", 0, MAX_IMAGES, key="new-limit", help=hint)
     state.publish("new-limit", limit)
     changing = [group for group in GROUPS if group != "identity"]
@@ -294,9 +311,9 @@ def _images() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus that the visitor typed (a path needs no prefix), and the reason if it is invalid.
+    """Return the corpus for the text that the visitor typed, and the reason if it is invalid.
 
-    Nothing is opened.
+    A path needs no prefix. No file is opened.
     """
     if ":" not in text and ("/" in text or text.startswith(("~", "."))):
         return f"{'parquet' if text.endswith('.parquet') else 'folder'}:{text}", ""
@@ -305,11 +322,11 @@ def _corpus(text: str) -> tuple[str, str]:
     if text == cache.PACKAGED or (kind in kinds and bool(kinds[kind].argument) == bool(argument)):
         return text, ""
     forms = ", ".join(kind.usage for kind in kinds.values())
-    return text, f"'{text}' is not a corpus. Enter the path of a folder, or one of: {forms}."
+    return text, f"'{text}' is not a corpus. Enter the path of a folder, or one of these forms: {forms}."
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the field for models, and return the selected or typed models and the problem with them, if any."""
+    """Show the field for models, and return the selected or typed models and the first problem with them."""
     available = [spec.name for spec in known_models.CATALOG if spec.check().available]
     titles = SETS | dict(model_titles(available))
     chosen = state.choice(
@@ -319,11 +336,11 @@ def _models() -> tuple[list[str], str]:
         list(known_models.bundled()),
         format_func=lambda name: titles.get(name, name),
         wrap=True,
-        help=f"Models on this computer, sets of models, or names that you type. {FORMS}",
+        help=f"Select models or sets of models, or type names. {FORMS}",
     )
     for problem in known_models.CATALOG.problems:
         st.warning(plain(problem), icon=":material/error:")
-    offered = [name for name in chosen if name in titles]  # typed names are not looked up yet
+    offered = [name for name in chosen if name in titles]  # typed names are looked up later
     if downloads := known_models.download_summary(known_models.expand(offered)):
         st.caption(f":material/download: {plain(downloads)}")
     return chosen, next((problem for name in chosen if name not in titles and (problem := _full_name(name)[1])), "")
@@ -333,17 +350,21 @@ def _problem(name: str, models: list[str]) -> str:
     if not name:
         return "Enter a name for the run."
     if not processes.NAME.fullmatch(name):
-        return "A name consists of letters, digits, dots, dashes and underscores, and starts with a letter or a digit."
+        return "Use only letters, digits, dots, dashes and underscores in the name, and start with a letter or digit."
     if (runs_dir() / name).exists() or name in {place.name for place in cache.places()}:
-        return f"The run '{name}' exists already. Choose a different name."
+        return f"The run '{name}' already exists. Choose a different name."
     return "" if models else "Select at least one model."
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
-    """Show the button that starts a run. For a complete form, also show the folder, duration and command of the run.
+    """Show the buttons that start a run or estimate its duration. If the form is complete, also show the estimate and
+    the command.
 
     Args:
-        command: command for a terminal.
+        label: label of the start button.
+        out: folder of the run.
+        options: options of the run.
+        command: equivalent arguments for the command line.
         problem: problem with the form, which is shown when a button is clicked.
     """
     arguments, measured = options.arguments(), f"_measured-{label}"
@@ -374,13 +395,14 @@ def _start(label: str, out: Path, options: Options, command: Sequence[str], prob
 
 
 def _refuse(problem: str, options: Options) -> None:
-    """Refuse to start a run if a file, folder or library named in the form is missing.
+    """Check the form before a run is started.
 
     Args:
-        problem: problem with the form, if any.
+        problem: known problem with the form, or an empty string.
+        options: options of the run.
 
     Raises:
-        ProbingError: the form has a problem, or something is missing.
+        ProbingError: the form has a problem, or a model, file, folder or library is missing.
     """
     if problem:
         raise BadConfig(problem)
@@ -390,7 +412,7 @@ def _refuse(problem: str, options: Options) -> None:
                 known_models.refuse_absent(name)
     kind, _, path = (options.corpus or "").partition(":")
     if kind in ("folder", "parquet") and "://" not in path and not user_path(path).exists():
-        raise BadCorpus(f"The folder or file '{path}' does not exist. Check the path.")
+        raise BadCorpus(f"'{path}' does not exist. Check the path.")
 
 
 def _measure(out: Path, arguments: Sequence[str]) -> str:
@@ -403,7 +425,7 @@ def _measure(out: Path, arguments: Sequence[str]) -> str:
 
 
 def _started(name: str) -> NoReturn:
-    """Clear the form, and show the run called ``name`` in the list."""
+    """Clear the form and rerun the page, which then lists the run ``name``."""
     banner.watch(name)
     for field in CLEARED:
         state.forget(field)
@@ -420,7 +442,7 @@ def _runs() -> None:
     places = cache.places()
     places = [*places, *_only_begun({place.name for place in places})]
     if not places:
-        messages.empty("There are no runs yet. Click Start run below to compare models on your own images.")
+        messages.empty("There are no runs yet. Use the form below to compare models on your own images.")
     for place in places:
         report = processes.report_of(place.path)
         with st.container(horizontal=True, vertical_alignment="center", key=f"run-{place.name}"):
@@ -438,7 +460,7 @@ def _runs() -> None:
 
 def _controls(place: RunPlace, report: Report | None) -> None:
     is_begun = (place.path / layout.RECIPE).is_file()
-    # Studies and maps come after the scores that make a run complete.
+    # A run is complete when it has scores. Studies and maps are computed later.
     unfinished = not place.complete or (report is not None and report.state in ("cancelled", "failed"))
     options_text = " ".join(last_options(place.path).arguments())
 
@@ -449,7 +471,7 @@ def _controls(place: RunPlace, report: Report | None) -> None:
     def delete() -> None:
         if stayed := processes.remove(place.path):
             some = ", ".join(stayed[:MOST_NAMED]) + (", ..." if len(stayed) > MOST_NAMED else "")
-            st.session_state[STAYED] = f"'{place.path}' still contains files that do not belong to the run: {some}"
+            st.session_state[STAYED] = f"'{place.path}' still contains files that do not belong to the run: {some}."
 
     computations.controls(
         place.name,
@@ -458,19 +480,19 @@ def _controls(place: RunPlace, report: Report | None) -> None:
         resume if is_begun and unfinished else None,
         delete if place.path.resolve().parent == runs_dir().resolve() else None,
         loss=_loss(place),
-        hint=f"Options: {plain(options_text)}" if options_text else None,
+        hint=f"Resumes the run with these options: {plain(options_text)}" if options_text else None,
     )
 
 
 def _loss(place: RunPlace) -> str:
-    """Return a sentence about what is lost if a run is deleted."""
+    """Return the confirmation message for deleting a run."""
     models = len(list((place.path / layout.MODELS).glob("*/")))
-    consequence = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} are lost." if models else ""
-    return f"Delete the run **{plain(place.name)}**? {consequence or 'It has no results.'}"
+    deleted = f"Embeddings, probes and scores of {models} model{'s' * (models != 1)} will be deleted." if models else ""
+    return f"Delete the run **{plain(place.name)}**? {deleted or 'It has no results.'}"
 
 
 def _only_begun(used: Container[str]) -> list[RunPlace]:
-    """Return the runs that were started here and have no recipe, because their corpus is being read or was refused.
+    """Return the runs without a recipe: their corpus is still being read, or could not be read.
 
     Args:
         used: names of the other listed runs, which may be in other folders.

@@ -1,4 +1,4 @@
-"""Explore: the linked maps, confusion matrix and images of two models."""
+"""The "Explore" page: linked maps, confusion matrix and images for two models."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 @page(
     "Explore",
-    "All views share one selection. Models marked (zoo) are included: they share one architecture, training "
-    "data and budget, and differ in the training objective.",
+    "All views share one selection. Models marked (zoo) share the same architecture, training data and compute "
+    "budget, and differ in the training objective.",
 )
 def show() -> None:
     run = messages.run_with_models()
@@ -45,11 +45,11 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
                 asking.embed_gallery(run, model, own_picture.gallery_samples(data))
                 places[model] = own_picture.place_of(run, data, model, picture)
         except ProbingError as error:
-            why_not = "it could not be embedded"
+            why_not = "the image could not be embedded"
             st.warning(plain(str(error)), icon=":material/error:")
         if why_not:
             problems.append(f"{plain(picture.name)} is not on the map of {plain(model_title(model))}: {why_not}.")
-    star = f"The star marks **{plain(picture.name)}** among its nearest neighbors."
+    star = f"The star shows the position of **{plain(picture.name)}** between its nearest neighbors."
     left.markdown(" ".join([star] * bool(places) + problems))
     if right.button("Remove", key="unpin"):
         own_picture.pin(None)
@@ -66,24 +66,24 @@ def _file_to_send(run: Run) -> None:
 def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
     with st.popover("Export as one HTML file", icon=":material/attach_file:"):
         st.markdown(
-            "Ranking, claims and the explorer in one file that opens without a network. It opens with your two models "
-            "and your selection."
+            "The file contains the ranking, the claims and the explorer, and works offline. It opens with your two "
+            "models and your selection."
         )
         data = explorer_of(run).data
         st.caption(plain(leaving(data, *licenses_of(run, data))))
         if size := file.size:
-            # The selection when the button is clicked.
+            # The selection at the time of the click.
             content = partial(file.content, selection())
             tables.download_file(
                 content, "shared-file", f"Download ({size / 1e6:.0f} MB)", f"{run.name}.html", "text/html"
             )
         elif file.is_being_written:
-            st.progress(file.share, f"Images: {in_percent(file.share)}" if file.share else "Waiting or reading the run")
+            st.progress(file.share, f"Adding images: {in_percent(file.share)}" if file.share else "Preparing the file")
         else:
-            st.button("Create the file", on_click=file.start)
+            st.button("Create file", on_click=file.start)
             if file.error:
                 st.error(plain(file.error), icon=":material/error:")
-    if file.is_being_written != waited:  # the page decides whether this fragment runs every second
+    if file.is_being_written != waited:  # only a rerun of the page changes the interval of this fragment
         st.rerun()
 
 

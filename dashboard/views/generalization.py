@@ -1,4 +1,4 @@
-"""Generalization: unseen transformations and styles, and how far each transformation shifts an embedding."""
+"""The "Generalization" page: unseen transformations and styles, embedding shift, and fractions of variance."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PARTS = {
 }
 
 ENDS = (-10.0, 110.0)
-"""Range of percentage axes, with space for values next to marks at 0 and 100."""
+"""Range of percentage axes, with space for labels next to marks at 0 and 100."""
 
 MOST_LOSSES = 15
-"""Maximum number of transformations that the chart of one model shows."""
+"""Maximum number of transformations in the chart of one model."""
 
 
 @page("Generalization")
@@ -42,7 +42,7 @@ def show() -> None:
 
 
 def _best(run: Run) -> str:
-    """Return the name of the best model; empty if there is none."""
+    """Return the name of the best model, or an empty string if there is no ranking."""
     board = cache.board(run)
     return str(board["model"].iloc[0]) if len(board) else ""
 
@@ -56,31 +56,34 @@ def _unseen(run: Run) -> None:
     subset_rows = rates[rates["subset"].isin([SEEN, UNSEEN])]
     if not (subset_rows["subset"] == UNSEEN).any():
         messages.empty(
-            "This run has no held-out transformations. They need groups of at least two transformations. The reference "
-            "run has them."
+            "This run has no held-out transformations, which require groups of at least two transformations. The "
+            "reference run has them."
         )
         return
     averaged = encoders_of(subset_rows)
     means = averaged.groupby("subset")["value"].mean()
     messages.finding(
-        f"Recognition of the group drops by **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** if the "
-        f"probe has not seen the transformation: {in_percent(means[SEEN], 1)} to {in_percent(means[UNSEEN], 1)}, mean "
-        f"over {models_in_words(averaged['model'].drop_duplicates())}."
+        f"Group recall is **{100 * (means[SEEN] - means[UNSEEN]):.1f} percentage points** lower for transformations "
+        f"that were not used to train the probe: {in_percent(means[UNSEEN], 1)} instead of "
+        f"{in_percent(means[SEEN], 1)}, averaged over {models_in_words(averaged['model'].drop_duplicates())}."
     )
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**By model**", help=MEASURES.get("group-hit-rate").definition)
-        figure = _by_model(run, subset_rows, (SEEN, UNSEEN), "group recognized (%)")
-        tables.chart(figure, "models", subset_rows, "Group recognized by model, for seen and unseen transformations.")
+        figure = _by_model(run, subset_rows, (SEEN, UNSEEN), "group recall (%)")
+        tables.chart(figure, "models", subset_rows, "Group recall of each model for seen and unseen transformations.")
     with right:
         model = pickers.pick_model(run, list(dict.fromkeys(subset_rows["model"])), default=_best(run))
         points = cache.computed(run, summaries.members, model)
         if len(points):
             gaps = summaries.gaps(points)
             figure = _losses(points, gaps.head(MOST_LOSSES), _chance(run))
-            title = "Group recognized by transformation, when it was seen and when it was not."
+            title = "Group recall of each transformation, when seen and when unseen in training."
             tables.chart(figure, "members", points, title)
-    st.caption("Each transformation is held out in one of three folds. Right: the largest losses. Bars: 95% CI.")
+    st.caption(
+        "Each transformation is held out in one of three folds. The right chart shows the largest decreases. Error "
+        "bars: 95% CI."
+    )
 
 
 def _styles(run: Run) -> None:
@@ -93,13 +96,13 @@ def _styles(run: Run) -> None:
         return
     kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
-        f"On unseen styles, **{below} of {count} {kind}** do worse than random guessing: they predict style for fewer "
-        f"than {in_percent(chance, 1)} of these images."
+        f"On unseen styles, **{below} of {count} {kind}** are below chance: their probes classify fewer than "
+        f"{in_percent(chance, 1)} of these images as style."
     )
-    figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images predicted as style (%)", STYLES_UNSEEN)
-    tables.chart(figure, "styles", rows, "Images predicted as style by model.")
+    figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
+    tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
     st.caption(
-        "Unseen styles: different networks and paintings. A high rate on clean images indicates a bias "
+        "Unseen styles come from other networks and paintings. A high percentage on clean images indicates a bias "
         "toward predicting style."
     )
 
@@ -116,7 +119,8 @@ def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
-    """Draw the recall of each transformation if seen in training (a mean without an interval) and if not."""
+    """Draw the group recall of each transformation when it was seen in training (without an interval) and when it was
+    not."""
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
     seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
@@ -126,7 +130,7 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
     return dots_chart(
         dots,
         cache.theme(),
-        "group recognized (%)",
+        "group recall (%)",
         dict(zip(dots["name"], dots["group"], strict=True)),
         marks={"chance": 100 * chance},
         ends=ENDS,
@@ -136,7 +140,7 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
 
 
 def _dots(points: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Return fractions by transformation in the format of `dots_chart`."""
+    """Convert fractions by transformation to the format of `dots_chart`."""
     return tables.as_percent(points).assign(name=points["transform"].map(named), series=series)
 
 
@@ -147,15 +151,15 @@ def _shift(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     messages.finding(sentences.shift_finding(points, in_bold(model)))
-    st.markdown(f"**Recall against embedding shift** of each transformation: {plain(model_title(model))}")
+    st.markdown(f"**Recall and embedding shift** of each transformation: {plain(model_title(model))}")
     figure = transformation_scatter(
         points.assign(name=points["transform"].map(named)),
         cache.theme(),
         ("value", "value_recall"),
         ("embedding shift<br>(1 = mean distance between two photographs)", "recall (%)"),
     )
-    tables.chart(figure, "shift", points, f"Recall against embedding shift of each transformation in {model}.")
-    st.caption("Color: group. Clean images shift, too: each version is cropped with a sub-pixel offset.")
+    tables.chart(figure, "shift", points, f"Recall and embedding shift of each transformation for {model}.")
+    st.caption("Colors show groups. Clean images also shift, because crops have different sub-pixel offsets.")
 
 
 def _variance(run: Run) -> None:
@@ -167,17 +171,19 @@ def _variance(run: Run) -> None:
     appearance = encoders_of(model_rows[model_rows["part"] == "look"]).sort_values("value", kind="stable")
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
-        f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of "
-        f"the embeddings of {models_in_words(appearance['model'])}, the most in {in_bold(str(most['model']))}."
+        f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of the "
+        f"embeddings of {models_in_words(appearance['model'])}. The maximum is {in_bold(str(most['model']))}."
     )
-    st.markdown("**Fractions of the variance of embeddings** by model")
+    st.markdown("**Fractions of the embedding variance** by model")
     order = model_rows[model_rows["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()
     drawn = model_rows[model_rows["model"].isin(order)].sort_values(
         "model", key=lambda c: c.map(order.index), kind="stable"
     )
-    tables.chart(variance_chart(drawn, cache.theme()), "variance", rows, "Fractions of the variance by model.")
+    tables.chart(
+        variance_chart(drawn, cache.theme()), "variance", rows, "Fractions of the embedding variance by model."
+    )
     st.caption(
-        "Content: shared by all versions of a photograph. Appearance: shared by all photographs under a transformation."
+        "Content: variation between photographs. Appearance: variation between transformations, including clean."
     )
 
 

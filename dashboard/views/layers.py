@@ -1,4 +1,4 @@
-"""Layers: where in a network transformations and content are encoded, compared with the last layer."""
+"""The "Layers" page: accuracy for transformations and content at each layer, compared with the last layer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from probing_core.results import sentences, summaries
 from probing_core.results.ranking import networks_of
 
 FEW = 9
-"""Maximum number of networks in a chart. Variants are omitted first, then the networks with the lowest accuracy."""
+"""Maximum number of networks in a chart. Variants are omitted first, followed by networks with the lowest accuracy."""
 
 TASKS = {"fine": "Transformation", "content": "Content"}
-"""Task in the table of layers -> title of its chart."""
+"""Task in the table of layers -> title of the chart."""
 
 
 @page("Layers")
@@ -42,21 +42,22 @@ def show() -> None:
                 layer_chart(
                     drawn[drawn["task"] == task],
                     cache.theme(),
-                    f"{title} accuracy: change from the last layer",
+                    f"{title} accuracy: difference from the last layer",
                     f"percentage points{trained}",
                 ),
                 f"layers-{task}",
                 rows[rows["task"] == task],
-                f"{title} accuracy of each layer: change from the last layer in percentage points, by network.",
+                f"{title} accuracy of each layer: difference from the last layer in percentage points, by network.",
             )
     st.caption(_caption(rows, drawn, crops))
     _chosen_layers(rows)
 
 
 def _chosen_layers(rows: pd.DataFrame) -> None:
-    """Show which layer of each network was selected for transformations, compared with the last layer."""
+    """Show a table of the layer of each network that was selected for transformations."""
     st.markdown(
-        "**Layer selected for transformations on the validation set**: change from the last layer in percentage points"
+        "**Layer selected for transformations on the validation set**: difference in accuracy from the last layer "
+        "(percentage points)"
     )
     fine, content = (rows[rows["task"] == task].set_index(["base", "layer"]) for task in ("fine", "content"))
     chosen = fine[fine["chosen"]]
@@ -94,19 +95,18 @@ def _signed(points: float) -> str:
 def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> str:
     present = set(drawn["base"])
     out = [model_title(model) for model in networks_of(rows["base"]) if model not in present]
-    omitted = f" Only in the table: {plain('; '.join(out))}." if out else ""
+    omitted = f" The charts omit {plain('; '.join(out))}." if out else ""
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Values differ from those on the page Models, because probes of transformations are trained on "
-            f"{crops['fine']:,} crops here and on {crops['content']:,} there. "
+            f"Accuracies differ from the Models page, because probes for transformations are trained on "
+            f"{crops['fine']:,} crops here and on {crops['content']:,} crops there. "
         )
-    return f"{fewer}Hover over a line for its 95% CI, paired by photograph.{omitted}"
+    return f"{fewer}Hover over a line to see its 95% CI, paired by photograph.{omitted}"
 
 
 def _networks(rows: pd.DataFrame) -> list[str]:
-    """Return the networks to draw, without additional seeds. If there are too many, variants are omitted
-    first, then the networks with the lowest accuracy."""
+    """Return the networks to draw, without additional seeds (see `FEW`)."""
     names = with_place(rows["base"])
     if len(names) > FEW:
         names = [name for name in names if not any(name.startswith(f"{other}-") for other in names)]

@@ -1,4 +1,4 @@
-"""Methods: protocol, data, the meaning of intervals, calibration, models, recipe, tables and glossary."""
+"""The "Methods" page: protocol, splits, intervals, models, measures, licenses, recipe, tables and calibration."""
 
 from __future__ import annotations
 
@@ -36,42 +36,46 @@ from probing_core.run.columns import first_rows
 from probing_core.transforms import GROUPS, bank
 
 UNCERTAINTY = """
-**Confidence intervals** are 95% intervals over test photographs. All crops and samples of a photograph count as one
-observation (cluster bootstrap; a t interval below 20 photographs, none below 6; Wilson's interval near 0% and 100%).
-They indicate how much a score would change with different photographs from the same source. They do not cover training:
-additional seeds are shown separately, and can differ by more.
+**Confidence intervals** are 95% bootstrap intervals clustered by test photograph: all crops and samples of a photograph
+count as one observation. With fewer than 20 photographs, t intervals are used; with fewer than 6, no interval is
+computed. Near 0% and 100%, Wilson intervals are used. The intervals indicate how much a score would vary with other
+photographs from the same source. They do not account for variation between training runs: additional seeds are shown
+separately and can differ by more.
 
-**p-values** compare two models on the same photographs, by flipping the signs of their differences photograph by
-photograph. They are adjusted for comparing all pairs of models, because the best model is selected after seeing
-the scores. Claims are Holm-corrected within each set of encoders.
+**p-values** are from paired sign-flip tests of two models on the same photographs. They are adjusted for comparing all
+pairs of models, because the best model is selected based on the scores. Tests of the claims are Holm-corrected within
+each set of encoders.
 """
 
 ABOUT_TRUST = (
-    "For an outside image, a model predicts the probability that the image was edited. Here, half of the weight is on "
-    "clean images, and each group of transformations has an equal part of the other half. On the diagonal, "
+    "Each model predicts the probability that an image was edited. In this evaluation, clean and edited images have "
+    "equal total weight, and all groups of edits have equal weight. On the diagonal of the reliability diagram, "
     "predicted probabilities equal observed fractions."
 )
 TRUST = {
-    "kept": ("Clean (%)", "Percentage of clean images with a probability of being edited of at most 50%."),
-    "found": ("Edited (%)", "Percentage of edited images with a probability of being edited above 50%."),
-    "noticing": ("Balanced accuracy (%)", "Mean of the two previous columns."),
-    "low": ("CI low (%)", "Lower end of the 95% confidence interval over photographs."),
-    "high": ("CI high (%)", "Upper end of the 95% confidence interval over photographs."),
-    "named": ("Group (%)", "Percentage of detected edited images whose most probable class is in the correct group."),
-    "error": ("Calibration error (%)", "Mean difference between predicted probability and fraction of edited images."),
+    "kept": ("Clean, correct (%)", "Percentage of clean images with a predicted probability of at most 50%."),
+    "found": ("Edited, correct (%)", "Percentage of edited images with a predicted probability above 50%."),
+    "noticing": ("Balanced accuracy (%)", "Balanced accuracy over clean and edited images. Edits have equal weight."),
+    "low": ("95% CI low (%)", "Lower limit of the 95% confidence interval over photographs."),
+    "high": ("95% CI high (%)", "Upper limit of the 95% confidence interval over photographs."),
+    "named": ("Group accuracy (%)", "Percentage of detected edits whose group is predicted correctly."),
+    "error": (
+        "Calibration error (%)",
+        "Mean absolute difference between the predicted probability and the fraction of edited images, over bins.",
+    ),
 }
 
 VERSIONS = 3
 """Number of edited versions of a photograph in the protocol figure."""
 
 SHORT = 12
-"""Number of digits of a fingerprint in a sentence."""
+"""Number of digits of a fingerprint in running text."""
 
 SHOWN = 200
 """Maximum number of rows of a table that the page shows."""
 
-ROLES = {"train": "train: probes are fitted", "val": "val: settings are selected", "test": "test: scores are computed"}
-"""Split -> its label in the figure."""
+ROLES = {"train": "train: fit probes", "val": "val: select settings", "test": "test: compute scores"}
+"""Split -> label in the figure."""
 
 
 @page("Methods")
@@ -102,8 +106,8 @@ def _finding(run: Run) -> str:
     used = run.images[run.images["used"]]
     tested = used[used["split"] == "test"] if has_splits(run.images) else used
     return (
-        f"A linear probe predicts from an embedding which of {len(run.classes('fine')) - 1} transformations was "
-        f"applied; scores are from **{tested['base_id'].nunique():,}** test photographs."
+        f"Linear probes predict from an embedding which of {len(run.classes('fine')) - 1} transformations was applied. "
+        f"Scores are computed on **{tested['base_id'].nunique():,}** test photographs."
     )
 
 
@@ -115,13 +119,13 @@ def _protocol(run: Run) -> None:
     if run.sample_count:
         st.markdown(about_visibility(run))
     if run.fits.empty:
-        messages.empty("This run has no probes yet. Resume it on Evaluate your model.")
+        messages.empty('This run has no probes yet. Resume the run on the "Evaluate your model" page.')
     else:
         st.markdown(about_fits(run))
 
 
 def _figure(run: Run) -> None:
-    """Show the steps from a photograph to a score, with images of the run and the predictions of its best model."""
+    """Show the steps of the protocol with images of the run and the predictions of its best model."""
     board = cache.board(run)
     strip = cache.computed(run, strip_of, tuple(with_place(board["model"]))) if len(board) else None
     if strip is None:
@@ -139,10 +143,10 @@ def _figure(run: Run) -> None:
     first, second, third, fourth = st.columns([3, 7, 4, 4])
     with first:
         st.markdown("**1. Crop** of a photograph")
-        st.image(photograph, width=112, alt="a clean crop")
+        st.image(photograph, width=112, alt="Clean crop")
     with second:
-        st.markdown(f"**2. {count} transformations** of random strength")
-        st.image(edited, width=112, caption=applied, alt=[f"the same crop: {title}" for title in applied])
+        st.markdown(f"**2. {count} transformations** at random strengths")
+        st.image(edited, width=112, caption=applied, alt=[f"Transformed crop: {title}" for title in applied])
     with third:
         st.markdown("**3. Model**")
         st.markdown(f"{plain(model_title(model))} computes an embedding of {numbers:,} dimensions.")
@@ -163,18 +167,18 @@ def _splits(run: Run) -> None:
         counts = used.groupby("split").agg(photographs=("base_id", "nunique"), crops=("image_id", "size"))
         counts = counts.reindex([split for split in ROLES if split in counts.index]).reset_index()
         counts.insert(0, "label", counts["split"].map(ROLES))
-        st.markdown("**Photographs by split**: no photograph is in two splits")
-        tables.chart(splits_chart(counts, cache.theme()), "splits", counts, "Photographs and crops of each split.")
+        st.markdown("**Photographs by split**: each photograph is in one split")
+        tables.chart(splits_chart(counts, cache.theme()), "splits", counts, "Photographs and crops in each split.")
     else:
         st.markdown(
-            f"This run has {used['base_id'].nunique():,} photographs, too few for splits. Probes are cross-validated: "
-            "each photograph is scored by a probe that was not trained on it."
+            f"This run has only {used['base_id'].nunique():,} photographs, which is too few for splits. Probes are "
+            "cross-validated: each photograph is scored by a probe that was not trained on it."
         )
     held_out = {(t.group, t.unseen_in): named(t.name) for t in bank() if t.unseen_in is not None}
     folds = sorted({fold for _, fold in held_out})
     if any(name.startswith("group-") for name in run.tasks):
         st.markdown(
-            f"**Unseen transformations**: for the page Generalization, probes are trained {len(folds)} times, each "
+            f"**Unseen transformations**: for the Generalization page, probes are trained {len(folds)} times, each "
             "time without one member of every group."
         )
         rows = {
@@ -195,26 +199,26 @@ def _recipe(run: Run) -> None:
     command = command_of(run.recipe)
     is_partial = FURTHER in command
     st.markdown(
-        f"The command that {'made' if is_partial else 'reproduces'} this run, with model IDs. Display names are under "
-        "Models."
+        f"This command {'computed' if is_partial else 'reproduces'} the run. It contains the exact names of the "
+        "models, which are also listed in the Models section."
     )
     st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
-            "The recipe does not contain the location of its images. Replace CORPUS with a corpus with the fingerprint "
-            f"{run.recipe.fingerprint[:SHORT]}... (in full in the table)."
+            "The recipe does not contain the location of the images. Replace CORPUS with the corpus that has the "
+            f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the table contains in full."
         )
     if is_partial:
         st.caption(
-            f"{FURTHER} stands for calibration photographs that are not on this computer. The table has the name and "
-            f"fingerprint of each collection, and `{layout.VERDICT_PHOTOGRAPHS}` lists its photographs."
+            f"{FURTHER} stands for calibration photographs that are not available on this computer. The table contains "
+            f"the name and fingerprint of each corpus, and `{layout.VERDICT_PHOTOGRAPHS}` lists the photographs."
         )
     tables.show_table(entries_of(run.recipe.to_toml()), "recipe")
 
 
 def _models(run: Run) -> None:
     if run.models.empty:
-        messages.empty("This run has no embeddings yet. Resume it on Evaluate your model.")
+        messages.empty('This run has no embeddings yet. Resume the run on the "Evaluate your model" page.')
         return
     table = run.models.drop(columns="recipe")
     titles = model_titles(table["name"])
@@ -227,19 +231,21 @@ def _models(run: Run) -> None:
         "objective": st.column_config.TextColumn(width=235),
         "request": None,
         "dim": st.column_config.NumberColumn("dimensions", help="Number of dimensions of an embedding."),
-        "input_size": st.column_config.NumberColumn("input (pixels)", help="Side length of a model's square input."),
+        "input_size": st.column_config.NumberColumn("input size (px)", help="Side length of the square input."),
     }
     tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
-    st.markdown("**Preprocessing, pooling and weights**")
+    st.markdown("**Preprocessing, pooling and weights of a model**")
     name = pickers.select("Model", "recorded-of", list(titles), names=titles)
     tables.show_table(entries_of(dict(zip(titles, run.models["recipe"], strict=True))[name]), "recorded")
 
 
 def _trust(run: Run) -> None:
-    with st.spinner("Reading the answers", show_time=True):
+    with st.spinner("Reading answers", show_time=True):
         sets = cache.trust(run)
     if not sets:
-        messages.empty("This run has no calibrated answers for its test images. Resume it on Evaluate your model.")
+        messages.empty(
+            'This run has no calibrated answers for its test images. Resume the run on the "Evaluate your model" page.'
+        )
         return
     st.markdown(ABOUT_TRUST)
     rows = [
@@ -252,13 +258,13 @@ def _trust(run: Run) -> None:
     table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
     tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
     names = list(dict.fromkeys(table["model"]))
-    model = pickers.select("Reliability of", "trust-model", names, names=model_titles(names))
+    model = pickers.select("Reliability diagram of", "trust-model", names, names=model_titles(names))
     bins = pd.concat([models[model][1].assign(set=name) for name, models in sets.items() if model in models])
     tables.chart(
         reliability_chart(bins, cache.theme()),
         "reliability",
         bins,
-        f"Fraction of images that are edited, by the probability that {model_title(model)} predicts.",
+        f"Reliability diagram of {model_title(model)}: fraction of edited images by predicted probability.",
     )
 
 
@@ -269,10 +275,10 @@ def _data(run: Run) -> None:
     tables.show_table(counts, "licenses")
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]
-        st.markdown(f"{len(unused):,} crops were omitted:")
+        st.markdown(f"{len(unused):,} crops were excluded for the following reasons:")
         columns = {"why_not": st.column_config.TextColumn("reason")}
         tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
-        tables.download(unused, "left-out", "All as CSV")
+        tables.download(unused, "left-out", "Download all as CSV")
 
 
 def _define(definitions: Mapping[str, str]) -> None:
@@ -280,14 +286,14 @@ def _define(definitions: Mapping[str, str]) -> None:
 
 
 def _export(run: Run) -> None:
-    st.caption("Parquet files of the run. The documentation describes every column on its page Run format.")
+    st.caption('Parquet files of the run. The "Run format" page of the documentation describes every column.')
     names = run.table_names
-    label = f"All {len(names)} tables as one ZIP"
+    label = f"Download all {len(names)} tables (ZIP)"
     if fits_into_a_zip(run, names):
         tables.download_file(lambda: zip_of(run, names), "all", label, f"{run.name}-tables.zip", "application/zip")
     name = pickers.select("Table", "table", names)
     first, count = first_rows(run.store, name, SHOWN)
-    st.caption(f"{len(first):,} of {count:,} rows. The download contains all rows.")
+    st.caption(f"Showing {len(first):,} of {count:,} rows. The download contains all rows.")
     st.dataframe(first, hide_index=True, key="any-table")
     if count <= MAX_CSV_ROWS:
         tables.download(lambda: run.table(name), name.replace("/", "-").removesuffix(layout.PARQUET))

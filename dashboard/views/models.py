@@ -1,4 +1,4 @@
-"""Models: rankings, comparisons of two models, claims and tasks."""
+"""The "Models" page: rankings, comparisons of two models, claims and tasks."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from probing_core.results.ranking import (
 from probing_core.results.sentences import beside_baselines, finding, models_in_words
 
 MOST_ROWS = 18
-"""Maximum number of models that the chart shows; the table below shows all."""
+"""Maximum number of models in the chart. The table below the chart contains all models."""
 
 MOST_DIFFERENCES = 8
-"""Maximum number of transformations that the comparison of two models shows."""
+"""Maximum number of classes in the chart that compares two models."""
 
 FAR_BELOW = 0.5
-"""Baselines that are lower than the encoders by more than this fraction of the range of scores are not drawn."""
+"""Models whose score is below the scores of all encoders by more than this fraction of the score range are omitted."""
 
 STRIP_WIDTH = 107
-"""Width in pixels of an image in the strip: seven fit into a window of 1,280 pixels, three onto a phone."""
+"""Width in pixels of an image in the strip: seven images fit into a 1,280-pixel window, and three on a phone."""
 
 PARTS = {
     "ranking": "Ranking",
@@ -57,7 +57,7 @@ def show() -> None:
     run = cache.current_run()
     board = cache.board(run)
     if board.empty:
-        messages.empty("This run has no scores yet. Resume it on Evaluate your model.")
+        messages.empty('This run has no scores yet. Resume the run on the "Evaluate your model" page.')
         return
     messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     part, place = pickers.tab(PARTS)
@@ -86,7 +86,7 @@ def _baselines(run: Run) -> pd.DataFrame:
 
 def _ranking(run: Run) -> None:
     _ranking_and_pair(run)
-    if box := pickers.fold(f"All {len(scores_of(run, 'fine', 'seen'))} models as a table", "show-table"):
+    if box := pickers.fold(f"Table of all {len(scores_of(run, 'fine', 'seen'))} models", "show-table"):
         with box:
             _table(run)
 
@@ -99,7 +99,7 @@ def _ranking_and_pair(run: Run) -> None:
     models = list(ranked.loc[has_place(ranked), "model"])
     left, right = st.columns([3, 2], gap="medium")
     pair = None
-    with right:  # before the first chart, which writes the address: each change of it adds a step to the back button
+    with right:  # before the first chart, which writes the URL: each change of the URL adds a step to the back button
         if len(models) > 1:
             pair = _pick_pair(run, models)
     with left:
@@ -111,7 +111,7 @@ def _ranking_and_pair(run: Run) -> None:
             f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
             on_pick=lambda mark: _select(mark, pair),
         )
-        st.caption("Click a model to compare it. Intervals narrower than the marker are not visible.")
+        st.caption("Click a model to compare it. Error bars that are narrower than the marker are not visible.")
     if pair is not None:
         with right:
             _pair(run, *pair)
@@ -131,7 +131,7 @@ def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
 
 def _select(mark: Any, pair: tuple[str, str] | None) -> None:
     """Select the clicked model as A, and the previous A as B."""
-    if not isinstance(mark, list) or pair is None:  # a mark of an additional seed
+    if not isinstance(mark, list) or pair is None:  # a marker of an additional seed
         return
     clicked = html.unescape(mark[-1])
     if clicked != pair[0]:
@@ -150,7 +150,8 @@ def _pair(run: Run, a: str, b: str) -> None:
     rows = cache.computed(run, two_models.recall_differences, a, b)
     if rows.empty:
         return
-    st.markdown(f"**Classes with the largest differences** ({min(MOST_DIFFERENCES, len(rows))} of {len(rows)})")
+    count = min(MOST_DIFFERENCES, len(rows))
+    st.markdown(f"**Classes with the largest differences in recall** ({count} of {len(rows)})")
     styles = cache.theme().model_styles([a, b])
     figure = difference_chart(
         rows.head(MOST_DIFFERENCES).assign(name=rows["transform"].map(named)),
@@ -159,7 +160,7 @@ def _pair(run: Run, a: str, b: str) -> None:
         ("A", "B"),
         (styles[a].color, styles[b].color),
     )
-    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus {model_title(b)} by transformation.")
+    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus recall of {model_title(b)}, by class.")
 
 
 def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
@@ -184,14 +185,14 @@ def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
             lines.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
         else:
             lines.append(f"{title}: one seed")
-    text = f"Range over seeds. {'; '.join(lines)}."
+    text = f"Accuracy range over training seeds: {'; '.join(lines)}."
     if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
-        text += " Seeds of one model differ by at least as much as these two models."
+        text += " The range for one of the models is at least as large as the difference between the models."
     return text
 
 
 def _strip(run: Run, models: Sequence[str]) -> None:
-    """Show one photograph with the predictions of two models: the selected A and B, if there are several models."""
+    """Show versions of one photograph with the predictions of two models, or of one model if there is only one."""
     selected = cache.computed(run, strip_of, tuple(models))
     if selected is None:
         return
@@ -201,13 +202,13 @@ def _strip(run: Run, models: Sequence[str]) -> None:
     except PicturesMissing:
         return
     letters = dict(zip(("A", "B"), by_model, strict=False))
-    st.subheader("One photograph, as A and B classify it")
+    st.subheader("Predictions of A and B for one photograph")
     st.caption("; ".join(f"{number}: {plain(model_title(model))}" for number, model in letters.items()))
     rows = zip(pictures, samples["truth"].astype(str), samples["sample"], strict=True)
     with st.container(horizontal=True, gap="xsmall", key="strip"):
         for picture, truth, sample in rows:
             with st.container(width=STRIP_WIDTH, gap="xxsmall"):
-                st.image(picture, width=STRIP_WIDTH, alt=f"a photograph, {transform_title(truth)}")
+                st.image(picture, width=STRIP_WIDTH, alt=f"Photograph: {transform_title(truth)}")
                 named_by = {number: by_model[model][sample] for number, model in letters.items()}
                 lines = [
                     f"{number} {CORRECT if name == truth else plain(transform_title(name))}"
@@ -240,16 +241,16 @@ def _table(run: Run) -> None:
         "ranking-table",
         column_config={
             "title": st.column_config.TextColumn("Model", width=270),
-            "against": st.column_config.TextColumn("Compared with the best", width=190, help=hint("against best")),
+            "against": st.column_config.TextColumn("Compared with best model", width=190, help=hint("against best")),
             "objective": None,
             "model": None,
         },
         percent={
             "score": ("Accuracy (%)", MEASURES.get(measure_of("seen")).definition),
-            "low": ("95% CI low", hint("interval")),
-            "high": ("95% CI high", hint("interval")),
-            "visible": ("Accuracy on visible edits (%)", f"Accuracy on visible transformations. {hint('visible')}"),
-            "selectivity": ("Selectivity (points)", hint("selectivity")),
+            "low": ("95% CI low (%)", hint("interval")),
+            "high": ("95% CI high (%)", hint("interval")),
+            "visible": ("Accuracy on visible edits (%)", hint("visible")),
+            "selectivity": ("Selectivity (percentage points)", hint("selectivity")),
         },
     )
 
@@ -270,15 +271,15 @@ def _content(run: Run) -> None:
         "content",
         "style",
         (
-            f"content accuracy (%; chance {100 * levels['content']:.1f})",
-            f"transformation accuracy (%; chance {100 * levels['fine']:.1f})",
+            f"content accuracy (%), chance: {100 * levels['content']:.1f}%",
+            f"transformation accuracy (%), chance: {100 * levels['fine']:.1f}%",
         ),
     )
     st.markdown(_content_finding(run, drawn))
-    tables.chart(figure, "content", points, "Transformation accuracy against content accuracy, by model.")
+    tables.chart(figure, "content", points, "Transformation accuracy and content accuracy of each model.")
     out = [model_title(model) for model in placed["model"] if model not in set(drawn["model"])]
-    omitted = f" Not shown, far below: {plain(', '.join(out))}." if out else ""
-    st.caption(f"Square: untrained baseline. {cache.computed(run, summaries.content_classes)}{omitted}")
+    omitted = f" Not shown because of low accuracy: {plain(', '.join(out))}." if out else ""
+    st.caption(f"Squares: untrained baselines. {cache.computed(run, summaries.content_classes)}{omitted}")
 
 
 def _content_finding(run: Run, points: pd.DataFrame) -> str:
@@ -288,7 +289,7 @@ def _content_finding(run: Run, points: pd.DataFrame) -> str:
     higher = int((encoders["content"] > best["content"]).sum())
     return (
         f"{in_bold(best['model'])} has the highest transformation accuracy of {models_in_words(encoders['model'])}. "
-        f"Content accuracy, measured on clean images, is higher in {higher or 'none'} of the others."
+        f"Content accuracy, which is measured on clean images, is higher for {higher or 'none'} of the other models."
     )
 
 

@@ -1,4 +1,4 @@
-"""Retrieval: recall of originals, recall against the false-positive rate, and a search with one image."""
+"""The "Retrieval" page: recall of originals, recall of edited copies, and a search with one image."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
 NEIGHBOR_WIDTH = 64
-"""Width of a neighbor's image in pixels: all neighbors fit into one row, even on a phone."""
+"""Width in pixels of the image of a neighbor. All neighbors fit into one row, even on a phone."""
 
 COLUMNS = 2
 
 MAX_MODELS = 4
-"""Maximum number of models in a search, because each embeds the gallery if the run has no embeddings."""
+"""Maximum number of models in a search. Each model embeds the gallery if the run has no embeddings."""
 
 MAX_CROPS = 500
 """Maximum number of crops in the menu of a search."""
@@ -50,16 +50,16 @@ FRAME = 8
 """Width of the frame around the original in pixels."""
 
 ENDS = 325
-"""Width of a column of transformations in pixels."""
+"""Width in pixels of a column that lists transformations."""
 
 LINE_CHARACTERS, LINE_PX = 44, 20
-"""Characters per line in a column of transformations, and height of a line in pixels."""
+"""Characters per line in such a column, and height of a line in pixels."""
 
 MOST_LINES = 6
-"""Maximum number of lines in a row of the table of thresholds."""
+"""Maximum number of text lines in a row of the table of thresholds."""
 
 COLLECTION = 10_000
-"""Size of the collection in the example of false positives."""
+"""Number of images in the example collection that illustrates the false-positive rate."""
 
 PARTS = {
     "found": "Originals",
@@ -88,15 +88,15 @@ def _originals(run: Run) -> None:
     recall, gallery = cache.study(run, "retrieval"), int(rows["gallery"].max())
     at_once = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
     left, right = st.columns(2)
-    with right:  # before the first chart, which writes the address
+    with right:  # before the first chart, which writes the URL
         model = pickers.pick_model(run, with_place(rows["model"]))
     with left:
-        st.markdown(f"**Recall by model**: the original ranks first among {gallery:,} clean crops")
+        st.markdown(f"**Recall by model**: how often the original ranks first among {gallery:,} clean crops")
         bars = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
         figure = recall_by_model_chart(bars, cache.theme(), model, 100 / gallery)
         tables.chart(figure, "by-model", at_once, "Recall of originals of each model.", _select_model)
         if (bars["seed_of"] != "").any():
-            st.caption("Vertical ticks: additional seeds. Click a model for its transformations.")
+            st.caption("Vertical ticks: additional seeds. Click a model to show its recall by transformation.")
     with right:
         model_rows = rows[rows["model"] == model].sort_values("value", ascending=False)
         st.markdown(f"**Recall by transformation**: {plain(model_title(model))}")
@@ -106,7 +106,7 @@ def _originals(run: Run) -> None:
         tables.chart(
             figure, "by-transform", model_rows, f"Recall of originals of {model_title(model)} by transformation."
         )
-        st.caption(f"{named('identity')} is the upper bound: the same photograph, cropped a second time.")
+        st.caption(f"{named('identity')} is a second crop of the same photograph and serves as an upper bound.")
 
 
 def _select_model(picked: list[str]) -> None:
@@ -138,13 +138,14 @@ def _duplicates(run: Run) -> None:
     with right:
         model = pickers.pick_model(run, list(at_rate["model"]))
     _describe(at_rate[at_rate["model"] == model].iloc[0])
-    st.markdown("**Recall against false-positive rate**: copies and unrelated pairs above a similarity threshold")
+    st.markdown("**Recall of edited copies by false-positive rate** at varying similarity thresholds")
     figure = recall_by_rate_chart(
         tables.as_percent(curves), cache.theme(), rate, _with_names(list(at_rate["model"]), model), model
     )
-    tables.chart(figure, "recall-by-rate", curves, "Recall of copies by false-positive rate, a line for each model.")
+    tables.chart(figure, "recall-by-rate", curves, "Recall of edited copies by false-positive rate for each model.")
     st.caption(
-        f"Labeled: {plain(model_title(model))} and the best encoders and baselines. Copies are edited, not cropped."
+        f"Labels: {plain(model_title(model))}, the best encoders and the best baselines. Copies are edited but not "
+        "cropped."
     )
     _thresholds(run, rate)
 
@@ -155,13 +156,13 @@ def _describe(row: pd.Series) -> None:
     false_matches = COLLECTION * row["rate"]
     st.markdown(
         f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a collection of "
-        f"{COLLECTION:,}, about {false_matches:,.0f} unrelated image{'' if round(false_matches) == 1 else 's'} "
-        "would match each query."
+        f"{COLLECTION:,} images, each query would match about {false_matches:,.0f} unrelated "
+        f"image{'' if round(false_matches) == 1 else 's'}."
     )
 
 
 def _with_names(best_first: Sequence[str], model: str) -> list[str]:
-    """Return the models whose lines are labeled: the selected one, the best encoders and the best baselines."""
+    """Return the models whose lines are labeled: the selected model, the best encoders and the best baselines."""
     encoders = [name for name in best_first if not name.startswith(BASELINE)]
     baselines = [name for name in best_first if name.startswith(BASELINE)]
     return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 3]]))
@@ -178,11 +179,11 @@ def _thresholds(run: Run, rate: float) -> None:
         "threshold": st.column_config.NumberColumn("Threshold (cosine)", format="%.3f"),
     }
     ends = {
-        "survives": f"Robust to (recall > {in_percent(MIN_SURVIVING)})",
-        "lost": f"Fails on (recall < {in_percent(MAX_LOST)})",
+        "survives": f"Transformations with recall > {in_percent(MIN_SURVIVING)}",
+        "lost": f"Transformations with recall < {in_percent(MAX_LOST)}",
     }
     for column, title in ends.items():
-        about = "Transformations whose whole 95% CI is in this range. Double-click for all."
+        about = "Transformations whose 95% CI is entirely in this range. Double-click a cell to see all of them."
         columns[column] = st.column_config.TextColumn(title, width=ENDS, help=about)
     st.markdown(f"**Thresholds at a false-positive rate of {100 * rate:g}%**")
     tables.show_table(
@@ -196,13 +197,13 @@ def _thresholds(run: Run, rate: float) -> None:
 
 
 def _row_height(lists: Sequence[str]) -> int:
-    """Return the height in pixels of rows in which the longest of ``lists`` wraps."""
+    """Return the row height in pixels that is required for the longest of ``lists`` of transformations."""
     lines = 1 + max(len(_counted(transforms)) for transforms in lists) // LINE_CHARACTERS
     return 16 + LINE_PX * min(lines, MOST_LINES)
 
 
 def _counted(transforms: str) -> str:
-    """Return the number and names of transformations as text: ``2: JPEG, Posterize``."""
+    """Format a list of transformations with their number: ``2: JPEG, Posterize``."""
     names = transforms.split(", ") if transforms else []
     return f"{len(names)}{': ' * bool(names)}{', '.join(map(named, names))}"
 
@@ -212,8 +213,8 @@ def _search(run: Run) -> None:
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         messages.empty(
-            "This run has no embeddings to search. A run that is computed on this computer has them: see Evaluate your "
-            "model."
+            "This run has no embeddings that can be searched. Runs that are computed on this computer have embeddings "
+            '(see the "Evaluate your model" page).'
         )
         return
     if run.pictures.why_not:
@@ -230,7 +231,7 @@ def _search(run: Run) -> None:
         return
     samples = neighbors.gallery(run)
     query, results = st.container(), st.container()
-    with results:  # below the query, which the spinner would move
+    with results:  # below the query, so that the spinner does not move it
         models = list(asking.each(models, lambda model: asking.embed_gallery(run, model, samples)))
     with query:
         picture, original = _pick_picture(run, models, transform)
@@ -245,13 +246,13 @@ def _search(run: Run) -> None:
     for number, model in enumerate(nearest):
         with columns[number % COLUMNS]:
             _neighbors(run, model, nearest[model], step.before, original)
-    st.caption(f"Gallery: {len(samples):,} clean test crops. Under each image: label, cosine similarity.")
+    st.caption(f"Gallery: {len(samples):,} clean test crops. Captions show the label and the cosine similarity.")
 
 
 def _rank_by_strength(
     run: Run, models: Sequence[str], picture: VisitorPicture, original: str, transform: Transform, strength: float
 ) -> None:
-    """Show the rank of the original at every strength of the slider."""
+    """Show a chart of the rank of the original at every strength of the slider."""
     previewed = preview(picture, run.recipe.view, transform)
     steps = [previewed.step(index) for index in range(len(previewed.strengths))]
     edited = [step.after for step in steps]
@@ -271,22 +272,22 @@ def _rank_by_strength(
     axis = StrengthAxis(
         strength_title(transform), factor * previewed.strengths[0], factor * previewed.strengths[-1], learned
     )
-    st.markdown("**Rank of the original by strength**: 1 means that no other image is more similar")
+    st.markdown("**Rank of the original by strength**. At rank 1, no other image is more similar.")
     scaled = ranks.assign(strength=factor * ranks["strength"])
     size = len(neighbors.gallery(run)) + (not original)
     figure = rank_by_strength_chart(scaled, cache.theme(), axis, size, factor * strength)
-    tables.chart(figure, "rank-by-strength", ranks, "Rank of the original by strength, a line for each model.")
+    tables.chart(figure, "rank-by-strength", ranks, "Rank of the original by strength for each model.")
 
 
 def _best_first(run: Run) -> list[str]:
-    """Return the models sorted by recall of originals: one model of each network, then variants, then baselines."""
+    """Return the models sorted by recall of originals: one model per network, followed by variants and baselines."""
     ranked = [*dict.fromkeys(retrieval.originals(run).get("model", ())), *run.models["name"]]
     learned = [model for model in ranked if not model.startswith(BASELINE)]
     return list(dict.fromkeys([*networks(learned), *learned, *ranked]))
 
 
 def _most_different(run: Run, models: Sequence[str]) -> str:
-    """Return the transformation under which the recall of the first two models differs most; empty if unknown."""
+    """Return the transformation for which the recall of the first two models differs most, or an empty string."""
     rows = cache.computed(run, retrieval.originals)
     if len(models) < 2 or rows.empty:
         return ""
@@ -299,7 +300,10 @@ def _most_different(run: Run, models: Sequence[str]) -> str:
 
 
 def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tuple[VisitorPicture, str]:
-    """Return the selected image and its ID (empty for an upload); by default one on which two models differ."""
+    """Show menus for the image, and return the selected image and its ID, which is empty for an upload.
+
+    The default is an image for which the first two models differ (see `neighbors.telling_example`).
+    """
     rows = run.sample_rows(neighbors.gallery(run)[:MAX_CROPS])
     labels = rows["label"].astype(str)
     columns = zip(rows["image_id"], labels, labels.groupby(labels).cumcount() + 1, strict=True)
@@ -326,7 +330,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
     if near.original not in near.rows:
         tiles.append((near.original, near.cosine))
     for row, cosine in tiles:
-        if row == len(samples):  # an upload before the transformation
+        if row == len(samples):  # the upload without the transformation
             image, caption, is_original = before, "", True
         else:
             facts = run.sample_rows(samples[[row]]).iloc[0]
@@ -339,7 +343,7 @@ def _neighbors(run: Run, model: str, near: Near, before: np.ndarray, original: s
         captions.append(f"{f'original{place}' if is_original else caption} {cosine:.3f}")
     st.image(images, caption=captions, width=NEIGHBOR_WIDTH, alt=captions)
     if near.are_tied:
-        st.caption("Images with equal similarity are ordered arbitrarily: a hash has few different values.")
+        st.caption("Images with equal similarity are in arbitrary order. Ties are common for perceptual hashes.")
 
 
 show()

@@ -1,4 +1,4 @@
-"""Transformations: a gallery, and for a selected one a preview, detection thresholds, accuracy and confusions."""
+"""The "Transformations" page: a gallery, and details of the selected transformation."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ ORIGINAL_PX = 88
 """Width in pixels of the original image above the gallery."""
 
 CONFUSED = 7
-"""Number of incorrect classes that the chart of predictions shows by name."""
+"""Number of incorrect classes that are named in the chart of predictions."""
 
-DRAWN = {"linear": "uniformly", "log": "uniformly in the logarithm", "integer": "uniformly among whole numbers"}
-"""Distribution of the strengths in training -> description of how strengths are drawn."""
+DRAWN = {"linear": "uniformly", "log": "log-uniformly", "integer": "uniformly from the integers"}
+"""Distribution of the strengths in training -> adverb that describes how strengths are drawn."""
 
 GALLERY = "All transformations"
 
@@ -78,7 +78,7 @@ def _run() -> Run | None:
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the selected run if they differ, as with a plug-in."""
+    """Return the bank, or the transformations of the selected run if it contains others, such as from a plug-in."""
     run = _run()
     if run is None:
         return bank()
@@ -87,7 +87,7 @@ def _entries() -> tuple[Transform, ...]:
         return bank()
     available = []
     for name in names:
-        with suppress(UnknownName):  # of a plug-in that this server has not loaded
+        with suppress(UnknownName):  # the plug-in that defines it is not loaded
             available.append(resolve(name))
     return tuple(available)
 
@@ -98,7 +98,7 @@ def _best(run: Run) -> str:
 
 
 def _pick(transforms: dict[str, Transform], where: st.delta_generator.DeltaGenerator) -> str:
-    """Return the name of the selected transformation; empty for the gallery."""
+    """Show the menu of transformations, and return the selected name, or an empty string for the gallery."""
     titles = {"": GALLERY} | {name: f"{t.group} · {named(name)}" for name, t in transforms.items()}
     opened: str = state.choice(
         where.selectbox, "Transformation", TRANSFORM, "", list(titles), own_default=True, format_func=titles.__getitem__
@@ -118,8 +118,8 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, tuple(transforms.values()))
     st.caption(
-        "Weakest, middle and strongest strength in training; medians over encoders. Select a transformation to see its "
-        "details."
+        "Each card shows the weakest, middle and strongest strength in training. Accuracies and thresholds are medians "
+        "over encoders. Click a transformation to see its details."
     )
     with st.container(key="sheet"):
         for group in GROUPS:
@@ -141,11 +141,11 @@ def _recall(run: Run) -> pd.Series:
 
 def _gallery_finding(number: int, recall: pd.Series) -> str:
     if recall.empty:
-        return f"{number} transformations, each applied at strengths drawn from its range."
+        return f"{number} transformations, each applied at random strengths."
     hardest = str(recall.idxmin())
     return (
-        f"**{plain(named(hardest))}** is the hardest of {number} transformations to recognize: "
-        f"median accuracy {in_percent(recall[hardest])} over encoders."
+        f"**{plain(named(hardest))}** is the hardest of {number} transformations to recognize: the median accuracy "
+        f"over encoders is {in_percent(recall[hardest])}."
     )
 
 
@@ -160,9 +160,9 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
         else:
             detected = f", median detection threshold {Scale(transform).number(median)}"
     title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"
-    with st.container(key=f"card-{transform.name}"):  # a click anywhere on it is a click on its button
-        with st.container(key=f"strip-{transform.name}"):  # has its height before the image arrives
-            st.image(strip, width="stretch", alt=f"{transform.name} at three strengths")
+    with st.container(key=f"card-{transform.name}"):  # clicking anywhere on the card clicks its button
+        with st.container(key=f"strip-{transform.name}"):  # reserves the height before the image arrives
+            st.image(strip, width="stretch", alt=f"{named(transform.name)} at three strengths")
         is_opened = st.button(title, key=f"open-{transform.name}", type="tertiary")
     if is_opened:
         state.choose(TRANSFORM, transform.name)
@@ -201,13 +201,13 @@ def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Tr
 
 
 def _about(transform: Transform) -> None:
-    """Show what the transformation does, its parameter and range in training, and its source."""
+    """Show the definition, strength range and source of the transformation."""
     learned = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
     unit = transform.unit.removeprefix("fraction").strip()
     of = f" ({unit})" if transform.unit.startswith(("fraction ", "px ")) else ""
     source = f" Source: {plain(transform.source)}." if transform.source else ""
     st.markdown(
-        f"{plain(transform.definition)} In training: {plain(learned)}{plain(of)}, drawn "
+        f"{plain(transform.definition)} Range in training: {plain(learned)}{plain(of)}, sampled "
         f"{DRAWN[transform.distribution]}.{source}"
     )
 
@@ -221,13 +221,13 @@ def _mark(transform: Transform, model_thresholds: pd.DataFrame) -> Mark | None:
     if model_thresholds.empty or model_thresholds["censored"].iloc[0]:
         return None
     strength, model = float(model_thresholds["threshold"].iloc[0]), str(model_thresholds["model"].iloc[0])
-    text = f"Triangle: {model_title(model)} detects it ({Scale(transform).words(strength)})."
+    text = f"Triangle: detection threshold of {model_title(model)} ({Scale(transform).words(strength)})."
     return Mark(strength, text)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Display format for the strengths of one transformation: a common number of decimals, and fractions in percent."""
+    """Display format for the strengths of one transformation. Fractions are displayed in percent."""
 
     transform: Transform
 
@@ -237,18 +237,18 @@ class Scale:
 
     @property
     def factor(self) -> float:
-        """Factor by which strengths are multiplied on chart axes."""
+        """Factor by which strengths are multiplied for display."""
         return 100.0 if self.is_percent else 1.0
 
     def places(self, strength: float) -> int:
-        """Return the number of decimals for a strength: at least two significant digits, and `RESOLUTION`."""
+        """Return the number of decimal places for a strength: two significant digits, and at least `RESOLUTION`."""
         span = abs(self.transform.strongest - self.transform.weakest)
         steps = [self.factor * step for step in (RESOLUTION * span, abs(strength) / 10) if step > 0]
         return max(0, *(math.ceil(-math.log10(step)) for step in steps))
 
     @property
     def title(self) -> str:
-        """Return the parameter and its unit: ``sigma (px)``."""
+        """Parameter with its unit: ``sigma (px)``."""
         if self.is_percent:
             return f"{self.transform.parameter} (%)"
         if self.transform.unit == "times":
@@ -256,7 +256,7 @@ class Scale:
         return f"{self.transform.parameter} ({unit_title(self.transform.unit)})"
 
     def axis(self, curve: pd.DataFrame) -> StrengthAxis:
-        """Return the axis over the tested strengths of ``curve``, or over the range in training if it is empty."""
+        """Return an axis for the tested strengths in ``curve``, or for the range in training if ``curve`` is empty."""
         ends = [self.transform.weakest, self.transform.strongest]
         trained = (self.factor * ends[0], self.factor * ends[1])
         tested = curve["strength"] if len(curve) else pd.Series(ends)
@@ -265,11 +265,11 @@ class Scale:
         return StrengthAxis(self.title, weakest, strongest, trained)
 
     def words(self, strength: float) -> str:
-        """Return a strength with its parameter and unit: ``sigma 0.70 px``."""
+        """Format a strength with its parameter and unit: ``sigma 0.70 px``."""
         return strength_in_words(self.transform.name, strength, places=self.places(strength))
 
     def number(self, strength: float) -> str:
-        """Return a strength with its unit: ``0.70 px``."""
+        """Format a strength with its unit: ``0.70 px``."""
         return self.words(strength).removeprefix(f"{self.transform.parameter} ")
 
     def threshold(self, row: pd.Series) -> str:
@@ -278,7 +278,7 @@ class Scale:
         return f"{'up to ' * (row['censored'] == BELOW)}{self.number(row['threshold'])}"
 
     def interval(self, low: float, high: float) -> str:
-        """Return ``0.61–0.84`` for the ends of an interval; empty for NaN."""
+        """Format an interval, such as ``0.61–0.84``. The result is empty if a limit is NaN."""
         if math.isnan(low) or math.isnan(high):
             return ""
         places = max(self.places(low), self.places(high))
@@ -300,7 +300,7 @@ def _threshold_sentence(transform: Transform, row: pd.Series) -> str:
 
 def _thresholds(thresholds: pd.DataFrame, scale: Scale, axis: StrengthAxis, model: str) -> None:
     st.markdown(f"**Detection threshold by model**: {scale.title}")
-    st.caption("Weakest strength at which a probe separates transformed from clean images (d\N{PRIME} = 1).")
+    st.caption("Lowest strength at which a probe separates transformed from clean images (d\N{PRIME} = 1).")
     rows = thresholds.assign(text=thresholds.apply(scale.threshold, axis=1))
     scaled = rows.assign(**{column: scale.factor * rows[column] for column in ("threshold", "low", "high")})
     figure = thresholds_chart(scaled, cache.theme(), axis, model)
@@ -314,7 +314,7 @@ def _select_model(picked: list[str]) -> None:
 def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
     images = int(curve["images"].max())
     of = f" of {plain(model_title(model))}" if model in set(curve["model"]) else ""
-    st.markdown(f"**Accuracy by strength**{of} ({images} test crops; gray: other models)", help=hint("recall"))
+    st.markdown(f"**Accuracy by strength**{of} on {images} test crops (gray: other models)", help=hint("recall"))
     percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
     scaled = curve.assign(strength=scale.factor * curve["strength"], **percent)
     figure = accuracy_by_strength_chart(scaled, cache.theme(), scale.axis(curve), model, 100 / len(run.classes("fine")))
@@ -339,11 +339,11 @@ def _predictions(run: Run, transform: Transform, model: str) -> None:
     drawn = pd.DataFrame({"title": titles, "value": 100 * rows["fraction"]})
     colors = [groups.get(name, "") for name in rows["predicted"]]
     figure = predictions_chart(drawn, cache.theme(), colors, titles[0])
-    tables.chart(figure, "predicted-classes", rows, f"Classes that {model_title(model)} predicts.")
+    tables.chart(figure, "predicted-classes", rows, f"Distribution of the classes that {model_title(model)} predicts.")
 
 
 def _table(thresholds: pd.DataFrame, curve: pd.DataFrame, scale: Scale) -> None:
-    st.markdown("**All models**: detection threshold, and accuracy (%) at each tested strength")
+    st.markdown("**All models**: detection threshold, and accuracy at each tested strength")
     wide = curve.pivot(index="model", columns="strength", values="value")
     strengths = sorted(map(float, wide.columns), reverse=scale.transform.falling)
     rows = pd.DataFrame({

@@ -1,4 +1,4 @@
-"""Scan: an answer for every image in a folder on this computer, computed in a background process."""
+"""The "A folder" tab: scans of folders on the server machine, computed by background processes."""
 
 from __future__ import annotations
 
@@ -33,37 +33,38 @@ from probing_core.run.progress import Report
 
 MAX_LETTERS = 50
 SHOWN = 100
-"""Maximum number of images that a table of a scan shows; the downloads contain all."""
+"""Maximum number of images that the page shows for a scan. Downloads contain all images."""
 
 WHOLE = 12
-"""Maximum number of images that are shown without scrolling."""
+"""Maximum number of images in a table without scrolling."""
 
 HEIGHT = 800
-"""Height in pixels of a table that scrolls."""
+"""Height in pixels of a table with scrolling."""
 
 READ = [
     *("path", "edited", "answer", "group", "group_probability", "class", "class_probability"),
     *("p", "q", "n", "no_color", "flags", "error"),
 ]
-"""Columns of a scan's table that are read and downloaded."""
+"""Columns in the table of a scan that the page reads and that can be downloaded."""
 
 
 def show() -> None:
     st.markdown(
-        "Which images in a folder were edited, and how. The folder must be on the machine that runs the dashboard; "
-        "nothing in it is changed."
+        "Detect which images in a folder were edited, and how. The folder must be on the machine that runs the "
+        "dashboard. Its files are not changed."
     )
     if not access.ask("Scanning a folder"):
         return
     able = [place for place in cache.places() if (place.path / DETECTOR_FILE).is_file()]
-    # The scans are redrawn every two seconds; their position must not depend on the number of elements in the form.
+    # The scans are redrawn every two seconds, so their position must not depend on the number of elements in the form.
     form, results = st.container(), st.container()
     with form:
         if able:
             _form(able)
         else:
             messages.empty(
-                "No run has a detector of edits. A run with calibration photographs has one, such as the reference run."
+                "No run has a detector. Detectors are trained in runs with calibration photographs, such as the "
+                "reference run."
             )
     with results:
         _scans()
@@ -81,8 +82,8 @@ def _form(able: list[RunPlace]) -> None:
         "Clean images (optional)",
         key="scan-clean",
         placeholder="a folder of unedited images from the same source",
-        help="Used to calibrate the answers: at least 100 for a false-positive rate of 5%, 500 for a false discovery "
-        "rate. Without them, the false-positive rate is unknown.",
+        help="Clean images are used to calibrate the answers. At least 100 are required for a false-positive rate of "
+        "5%, and 500 for a false discovery rate; without clean images, these rates are unknown.",
     ).strip()
     runs = {place.name: place.path for place in able}
     run = runs[pickers.select("Detector of the run", "scan-run", list(runs), where=left)]
@@ -92,30 +93,30 @@ def _form(able: list[RunPlace]) -> None:
 
 
 def _existing(folder: str) -> Path:
-    """Return the path of the folder that a visitor entered.
+    """Return the path of the folder that the visitor entered.
 
     Raises:
-        NotAllowed: the visitor has no rights.
+        NotAllowed: the visitor has no permission.
         BadConfig: the folder does not exist.
     """
     rights.require("Naming a folder")
     if not folder:
-        raise BadConfig("Enter the folder to scan.")
+        raise BadConfig("Enter the path of the folder to scan.")
     path = user_path(folder).absolute()
     if not path.is_dir():
-        raise BadConfig(f"There is no folder '{folder}' on this computer; check the path.")
+        raise BadConfig(f"There is no folder '{folder}' on this computer. Check the path.")
     return path
 
 
 def _unused(pictures: Path) -> Path:
-    """Return the folder of a new scan, named after the scanned folder, with a number if that name is taken."""
+    """Return an unused output folder for a scan, named after the scanned folder."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", pictures.name).strip("-._")[:MAX_LETTERS] or "scan"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(out for out in map(scans_dir().joinpath, names) if not out.exists())
 
 
 def _scans() -> None:
-    """Show all scans; only running ones are redrawn, since a table that is redrawn cannot be downloaded."""
+    """Show all scans. Only running scans are redrawn, because redrawing a table would interrupt downloads."""
     reports = _reports()
     ended = {out: report for out, report in reports.items() if not computations.is_running(report)}
     _under_way({out: _status(report) for out, report in ended.items()})
@@ -152,7 +153,7 @@ def _scan(out: Path, report: Report | None) -> None:
                 report,
                 None if ended or not scans.read_request(out) else lambda: scans.resume(out),
                 lambda: scans.remove(out),
-                loss=f"The results of **{plain(out.name)}** are removed. Its images are not deleted.",
+                loss=f"Delete the results of **{plain(out.name)}**? The scanned images will not be deleted.",
             )
         if ended:
             _results(out)
@@ -171,10 +172,10 @@ def _results(out: Path) -> None:
     with box:
         try:
             table, promise = pd.read_parquet(out / TABLE_FILE, columns=READ), promise_of(out)
-        except (OSError, ValueError) as error:  # damaged Parquet is a ValueError
+        except (OSError, ValueError) as error:  # a corrupted Parquet file raises a ValueError
             raise ProbingError(
-                f"The results of the scan '{out.name}' cannot be read ({one_line(error)}); remove its folder, "
-                f"'{out}', and scan again."
+                f"Cannot read the results of the scan '{out.name}' ({one_line(error)}). Delete the folder '{out}' and "
+                "scan again."
             ) from error
         counts = table["answer"].value_counts().reindex(FILE_ANSWERS).dropna()
         st.markdown(", ".join(f"{count:,.0f} {answer}" for answer, count in counts.items()))
@@ -190,10 +191,10 @@ def _results(out: Path) -> None:
             with st.container(height="content" if len(rows) <= WHOLE else HEIGHT, border=len(rows) > WHOLE):
                 st.html(answers.images_table(_lines(out, rows.head(SHOWN))))
             if len(rows) > SHOWN:
-                st.caption(f"The first {SHOWN} of {len(rows):,}; the files below contain all images.")
+                st.caption(f"Showing the first {SHOWN} of {len(rows):,} images. The downloads contain all images.")
         tables.download(table, f"scan-table-{out.name}")
         page_file = out / "index.html"
-        label, name = "The page with thumbnails", f"{out.name}.html"
+        label, name = "Download HTML page with thumbnails", f"{out.name}.html"
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
 
 
@@ -208,4 +209,4 @@ def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
 
 
 def _status(report: Report | None) -> str:
-    return computations.status(report, "complete" if report else "not begun")
+    return computations.status(report, "complete" if report else "not started")

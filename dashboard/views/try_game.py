@@ -1,4 +1,4 @@
-"""You vs. the models: an image, your guess, and the answer of every model."""
+"""The "You vs. the models" tab: a game in which visitors and models guess how images were edited."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from probing_core.measures.notation import group_title, in_percent, model_title
 from probing_core.results import Run
 
 SIDE = 384
-"""Side length of the image in pixels, three times that of a view."""
+"""Side length of the displayed image in pixels, three times the default view size."""
 
 ANSWER_WIDTH = 140
-"""Width of a button in pixels: two fit side by side on a phone, three next to the image."""
+"""Width of a button in pixels: two buttons fit side by side on a phone, and three next to the image."""
 
 OPEN = INCONCLUSIVE
 
 KINDS = (
-    "Tone: brightness and contrast. Codec: compressed, pixelated or with few colors. Overlay: something is drawn on "
-    "it. Artistic: turned into a drawing. Style: repainted by a network."
+    "Tone: changes in brightness or contrast. Codec: compression, pixelation or fewer colors. Overlay: drawings on top "
+    "of the image. Artistic: conversion into a drawing. Style: neural style transfer."
 )
 ABOUT = (
-    "An answer is correct if its group is correct, or if no edit was found in a clean image. The models answer as for "
-    "an upload, assuming that half of all images are clean; on Explore, clean is one of {classes} classes."
+    "An answer is correct if the group is correct, or if no edit is detected in a clean image. As for uploads, models "
+    "assume that half of all images are clean. On the Explore page, clean is one of {classes} classes."
 )
 
 
@@ -39,7 +39,7 @@ def show(run: Run) -> None:
     with st.spinner("Selecting the images"):
         first = cache.computed(run, game.first_player)
     if not first:
-        messages.empty("No model of this run decides whether an image was edited. Select the reference run to play.")
+        messages.empty("No model in this run can decide whether an image was edited. Select the reference run to play.")
         return
     if run.pictures.why_not:
         messages.no_pictures(run.pictures.why_not)
@@ -50,7 +50,7 @@ def show(run: Run) -> None:
     following = min(len(guesses), game.ROUNDS - 1)
     number_shown = st.session_state.get("_shown", following)
     number_shown = number_shown if number_shown in guesses else following
-    if not guesses:  # the models answer after the first guess, so that the first image is shown immediately
+    if not guesses:  # answers are computed after the first guess, so that the first image is shown immediately
         _play(run, samples, None, guesses, number_shown)
         return
     with st.spinner("Computing the answers of the models"):
@@ -75,11 +75,11 @@ def _play(
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.caption(f"Image {number + 1} of {game.ROUNDS}")
-        caption = "How was this photograph edited?" if is_open else "What you and the models saw"
+        caption = "How was this photograph edited?" if is_open else "Image seen by you and the models"
         with st.container(width=SIDE):
             st.image(cache.picture(run, sample), caption=caption, width="stretch", alt=caption)
         if not is_open:
-            caption = "The same crop, clean"
+            caption = "Original crop"
             st.image(cache.picture(run, sample, before=True), caption=caption, width=SIDE // 2, alt=caption)
     with right:
         if is_open or model_answers is None:
@@ -97,23 +97,24 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))
-    with st.container(horizontal=True):  # on a phone, columns would be shown one after the other
+    with st.container(horizontal=True):  # on a phone, columns would be stacked vertically
         for group, names in members.items():
             label = group_title(group)
-            about = "Not edited." if group == "identity" else f"{', '.join(names)}."
+            about = "The image was not edited." if group == "identity" else f"{', '.join(names)}."
             st.button(label, key=f"guess-{group}", help=about, width=ANSWER_WIDTH, on_click=guess, args=(group,))
-    st.caption(f"{KINDS} Some edits are weak. The models see the same crop.")
+    st.caption(f"{KINDS} Some edits are weak. The models receive the same crop.")
 
 
 def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: dict[int, str], number: int) -> None:
     transform, group, strength = game.alteration_of(run, samples[number])
-    guess, outcome = guesses[number], "it is clean" if group == "identity" else f"it was **{named(transform)}**"
+    guess = guesses[number]
+    outcome = "the image is clean" if group == "identity" else f"the edit is **{named(transform)}**"
     if strength:
         outcome += f", {strength}"
     if group != "identity":
         outcome += f" ({group})"
     box = st.success if guess == group else st.warning
-    box(f"{'Right' if guess == group else f'You said {group_title(guess)}'}: {outcome}.")
+    box(f"{'Correct' if guess == group else f'Your guess was {group_title(guess)}'}: {outcome}.")
     if len(guesses) < game.ROUNDS:
         st.button("Next image", type="primary", key="next", on_click=st.session_state.pop, args=("_shown", None))
     else:
@@ -122,7 +123,7 @@ def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: di
     answers = model_answers[model_answers["round"] == number].sort_values(
         ["right", "probability"], ascending=False, kind="stable"
     )
-    outcome = "find no edit" if group == "identity" else "predict the group"
+    outcome = "detect no edit" if group == "identity" else "predict the correct group"
     st.markdown(f"**{int(answers['right'].sum())} of {len(answers)}** models {outcome}.")
     table = answers.assign(
         player=answers["player"].map(model_title),
@@ -135,9 +136,9 @@ def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: di
         column_config={
             "player": st.column_config.TextColumn("model"),
             "answer": st.column_config.TextColumn("answer"),
-            "right": st.column_config.TextColumn("right", width="small", help="Whether the group is correct."),
+            "right": st.column_config.TextColumn("correct", width="small", help="Whether the group is correct."),
         },
-        percent={"probability": ("probability (%)", "Of the answer, edited or clean.")},
+        percent={"probability": ("probability (%)", "Probability that the answer, edited or clean, is correct.")},
     )
 
 
@@ -146,21 +147,21 @@ def _standing(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses
     table = game.standing(model_answers, guesses, truths)
     player_score = int(table.loc[table["player"] == game.YOU, "right"].iloc[0])
     better = int((table["right"] > player_score).sum())
-    st.header("So far" if len(guesses) < game.ROUNDS else "The result")
+    st.header("Score so far" if len(guesses) < game.ROUNDS else "Final score")
     st.markdown(
-        f"You: **{player_score} of {len(guesses)}** correct. {better} of {len(table) - 1} models do better."
-        f"{' Share the address of this page to play the same ten images.' if len(guesses) > 1 else ''}"
+        f"You: **{player_score} of {len(guesses)}** correct. Models with a higher score: {better} of {len(table) - 1}."
+        f"{' Share the URL of this page to play with the same ten images.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:
         tables.show_table(
             table.assign(player=table["player"].map(model_title)),
             "standing",
             column_config={
-                "player": st.column_config.TextColumn("who"),
+                "player": st.column_config.TextColumn("player"),
                 "right": st.column_config.ProgressColumn(
-                    min_value=0, max_value=game.ROUNDS, format=f"%d of {game.ROUNDS}"
+                    "correct", min_value=0, max_value=game.ROUNDS, format=f"%d of {game.ROUNDS}"
                 ),
             },
         )
-    guessing = f"Chance: {in_percent(1 / len(set(game.groups_of(run).values())))}."
+    guessing = f"Random guessing: {in_percent(1 / len(set(game.groups_of(run).values())))} correct."
     st.caption(f"{guessing} {ABOUT.format(classes=len(run.classes('fine')))}")

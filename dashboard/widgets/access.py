@@ -1,4 +1,4 @@
-"""Display of a visitor's rights, in the sidebar and in place of actions that are not allowed."""
+"""Display of the visitor's permissions, in the sidebar and in place of actions that are not allowed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dashboard import rights
 
 
 def show_status() -> None:
-    """Show the rights of a remote visitor in the sidebar; show nothing to local visitors."""
+    """Show the permissions of a visitor in the sidebar. Users with all permissions see nothing."""
     if not rights.allowed():
-        st.sidebar.caption(":material/lock: You can view results and upload images. Runs and scans are locked.")
+        st.sidebar.caption(":material/lock: You can view results and upload images, but not start runs or scans.")
 
 
 def ask(what: rights.Guarded) -> bool:
-    """Return whether the visitor has rights; if not, show that ``what`` requires them."""
+    """Return whether the visitor may perform the action ``what``. If not, show a message."""
     allowed = rights.allowed()
     if not allowed:
         st.info(rights.refusal(what), icon=":material/lock:")

@@ -1,4 +1,4 @@
-"""Answers of models, with a progress indicator, and with the reason if a model is unavailable."""
+"""Calls of models with a progress indicator and error messages."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ Found = TypeVar("Found")
 
 
 def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]:
-    """Return the result of ``ask`` for each model, and show the progress.
+    """Call ``ask`` for each model while showing a spinner, and return the results by model.
 
-    A model that cannot be asked is omitted, and the page states the reason.
+    If a call fails, the model is omitted and a warning is shown.
     """
     results = {}
-    with st.spinner("Asking the models", show_time=True):
+    with st.spinner("Running models", show_time=True):
         for model in models:
             try:
                 results[model] = ask(model)
-            except ProbingError as error:  # the other models still answer
-                st.warning(
-                    f"{plain(model_title(model))} could not be asked: {plain(str(error))}", icon=":material/error:"
-                )
+            except ProbingError as error:  # continue with the other models
+                st.warning(f"Cannot run {plain(model_title(model))}: {plain(str(error))}", icon=":material/error:")
     return results
 
 
 def rows(
     run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float, flat: Collection[str] = ()
 ) -> list[Row]:
-    """Return the answer of each model for each image, grouped by model; errors are handled as in `each`.
+    """Return one row for each model and image with the answer of the model, grouped by model.
 
-    A row without a probability states the reason (``unavailable``).
+    If a row has no probability, ``unavailable`` contains the reason. Errors are handled as in `each`.
 
     Args:
-        flat: names of the images that may not be photographs, for which no probability is stated.
+        run: run that contains the probes.
+        models: names of the models.
+        crops: name of each image -> its crops.
+        prior: assumed fraction of edited images.
+        flat: names of the images that may not be photographs. Their rows have no probabilities.
     """
     answers_by_model = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
     answered = [
@@ -63,11 +65,12 @@ def one_by_one(
     flat: Collection[str],
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:
-    """Return the result of `rows`, and show each answer as it arrives.
+    """Return the result of `rows`, and show the answers of each model as soon as they are available.
 
     Args:
-        show: renders the finished rows and the models that have not answered. It is called repeatedly while a model is
-            loaded, because Streamlit only handles the next action of the visitor when the page writes.
+        show: function that renders completed rows and a list of pending models. It is called repeatedly while a model
+            is loading, because Streamlit only handles the next action of the visitor when the script writes output.
+        run, models, crops, prior, flat: see `rows`.
     """
     answered: list[Row] = []
     for number, model in enumerate(models):
@@ -79,13 +82,13 @@ def one_by_one(
 
 
 def embed_gallery(run: Run, model: str, samples: np.ndarray) -> None:
-    """Embed some samples of ``run`` with ``model`` if the run has no embeddings, and show the progress.
+    """Embed samples of ``run`` with ``model`` while showing a progress bar, unless the run has embeddings.
 
     Raises:
-        ProbingError: an image cannot be computed, or the model is not available.
+        ProbingError: an image or the model is not available.
     """
     place = st.empty()
     for count, total in neighbors.gallery_steps(run, model, samples):
-        doing = f"Embedding photographs of the run with {plain(model_title(model))}"
+        doing = f"Embedding images of the run with {plain(model_title(model))}"
         place.progress(count / total, f"{doing}: {count:,} of {total:,}")
     place.empty()

@@ -1,4 +1,4 @@
-"""Progress of the background processes, shown on every page."""
+"""Progress of background processes, shown on every page."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from probing_core.run.progress import Report
 
 BUSY_S = 3.0
 IDLE_S = 30.0
-"""Seconds between updates while something is being computed, and while nothing is."""
+"""Update intervals in seconds while a process is running, and otherwise."""
 
 
 def show() -> None:
-    """Show the progress of every computation under ``data/runs``, and offer to open a run that was completed."""
+    """Show the progress of all computations, and a button that opens a completed run."""
     busy = _busy(_reports())
     st.fragment(_show_progress, run_every=BUSY_S if busy else IDLE_S)(busy)
 
 
 def watch(name: str) -> None:
-    """Watch the run called ``name``, so this visitor is notified when it ends, even if it ends immediately."""
+    """Notify the visitor when the run ``name`` ends, even if it ends immediately."""
     st.session_state.setdefault("_watched", set()).add(name)
 
 
@@ -36,7 +36,7 @@ def _show_progress(busy: bool) -> None:
     watched: set[str] = st.session_state.setdefault("_watched", set())
     reports = _reports()
     if _busy(reports) != busy:
-        st.rerun()  # only a full run of the script changes the interval
+        st.rerun()  # only a rerun of the full script changes the interval
     for place, report in reports:
         if report.state == "running":
             watched.add(place.name)
@@ -44,7 +44,7 @@ def _show_progress(busy: bool) -> None:
         elif place.name in watched and report.state == "done":
             _offer(place.name, watched)
         elif place.name in watched and report.state == "failed":
-            st.warning(f"The run '{plain(place.name)}' stopped: {plain(report.error)}", icon=":material/error:")
+            st.warning(f"The run '{plain(place.name)}' failed: {plain(report.error)}", icon=":material/error:")
 
 
 def _reports() -> list[tuple[RunPlace, Report]]:
@@ -57,7 +57,7 @@ def _offer(name: str, watched: set[str]) -> None:
         watched.discard(name)
         return
     st.success(f"The run '{plain(name)}' is complete.", icon=":material/check_circle:")
-    if st.button("Open it", key=f"open-{name}", type="primary"):
+    if st.button("Open run", key=f"open-{name}", type="primary"):
         state.choose("run", name)
         watched.discard(name)
         st.rerun()

@@ -29,13 +29,13 @@ THRESHOLD = "threshold"
 CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
 
 RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
-THRESHOLD_SCALE = HeatScale("threshold (% of strongest in training)", {0: "0", 0.5: "50", 1: "100"})
+THRESHOLD_SCALE = HeatScale("threshold (% of the strongest in training)", {0: "0", 0.5: "50", 1: "100"})
 
 OUTSIDE = {"above": "none", "below": "all"}
 """Value of ``censored`` -> text of the cell."""
 
 OPENED = "_opened_cell"
-"""Key of the clicked cell in the session, until its page opens."""
+"""Session key of the clicked cell."""
 
 
 def show_transformations(run: Run) -> None:
@@ -64,8 +64,8 @@ def _recall(run: Run, rows: pd.DataFrame) -> None:
     encoders = encoders_of(rows)
     medians = encoders.groupby("transform")["value"].median().drop("identity", errors="ignore")
     st.markdown(
-        f"**{plain(named(str(medians.idxmin())))}** is hardest: median recall {in_percent(medians.min())} over "
-        f"{models_in_words(encoders['model'].drop_duplicates())} "
+        f"**{plain(named(str(medians.idxmin())))}** is the hardest transformation, with a median recall of "
+        f"{in_percent(medians.min())} over {models_in_words(encoders['model'].drop_duplicates())} "
         f"(chance {in_percent(1 / len(run.classes('fine')), 1)})."
     )
     titles = {name: named(name) for name in by_transform.hardest_first(run, rows, "value", descending=False)}
@@ -79,7 +79,7 @@ def _group_recall(run: Run, rows: pd.DataFrame) -> None:
     hardest = medians.drop("identity", errors="ignore")
     if len(hardest):
         st.markdown(
-            f"**{plain(titles[str(hardest.index[0])])}** is the hardest group: median recall "
+            f"**{plain(titles[str(hardest.index[0])])}** is the hardest group, with a median recall of "
             f"{in_percent(hardest.iloc[0])} over {models_in_words(encoders['model'].drop_duplicates())}."
         )
     _heat_map(run, _recall_cells(rows, titles, "group"), rows, titles, RECALL_SCALE, "group")
@@ -90,7 +90,7 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     undetected = encoders[encoders["censored"] == "above"].groupby("transform").size()
     if len(undetected):
         st.markdown(
-            f"**{plain(named(str(undetected.idxmax())))}** is hardest: {undetected.max()} of "
+            f"**{plain(named(str(undetected.idxmax())))}** is the hardest transformation: {undetected.max()} of "
             f"{models_in_words(encoders['model'].drop_duplicates())} do not detect it at any tested strength."
         )
     numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
@@ -122,7 +122,12 @@ def _cell_title(model: str, title: str) -> str:
 
 
 def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> pd.DataFrame:
-    """Return ``rows`` with the text and the hover text of their cells."""
+    """Return ``rows`` with the text and hover text of each cell.
+
+    Args:
+        titles: name of a transformation or group -> display name.
+        index: column that contains this name.
+    """
     texts, hover = [], []
     for row in rows.to_dict("records"):
         ci = interval_in_percent(row["low"], row["high"])
@@ -140,11 +145,16 @@ def _heat_map(
     index: str = "transform",
     column: str = "value",
 ) -> None:
-    """Draw a row for each of ``titles`` and a column for each model, the best first.
+    """Show a heat map with one row for each of ``titles`` and one column for each model, best model first.
 
     Args:
-        cells: ``model``, ``index``, ``column`` (the color), ``text`` and ``hover``.
-        data: offered for download.
+        run: the run.
+        cells: one row per cell: ``model``, the columns named ``index`` and ``column``, ``text`` and ``hover``.
+        data: table for download.
+        titles: value of ``index`` -> row label.
+        scale: color scale.
+        index: column of ``cells`` that identifies the row.
+        column: column of ``cells`` that determines the color.
     """
     theme = cache.theme()
     order = in_order(scores_of(run, "fine", "seen"))["model"]
@@ -164,11 +174,11 @@ def _heat_map(
         st.html(_row_labels(list(texts.index), bands, figure["layout"]["margin"]["t"], theme))
         tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
     if is_clickable:
-        st.caption("Click a cell to open its transformation. Groups and transformations: hardest first.")
+        st.caption("Click a cell to open its transformation. The hardest groups and transformations are listed first.")
 
 
 def _row_labels(titles: Sequence[str], bands: Sequence[tuple[str, int]], top: int, theme: Theme) -> str:
-    """Return the row labels, which cover the labels of the chart and stay visible when it scrolls."""
+    """Return the HTML of the row labels. They cover the labels of the chart and stay visible when the chart scrolls."""
     colors = [color for color, count in bands for _ in range(count)]
     labels = (
         f'<span style="border-color: {color}">{html.escape(title)}</span>'

@@ -1,4 +1,4 @@
-"""Results of the five claims, the tested models, and the contrasts on which the results are based."""
+"""The "Claims" tab: results of the five claims, the tested encoders, and the contrasts."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ BADGES = {
     NOT_SUPPORTED: "orange-badge[:material/close:",
     UNDECIDED: "gray-badge[:material/help:",
 }
-"""Result -> the beginning of its badge, in Streamlit's Markdown."""
+"""Result of a claim -> start of its badge in Streamlit's Markdown."""
 
 COUNTED_CLAIM = 1
-"""Number of the claim that counts transformations."""
+"""Number of the claim about the number of identified transformations."""
 
 STYLES_CLAIM = 3
 """Number of the claim about unseen styles."""
 
 RANKED_CLAIM = 5
-"""Number of the claim that correlates two accuracies."""
+"""Number of the claim about the correlation of transformation accuracy and content accuracy."""
 
 
 def show_claims(run: Run) -> None:
@@ -57,8 +57,8 @@ def show_claims(run: Run) -> None:
         for number, claim in enumerate(CLAIM_TEXTS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
-            "This run does not test the claims. They require many photographs, and the encoders of the zoo or the "
-            "published encoders. The reference run has both."
+            "The claims are not tested in this run. The tests require many photographs, and the zoo encoders or the "
+            "published encoders. The reference run contains the results."
         )
         return
     sets = claims_by_set(claims)
@@ -67,14 +67,14 @@ def show_claims(run: Run) -> None:
             st.markdown(f"**{plain(title)}**")
         role_set = str(tested["set"].iloc[0])
         set_roles = summaries.pick(roles, set=role_set)
-        st.caption(f"Encoders of each kind. {plain(encoders_in_words(encoders_by_role(set_roles)))}.")
+        st.caption(f"Tested encoders: {plain(encoders_in_words(encoders_by_role(set_roles)))}.")
         for row in tested.to_dict("records"):
             _line(run, row, contrasts, set_roles)
-    tables.download(claims, "claims", "Data as CSV")
+    tables.download(claims, "claims")
 
 
 def encoders_in_words(encoders: Mapping[str, Sequence[str]]) -> str:
-    """Return the display names of the encoders in each role, with the number of seeds, as text."""
+    """Format the display names of the encoders of each kind, with their numbers of seeds."""
     roles = []
     for role, models in encoders.items():
         seeds = Counter(of or name for name, of in zip(models, seed_of(models), strict=True))
@@ -103,12 +103,12 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
 
 
 def _below_chance(run: Run) -> str:
-    """Return a sentence about encoders below chance on unseen styles; empty for a run without unseen styles."""
+    """Return a sentence about encoders below chance on unseen styles, or an empty string without unseen styles."""
     chance = 1 / len(run.classes("group"))
     below, count = below_chance(cache.computed(run, generalization_rates), chance)
     if not count:
         return ""
-    return f"On unseen styles, {below} of {count} encoders do worse than random guessing ({in_percent(chance, 1)})."
+    return f"On unseen styles, {below} of {count} encoders are below chance ({in_percent(chance, 1)})."
 
 
 def _differences(contrasts: pd.DataFrame, key: str) -> None:
@@ -121,7 +121,7 @@ def _differences(contrasts: pd.DataFrame, key: str) -> None:
         unit="percentage points",
         series=(DIFFERENT, NOT_DISTINGUISHED, ALONE),
     )
-    tables.chart(figure, key, contrasts, f"Differences between kinds of encoder with their 95% CI over {over}.")
+    tables.chart(figure, key, contrasts, f"Differences between kinds of encoder with 95% CI over {over}.")
     st.caption("Significant: p < 0.05 after Holm correction over the contrasts of this set. Intervals are uncorrected.")
 
 

@@ -1,4 +1,4 @@
-"""A run or a scan in a background process: its progress, and buttons to cancel, resume and remove it."""
+"""Progress of a run or a scan in a background process, and buttons to cancel, resume and delete it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ def is_running(report: Report | None) -> bool:
 
 
 def status(report: Report | None, otherwise: str) -> str:
-    """Return the progress of a computation, or why it ended, as Markdown.
+    """Return the progress of a computation, or the reason why it stopped, as Markdown.
 
     Args:
-        otherwise: text to return if there is no report.
+        report: progress report of the computation, if any.
+        otherwise: text to return if there is no report or the computation is complete.
     """
     if report is None or report.state == "done":
         return otherwise
     if report.state == "running":
         return plain(report.so_far)
-    return f"stopped: {plain(report.error)}" if report.state == "failed" else "canceled; completed steps are kept"
+    return f"failed: {plain(report.error)}" if report.state == "failed" else "canceled (completed steps are kept)"
 
 
 def controls(
@@ -38,11 +39,15 @@ def controls(
     loss: str = "",
     hint: str | None = None,
 ) -> None:
-    """Show the buttons for a computation: Cancel while it runs, otherwise Resume and Delete if given.
+    """Show the buttons for a computation: Cancel while it is running, otherwise Resume and Delete.
 
     Args:
-        key: name of the computation in the keys of the buttons.
-        loss: message shown before the computation is removed, as Markdown.
+        key: suffix of the widget keys of the buttons.
+        out: folder of the computation.
+        report: progress report of the computation, if any.
+        resume: function that resumes the computation; None hides the Resume button.
+        remove: function that deletes the computation; None hides the Delete button.
+        loss: confirmation message for deleting the computation, as Markdown.
         hint: help text of the Resume button.
     """
     if is_running(report):

@@ -9,11 +9,11 @@ import streamlit as st
 from dashboard import state
 
 TRANSFORM = "transform"
-"""Name of the selected transformation in addresses."""
+"""Name of the selected transformation in the session state and the URL."""
 
 
 def transformation_address(name: str) -> str:
-    """Return the address of a transformation on the page Transformations, relative to the dashboard.
+    """Return the URL of a transformation on the Transformations page, relative to the dashboard.
 
     >>> transformation_address("gaussian-blur")
     'transformations?transform=gaussian-blur'
@@ -22,6 +22,6 @@ def transformation_address(name: str) -> str:
 
 
 def open_transformation(name: str) -> None:
-    """Show a transformation on the page Transformations. Do not call this in a callback, where Streamlit ignores it."""
+    """Open a transformation on the Transformations page. Do not call this in a callback: Streamlit would ignore it."""
     state.choose(TRANSFORM, name)
     st.switch_page("views/transformations.py")

@@ -1,4 +1,4 @@
-"""Messages in place of content that is missing or could not be computed."""
+"""Messages about content that is missing or could not be computed, and the main result of a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_NAMED = 4
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
-    """Return ``show`` with its errors caught and shown as one sentence; the rest of the page is still rendered."""
+    """Return ``show`` with its errors caught and shown as messages. The rest of the page is still rendered."""
 
     @wraps(show)
     def shown(*arguments: Any, **named: Any) -> None:
@@ -38,36 +38,44 @@ def run_with_models() -> Run:
     """Return the run that the visitor has selected.
 
     Raises:
-        NoRun: there is no run, or none of its models has been embedded.
+        NoRun: there is no run, or the run has no embeddings yet.
     """
     run = cache.current_run()
     if run.models.empty:
-        raise cache.NoRun("This run has no embeddings yet. Resume it on Evaluate your model.")
+        raise cache.NoRun('This run has no embeddings yet. Resume the run on the "Evaluate your model" page.')
     return run
 
 
 def left_out(models: Iterable[str], drawn: Iterable[str], reason: str) -> None:
-    """Show which of ``models``, except additional seeds, are not in ``drawn``, and why; nothing if all are.
+    """Show a caption that lists the ``models`` that are not in ``drawn``, except additional seeds, and the reason.
 
     Args:
-        reason: clause that completes "Not shown, because".
+        models: names of all models.
+        drawn: names of the models that are shown.
+        reason: clause that completes "Not shown because".
     """
     drawn = set(drawn)
     out = [model_title(model) for model in with_place(models) if model not in drawn]
     if out:
         names = [*out[:MAX_NAMED], f"{len(out) - MAX_NAMED} more"] if len(out) > MAX_NAMED + 1 else out
-        st.caption(f"Not shown, because {reason}: {plain(', '.join(names))}.")
+        st.caption(f"Not shown because {reason}: {plain(', '.join(names))}.")
 
 
 def finding(sentence: str) -> None:
-    """Show the main result of a page in Markdown."""
+    """Show the main result of a page.
+
+    Args:
+        sentence: the result, as Markdown.
+    """
     with st.container(key="finding"):
         st.markdown(sentence)
 
 
 def no_pictures(reason: str) -> None:
-    """Show why a run has no images, and which runs have images."""
-    empty(f"{plain(reason)} A demo run has images, and so does a run on your own images (see Evaluate your model).")
+    """Show why the images of a run are not available, and which runs have images."""
+    empty(
+        f'{plain(reason)} The demo run and runs on your own images contain images (see the "Evaluate your model" page).'
+    )
 
 
 def empty(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""Controls of several pages; each returns the plain value of a selection that all pages share."""
+"""Widgets for selections that several pages share. Each function returns the selected value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ def select(
     help: str | None = None,
     where: Any = st,
 ) -> Any:
-    """Show a drop-down list and return the selected option; ``names`` maps options to display texts."""
+    """Show a drop-down menu, and return the selected option.
+
+    Args:
+        label: label of the menu.
+        name: name of the selection in the session state and the URL.
+        options: available options.
+        default: option that is selected initially; by default the first option.
+        names: option -> display text.
+        help: help text.
+        where: container of the menu.
+    """
     options = list(options)
     default = default if default in options else options[0]
     return state.choice(
@@ -31,11 +41,15 @@ def select(
 
 
 def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: str = "") -> str:
-    """Show a selection from ``models``, by default all models of the run, and return the selected model.
+    """Show a menu of ``models``, by default all models of the run, and return the selected model.
+
+    If several models were selected on another page, the first of them is selected here.
 
     Args:
-        default: the model if none was selected on any page; if empty, the first model. If several models were selected
-            on a different page, the first of them is used.
+        run: run that contains the models.
+        models: names of the models in the menu.
+        where: container of the menu.
+        default: model that is selected initially if no model was selected on any page; by default the first model.
     """
     models = list(models or run.models["name"])
     stored = state.stored_choices("models", models)
@@ -48,14 +62,15 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
 
 
 def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -> list[str]:
-    """Show a multiple selection of models, by default two, and return at least one model, unless the run has none.
+    """Show a multiple selection of models, with two models by default, and return the models to show.
 
-    If more models were selected on a different page than this page can show, the first ones are shown, and the
-    selection is kept.
+    If more models are selected than the page can show, only the first models are returned, and the selection is kept.
+    If no model is selected, the first model of the run is returned.
 
     Args:
-        first: default models, after a model that was selected on a different page.
-        limit: maximum number of models that the page can show.
+        run: run that contains the models.
+        first: models that are selected initially, after a model that was selected on another page.
+        limit: maximum number of models to return.
     """
     models = list(run.models["name"])
     begin = dict.fromkeys([*state.stored_choices("model", models), *first, *models])
@@ -80,7 +95,7 @@ def pick_transform(run: Run, where: Any = st, help: str | None = None, default: 
             "transform",
             default or table["transform"].iloc[0],
             list(table["transform"]),
-            own_default=True,  # the page Transformations starts with none
+            own_default=True,  # no transformation is selected on the Transformations page by default
             help=help,
             format_func=names.__getitem__,
         )
@@ -88,15 +103,16 @@ def pick_transform(run: Run, where: Any = st, help: str | None = None, default: 
 
 
 def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
-    """Show tabs, render only the open one, and return its name and container; the address contains the name.
+    """Show tabs, and return the name and container of the open tab. The URL contains the name.
 
     Args:
-        titles: name of each tab -> its title.
+        titles: name of each tab -> title.
+        name: name of the selection in the session state and the URL.
     """
     stored = state.stored_choice(name)
     selected = stored if stored in titles else next(iter(titles))
-    state.check(name, "the part", titles, selected)
-    # ``default`` is not used: tabs with a different default are new tabs, which forget the click that changed it.
+    state.check(name, "the tab", titles, selected)
+    # The argument ``default`` is not used, because changing it would create new tabs and discard the click.
     if st.session_state.get(name) not in titles.values():
         st.session_state[name] = titles[selected]
     tabs = st.tabs(list(titles.values()), key=name, on_change="rerun")
@@ -108,10 +124,11 @@ def tab(titles: Mapping[str, str], name: str = "part") -> tuple[str, Any]:
 
 
 def fold(label: str, name: str) -> Any:
-    """Show an expander whose content is rendered when it is opened; the address contains the open expanders.
+    """Show an expander whose content is only rendered while it is open. The URL contains all open expanders.
 
     Args:
-        name: begins with `state.FOLD`.
+        label: label of the expander.
+        name: name in the session state and the URL, which begins with `state.FOLD`.
 
     Returns:
         The container if the expander is open, otherwise None.
@@ -121,5 +138,5 @@ def fold(label: str, name: str) -> Any:
     if box.open:
         state.publish(name, True)
         return box
-    state.forget(name)  # an address lists only open expanders
+    state.forget(name)  # the URL contains only open expanders
     return None

@@ -1,4 +1,4 @@
-"""Tables and charts with a download of their data."""
+"""Tables and charts with a download button for their data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from probing_core.results import Run
 from probing_core.results.csv_text import csv_text
 
 Table = pd.DataFrame | Callable[[], pd.DataFrame]
-"""A table, or a function that computes it on download; the function must not call Streamlit."""
+"""A table, or a function that computes the table on download. The function must not call Streamlit."""
 
 WHOLE_TABLE = 16
 """Maximum number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-"""Settings for the menu of every chart, which can also save the chart as an image."""
+"""Settings of the chart menu, with which charts can be saved as images."""
 
 
 def chart(
@@ -32,14 +32,16 @@ def chart(
     alt: str,
     on_pick: Callable[[list[Any]], None] | None = None,
 ) -> None:
-    """Show a figure with a download of its data; the menu of the figure saves it as an image.
+    """Show a Plotly figure with a download button for its data.
 
     Args:
-        figure: figure with a height.
+        figure: figure, whose layout must have a height.
+        key: widget key of the chart and name of the downloaded file.
+        table: data for download.
         alt: description of the chart for screen readers.
-        on_pick: called with the customdata of the clicked point, in a list.
+        on_pick: function that is called with the ``customdata`` of the clicked point.
     """
-    state.write_address()  # before the chart, since the browser draws earlier charts again
+    state.write_address()  # before the chart, because changing the URL redraws existing charts
 
     def picked() -> None:
         points = st.session_state[key]["selection"]["points"]
@@ -61,20 +63,22 @@ def chart(
 
 
 def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
-    """Show a Vega-Lite chart with a download of its data.
+    """Show a Vega-Lite chart with a download button for its data.
 
     Args:
         spec: Vega-Lite specification with data and a height.
+        key: widget key of the chart and name of the downloaded file.
+        table: data for download.
         alt: description of the chart for screen readers.
     """
-    state.write_address()  # before the chart, since the browser draws earlier charts again
+    state.write_address()  # before the chart, because changing the URL redraws existing charts
     with st.container(key=f"chart-{key}"):
         st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", alt=alt)
         download(table, key)
 
 
-def download(table: Table, key: str, label: str = "Data as CSV") -> None:
-    """Show a button that downloads ``table`` as ``KEY.csv``; the CSV is generated on download."""
+def download(table: Table, key: str, label: str = "Download CSV") -> None:
+    """Show a button that downloads ``table`` as ``KEY.csv``. The file is generated on download."""
 
     def csv() -> str:
         return csv_text(table() if callable(table) else table)
@@ -83,7 +87,7 @@ def download(table: Table, key: str, label: str = "Data as CSV") -> None:
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
-    """Show a button that downloads ``content``, which is computed on click, without a rerun of the page."""
+    """Show a button that downloads the result of ``content``, which is called on click, without rerunning the page."""
     visitor: Downloads = st.session_state.setdefault("_downloads", Downloads())
     st.download_button(
         label,
@@ -106,16 +110,18 @@ def show_table(
     row_height: int | None = None,
     missing: str = "\N{EN DASH}",
 ) -> None:
-    """Show a table with a download of its data.
+    """Show a table with a download button for its data.
 
-    A table of up to `WHOLE_TABLE` rows is shown without scrolling.
+    Tables with up to `WHOLE_TABLE` rows are shown without scrolling.
 
     Args:
-        column_config: Streamlit's column settings.
-        percent: column of fractions -> title and explanation. These columns are shown and downloaded in percent.
-        written: column -> function that formats its values on the page; downloads contain exact values.
-        row_height: in pixels, for rows in which text wraps.
-        missing: text of a missing value.
+        table: the table.
+        key: widget key of the table and name of the downloaded file.
+        column_config: column settings of Streamlit.
+        percent: column of fractions -> title and help text. These columns are shown and downloaded in percent.
+        written: column -> function that formats the values on the page. Downloads contain unformatted values.
+        row_height: row height in pixels, for rows with wrapped text.
+        missing: text for missing values.
     """
     percent = percent or {}
     table = table.assign(**{column: table[column] * 100 for column in percent})
@@ -136,7 +142,7 @@ def show_table(
 
 
 def as_percent(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` with values and interval bounds in percent."""
+    """Return ``rows`` with values and confidence limits converted to percent."""
     return rows.assign(**{column: 100 * rows[column] for column in ("value", "low", "high") if column in rows})
 
 
@@ -144,11 +150,11 @@ def why_none(run: Run) -> str:
     if not has_splits(run.images):
         return (
             f"This result requires at least {FEW_PHOTOGRAPHS} photographs, but this run has "
-            f"{run.images.loc[run.images['used'], 'base_id'].nunique()}. The reference run has it."
+            f"{run.images.loc[run.images['used'], 'base_id'].nunique()}. The reference run contains the result."
         )
     if not any(run.has_embeddings(model) for model in run.models["name"]):
         return (
-            "This run was created before this result was added, and has no embeddings to compute it from. A new run "
-            "has it (see Evaluate your model)."
+            "This run was created with an earlier version that did not compute this result, and contains no embeddings "
+            'from which to compute it. Start a new run on the "Evaluate your model" page.'
         )
-    return "This run does not have this result yet. Resume the run on Evaluate your model."
+    return 'This run does not contain this result yet. Resume the run on the "Evaluate your model" page.'

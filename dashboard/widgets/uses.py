@@ -1,4 +1,4 @@
-"""Comparison of models by task: one chart for each task that embeddings are used for."""
+"""The "Which model for which task" tab, with one chart per retrieval task."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from probing_core.results.ranking import is_baseline
 
 TASKS = {
     "duplicates": ("Finding duplicates", "recall (%)", "recall of edited copies"),
-    "content": ("Retrieval by content", "same label (%)", "of neighbors have the same label"),
-    "altered": ("Finding images with the same edit", "same edit (%)", "of neighbors have the same edit"),
+    "content": ("Retrieving similar content", "k-NN accuracy (%)", "k-NN content accuracy"),
+    "altered": ("Finding images with the same edit", "same edit (%)", "of nearest neighbors have the same edit"),
 }
-"""Task in the table of uses -> title, title of the axis, and description of the number."""
+"""Task in the table of uses -> title, axis title, and description of the score."""
 
 MOST_MODELS = 9
-"""Maximum number of models that a chart shows."""
+"""Maximum number of models in a chart."""
 
 
 def show_tasks(run: Run) -> None:
-    """Show the best models for each task."""
+    """Show a chart of the best models for each task."""
     if cache.study(run, "uses").empty:
         messages.empty(
-            "This run has no results for tasks, which require at least 30 photographs and their embeddings. The "
-            "reference run has them."
+            "This run has no results by task, which require at least 30 photographs and their embeddings. The "
+            "reference run contains these results."
         )
         return
     is_hollow, max_models = False, 0
@@ -39,28 +39,33 @@ def show_tasks(run: Run) -> None:
             st.markdown(f"**{title}**")
             rows = cache.computed(run, tasks.task_scores, task)
             if rows.empty:
-                messages.empty("Not measured in this run.")
+                messages.empty("This run has no results for this task.")
                 continue
             st.markdown(best_in_words(rows, number))
             max_models = max(max_models, len(rows))
             drawn = rows.head(MOST_MODELS).assign(seed_of="", chance=float("nan"), note="")
             is_hollow |= bool((drawn["p"].notna() & ~drawn["apart"].astype(bool)).any())
             tables.chart(ranking_chart(drawn, cache.theme(), axis), f"task-{task}", rows, f"{title}, by model.")
-    notes = ["Copies are not cropped or mirrored."]
+    notes = ["Duplicates are edited copies that are not cropped or mirrored."]
     if max_models > MOST_MODELS:
-        notes.append(f"The charts show the best {MOST_MODELS} of {max_models} models; the data contain all.")
+        notes.append(f"The charts show the best {MOST_MODELS} of {max_models} models; downloads contain all models.")
     if is_hollow:
-        notes.append("Hollow: not significantly different from the best model.")
+        notes.append("Hollow markers: not significantly different from the best model.")
     st.caption(" ".join(notes))
-    if st.button("Duplicates by transformation", type="tertiary", icon=":material/search:"):
+    if st.button("Show duplicates by transformation", type="tertiary", icon=":material/search:"):
         state.choose("part", "duplicates")
         st.switch_page("views/retrieval.py")
 
 
 def best_in_words(rows: pd.DataFrame, number: str) -> str:
-    """Return the best model of a task, and also the best encoder if the best model is a baseline."""
+    """Return a sentence about the best model for a task, and the best encoder if the best model is a baseline.
+
+    Args:
+        rows: scores of the models, best first.
+        number: description of the score.
+    """
     best = rows.iloc[0]
-    text = f"{in_bold(best['model'])}: {in_percent(best['value'], 1)} {number}."
+    text = f"Best model: {in_bold(best['model'])}, {in_percent(best['value'], 1)} {number}."
     encoders = rows[~is_baseline(rows["model"])]
     if is_baseline(rows["model"]).iloc[0] and len(encoders):
         first = encoders.iloc[0]
