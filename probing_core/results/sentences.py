@@ -129,7 +129,7 @@ def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
     if content.empty:
         return ""
     difference = float(content["difference"].iloc[0])
-    return f"; its content accuracy is {_points(abs(difference))} {'lower' if difference < 0 else 'higher'}"
+    return f"; its content accuracy is {'lower' if difference < 0 else 'higher'} by {_points(abs(difference))}"
 
 
 GOING_TOGETHER = 0.3

@@ -170,7 +170,7 @@ def test_a_run_name_that_is_none(address, name):
         words = owner.visit(
             "evaluate", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start run"])
         )
-        assert "A name consists of letters, digits, dots, dashes and underscores" in words
+        assert "Use only letters, digits, dots, dashes and underscores" in words
         assert "has been started" not in words
 
 

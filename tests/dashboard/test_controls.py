@@ -109,7 +109,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     page.get_by_role("heading", name=QUESTIONS["Models"], exact=True, level=1).wait_for()
     page.wait_for_url("**/models?**part=**")
     wait_until_settled(page)
-    found = downloaded(page, page.locator(".st-key-chart-ranking").get_by_role("button", name="Data as CSV"))
+    found = downloaded(page, page.locator(".st-key-chart-ranking").get_by_role("button", name="Download CSV"))
     expected = pd.read_csv(StringIO(leaderboard(run, "fine", "seen", False).to_csv(index=False)))
     encoders = found[~found["model"].str.startswith("baseline/")].reset_index(drop=True)
     pd.testing.assert_frame_equal(encoders, expected, check_dtype=False)

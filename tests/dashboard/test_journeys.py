@@ -177,18 +177,18 @@ def test_a_folder_is_scanned_and_its_table_downloaded(page, server, detecting_ru
     scan = page.locator(f".st-key-scan-of-{scan_name}")
     scan.get_by_text("complete").wait_for()
     wait_until_settled(page)
-    if not scan.get_by_text("Data as CSV").count():  # open at once where the page saw the scan run
+    if not scan.get_by_text("Download CSV").count():  # open at once where the page saw the scan run
         scan.get_by_text("Results").click()
     scan.get_by_text("1 unreadable").wait_for()
     wait_until_settled(page)  # a table that comes late moves what is below it, away from under a click
     with page.expect_download() as download:
-        scan.get_by_text("Data as CSV").click()
+        scan.get_by_text("Download CSV").click()
     found = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes())).set_index("path")
     assert found["answer"].drop(CLEAN).to_dict() == {BLURRED: "edited", BROKEN: "unreadable"}
     assert found.loc[CLEAN, "answer"] in ("probably unedited", "no edit detected")
     assert found.loc[BLURRED, "group"] == "blur"
     with page.expect_download() as download:
-        scan.get_by_text("The page with thumbnails").click()
+        scan.get_by_text("Download HTML page with thumbnails").click()
     assert CLEAN in Path(download.value.path()).read_text()
 
 
@@ -202,7 +202,7 @@ def test_the_file_to_send_is_made_on_the_page_and_shows_offline_what_the_page_sh
     selected = in_address(explorer)
     assert (selected["a"], selected["where"]["map"]) == (names[2], "b")
     explorer.get_by_role("button", name="Export as one HTML file").click()
-    explorer.get_by_role("button", name="Create the file").click()
+    explorer.get_by_role("button", name="Create file").click()
     with explorer.expect_download() as download:
         explorer.get_by_role("button", name="Download (").click()
     assert download.value.suggested_filename == f"{made_run.name}.html"

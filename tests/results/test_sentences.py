@@ -105,7 +105,7 @@ def test_layers_finding_counts_networks_and_states_the_largest_difference():
     assert "2 of 3 networks" in sentence
     assert "layer 1 of C" in sentence
     assert "40.0 percentage points (95% CI +35.0 to +45.0)" in sentence
-    assert "content accuracy is 10.0 percentage points lower" in sentence
+    assert "content accuracy is lower by 10.0 percentage points" in sentence
     assert not re.search(r"\b(90|50|85|71)(\.0)?%", sentence), "no absolute accuracy"
 
 

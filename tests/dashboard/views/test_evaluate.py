@@ -32,7 +32,7 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append((run, arguments)))
     app = open_app("Evaluate your model", run=made_run, rank_model="timm:resnet18")
     shown = texts(app)
-    places = [shown.index(words) for words in ("What you get", "Runs", "Your own images")]
+    places = [shown.index(words) for words in ("Preview", "Runs", "Your images")]
     assert places == sorted(places), "what most come for is offered first"
     command = next(code.value for code in app.code if "rank" in code.value)
     assert parse(shlex.split(command)[1:]).model == "timm:resnet18"
@@ -50,7 +50,7 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     [
         ("timm:x@nothing=1", "is not an option of a model name"),
         ("asdf qwer!!", "asdf qwer!!"),
-        ("", "Select or type a model."),
+        ("", "Select a model, or type a model name."),
         ("baseline/pixels", "Pixels is already in this run"),
     ],
 )
@@ -181,7 +181,8 @@ def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_
     label(app, "button", "Rank quickly").click().run()
     assert not app.exception
     assert asked == [("timm:resnet18", quick_base)]
-    assert "**a rank from 2 to 3** of 3: quick accuracy 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
+    assert "**between rank 2 and rank 3** of 3." in texts(app)
+    assert "Quick accuracy: 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
     (figure,) = figures(app)
     rows = figure["layout"]["yaxis"]["categoryarray"]
     assert len(rows) == (board["seed_of"] == "").sum() + 1
@@ -239,7 +240,7 @@ def test_a_complete_run_can_be_deleted_and_foreign_files_stay(open_app, data_fol
 def test_a_name_that_a_listed_run_has_is_refused_wherever_that_run_is(open_app, made_run):
     app = open_app("Evaluate your model", run=made_run, new_name=made_run.name)
     label(app, "button", "Start run").click().run()
-    assert f"The run '{made_run.name}' exists already" in unescaped(app)
+    assert f"The run '{made_run.name}' already exists" in unescaped(app)
 
 
 def test_a_path_alone_is_a_folder_or_a_table(open_app):
@@ -266,7 +267,7 @@ def test_a_start_that_came_to_nothing_is_shown_and_can_be_removed(open_app, data
     (lost / PROGRESS).write_text(json.dumps(asdict(Report("", 1, 1, 0.0, "failed", "failed", error="No such folder."))))
     app = open_app("Evaluate your model", run=made_run)
     assert not app.exception
-    assert "stopped: No such folder." in unescaped(app)
+    assert "failed: No such folder." in unescaped(app)
     assert "It has no results." in texts(app), "it says first what is lost"
     app.button(key=f"remove-now-{lost.name}{'-2' * shared}").click().run()
     assert not lost.exists()
@@ -295,7 +296,7 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(arguments))
     app = open_app("Evaluate your model", new_name="mine")
-    assert {"all included models", "all encoders of the zoo", "the published encoders", "SimCLR (zoo)"} <= set(
+    assert {"all included models", "all zoo encoders", "published encoders", "SimCLR (zoo)"} <= set(
         app.multiselect(key="new-models").options
     )
     assert "To be downloaded" not in texts(app)
@@ -337,7 +338,7 @@ def test_bad_names_are_refused_and_a_started_run_leaves_an_empty_form(open_app, 
     started = []
     monkeypatch.setattr("dashboard.jobs.processes.start", lambda run, arguments: started.append(run.name))
     app = open_app("Evaluate your model")
-    for name, expected in (("../up", "A name consists of"), ("", "Enter a name for the run")):
+    for name, expected in (("../up", "Use only letters"), ("", "Enter a name for the run")):
         app.text_input(key="new-name").input(name).run()
         label(app, "button", "Start run").click().run()
         assert expected in texts(app)

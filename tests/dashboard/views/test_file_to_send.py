@@ -53,13 +53,13 @@ def test_file_is_written_once_for_all_visitors(open_app, file, made_run):
     data = explorer_data(run)
     assert leaving(data, *licenses_of(run, data)) in unescaped(app)
     assert not file.size, "nothing is written before it is wanted"
-    label(app, "button", "Create the file").click().run()
+    label(app, "button", "Create file").click().run()
     assert not app.exception
     wait(file)
     assert file.share == 1
     for seen in (app.run(), open_app("Explore")):
         assert not seen.exception
-        assert not [b for b in seen.button if b.label == "Create the file"]
+        assert not [b for b in seen.button if b.label == "Create file"]
         assert [b for b in seen.get("download_button") if b.proto.label.startswith("Download (")]
 
 
@@ -100,7 +100,7 @@ def test_every_error_is_reported_and_the_file_can_be_created_again(open_app, fil
     app = open_app("Explore")
     assert words in unescaped(app)
     assert "secret" not in unescaped(app)
-    label(app, "button", "Create the file").click().run()
+    label(app, "button", "Create file").click().run()
     wait(file)
     assert file.size
     assert not file.error

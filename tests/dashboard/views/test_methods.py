@@ -113,7 +113,9 @@ def test_calibration_is_what_the_tables_say(open_app, made_run, monkeypatch):
         100 * share for share in (first.kept, first.found, first.error)
     ]
     assert table.loc[1, ["kept", "found"]].tolist() == pytest.approx([100, 0])
-    assert label(app, "selectbox", "Reliability of").options == list(map(model_title, dict.fromkeys(table["model"])))
+    assert label(app, "selectbox", "Reliability diagram of").options == list(
+        map(model_title, dict.fromkeys(table["model"]))
+    )
 
 
 def test_models_have_names_for_people_and_ids_to_download(reference):

@@ -123,7 +123,7 @@ def test_tasks_draw_the_models_of_each_and_say_what_is_not_measured(open_app, st
         best = tasks.task_scores(Run.open(run), task).iloc[0]
         assert figure["layout"]["yaxis"]["categoryarray"][-1] == model_title(best["model"])
         assert f"{100 * best['value']:.1f}%" in unescaped(app)
-    assert [one.value for one in app.info] == ["Not measured in this run."]
+    assert [one.value for one in app.info] == ["This run has no results for this task."]
 
 
 def test_claims_open_with_the_differences_that_they_rest_on(open_app):
@@ -165,4 +165,4 @@ def test_the_claim_about_unseen_styles_says_how_many_encoders_are_below_chance(o
     assert not app.exception
     rates = generalization.generalization_rates(Run.open(REFERENCE))
     below, count = generalization.below_chance(rates, 1 / len(Run.open(REFERENCE).classes("group")))
-    assert f"{below} of {count} encoders do worse than random guessing" in unescaped(app)
+    assert f"{below} of {count} encoders are below chance" in unescaped(app)

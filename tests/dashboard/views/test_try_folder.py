@@ -50,7 +50,7 @@ def holiday(data_folder: Path) -> Path:
 def test_without_a_detector_it_says_what_makes_one(open_app, data_folder):
     app = open_app("Try your images", part="folder")
     assert not app.exception
-    assert "A run with calibration photographs has one" in unescaped(app)
+    assert "Detectors are trained in runs with calibration photographs" in unescaped(app)
     assert not app.text_input
 
 
@@ -84,7 +84,7 @@ def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_
     write(holiday, many)
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert len(lines_of_pictures(app)) == try_folder.SHOWN
-    assert f"The first {try_folder.SHOWN} of {len(many):,}" in texts(app)
+    assert f"Showing the first {try_folder.SHOWN} of {len(many):,}" in texts(app)
 
 
 def test_why_a_file_cannot_be_read_stands_where_flags_do_as_on_the_page_of_the_scan(open_app, holiday):
@@ -184,7 +184,7 @@ def test_a_scan_is_removed_after_a_question_and_its_pictures_stay(open_app, holi
     report = json.loads((holiday / "log" / "progress.json").read_text())
     (holiday / "log" / "progress.json").write_text(json.dumps(report | {"state": state}))
     app = open_app("Try your images", part="folder")
-    assert "The results of **holiday** are removed. Its images are not deleted." in texts(app)
+    assert "Delete the results of **holiday**? The scanned images will not be deleted." in texts(app)
     app.button(key=next(b.key for b in app.button if str(b.key).startswith("remove-now-"))).click().run()
     assert not app.exception
     assert not holiday.exists()
@@ -213,7 +213,7 @@ def test_a_scan_that_cannot_be_is_refused_at_the_press_and_nothing_is_written(
 ):
     monkeypatch.setattr("dashboard.jobs.scans.start", lambda *asked: pytest.fail("it was started"))
     for folder, clean, why in (
-        ("", "", "Enter the folder"),
+        ("", "", "Enter the path of the folder"),
         ("/no/such/folder", "", "There is no folder '/no/such/folder'"),
         (str(tmp_path), "/no/such/folder", "There is no folder '/no/such/folder'"),
     ):

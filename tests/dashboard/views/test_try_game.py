@@ -24,7 +24,7 @@ def test_a_guess_shows_what_was_done_and_what_every_model_says(open_app, made_ru
     assert "Image 1 of 10" in texts(app)
     press(app, "clean" if group == "identity" else group)
     assert not app.exception
-    assert any(("Right: " in box.value) for box in app.success)
+    assert any(("Correct: " in box.value) for box in app.success)
     assert transform == "identity" or named(transform) in app.success[0].value
     shown = app.dataframe[0].value
     given = game.answers(run, asked)

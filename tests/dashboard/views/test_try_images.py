@@ -98,7 +98,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     Store(run).write_bytes(probe_path("baseline/handcrafted", DEPLOYMENT), probe.to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels,baseline/handcrafted")
     assert not app.exception
-    assert any("could not be asked" in w.value.replace("\\", "") for w in app.warning)
+    assert any("Cannot run " in w.value.replace("\\", "") for w in app.warning)
     assert list(first_answers(app)[0]) == [PIXELS]
 
 
@@ -217,11 +217,11 @@ def test_uploads_stay_for_the_visit_until_they_are_removed(open_app):
         files = files.upload(f"{seed}.png", encode_png(scene(seed, 96)), "image/png")
     files.run()
     assert images_listed(app) == ["0.png", "1.png"]
-    assert "From before" not in texts(app)
+    assert "Previous uploads" not in texts(app)
     for page in ("Methods", "Try your images"):
         app.switch_page(PAGES[page]).run()
     assert not app.exception
-    assert "From before: 0.png, 1.png" in unescaped(app)
+    assert "Previous uploads: 0.png, 1.png" in unescaped(app)
     assert images_listed(app) == ["0.png", "1.png"]
     app.file_uploader(key="try-upload").upload("2.png", encode_png(scene(2, 96)), "image/png").run()
     assert images_listed(app) == ["0.png", "1.png", "2.png"]
@@ -251,14 +251,14 @@ def test_an_upload_is_cut_once_whatever_is_clicked(open_app, monkeypatch):
 
 def test_uploads_of_a_visit_have_a_sum(open_app, monkeypatch):
     monkeypatch.setattr(upload, "MAX_BYTES_ON_A_PAGE", 1000)
-    assert _upload_two(open_app) == (1, ["1.png does not fit into memory. Remove other images."])
+    assert _upload_two(open_app) == (1, ["1.png exceeds the memory limit of this page. Remove other images."])
 
 
 def test_uploads_of_all_visitors_have_a_sum(open_app, monkeypatch):
     monkeypatch.setattr(upload, "MAX_BYTES_OF_ALL_VISITORS", -1)
     answered, errors = _upload_two(open_app)
     assert answered == 0
-    assert errors == [f"{i}.png was not read: the memory is full. Try again in a minute." for i in (0, 1)]
+    assert errors == [f"Cannot read {i}.png: the server is out of memory. Try again in a minute." for i in (0, 1)]
 
 
 def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
@@ -266,7 +266,7 @@ def test_an_upload_waits_for_its_turn_and_not_for_ever(open_app, monkeypatch):
     with upload._decoding, upload._decoding:
         answered, errors = _upload_two(open_app)
     assert answered == 0
-    assert errors == [f"{i}.png was not read: the server is busy. Try again in a minute." for i in (0, 1)]
+    assert errors == [f"Cannot read {i}.png because the server is busy. Try again in a minute." for i in (0, 1)]
     assert _upload_two(open_app) == (2, [])
 
 

@@ -18,6 +18,6 @@ def told(models: list[str], shown: list[str]) -> list[str]:
 
 def test_models_that_are_left_out_are_named_with_the_reason():
     assert told(["zoo/mae", "c", "d", "zoo/mae@seed=1"], ["c"]) == [
-        "Not shown, because they have no blocks: MAE (zoo), d."
+        "Not shown because they have no blocks: MAE (zoo), d."
     ]
     assert told(["a", "b"], ["b", "a", "a"]) == []
