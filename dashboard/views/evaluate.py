@@ -97,7 +97,7 @@ def show() -> None:
 
 def _rank_a_model(allowed: bool) -> None:
     if not any(place.complete for place in cache.places()):
-        messages.empty("Ranking your model requires a complete run. Resume or start a run below.")
+        messages.empty("Ranking your model requires a complete run. Click Resume or Start run below.")
         access.ask("Starting a run")
         return
     base = cache.current_run()
