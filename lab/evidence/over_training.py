@@ -153,8 +153,8 @@ def picture(table: pd.DataFrame) -> str:
             axis.set_ylim(0, 100)
             axis.spines[["top", "right"]].set_visible(False)
     first = np.reshape(axes, (2, -1))
-    first[0, 0].set_ylabel("score, %")
-    first[1, 0].set_ylabel("recall, %")
+    first[0, 0].set_ylabel("score (%)")
+    first[1, 0].set_ylabel("recall (%)")
     for axis in first[:, -1]:
         axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return svg_of(figure, "over-training")

@@ -45,7 +45,7 @@ def test_errors_are_shown_by_source_and_small_sources_pooled():
     found = {line[0]: (line[2], line[3].split(" (")[0]) for line in lines}
     assert found["large"] == ("100", "20.0%")
     assert found["other sources"] == ("80", "5.0%")
-    assert found["all, with color"] == ("180", "13.3%")
+    assert found["all sources, with color"] == ("180", "13.3%")
 
 
 def test_errors_are_shown_where_a_source_calibrates_itself():
@@ -100,7 +100,7 @@ def test_cleanvision_and_the_detector_stand_side_by_side():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(beside_cleanvision, "WAYS", ways)
         lines = cells(beside_cleanvision.table(verdicts, issues))
-    assert lines[2][2:4] == ["100% (any of the four)", "0%"]
+    assert lines[2][2:4] == ["100% (any of the four issues)", "0%"]
     assert lines[3][2:4] == ["0%", "0%"]
     assert lines[4][2:] == ["100%", "100%", "100%"]
     assert lines[5][2:] == ["0%", "100%", "0%"]
