@@ -192,55 +192,58 @@ class Threshold:
 
     Attributes:
         value: level at which d' = 1; if censored, the nearest tested level.
-        low, high: 95% bootstrap interval over the rows of ``hits``, one per photograph; NaN for fewer than 20.
+        low, high: 95% bootstrap interval over the rows of ``detected``, one per photograph; NaN for fewer than 20.
         censored: ``below`` (detected at every tested level), ``above`` (detected at none), or empty.
-        false_alarms: false positive rate, the fraction of clean images classified as transformed.
+        false_positive_rate: fraction of the clean versions in which the transformation was detected.
     """
 
     value: float
     low: float
     high: float
     censored: str
-    false_alarms: float
+    false_positive_rate: float
 
 
-def detection_threshold(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, seed: int = 0) -> Threshold:
-    """Return the level at which d' = z(recall) - z(false positive rate) is 1.
+def detection_threshold(
+    levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, seed: int = 0
+) -> Threshold:
+    """Return the level at which d' = z(detection rate) - z(false positive rate) is 1.
 
     The psychometric function F + (1 - F - lapse) Phi((level - a) / b), with the false positive rate F, is fitted to the
-    recall by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between 1/50
-    and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples images with all their classifications.
-    Intervals are too narrow if the false positives are so few that single images dominate (docs/run-format.md).
+    detection rate by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between
+    1/50 and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples photographs with all their
+    detections. Intervals are too narrow if the false positives are so few that single images dominate (docs/run-format.md).
 
     Args:
         levels: (S,) in increasing order, in any unit (for example log strength, or position in the range).
-        hits: (N, S) whether image n was classified as transformed at level s, or the fraction of the images of
-            photograph n.
-        alarms: (N,) fraction of the clean versions of image n that were classified as transformed.
+        detected: (N, S) whether the transformation was detected in photograph n at level s, or the fraction of the
+            images of photograph n in which it was detected.
+        false_positives: (N,) fraction of the clean versions of photograph n in which the transformation was detected.
 
     Raises:
         BadArray: there are fewer than three levels, levels do not increase, or shapes do not match.
     """
-    levels, hits = np.asarray(levels, np.float64), np.asarray(hits, np.float64)
-    alarms = np.asarray(alarms, np.float64)
-    if len(levels) < 3 or hits.shape != (len(alarms), len(levels)) or len(alarms) == 0 or (np.diff(levels) <= 0).any():
+    levels, detected = np.asarray(levels, np.float64), np.asarray(detected, np.float64)
+    false_positives = np.asarray(false_positives, np.float64)
+    n, increasing = len(detected), bool((np.diff(levels) > 0).all())
+    if n == 0 or len(levels) < 3 or not increasing or detected.shape != (len(false_positives), len(levels)):
         raise BadArray(
-            f"A threshold requires at least three increasing levels, hits (images, levels) and alarms (images,), but "
-            f"got {len(levels)} levels, hits {hits.shape} and alarms {alarms.shape}."
+            f"A threshold requires at least three increasing levels, detections (images, levels) and false positives "
+            f"(images,), but got {len(levels)} levels, detections {detected.shape} and false positives "
+            f"{false_positives.shape}."
         )
-    n = len(hits)
-    value = float(_fit(levels, hits.sum(0, keepdims=True), alarms.sum(keepdims=True), n)[0])
+    value = float(_fit(levels, detected.sum(0, keepdims=True), false_positives.sum(keepdims=True), n)[0])
     low = high = float("nan")
     if n >= MIN_CLUSTERS_FOR_BOOTSTRAP:
         drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), THRESHOLD_RESAMPLES)
-        thresholds = _fit(levels, drawn @ hits, np.round(drawn @ alarms), n)
+        thresholds = _fit(levels, drawn @ detected, np.round(drawn @ false_positives), n)
         low, high = np.quantile(np.clip(thresholds, levels[0], levels[-1]), [0.025, 0.975])
     return Threshold(
         value=float(np.clip(value, levels[0], levels[-1])),
         low=float(low),
         high=float(high),
         censored=_censored(value, levels),
-        false_alarms=float(alarms.mean()),
+        false_positive_rate=float(false_positives.mean()),
     )
 
 
@@ -250,8 +253,8 @@ def _censored(value: float, levels: np.ndarray) -> str:
     return ABOVE if value > levels[-1] else ""
 
 
-def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) -> np.ndarray:
-    """Return the thresholds (B,) for counts of hits (B, S) and alarms (B,), each out of ``images``."""
+def _fit(levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, images: int) -> np.ndarray:
+    """Return the thresholds (B,) for counts of detections (B, S) and false positives (B,), each out of ``images``."""
     from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]
@@ -260,13 +263,13 @@ def _fit(levels: np.ndarray, hits: np.ndarray, alarms: np.ndarray, images: int) 
     a, b, lapse = (g.ravel() for g in np.meshgrid(a, b, [0, 0.03, 0.1], indexing="ij"))
     curve = ndtr((levels[:, None] - a) / b)
     thresholds = np.empty(len(hits))
-    for count in np.unique(alarms):
-        rows = alarms == count
+    for count in np.unique(false_positives):
+        rows = false_positives == count
         # Adding half a count keeps z finite (Hautus 1995).
         false = (count + 0.5) / (images + 1)
         room = np.maximum(1 - false - lapse, 1e-3)
         rate = np.clip(false + room * curve, 1e-6, 1 - 1e-6)
-        likelihood = hits[rows] @ np.log(rate) + (images - hits[rows]) @ np.log1p(-rate)
+        likelihood = detected[rows] @ np.log(rate) + (images - detected[rows]) @ np.log1p(-rate)
         best = likelihood.argmax(1)
         target = ndtr(ndtri(false) + SENSITIVITY)
         share = np.clip((target - false) / room[best], 1e-6, 1 - 1e-6)
@@ -390,7 +393,7 @@ MEASURES = (
         high=None,
         higher_is_better=None,
         definition="The strength at which a probe separates transformed from clean images with d' = 1.",
-        formula="the strength s at which z(hit rate at s) − z(false-alarm rate) = 1",
+        formula="the strength s at which z(detection rate at s) − z(false positive rate) = 1",
         source="Wichmann & Hill 2001; Green & Swets 1966",
     ),
 )

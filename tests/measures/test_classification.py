@@ -142,7 +142,7 @@ def true_threshold(center: float, false: float = 0.1) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize(("false", "least"), [(0.1, 0.9), (0.02, 0.78)])
 def test_the_interval_covers_a_known_threshold(false, least, monkeypatch):
-    """Less often where false alarms are rare, as documented."""
+    """Coverage is lower if the false positive rate is low, as documented."""
     monkeypatch.setattr(module, "THRESHOLD_RESAMPLES", 250)  # the ends of an interval vary a little more
     found = [detection_threshold(LEVELS, *observed(0.6, seed, false=false)) for seed in range(80)]
     truth = true_threshold(0.6, false)

@@ -44,12 +44,12 @@ def test_transformations_are_told_in_every_repetition_and_the_rest_once(run, tas
     assert joined["repetition"].value_counts().nunique() == 1
 
 
-def test_series_are_made_once_and_untouched_views_of_all_repetitions_raise_alarms(run):
+def test_series_have_one_repetition_and_false_positives_count_clean_versions_of_all_repetitions(run):
     series = run.table("series/strength.parquet")
     assert not series.duplicated(["image_id", "transform", "strength"]).any()
     thresholds = run.table("tables/thresholds.parquet")
-    alarms = thresholds["false_alarms"] * thresholds["images"] * 2 * REPETITIONS
-    np.testing.assert_allclose(alarms, alarms.round(), atol=1e-6)
+    false_positives = thresholds["false_alarms"] * thresholds["images"] * 2 * REPETITIONS
+    np.testing.assert_allclose(false_positives, false_positives.round(), atol=1e-6)
 
 
 def test_a_picture_of_a_later_repetition_is_made_again(repeated_run):

@@ -35,7 +35,7 @@ class Sweep:
     Attributes:
         rows: rows of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
             ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        alarms: table (image_id x transform) with the fraction of the clean versions of an image for which the
+        false_positives: table (image_id x transform) with the fraction of the clean versions of an image for which the
             transformation was more probable than identity.
         note: note on the fit of the probe.
     """
@@ -88,7 +88,7 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
     table = []
     for (transform, strength), rows in sweep.rows.groupby(["transform", "strength"], sort=False):
         bases = rows["base_id"].to_numpy()
-        hits = measured("recall", mean(rows["right"].to_numpy(float), bases))
+        recall = measured("recall", mean(rows["right"].to_numpy(float), bases))
         moved = measured("shift", mean(rows["shift"].to_numpy(), bases))
         table.append(
             {
@@ -96,15 +96,15 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
                 "transform": transform,
                 "strength": strength,
                 "images": len(rows),
-                "bases": hits["bases"],
-                "hit_rate": hits["value"],
-                "hit_low": hits["low"],
-                "hit_high": hits["high"],
+                "bases": recall["bases"],
+                "hit_rate": recall["value"],
+                "hit_low": recall["low"],
+                "hit_high": recall["high"],
                 "shift": moved["value"],
                 "shift_low": moved["low"],
                 "shift_high": moved["high"],
-                "interval": hits["interval"],
-                "note": joined(too_few(hits["bases"]), sweep.note),
+                "interval": recall["interval"],
+                "note": joined(too_few(recall["bases"]), sweep.note),
             }
         )
     return pd.DataFrame(table)
@@ -130,10 +130,11 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
         if len(strengths) < MIN_LEVELS:
             continue
         levels = np.array([level_of(transform, strength) for strength in strengths])
-        hits = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
+        detected = rows.pivot_table(index="base_id", columns="position", values="detected", aggfunc="mean")
         base = rows.drop_duplicates("image_id").set_index("image_id")["base_id"]
         false_positives = sweep.false_positives[name].reindex(base.index).groupby(base).mean()
-        threshold = detection_threshold(levels, hits.to_numpy(float), false_positives.reindex(hits.index).to_numpy())
+        false_positives = false_positives.reindex(detected.index)
+        threshold = detection_threshold(levels, detected.to_numpy(float), false_positives.to_numpy())
         value, first, second = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
         table.append(
             {
@@ -143,12 +144,12 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
                 "low": min(first, second),
                 "high": max(first, second),
                 "censored": threshold.censored,
-                "false_alarms": threshold.false_alarms,
+                "false_alarms": threshold.false_positive_rate,
                 "images": len(base),
-                "bases": len(hits),
+                "bases": len(detected),
                 "note": joined(
-                    too_few(len(hits), MIN_CLUSTERS_FOR_BOOTSTRAP),
-                    "few false alarms: the interval is too narrow" if threshold.false_alarms < MIN_RATE else "",
+                    too_few(len(detected), MIN_CLUSTERS_FOR_BOOTSTRAP),
+                    "few false alarms: the interval is too narrow" if threshold.false_positive_rate < MIN_RATE else "",
                     sweep.note,
                 ),
             }
@@ -160,7 +161,7 @@ def level_of(transform: Transform, strength: float) -> float:
     """Return a strength on the scale of the fit.
 
     The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the weakest documented
-    strength. Without a neutral strength, it is the position in the documented range.
+    strength. Without a neutral strength, it is the position in the documented range, on the scale of the distribution.
     """
     if transform.neutral is None:
         return position_of(transform, strength)

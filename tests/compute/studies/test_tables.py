@@ -144,8 +144,8 @@ LEVELS = (-2.0, -1.0, -0.5, 0.0, 0.5)
 """A quarter of the way to the weakest strength, half of it, ..., and half as much again."""
 
 
-def swept(transform: str, right: np.ndarray, alarms: np.ndarray) -> Sweep:
-    """A sweep in which image n was right at level s where ``right`` (N, S) says so."""
+def swept(transform: str, right: np.ndarray, false_positives: np.ndarray) -> Sweep:
+    """Return a sweep in which image n is classified correctly at level s if ``right`` (N, S) is true."""
     ids = [f"{i:03d}" for i in range(len(right))]
     of = resolve(transform)
     strengths = [strength_of(of, level) for level in LEVELS]
@@ -157,7 +157,7 @@ def swept(transform: str, right: np.ndarray, alarms: np.ndarray) -> Sweep:
         ],
         columns=["image_id", "base_id", "transform", "strength", "position", "right", "detected", "shift"],
     )
-    return Sweep(rows, pd.DataFrame({transform: alarms}, index=ids))
+    return Sweep(rows, pd.DataFrame({transform: false_positives}, index=ids))
 
 
 @pytest.mark.slow
