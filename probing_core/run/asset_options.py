@@ -1,8 +1,8 @@
 """The options that assets depend on in addition to files.
 
 The value of an option is part of the cache key of each asset that names it. The function of the asset gets the value,
-or the object that the value describes. Values depend only on the recipe, except for `TRAIN_SAMPLES`, which also depends
-on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
+or the object that the value describes (`corpora_of`, `transforms_of`). Values depend only on the recipe, except for
+`TRAIN_SAMPLES`, which also depends on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTIES, STUDY
 from probing_core.compute.training.model_samples import most_to_learn
 from probing_core.measures import MEASURES as ALL_MEASURES
 from probing_core.run.assets import Context, Option, PartitionKey
+from probing_core.run.setup import Corpora
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.transforms.transformation import Transform
 
@@ -41,7 +42,7 @@ def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
 
 
 FINGERPRINT = Option("fingerprint", lambda run, key: run.recipe.fingerprint, argument=lambda run, key: run.corpora)
-"""The images of the corpus; functions get `Corpora`."""
+"""The images of the corpus; functions get `corpora_of` the run."""
 
 VIEW = Option("view", lambda run, key: run.recipe.view)
 LIMIT = Option("limit", lambda run, key: run.recipe.limit)
@@ -51,7 +52,7 @@ REPETITIONS = Option("repetitions", lambda run, key: run.recipe.repetitions)
 WARPS = Option(
     "warps", lambda run, key: any(transform.warp is not None for transform in run.transforms), argument=_transforms
 )
-"""Whether any transformation is geometric; functions get the transformations."""
+"""Whether any transformation is geometric; functions get all `transforms_of` the run."""
 
 TRANSFORMS = Option(
     "transforms",
@@ -68,9 +69,12 @@ CLASSES = Option(
 )
 """The fields of the transformations that label samples.
 
-Functions get whole `Transform` objects, while the key has only these four fields. This is safe because only the study
-``thresholds`` reads other fields (the range, the distribution and the neutral strength), which determine the strengths
-in ``series/strength.parquet``, on which that study depends.
+Functions get whole `Transform` objects, although the key has only these four fields. Only the study ``thresholds``
+reads other fields: the range, the distribution and the neutral strength. It becomes stale when one of them changes,
+because it depends on the embeddings of the series ``strength``, whose key contains the range and the distribution
+(`TRANSFORMS`) and the strengths below the range, which the neutral strength determines (`STRENGTHS`). The limit of this
+argument: integer strengths are rounded, so a change of the neutral strength that leaves all of them equal makes nothing
+stale, and requires a new code version of ``thresholds``.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
@@ -102,9 +106,21 @@ CALIBRATION = (*PREPARATION, CALIBRATE_ON, ALTERNATIVES)
 DESIGN = (VIEW, SEED, REPETITIONS, LIMIT)
 
 
+def corpora_of(context: Context) -> Corpora:
+    """Return the corpora of the run, for an asset with the option `FINGERPRINT`."""
+    corpora: Corpora = context.options[FINGERPRINT.name]
+    return corpora
+
+
+def transforms_of(context: Context) -> tuple[Transform, ...]:
+    """Return the transformations of the run, for an asset with one of the options `TRANSFORMS`, `CLASSES` and
+    `WARPS`."""
+    options = (TRANSFORMS, CLASSES, WARPS)
+    transforms: tuple[Transform, ...] = next(context.options[o.name] for o in options if o.name in context.options)
+    return transforms
+
+
 def design_of(context: Context) -> Design:
     """Return the part of a run's design that the options of an asset describe."""
-    options = context.options
-    named = {option.name: options[option.name] for option in DESIGN if option.name in options}
-    transforms = options[TRANSFORMS.name if TRANSFORMS.name in options else WARPS.name]
-    return Design(transforms=transforms, threads=context.resources.threads, **named)
+    named = {option.name: context.options[option.name] for option in DESIGN if option.name in context.options}
+    return Design(transforms=transforms_of(context), threads=context.resources.threads, **named)

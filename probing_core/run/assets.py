@@ -42,6 +42,9 @@ def _once(snapshot: Any) -> Iterable[PartitionKey]:
 class Option:
     """A value that assets depend on in addition to files.
 
+    Cache keys contain files, options and the code version, and nothing else. A change of anything else that affects
+    bytes, such as a constant, therefore requires a new ``code_version`` of every asset that uses it.
+
     Attributes:
         value: (snapshot of the run, partition) -> the value in JSON types, which is part of cache keys.
         argument: (snapshot of the run, partition) -> the object that functions get instead; by default the value.
@@ -58,7 +61,7 @@ class Context:
 
     Attributes:
         key: key of the partition to compute.
-        options: name -> value, for the options that the asset depends on.
+        options: name -> argument of each option that the asset depends on.
         resources: objects that do not affect the bytes of files, such as the progress
             (`probing_core.run.snapshot.Resources`).
         cache: objects that the assets of a group share in memory for the same partition.
@@ -153,38 +156,12 @@ class Stage:
         self.assets.append(asset)
         return asset
 
-    def asset(
-        self,
-        path: str,
-        *,
-        partitions: Callable[[Any], Iterable[PartitionKey]] = _once,
-        dependencies: Sequence[Asset | str] = (),
-        options: Sequence[Option] = (),
-        code_version: int = 1,
-        also_writes: Sequence[str] = (),
-        compute_units: Callable[[Sequence[UnitWriter]], None] | None = None,
-        group: str = "",
-        message: str = "",
-    ) -> Callable[[Function], Asset]:
-        """Return a decorator for the function that computes an asset; the arguments are the attributes of `Asset`."""
+    def asset(self, path: str, **attributes: Any) -> Callable[[Function], Asset]:
+        """Return a decorator for the function that computes an asset; ``attributes`` are those of `Asset`."""
 
         def define(function: Function) -> Asset:
-            return self.add(
-                Asset(
-                    path=path,
-                    description=summary(function),
-                    stage=self.name,
-                    partitions=partitions,
-                    dependencies=dependencies,
-                    options=options,
-                    code_version=code_version,
-                    also_writes=also_writes,
-                    function=function,
-                    compute_units=compute_units,
-                    group=group,
-                    message=message,
-                )
-            )
+            asset = Asset(path=path, description=summary(function), stage=self.name, function=function, **attributes)
+            return self.add(asset)
 
         return define
 

@@ -15,7 +15,7 @@ from probing_core.detector.learning import can_learn, choose_photographs, learn_
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.asset_options import CALIBRATION, design_of
+from probing_core.run.asset_options import CALIBRATION, corpora_of, design_of, transforms_of
 from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, UnitWriter
 from probing_core.run.embed import images, model
 from probing_core.run.layout import ANY_MODEL, DETECTOR_FILE, probe_path
@@ -44,7 +44,7 @@ def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
 )
 def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
     """Choose the photographs for training the detector, for calibrating verdicts, and for testing verdicts."""
-    corpus, *calibration_corpora = context.options["fingerprint"].all
+    corpus, *calibration_corpora = corpora_of(context).all
     return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, calibration_corpora)
 
 
@@ -56,7 +56,7 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
             continue
         units = learned_from(chosen)
         missing = writer.missing(len(units))
-        measured = measure_units(design_of(context), context.options["fingerprint"].all, [units[i] for i in missing])
+        measured = measure_units(design_of(context), corpora_of(context).all, [units[i] for i in missing])
         for i, arrays in zip(missing, measured, strict=True):
             writer.write(i, arrays)
             message = "Measuring views for the detector of edits"
@@ -78,13 +78,13 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
         return None
     measured = [files.read_arrays(unit) for unit in context.units]
     chosen = files.table(layout.VERDICT_PHOTOGRAPHS)
-    return learn_detector(measured, chosen, context.options["transforms"]).to_bytes()
+    return learn_detector(measured, chosen, transforms_of(context)).to_bytes()
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
     """Score units of the views for calibrating verdicts; the models and the detector score the same views."""
     context = writers[0].context
-    resources, corpora = context.resources, context.options["fingerprint"]
+    resources, corpora = context.resources, corpora_of(context)
     units = scored_from(writers[0].files.table(layout.VERDICT_PHOTOGRAPHS))
     # With too few photographs, there is no detector.
     named = [(writer.context.key.get("model", DETECTOR), writer) for writer in writers]

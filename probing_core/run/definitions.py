@@ -19,7 +19,6 @@ GRAPH = AssetGraph(
         *calibrate.stage.assets,
         *evaluate.stage.assets,
         *studies.assets(),
-        *evaluate.claims_stage.assets,
         *project.stage.assets,
     )
 )

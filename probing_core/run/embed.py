@@ -25,6 +25,7 @@ from probing_core.run.asset_options import (
     STRENGTHS,
     VIEW,
     WARPS,
+    corpora_of,
     design_of,
 )
 from probing_core.run.assets import (
@@ -59,7 +60,7 @@ def images(files: InputFiles, context: Context) -> pd.DataFrame:
     def report(completed: int, total: int) -> None:
         context.resources.progress.update("images", completed, total, "Reading images")
 
-    return choose_images(design_of(context), context.options["fingerprint"].own, report)
+    return choose_images(design_of(context), corpora_of(context).own, report)
 
 
 model = stage.add(

@@ -20,7 +20,7 @@ from probing_core.compute.task_names import FINE, ORACLE, OTHER_PROBES
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table
 from probing_core.run import layout
-from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, SEED, UNSCORED
+from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, SEED, UNSCORED, transforms_of
 from probing_core.run.assets import UNPARTITIONED, Context, InputFiles, PartitionKey, Stage
 from probing_core.run.columns import SampleTable
 from probing_core.run.embed import embeddings, images, samples
@@ -60,7 +60,7 @@ FIT_OUTPUTS = (
 )
 def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
     """Compute every score of a model from its predictions."""
-    model, transforms = context.model, context.options["classes"]
+    model, transforms = context.model, transforms_of(context)
     paths = {name: predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
     names = [name for name, path in paths.items() if files.has(path)]
 
@@ -88,9 +88,13 @@ def join(files: InputFiles, context: Context) -> pd.DataFrame:
 
 JOINING = "Joining tables"
 
-scores = stage.asset(
+
+@stage.asset(
     layout.SCORES, partitions=once_if_embedded, dependencies=(model_scores,), options=(MODELS,), message=JOINING
-)(join)
+)
+def scores(files: InputFiles, context: Context) -> pd.DataFrame:
+    """Join the scores of all models."""
+    return join(files, context)
 
 
 @stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FIT_OUTPUTS, options=(MODELS,), message=JOINING)
@@ -128,15 +132,11 @@ def quick(files: InputFiles, context: Context) -> pd.DataFrame:
     return join(files, context)
 
 
-claims_stage = Stage(EVALUATE)
-"""The claims come after the studies."""
-
-
 def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
     return UNPARTITIONED if run.has_splits and models_of_claims(list(run.models)) else ()
 
 
-@claims_stage.asset(
+@stage.asset(
     layout.CLAIMS,
     also_writes=(layout.ROLES, layout.CONTRASTS, layout.ABLATIONS),
     partitions=_once_if_claimed,
@@ -148,7 +148,7 @@ def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
 def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
     """Test the claims with contrasts between encoders; also compute the roles, the contrasts, and the ablations."""
     models = context.options["claims"]
-    far = {t.name for t in context.options["classes"] if t.far} - {FAR_CONTROL}
+    far = {t.name for t in transforms_of(context) if t.far} - {FAR_CONTROL}
     sample_table, results = SampleTable(files), {}
     for model in models_of_claims(models):
         paths = {task: predictions_path(model, task) for task in TASKS}

@@ -11,7 +11,7 @@ from probing_core.compute.task_names import CALIBRATED, DEPLOYMENT, FINE, NOTICI
 from probing_core.compute.training.model_samples import ModelSamples, most_to_learn
 from probing_core.compute.training.probe_training import Trained, train_content, train_linear, train_others
 from probing_core.run import layout
-from probing_core.run.asset_options import CLASSES, SEED, TRAIN_SAMPLES
+from probing_core.run.asset_options import CLASSES, SEED, TRAIN_SAMPLES, transforms_of
 from probing_core.run.assets import Context, InputFiles, PartitionKey, Stage
 from probing_core.run.embed import embeddings, images, rendering_embeddings, rendering_samples, samples
 from probing_core.run.layout import ANY_MODEL, ANY_TASK, fits_path, predictions_path, probe_path
@@ -37,7 +37,7 @@ def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
         "X": lazy_embeddings(files, context.model),
         "samples": files.table(layout.SAMPLES),
         "images": files.table(layout.IMAGES),
-        "transforms": context.options["classes"],
+        "transforms": transforms_of(context),
         "seed": context.options["seed"],
     }
 
