@@ -173,6 +173,7 @@ def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
 
 
+# A change of these two constants requires a new code version of the study ``thresholds``.
 THRESHOLD_RESAMPLES = 1000
 """Number of bootstrap resamples for the interval of a detection threshold."""
 
@@ -212,7 +213,8 @@ def detection_threshold(
     The psychometric function F + (1 - F - lapse) Phi((level - a) / b), with the false positive rate F, is fitted to the
     detection rate by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between
     1/50 and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples photographs with all their
-    detections. Intervals are too narrow if the false positives are so few that single images dominate (docs/run-format.md).
+    detections. Intervals are too narrow if the false positives are so few that single images dominate
+    (docs/run-format.md).
 
     Args:
         levels: (S,) in increasing order, in any unit (for example log strength, or position in the range).
@@ -262,7 +264,7 @@ def _fit(levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, 
     b = span * np.geomspace(0.02, 2, 20)
     a, b, lapse = (g.ravel() for g in np.meshgrid(a, b, [0, 0.03, 0.1], indexing="ij"))
     curve = ndtr((levels[:, None] - a) / b)
-    thresholds = np.empty(len(hits))
+    thresholds = np.empty(len(detected))
     for count in np.unique(false_positives):
         rows = false_positives == count
         # Adding half a count keeps z finite (Hautus 1995).

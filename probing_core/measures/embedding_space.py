@@ -16,6 +16,10 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     A shift of 1 is the mean distance between different images. The normalization is required because the scale of
     cosine distances differs between embedding spaces.
 
+    Embeddings are compared as they are, in double precision, including hashes with values 0 and 1. Searches for
+    neighbors and copies use `directions` instead: single precision for speed, and -1 and 1 for hashes, so that images
+    are ordered by Hamming distance.
+
     Args:
         clean, transformed: (N, D) embeddings of the same images.
 

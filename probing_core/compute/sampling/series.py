@@ -38,6 +38,7 @@ Made = tuple[Image, Image, Columns]
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
+# A change of the numbers of images requires a new code version of the series in `probing_core.run.embed`.
 SERIES_IMAGES = 150
 """Number of test images in the series ``strength``, which costs as much as the main samples of a thousand images."""
 

@@ -110,6 +110,7 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+# A change of these two constants requires a new code version of the study ``thresholds``.
 MIN_LEVELS = 3
 """Minimum number of strengths that a transformation needs for a threshold."""
 

@@ -18,6 +18,7 @@ from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.linear import PENALTY_GRID, fit
 from probing_core.probes.probe import LinearProbe
 
+# A change of these two constants requires new code versions of the studies ``duplicates`` and ``uses``.
 SHARES = {
     0.05: 20,
     0.02: 20,
