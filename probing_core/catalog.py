@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from types import MappingProxyType, ModuleType
 from typing import Generic, Protocol, TypeVar
 
 from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
+
+OPTION_START = re.compile(r"@(?=\w+=)")
+"""The ``@`` at which an option of a model name starts; paths may contain more of them."""
 
 
 class Named(Protocol):

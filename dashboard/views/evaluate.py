@@ -26,7 +26,7 @@ from dashboard.text import in_bold, plain
 from dashboard.widgets import access, banner, computations, messages, tables
 from probing_core import models as known_models
 from probing_core.charts import Figure, ranking_chart
-from probing_core.charts.ranking_chart import ROW_PX
+from probing_core.charts.figure import ROW_PX
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
 from probing_core.measures import MEASURES

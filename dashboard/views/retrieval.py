@@ -26,6 +26,7 @@ from probing_core.charts import (
     recall_by_rate_chart,
     recall_by_transformation_chart,
 )
+from probing_core.compute.task_names import ALL
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import BASELINE, in_percent, interval_in_percent, model_title
@@ -86,7 +87,7 @@ def _originals(run: Run) -> None:
         messages.empty(tables.why_none(run))
         return
     recall, gallery = cache.study(run, "retrieval"), int(rows["gallery"].max())
-    at_once = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == retrieval.ALL)]
+    at_once = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == ALL)]
     left, right = st.columns(2)
     with right:  # before the first chart, which writes the URL
         model = pickers.pick_model(run, with_place(rows["model"]))

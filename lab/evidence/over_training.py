@@ -30,10 +30,10 @@ from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES as SCORES
 from probing_core.compute.sampling.probe_tasks import CONTENT
-from probing_core.compute.task_names import FINE, GROUP_SUBSET, STRENGTH
-from probing_core.measures.notation import in_percent
+from probing_core.compute.task_names import ALL, FINE, STRENGTH
+from probing_core.measures.notation import GROUP_SUBSET, in_percent
 from probing_core.models.model_names import checkpoints, parse
-from probing_core.results import Run, retrieval
+from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import ANY_MODEL
@@ -102,7 +102,7 @@ def scores_over(training: Path, run: Run) -> pd.DataFrame:
     rows = run.scores[(fine | content) & (run.scores["measure"] == measure)]
     rows = rows.assign(name=rows["subset"].where(of_group, rows["task"]))
     recalls = run.table(layout.table_path("retrieval"))
-    first = recalls[(recalls["transform"] == retrieval.ALL) & (recalls["k"] == 1)].assign(name="retrieval")
+    first = recalls[(recalls["transform"] == ALL) & (recalls["k"] == 1)].assign(name="retrieval")
     rows = pd.concat([rows, first], ignore_index=True).rename(columns={"bases": "photographs"})
     rows = rows.assign(step=rows["model"].map(_step), training=read_facts(training).recipe["name"])
     return rows.sort_values("step", kind="stable")[[*COLUMNS, "training"]].reset_index(drop=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
+    ROW_PX,
     Figure,
     base_figure,
     escape,
@@ -16,8 +17,6 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import p_value
-
-ROW_PX = 26
 
 
 def difference_chart(

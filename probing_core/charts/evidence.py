@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from probing_core.charts.figure import Figure, base_figure
+from probing_core.charts.figure import MARGIN_OF_RANGE, Figure, base_figure
 from probing_core.charts.theme import Theme
 
 CLEAN, EDITED = "Clean photographs", "Edited photographs"
@@ -14,8 +14,6 @@ CLEAN, EDITED = "Clean photographs", "Edited photographs"
 HEIGHT = 190
 MAX_MARKS = 1500
 """Maximum number of marks per row; if there are more scores, only evenly spaced ranks are drawn."""
-
-MARGIN_OF_RANGE = 0.04
 
 
 def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:

@@ -24,6 +24,12 @@ class Figure(dict[str, Any]):
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Margins in pixels if there are no labels. On the right, there is room for the last number of an axis."""
 
+MARGIN_OF_RANGE = 0.04
+"""Free space before the first and after the last value of an axis, as a fraction of its range."""
+
+ROW_PX = 26
+"""Height in pixels of a row of a chart with one model or one transformation in each row."""
+
 MENU = 24
 """Height in pixels of the space above a chart for its menu."""
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
+    ROW_PX,
     Figure,
     base_figure,
     bold,
@@ -25,9 +26,6 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, p_value
-
-ROW_PX = 26
-"""Height of a row in pixels."""
 
 ROOM = 0.2
 """Room to the left of the encoder with the lowest score, as a fraction of the range of the encoders."""

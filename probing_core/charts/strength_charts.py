@@ -10,6 +10,7 @@ import pandas as pd
 
 from probing_core.charts.figure import (
     MARGIN,
+    MARGIN_OF_RANGE,
     PERCENT,
     Figure,
     base_figure,
@@ -25,9 +26,6 @@ from probing_core.charts.interval_chart import INTERVAL_ROW_PX, interval_chart
 from probing_core.charts.theme import Theme
 from probing_core.measures.classification import ABOVE
 from probing_core.measures.notation import model_title
-
-MARGIN_OF_RANGE = 0.04
-"""Free space before the weakest strength and after the strongest one, as a fraction of the range."""
 
 
 @dataclass(frozen=True)

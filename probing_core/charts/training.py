@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, chance_line, error_bar, escape, legend_below
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
+from probing_core.measures.notation import GROUP_SUBSET
 
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
@@ -17,9 +18,6 @@ PANELS = {
     "shift": ("clean images", "shift (1: as far as a different photograph)"),
 }
 """Panel -> its title, and the title of its vertical axis."""
-
-GROUP_SUBSET = "group:"
-"""Prefix of group subsets, as in `probing_core.compute.task_names`, which charts do not import."""
 
 MAX_TICKS = 8
 """Maximum number of steps up to which every step has a tick on a logarithmic axis."""

@@ -29,7 +29,8 @@ ORACLE = "content-oracle"
 
 OTHER_PROBES = "fine-mlp-knn"
 
-GROUP_SUBSET = "group:"
+ALL = "all"
+"""Value of the column ``transform`` for all transformed images instead of one transformation."""
 
 DETECTOR = "detector"
 """Name of the detector of edited images among models."""

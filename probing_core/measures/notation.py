@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from probing_core.catalog import OPTION_START
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,6 +17,9 @@ ZOO = "zoo/"
 
 BASELINE = "baseline/"
 """Prefix of the names of baselines."""
+
+GROUP_SUBSET = "group:"
+"""Prefix of the subsets of scores with the samples of one group."""
 
 MAX_PLAIN = 1e15
 """Smallest number that is written with an exponent."""
@@ -106,7 +111,7 @@ def model_title(model: str) -> str:
 
     Names without a known prefix are returned without folders.
     """
-    base, *options = model.split("@")
+    base, *options = OPTION_START.split(model)
     if base in _KNOWN:
         title = _KNOWN[base]
     elif base.startswith("zoo/"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 
-from probing_core.catalog import suggest
+from probing_core.catalog import OPTION_START, suggest
 from probing_core.errors import BadConfig, UnknownName
 from probing_core.paths import user_path
 
@@ -21,8 +21,6 @@ OPTIONS = {
 """Option -> description, in canonical order. The provider determines which options a model supports."""
 
 POOLINGS = ("cls", "mean")
-
-_OPTION = re.compile(r"@(?=\w+=)")  # an '@' that starts an option; paths may contain more of them
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def parse(name: str) -> ModelName:
     Raises:
         BadConfig: the name is empty, or an option is unknown, repeated or invalid.
     """
-    base, *parts = _OPTION.split(name.strip())
+    base, *parts = OPTION_START.split(name.strip())
     if not base:
         raise BadConfig(f"Expected a model name such as 'timm:resnet50@pool=mean', got '{name}'.")
     options: dict[str, str] = {}

@@ -15,9 +15,9 @@ import pandas as pd
 
 from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_task
 from probing_core.compute.sampling.samples import has_splits
-from probing_core.compute.task_names import FINE, GROUP_SUBSET
+from probing_core.compute.task_names import FINE
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
-from probing_core.measures.notation import in_percent, in_points, text_table
+from probing_core.measures.notation import GROUP_SUBSET, in_percent, in_points, text_table
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
     SIGNIFICANCE,

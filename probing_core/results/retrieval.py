@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.lazy_rows import LazyRows
+from probing_core.compute.task_names import ALL
 from probing_core.measures.neighbors import SAME_COSINE, directions
 from probing_core.measures.statistics import interval, mean
 from probing_core.results.ranking import (
@@ -20,9 +21,6 @@ from probing_core.results.ranking import (
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
-
-ALL = "all"
-"""Value in the table of retrieval for all transformed images instead of one transformation."""
 
 MIN_SURVIVING = 0.9
 """Recall of copies above which the whole interval must be for copies to count as surviving a transformation."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from probing_core.compute.sampling.probe_tasks import CONTENT
-from probing_core.compute.task_names import GROUP_SUBSET
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
-from probing_core.measures.notation import in_percent
+from probing_core.measures.notation import GROUP_SUBSET, in_percent
 from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run

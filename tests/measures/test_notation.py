@@ -88,6 +88,7 @@ def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
         ("timm:resnet50", "resnet50 (timm)"),
         ("hf:facebook/dinov2-small@pool=mean", "dinov2-small (Hugging Face), pool mean"),
         ("onnx:/home/somebody/networks/mine.onnx", "mine.onnx (ONNX)"),
+        ("timm:resnet50@weights=/home/somebody@work/mine.pt", "resnet50 (timm), mine.pt"),
         (r"zoo/mae@weights=C:\Users\somebody\mine.safetensors", "MAE (zoo), mine.safetensors"),
     ],
 )

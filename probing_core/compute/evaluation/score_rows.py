@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.sampling.probe_tasks import CONTENT, codes
-from probing_core.compute.task_names import DEPLOYMENT, GROUP_SUBSET, ORACLE, OTHER_PROBES
+from probing_core.compute.task_names import DEPLOYMENT, ORACLE, OTHER_PROBES
 from probing_core.measures import MEASURES, Predictions, interval
 from probing_core.measures.classification import balanced_accuracy
+from probing_core.measures.notation import GROUP_SUBSET
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, ClusterSums, difference, mean, without_interval
 from probing_core.transforms import FAR_CONTROL
 

@@ -20,7 +20,7 @@ from probing_core.compute.studies.study_data import (
     fit_probe,
     predict,
 )
-from probing_core.compute.task_names import VARIANCE
+from probing_core.compute.task_names import ALL, VARIANCE
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, control_labels
 from probing_core.measures.embedding_space import MIN_VARIANCE_PHOTOGRAPHS, shift, variance_parts
@@ -200,9 +200,6 @@ def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray
 
 KS = (1, 10)
 """Numbers of nearest images among which the original is looked for."""
-
-ALL = "all"
-"""Value that stands for all transformed images instead of one transformation."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:

@@ -16,12 +16,13 @@ from probing_core.compute.runtime.parallel import image_pool
 from probing_core.compute.sampling.probe_tasks import CONTENT, MIN_TO_LEARN, MIN_TO_TEST, codes, photographs_by_label
 from probing_core.compute.sampling.samples import LEARNED, Design, OnProgress, choose_images, plan_samples
 from probing_core.compute.sampling.series import make_samples
-from probing_core.compute.task_names import FINE, GROUP_SUBSET, MAIN
+from probing_core.compute.task_names import FINE, MAIN
 from probing_core.corpora import assign_splits, drawn
 from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadCorpus
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.embedding_space import shift
+from probing_core.measures.notation import GROUP_SUBSET
 from probing_core.measures.statistics import ClusterSums, interval, mean, numbered
 from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.transformation import Image

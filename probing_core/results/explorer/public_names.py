@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_OPTION = re.compile(r"@(?=\w+=)")  # as in `probing_core.models.model_names`
+from probing_core.catalog import OPTION_START
+
 _LOCAL = re.compile(r"[~./\\]|[A-Za-z]:[/\\]")
 """Beginning of a path on this machine: absolute, relative to here or to the home folder, or on a Windows drive."""
 
@@ -30,7 +31,7 @@ def public_names(models: Iterable[str]) -> dict[str, str]:
 
 
 def _public(model: str) -> str:
-    base, *options = _OPTION.split(model)
+    base, *options = OPTION_START.split(model)
     pairs = (option.partition("=") for option in options)
     return _base(base) + "".join(f"@{key}={_file_name(text) if key == 'weights' else text}" for key, _, text in pairs)
 
