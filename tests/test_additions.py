@@ -1,6 +1,6 @@
-"""A made-up transformation, provider of models, measure and page, each added where CONTRIBUTING puts it, work.
+"""An invented transformation, provider, measure, study and page work when added to a copy of the packages.
 
-They are added to a copy of the packages.
+They are added where CONTRIBUTING.md says. The study is the example in the docstring of `probing_core.run.studies`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+
+from probing_core.run import studies
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +83,14 @@ MEASURES = (
 )
 """
 
+STUDY = """
+from probing_core.compute.evaluation.score_rows import measured
+from probing_core.measures.embedding_space import shift
+from probing_core.measures.statistics import mean
+
+
+"""
+
 PAGE = """
 import streamlit as st
 
@@ -109,6 +120,21 @@ scores = Run.open("run").scores.query("task == 'fine' and subset in ['seen', 'tr
 print(json.dumps(scores.to_dict("list")))
 """
 
+STUDIED = """
+import json, sys
+from pathlib import Path
+from probing_core.run.options import Options
+from probing_core.run.stages import run
+from probing_core.run.store import Store
+
+options = Options(
+    corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten",), models=("baseline/pixels",), device="cpu"
+)
+run(Path("studied"), options, ("embed", "train", "evaluate"))
+tables = [Store(Path("studied")).read_table(f"tables/{name}.parquet") for name in ("brightening", "geometry")]
+print(json.dumps([table.to_dict("records") for table in tables]))
+"""
+
 OPEN = """
 from streamlit.testing.v1 import AppTest
 
@@ -120,12 +146,13 @@ print(app.title[0].value, "|", app.markdown[-1].value)
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
-    """The packages with the additions."""
+    """Return the folder of the packages with the additions."""
     root = tmp_path_factory.mktemp("copy")
     for package in ("probing_core", "dashboard"):
         shutil.copytree(ROOT / package, root / package)  # what is compiled, too
     append(root / "probing_core" / "transforms" / "bank" / "tone.py", TRANSFORM)
     append(root / "probing_core" / "measures" / "classification.py", MEASURE)
+    append(root / "probing_core" / "run" / "studies.py", STUDY + example(studies.__doc__))
     (root / "probing_core" / "models" / "providers" / "mine.py").write_text(PROVIDER)
     (root / "dashboard" / "views" / "hello.py").write_text(PAGE)
     insert(
@@ -134,6 +161,11 @@ def copy(tmp_path_factory) -> Path:
         'Page("Hello", "views/hello.py", "waving_hand", "hello", "Hello"),',
     )
     return root
+
+
+def example(docstring: str) -> str:
+    """Return the code block in ``docstring``."""
+    return dedent(docstring.partition("::\n\n")[2].partition("\n\n- ")[0])
 
 
 def append(path: Path, text: str) -> None:
@@ -162,6 +194,13 @@ def test_a_transformation_a_provider_and_a_measure_are_in_the_tables_of_a_run(co
     assert ("transform:tint", "recall") in {row[:2] for row in rows}
     ((_, _, error),) = [row for row in rows if row[:2] == ("seen", "error-rate")]
     assert 0 <= error <= 1
+
+
+def test_added_study_has_a_table(copy, many_scenes):
+    (row,), geometry = json.loads(python(copy, STUDIED, str(many_scenes)))
+    (expected,) = [other for other in geometry if other["transform"] == "brighten"]
+    assert row.keys() == {"model", "value", "low", "high", "interval", "bases"}
+    assert row == {name: expected[name] for name in row}
 
 
 def test_a_page_is_in_the_navigation(copy):

@@ -1,19 +1,28 @@
-"""Studies, in the stage ``evaluate``: tables of a run beyond the scores. Each function decorated with `study` is a
-study.
+"""Studies, in the stage ``evaluate``: tables of a run beyond the scores, for runs with splits.
 
-``tables/<name>.parquet`` joins the files ``models/{model}/studies/<name>.parquet``, which the function computes for one
-model at a time. A model's file is stale when one of these has changed: the ``code_version``; the transformations, the
-seed or the sizes of studies (`CLASSES`, `SEED`, `STUDY_SIZES`); the samples, images or embeddings of the model; the
-samples or embeddings of the ``series``, if the study reads a series; the probe of the task ``fine``, if ``reads_probe``
-is set. The table is stale when a model's file or the list of models has changed.
+A function decorated with `study` computes ``models/<slug>/studies/<name>.parquet``, the rows of one model; `join`
+concatenates them to ``tables/<name>.parquet``. `study` lists their inputs; docs/assets.md explains when a file is
+stale. If all layers of a model were requested, only the last layer is studied.
 
-To add a study, add a function here that returns the rows of one model, and describe its columns in docs/run-format.md.
-Its argument is a `StudiedModel`: ``data.of_split("test")`` has the embeddings ``X`` of the test samples and the table
-``rows`` of these samples. Then run ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``. Longer
-computations are functions in `probing_core.compute.studies`.
+To add a study, add a function like this one to this file, or a longer one to `probing_core.compute.studies`::
 
-Studies need a run with splits. If all layers of a model were requested, only the last layer is studied, because every
-layer would take as long as a model.
+    @study("brightening", code_version=1)
+    def brightening(data: StudiedModel) -> pd.DataFrame:
+        "Measure how far brightening shifts embeddings."
+        clean, brightened = (data.of_split("test").of(transform) for transform in ("identity", "brighten"))
+        moved = mean(shift(clean.X, brightened.X), clean.bases)
+        return pd.DataFrame([{"model": data.model} | measured("shift", moved)])
+
+- ``data.of_split("test")`` has the embeddings ``X`` and the table ``rows`` of up to 300 test images (`STUDY_IMAGES`)
+  under the transformations on which probes are trained, in the first repetition. Identity has two draws.
+  ``.of(transform)`` selects one sample for each image, always in the same order.
+- ``measured(name, sums)`` returns the columns of a score and its interval; ``name`` must be in `MEASURES`
+  (`probing_core.measures`), which has its bounds. A table needs columns ``low`` and ``high``, or ``..._low`` and
+  ``..._high``.
+- Describe the columns in docs/run-format.md, in the order of the table, which tests check. Then run
+  ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
+- A study that fits probes needs an entry in `STUDY_FITS` (`probing_core.run.remaining_steps`), and a table that a page
+  shows needs invented rows in ``tests/made_studies.py``.
 """
 
 from __future__ import annotations
