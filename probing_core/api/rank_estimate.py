@@ -19,7 +19,7 @@ from probing_core.models import parse
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.results.run import Run, open_run
-from probing_core.run.estimate import PENALTY_GRID_COST, fits_s
+from probing_core.run.remaining_steps import PENALTY_GRID_COST, fits_s
 
 Result = TypeVar("Result")
 

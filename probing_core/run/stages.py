@@ -15,11 +15,11 @@ from probing_core.run.assets import AssetGraph, Partition
 from probing_core.run.definitions import GRAPH
 from probing_core.run.embed import embed, to_load
 from probing_core.run.engine import COMPLETE, Plan
-from probing_core.run.estimate import by_name, foreseen, steps_left
 from probing_core.run.layout import IMAGES, RECIPE, UNITS
 from probing_core.run.options import DEFAULTS, EMBED, EVALUATE, PROJECT, STAGES, TRAIN, Options, note_options
 from probing_core.run.progress import LOADING, SILENT, Progress
 from probing_core.run.recipe import Recipe, write_recipe
+from probing_core.run.remaining_steps import by_name, foreseen, steps_left
 from probing_core.run.setup import Corpora, cleared_on_error, open_or_start, refuse_other_folder
 from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store, note_completed

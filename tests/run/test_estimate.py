@@ -1,4 +1,4 @@
-"""What is announced of a run: formulas on made data, what is left of a resumed run, and what is left out."""
+"""Estimates of the duration of a run: formulas, remaining work of a resumed run, and images that are left out."""
 
 from __future__ import annotations
 
@@ -13,21 +13,7 @@ from probing_core.errors import ModelUnavailable
 from probing_core.images import encode_png
 from probing_core.models import locate
 from probing_core.run import estimate as module
-from probing_core.run.estimate import (
-    CLEAN_ONLY,
-    EDITED,
-    EMBEDDED,
-    GUESSED,
-    LEARNED,
-    LOADED,
-    MADE,
-    by_name,
-    estimate,
-    fits_s,
-    foreseen,
-    photographs_left,
-    steps_left,
-)
+from probing_core.run.estimate import estimate
 from probing_core.run.layout import (
     ANY_MODEL,
     IMAGES,
@@ -39,6 +25,21 @@ from probing_core.run.layout import (
 from probing_core.run.options import EMBED, EVALUATE, PROJECT, TRAIN, Options
 from probing_core.run.progress import Progress
 from probing_core.run.recipe import read_recipe
+from probing_core.run.remaining_steps import (
+    CLEAN_ONLY,
+    EDITED,
+    EMBEDDED,
+    GUESSED,
+    LEARNED,
+    LOADED,
+    MADE,
+    Calculations,
+    by_name,
+    fits_s,
+    foreseen,
+    photographs_left,
+    steps_left,
+)
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 from tests.conftest import few_transforms, scene
@@ -49,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("few_pixels")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Nothing of a map is measured, which imports what takes seconds."""
+    """Skip the measurement of a map, whose imports take seconds."""
     monkeypatch.setattr(module, "_map", lambda: (1.0, 0.001))
 
 
@@ -173,7 +174,7 @@ def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_r
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """Untouched ones that verdicts are calibrated on; each tenth is large enough for tiles."""
+    """Return a folder of clean photographs for calibration; every tenth is large enough for tiles."""
     folder = tmp_path_factory.mktemp("untouched")
     for i in range(110):
         (folder / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, 120 if i % 10 == 0 else 46)))
@@ -212,7 +213,7 @@ DHASH = "baseline/dhash"
 
 
 class Watched(Progress):
-    """Keeps the steps that were expected, and the names of what was reported."""
+    """Stores the names of the expected steps and of the reported stages."""
 
     def __init__(self):
         super().__init__()
@@ -239,7 +240,7 @@ def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypa
 def test_calculations_of_the_quick_protocol_learn_from_one_repetition(trained_run):
     store = Store(trained_run)
     plan = plan_of(store)
-    work = module.Calculations(plan.snapshot)
+    work = Calculations(plan.snapshot)
     fine, quick = (
         next(one for one in plan.partitions.values() if one.asset.path == path)
         for path in (predictions_path(ANY_MODEL, "fine"), quick_path(ANY_MODEL))
