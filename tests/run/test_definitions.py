@@ -1,4 +1,4 @@
-"""The assets of a run: cache keys hold every input, one function adds a table, a code version stands for its assets."""
+"""The assets of a run: cache keys, assets added by tests, and code versions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from probing_core.compute import maps
 from probing_core.compute.sampling import series
 from probing_core.compute.sampling.probe_tasks import CONTENT
+from probing_core.compute.sampling.series import strengths_of
 from probing_core.compute.task_names import DETECTOR, LAYERS, OTHER_PROBES, STRENGTH
 from probing_core.compute.training import probe_training as train
 from probing_core.detector import detector, learning
@@ -33,6 +34,7 @@ from probing_core.run.stages import run
 from probing_core.run.store import Store
 from probing_core.run.studies import STUDIES
 from probing_core.run.why import why
+from probing_core.transforms import bank
 from tests.conftest import in_few_pixels, scene, write_scenes
 from tests.plans import plan_of
 
@@ -40,7 +42,7 @@ pytestmark = pytest.mark.slow
 
 MODELS = ("baseline/pixels", "baseline/handcrafted")
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "motion-blur")
-"""Few that have all: a group with a member that is not seen, alternatives."""
+"""A small selection that includes a complete group and alternative implementations."""
 
 QUICK: Sequence[tuple[Any, str, Any]] = (
     (maps, "umap_points", lambda embeddings, seed: embeddings[:, :2] + seed),
@@ -60,7 +62,7 @@ QUICK: Sequence[tuple[Any, str, Any]] = (
     (series, "SERIES_IMAGES", 3),
     (series, "RENDERED_IMAGES", 12),
 )
-"""Of what takes long, less, which changes nothing of what a file is made from: a whole run takes three seconds."""
+"""Module, constant, smaller value: a complete run then takes three seconds. No cache key contains these constants."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +75,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory) -> dict[str, str]:
-    """32 pictures that are split, others that are named alike, and two corpora to calibrate on."""
+    """Return four corpora: 32 images, 32 different images with the same names, and two corpora to calibrate on."""
     folder = tmp_path_factory.mktemp("corpora")
     scenes, other = write_scenes(folder / "scenes", 32, 56), write_scenes(folder / "other", 32, 56)
     for i, picture in enumerate(sorted(other.rglob("*.png"))):
@@ -85,7 +87,7 @@ def corpora(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, corpora) -> tuple[Store, Options]:
-    """A whole run, with a detector and verdicts."""
+    """Return a complete run with a detector and verdicts."""
     options = Options(
         corpus=corpora["scenes"],
         calibrate_on=(corpora["few"],),
@@ -114,8 +116,7 @@ def test_every_study_has_a_table_of_all_models():
     assert [study.table.path for study in STUDIES] == [layout.table_path(study.name) for study in STUDIES]
 
 
-def test_run_holds_every_asset(made):
-    """Except for those of networks, and of claims on named models: the next tests are about all others."""
+def test_run_contains_every_asset_except_layers_and_claims(made):
     assert states(made[0]) == {State.MATERIALIZED}
     plan = plan_of(made[0])
     missing = {asset.path for asset in GRAPH.assets} - {one.asset.path for one in plan.partitions.values()}
@@ -147,12 +148,12 @@ CHANGES: Mapping[str, tuple[Callable[[Options, Mapping[str, str]], Options], str
     ),
     "corpus": (lambda options, corpora: replace(options, corpus=corpora["other"]), layout.SAMPLES),
 }
-"""What is asked for otherwise -> how, and a file that is then another."""
+"""Name of a change -> function that changes the options, and a file whose bytes then differ."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made, corpora, tmp_path, change):
-    """Both are made from nothing: what is in one of them was never taken for the other's."""
+def test_key_differs_between_two_runs_if_the_bytes_of_a_file_differ(made, corpora, tmp_path, change):
+    # Both runs are computed from scratch, so neither reuses files of the other one.
     before, options = made
     changed, another = CHANGES[change]
     run(tmp_path / "run", changed(options, corpora))
@@ -161,6 +162,23 @@ def test_where_the_bytes_of_a_file_differ_between_two_runs_its_key_differs(made,
     differ = {name for name in there.keys() & here.keys() if there[name]["sha256"] != here[name]["sha256"]}
     assert another in differ
     assert {name for name in differ if there[name]["key"] == here[name]["key"]} == set()
+
+
+def test_thresholds_depend_on_every_field_of_transformations_that_they_read():
+    # The option `CLASSES` has none of these fields; see its docstring.
+    (rows,) = [study.rows for study in STUDIES if study.name == "thresholds"]
+    assert embed.strength_embeddings in rows.dependencies
+    assert embed.strength_embeddings.identified_by_key
+    assert {"transforms", "strengths"} <= {option.name for option in embed.strength_embeddings.options}
+    for one in bank()[1:]:
+        middle = (one.weakest + one.strongest) / 2
+        changes: list[dict[str, Any]] = [{"weakest": middle}, {"strongest": middle}]
+        changes += [{"distribution": other} for other in ("linear", "log", "integer") if other != one.distribution]
+        if one.neutral is not None:
+            changes += [{"neutral": None}, {"neutral": 2 * one.neutral - one.weakest}]
+        for change in changes:
+            changed = replace(one, **change)
+            assert changed.key != one.key or strengths_of(changed) != strengths_of(one), (one.name, change)
 
 
 counting = Stage("evaluate")
@@ -181,7 +199,7 @@ def counts(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def materialize(plan: Plan) -> list[str]:
-    """Materialize what is missing of a plan; return its paths."""
+    """Materialize the missing partitions of a plan; return their paths."""
     written: list[str] = []
     plan.materialize(list(plan.partitions.values()), lambda partition: written.append(partition.path))
     return written
