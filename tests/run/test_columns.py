@@ -1,4 +1,4 @@
-"""Columns and rows of large tables, read alone: what is not asked for is not read from the disk."""
+"""Reading some columns or rows of large tables, which must not read the rest from the disk."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def store(table, tmp_path_factory) -> Store:
 
 
 def bytes_read(read: Callable[[], object]) -> int:
-    """That this process asks of files meanwhile; 64 kB each time that a file's footer is read."""
+    """Return the number of bytes that this process reads in `read`; reading a footer of a file counts as 64 kB."""
 
     def count() -> int:
         return int(COUNTED.read_text().split()[1])
@@ -78,7 +78,7 @@ def test_the_first_rows_are_shown_with_the_number_of_all(store, table):
 
 @pytest.mark.parametrize("written", [1, 0])
 def test_an_empty_table_has_no_rows(tmp_path, table, written):
-    """Written here, or without a row group."""
+    # Tables from other programs may have no row group.
     store = Store(tmp_path)
     if written:
         store.write_table("samples.parquet", table[:0], "k")

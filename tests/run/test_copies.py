@@ -1,4 +1,4 @@
-"""A copy of a run shares its files by hard links where it can, and is whole without its source."""
+"""Copies of runs: hard links if possible, and complete without the source."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_copy_from_works_across_file_systems(source):
 
 @pytest.mark.skipif(not hasattr(os, "fork") or os.geteuid() != 0, reason="only root can become a different user")
 def test_copy_from_works_for_a_user_who_may_only_read_the_source(source, tmp_path):
-    """Linux refuses hard links to files of others (``fs.protected_hardlinks``), so these are copied."""
+    # Linux refuses hard links to the files of other users (``fs.protected_hardlinks``), so they are copied.
     mine = tmp_path / "mine"
     mine.mkdir()
     os.chown(mine, NOBODY, NOBODY)
@@ -183,7 +183,7 @@ def test_copy_from_refuses_a_damaged_source(source, tmp_path):
 
 
 def test_run_that_an_earlier_version_based_on_a_different_one_becomes_a_copy(source, tmp_path):
-    """Its manifest named a base, whose files it read."""
+    # The manifest of the earlier version names a base run, from which missing files were read.
     run = Store(tmp_path / "run")
     run.write_bytes(RECIPE, b"format = 2\n", "own recipe")
     run.fold()

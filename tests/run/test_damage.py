@@ -1,4 +1,4 @@
-"""Damage that a run shows by its checksums, size or not, is found by the next run and made again, byte for byte."""
+"""Damaged files, with or without a changed size, are found by the next run and recomputed with identical bytes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def again(out: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """Changes one bit in the middle; the size stays."""
+    """Change one bit in the middle of a file, which keeps its size."""
     held = bytearray(path.read_bytes())
     held[len(held) // 2] ^= 1
     path.write_bytes(held)

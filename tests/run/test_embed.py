@@ -60,7 +60,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def small_units(monkeypatch):
-    """Units of two images, each in a file of its own, so that a small corpus has several."""
+    """Use units of two images in separate files, so that a small corpus has several files."""
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 8)
     monkeypatch.setattr(sample_sets, "SHARD_BYTES", 1)
 
@@ -175,8 +175,8 @@ def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
         embed(store, recipe, corpus)
 
 
-def test_a_run_goes_on_with_another_engine(tmp_path, few_scenes, small_units, monkeypatch):
-    """As a run does that was begun before networks were compiled, or where OpenVINO was not installed."""
+def test_run_resumes_with_a_different_engine(tmp_path, few_scenes, small_units, monkeypatch):
+    # For example, the run was started on a machine without OpenVINO.
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/random-vit",))
     with monkeypatch.context() as without:
         without.setattr(compiled, "installed_version", lambda: "")
@@ -208,7 +208,7 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
 
 
 def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch, tmp_path):
-    """A device that holds one model only, and one that holds none."""
+    # First, the device has memory for one model; then it has memory for none.
     store, _, _ = run
     held = []
 

@@ -1,4 +1,4 @@
-"""The engine, over a graph of assets that knows nothing of runs."""
+"""The engine, with a small graph of invented assets instead of the assets of a run."""
 
 from __future__ import annotations
 
@@ -32,8 +32,15 @@ from probing_core.run.why import why
 
 @dataclass
 class Kitchen:
-    """The snapshot and the resources of the toy graph: which fruits there are, how much sugar, what was computed, and
-    after how many units a function is killed, or which fruits it cannot press."""
+    """The snapshot and the resources of the invented graph.
+
+    Attributes:
+        fruits: partitions.
+        sugar: value of an option.
+        computed: paths and units that were computed, in order.
+        killed_after: number of units after which a function is killed.
+        refuses: fruits for which no juice is pressed.
+    """
 
     fruits: tuple[str, ...] = ("apple", "pear")
     sugar: int = 1

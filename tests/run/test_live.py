@@ -1,4 +1,4 @@
-"""Scores that calibrate verdicts are those of the detector or probe that lies there."""
+"""Scored views are only used if they were computed with the stored detector or probe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal of a run: entering costs the same however many files there are, and no kill undoes what was entered."""
+"""The journal of a run: an entry costs the same for any number of files, and survives a kill."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_readers_see_at_once_that_something_was_entered(tmp_path):
 
 
 def test_options_that_nothing_referred_to_yet_are_written_again_when_something_does(tmp_path):
-    """As after a kill between the line of the options and that of the file that was made by them."""
+    # A process can be killed after it wrote the line of the options and before it wrote the line of the file.
     killed = Manifest(tmp_path)
     name = killed.note({"seed": 0})
     again = Manifest(tmp_path)

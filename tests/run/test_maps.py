@@ -1,4 +1,4 @@
-"""Maps and neighbors of a run that is really made."""
+"""Maps and neighbors of a computed run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(split_run):
 
 
 def read_slowly(run: Run, model: str, reading: str) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the samples on a map, and their embeddings in its reading."""
+    """Return the numbers of the samples on a map, and their embeddings in the projection ``reading``."""
     samples = run.samples
     rows = np.flatnonzero((samples["split"] == "test") & (samples["draw"] == 0))
     X = run.embeddings(model)[rows].astype(np.float64)

@@ -1,4 +1,4 @@
-"""The entries of a run's models, in order, and their embeddings; what was changed by hand is named."""
+"""Entries and embeddings of the models of a run; errors name manual changes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ MODEL = "zoo/mae"
 
 
 def write_units(store, folder: str, **arrays) -> None:
-    """Each array is cut into units of three rows."""
+    """Write arrays in units of three rows."""
     for start in range(0, len(next(iter(arrays.values()))), 3):
         unit = {name: array[start : start + 3] for name, array in arrays.items()}
         store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
@@ -85,7 +85,6 @@ def test_a_series_has_embeddings_of_its_own(store):
 
 
 def test_blocks_come_first_to_last_by_number(store):
-    """The tenth stands after the ninth, though its name sorts before the second."""
     blocks = {f"{layer}.mean": np.full((4, 2), layer, np.float32) for layer in (10, 2, 9, 1)}
     write_units(store, "series/layers", **blocks)
     read = lazy_blocks(store, MODEL, "layers")

@@ -1,4 +1,4 @@
-"""A Ray cluster gives the bytes of one process, whatever is killed meanwhile."""
+"""A Ray cluster writes the same bytes as one process, even if processes are killed."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ pytestmark = [
 ]
 
 PATIENCE = 240
-"""Seconds that anything may take on a busy machine."""
+"""Maximum number of seconds to wait on a busy machine."""
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a cluster of two cores."""
+    """Return the address of a cluster with two cores."""
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -55,12 +55,14 @@ def cluster() -> Iterator[str]:
 
 NETWORK = "baseline/pixels,baseline/random-vit"
 NO_NETWORK = "baseline/pixels,baseline/handcrafted"
-"""Two models of which no process has to load PyTorch's networks."""
+"""Two models without a network, for which processes start faster."""
 
 
 def command(out: Path, scenes: Path, *further: str, models: str = NO_NETWORK) -> list[str]:
-    """Arguments: four units of two models, three where one is a network. The recipe asks for one thread, as tests do,
-    so that two cores are two workers."""
+    """Return arguments for a run of two models with four units, or three units if one model is a network.
+
+    The recipe has one thread, so two cores give two workers.
+    """
     transforms = "brighten,contrast,gaussian-blur,hue-shift"
     asked = ["--corpus", f"folder:{scenes}", "--view", "32", "--transforms", transforms, "--models", models]
     repetitions = "29" if models == NO_NETWORK else "22"
@@ -74,7 +76,7 @@ def start(words: list[str]):
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, few_scenes) -> dict[str, bytes]:
-    """What one process makes."""
+    """Return path -> bytes of a run that one process computed."""
     return made_by_one(tmp_path_factory.mktemp("local") / "run", few_scenes, NO_NETWORK, units=4)
 
 
@@ -91,7 +93,7 @@ def content(out: Path) -> dict[str, bytes]:
 
 
 def entered(out: Path) -> int:
-    """Bytes of the journal and the manifest: how far a run has come."""
+    """Return the size of the journal and the manifest, which grows with the progress of a run."""
     size = 0
     for name in (JOURNAL, MANIFEST):
         with suppress(FileNotFoundError):  # a driver removes its journal once the manifest holds what it says
@@ -100,7 +102,7 @@ def entered(out: Path) -> int:
 
 
 def wait_for(condition, driver, every_s: float = 0.02) -> bool:
-    """Whether it came true before the driver ended."""
+    """Return whether ``condition`` became true before the driver ended."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if condition():
@@ -117,7 +119,8 @@ def workers() -> list[psutil.Process]:
 
 
 def two_work(driver) -> bool:
-    """Whether two workers began before the driver ended. All processes are looked through, so not all the time."""
+    """Return whether two workers started before the driver ended."""
+    # Listing all processes is slow.
     return wait_for(lambda: len(workers()) == 2, driver, every_s=0.1)
 
 
@@ -208,7 +211,7 @@ def _known_here_alone(monkeypatch):
 
 
 def own(out: Path, corpus: str, *further: str) -> list[str]:
-    """Arguments: a run of a model of one's own."""
+    """Return arguments for a run of the registered model ``mine/mean``."""
     words = ["run", "--out", str(out), "--corpus", corpus, "--view", "32", "--transforms", "jpeg", "--device", "cpu"]
     return [*words, "--models", "mine/mean", "--until", "embed", *further]
 
@@ -228,7 +231,7 @@ def test_workers_know_what_a_plugin_registers(few_scenes, cluster, tmp_path):
 
 @pytest.mark.usefixtures("_known_here_alone")
 def test_workers_know_what_a_notebook_registers(few_scenes, cluster, tmp_path):
-    """A function of no module, and what it closes over."""
+    # The function is defined in no module, and uses a variable of the enclosing scope.
     weights = np.random.default_rng(0).normal(size=(3, 5))
     register(from_callable("mine/mean", lambda images: np.stack([image.mean((0, 1)) @ weights for image in images])))
     there, here, corpus = tmp_path / "there", tmp_path / "here", f"folder:{few_scenes}"
@@ -262,7 +265,7 @@ def test_what_cannot_be_sent_to_workers_is_one_sentence_before_anything_starts(
 @pytest.mark.usefixtures("_known_here_alone")
 def test_a_worker_that_cannot_begin_is_one_sentence(few_scenes, cluster, tmp_path, capsys):
     class Unmade:
-        """Can be sent, and not be made again where it arrives."""
+        """Can be pickled, but not unpickled by a worker."""
 
         def __call__(self, images):
             return np.stack([image.mean((0, 1)) for image in images])

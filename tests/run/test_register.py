@@ -1,4 +1,4 @@
-"""`probing_core.register` and ``--plugin``: what is known to one process, and to the processes that it starts."""
+"""`probing_core.register` and ``--plugin`` add entries to a process and to the processes that it starts."""
 
 from __future__ import annotations
 

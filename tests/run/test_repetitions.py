@@ -1,4 +1,4 @@
-"""Three repetitions from the draw to the table: each draws strengths and noise anew, probes learn from all of them."""
+"""A run with three repetitions: each draws new strengths and noise, and probes are trained on all of them."""
 
 from __future__ import annotations
 

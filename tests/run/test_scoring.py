@@ -1,4 +1,4 @@
-"""Scores of made predictions, against scikit-learn."""
+"""Scores of invented predictions, compared with scikit-learn."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_fine_task_agrees_with_scikit_learn(tested):
 
 @pytest.mark.parametrize("task", ["fine", "group-0"])
 def test_categories_are_scored_as_their_texts(tested, task):
-    """In the same order, to the last bit."""
+    # The order of the scores and all bits must be equal.
     rows = tested[tested["transform"] != "rain"]  # a category without rows
     texts = ["base_id", "transform", "truth", "group", "predicted"]
     known = {name: pd.CategoricalDtype(sorted(tested[name].unique())) for name in texts}
@@ -149,7 +149,7 @@ def test_every_score_says_which_rows_it_is_of(tested):
 
 
 def test_the_gap_is_within_the_groups_that_have_an_unseen_member():
-    """A probe that always tells codec and never weather, seen or not, has no gap."""
+    # This probe always predicts codec and never weather, for seen and unseen transformations: there is no gap.
     rows = [(f"p{i}", t, g, g if g == "codec" else "codec", t != "rain")
             for i in range(10) for t, g in (("fog", "weather"), ("rain", "weather"), ("jpeg", "codec"))]  # fmt: skip
     tested = pd.DataFrame(rows, columns=["base_id", "transform", "truth", "predicted", "seen"])

@@ -1,4 +1,4 @@
-"""A run is begun, refused or gone on with."""
+"""Runs are started, resumed or refused."""
 
 from __future__ import annotations
 

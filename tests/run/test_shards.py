@@ -1,4 +1,4 @@
-"""Units become files of about one size, whichever was finished first, and whatever a kill left."""
+"""Units are joined into files of similar size, in any order of completion and after a kill."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = [3, 4, 3, 5, 3, 3, 4, 3, 3, 4, 2]
 
 
 def unit_bytes(rows: int) -> int:
-    """About the size of a unit of `unit`."""
+    """Return the approximate size of the result of `unit`."""
     return 180 + rows * 26
 
 
@@ -150,7 +150,6 @@ def test_inputs_of_embeddings_are_noted_with_every_file(tmp_path, shards):
 
 
 def test_shards_with_other_limits_count_and_only_what_is_missing_is_computed(tmp_path):
-    """As in a run that an earlier version made."""
     store = make(Store(tmp_path), shards=[(0, 1), (2, 5), (6, 6), (7, 10)])
     before = files(store.root)
     make(store)

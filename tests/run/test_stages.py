@@ -113,7 +113,7 @@ def test_the_fit_of_live_predictions_is_told(split_run):
 
 @pytest.mark.parametrize("lost", ["", "run.toml", "manifest.json"])
 def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, lost):
-    """Nor is a run that lost what says how it was made taken for a new one."""
+    # A run that lost its recipe or its manifest is not replaced by a new run either.
     out = tmp_path / "mine"
     if lost:
         shutil.copytree(split_run[0], out)
@@ -144,7 +144,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
 
 
 def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
-    """Whatever begins the run: a page resumes it there, and the recipe has the same bytes."""
+    # Pages resume a run with the noted options; the recipe does not contain them.
     monkeypatch.setattr("probing_core.run.stages.embed", lambda plan: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
     on_ray = Options(**asked, executor="ray", address="10.0.0.7:6379", precision="float32")

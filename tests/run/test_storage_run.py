@@ -1,5 +1,4 @@
-"""A run whose pictures lie on an S3 server has the tables of one whose pictures lie on disk; a server that fails in the
-middle loses nothing."""
+"""A run over images on an S3 server, which may fail temporarily, has the same tables as a run over local images."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 def contents(store: Store) -> dict[str, bytes]:
-    """Of everything but the recipe, which names the corpus."""
+    """Return path -> bytes of all files except the recipe, which names the corpus."""
     return {name: store.read_bytes(name) for name in store.names() if name != "run.toml"}
 
 

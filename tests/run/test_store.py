@@ -145,7 +145,7 @@ def test_damage_names_what_is_missing_changed_and_foreign(store):
 
 
 def test_the_photographs_that_ship_may_lie_beside_a_run(store):
-    """In the folder itself: files of the same names further down are foreign."""
+    # Files with the same names in subfolders are unknown files.
     store.write_bytes("fine", b"123", "k")
     for name in layout.EXTRA_FILES:
         store.path(name).write_bytes(b"?")
@@ -179,7 +179,7 @@ def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store
 
 @contextmanager
 def entered(script: str) -> Iterator[subprocess.Popen]:
-    """Run ``script`` in a process, which has printed a line when the block is entered."""
+    """Run ``script`` in a process, and wait until it has printed a line."""
     command = [sys.executable, "-c", textwrap.dedent(script)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "entered\n"
@@ -208,7 +208,7 @@ def test_locked_removes_what_a_killed_process_was_writing(store):
 
 
 def test_locked_keeps_what_another_process_is_writing(store):
-    """Progress and shards are written by processes that do not hold the run."""
+    # Processes without the lock write progress reports and shards.
     script = f"""
         from probing_core.run.files import written_atomically
         from pathlib import Path
@@ -240,7 +240,7 @@ def test_locked_keeps_what_another_machine_is_writing(store, tmp_path):
 
 
 def in_threads(*functions):
-    """Call each function in a thread of its own, all at once, and return their results; raise what they raise."""
+    """Call each function in a separate thread, simultaneously; return their results or raise their error."""
     start = threading.Barrier(len(functions))
 
     def call(function):

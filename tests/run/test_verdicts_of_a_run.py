@@ -48,7 +48,7 @@ OPTIONS = {"view": 32, "models": (MODEL,), "transforms": TRANSFORMS}
 
 @pytest.fixture(scope="module")
 def clean_scenes(tmp_path_factory) -> Path:
-    """Two corpora: 110 pictures of about the view's size, and 4 of the same photographs, by id, at a larger one."""
+    """Return two corpora: 110 images of about the size of the view, and 4 of these photographs at a larger size."""
     folder = tmp_path_factory.mktemp("clean")
     for name, count, side in (("small", 110, 46), ("large", 4, 120)):
         images = [encode_png(scene(1000 + i, side)) for i in range(count)]
