@@ -35,7 +35,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
 BEGIN = "<!-- generated: python -m lab.evidence.precision -->"
 VIEWS = 60
 HEAD = (
-    "| model | mean cosine | lowest cosine | fine task, float32 | fine task, bfloat16 | within |\n"
+    "| model | mean cosine similarity | minimum cosine similarity | fine task, float32 | fine task, bfloat16 "
+    "| within interval |\n"
     "| --- | --- | --- | --- | --- | --- |"
 )
 

@@ -32,8 +32,8 @@ KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transfo
 """Columns of tables that name a score."""
 
 HEAD = (
-    *("model", "scores", "number", "equal", "largest difference (percentage points)"),
-    f"above {LIMIT} percentage points",
+    *("model", "scores", "number of scores", "identical", "largest difference (percentage points)"),
+    f"more than {LIMIT} percentage points",
 )
 
 
@@ -63,16 +63,16 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
     kinds = {
         "linear probes, balanced accuracy": is_accuracy,
         "linear probes, other scores": linear & ~is_accuracy,
-        "nearest neighbors": scores["probe"].str.startswith("knn"),
-        "MLP": scores["probe"].str.startswith("mlp"),
+        "k-NN probes": scores["probe"].str.startswith("knn"),
+        "MLP probes": scores["probe"].str.startswith("mlp"),
     }
     by_kind = {kind: scores.loc[chosen, "value"] for kind, chosen in kinds.items()}
     studies = {
-        "linear probes of each layer": lambda opened: pick(
+        "linear probes on each layer": lambda opened: pick(
             opened.table(table_path("layers")), task=("fine", "content")
         ),
-        "fractions of variance of each layer": variance_of_layers,
-        "originals retrieved": lambda opened: opened.table(table_path("retrieval")),
+        "variance components of each layer": variance_of_layers,
+        "retrieval recall": lambda opened: opened.table(table_path("retrieval")),
     }
     return by_kind | {kind: differences(*of(read)) for kind, read in studies.items() if not read(run).empty}
 

@@ -1,4 +1,4 @@
-"""Charts: functions from DataFrames to Plotly figures, independent of Streamlit and the rest of the project."""
+"""Create charts from data frames, without Streamlit. All are Plotly figures, except `layer_chart` (Vega-Lite)."""
 
 from __future__ import annotations
 

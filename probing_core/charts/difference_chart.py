@@ -1,4 +1,4 @@
-"""Differences between two models, in percentage points."""
+"""Chart of differences between two models, in percentage points."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from probing_core.measures.notation import p_value
 def difference_chart(
     rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str], level: float = 0.05
 ) -> Figure:
-    """Draw a difference with its 95% interval for each row, from the top; marks are filled if it is significant.
+    """Draw a difference with its 95% CI for each row, with the first row on top. Significant differences are filled.
 
     Args:
-        rows: ``name``, ``difference``, ``low``, ``high`` (fractions), and ``p``.
+        rows: table with the columns ``name``, ``difference``, ``low`` and ``high`` (fractions), and ``p``.
         title: title of the axis.
         names: display names of the two models.
-        colors: colors of the two models; a row has the color of the better model.
-        level: p-values below it are significant.
+        colors: colors of the two models. Each row has the color of the better model.
+        level: significance level.
     """
     rows = rows.iloc[::-1]
     first = rows["difference"] >= 0

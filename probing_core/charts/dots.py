@@ -1,4 +1,4 @@
-"""Dot plot: several values per row with their confidence intervals, connected by a line."""
+"""Dot plot with several values per row, their confidence intervals, and a line that connects the values."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ ROW = 24
 """Height of a row in pixels."""
 
 TALL_ROW = 30
-"""Height in pixels of a row with values above the marks."""
+"""Height in pixels of a row in which values are written above marks."""
 
 VALUE_OFFSET = 0.48
-"""Distance between a value and its mark, in rows."""
+"""Vertical distance between a value and its mark, in rows."""
 
 LONGEST = 31
-"""Maximum number of characters of a name on one line. In longer names, the part in parentheses is on a second line, to
-leave room for the marks on a phone."""
+"""Maximum number of characters of a name on one line. In longer names, the part in parentheses starts a new line."""
 
 
 def dots_chart(
@@ -52,14 +51,15 @@ def dots_chart(
     """Draw a row for each name, with a dot for each series.
 
     Args:
-        rows: ``name``, ``series``, ``value`` in the unit of the axis, optionally ``low``, ``high``; names from top to
-            bottom. Where ``seed_of`` names another row, the value is a tick on that row's line.
-        groups: name -> group, which determines the color; if omitted, dots are neutral.
-        marks: label -> value at which a dotted line is drawn, such as chance; an empty label is not written.
-        unit: unit of the values in the hover text.
+        rows: table with the columns ``name`` (in order, from the top), ``series`` and ``value``, and optionally ``low``
+            and ``high``, in the unit of the axis. If the optional column ``seed_of`` is not empty, the value is drawn
+            as a tick in the row with this name.
+        groups: name -> group, which determines the color. By default, dots are neutral.
+        marks: label -> value at which a dotted line is drawn, such as chance level. The label may be empty.
+        unit: unit of the values in hover text.
         ends: lower and upper end of the axis.
-        series: names of all series in the order of their symbols; by default in order of appearance.
-        has_values: whether to write the minimum and the maximum value of each row next to their marks.
+        series: names of all series, in the order of their symbols. By default, they are in order of appearance.
+        has_values: whether to write values next to their marks.
     """
     seeds = rows[:0]
     if "seed_of" in rows:
@@ -82,7 +82,7 @@ def dots_chart(
     for symbol, name in zip(SERIES_SYMBOLS, series, strict=False):
         if len(series_rows := rows[rows["series"] == name]):
             traces.append(_dots(series_rows, place, colors, symbol, unit, theme))
-    if groups and len(series) > 1:  # legend marks have no group color
+    if groups and len(series) > 1:  # legend marks must not have the color of a group
         traces = [trace | {"showlegend": False} for trace in traces]
         traces += [
             legend_mark(escape(name), symbol, theme) for symbol, name in zip(SERIES_SYMBOLS, series, strict=False)
@@ -109,7 +109,7 @@ def dots_chart(
 
 
 def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
-    """Return traces of text: the minimum to the left of its interval, the maximum to the right, other values above."""
+    """Return text traces with values: the minimum to the left, the maximum to the right, and other values above."""
     rows = rows.reset_index(drop=True)
     by_name = rows.groupby("name")["value"]
     between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")

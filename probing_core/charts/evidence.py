@@ -1,4 +1,4 @@
-"""Edit score of an image compared with the scores of clean and edited photographs."""
+"""Chart of the edit score of an image, compared with the scores of clean and edited photographs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CLEAN, EDITED = "Clean photographs", "Edited photographs"
 
 HEIGHT = 190
 MAX_MARKS = 1500
-"""Maximum number of marks per row; if there are more scores, only evenly spaced ranks are drawn."""
+"""Maximum number of marks per row. If there are more scores, scores at evenly spaced ranks are drawn."""
 
 
 def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
-    """Draw the edit score of an image among the scores of photographs, as strips with one tick per photograph.
+    """Draw the edit score of an image and the scores of photographs as a strip plot with one tick per photograph.
 
     Args:
         score: edit score of the image.
         clean: (n,) scores of clean photographs.
-        edited: (m,) scores of edited photographs; may be empty.
+        edited: (m,) scores of edited photographs, which may be empty.
     """
     rows = {CLEAN: (clean, theme.text)} | ({EDITED: (edited, theme.warning)} if len(edited) else {})
     traces: list[dict[str, Any]] = [

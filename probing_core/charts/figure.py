@@ -1,7 +1,7 @@
-"""Figures as plain dictionaries in the JSON format of Plotly, and their shared layout.
+"""Plotly figures as plain dictionaries, and their shared layout.
 
-The classes of the `plotly` package validate and copy every value, which is slower than the rest of a page. Tests
-validate all charts with these classes instead.
+The classes of the `plotly` package validate and copy every value, which takes longer than rendering the rest of a page.
+Charts are therefore validated with these classes only in tests.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from probing_core.measures.notation import model_title
 
 
 class Figure(dict[str, Any]):
-    """``data``, a list of traces, and ``layout``; numbers may be NumPy arrays."""
+    """A Plotly figure with the keys ``data`` (a list of traces) and ``layout``. Values can be NumPy arrays."""
 
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
-"""Margins in pixels if there are no labels. On the right, there is room for the last number of an axis."""
+"""Default margins in pixels, excluding axis labels. The right margin leaves space for the last tick label."""
 
 MARGIN_OF_RANGE = 0.04
 """Free space before the first and after the last value of an axis, as a fraction of its range."""
@@ -31,13 +31,13 @@ ROW_PX = 26
 """Height in pixels of a row of a chart with one model or one transformation in each row."""
 
 MENU = 24
-"""Height in pixels of the space above a chart for its menu."""
+"""Height of the space above a chart for its menu, in pixels."""
 
 FONT = '"Source Sans", sans-serif'
-"""Font of the dashboard, which Streamlit loads."""
+"""Font of the dashboard, which is loaded by Streamlit."""
 
 PERCENT = (-5.0, 105.0)
-"""Range of an axis in percent, with space for complete marks at 0 and 100."""
+"""Range of axes in percent, with padding so that marks at 0 and 100 are not clipped."""
 
 
 def base_figure(
@@ -48,7 +48,12 @@ def base_figure(
     yaxis: dict[str, Any] | None = None,
     **layout: Any,
 ) -> Figure:
-    """Return a figure in the page's colors; ``xaxis`` and ``yaxis`` are arguments of `axis_style`."""
+    """Return a figure in the colors of the theme.
+
+    Args:
+        xaxis, yaxis: arguments of `axis_style`.
+        layout: additional entries of the layout.
+    """
     common = {
         "height": height,
         "margin": MARGIN,
@@ -69,7 +74,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of an axis. Figures have no template, so that they look the same everywhere."""
+    """Return the settings of an axis. They do not depend on a Plotly template."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -79,19 +84,19 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
         "tickcolor": "rgba(0,0,0,0)",
         "tickfont": {"color": theme.text, "size": 12},
     }
-    if title:  # an empty title takes up space, too
+    if title:  # an empty title would also take up space
         # Without the standoff, the title overlaps long labels.
         style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12}
     return style | settings
 
 
 def legend_below() -> dict[str, Any]:
-    """Return the layout of a legend along the lower edge, for any figure height and number of lines in the legend."""
+    """Return the layout of a horizontal legend at the bottom of a figure of any height."""
     return {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
 def chance_line(height: float, theme: Theme, axes: Mapping[str, str]) -> dict[str, Any]:
-    """Return a dotted line across the panel of ``axes`` at chance level, as a shape."""
+    """Return a shape for a dotted horizontal line at chance level in the panel of ``axes``."""
     ends = {"xref": f"{axes['xaxis']} domain", "x0": 0, "x1": 1, "yref": axes["yaxis"], "y0": height, "y1": height}
     # Use the text color, because all other colors belong to models or groups.
     return {"type": "line", "line": {"dash": "dot", "color": theme.text, "width": 2}} | ends
@@ -106,8 +111,7 @@ def upright_band(low: float, high: float) -> dict[str, Any]:
 
 
 def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, **style: Any) -> dict[str, Any]:
-    """Return the intervals ``low`` to ``high`` around ``value``, all in the unit of the axis, as Plotly's error
-    bars."""
+    """Return Plotly error bars from ``low`` to ``high`` around ``value``, in the unit of the axis."""
     return {
         "type": "data",
         "symmetric": False,
@@ -120,14 +124,14 @@ def error_bar(value: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, 
 
 
 def interval_marks(value: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, Any]:
-    """Return a trace of marks with horizontal error bars in ``color``; numbers are in the unit of the axis."""
+    """Return a trace of marks with horizontal error bars in ``color``. All values are in the unit of the axis."""
     middle, left, right = (ends.to_numpy(float) for ends in (value, low, high))
     bars = error_bar(middle, left, right, color, thickness=1.5)
     return {"type": "scatter", "mode": "markers", "x": middle, "error_x": bars}
 
 
 def row_axis(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the vertical axis of a chart with one row per label, from the bottom."""
+    """Return the settings of a vertical axis with one row per label, with the first label at the bottom."""
     return {
         "tickvals": list(range(len(labels))),
         "ticktext": list(labels),
@@ -137,19 +141,19 @@ def row_axis(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def row_band(row: int, theme: Theme) -> dict[str, Any]:
-    """Return the highlight of a row, as a shape."""
+    """Return a shape that highlights a row."""
     place = {"xref": "paper", "x0": 0, "x1": 1, "y0": row - 0.5, "y1": row + 0.5, "layer": "below"}
     return place | {"type": "rect", "fillcolor": theme.accent, "opacity": 0.15, "line": {"width": 0}}
 
 
 def label_above(x: float, text: str, theme: Theme, **style: Any) -> dict[str, Any]:
-    """Return a label above the plot at ``x``, as an annotation."""
+    """Return an annotation that labels ``x`` above the plot."""
     place = {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
     return place | {"text": text, "font": {"size": 12, "color": theme.text}} | style
 
 
 def legend_mark(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
-    """Return a mark that appears only in the legend."""
+    """Return a trace that is only shown in the legend."""
     marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
     return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None], "marker": marker}
 
@@ -168,7 +172,7 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
     Args:
         x: value of each tick.
         y: row of each tick.
-        hover: hover texts, in which names are escaped.
+        hover: hover text of each tick, in which names must be escaped.
         theme: colors of the page.
     """
     return {
@@ -185,7 +189,7 @@ def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: The
 
 
 def escape(text: object) -> str:
-    """Escape ``text`` for Plotly, which interprets a subset of HTML, so that file names and labels are never markup."""
+    """Escape ``text`` for Plotly, which interprets a subset of HTML."""
     return html.escape(str(text), quote=False)
 
 

@@ -16,10 +16,10 @@ CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
 EMPTY_TITLE_PX = 40
-"""Height of an empty slanted title in pixels."""
+"""Height of the space for slanted titles without characters, in pixels."""
 
 TITLE_CHARACTER_PX = 4
-"""Additional height of a slanted title in pixels, per character."""
+"""Additional height for each character of a slanted title, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class HeatScale:
 
     Attributes:
         title: title of the color bar.
-        ticks: value -> text of its tick at the color bar.
+        ticks: value -> label of its tick on the color bar.
     """
 
     title: str
@@ -43,13 +43,14 @@ def heat_map(
     scale: HeatScale,
     bands: Sequence[tuple[str, int]],
 ) -> Figure:
-    """Draw ``values`` as colored cells with texts, the first row on top.
+    """Draw ``values`` as colored cells with text, with the first row on top.
 
-    When a cell is clicked, ``customdata`` contains the labels of its row and column.
+    When a cell is clicked, ``customdata`` contains the IDs of its row and column.
 
     Args:
-        values: color of the cells, from 0 to 1; NaN is left blank. The index and the columns are IDs.
-        texts: text of each cell, with the titles as index and columns.
+        values: values from 0 to 1, which determine the color. Cells with NaN are blank. The index and the columns are
+            IDs.
+        texts: text of each cell. The index and the columns are titles.
         hover: hover text of each cell.
         scale: color scale.
         bands: color and number of rows of each group of rows, from the top.
@@ -83,7 +84,7 @@ def heat_map(
             "outlinewidth": 0,
         },
     }
-    # Plotly reports only clicks on marks, so each cell has an invisible mark.
+    # Plotly only reports clicks on marks, so each cell has an invisible mark.
     cells = {
         "type": "scatter",
         "mode": "markers",

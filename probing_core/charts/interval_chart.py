@@ -1,4 +1,4 @@
-"""Rows of marks with their confidence intervals."""
+"""Chart with a mark and its confidence interval in each row."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ def interval_chart(
     shapes: Sequence[dict[str, Any]] = (),
     annotations: Sequence[dict[str, Any]] = (),
 ) -> Figure:
-    """Draw a mark with its 95% confidence interval in each row, the first row on top.
+    """Draw a mark with its 95% confidence interval in each row, with the first row on top.
 
     Args:
-        rows: ``name``, ``title``, ``text`` (written after the title), ``value``, ``low``, ``high`` in the unit of the
-            axis, ``color``, ``symbol``, ``hover``. Rows without a value have no mark. When a mark is clicked,
-            ``customdata`` contains ``hover`` and ``name``.
-        selected: ``name`` of the row that is highlighted.
-        traces: additional traces, drawn over the marks; the last row is at height 0.
+        rows: table with the columns ``name``, ``title``, ``text`` (written after the title), ``value``, ``low`` and
+            ``high`` (in the unit of the axis), ``color``, ``symbol`` and ``hover``. Rows without a value have no mark.
+            When a mark is clicked, ``customdata`` contains ``hover`` and ``name``.
+        xaxis: settings of the horizontal axis.
+        selected: ``name`` of the row to highlight.
+        row_px: height of a row in pixels.
+        traces: additional traces that are drawn over the marks. The last row is at height 0.
+        shapes, annotations: additional entries of the layout.
     """
     rows = rows.iloc[::-1].reset_index(drop=True)
     drawn = rows[rows["value"].notna()]

@@ -1,4 +1,4 @@
-"""Placement of point labels without overlap."""
+"""Place the labels of points without overlap."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 PLOT = (280, 250)
-"""Width and height of the plot on a phone in pixels.
+"""Width and height of a plot on a phone, in pixels.
 
-The page width is unknown when labels are placed, but labels that do not overlap on a phone do not overlap on wider
-pages either. On a phone, no label is clipped.
+The page width is not known when labels are placed. Labels that do not overlap on a phone also do not overlap on wider
+pages.
 """
 
 CHARACTER_PX = 6.0
@@ -20,10 +20,10 @@ LINE_PX = 14.0
 """Height of a line of text in pixels."""
 
 LABEL_GAP_PX = 9.0
-"""Distance in pixels from a point to its label."""
+"""Distance between a point and its label in pixels."""
 
 EDGE_PX = 20.0
-"""Distance in pixels from the right end of the axis to the edge of the plot."""
+"""Distance between the right end of the axis and the edge of the plot in pixels."""
 
 MARK_RADIUS_PX = 6.5
 """Radius of a point in pixels."""
@@ -33,14 +33,14 @@ POSITIONS = {
     "top right": (0.0, LABEL_GAP_PX),
     "bottom right": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""Plotly's ``textposition``, the best first -> pixels from a point to the left and lower edge of its label."""
+"""Plotly ``textposition``, best first -> offset in pixels from a point to the left and lower edges of its label."""
 
 LEFT_POSITIONS = {
     "middle left": (LABEL_GAP_PX, -LINE_PX / 2),
     "top left": (0.0, LABEL_GAP_PX),
     "bottom left": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""Plotly's ``textposition`` for labels to the left -> pixels from a point to the right and lower edge of its label."""
+"""Plotly ``textposition`` of labels to the left -> offset in pixels from a point to the right and lower label edges."""
 
 
 def place_labels(
@@ -51,17 +51,20 @@ def place_labels(
     left: bool = False,
     lines: np.ndarray | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the text and the Plotly ``textposition`` of each point; the text is empty if it would overlap another.
+    """Choose positions for labels so that they do not overlap.
 
     Labels with fewer free positions are placed first.
 
     Args:
         x, y: coordinates of the points, as fractions of the axis ranges.
-        texts: the label of each point.
+        texts: label of each point.
         plot: width and height of the plot in pixels.
-        left: whether labels may be to the left of their points.
-        lines: (M, 4) ends of horizontal and vertical lines that no label may cross, as fractions: x and y of the lower
-            left end, then of the upper right end.
+        left: whether labels can be placed to the left of their points.
+        lines: (M, 4) horizontal and vertical lines that labels must not cross. Each row contains x and y of the lower
+            left end, followed by x and y of the upper right end, as fractions of the axis ranges.
+
+    Returns:
+        Text and Plotly ``textposition`` for each point. The text is empty if there is no space for the label.
     """
     at = np.column_stack([x, y]) * plot
     size = np.array([[CHARACTER_PX * len(text), LINE_PX] for text in texts]).reshape(-1, 1, 2)
@@ -72,7 +75,7 @@ def place_labels(
         lower = np.concatenate([lower, at[:, None] + offset - size * (1, 0)], axis=1)
     boxes = np.concatenate([lower, lower + size], axis=2)  # (points, positions, edges)
     covers = _overlap(boxes[:, :, None], np.hstack([at - MARK_RADIUS_PX, at + MARK_RADIUS_PX]))
-    moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # scale from this plot to a plot on a phone
+    moved = at[:, None, 0] * (1 - PLOT[0] / plot[0])  # scale positions to a plot on a phone
     free = (
         (boxes[..., 0] - moved >= 0)
         & (boxes[..., 2] - moved <= PLOT[0] + EDGE_PX)
@@ -91,5 +94,5 @@ def place_labels(
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return whether boxes (..., 4) overlap, each with its left, lower, right and upper edge in pixels."""
+    """Return whether boxes (..., 4) overlap. Each box is given by its left, lower, right and upper edges in pixels."""
     return np.asarray(((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1))

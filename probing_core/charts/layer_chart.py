@@ -1,4 +1,7 @@
-"""Accuracy by layer compared with the last layer, in Vega-Lite, which can highlight the line under the pointer."""
+"""Chart of the accuracy by layer compared with the last layer.
+
+It uses Vega-Lite, because Vega-Lite can highlight the line under the pointer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_points, minus, model_title
 
 PANEL_COLUMNS = 3
-"""Number of panels per row, so that a row fits on a phone."""
+"""Number of panels per row, which fits on a phone."""
 
 PANEL_PX = 150
 """Height of a row of panels in pixels."""
@@ -20,24 +23,24 @@ FAINT_OPACITY = 0.15
 """Opacity of the lines of other networks in a panel."""
 
 LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
-"""Kinds of marks in the legend."""
+"""Names of marks in the legend."""
 
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-"""Distances between ticks in percentage points; the first one that results in at most `MOST_TICKS` ticks is used."""
+"""Candidate distances between ticks in percentage points. The first that gives about `MOST_TICKS` ticks is used."""
 
 MOST_TICKS = 4
 
 
 def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict[str, Any]:
-    """Draw a panel for each network: a line over its layers, in order, with the last layer at 0.
+    """Draw a panel for each network, with a line over its layers. The last layer is at 0.
 
-    The panels have the same axes. Each also has the lines of all other networks, faint; the network under the mouse is
-    highlighted in all panels. Since Vega-Lite fits only a chart without facets into the width of a page, all panels are
-    in one pair of axes, shifted.
+    All panels have the same scales and also show the lines of all other networks faintly. The network under the pointer
+    is highlighted in all panels. Vega-Lite cannot fit faceted charts to the width of a page, so all panels are drawn
+    with offsets in a single pair of axes.
 
     Args:
-        rows: ``base`` (model without layer), ``layer``, ``difference``, ``difference_low``, ``difference_high`` (NaN
-            for the last layer) and ``chosen``, which marks the selected layer; differences are fractions.
+        rows: table with the columns ``base`` (model without layer), ``layer``, ``difference``, ``difference_low`` and
+            ``difference_high`` (fractions), and ``chosen`` (whether the layer was selected).
         title: title of the chart.
         axis: title of the vertical axis.
 
@@ -49,7 +52,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
     points = _points(rows)
     bottom, top = _ends(points)
     room = top - bottom
-    low, high = bottom - 0.1 * room, top + 0.5 * room  # space above the lines for the title of a panel
+    low, high = bottom - 0.1 * room, top + 0.5 * room  # the space above the lines is for the title of the panel
     pitch, height = int(rows["layer"].max()) + 1, high - low
     panels = pd.DataFrame({
         "panel": [model_title(name) for name in names],
@@ -158,7 +161,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
 
 
 def _points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each layer of each network, with differences in percentage points."""
+    """Return a table with one row for each layer of each network, with differences in percentage points."""
     last = rows.groupby("base")["layer"].transform("max")
     kind = pd.Series(LAYER, index=rows.index).mask(rows["layer"] == last, LAST)
     return pd.DataFrame({
@@ -174,7 +177,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shifted(points: pd.DataFrame, panels: pd.DataFrame) -> pd.DataFrame:
-    """Return ``points`` with their positions in the chart, which depend on their ``panel``."""
+    """Add the coordinates of ``points`` in the chart, which depend on their panel."""
     points = points.merge(panels, on="panel")
     down = points["down"]
     return points.assign(
@@ -198,7 +201,7 @@ def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def _ends(points: pd.DataFrame) -> tuple[float, float]:
-    """Return the minimum and the maximum drawn value, extended to include 0."""
+    """Return the range of all drawn values, extended to include 0."""
     values = points[["difference", "low", "high"]].to_numpy(float)
     low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
     return (low, high) if low < high else (-1.0, 1.0)

@@ -24,12 +24,15 @@ def paneled_figure(
     yaxes: Sequence[dict[str, Any]],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with one panel per title, side by side.
+    """Return a figure with panels side by side.
 
     Args:
-        gap: distance between two panels, as a fraction of the figure's width.
-        traces: each with the axes of its panel (`axes_of`).
-        xaxis, yaxes: settings of all horizontal axes and of each vertical one, as in `base_figure`.
+        titles: title of each panel.
+        height: height of the figure without its menu, in pixels.
+        gap: distance between two panels, as a fraction of the width of the figure.
+        traces: traces with the axes of their panel (`axes_of`).
+        xaxis: settings of all horizontal axes (see `axis_style`).
+        yaxes: settings of the vertical axis of each panel.
     """
     width = (1 - gap * (len(titles) - 1)) / len(titles)
     axes, annotations = {}, []

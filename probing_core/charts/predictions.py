@@ -1,4 +1,4 @@
-"""Reliability of predicted probabilities."""
+"""Reliability diagram of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from probing_core.charts.theme import SYMBOLS, Theme
 
 
 def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the fraction of edited images against the stated probability; on the diagonal, the two agree.
+    """Draw a reliability diagram: the fraction of edited images against the predicted probability of an edit.
 
     Args:
-        bins: ``set`` (one line each), ``stated``, ``fraction``, ``weight`` (the area of a mark), as fractions.
+        bins: table with the columns ``set`` (name of the line), ``stated`` (predicted probability), ``fraction`` and
+            ``weight`` (area of the mark), as fractions.
     """
     diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
     traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]
@@ -30,8 +31,8 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
             "mode": "lines+markers",
             "line": {"color": theme.series(place), "width": 1.5},
             "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 5 + 30 * np.sqrt(weight), "opacity": 0.85},
-            "hovertemplate": "stated %{x:.0f}%, edited %{y:.0f}%, %{customdata:.0f}% of the weight",
+            "hovertemplate": "predicted %{x:.0f}%, edited %{y:.0f}%, %{customdata:.0f}% of the weight",
         })  # fmt: skip
-    axes = ("stated probability (%)", "fraction edited (%)")
+    axes = ("predicted probability (%)", "fraction edited (%)")
     horizontal, vertical = ({"title": title, "range": list(PERCENT)} for title in axes)
     return base_figure(theme, 420, traces, horizontal, vertical, legend=legend_below())

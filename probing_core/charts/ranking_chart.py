@@ -1,4 +1,4 @@
-"""Ranking of models as marks with intervals, on an axis that covers the intervals."""
+"""Chart of ranked models, as marks with confidence intervals."""
 
 from __future__ import annotations
 
@@ -28,23 +28,22 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import BASELINE, TOO_FEW, interval_in_percent, p_value
 
 ROOM = 0.2
-"""Room to the left of the encoder with the lowest score, as a fraction of the range of the encoders."""
+"""Space to the left of the encoder with the lowest score, as a fraction of the range of the encoders."""
 
 VALUE_PADDING = "\N{NO-BREAK SPACE}" * 3
-"""Spaces between a mark and its number."""
+"""Spaces between a mark and its value."""
 
 STEP = 5.0
-"""Number of percentage points at multiples of which the axis begins and ends."""
+"""Step in percentage points to which the ends of the axis are rounded."""
 
 
 def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str = "") -> Figure:
-    """Draw the ranked models, best on top, each with its 95% interval and a tick for each additional seed.
+    """Draw a ranking with the best model on top, 95% CIs, and a tick for each additional seed.
 
-    The axis covers the encoders. Baselines far below them are arrows at the left end, with their value.
+    The axis covers the range of the encoders. Baselines far below this range are drawn as arrows at the left end.
 
     Args:
-        board: ``model``, ``seed_of``, ``value``, ``low``, ``high``, ``chance``, ``p``, ``apart`` and ``note`` from
-            `probing_core.results.leaderboard`.
+        board: result of `probing_core.results.leaderboard`.
         measure: title of the axis.
         selected: model whose row is highlighted.
     """
@@ -53,7 +52,7 @@ def ranking_chart(board: pd.DataFrame, theme: Theme, measure: str, selected: str
     start, end = _ends(ranked)
     outside = rows[percent(rows["value"]) < start]
     inside = rows.drop(outside.index)
-    chance = float(ranked["chance"].median()) * 100  # NaN: there is no chance level
+    chance = float(ranked["chance"].median()) * 100  # NaN if there is no chance level
     traces = [_marks(inside, theme, _comparison(ranked)), _values(inside, theme)]
     if len(outside):
         traces.append(_arrows(outside, start, theme))
@@ -102,12 +101,12 @@ def _ends(ranked: pd.DataFrame) -> tuple[float, float]:
 
 
 def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
-    """Return a Boolean series that marks models not significantly different from the best one."""
+    """Return a Boolean series that is True for models that are not significantly different from the best model."""
     return ranked["p"].notna() & ~ranked["apart"].astype(bool)
 
 
 def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
-    """Return model -> text on its comparison with the best model."""
+    """Return text on the comparison of each model with the best model."""
     comparisons = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
@@ -129,7 +128,7 @@ def _marks(rows: pd.DataFrame, theme: Theme, compared: dict[str, str]) -> dict[s
             "symbol": [f"{shape}-open" if is_open else shape for shape, is_open in zip(shapes, hollow, strict=True)],
             "line": {"width": 2, "color": color},
         },
-        "customdata": [  # the last is the model that a click selects
+        "customdata": [  # the last entry is the model that is selected when the mark is clicked
             [
                 _interval(row),
                 compared.get(row["model"], ""),
@@ -161,7 +160,7 @@ def _values(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
 
 
 def _arrows(rows: pd.DataFrame, start: float, theme: Theme) -> dict[str, Any]:
-    """Return marks at the left end for models below the axis."""
+    """Return arrows at the left end for models whose score is below the range of the axis."""
     styles = theme.model_styles(rows["model"])
     return {
         "type": "scatter",
@@ -192,7 +191,7 @@ def _seeds(seeds: pd.DataFrame, theme: Theme) -> dict[str, Any]:
 
 
 def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]]:
-    """Return marks that appear only in the legend."""
+    """Return traces that are only shown in the legend."""
     baseline = rows["model"].str.startswith(BASELINE)
     keys = {
         "encoder (bar: 95% CI)": ("circle", bool((~baseline).any())),

@@ -1,4 +1,4 @@
-"""Charts of retrieval: recall by model, by transformation and by false-positive rate, and rank of the original."""
+"""Retrieval charts: recall by model, by transformation and by false-positive rate, and rank of the original."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import interval_in_percent, model_title
 
 RECALL = {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False}
-"""Horizontal axis of the charts of originals."""
+"""Settings of the horizontal axis of charts with the recall of originals."""
 
 NAMED = 6
-"""Maximum number of lines with a name."""
+"""Maximum number of labeled lines."""
 
 UNNAMED = 0.7
-"""Opacity of lines without a name."""
+"""Opacity of lines without a label."""
 
 
 def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chance: float) -> Figure:
-    """Draw the recall of each model with its 95% confidence interval, the highest on top.
+    """Draw the recall of each model with its 95% confidence interval, with the highest recall on top.
 
     Args:
-        rows: ``model``, ``value``, ``low``, ``high`` in percent, and ``seed_of``, the model of which this
-            one is an additional seed; it is then a tick in the row of that model.
+        rows: table with the columns ``model``, ``value``, ``low`` and ``high`` (in percent), and ``seed_of``, which is
+            empty unless the model is an additional seed. Additional seeds are drawn as ticks.
         selected: model whose row is highlighted.
         chance: recall of a random ranking, in percent.
     """
@@ -67,11 +67,11 @@ def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chanc
 
 
 def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Mapping[str, str]) -> Figure:
-    """Draw the recall under each transformation with its 95% confidence interval, the highest on top.
+    """Draw the recall under each transformation with its 95% confidence interval, with the first row on top.
 
     Args:
-        rows: ``title`` of the transformation, ``value``, ``low``, ``high`` in percent, in order.
-        groups: title -> group, for the color.
+        rows: table with the columns ``title`` (of the transformation), ``value``, ``low`` and ``high`` (in percent).
+        groups: title -> group, which determines the color.
     """
     rows = _labeled(rows).assign(
         name=rows["title"],
@@ -85,13 +85,13 @@ def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Map
 def recall_by_rate_chart(
     curves: pd.DataFrame, theme: Theme, rate: float, named: Sequence[str], selected: str
 ) -> Figure:
-    """Draw recall against the false-positive rate for every model; named models have their color, all others are gray.
+    """Draw recall against the false-positive rate for every model. Lines without a label are gray.
 
     Args:
-        curves: ``model``, ``rate`` and ``value``, ``low``, ``high`` in percent.
+        curves: table with the columns ``model``, ``rate`` (a fraction), ``value``, ``low`` and ``high`` (in percent).
         rate: selected false-positive rate, a fraction.
-        named: up to `NAMED` models whose lines have a name.
-        selected: model whose line is thick and has its confidence band.
+        named: up to `NAMED` models whose lines are labeled.
+        selected: model whose line is thick and has a confidence band.
     """
     styles = theme.model_styles(dict.fromkeys([*named, *curves["model"]]))
     traces: list[dict[str, Any]] = []
@@ -116,7 +116,8 @@ def recall_by_rate_chart(
                 "opacity": 1.0 if is_named else UNNAMED,
                 "showlegend": is_named,
                 "customdata": [[hover, escape(str(model))] for hover in _labeled(rows)["hover"]],
-                "hovertemplate": "%{fullData.name}: %{customdata[0]} at a rate of %{x:.3~%}<extra></extra>",
+                "hovertemplate": "%{fullData.name}: %{customdata[0]} at a false-positive rate of %{x:.3~%}"
+                "<extra></extra>",
             }
         )
     rates = sorted(curves["rate"].unique())
@@ -143,10 +144,11 @@ def recall_by_rate_chart(
 
 
 def rank_by_strength_chart(ranks: pd.DataFrame, theme: Theme, axis: StrengthAxis, size: int, strength: float) -> Figure:
-    """Draw the rank of the original by strength, rank 1 on top.
+    """Draw the rank of the original by strength, with rank 1 on top.
 
     Args:
-        ranks: ``model``, ``strength``, ``rank``.
+        ranks: table with the columns ``model``, ``strength`` and ``rank``.
+        axis: horizontal axis.
         size: number of images in the gallery.
         strength: selected strength.
     """
@@ -203,7 +205,7 @@ def _band(rows: pd.DataFrame, color: str) -> dict[str, Any]:
 
 
 def _labeled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` with their values as the texts of `interval_chart`."""
+    """Add the columns ``text`` and ``hover`` of `interval_chart` to ``rows``."""
     intervals = map(interval_in_percent, rows["low"] / 100, rows["high"] / 100)
     return rows.assign(
         text=[f"{value:.0f}%" for value in rows["value"]],

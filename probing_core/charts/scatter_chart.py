@@ -1,4 +1,4 @@
-"""Scatter plots of two quantities of models or transformations."""
+"""Scatter plots of two quantities for models or transformations."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ LABEL_PADDING = "\N{NO-BREAK SPACE}" * 2
 """Spaces between a mark and its label."""
 
 PLOT_PX = (560, 440)
-"""Size of the plot for which labels of models are placed."""
+"""Plot size in pixels for placing the labels of models."""
 
 WIDE_PX = (800, 480)
-"""Size of the plot for which labels of transformations, which are shorter, are placed."""
+"""Plot size in pixels for placing the labels of transformations, which are shorter."""
 
 
 def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tuple[str, str]) -> Figure:
-    """Draw a mark with both 95% intervals for each model, with a label or, if there is no room, a legend entry.
+    """Draw a mark with two 95% CIs for each model, with a label or, if there is no space, a legend entry.
 
     Args:
-        points: ``model``, and the columns ``x`` and ``y``, each with its ``_low`` and ``_high`` (fractions).
-        x, y: names of the two columns.
+        points: table with the column ``model``, the columns ``x`` and ``y``, and the bounds of their intervals in
+            columns that end in ``_low`` and ``_high`` (fractions).
+        x, y: names of the columns on the horizontal and vertical axes.
         titles: titles of the two axes.
     """
     styles = theme.model_styles(points["model"])
@@ -62,7 +63,7 @@ def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tu
 def _bars(
     points: pd.DataFrame, column: str, along: np.ndarray, high: np.ndarray, ends: tuple[float, float], axis: int
 ) -> np.ndarray:
-    """Return the intervals of a column as lines, see `place_labels`; a missing one has no length."""
+    """Return the intervals of a column as lines for `place_labels`. Missing intervals have no length."""
     bars = np.column_stack([along, high, along, high])
     for place, end in ((axis, "low"), (axis + 2, "high")):
         values = percent(points[f"{column}_{end}"].fillna(points[column]))
@@ -113,11 +114,12 @@ def _interval(row: dict[Any, Any], column: str) -> str:
 def transformation_scatter(
     points: pd.DataFrame, theme: Theme, columns: tuple[str, str], titles: tuple[str, str]
 ) -> Figure:
-    """Draw a labeled mark for each transformation, in the color of its group.
+    """Draw a mark for each transformation in the color of its group, with a label if there is space.
 
     Args:
-        points: ``name``, ``group`` and the two columns: a number, and a fraction that is drawn in percent.
-        columns: columns on the horizontal and the vertical axis.
+        points: table with the columns ``name``, ``group`` and ``columns``.
+        columns: names of the columns on the horizontal and vertical axes. The second column contains fractions, which
+            are drawn in percent.
         titles: titles of the two axes.
     """
     across, up = points[columns[0]].to_numpy(float), percent(points[columns[1]])

@@ -1,4 +1,4 @@
-"""Charts of one transformation: detection thresholds, accuracy by strength, and predicted classes."""
+"""Charts for one transformation: detection thresholds, accuracy by strength, and predicted classes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from probing_core.measures.notation import model_title
 
 @dataclass(frozen=True)
 class StrengthAxis:
-    """Horizontal axis of a chart by strength, with the maximum strength on the right.
+    """Horizontal axis for strengths, with the strongest on the right.
 
     Attributes:
         title: parameter and unit.
-        weakest, strongest: tested strengths; the weakest may be the larger number.
+        weakest, strongest: range of tested strengths. The weakest strength may have the larger value.
         trained: range of strengths in training.
     """
 
@@ -56,15 +56,17 @@ class StrengthAxis:
         return upright_band(*self.trained) | shade
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
-        """Return the label of the training range, right-aligned with it because a phone has no room to its right."""
+        """Return the label of the training range. It is right-aligned, because there is no space to its right."""
         return label_above(self.trained[1], "range in training", theme, xanchor="right")
 
 
 def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str) -> Figure:
-    """Draw the detection threshold of each model with its 95% confidence interval, the first row on top.
+    """Draw the detection threshold of each model with its 95% confidence interval, with the first row on top.
 
     Args:
-        rows: ``model``, ``threshold``, ``low``, ``high``, ``censored``, and ``text``, which is written after the name.
+        rows: table with the columns ``model``, ``threshold``, ``low``, ``high``, ``censored`` and ``text`` (written
+            after the name).
+        axis: horizontal axis.
         selected: model whose row is highlighted.
     """
     styles = theme.model_styles(rows["model"])
@@ -85,10 +87,12 @@ def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selec
 def accuracy_by_strength_chart(
     curve: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str, chance: float
 ) -> Figure:
-    """Draw the accuracy of every model by strength; the selected model has its color and confidence intervals.
+    """Draw the accuracy of every model by strength. The selected model is highlighted.
 
     Args:
-        curve: ``model``, ``strength``, ``value``, ``low``, ``high``, in percent.
+        curve: table with the columns ``model``, ``strength``, ``value``, ``low`` and ``high`` (in percent).
+        axis: horizontal axis.
+        selected: model that is drawn in color and with confidence intervals.
         chance: accuracy of random guessing, in percent.
     """
     traces = [
@@ -118,11 +122,11 @@ def accuracy_by_strength_chart(
 
 
 def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], true: str) -> Figure:
-    """Draw how often each class is predicted, in percent, the first row on top.
+    """Draw how often each class is predicted, with the first row on top.
 
     Args:
-        rows: ``title``, ``value`` in percent.
-        groups: group of each row, which determines its color; empty for rows that combine several classes.
+        rows: table with the columns ``title`` and ``value`` (in percent).
+        groups: group of each row, which determines the color, or an empty string for rows that combine several classes.
         true: title of the row with the true class.
     """
     bars = {

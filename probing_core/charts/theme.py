@@ -1,7 +1,7 @@
-"""Colorblind-safe colors and symbols for the light and the dark theme.
+"""Colorblind-safe colors and symbols for the light and dark themes.
 
-Each group has a color, and its members have shades of it. Eleven hues cannot be distinguished by color alone, so every
-chart also has names or symbols, and hover text.
+Each group of transformations has a color, and its transformations have shades of this color. Eleven hues cannot be
+distinguished by color alone, so charts also have names or symbols, and hover text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from probing_core.measures.statistics import seed_of
 
 T = TypeVar("T")
 
-# In light and in dark: Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault), lightness moved apart
-# between neighbors.
+# Colors for the light and dark themes, based on Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault). The
+# lightness was adjusted to separate similar colors.
 _GROUPS = {
     "identity": ("#1f2933", "#f5f7fa"),
     "color": ("#cc3311", "#ff7a5c"),
@@ -32,7 +32,7 @@ _GROUPS = {
     "weather": ("#7a7f87", "#a4abb5"),
     "style": ("#7550b5", "#b79cff"),
 }
-# Okabe and Ito (2008), including black, for content labels.
+# Colors for content labels, based on Okabe and Ito (2008).
 _SERIES = (
     ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b08900", "#111827", "#5b4a9c", "#6b7280"),
     ("#56b4e9", "#ff8a3d", "#2fd3a2", "#f0a3cb", "#f0d542", "#f5f7fa", "#b7a6f5", "#a4abb5"),
@@ -41,9 +41,9 @@ _SERIES = (
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
-"""Lightening (positive) or darkening of a group's color for each of its members; the bank uses three."""
+"""Lightening (positive) or darkening (negative) of the color of a group for each of its transformations."""
 
-# Color of each objective of the zoo. Other encoders are dark, baselines are gray.
+# Colors of the objectives in the zoo. Other encoders are dark, and baselines are gray.
 _OBJECTIVES = {
     "supervised": ("#111827", "#f5f7fa"),
     "simclr": ("#0072b2", "#56b4e9"),
@@ -55,18 +55,18 @@ _OBJECTIVES = {
 _OTHERS = (("#5b4a9c", "#b7a6f5"), ("#4a5461", "#cbd1d8"), ("#7a6a5c", "#c9b8a6"), ("#384250", "#e0e5ea"))
 
 VARIANT_SHADES = (0.0, 0.35, -0.35, 0.2, -0.2, 0.5, -0.5, 0.1, -0.1, -0.65)
-"""Lightening (positive) or darkening of a color for the models that share its hue, for light backgrounds."""
+"""Lightening (positive) or darkening (negative) of a color for models with the same hue, in the light theme."""
 
 MIN_CONTRAST = 3.0
 """Minimum contrast between a mark and the background (WCAG 2.2, 1.4.11)."""
 
 _PLACES = {objective: place for place, objective in enumerate(_OBJECTIVES)}
 _FREE = len(_OBJECTIVES)
-"""Index of the first symbol that is not used for an objective."""
+"""Index of the first symbol that is not assigned to an objective."""
 
 
 class ModelStyle(NamedTuple):
-    """Style of a model: color and symbol of its marks, and dash pattern of its lines."""
+    """Style of a model: the color and symbol of its marks, and the dash pattern of its lines."""
 
     color: str
     symbol: str
@@ -74,7 +74,7 @@ class ModelStyle(NamedTuple):
 
 
 class _Both(Generic[T]):
-    """Values for the light and the dark theme."""
+    """Descriptor that returns the value for the light or dark theme."""
 
     def __init__(self, light: T, dark: T) -> None:
         self.both = light, dark
@@ -85,7 +85,12 @@ class _Both(Generic[T]):
 
 @dataclass(frozen=True)
 class Theme:
-    """Colors of a page. Each of its ``models`` has the same style in every chart."""
+    """Colors of a page.
+
+    Attributes:
+        dark: whether the theme is dark.
+        models: models that have the same style in every chart.
+    """
 
     dark: bool = False
     models: tuple[str, ...] = ()
@@ -106,16 +111,17 @@ class Theme:
         return _GROUPS[group][self.dark] if group in _GROUPS else self.muted
 
     def series(self, index: int) -> str:
-        """Return the color of the ``index``-th label; colors repeat after eight, symbols continue."""
+        """Return the color of the label with this index. Colors repeat after eight labels."""
         colors = _SERIES[self.dark]
         return colors[index % len(colors)]
 
     def model_styles(self, models: Iterable[str]) -> dict[str, ModelStyle]:
-        """Return the style of each of ``models``, with one color per model.
+        """Return the style of each model. Every model has a different color if possible.
 
-        Encoders of the zoo have the hue of their objective, other encoders that of their network, baselines are gray.
-        Models of one hue have different shades: variants (``zoo/clip-plain``) are also hollow and dashed. Additional
-        seeds look like the first seed. Baselines are dotted, with symbols that no other model has.
+        Zoo encoders have the hue of their objective, other encoders have the hue of their network, and baselines are
+        gray. Models with the same hue have different shades. Variants (``zoo/clip-plain``) have hollow symbols and
+        dashed lines. Additional seeds have the style of the first seed. Baselines have dotted lines and separate
+        symbols.
         """
         names = list(dict.fromkeys([*self.models, *models]))
         first = dict(zip(names, seed_of(names), strict=True))
@@ -143,7 +149,7 @@ class Theme:
         return {model: styles[first[model] or model] for model in names}
 
     def _unused(self, color: str, used: set[str]) -> str:
-        """Return a shade of ``color`` that stands out from the background and is not in ``used``."""
+        """Return a shade of ``color`` that has enough contrast with the background and is not in ``used``."""
         shades = (shade(color, -amount if self.dark else amount) for amount in VARIANT_SHADES)
         fitting = (
             candidate
@@ -153,7 +159,7 @@ class Theme:
         return next(fitting, color)
 
     def members(self, transforms: Sequence[str], groups: Sequence[str]) -> dict[str, str]:
-        """Return transformation -> a shade of its group's color, which depends on its position in the group."""
+        """Return the color of each transformation, which is a shade of the color of its group."""
         place = Counter[str]()
         shades = {}
         for transform, group in zip(transforms, groups, strict=True):
@@ -163,7 +169,7 @@ class Theme:
 
 
 def shade(color: str, amount: float) -> str:
-    """Return ``color`` (#rrggbb) moved towards white by ``amount`` in 0 to 1, towards black if negative."""
+    """Lighten ``color`` (#rrggbb) by ``amount`` (from 0 to 1), or darken it if ``amount`` is negative."""
     red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     light = light + (1 - light) * amount if amount > 0 else light * (1 + amount)
@@ -171,7 +177,7 @@ def shade(color: str, amount: float) -> str:
 
 
 def contrast(first: str, second: str) -> float:
-    """Return the contrast ratio between two colors (#rrggbb) by WCAG 2.2: 1 if equal, 21 for black and white."""
+    """Return the contrast ratio between two colors (#rrggbb) as defined in WCAG 2.2, from 1 (equal) to 21."""
     darker, lighter = sorted((_luminance(first), _luminance(second)))
     return (lighter + 0.05) / (darker + 0.05)
 

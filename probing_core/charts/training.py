@@ -1,4 +1,4 @@
-"""Scores of an encoder by training step."""
+"""Chart of the scores of an encoder by training step."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from probing_core.measures.notation import GROUP_SUBSET
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
     "groups": ("by group of transformations", "recall (%)"),
-    "shift": ("clean images", "shift (1: as far as a different photograph)"),
+    "shift": ("clean images", "shift (1: mean distance between photographs)"),
 }
-"""Panel -> its title, and the title of its vertical axis."""
+"""Name of a panel -> title of the panel, and title of its vertical axis."""
 
 MAX_TICKS = 8
-"""Maximum number of steps up to which every step has a tick on a logarithmic axis."""
+"""Maximum number of steps for which every step has a tick on a logarithmic axis."""
 
 NAMES = {
     "fine": "transformation",
@@ -33,11 +33,11 @@ LOG_RATIO = 1.5
 
 
 def training_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw scores by training step in panels: transformation and content, groups, and the shift of clean images.
+    """Draw scores by training step, with panels for transformation and content, groups, and the shift of clean images.
 
     Args:
-        rows: ``step``, ``name`` (``fine``, ``content``, ``group:...``, ``clean-shift``), ``value``,
-            ``low``, ``high``, ``chance``, as fractions.
+        rows: table with the columns ``step``, ``name`` (``fine``, ``content``, ``group:...`` or ``clean-shift``),
+            ``value``, ``low``, ``high`` and ``chance`` (fractions).
     """
     rows = rows.sort_values("step", kind="stable")
     panel_of = rows["name"].map(_panel)

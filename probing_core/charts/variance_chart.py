@@ -1,4 +1,4 @@
-"""Variance components of embeddings."""
+"""Chart of the variance components of embeddings."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from probing_core.measures.notation import interval_in_percent
 
 PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
 UNSEPARATED = "interaction and residual"
-"""Name of the residual in runs with one repetition, in which interaction and residual cannot be separated."""
+"""Name of the residual in runs with a single repetition, in which it includes the interaction."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
-    """Draw the variance components of each model as one bar.
+    """Draw a stacked bar with the variance components of each model.
 
     Args:
-        rows: ``model``, from the top, ``part``, ``value``, ``low``, ``high`` (fractions).
+        rows: table with the columns ``model`` (in order, from the top), ``part``, ``value``, ``low`` and ``high``
+            (fractions).
     """
     bars = list(dict.fromkeys(rows["model"]))[::-1]
     separated = bool((rows["part"] == "both").any())
     titles = PARTS if separated else PARTS | {"rest": UNSEPARATED}
-    # A lighter gray if the residual is separate. The opacity is part of the color, so that the legend shows it, too.
+    # Use a lighter gray for a separate residual. The opacity is part of the color, so it also applies to the legend.
     gray = f"{theme.muted}73" if separated else theme.muted
     colors = {"content": theme.accent, "look": theme.warning, "both": theme.text, "rest": gray}
     traces = []

@@ -1,4 +1,4 @@
-"""Functions that compute the contents of a run from images, arrays and tables, without opening files.
+"""Compute the contents of runs from images, arrays and tables, without accessing files.
 
-Embeddings may be larger than memory (`LazyRows`), and long functions report to a callback.
+Embeddings can be larger than memory (`LazyRows`), and long computations report their progress to a callback.
 """

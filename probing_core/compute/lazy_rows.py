@@ -1,4 +1,4 @@
-"""Rows of embeddings that are read on access, because they may be larger than memory."""
+"""Rows of embeddings that are read on access, so that they can exceed memory."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LazyRows:
     """Rows (N, D) ``float32`` that are read on access.
 
     Attributes:
-        arrays: consecutive parts (n, D), memory-mapped or not.
-        picked: (N,) positions of the selected rows in ``arrays``; None for all rows.
+        arrays: consecutive parts of shape (n, D), which can be memory-mapped.
+        picked: (N,) positions of the selected rows in the concatenated ``arrays``, or None for all rows.
     """
 
     arrays: tuple[np.ndarray, ...]
@@ -36,7 +36,7 @@ class LazyRows:
         return self.shape[0]
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
-        """Read rows into memory; ``key`` is a slice or an array of positions."""
+        """Read the rows at ``key``, a slice or an array of positions, into memory."""
         places = self._places(key)
         rows = np.empty((len(places), self.shape[1]), np.float32)
         array_of = np.searchsorted(self._stops, places, side="right")
@@ -50,7 +50,7 @@ class LazyRows:
         return np.asarray(self[:], dtype)
 
     def at(self, rows: np.ndarray) -> LazyRows:
-        """Return the rows at these positions without reading them."""
+        """Select the rows at the positions ``rows`` without reading them."""
         return replace(self, picked=self._places(rows))
 
     def then(self, other: LazyRows) -> LazyRows:

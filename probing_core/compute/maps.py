@@ -1,8 +1,8 @@
-"""UMAP coordinates of samples in one of two projections, and the nearest images from other photographs.
+"""UMAP coordinates of samples in two projections, and the nearest samples from other photographs.
 
-UMAP places up to `LANDMARKS` samples. In larger runs, `place_others` places each remaining sample between its nearest
-landmarks; `python -m lab.evidence.landmarks` measures how much this changes neighborhoods. Nearest neighbors are
-searched among at most `LANDMARKS` samples, too.
+UMAP is computed for up to `LANDMARKS` samples. In larger runs, `place_others` places each remaining sample between its
+nearest landmarks. ``python -m lab.evidence.landmarks`` measures the effect on neighborhoods. The search for nearest
+samples is also limited to about `LANDMARKS` samples.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ from probing_core.compute.training.model_samples import whole_images
 from probing_core.measures.neighbors import between, nearest, unit
 
 MAP_NEIGHBORS = 15
-"""Number of neighbors that determine the position of a sample."""
+"""Number of nearest neighbors that determine the position of a sample on a map."""
 
 LANDMARKS = 50_000
-"""Maximum number of samples that UMAP places, in whole images."""
+"""Maximum number of samples for UMAP. All samples of an image are either included or excluded."""
 
 POSITION_STEP = np.float32(1 / 1024)
-"""Precision of positions, which is finer than a pixel on any screen. Rounding halves the size of the files."""
+"""Step to which positions are rounded. It is smaller than a pixel on any screen and halves the file size."""
 
 MAP_ROWS = 8192
-"""Number of embeddings in memory while means are computed and rows are placed, in addition to the landmarks."""
+"""Maximum number of embeddings that are processed at a time, in addition to the landmarks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """Rows (N, D) minus the mean of their image, computed on access.
+    """Embeddings (N, D) minus the mean embedding of their image, computed on access.
 
     Attributes:
+        X: (N, D) embeddings.
         codes: (N,) index of the image of each row.
-        means: (K, D) ``float32``, the mean of each image.
+        means: (K, D) ``float32`` mean embedding of each image.
     """
 
     X: LazyRows
@@ -53,16 +54,24 @@ class Residuals:
         return self.X[key] - self.means[self.codes[key]]
 
     def at(self, rows: np.ndarray) -> Residuals:
-        """Return the rows at these positions without reading them."""
+        """Select the rows at the positions ``rows`` without reading them."""
         return Residuals(self.X.at(rows), self.codes[rows], self.means)
 
 
 def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Residuals:
-    """Return embeddings ``X`` (N, D) of ``samples`` in one of the `PROJECTIONS`.
+    """Apply one of the `PROJECTIONS` to embeddings.
 
-    `BY_TRANSFORMATION` subtracts the mean over the versions of an image from each version, which leaves the effect of
-    the transformation. `BY_EMBEDDING` changes nothing. The mean of an image is over the transformations that all images
-    have, because a few images have additional transformations.
+    `BY_TRANSFORMATION` subtracts the mean embedding of each image, so that the effects of transformations remain. The
+    mean is over the transformations that all images have, because some images have additional transformations.
+    `BY_EMBEDDING` returns ``X`` unchanged.
+
+    Args:
+        X: (N, D) embeddings.
+        samples: columns ``image_id`` and ``transform``, N rows.
+        reading: name of the projection.
+
+    Returns:
+        (N, D) projected embeddings.
     """
     if reading == BY_EMBEDDING:
         return X
@@ -73,7 +82,7 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
 
 
 def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return the means (K, D) ``float32`` of the classes 0 to K - 1 over the rows that are ``counted`` (N,)."""
+    """Return the mean of each class over the rows in ``counted``, a mask (N,), as ``float32`` with shape (K, D)."""
     sums = np.zeros((codes.max() + 1, X.shape[1]))
     for start in range(0, len(codes), MAP_ROWS):
         part = slice(start, start + MAP_ROWS)
@@ -87,7 +96,11 @@ def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndar
 
 
 def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return a table with ``sample``, ``x`` and ``y`` for ``samples`` (columns ``sample`` and ``image_id``)."""
+    """Compute the map of ``samples``, which must have the columns ``sample`` and ``image_id``.
+
+    Returns:
+        Table with the columns ``sample``, ``x`` and ``y``.
+    """
     landmarks = whole_images(samples["image_id"].to_numpy(), LANDMARKS)
     points = umap_points(X[landmarks], seed)
     if len(landmarks) < len(samples):
@@ -97,20 +110,21 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
 
 
 def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the nearest samples from other photographs for every sample.
+    """Find the nearest samples from other photographs for every sample.
 
-    Similarity is the cosine after the mean is subtracted, as on maps. The search is exact for up to `LANDMARKS`
-    samples; if there are more samples, only about this many, in whole images, are searched. In runs with several
-    repetitions, samples of the first repetition have a second row, with the nearest samples within the first
-    repetition.
+    Samples are compared by cosine similarity after the mean is subtracted, as on maps. The search is exact for up to
+    `LANDMARKS` samples. With more samples, the search is limited to a subset of images with about this many samples. In
+    runs with several repetitions, samples of the first repetition have a second row with the nearest samples from the
+    first repetition.
 
     Args:
-        X: (N, D) embeddings in a projection (`read_as`).
+        X: (N, D) projected embeddings (`read_as`).
         samples: columns ``sample``, ``image_id``, ``base_id`` and ``repetition``.
 
     Returns:
-        ``sample``, ``among`` (`ALL_REPETITIONS`, or 0) and `NEAR`: positions among the first N rows; the largest number
-        of the integer type means none.
+        Table with the columns ``sample``, ``among`` (`ALL_REPETITIONS`, or 0 for neighbors from the first repetition)
+        and `NEAR`, which contain row positions from 0 to N - 1. The maximum of the integer type means that there is no
+        neighbor.
     """
     tables = [_nearest_of_others(X, samples, np.arange(len(samples))).assign(among=np.int8(ALL_REPETITIONS))]
     first = np.flatnonzero(samples["repetition"] == 0)
@@ -140,11 +154,17 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
 def place_others(
     embeddings: LazyRows | Residuals | np.ndarray, landmarks: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Return the positions (N, 2) ``float32`` of all rows of ``embeddings`` (N, D), where UMAP has placed the
-    landmarks.
+    """Extend the map of landmarks to all samples.
 
-    A row is placed at the mean of the ``points`` (L, 2) of its nearest landmarks, weighted by similarity. ``landmarks``
-    (L,) are row numbers.
+    Each remaining sample is placed at the weighted mean position of its nearest landmarks.
+
+    Args:
+        embeddings: (N, D) embeddings of all samples.
+        landmarks: (L,) row numbers of the landmarks.
+        points: (L, 2) positions of the landmarks.
+
+    Returns:
+        (N, 2) ``float32`` positions of all samples.
     """
     gallery = embeddings[landmarks]
     mean = gallery.mean(axis=0)
@@ -160,21 +180,24 @@ def place_others(
 
 
 def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Return UMAP coordinates (N, 2) ``float32`` based on the cosine distance between centered embeddings.
+    """Compute UMAP coordinates from cosine distances between centered embeddings (McInnes et al. 2018).
 
-    Neighbors are exact and the initial positions are the first two principal components, so a seed always gives the
-    same map, and similar data give similar maps (McInnes et al. 2018; Kobak & Linderman 2021 on initialization).
+    Neighbors are exact, and the map is initialized with the first two principal components (Kobak & Linderman 2021).
+    The same seed therefore always gives the same map, and similar data give similar maps.
+
+    Returns:
+        (N, 2) ``float32`` coordinates.
     """
     import umap
 
-    # UMAP warns that precomputed neighbors cannot place new points; `place_others` does.
+    # UMAP warns that new points cannot be placed with precomputed neighbors. `place_others` places them instead.
     warnings.filterwarnings("ignore", "precomputed_knn", module="umap")
     centered = (embeddings - embeddings.mean(axis=0)).astype(np.float32)
     neighbors = min(MAP_NEIGHBORS, len(embeddings) - 1)
     rows = unit(centered, np.float32)
     indices, cosines = nearest(rows, rows, neighbors, self_first=True)
     _, vectors = np.linalg.eigh(np.cov(centered.T))
-    # The sign of a column is arbitrary; unless it is fixed, a different library build could mirror the map.
+    # The sign of an eigenvector is arbitrary. It is fixed so that a different library build does not mirror the map.
     axes = vectors[:, :-3:-1] * np.sign(vectors[np.abs(vectors[:, :-3:-1]).argmax(0), [-1, -2]])
     start = centered @ axes.astype(np.float32)
     start = 10 * start / np.maximum(np.abs(start).max(), 1e-12)
@@ -196,5 +219,5 @@ def _compile_once() -> None:
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):
-        with suppress(AttributeError):  # a different version of UMAP, or of Numba without a compiler
+        with suppress(AttributeError):  # another version of UMAP, or Numba without a compiler
             getattr(umap_, name).enable_caching()

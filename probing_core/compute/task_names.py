@@ -1,5 +1,4 @@
-"""Names that are used in files of a run and in computations: series, probes, tables of predictions, results of
-claims."""
+"""Names of series, tasks, probes, projections and claim results that are used in the files of a run."""
 
 from __future__ import annotations
 
@@ -7,25 +6,25 @@ MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
-"""The main samples, and additional series (`probing_core.compute.sampling.series`)."""
+"""Names of the main samples and of the additional series (`probing_core.compute.sampling.series`)."""
 
 VARIANCE = "variance-"
-"""Prefix of the fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
+"""Prefix for fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
 
 FINE = "fine"
-"""Task of predicting the transformation, and the score for this task."""
+"""Name of the task of predicting the transformation, and of its score."""
 
 DEPLOYMENT = "deployment"
-"""Probe for new images."""
+"""Name of the probe for new images."""
 
 NOTICING = "noticing"
-"""Temperature and offset that convert the score of the probe `DEPLOYMENT` to the probability of an edit."""
+"""Name of the calibration that converts scores of the probe `DEPLOYMENT` to probabilities of an edit."""
 
 CALIBRATED = "fine-calibrated"
-"""Probe for the fine task at its temperature. For new images, a different probe is used."""
+"""Name of the probe for the fine task with temperature scaling. New images are classified with `DEPLOYMENT` instead."""
 
 ORACLE = "content-oracle"
-"""Predictions of the content from probes trained on images with the same transformation."""
+"""Name of the content predictions of probes that were trained on images with the same transformation."""
 
 OTHER_PROBES = "fine-mlp-knn"
 
@@ -33,18 +32,17 @@ ALL = "all"
 """Value of the column ``transform`` for all transformed images instead of one transformation."""
 
 DETECTOR = "detector"
-"""Name of the detector of edited images among models."""
+"""Name of the detector of edited images, which is used in place of a model name."""
 
 BY_TRANSFORMATION, BY_EMBEDDING = "done", "everything"
 PROJECTIONS = (BY_TRANSFORMATION, BY_EMBEDDING)
-"""Projections for maps: by transformation (the mean of each image's versions is subtracted), and by unchanged
-embedding."""
+"""Names of the projections for maps: embeddings minus the mean embedding of each image, and unchanged embeddings."""
 
 NEAR = ("near_1", "near_2", "near_3", "near_4", "near_5")
 
 ALL_REPETITIONS = -1
-"""Value of the column ``among`` for neighbors among all repetitions."""
+"""Value of the column ``among`` for neighbors from all repetitions."""
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
-"""Values of the column ``result`` of the table of claims. For claims that are tested with contrasts, "not supported"
+"""Values of the column ``result`` in the table of claims. For claims that are tested with contrasts, "not supported"
 means that a contrast is significant in the opposite direction."""

@@ -1,6 +1,6 @@
-"""Access to the results of runs: tidy tables, recomputed images, and comparisons of models.
+"""Access the results of runs: tidy tables, recomputed images, and comparisons of models.
 
-This package does not train probes or compute embeddings, and does not import a deep-learning framework.
+This package does not train probes or compute embeddings, and it does not import a deep-learning framework.
 """
 
 from __future__ import annotations

@@ -13,16 +13,18 @@ from probing_core.results.ranking import encoders_of
 from probing_core.results.summaries import pick, recalls
 
 OTHERS = ""
-"""Class in the row that combines all remaining classes."""
+"""Value of the column ``predicted`` in the row that combines all remaining classes."""
 
 
 def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool) -> pd.DataFrame:
-    """Return the detection thresholds for one transformation, the most sensitive model first, without additional seeds.
+    """Sort the detection thresholds for one transformation by sensitivity, starting with the most sensitive model.
+
+    Additional seeds are excluded.
 
     Args:
-        thresholds: table of a run: ``model``, ``transform``, ``threshold``, ``low``, ``high``, ``censored``.
+        thresholds: table with the columns ``model``, ``transform``, ``threshold``, ``low``, ``high`` and ``censored``.
         transform: name of the transformation.
-        falling: whether smaller numbers are stronger, as for JPEG quality.
+        falling: whether smaller values are stronger, as for JPEG quality.
     """
     rows = _of_transform(thresholds, transform)
     if rows.empty:
@@ -33,10 +35,11 @@ def most_sensitive_first(thresholds: pd.DataFrame, transform: str, falling: bool
 
 
 def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame:
-    """Return the accuracy of every model by strength of one transformation, without additional seeds.
+    """Return the accuracy of every model at each strength of one transformation. Additional seeds are excluded.
 
     Returns:
-        ``model``, ``strength``, ``value`` with ``low`` and ``high`` (fractions), and ``images`` (number of images).
+        Table with the columns ``model``, ``strength``, ``value`` (a fraction), ``low`` and ``high`` (95% CI), and
+        ``images`` (number of images).
     """
     rows = _of_transform(strength, transform)
     names = {"hit_rate": "value", "hit_low": "low", "hit_high": "high"}
@@ -44,19 +47,19 @@ def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame
 
 
 def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: int) -> pd.DataFrame:
-    """Return how often each class is predicted for the samples of one transformation.
+    """Count the predicted classes for the samples of one transformation.
 
-    The true class comes first, followed by the wrong classes predicted most often. The last row, with the class
-    `OTHERS`, combines all remaining classes.
+    The first row is the true class. It is followed by the incorrect classes, most frequent first. The last row
+    (`OTHERS`) combines all remaining classes.
 
     Args:
-        predictions: ``truth`` and ``predicted`` of each sample.
+        predictions: table with the columns ``truth`` and ``predicted``.
         transform: name of the transformation.
-        max_classes: maximum number of wrong classes with a row of their own.
+        max_classes: maximum number of incorrect classes with a separate row.
 
     Returns:
-        ``predicted``, ``samples`` (number of samples), ``fraction`` (of the samples of the transformation) and
-        ``classes`` (number of classes in the row).
+        Table with the columns ``predicted``, ``samples`` (number of samples), ``fraction`` (fraction of the samples of
+        the transformation) and ``classes`` (number of classes that the row combines).
     """
     predicted = predictions.loc[predictions["truth"] == transform, "predicted"].astype(str)
     counts = predicted.value_counts()
@@ -73,7 +76,10 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: in
 
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:
-    """Return transformation -> median recall over encoders (each network once), or over baselines if there are none."""
+    """Return the median recall of each transformation over encoders, or over baselines if there are no encoders.
+
+    Each network counts once.
+    """
     rows = recalls(scores, "transform")
     if rows.empty:
         return pd.Series(dtype=float)
@@ -81,13 +87,13 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
 
 
 def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:
-    """Return transformation -> median detection threshold over encoders, or over baselines if there are no encoders.
+    """Return the median detection threshold of each transformation over encoders, or over baselines if there are none.
 
-    Each network counts once. The median is NaN if half of the models do not detect the transformation.
+    Each network counts once. The median is NaN if at least half of the models do not detect the transformation.
 
     Args:
-        thresholds: table of a run.
-        falling: transformations for which smaller numbers are stronger, as for JPEG quality.
+        thresholds: table of thresholds of a run.
+        falling: names of transformations for which smaller values are stronger, such as JPEG quality.
     """
     if thresholds.empty:
         return pd.Series(dtype=float)

@@ -1,4 +1,4 @@
-"""Recall and detection threshold for every transformation and model."""
+"""Recall and detection thresholds for all transformations and models."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from probing_core.transforms.transformation import Transform
 
 
 def recall_by_model(run: RunTables) -> pd.DataFrame:
-    """Return the recall of each class in the task fine: ``transform``, ``model``, ``value``, ``low``, ``high``."""
+    """Return the recall of each transformation in the fine task.
+
+    Returns:
+        Table with the columns ``transform``, ``model``, ``value``, ``low`` and ``high``.
+    """
     return _columns(recalls(run.scores, "transform"), "transform")
 
 
 def recall_by_group(run: RunTables) -> pd.DataFrame:
-    """Return the recall over the classes of each group in the task fine.
+    """Return the recall of each group in the fine task, averaged over its transformations.
 
-    Columns: ``group``, ``model``, ``value``, ``low`` and ``high``.
+    Returns:
+        Table with the columns ``group``, ``model``, ``value``, ``low`` and ``high``.
     """
     return _columns(recalls(run.scores, "group"), "group")
 
@@ -33,11 +38,13 @@ def _columns(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def thresholds_by_model(run: RunTables) -> pd.DataFrame:
-    """Return the detection thresholds, also relative to the maximum strength in training.
+    """Return the detection thresholds of all models, in absolute and relative units.
 
-    Columns: ``transform``, ``model``; ``value``, ``low`` and ``high`` in the unit of the transformation; ``censored``
-    (``above``: detected at no tested strength, ``below``: detected at all tested strengths); and ``relative`` (see
-    `relative_strength`; 1 if the transformation is not detected, NaN if it is not loaded).
+    Returns:
+        Table with the columns ``transform``, ``model``, ``value``, ``low`` and ``high`` (in the unit of the
+        transformation), ``censored`` (``above`` if the transformation is not detected at any strength, ``below`` if it
+        is detected at all strengths) and ``relative`` (see `relative_strength`). ``relative`` is 1 if the
+        transformation is not detected, and NaN if the transformation is not registered.
     """
     rows = run.table(layout.table_path("thresholds"))
     if rows.empty:
@@ -58,22 +65,22 @@ def _relative(name: str, strength: float) -> float:
 
 
 def relative_strength(transform: Transform, strength: float) -> float:
-    """Return a strength on a scale on which 0 is neutral and 1 is the maximum strength in training.
+    """Map a strength to a scale from 0 (neutral strength) to 1 (maximum strength in training).
 
-    If there is no neutral strength, 0 is the minimum strength in training.
+    If there is no neutral strength, 0 is the minimum strength in training. Values are clipped to this range.
     """
     zero = transform.weakest if transform.neutral is None else transform.neutral
     return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
 
 
 def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
-    """Return the transformations by group, with the hardest group first and the hardest member of each group first.
+    """Sort transformations by group and difficulty. The hardest group is first, as is the hardest member of each group.
 
     Args:
-        run: run with the groups of the transformations.
-        rows: ``transform``, ``model`` and ``column``.
-        column: quantity whose median over the encoders determines the order.
-        descending: whether larger values mean harder.
+        run: run that contains the groups of the transformations.
+        rows: table with the columns ``transform``, ``model`` and ``column``.
+        column: column whose median over encoders determines the difficulty.
+        descending: whether larger values mean a higher difficulty.
     """
     medians = encoders_of(rows).groupby("transform")[column].median()
     medians = -medians if descending else medians
@@ -86,6 +93,6 @@ def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: b
 def matrix(
     rows: pd.DataFrame, column: str, names: Sequence[str], models: Sequence[str], index: str = "transform"
 ) -> pd.DataFrame:
-    """Return the values of ``column``, with ``names`` (values of ``index``) as rows and ``models`` as columns."""
+    """Pivot ``column`` to a table with ``names`` (values of ``index``) as rows and ``models`` as columns."""
     table = rows.pivot(index=index, columns="model", values=column)
     return table.reindex(index=list(names), columns=list(models))

@@ -1,4 +1,4 @@
-"""Sentences about the five claims: the claims themselves, the results of their tests, and the evidence."""
+"""Format the five claims, the results of their tests, and the evidence as sentences."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ CLAIM_TEXTS = (
     "The five foundation objectives encode more non-semantic information than supervised training.",
     "Encoding more about appearance does not come at the expense of content.",
 )
-"""The claims of the abstract, paraphrased; the table of claims numbers them from 1."""
+"""Paraphrased claims of the abstract, in the order of their numbers in the table of claims (starting at 1)."""
 
 ABOUT_CLAIMS = (
     "The abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610) makes five claims. "
-    "Each is tested here by comparisons of encoders that were specified before any result was seen. Not supported: at "
-    "least one comparison is significant in the opposite direction. The protocol is a reconstruction, and the results "
-    "hold only for these encoders."
+    "Each claim is tested by comparing encoders. The comparisons were specified before any results were known. A claim "
+    "is not supported if at least one comparison is significant in the opposite direction. The protocol is a "
+    "reconstruction, and the results only hold for these encoders."
 )
 
 TITLES = {
-    "zoo": "Tested on the zoo, whose encoders differ only in the objective",
-    "published": "Tested on published encoders, which differ in network, data and budget as well",
+    "zoo": "Zoo encoders, which differ only in their objective",
+    "published": "Published encoders, which also differ in architecture, data and compute",
 }
 
 WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
-"""Result in the table of claims -> its text."""
+"""Result in the table of claims -> text of the result."""
 
 
 def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the table of claims by set of encoders, under the title of each."""
+    """Split the table of claims by set of encoders, and return the rows by the title of the set."""
     return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
 
 
 def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
-    """Return role -> the encoders tested in this role.
+    """Return the names of the encoders for each role.
 
     Args:
         roles: rows of the table of roles, for one set of encoders.
@@ -55,18 +55,18 @@ def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def claim_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return the text of the claim in a row of the table of claims."""
+    """Return the text of the claim that a row of the table of claims is about."""
     return CLAIM_TEXTS[int(row["claim"]) - 1]
 
 
 def result_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return the result in a row of the table of claims as text: ``Supported here, tested without CAN.``"""
+    """Format the result in a row of the table of claims, such as ``Supported here, tested without CAN.``"""
     without = f", tested without {row['missing']}" if row["missing"] else ""
     return f"{WORDS[row['result']]}{without}."
 
 
 def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return a sentence on the evidence for a claim, or an empty string if the table has no numbers.
+    """Format the evidence for a claim as a sentence, or return an empty string if the row has no numbers.
 
     Args:
         row: row of the table of claims.
@@ -83,16 +83,16 @@ def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
 
 def _counts_in_words(identified: int, transformations: int) -> str:
     if transformations < DOZENS:
-        return f"The run has {transformations} transformations, and the claim is about two dozen or more."
+        return f"The run has {transformations} transformations, but the claim is about at least two dozen."
     return (
-        f"Each kind of encoder identifies at least {identified} of {transformations} transformations: the 95% CI of "
-        "their recall is entirely above chance. The claim requires at least two dozen."
+        f"Each kind of encoder identifies at least {identified} of {transformations} transformations (the 95% CI of "
+        "their recall is entirely above chance). The claim requires at least two dozen."
     )
 
 
 def _contrasts_in_words(contrasts: int, tested: int, above: int, below: int) -> str:
     if not tested:
-        return f"None of the {contrasts} contrasts could be computed: the run has no such encoders or styles."
+        return f"None of the {contrasts} contrasts could be computed, because encoders or styles are missing."
     absent = f" ({contrasts - tested} more could not be computed)" if tested < contrasts else ""
     if not above + below:
         return f"None of the {tested} contrasts{absent} is significant after Holm correction."
@@ -109,8 +109,8 @@ def _are(count: int) -> str:
 def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
     if rho is None:
         return (
-            f"{roles} kinds of encoder have both accuracies; a rank correlation needs at least {MIN_RANKED}, and "
-            "accuracies that differ."
+            f"{roles} kinds of encoder have both accuracies. The rank correlation requires at least {MIN_RANKED}, and "
+            "their accuracies must differ."
         )
     return (
         f"The rank correlation between transformation accuracy and content accuracy is {minus(f'{rho:.2f}')} over "
@@ -121,19 +121,20 @@ def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
 DIFFERENT = "significant"
 NOT_DISTINGUISHED = "not significant"
 ALONE = "significant only without correction"
-"""Results of the test of a difference. Holm correction is over all planned contrasts of a set of encoders."""
+"""Results of testing a difference, with Holm correction over all planned contrasts of a set of encoders."""
 
 
 def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the differences on which the result for a claim is based, and the units that their intervals are over.
+    """Return the differences on which the result for a claim is based, and a description of their intervals.
 
     Args:
         contrasts: rows of the table of contrasts, for one claim and one set of encoders.
 
     Returns:
-        A table with one row per contrast: ``name``; ``value``, ``low`` and ``high`` in percentage points; and
-        ``series``, the result after Holm's correction (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). And the units:
-        "2 seeds of each, pooled variance" if several seeds of each kind were tested, else "photographs".
+        A table with one row per contrast, and the units over which intervals were computed. The columns are ``name``,
+        ``value``, ``low`` and ``high`` (in percentage points), and ``series``, the result after Holm correction
+        (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). The units are similar to "2 seeds of each, pooled variance" if
+        there are intervals over seeds for all contrasts, or otherwise "photographs".
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")

@@ -1,4 +1,4 @@
-"""Command that recomputes a run."""
+"""Create the command that recomputes a run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import TIERS
 
 FURTHER = "FURTHER"
-"""Placeholder in a command, followed by a number, for a calibration corpus that is not on this machine."""
+"""Prefix of placeholders in a command for calibration corpora that are not available on this computer."""
 
 LOCAL = ("folder", "parquet")
-"""Kinds of corpora that are always specified by a path."""
+"""Kinds of corpora that are specified by a path or URL."""
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe contains the name of its corpus; a shipped run may only contain a description."""
+    """Return whether the recipe contains the name of its corpus. Shipped runs may only contain a description."""
     return _is_named(recipe.corpus)
 
 
@@ -28,10 +28,10 @@ def _is_named(corpus: str) -> bool:
 
 
 def command_of(recipe: Recipe) -> str:
-    """Return ``probing run`` with all options of the recipe.
+    """Return the ``probing run`` command with all options of a recipe.
 
-    ``CORPUS`` stands for a corpus of unknown location. ``FURTHER-1`` and so on stand for calibration corpora that
-    are not available.
+    The command contains the placeholders ``CORPUS`` if the location of the corpus is unknown, and ``FURTHER-1`` and so
+    on for calibration corpora that are not available.
     """
     calibrate_on = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(

@@ -1,4 +1,4 @@
-"""Comparison of models on the same photographs, within a run, between runs or between files with scores."""
+"""Compare models on the same photographs, within a run, between two runs or between two score files."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ from probing_core.run.store import digest
 from probing_core.transforms.transformation import GROUPS
 
 GROUP = "group"
-"""Name of the group task over its three folds, in which every group is tested on members that were not in training."""
+"""Name of the group task, which combines the folds and evaluates unseen transformations."""
 
 
 Tested = Callable[[str], pd.DataFrame]
-"""Task -> predictions, with the columns that `accuracy_of` and `of_subset` require."""
+"""Function that returns the predictions for a task, with the columns that `accuracy_of` and `of_subset` require."""
 
 Contrasts = dict[tuple[str, str, str], AccuracySums]
-"""(Task, subset, measure) -> score."""
+"""(task, subset, measure) -> sums of the score."""
 
 COMPARED = (
     "model", "other", "task", "subset", "measure", "value", "other_value", "difference", "low", "high", "p",
@@ -65,32 +65,37 @@ COMPARED = (
 
 
 def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
-    """Return the recall of the group for unseen transformations of the bank, averaged over folds.
+    """Compute the recall of groups on unseen transformations of the bank, averaged over folds.
 
     Only photographs that were tested in all folds are used.
+
+    Args:
+        tested: function that returns the predictions for a task.
+        far: names of the unseen styles, which are excluded.
     """
     tables = [tested(f"{GROUP}-{rotation}") for rotation in ROTATIONS]
     return mean_over([accuracy_of(of_subset(table, "unseen", far)) for table in tables if len(table)])
 
 
 def place_among(run: Run, model: str) -> pd.DataFrame:
-    """Return the ranking of ``run`` by the fine task, best first, and compare ``model`` with each other model.
+    """Rank the models of ``run`` on the fine task, and compare ``model`` with all other models.
 
-    Models that only differ in the seed share one rank, as in `leaderboard`; ``model`` always has its own rank.
+    Models that only differ in their seed share a rank, as in `leaderboard`, but ``model`` always has a separate rank.
 
-    Columns: ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (rank, 1 for the best; missing for additional
-    seeds); ``value``, the score, with ``low`` and ``high``; ``difference`` (score of ``model`` minus the score of the
-    row) with its 95% interval ``difference_low`` to ``difference_high`` (bootstrap over shared photographs) and ``p``
-    (paired sign flips by photograph, adjusted for the comparisons with all ranked models); and ``bases``, the number of
-    shared photographs. The columns of the comparison are NaN in the row of ``model``.
+    Returns:
+        One row per model, best first, with the columns ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (rank
+        starting at 1, missing for additional seeds), ``value`` (score), ``low``, ``high``, ``difference`` (score of
+        ``model`` minus score of the row), ``difference_low`` and ``difference_high`` (95% CI, bootstrap over shared
+        photographs), ``p`` (paired sign flips by photograph, adjusted for the comparisons with all ranked models) and
+        ``bases`` (number of shared photographs). The columns of the comparison are NaN in the row of ``model``.
 
     Raises:
-        UnknownName: the run has no score of ``model``.
+        UnknownName: the run has no score for ``model``.
     """
     board = scores_of(run, FINE, "all")
     if board.empty or model not in set(board["model"]):
         available = ", ".join(board["model"]) if not board.empty else "none"
-        raise UnknownName(f"The run has no score of '{model}' at the task {FINE}. It has: {available}.")
+        raise UnknownName(f"The run has no score for '{model}' on the task '{FINE}'. Available models: {available}.")
     board = in_order(board, excluded=(model,))
     placed = has_place(board)
     board["place"] = placed.cumsum().astype("Int64").where(placed)
@@ -100,9 +105,11 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
 
 
 def recall_beside(run: Run, model: str, other: str) -> pd.DataFrame:
-    """Return the recall of two models in each group of transformations, the largest difference first.
+    """Compare the recall of two models in each group of transformations.
 
-    Columns: ``group``, ``recall`` (of ``model``), ``recall_other`` (of ``other``) and ``difference``.
+    Returns:
+        Table with the columns ``group``, ``recall`` (of ``model``), ``recall_other`` (of ``other``) and ``difference``,
+        sorted by difference in descending order.
     """
     recall = recall_by_group(run).pivot(index="group", columns="model", values="value")
     table = recall.reindex(columns=[model, other]).set_axis(["recall", "recall_other"], axis=1)
@@ -116,11 +123,11 @@ def tested_by(run: Run, model: str) -> Tested:
 
 
 def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
-    """Return all scores of a model that are compared with those of other models.
+    """Compute all scores of a model that can be compared with scores of other models.
 
     Args:
-        tested: predictions of the model by task.
-        far: unseen styles.
+        tested: function that returns the predictions of the model for a task.
+        far: names of the unseen styles.
     """
     by_score = Contrasts()
     fine, content = tested(FINE), tested(CONTENT)
@@ -128,7 +135,7 @@ def contrasts(tested: Tested, far: Collection[str]) -> Contrasts:
         fine = of_subset(fine, "all")
         by_score[FINE, "all", measure_of("all")] = accuracy_of(fine)
         for group in (group for group in GROUPS if (fine["group"] == group).any()):
-            # For the recall of a group, all wrong predictions outside the group are equivalent.
+            # Predicted classes outside the group do not affect its recall.
             by_score[FINE, GROUP_SUBSET + group, "recall"] = accuracy_of(fine[fine["group"] == group])
     if (hidden := unseen_accuracy(tested, far)).probes:
         by_score[GROUP, "unseen", measure_of("unseen")] = hidden
@@ -150,14 +157,14 @@ class Comparison:
     """Result of `compare`, with a readable `repr`.
 
     Attributes:
-        table: one row per pair of models and contrast. Columns: ``model``, ``other``; the contrast as ``task``,
-            ``subset`` and ``measure`` (``fine`` over ``all`` classes, the recall of each ``group:...``, ``group`` over
-            ``unseen`` members as the mean over folds, and ``content``); the scores ``value`` and ``other_value`` on the
-            photographs that both models were tested on; ``difference``, the first score minus the second, with its
-            interval ``low`` to ``high``; two-sided ``p``; ``photographs``, their number; and with ``max_drop`` also
-            ``worse``.
-        split: split of the photographs on which models were compared, ``test`` or ``val``.
-        max_drop: maximum allowed drop; None if not given.
+        table: one row per pair of models and score. ``model`` and ``other`` are the names of the models. ``task``,
+            ``subset`` and ``measure`` identify the score: ``fine`` over ``all`` classes, the recall of each
+            ``group:...``, ``group`` over ``unseen`` transformations averaged over folds, and ``content``. ``value`` and
+            ``other_value`` are the scores on the photographs on which both models were tested. ``difference`` is the
+            first score minus the second score, with the interval ``low`` to ``high`` and the two-sided p-value ``p``.
+            ``photographs`` is the number of photographs. With ``max_drop``, there is also the column ``worse``.
+        split: split on which models were compared, ``test`` or ``val``.
+        max_drop: maximum allowed drop, or None.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -166,13 +173,13 @@ class Comparison:
 
     @property
     def worse(self) -> pd.DataFrame:
-        """Rows in which the whole interval of the drop is above the allowed drop."""
+        """Rows in which the drop significantly exceeds the maximum allowed drop."""
         return self.table[self.table["worse"]] if self.max_drop is not None else self.table.iloc[:0]
 
     def __str__(self) -> str:
         parts = []
         for (model, other), rows in self.table.groupby(["model", "other"], sort=False):
-            title = f"{model} minus {other}:" if model != other else f"{model}, in A minus in B:"
+            title = f"{model} minus {other}:" if model != other else f"{model}, A minus B:"
             parts.append(f"{title}\n{text_table(_formatted(rows))}\n")
         return "\n".join([*parts, self._explained])
 
@@ -186,12 +193,12 @@ class Comparison:
     def _explained(self) -> str:
         if self.max_drop is None:
             return (
-                f"Difference in percentage points with its 95% CI over the {self.split} photographs of both models; p: "
-                f"paired sign flips by photograph, Holm-corrected over the rows of a pair of models."
+                f"Difference in percentage points with its 95% CI over the {self.split} photographs of both models. p: "
+                f"paired sign-flip test by photograph, Holm-corrected over the rows of a pair of models."
             )
         return (
-            f"Difference in percentage points over {self.split} photographs, with a Holm-corrected interval; worse: "
-            f"the whole interval is above {in_points(self.max_drop)} ({len(self.worse)} of {len(self.table)} rows)."
+            f"Difference in percentage points over {self.split} photographs, with a Holm-corrected interval. worse: "
+            f"the interval is entirely above {in_points(self.max_drop)} ({len(self.worse)} of {len(self.table)} rows)."
         )
 
 
@@ -212,36 +219,36 @@ def compare(
 ) -> Comparison:
     """Compare two models of a run, the models of two runs, or two files written by `Scores.save`.
 
-    If two runs share models, each of these is compared between the runs. If they share none and each run has one model,
-    these two models are compared. Files contain scores on the split ``val``. With ``max_drop``, models and runs are
-    also compared on ``val``, so that frequent checks do not select a model on the split ``test``.
+    If two runs share models, each shared model is compared between the runs. If they do not share models and each run
+    has a single model, these two models are compared. Files contain scores on the ``val`` split. With ``max_drop``,
+    models and runs are also compared on ``val``, so that repeated checks do not overfit the ``test`` split.
 
     >>> comparison = probing_core.compare("zoo/clip", "zoo/can")
     >>> round(float(comparison.table["difference"][0]), 2)
     0.06
 
     Args:
-        a: name of a model, a run, or a file; with ``max_drop``, the earlier version.
-        b: the second model, run or file; with ``max_drop``, the current version.
-        run: the run that contains the models; by default the reference run.
-        max_drop: maximum allowed drop, a fraction from 0 to 1: 0.01 is one percentage point. If given, intervals are
-            Student's t intervals with the bootstrap standard error over photographs, at the level of Holm's procedure
-            (Holm 1979): if no model changed, the probability that any row is worse is at most 5%.
+        a: name of the first model, or the first run or file. With ``max_drop``, this is the earlier version.
+        b: name of the second model, or the second run or file. With ``max_drop``, this is the current version.
+        run: run that contains the models, by default the reference run.
+        max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals are
+            Student's t intervals with the bootstrap standard error over photographs, at the levels of Holm's procedure
+            (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is worse is at most 5%.
 
     Returns:
-        A `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs), and p-values are from
-        paired sign flips by photograph, Holm-corrected over the contrasts of a pair.
+        A `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs). P-values come from
+        paired sign-flip tests by photograph and are Holm-corrected over the scores of a pair of models.
 
     Raises:
         UnknownName: the run has no such model.
         BadConfig: ``a`` and ``b`` are of different kinds, ``run`` is given for runs or files, a file cannot be read, or
             there are too few photographs for an interval.
-        BadRun: the photographs or transformations differ, the runs share no model, or (with ``max_drop``) a run has no
+        BadRun: the photographs or transformations differ, the runs share no models, or (with ``max_drop``) a run has no
             splits or embeddings.
     """
     kinds = {_kind(a), _kind(b)}
     if len(kinds) > 1 or (kinds != {"model"} and run is not None):
-        raise BadConfig(f"Two models of a run, two runs or two files with scores can be compared; got '{a}' and '{b}'.")
+        raise BadConfig(f"Only two models of a run, two runs or two score files can be compared; got '{a}' and '{b}'.")
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise BadConfig(f"The maximum allowed drop must be a fraction from 0 to 1; got {max_drop}.")
 
@@ -256,7 +263,7 @@ def compare(
         if first_file.measured != second_file.measured:
             raise BadRun(
                 f"The scores of '{first_file.model}' and '{second_file.model}' are for different photographs, "
-                f"transformations, views or seeds. Save both with the same arguments."
+                f"transformations, view sizes or seeds. Save both scores with the same arguments."
             )
         pairs = [((first_file.model, first_file.contrasts), (second_file.model, second_file.contrasts))]
     elif kinds == {"run"}:
@@ -283,8 +290,9 @@ def _require_same_samples(first: Run, second: Run) -> None:
     for entry in ("fingerprint", "transforms", "view"):
         if getattr(first.recipe, entry) != getattr(second.recipe, entry):
             raise BadRun(
-                f"Runs are compared on the same photographs, transformations and views, but '{first.path}' and "
-                f"'{second.path}' have different {'photographs' if entry == 'fingerprint' else entry}."
+                f"Runs can only be compared if they have the same photographs, transformations and view size, but "
+                f"'{first.path}' and '{second.path}' have different "
+                f"{'photographs' if entry == 'fingerprint' else entry}."
             )
 
 
@@ -295,7 +303,7 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
     if all(len(run_names) == 1 for run_names in names):
         return [(names[0][0], names[1][0])]
     raise BadRun(
-        f"'{first.path}' and '{second.path}' share no model: they have {', '.join(sorted(names[0]))} and "
+        f"'{first.path}' and '{second.path}' do not share any models. They contain {', '.join(sorted(names[0]))} and "
         f"{', '.join(sorted(names[1]))}."
     )
 
@@ -303,12 +311,15 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
 def _table(
     model: str, contrasts: Contrasts, other: str, other_contrasts: Contrasts, max_drop: float | None
 ) -> pd.DataFrame:
-    """Return a table with the columns `COMPARED`, one row for each contrast that two models share.
+    """Return a table with the columns `COMPARED` and one row for each score that two models share.
 
     With ``max_drop``, the table also has the column ``worse``.
     """
     if max_drop is not None and (missing := [name for name in contrasts if name not in other_contrasts]):
-        raise BadConfig(f"'{model}' has the score {', '.join(missing[0])}, but '{other}' lacks it. Score both equally.")
+        raise BadConfig(
+            f"'{model}' has the score {', '.join(missing[0])}, but '{other}' does not. "
+            f"Score both models with the same arguments."
+        )
     shared = {
         name: sums.shared_with(other_contrasts[name]) for name, sums in contrasts.items() if name in other_contrasts
     }
@@ -330,13 +341,13 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     freedom = np.array([len(first.bases) - 1 for first, _ in pairs])
     if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
         raise BadConfig(
-            f"A score is based on {freedom.min() + 1} photographs of the split val, but an interval requires at least "
-            f"{MIN_CLUSTERS_FOR_T}. Use a corpus with more photographs."
+            f"A score is based on {freedom.min() + 1} photographs from the 'val' split, but an interval requires at "
+            f"least {MIN_CLUSTERS_FOR_T}. Use a corpus with more photographs."
         )
     for place, (first, second) in enumerate(pairs):
         drops[place] = first.sums.value - second.sums.value
-        # If the differences of few photographs are all equal, the bootstrap has no spread. t is therefore limited to
-        # the p-value of the most certain sign-flip test.
+        # If there are few photographs and their differences are equal, the bootstrap standard error is 0. t is
+        # therefore limited to the value that corresponds to the smallest possible p-value of a sign-flip test.
         max_t = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
         errors[place] = max(float(bootstrap(difference(first.sums, second.sums)).std()), abs(drops[place]) / max_t)
     beyond = drops - allowed
@@ -352,10 +363,12 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
 
 @dataclass(frozen=True, eq=False)
 class SavedScores:
-    """Scores of one model on the split ``val``, which can be saved in a file.
+    """Scores of one model on the ``val`` split, which can be saved to a file.
 
     Attributes:
-        measured: digest of the photographs and their samples; only scores with equal digests can be compared.
+        model: name of the model.
+        measured: digest of the photographs and their samples. Only scores with equal digests can be compared.
+        contrasts: sums of each score.
     """
 
     model: str
@@ -364,16 +377,16 @@ class SavedScores:
 
     @classmethod
     def of(cls, run: Run, model: str) -> SavedScores:
-        """Score a model on the split ``val``, which was used to select the penalties of its probes, not for training.
+        """Score a model on the ``val`` split, on which the penalties of its probes were selected.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: the run has no splits, or no embeddings or probes of the model.
+            BadRun: the run has no splits, or no embeddings from the model.
         """
         run.require_model(model)
         if not has_splits(run.images):
             raise BadRun(
-                f"Scores are saved for the split val, but '{run.path}' has no splits, because it has fewer than 30 "
+                f"Scores are computed on the 'val' split, but '{run.path}' has no splits because it has fewer than 30 "
                 f"photographs. Use more photographs."
             )
         transform_keys = [transform.key for transform in run.recipe.design.transforms]
@@ -381,7 +394,7 @@ class SavedScores:
         return cls(model, digest([run.recipe.without_models(), transform_keys]), scores)
 
     def write(self, path: Path | str) -> None:
-        """Write the scores to a JSON file, one line per score."""
+        """Write the scores to a JSON file with one line per score."""
         rows = [
             {
                 "task": task,
@@ -406,45 +419,46 @@ class SavedScores:
         """Read a file written by `write`.
 
         Raises:
-            BadConfig: the file does not exist, or does not contain scores.
+            BadConfig: the file does not exist or is not a valid score file.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != SCORES_FORMAT:
-                raise ValueError(f"its format is {content['format']!r:.20}, but this version expects {SCORES_FORMAT}")
+                raise ValueError(f"the format is {content['format']!r:.20}, but this version expects {SCORES_FORMAT}")
             return cls(str(content["model"]), str(content["measured"]), dict(map(_read, content["scores"])))
         except FileNotFoundError:
             raise BadConfig(
                 f"The score file '{path}' does not exist.",
-                hint="In Python, `probing_core.score(...).save(path)` writes one.",
+                hint="Create it in Python with `probing_core.score(...).save(path)`.",
             ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadConfig(f"'{path}' cannot be read as a score file: {one_line(error)[:200]}.") from error
 
 
 def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
-    """Return the name and the sums of a score.
+    """Parse the name and the sums of a score.
 
-    For each probe, a row of sums contains the hits of each class, followed by the number of samples of each class.
+    For each probe, a row of sums contains the number of hits for each class, followed by the number of samples for each
+    class.
     """
     name = str(row["task"]), str(row["subset"]), str(row["measure"])
     bases, classes = [str(base) for base in row["bases"]], [int(count) for count in row["classes"]]
     sums = np.array(row["sums"], np.float64).reshape(len(bases), -1)
     if sums.shape[1] != 2 * sum(classes) or bases != sorted(set(bases)):
-        raise ValueError(f"the sums of {', '.join(name)} are not one row per photograph, in order")
+        raise ValueError(f"the sums of {', '.join(name)} must have one row per photograph, sorted by ID")
     parts = np.split(sums, np.cumsum([2 * count for count in classes])[:-1], axis=1)
     return name, AccuracySums(np.array(bases, str), tuple(ClusterSums(part, mean_of_ratios) for part in parts))
 
 
 def _predicted(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return the predictions for the samples of ``val`` by the probe of a task; empty if the run has no such probe."""
+    """Predict the ``val`` samples with the probe for a task. The table is empty if the run has no such probe."""
     if not run.store.has(probe_path(model, task)):
         return pd.DataFrame()
     embeddings = run.lazy_embeddings(model)
     if embeddings is None:
         raise BadRun(
-            f"Scores on the split val are computed from embeddings, but '{run.path}' has none of '{model}'; shipped "
-            f"runs may have none. Use a run of your own with this model."
+            f"Scores on the 'val' split are computed from embeddings, but '{run.path}' has no embeddings from "
+            f"'{model}'. Start your own run with this model."
         )
     samples = run.samples
     problem = make_task(task, samples, run.recipe.design.transforms, run.images)

@@ -1,4 +1,4 @@
-"""Tables as CSV for spreadsheets."""
+"""Format tables as CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import pandas as pd
 
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")
-"""First characters of texts that spreadsheets execute as a formula; file names and labels may contain them."""
+"""Pattern for the start of text that spreadsheets may execute as a formula. File names and labels can match it."""
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def csv_text(table: pd.DataFrame, header: bool = True) -> str:
-    r"""Return ``table`` as CSV without its index. An apostrophe precedes texts that a spreadsheet would execute.
+    r"""Format ``table`` as CSV without its index. Text that a spreadsheet could execute is prefixed with an apostrophe.
 
-    All tables for download are written by this function.
+    All tables for download are formatted with this function.
 
     >>> csv_text(pd.DataFrame({"path": ["=1+1.jpg", "cat.jpg"], "p": [-0.5, 1.0]}))
     "path,p\n'=1+1.jpg,-0.5\ncat.jpg,1.0\n"
@@ -33,5 +33,5 @@ def csv_text(table: pd.DataFrame, header: bool = True) -> str:
 def _escaped(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
-    cell = cell.replace("\r", " ")  # pandas does not quote a carriage return, at which spreadsheets begin a row
+    cell = cell.replace("\r", " ")  # pandas does not quote carriage returns, which start a new row in spreadsheets
     return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell

@@ -1,4 +1,4 @@
-"""Recognition of groups and styles by probes, for transformations seen in training and for unseen ones."""
+"""Recognition rates of groups and styles, for seen and unseen transformations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from probing_core.results.run_tables import RunTables
 from probing_core.transforms import FAR_CONTROL
 
 SEEN, UNSEEN = "seen in training", "unseen"
-"""Subsets for which the recognition of the group is measured."""
+"""Subsets on which the accuracy of group predictions is measured."""
 
 STYLES_SEEN, STYLES_UNSEEN, CLEAN = "styles in training", "unseen styles", "clean images"
-"""Subsets for which the fraction predicted as style is measured."""
+"""Subsets on which the fraction of style predictions is measured."""
 
 STYLE = "style"
 
@@ -25,16 +25,19 @@ FOLD_COLUMNS = ("base_id", "transform")
 
 
 def fold_tasks(run: RunTables) -> list[str]:
-    """Return the names of the group tasks, one per fold, in which one member of every group is held out."""
+    """Return the names of the group tasks. There is one for each fold, in which some transformations are held out."""
     return [task for task in run.tasks if task.startswith("group-")]
 
 
 def generalization_rates(run: RunTables) -> pd.DataFrame:
-    """Return the recognition rates of each model: means over folds, with 95% intervals over photographs.
+    """Compute the recognition rates of each model, averaged over folds.
 
-    Columns: ``model``, ``subset``, ``value``, ``low``, ``high``. `SEEN` and `UNSEEN` are the balanced accuracy of the
-    group, without clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and `CLEAN` are the fractions of such images that are
-    predicted as style. Additional seeds and subsets without images are left out.
+    `SEEN` and `UNSEEN` are balanced accuracies over groups, excluding clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and
+    `CLEAN` are the fractions of images that are predicted as style. Additional seeds and subsets without images are
+    omitted.
+
+    Returns:
+        Table with the columns ``model``, ``subset``, ``value``, ``low`` and ``high`` (95% CI over photographs).
     """
     rows = []
     for model in with_place(run.models["name"]) if len(run.models) else []:
@@ -47,7 +50,7 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
 
 
 def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySums]:
-    """Return subset -> sums by photograph, for one fold."""
+    """Return the sums by photograph for each subset of one fold."""
     base, names = _codes(fold["base_id"])
     truth, classes = _codes(fold["truth"])
     predicted, _ = _codes(fold["predicted"])  # `predicted` has the same categories as `truth`
@@ -78,12 +81,16 @@ def _fold_sums(fold: pd.DataFrame, far: Collection[str]) -> dict[str, AccuracySu
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return the codes (N,) of a categorical column, and its categories."""
+    """Return the codes (N,) and the categories of a categorical column."""
     return column.cat.codes.to_numpy(), column.cat.categories.to_numpy().astype(str)
 
 
 def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
-    """Return the mean over folds with its interval, over the photographs in all folds; None if there are no images."""
+    """Average over folds, using the photographs that are in all folds.
+
+    Returns:
+        ``value``, ``low`` and ``high``, or None if there are no images.
+    """
     mean_of_folds = mean_over(folds)
     if not mean_of_folds.probes:
         return None
@@ -92,13 +99,16 @@ def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
 
 
 def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
-    """Return how many encoders predict style for unseen styles less often than chance, and how many there are.
+    """Count the encoders that predict style for unseen styles less often than chance.
 
     Each network counts once. If there are no encoders, baselines are counted.
 
     Args:
         rates: table returned by `generalization_rates`.
         chance: rate of random guessing, a fraction.
+
+    Returns:
+        The number of encoders below chance, and the total number of encoders.
     """
     counted = encoders_of(rates[rates["subset"] == STYLES_UNSEEN])
     return int((counted["value"] < chance).sum()), len(counted)

@@ -1,4 +1,4 @@
-"""Nearest neighbors of an image's embedding, and the position of the image on a map."""
+"""Find the nearest neighbors of an image, and its position on a map."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from probing_core.measures import neighbors as search
 
 
 def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows of ``embeddings`` (N, D) most similar to ``query`` (D,): indices (k,) and similarities (k,).
+    """Find the rows of ``embeddings`` (N, D) that are most similar to ``query`` (D,).
 
-    The similarity is the cosine after subtraction of the mean embedding, as on the maps. Only one block of rows is in
-    memory at a time.
+    Rows are compared by cosine similarity after the mean embedding is subtracted, as on maps. Only one block of rows is
+    in memory at a time.
+
+    Returns:
+        Indices (k,) and cosine similarities (k,), the most similar row first.
     """
     total = sum(block.sum(axis=0, dtype=np.float64) for block in embeddings.blocks())
     mean = np.asarray(total / len(embeddings), np.float32)
@@ -24,14 +27,15 @@ def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray
 
 
 def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -> tuple[float, float] | None:
-    """Return the position of an image on a map: the mean of the positions of its neighbors, weighted by similarity.
+    """Estimate the position of an image on a map as the weighted mean position of its neighbors.
 
     Args:
-        points: ``sample``, ``x``, ``y`` of the map.
-        samples, similarities: from `nearest`.
+        points: ``sample``, ``x`` and ``y`` of the points on the map.
+        samples: sample numbers of the neighbors.
+        similarities: cosine similarities of the neighbors.
 
     Returns:
-        (x, y), or None if none of the neighbors is on the map (large maps are thinned).
+        (x, y), or None if none of the neighbors is in ``points``.
     """
     rows = points.set_index("sample").reindex(samples)[["x", "y"]].to_numpy(float)
     placed = ~np.isnan(rows[:, 0])

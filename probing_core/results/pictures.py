@@ -1,4 +1,4 @@
-"""Images of a run. Runs do not store images, so these are recomputed from the corpus, byte for byte."""
+"""Recompute the images of a run from its corpus, because runs do not store images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SOURCES_KEPT = 128
 
 
 class PicturesMissing(ProbingError):
-    """Error: the images of a run cannot be recomputed on this machine; the message states the reason."""
+    """Raised if the images of a run cannot be recomputed on this computer."""
 
 
 class Pictures:
-    """Access to the images of a run, which are recomputed.
+    """Access to the images of a run, which are recomputed from the corpus.
 
     All methods raise `PicturesMissing` if the images are not available (see `why_not`).
     """
@@ -32,22 +32,22 @@ class Pictures:
 
     @cached_property
     def why_not(self) -> str:
-        """Sentence on why the images of the run are not available; empty if they are."""
+        """Reason why the images of the run are not available, or an empty string if they are available."""
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:
-            return f"This run has no images: its corpus, {self.recipe.corpus}, is not on this computer."
+            return f"This run has no images: its corpus ({self.recipe.corpus}) is not on this computer."
         except ProbingError as error:
             return f"This run has no images: its corpus '{self.recipe.corpus}' cannot be opened. {error}"
         if fingerprint != self.recipe.fingerprint:
             return (
-                f"This run has no images: the corpus '{self.recipe.corpus}' on this computer is a different one "
-                f"(fingerprint {fingerprint}, expected {self.recipe.fingerprint})."
+                f"This run has no images: the corpus '{self.recipe.corpus}' on this computer has the fingerprint "
+                f"{fingerprint} instead of {self.recipe.fingerprint}."
             )
         return ""
 
     def pair(self, row: Mapping[Any, Any] | pd.Series) -> tuple[Image, Image]:
-        """Return the view of a sample without and with its transformation.
+        """Return the view of a sample before and after transformation.
 
         Args:
             row: ``image_id``, ``split``, ``transform``, ``repetition`` and ``draw`` of the sample.
@@ -61,16 +61,16 @@ class Pictures:
         return before, after
 
     def photograph(self, image_id: str) -> Image:
-        """Return a full image, from the center of which views are cut."""
+        """Return the full image from which views are cut."""
         if self.why_not:
             raise PicturesMissing(self.why_not)
         try:
             return self._corpus.load(image_id)
         except BadImage as error:
-            raise PicturesMissing(f"The image '{image_id}' of the run can no longer be read: {error}") from error
+            raise PicturesMissing(f"The image '{image_id}' cannot be read: {error}") from error
 
     def source(self, image_id: str) -> Image:
-        """Return the source of one image, from which all of its versions are cut."""
+        """Return the prepared source image from which all versions of an image are cut."""
         return self._source(image_id)
 
     def _prepare(self, image_id: str) -> Image:

@@ -1,4 +1,4 @@
-"""Rank of a model among the models of a run with the quick protocol."""
+"""Rank a model among the models of a run with the quick protocol."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from probing_core.results.ranking import (
 from probing_core.results.titled_table import TitledTable
 
 NAMED_GROUPS = 3
-"""Number of strongest groups and number of weakest groups to list."""
+"""Maximum number of strongest groups and of weakest groups to list."""
 
 
 def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
-    """Return the balanced accuracy of a model with the quick protocol.
+    """Compute the balanced accuracy of a model under the quick protocol.
 
     Args:
-        rows: rows of the table ``quick`` for one model and one or more transformations.
+        rows: rows of the ``quick`` table for one model and one or more transformations.
     """
     correct, samples = (
         rows.pivot(index="base_id", columns="transform", values=column).fillna(0).sort_index()
@@ -43,16 +43,16 @@ def quick_accuracy(rows: pd.DataFrame) -> AccuracySums:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class QuickRanking(TitledTable):
-    """Rank of a model with the quick protocol, with a readable `repr`.
+    """Rank of a model under the quick protocol, with a readable `repr`.
 
     Attributes:
         model: name of the model.
-        board: every model, best first: ``model``, ``seed_of`` (as in `leaderboard`), ``value`` (quick accuracy) with
-            ``low`` and ``high``; ``difference`` (quick accuracy of ``model`` minus that of the row) with
-            ``difference_low``, ``difference_high`` (95% CI over photographs) and ``p`` (paired sign flips by
-            photograph, adjusted for all comparisons). The comparison is NaN in the row of ``model``.
-        groups: ``group``, ``recall`` of the model, ``others`` (mean recall of the other encoders) and
-            ``difference``, the largest first.
+        board: one row per model, best first, with the columns ``model``, ``seed_of`` (as in `leaderboard`), ``value``
+            (quick accuracy), ``low``, ``high``, ``difference`` (quick accuracy of ``model`` minus quick accuracy of the
+            row), ``difference_low`` and ``difference_high`` (95% CI over photographs), and ``p`` (paired sign flips by
+            photograph, adjusted for all comparisons). The columns of the comparison are NaN in the row of ``model``.
+        groups: table with the columns ``group``, ``recall`` of the model, ``others`` (mean recall of the other
+            encoders) and ``difference``, sorted by difference in descending order.
         photographs: number of test photographs.
         samples: number of samples that were embedded.
         full_samples: number of samples that ``--full`` embeds.
@@ -67,9 +67,9 @@ class QuickRanking(TitledTable):
 
     @property
     def places(self) -> tuple[int, int]:
-        """Best and worst possible rank according to the comparisons.
+        """Rank interval: the best and the worst rank of the model.
 
-        The model ranks below all significantly better models and above all significantly worse ones.
+        The model ranks below all significantly better models and above all significantly worse models.
         """
         other_rows = self._other_rows[has_place(self._other_rows)]
         sure = other_rows["p"] < SIGNIFICANCE
@@ -84,7 +84,7 @@ class QuickRanking(TitledTable):
 
     @property
     def row(self) -> dict[str, Any]:
-        """The result as JSON-compatible types."""
+        """The result as a JSON-serializable dictionary."""
         first, last = self.places
         other_rows = self._other_rows.astype(object).where(self._other_rows.notna(), None)
         return {
@@ -112,10 +112,10 @@ class QuickRanking(TitledTable):
     @property
     def _title(self) -> str:
         first, last = self.places
-        place = f"place {first}" if first == last else f"a place from {first} to {last}"
+        place = f"{first}" if first == last else f"{first} to {last}"
         span = f"{100 * self._own_row['low']:.1f}–{100 * self._own_row['high']:.1f}"
         return (
-            f"{self.model} has {place} of {int(has_place(self.board).sum())}. Its quick accuracy is "
+            f"Rank of {self.model}: {place} of {int(has_place(self.board).sum())}. Quick accuracy: "
             f"{in_percent(self.quick_accuracy, 1)} (95% CI {span}, {self.photographs} test photographs)."
         )
 
@@ -131,29 +131,29 @@ class QuickRanking(TitledTable):
         strong = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[:NAMED_GROUPS])
         weak = ", ".join(f"{group} ({in_points(gap)})" for group, gap in titled[::-1][:NAMED_GROUPS])
         if rows:
-            notes.append(f"Compared with the mean recall of the other encoders, strongest: {strong}; weakest: {weak}.")
+            notes.append(f"Recall compared with the mean of the other encoders: strongest {strong}; weakest {weak}.")
         return [
             *notes,
-            "Difference: quick accuracy of this model minus that of the other model, in percentage points, on the same "
-            "photographs. p: paired sign-flip test, adjusted for all comparisons.",
-            "Quick accuracy is not comparable with the accuracies on the page Models: its probes are trained on fewer "
-            "photographs.",
-            f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the places, adds "
-            "unseen transformations and styles, content, retrieval, layers and maps, and creates a run that every page "
-            "can open.",
+            "Difference: quick accuracy of this model minus quick accuracy of the other model, in percentage points, "
+            "on the same photographs. p: paired sign-flip test, adjusted for all comparisons.",
+            "Quick accuracy is not comparable with the accuracies on the Models page, because its probes are trained "
+            "on fewer photographs.",
+            f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the rank interval "
+            "and adds unseen transformations and styles, content, retrieval, layers and maps. The resulting run can "
+            "be opened on every page.",
         ]
 
 
 def quick_ranking(
     model: str, table: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str, str], samples: int, full_samples: int
 ) -> QuickRanking:
-    """Compare a model with the models of a run by the quick protocol.
+    """Compare a model with the models of a run under the quick protocol.
 
     Args:
-        model: name of the model; a model of this name in the run is left out.
-        table: table ``quick`` of the model.
-        quick: table ``quick`` of the run.
-        groups: transformation -> its group.
+        model: name of the model. If the run contains a model with this name, it is ignored.
+        table: ``quick`` table of the model.
+        quick: ``quick`` table of the run.
+        groups: transformation -> name of its group.
         samples: number of samples that were embedded.
         full_samples: number of samples in the run.
     """
@@ -180,10 +180,12 @@ def quick_ranking(
 
 
 def group_recall(model: str, tables: Mapping[str, pd.DataFrame], groups: Mapping[str, str]) -> pd.DataFrame:
-    """Return the recall of a model in each group compared with that of other models, the largest difference first.
+    """Compare the recall of a model in each group with the mean recall of the other models.
 
-    Columns: ``group``, ``recall`` of ``model`` (mean over the transformations of the group), ``others`` (mean over the
-    other encoders, or over all other models if there is no encoder) and ``difference``.
+    Returns:
+        Table with the columns ``group``, ``recall`` of ``model`` (mean over the transformations of the group),
+        ``others`` (mean over the other encoders, or over all other models if there are no other encoders) and
+        ``difference``, sorted by difference in descending order.
     """
     recall = {}
     for name, rows in tables.items():

@@ -1,4 +1,4 @@
-"""Rankings of the models of a run by a score, with tests of each model against the best one."""
+"""Rank the models of a run by a score, and test each model against the best model."""
 
 from __future__ import annotations
 
@@ -29,30 +29,36 @@ from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 
 GENERALIZING = ("unseen", "far")
-"""Subsets without identity, in which the recall of the group is measured."""
+"""Subsets on which the recall of groups is measured, excluding identity."""
 
 RANKING_FACTS = ("base_id", "transform", "group", "visible")
-"""Columns of the samples that are required to compute scores for rankings."""
+"""Columns of samples that are required for computing scores for rankings."""
 
 SEED_SIGN = "\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS} "
-"""Sign in a table before the name of a model that is a different seed of the model above."""
+"""Prefix in tables for the name of an additional seed of the model above."""
 
-ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, without a place of its own."
+ABOUT_SEEDS = f"{SEED_SIGN.strip()} An additional seed of the model above, which is not ranked."
 
 PAGE_FLIPS = 10_000
-"""Number of sign flips for a table on a page: fewer than for a claim, because visitors have to wait."""
+"""Number of sign flips for tables on pages. It is smaller than for claims, to reduce waiting times."""
 
 
 def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
-    """Rank the models of ``run`` by a score, best first; without ``baselines``, only models trained on images.
+    """Rank the models of ``run`` by a score, best first.
 
-    Models that only differ in the seed (``zoo/mae``, ``zoo/mae@seed=1``) share one rank, that of the first seed.
-    Additional seeds are listed directly below it, are not compared and do not change the ranking.
+    Models that only differ in their seed (``zoo/mae``, ``zoo/mae@seed=1``) share the rank of the first seed. Additional
+    seeds are listed directly below it. They are not compared with other models and do not affect the ranking.
 
-    Columns: ``model``, ``seed_of`` (the model of an additional seed; empty for ranked models),
-    ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``, ``chance``,
-    ``note``; and against the best model ``difference``, ``p`` (see `against_best`; NaN where it cannot be computed) and
-    ``apart`` (bool).
+    Args:
+        task, subset: score by which models are ranked.
+        baselines: whether to include models that were not trained on images.
+
+    Returns:
+        Table with the columns ``model``, ``seed_of`` (the ranked model of an additional seed, or an empty string),
+        ``family``, ``objective``, ``dim``, ``value``, ``low``, ``high``, ``interval``, ``images``, ``bases``,
+        ``chance`` and ``note``, and the comparison with the best model: ``difference`` (score of the best model minus
+        score of the row), ``p`` (see `against_best`, NaN if not tested) and ``apart`` (whether the difference is
+        significant).
     """
     board = scores_of(run, task, subset)
     if not (baselines or board.empty):
@@ -65,14 +71,15 @@ def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselin
 
 
 def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFrame:
-    """Return a ranking with the comparison of each model with the best one.
-
-    The added columns are ``p`` of the difference (`against_best`; NaN if not compared) and ``apart`` (bool, whether
-    it is significant).
+    """Compare each model in a ranking with the best model.
 
     Args:
-        board: the ranking, best first.
+        board: ranking, best first.
         sums: sums of the ranked models, in order.
+
+    Returns:
+        The ranking with the columns ``p`` (`against_best`, NaN if not tested) and ``apart`` (whether the difference is
+        significant).
     """
     board = board.assign(p=np.nan)
     board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
@@ -80,7 +87,7 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFra
 
 
 def standing(row: Any) -> str:
-    """Return the comparison of the model in a row of `leaderboard` (except the first) with the best model, as text."""
+    """Describe how the model in a row of `leaderboard`, except the first row, compares with the best model."""
     if row.seed_of:
         return "additional seed"
     if not np.isfinite(row.p):
@@ -91,11 +98,11 @@ def standing(row: Any) -> str:
 
 
 def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
-    """Return the comparison of each model in ``every`` with the best model in ``board``, as text.
+    """Describe how each model in ``every`` compares with the best model in ``board``.
 
     Args:
-        every: ``model``; models that are not in ``board`` are baselines.
-        board: a `leaderboard` that is not empty.
+        every: table with the column ``model``. Models that are not in ``board`` are baselines.
+        board: non-empty result of `leaderboard`.
     """
     first = "best" if is_baseline(board["model"]).any() else "best encoder"
     ranked = {row.model: standing(row) for row in board.itertuples()} | {board["model"].iloc[0]: first}
@@ -103,15 +110,18 @@ def standings(every: pd.DataFrame, board: pd.DataFrame) -> list[str]:
 
 
 def in_order(board: pd.DataFrame, excluded: Collection[str] = ()) -> pd.DataFrame:
-    """Return the rows of models best first, additional seeds directly below their model, with the column ``seed_of``.
+    """Sort models by score, best first, with additional seeds directly below their model.
 
     Args:
-        board: ``model``, ``value``.
-        excluded: models that are ranked separately, whatever their seed.
+        board: table with the columns ``model`` and ``value``.
+        excluded: models that are ranked separately regardless of their seed.
+
+    Returns:
+        The sorted table with the additional column ``seed_of``.
     """
     board = board.assign(seed_of=seed_of(list(board["model"]), excluded))
     board = board.sort_values("value", ascending=False, kind="stable", ignore_index=True)
-    # Two runs may contain the same model: both are ranked, and additional seeds are listed below the better one.
+    # If the same model is listed twice, additional seeds are listed below the better of the two.
     place = {model: i for i, model in reversed(list(enumerate(board["model"])))}
     of = board["seed_of"].map(place).where(~has_place(board), np.arange(len(board)))
     return board.iloc[np.lexsort((np.arange(len(board)), ~has_place(board), of))].reset_index(drop=True)
@@ -122,16 +132,17 @@ def has_place(board: pd.DataFrame) -> pd.Series:
 
 
 def marked(board: pd.DataFrame) -> pd.Series:
-    """Return the names of ranked models for a table, with a sign before additional seeds."""
+    """Return model names for a table. Additional seeds are marked with a prefix."""
     return board["model"].where(has_place(board), SEED_SIGN + board["model"])
 
 
 def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Return how a model compares with others as a table of texts; p is empty for models that were not tested.
+    """Format the comparison of a model with other models as a table of strings.
 
     Args:
-        rows: one row for each other model: ``model``, ``seed_of``, ``value`` and the columns of `differences_of`.
-        score: title of ``value``.
+        rows: one row for each other model, with the columns ``model``, ``seed_of``, ``value`` and the columns of
+            `differences_of`.
+        score: title of the column ``value``.
     """
     intervals = zip(rows["difference_low"], rows["difference_high"], strict=True)
     return pd.DataFrame(
@@ -150,23 +161,23 @@ def measure_of(subset: str) -> str:
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Return a Boolean series that marks baselines, which were not trained on images, among model names."""
+    """Return a Boolean series that is True for baselines, which were not trained on images."""
     return models.str.startswith(BASELINE)
 
 
 def networks_of(models: pd.Series) -> list[str]:
-    """Return the encoders in ``models``, each network once, or the baselines if there is no encoder."""
+    """Return the encoders in ``models``, or the baselines if there are no encoders. Each network is included once."""
     learned = models[~is_baseline(models)]
     return networks(learned if len(learned) else models)
 
 
 def encoders_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of encoders, each network once, or of baselines if there is no encoder."""
+    """Return the rows of encoders, or of baselines if there are no encoders. Each network is included once."""
     return rows[rows["model"].isin(networks_of(rows["model"]))]
 
 
 def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
-    """Return the scores by which the models of ``run`` are ranked, joined with the table of models."""
+    """Return the scores by which the models of ``run`` are ranked, joined with information on the models."""
     rows = pick(run.scores, task=task, subset=subset, measure=measure_of(subset))
     if "model" not in rows:
         return rows
@@ -182,7 +193,14 @@ def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
-    """Return the predictions in a subset, as defined for ``scores.parquet``; ``far`` are the unseen styles."""
+    """Return the predictions that belong to a subset of ``scores.parquet``.
+
+    Args:
+        far: names of the unseen styles.
+
+    Raises:
+        UnknownName: models are not compared on the subset.
+    """
     if subset == "far":
         from probing_core.transforms import FAR_CONTROL
 
@@ -196,18 +214,20 @@ def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ())
     if subset in ("all", "seen"):
         return predictions[predictions["seen"]]
     raise UnknownName(
-        f"Models are not compared on the subset '{subset}'; there are: all, seen, visible, without-style, unseen, far."
+        f"Models are not compared on the subset '{subset}'. "
+        f"Available subsets: all, seen, visible, without-style, unseen, far."
     )
 
 
 @dataclass(frozen=True, eq=False)
 class AccuracySums:
-    """Sums by photograph for the balanced accuracy of one model, for comparisons with other models.
+    """Balanced accuracy of one model as sums by photograph, for comparisons with other models.
 
     Attributes:
-        bases: (C,) base photographs, in order.
-        probes: sums of each probe, with one row per photograph: the hits of each class, followed by the number of
-            samples of each class. The score is the mean over probes. Empty if nothing was tested.
+        bases: (C,) sorted IDs of photographs.
+        probes: sums for each probe, with one row per photograph. A row contains the number of hits for each class,
+            followed by the number of samples for each class. The score is averaged over probes. Without predictions,
+            there are no probes.
     """
 
     bases: np.ndarray
@@ -219,7 +239,7 @@ class AccuracySums:
 
     @property
     def by_photograph(self) -> np.ndarray:
-        """Summands (C,) of the score, one per photograph."""
+        """Contribution of each photograph to the score, with shape (C,)."""
         parts = []
         for probe in self.probes:
             hits, counts = np.split(probe.sums, 2, axis=1)
@@ -228,17 +248,17 @@ class AccuracySums:
         return np.mean(parts, axis=0)
 
     def over(self, bases: np.ndarray) -> AccuracySums:
-        """Return the sums for the photographs ``bases``, in order."""
+        """Select the sums for the photographs ``bases``, in this order."""
         rows = np.searchsorted(self.bases, bases)
         return AccuracySums(bases, tuple(replace(probe, sums=probe.sums[rows]) for probe in self.probes))
 
     def shared_with(self, other: AccuracySums) -> tuple[AccuracySums, AccuracySums]:
-        """Return the sums of this model and of ``other`` for the photographs that both were tested on."""
+        """Return the sums of this model and of ``other`` for the photographs on which both were tested."""
         bases = np.intersect1d(self.bases, other.bases)
         return self.over(bases), other.over(bases)
 
     def minus(self, other: AccuracySums) -> Interval:
-        """Return the difference between two scores with its 95% interval, on the photographs that both were tested on.
+        """Return the difference between two scores with its 95% CI, over the photographs on which both were tested.
 
         The difference is NaN if there are no such photographs.
         """
@@ -252,7 +272,11 @@ UNTESTED = AccuracySums(np.empty(0, str))
 
 
 def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
-    """Compute sums for the balanced accuracy of predictions, which is the recall of groups if ``truth`` is a group."""
+    """Compute the sums for the balanced accuracy of predictions.
+
+    Args:
+        rows: table with the columns ``truth``, ``predicted`` and ``base_id``.
+    """
     if rows.empty:
         return UNTESTED
     truth = pd.Categorical(rows["truth"]).remove_unused_categories()
@@ -262,7 +286,7 @@ def accuracy_of(rows: pd.DataFrame) -> AccuracySums:
 
 
 def mean_over(parts: Sequence[AccuracySums]) -> AccuracySums:
-    """Return the mean of several scores, on the photographs that all of them have; untested scores are left out."""
+    """Average several scores over the photographs that they share. Scores without predictions are ignored."""
     tested = [part for part in parts if part.probes]
     if not tested:
         return UNTESTED
@@ -271,17 +295,17 @@ def mean_over(parts: Sequence[AccuracySums]) -> AccuracySums:
 
 
 def differences_of(sums: Sequence[AccuracySums], place: int, ranked: pd.Series) -> pd.DataFrame:
-    """Compare the model at ``place`` of a ranking with every model.
+    """Compare one model in a ranking with all models.
 
     Args:
         sums: sums of all models, in the order of the ranking.
         place: position of the model in ``sums``.
-        ranked: which models have a rank (`has_place`); only these are tested.
+        ranked: whether each model is ranked (`has_place`). Only ranked models are tested.
 
     Returns:
-        One row per model: ``difference`` (score of the model at ``place`` minus that of the row) with its 95% interval
-        ``difference_low`` to ``difference_high`` (NaN for the model itself); ``bases``, the number of photographs that
-        both models were tested on; and ``p`` (`paired_p`; NaN for models that were not tested).
+        One row per model, with the columns ``difference`` (score of the model at ``place`` minus score of the row, NaN
+        for the model itself), ``difference_low`` and ``difference_high`` (95% CI), ``bases`` (number of photographs on
+        which both models were tested) and ``p`` (`paired_p`, NaN for models that were not tested).
     """
     gaps = [sums[place].minus(other) for other in sums]
     table = pd.DataFrame(
@@ -298,19 +322,24 @@ def differences_of(sums: Sequence[AccuracySums], place: int, ranked: pd.Series) 
 
 
 def against_best(sums: Sequence[AccuracySums], flips: int = PAGE_FLIPS) -> np.ndarray:
-    """Return two-sided p-values (M - 1,) for the differences between the first of M models, the best, and all others.
+    """Test the differences between the best model, which is the first of M models, and all others.
 
-    They are adjusted for comparing all pairs (see `paired_p`), because the best model was selected by its score.
+    P-values are adjusted for comparing all pairs (see `paired_p`), because the best model was selected by its score.
+
+    Returns:
+        (M - 1,) two-sided p-values.
     """
     pairs = [(i, j) for i in range(len(sums)) for j in range(i + 1, len(sums))]
     return paired_p(sums, pairs, flips)[: len(sums) - 1]
 
 
 def paired_p(sums: Sequence[AccuracySums], pairs: Sequence[tuple[int, int]], flips: int = PAGE_FLIPS) -> np.ndarray:
-    """Return two-sided p-values (P,) for the differences between ``pairs`` of models, adjusted for testing all pairs.
+    """Test the differences between P ``pairs`` of models with sign flips by photograph (see `step_down_p`).
 
-    The test flips signs by base photograph (see `step_down_p`), for the photographs that both models were tested on.
-    p-values are NaN for fewer than two such photographs.
+    The test uses the photographs on which both models were tested.
+
+    Returns:
+        (P,) two-sided p-values, adjusted for testing all pairs. They are NaN for fewer than two photographs.
     """
     p = np.full(len(pairs), np.nan)
     alike: dict[bytes, list[int]] = {}  # positions of pairs with the same photographs

@@ -1,4 +1,4 @@
-"""Results for retrieval: recall of originals, recall of copies, and the best models for each task."""
+"""Retrieval results: recall of originals, recall of copies, and rankings of models by task."""
 
 from __future__ import annotations
 
@@ -23,25 +23,27 @@ from probing_core.results.summaries import pick
 from probing_core.run import layout
 
 MIN_SURVIVING = 0.9
-"""Recall of copies above which the whole interval must be for copies to count as surviving a transformation."""
+"""Recall of copies above which a model is considered robust to a transformation."""
 
 MAX_LOST = 0.5
-"""Recall of copies below which the whole interval must be for copies to count as lost."""
+"""Recall of copies below which the copies are considered lost."""
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
-    """Rank the models by a task of the table of uses, best first.
+    """Rank the models by their score on a task in ``tables/uses.parquet``, best first.
 
-    Models that only differ in the seed share one rank, as in `leaderboard`. Additional seeds are listed directly below
-    it and are not compared.
-
-    Columns: ``model``, ``seed_of`` (the model of an additional seed), ``value``, ``low`` and ``high`` (only for the
-    best model, to save time; otherwise NaN), and compared with the best model ``p`` (paired sign flips by photograph,
-    adjusted for all pairs; NaN if not compared) and ``apart`` (bool). Empty if the run has not measured the task.
+    Models that only differ in their seed share a rank, as in `leaderboard`. Additional seeds are listed directly below
+    their model and are not compared with other models.
 
     Args:
-        use: task in the table of uses.
-        learned: whether baselines are left out.
+        use: name of the task.
+        learned: whether to exclude baselines.
+
+    Returns:
+        Table with the columns ``model``, ``seed_of`` (the ranked model of an additional seed), ``value``, ``low`` and
+        ``high`` (95% CI, only for the best model), ``p`` (comparison with the best model: paired sign flips by
+        photograph, adjusted for all pairs, NaN if not tested) and ``apart`` (whether the difference is significant).
+        The table is empty if the run has no scores for the task.
     """
     rows = pick(run.table(layout.table_path("uses")), use=use)
     if learned and not rows.empty:
@@ -61,9 +63,9 @@ def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
 
 
 def originals(run: RunTables) -> pd.DataFrame:
-    """Return the recall of originals by ``model`` (best first) and ``transform`` (least harmful first).
+    """Return the recall of originals, sorted by model (best first) and transformation (highest recall first).
 
-    Identity is included as the upper bound; the mean over all transformations is left out.
+    Identity is included as an upper bound. Rows that combine all transformations are excluded.
     """
     rows = run.table(layout.table_path("retrieval"))
     if rows.empty:
@@ -76,11 +78,17 @@ def originals(run: RunTables) -> pd.DataFrame:
 
 
 def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
-    """Return the threshold of each model, and the transformations that it is robust to.
+    """Return the threshold for each model, and the transformations to which the model is or is not robust.
 
-    Columns: ``model``, ``threshold`` (a cosine), ``survives`` and ``lost`` (comma-separated transformations), and
-    ``kept``, the mean recall of copies, highest first. If there is no interval, the recall itself is compared with the
-    limits.
+    The confidence interval of the recall must be entirely above `MIN_SURVIVING` or below `MAX_LOST`. Without an
+    interval, the recall itself is compared.
+
+    Args:
+        unrelated: false-positive rate.
+
+    Returns:
+        Table with the columns ``model``, ``threshold`` (cosine similarity), ``survives`` and ``lost`` (comma-separated
+        transformations), and ``kept`` (mean recall of copies), sorted by ``kept`` in descending order.
     """
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
@@ -102,9 +110,11 @@ def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
 
 
 def recall_by_rate(run: RunTables) -> pd.DataFrame:
-    """Return the recall of edited copies by false-positive rate.
+    """Return the recall of edited copies at each false-positive rate.
 
-    Columns: ``model``, ``rate`` (ascending for each model), ``threshold``, ``value``, ``low`` and ``high``.
+    Returns:
+        Table with the columns ``model``, ``rate``, ``threshold``, ``value``, ``low`` and ``high``, sorted by model and
+        rate.
     """
     columns = ["model", "rate", "threshold", "value", "low", "high"]
     rows = run.table(layout.table_path("duplicates"))
@@ -116,15 +126,15 @@ def recall_by_rate(run: RunTables) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """Neighbors of an image in a gallery.
+    """Nearest neighbors of an image in a gallery.
 
     Attributes:
-        rows: (k,) positions in the gallery, nearest first; the position of an added image is the size of the gallery.
-        cosines: (k,) similarities.
-        original: position of the original in the gallery, as in ``rows``.
-        cosine: similarity to the original.
-        place: rank of the original, from 1; images with equal similarity rank above it.
-        size: number of images in the gallery.
+        rows: (k,) positions in the gallery, nearest first. An original that was added has the last position.
+        cosines: (k,) cosine similarities.
+        original: position of the original in the gallery.
+        cosine: cosine similarity to the original.
+        place: rank of the original, starting at 1. Images with the same similarity rank above the original.
+        size: number of images in the gallery, including an original that was added.
     """
 
     rows: np.ndarray
@@ -136,7 +146,7 @@ class Near:
 
     @property
     def are_tied(self) -> bool:
-        """Return whether several of ``rows`` have the same similarity."""
+        """Whether several neighbors have the same similarity."""
         return bool((-np.diff(self.cosines) <= SAME_COSINE).any())
 
     @property
@@ -145,11 +155,13 @@ class Near:
 
 
 def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndarray) -> Near:
-    """Search for an image in the rows (N, D) of ``gallery`` by cosine similarity, as in the tables of retrieval.
+    """Find the nearest neighbors of an image by cosine similarity, as in the retrieval tables.
 
     Args:
+        gallery: (N, D) embeddings.
         query: (D,) embedding of the image.
-        original: position of its original in the gallery, or the embedding (D,) of an original that is added to it.
+        k: number of neighbors.
+        original: position of the original in the gallery, or the embedding (D,) of an original to add to the gallery.
     """
     direction = directions(query[None])[0]
     cosines = np.concatenate([directions(block) @ direction for block in gallery.blocks()])
@@ -161,13 +173,16 @@ def search(gallery: LazyRows, query: np.ndarray, k: int, original: int | np.ndar
 
 
 def clean_samples(run: RunTables) -> np.ndarray:
-    """Return the clean sample of each image of the run."""
+    """Return the positions of one clean sample per image of the run."""
     facts = run.sample_columns("transform", "draw", "repetition")
     return np.flatnonzero((facts["transform"] == "identity") & (facts["draw"] == 0) & (facts["repetition"] == 0))
 
 
 def gallery(run: RunTables) -> np.ndarray:
-    """Return the gallery of the tables of retrieval: one clean sample per test image (or image, without splits)."""
+    """Return the positions of the samples in the gallery of the retrieval tables.
+
+    The gallery contains one clean sample per test image, or per image if the run has no splits.
+    """
     clean = clean_samples(run)
     tested = (run.sample_columns("split")["split"].iloc[clean] == "test").to_numpy()
     return clean[tested] if tested.any() else clean

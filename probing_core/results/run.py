@@ -1,4 +1,4 @@
-"""Run, complete or not, opened for reading and exploration."""
+"""Open runs, which may be incomplete, to read and explore their results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run(RunTables):
-    """The tables of a run directory. A table that the run does not have (yet) is empty, without columns.
+    """The tables of a run directory. A table that does not exist (yet) is empty and has no columns.
 
     >>> probing_core.open().recipe.repetitions
     3
@@ -27,15 +27,15 @@ class Run(RunTables):
     """
 
     def explore(self, models: Sequence[str] | None = None, pictures: Literal["all", "none"] = "all") -> Shown:
-        """Show the report of the run in a notebook: the explorer, the ranking and the claims.
+        """Show the report of the run in a notebook, with the explorer, the ranking and the claims.
 
         Args:
-            models: up to six models of the explorer; by default the best embedding, the best baseline, and others.
-            pictures: ``none`` leaves the photographs out of the notebook.
+            models: up to six models for the explorer. By default, they include the best encoder and the best baseline.
+            pictures: ``all`` to include images in the notebook, or ``none`` to omit them.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: no model, or one of ``models``, does not have both a map and predictions.
+            BadRun: one of ``models`` does not have both a map and predictions, or no model of the run has both.
         """
         from probing_core.results.explorer.shared_file import shown
 
@@ -43,14 +43,14 @@ class Run(RunTables):
 
 
 def open_run(run: Path | str | Run | None = None) -> Run:
-    """Open a run: its tables, scores, embeddings and explorer.
+    """Open a run to access its tables, scores, embeddings and explorer.
 
     >>> run = probing_core.open()
     >>> run.classes("fine")[:3]
     ['identity', 'desaturate', 'hue-shift']
 
     Args:
-        run: directory of the run; by default the included reference run.
+        run: directory of the run, by default the included reference run.
 
     Raises:
         BadRun: the run does not exist, or its recipe cannot be read.

@@ -1,4 +1,4 @@
-"""Runs that can be opened: included runs, and runs of the user."""
+"""Find runs that can be opened: included runs, and runs of the user."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ SCORES_SUFFIX = "/" + layout.scores_path("x").rpartition("/")[2]
 
 @dataclass(frozen=True)
 class RunPlace:
-    """Directory of a run, which may be incomplete.
+    """Location of a run, which may be incomplete.
 
     Attributes:
-        name: name of the folder, for menus and addresses.
-        complete: whether the run has scores; otherwise it is being computed, or was stopped.
+        name: unique name for menus and URLs.
+        path: run directory.
+        complete: whether the run has scores. If not, it is being computed or was interrupted.
     """
 
     name: str
@@ -37,8 +38,8 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
 
     Args:
         extra: run directories from the command line.
-        data: a folder with ``reference``, other shipped runs, and ``runs``. By default the project's own, with the runs
-            of `probing_core.paths.runs_dir`.
+        data: folder that contains ``reference``, other included runs, and the folder ``runs``. By default, the data
+            folder of the project is used, with user runs from `probing_core.paths.runs_dir`.
     """
     shipped = _folders(data or paths.data_dir(), REFERENCE_RUN)
     own_runs = _folders(data / "runs" if data else paths.runs_dir(), DEMO)
@@ -55,7 +56,7 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
 
 
 def unused_name(name: str, used: Container[str]) -> str:
-    """Return ``name``, or ``name-2`` and so on if it is taken."""
+    """Return ``name``, or ``name-2`` and so on if ``name`` is already used."""
     number, candidate = 2, name
     while candidate in used:
         candidate, number = f"{name}-{number}", number + 1
@@ -67,7 +68,7 @@ def _folders(root: Path, first: str) -> list[Path]:
 
 
 def ranked_on(base: Path, extra_run: Path) -> int:
-    """Return how many models were ranked on the run ``base``, in the runs of the user and in ``extra_run``."""
+    """Count the models that were added to copies of the run ``base``, in the runs of the user and in ``extra_run``."""
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), extra_run]}:
         with suppress(BadRun):

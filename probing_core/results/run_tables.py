@@ -1,4 +1,4 @@
-"""Tables and files of a run, complete or not. `probing_core.results.run.Run` adds the explorer."""
+"""Read tables and files of a run, which may be incomplete. `probing_core.results.run.Run` adds the explorer."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ PREDICTION_COLUMNS = ("sample", "truth", "predicted", "p_truth", "p_predicted", 
 
 
 LEARNED_SPLITS = ("train", "val", "test")
-"""Splits of the photographs that a run uses."""
+"""Names of the splits of a run."""
 
 
 class Data(NamedTuple):
-    """Training or test data of a probe.
+    """Training or test data for a probe.
 
     Attributes:
         X: (N, D) ``float32`` embeddings.
         y: (N,) class names.
-        photographs: (N,) IDs of the photographs of the samples.
+        photographs: (N,) IDs of photographs.
     """
 
     X: np.ndarray
@@ -62,7 +62,7 @@ MODEL_COLUMNS = (
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of a run directory. A table that the run does not have (yet) is empty, without columns.
+    """The tables of a run directory. A table that does not exist (yet) is empty and has no columns.
 
     Attributes:
         store: the files of the run.
@@ -101,16 +101,15 @@ class RunTables:
 
     @cached_property
     def digest(self) -> str:
-        """A digest of all files of the run, which is the key of cached data.
+        """Digest of the manifest entries, which is used as a cache key for data derived from the run.
 
-        It covers the files that were in the manifest when this object read it, not files that a different process has
-        added since. Otherwise, data from old files would be shown for new ones.
+        The manifest is read when the run is opened. Files that another process adds later do not change the digest.
         """
         return self.store.state()
 
     @cached_property
     def entries(self) -> list[dict[str, Any]]:
-        """The content of ``model.toml`` for each model, in the order of `models`."""
+        """Content of ``model.toml`` for each model, in the order of `models`."""
         return model_entries(self.store, self.recipe.models)
 
     @cached_property
@@ -119,13 +118,17 @@ class RunTables:
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
     def require_model(self, name: str) -> None:
-        """Raise `UnknownName` if the run has no model ``name``."""
+        """Check that the run has a model called ``name``.
+
+        Raises:
+            UnknownName: the run has no such model.
+        """
         if name not in set(self.models["name"]):
-            raise UnknownName(f"The run has no model '{name}'. It has: {', '.join(self.models['name'])}.")
+            raise UnknownName(f"The run has no model '{name}'. Available models: {', '.join(self.models['name'])}.")
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can predict for new images: those available here with a deployment probe."""
+        """Names of the models that can make predictions for new images and have a deployment probe."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -134,23 +137,29 @@ class RunTables:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """One row per candidate image: ``image_id``, ``base_id`` (its photograph), ``label``, ``split``, ``license``,
-        ``used`` and ``why_not``."""
+        """Image table, with one row per candidate image.
+
+        The columns are ``image_id``, ``base_id`` (ID of the photograph), ``label``, ``split``, ``license``, ``used``,
+        ``why_not`` and ``held_out``.
+        """
         return self.table(layout.IMAGES)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """One row per sample, N in total: ``sample`` (position), ``image_id``, ``transform``, ``group``, ``strength``,
-        ``repetition``, ``draw``, and differences from the clean crop."""
+        """Sample table, with one row per sample.
+
+        The columns include ``sample`` (row position), ``image_id``, ``transform``, ``group``, ``strength``,
+        ``repetition``, ``draw``, and differences from the clean crop.
+        """
         return self.table(layout.SAMPLES)
 
     @cached_property
     def sample_count(self) -> int:
-        """Number of `samples`, without reading them."""
+        """Number of rows of `samples`, without reading the table."""
         return self._samples.count
 
     def sample_columns(self, *names: str) -> pd.DataFrame:
-        """Return columns of `samples`, with texts as categories. The data is shared and must not be modified."""
+        """Return columns of `samples`, with strings as categories. The data are shared and must not be modified."""
         return self._samples.columns(*names)
 
     def sample_rows(self, rows: np.ndarray) -> pd.DataFrame:
@@ -163,40 +172,45 @@ class RunTables:
 
     @cached_property
     def scores(self) -> pd.DataFrame:
-        """The scores of linear probes."""
+        """Scores of linear probes."""
         scores = self.probe_scores
         return scores if scores.empty else scores[scores["probe"] == "linear"].reset_index(drop=True)
 
     @cached_property
     def probe_scores(self) -> pd.DataFrame:
-        """The scores of every kind of probe: ``linear``, ``mlp``, ``mlp-0`` ..., ``knn-5`` ...; column ``probe``."""
+        """Scores of all kinds of probes. The column ``probe`` is ``linear``, ``mlp``, ``knn-5`` and so on."""
         return self.table(layout.SCORES)
 
     @cached_property
     def fits(self) -> pd.DataFrame:
-        """One row per fitted probe: its penalty, validation loss and whether it converged."""
+        """Table of fits, with one row per probe: its penalty, its validation loss, and whether it converged."""
         return self.table(layout.FITS)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return the table called ``name`` in the manifest; an empty frame if the run has none."""
+        """Return the table with the path ``name``, or an empty data frame if the run has no such table."""
         return self.store.read_table(name) if self.store.has(name) else pd.DataFrame()
 
     @cached_property
     def table_names(self) -> list[str]:
-        """Return the paths of the run's Parquet tables, sorted; `table` reads one."""
+        """Sorted paths of the Parquet tables of the run, which can be read with `table`."""
         names = (name for name in self.store.names() if name.endswith(layout.PARQUET))
         return [name for name in names if not name.startswith(layout.UNITS)]
 
     def predictions(self, model: str, task: str, facts: Sequence[str] = FACTS) -> pd.DataFrame:
-        """Return the tested samples of ``task`` with the predictions by the probe of ``model``, joined with `samples`.
+        """Return the predictions of a probe for the test samples of a task, joined with `samples`.
 
-        Columns: ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``, the columns ``facts`` of
-        `samples` (by default all) and ``correct`` (bool). No other columns are read, because there may be millions of
-        samples. Texts are ordered categories; ``truth`` and ``predicted`` have the same categories. The table is empty
-        if the run has no such predictions.
+        Args:
+            model: name of the model.
+            task: name of the task.
+            facts: columns of `samples` to include, by default all. Other columns are not read.
+
+        Returns:
+            Table with the columns ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``,
+            ``facts`` and ``correct`` (bool). Strings are sorted categories, which are the same for ``truth`` and
+            ``predicted``. The table is empty if the run has no such predictions.
 
         Raises:
-            BadRun: a sample is unknown, or occurs twice.
+            BadRun: a sample is unknown or occurs twice.
         """
         name = layout.predictions_path(model, task)
         if not self.store.has(name):
@@ -208,30 +222,31 @@ class RunTables:
         return table.assign(correct=table["truth"] == table["predicted"])
 
     def map(self, model: str, reading: str = BY_EMBEDDING) -> pd.DataFrame | None:
-        """Return ``sample``, ``x``, ``y`` of the two-dimensional map of ``model``, or None if the run has no such map.
+        """Return the map of ``model`` with the columns ``sample``, ``x`` and ``y``, or None if the run has no such map.
 
         Args:
             model: name of the model.
-            reading: projection: ``done`` (effects of transformations) or ``everything`` (full embedding).
+            reading: projection, either ``done`` (effect of the transformation) or ``everything`` (full embedding).
         """
         table = self.table(map_path(model, reading))
         return None if table.empty else table
 
     def has_map(self, model: str, reading: str = BY_EMBEDDING) -> bool:
-        """Return whether the run has the map of ``model`` in a projection."""
+        """Return whether the run has a map of ``model`` in the projection ``reading``."""
         return self.store.has(map_path(model, reading))
 
     def neighbors(self, model: str, reading: str = BY_EMBEDDING, repetition: int | None = None) -> pd.DataFrame | None:
-        """Return, for each tested sample, the samples of other photographs with the nearest embeddings by ``model``.
+        """Return the nearest samples of other photographs for each test sample.
 
         Args:
+            model: name of the model.
             reading: projection, as in `map`.
-            repetition: repetition of the samples and their neighbors. By default, or if the run has no neighbors within
+            repetition: repetition of the samples and their neighbors. By default, or if the run has no neighbors for
                 this repetition, all repetitions are used.
 
         Returns:
-            ``sample`` and ``near_1`` to ``near_5``, nearest first, -1 if there are fewer; None if the run has no such
-            table.
+            Table with the columns ``sample`` and ``near_1`` to ``near_5`` (nearest first, -1 if there are fewer), or
+            None if the run has no such table.
         """
         table = self.table(neighbors_path(model, reading))
         if table.empty:
@@ -244,31 +259,32 @@ class RunTables:
         return pd.DataFrame({"sample": rows["sample"].to_numpy(), **dict(zip(NEAR, samples.T, strict=True))})
 
     def has_embeddings(self, model: str) -> bool:
-        """Return whether the run has embeddings of ``model``; a shipped run may have none."""
+        """Return whether the run has embeddings from ``model``. Shipped runs may not include embeddings."""
         return has_embeddings(self.store, model)
 
     def embeddings(self, model: str) -> np.ndarray | None:
-        """Return the embeddings (N, D) ``float32`` in the order of `samples`, or None if they are not available."""
+        """Return the (N, D) ``float32`` embeddings in the order of `samples`, or None if they are not available."""
         lazy = self.lazy_embeddings(model)
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return the embeddings (N, D) in the order of `samples`, read on access; None if they are not available."""
+        """Return embeddings (N, D) that are read on access, in the order of `samples`, or None if not available."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
         """Return data for training or testing your own probe on a task, in the order of `samples`.
 
-        Unseen styles, and samples that the task leaves out to keep classes paired, are left out.
+        Unseen styles are excluded, as are samples that are not part of the task.
 
         Args:
-            task: ``fine``, ``group-0`` to ``group-2``, ``content``.
-            split: ``train``, ``val`` or ``test``; by default all.
-            seen: whether to return samples of transformations in training, or of held-out transformations.
+            model: name of the model.
+            task: ``fine``, ``group-0`` to ``group-2``, or ``content``.
+            split: ``train``, ``val`` or ``test``. By default, all splits are used.
+            seen: whether to return samples of seen transformations instead of held-out transformations.
 
         Raises:
             UnknownName: the run has no such model or task.
-            BadRun: the run has no embeddings of the model, or no splits.
+            BadRun: the run has no embeddings from the model, or does not have this split.
         """
         from probing_core.compute.sampling.probe_tasks import make_task
         from probing_core.compute.sampling.samples import has_splits
@@ -276,11 +292,11 @@ class RunTables:
         self.require_model(model)
         embeddings = self.lazy_embeddings(model)
         if embeddings is None:
-            raise BadRun(f"The run '{self.path}' has no embeddings of '{model}'. Use a run of your own.")
+            raise BadRun(f"The run '{self.path}' has no embeddings from '{model}'. Start your own run with this model.")
         if split is not None and not (split in LEARNED_SPLITS and has_splits(self.images)):
             raise BadRun(
-                f"Runs with at least 30 photographs have the splits {', '.join(LEARNED_SPLITS)}; '{self.path}' has "
-                f"no '{split}'. Omit the split."
+                f"'{self.path}' has no '{split}' split. Only runs with at least 30 photographs have splits "
+                f"({', '.join(LEARNED_SPLITS)}). Omit the split."
             )
         samples = self.samples
         problem = make_task(task, samples, self.recipe.design.transforms, self.images)
@@ -292,17 +308,17 @@ class RunTables:
         return Data(embeddings[rows], names, samples["base_id"].to_numpy(str)[rows])
 
     def probe(self, model: str) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the calibrated probe of the task ``fine`` for embeddings of ``model``.
+        """Return the calibrated probe for the ``fine`` task on embeddings from ``model``.
 
-        It is trained on the photographs of ``train`` (or on all photographs if the run has no splits).
+        The probe was trained on the ``train`` split, or on all photographs if the run has no splits.
 
         Returns:
-            A function: embeddings (N, D) of any float type -> probabilities (N, K) ``float32`` of the classes
-            ``run.classes("fine")``, in this order; rows sum to 1. It raises `BadArray` for a different D.
+            A function that takes embeddings (N, D) of any float type and returns the ``float32`` probabilities (N, K)
+            of the classes ``run.classes("fine")``, in this order. It raises `BadArray` if D does not match.
 
         Raises:
             UnknownName: the run has no such model.
-            BadRun: the run has no probe of the model.
+            BadRun: the run has no probe for the model.
 
         Example:
             >>> run = probing_core.open()
@@ -318,7 +334,7 @@ class RunTables:
         return probabilities
 
     def linear_probe(self, model: str, name: str) -> LinearProbe:
-        """Return the linear probe called ``name`` of a model: the probe of a task, or a calibrated one.
+        """Return a linear probe of a model. ``name`` is the name of a task, or of the calibrated or deployment probe.
 
         Raises:
             UnknownName: the run has no such model.
@@ -328,14 +344,14 @@ class RunTables:
         self.require_model(model)
         if not self.store.has(path):
             raise BadRun(
-                f"The run has no '{name}' probe of '{model}'. Complete the run first.",
+                f"The run has no '{name}' probe for '{model}'. Complete the run first.",
                 hint=f"Run `probing run --out {self.path}`.",
             )
         return LinearProbe.from_bytes(self.store.read_bytes(path))
 
     @property
     def tasks(self) -> list[str]:
-        """Names of the tasks that were scored: ``fine``, ``group-0`` and so on, ``content``."""
+        """Names of the tasks that were scored, such as ``fine``, ``group-0`` and ``content``."""
         return list(self.scores["task"].unique()) if not self.scores.empty else []
 
     def classes(self, task: str) -> list[str]:
@@ -348,7 +364,7 @@ class RunTables:
 
     @cached_property
     def transforms(self) -> pd.DataFrame:
-        """Table of ``transform`` and ``group``, ordered by group, and within a group as in the recipe."""
+        """Table of transformations and their groups, sorted by group and then in the order of the recipe."""
         table = self.sample_columns("transform", "group").drop_duplicates().astype("str")
         place = {name: i for i, name in enumerate(self.recipe.transforms)}
         order = np.lexsort((table["transform"].map(place), table["group"].map(GROUPS.index)))
@@ -363,13 +379,13 @@ class RunTables:
 
     @cached_property
     def pictures(self) -> Pictures:
-        """Images of samples, recomputed from the corpus if it is on this machine."""
+        """Access to the images of the run, which are recomputed from the corpus."""
         return Pictures(self.recipe)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
         """Recompute the view of a sample before and after its transformation from the corpus.
 
         Raises:
-            PicturesMissing: the corpus is not on this machine, or has changed.
+            PicturesMissing: the corpus is not available on this computer, or has changed.
         """
         return self.pictures.pair(self.sample_rows(np.array([sample])).iloc[0])

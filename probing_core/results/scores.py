@@ -1,4 +1,4 @@
-"""Scores of one encoder, as a table with a readable `repr`."""
+"""Scores of a single model, as a table with a readable `repr`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ SCORE_COLUMNS = ("task", "subset", "measure", "value", "low", "high", "photograp
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(TitledTable):
-    """The scores of one model.
+    """The scores of a single model.
 
     Attributes:
-        table: one row per score: ``task`` and ``subset`` (``fine``: which transformation, over ``all`` classes or
-            the classes of ``group:blur`` and so on; ``group``: the group of ``unseen`` transformations, which were not
-            in training; ``content``: the label), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over
-            ``photographs``, ``chance``, ``note``.
-        path: directory of the run, for `probing_core.open`; None if it was not cached.
+        model: name of the model.
+        table: one row per score, with the columns ``task``, ``subset``, ``measure``, ``value``, ``low`` and ``high``
+            (95% CI over photographs), ``photographs`` (number of photographs), ``chance`` and ``note``. The task
+            ``fine`` is evaluated on ``all`` classes and on each group (``group:blur`` and so on), the task ``group`` on
+            ``unseen`` transformations, and the task ``content`` on ``seen`` samples, which are clean images.
+        path: directory of the cached run for `probing_core.open`, or None if the run was not cached.
     """
 
     model: str
@@ -41,27 +42,27 @@ class Scores(TitledTable):
         """The cached run, with its tables and embeddings.
 
         Raises:
-            BadRun: the run was removed or not cached.
+            BadRun: the run was removed or was not cached.
         """
         return Run.open("not cached" if self.path is None else self.path)
 
     def save(self, path: Path | str) -> None:
-        """Write scores on the split ``val`` as JSON, for later comparison with ``probing compare A B --max-drop P``.
+        """Write the scores on the ``val`` split to a JSON file, for ``probing compare A B --max-drop P``.
 
-        The file contains sums by photograph. It contains no scores on the split ``test``, so this split is not used for
-        selection.
+        The file contains sums by photograph. It does not contain scores on the ``test`` split, so that this split is
+        not used for model selection.
 
         Raises:
             BadConfig: the name does not end in ``.json``.
-            BadRun: the run was not cached, or has fewer than 30 photographs and so no split ``val``.
+            BadRun: the run was not cached, or has no ``val`` split because it has fewer than 30 photographs.
         """
         if Path(path).suffix != SUFFIX:
-            raise BadConfig(f"The name of a file of scores must end in {SUFFIX}, but got '{path}'.")
+            raise BadConfig(f"The name of a score file must end in {SUFFIX}; got '{path}'.")
         SavedScores.of(self.run, self.model).write(path)
 
     @property
     def _title(self) -> str:
-        return f"Scores of linear probes of {self.model}"
+        return f"Scores of linear probes on {self.model}"
 
     @property
     def _formatted(self) -> pd.DataFrame:
@@ -87,7 +88,7 @@ def scores_of_model(run: Run, model: str, path: Path | None) -> Scores:
     Args:
         run: the run.
         model: name of the model.
-        path: directory of the run; None if it is not cached.
+        path: directory of the run, or None if the run is not cached.
     """
     scores = run.scores
     scores = scores[scores["model"] == model]

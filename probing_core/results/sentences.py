@@ -1,4 +1,4 @@
-"""Sentences about the results and methods of a run. The argument ``title`` of functions formats model names."""
+"""Sentences on the results and methods of a run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from probing_core.results.run_tables import RunTables
 from probing_core.run import layout
 
 MAX_NAMED = 3
-"""Maximum number of models that a sentence lists as not significantly different from the best; for more, it only states
-their number."""
+"""Maximum number of models that are listed as not significantly different from the best model.
+
+If there are more, only their number is stated.
+"""
 
 
 def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str) -> str:
-    """Return one sentence on which model encodes the most about transformations, or that this is undecided.
+    """Return a sentence on which model encodes the most about transformations, or that this is undecided.
 
     Args:
-        board: a `leaderboard`, without baselines unless there is nothing else; empty if nothing was scored.
+        board: result of `leaderboard`, which may be empty. It only includes baselines if there are no encoders.
         classes: number of classes of the probe, including clean.
         title: function that formats the name of a model.
     """
@@ -40,11 +42,11 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
     )
     if not best["low"] > best["chance"]:
         among = name if count == 1 else f"{name}, which ranks first of {every},"
-        return f"No model is significantly above chance: a linear probe of {among} classifies {score}."
+        return f"No model is significantly above chance: a linear probe on {among} classifies {score}."
     if count == 1:
-        return f"A linear probe of {name} classifies {score}."
+        return f"A linear probe on {name} classifies {score}."
     if not board["apart"].any():
-        return f"The best of {every} is undecided: a linear probe of {name}, which ranks first, classifies {score}."
+        return f"The best of {every} is undecided: a linear probe on {name}, which ranks first, classifies {score}."
     return (
         f"{name} encodes the most about transformations among {every}{_level(board, title)}: its linear probe "
         f"classifies {score}."
@@ -52,21 +54,21 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
 
 
 def models_in_words(models: Sequence[str] | pd.Series) -> str:
-    """Return the number of models as text: ``10 encoders and 1 intermediate layer``, or ``3 baselines``."""
+    """Format the number of models, such as ``10 encoders and 1 intermediate layer`` or ``3 baselines``."""
     network_count = len(networks(models))
     kind = "baseline" if is_baseline(pd.Series(models)).all() else "encoder"
     text = f"{network_count} {kind}{'' if network_count == 1 else 's'}"
-    if layers := len(models) - network_count:  # an intermediate layer is a model, too
+    if layers := len(models) - network_count:  # intermediate layers are also models
         text += f" and {layers} intermediate layer{'' if layers == 1 else 's'}"
     return text
 
 
 def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, title: Callable[[str], str] = str) -> str:
-    """Return one sentence that compares the best baseline with the best model in ``board``.
+    """Return a sentence that compares the best baseline with the best model in ``board``.
 
     Args:
-        board: ranking of the models, best first; not empty.
-        baselines: ranking of the baselines, best first; not empty.
+        board: non-empty ranking of models, best first.
+        baselines: non-empty ranking of baselines, best first.
         title: function that formats the name of a model.
     """
     best, value = baselines.iloc[0], board.iloc[0]["value"]
@@ -75,10 +77,10 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, title: Callab
 
 
 def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str:
-    """Return one sentence on which layers of networks encode the most about transformations.
+    """Return a sentence on which layers encode the most about transformations, or an empty string without results.
 
-    It compares the layer selected on validation photographs with the last layer. Additional seeds are not counted, and
-    untrained networks are only counted if there are no trained ones.
+    The layer that was selected on validation photographs is compared with the last layer. Additional seeds are ignored.
+    Untrained networks are only included if there are no trained networks.
 
     Args:
         rows: rows of `probing_core.results.summaries.layers`.
@@ -94,16 +96,19 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     layer = f"Layer {best['layer']:.0f} of {title(name)}"
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
-            return f"In none of {_count(count)} is the layer selected on the validation set better than the last layer."
+            return (
+                f"In none of {_count(count)} is the layer that was selected on the validation set better than the last "
+                "layer."
+            )
         return (
-            f"{layer}, selected on the validation set, is more accurate than its last layer by "
+            f"{layer}, selected on the validation set, is more accurate than the last layer by "
             f"{_points(best['difference'])} for transformations{_content_change(rows, name, best['layer'])}."
         )
     better = fine["difference_low"] > 0
     if not better.any():
         return (
-            f"In none of {_count(count)} is the layer selected on the validation set significantly more accurate "
-            "for transformations than the last layer."
+            f"In none of {_count(count)} is the layer that was selected on the validation set significantly more "
+            "accurate for transformations than the last layer."
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
@@ -124,7 +129,7 @@ def _points(difference: float) -> str:
 
 
 def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
-    """Return a clause on the difference in content accuracy of the same layer; empty if it was not measured."""
+    """Format the difference in content accuracy of a layer in parentheses, if content accuracy was measured."""
     content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
     if content.empty:
         return ""
@@ -133,13 +138,13 @@ def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
 
 
 GOING_TOGETHER = 0.3
-"""Minimum rank correlation at which a sentence states that one quantity increases with another."""
+"""Minimum rank correlation for stating that one quantity increases with another."""
 
 
 def shift_finding(points: pd.DataFrame, model: str) -> str:
-    """Return one sentence on whether ``model`` recognizes transformations with a larger shift more often.
+    """Return a sentence on whether transformations with a larger embedding shift are recognized more often.
 
-    The sentence is empty for fewer than three transformations.
+    The sentence is empty if there are fewer than three transformations.
 
     Args:
         points: rows of `summaries.shifts`.
@@ -161,7 +166,7 @@ def _interval(row: pd.Series, digits: int = 0) -> str:
 
 
 def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
-    """Return the models that are not significantly different from the best, in parentheses; empty if there are none."""
+    """List the models that are not significantly different from the best model in parentheses, if there are any."""
     other_rows = board.iloc[1:]
     other_rows = other_rows[has_place(other_rows)]
     level = other_rows.loc[~other_rows["apart"].astype(bool), "model"].map(title).tolist()
@@ -176,7 +181,7 @@ def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
 def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
     """Return a sentence on how often the best encoder retrieves the original of an edited image.
 
-    It also states the recall of the best baseline if this is better. It is empty if retrieval was not measured.
+    If a baseline is better, its recall is also stated. The sentence is empty if retrieval was not measured.
     """
     boards, rows = _rankings(run, "original"), run.table(layout.table_path("retrieval"))
     if not boards or rows.empty:
@@ -193,7 +198,7 @@ def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:
-    """Return the ranking by a task and, if a baseline is the best, the ranking of encoders; empty ones are left out."""
+    """Return the non-empty rankings for a task: of all models and, if a baseline ranks first, of encoders only."""
     board = ordered(run, use)
     leads = not board.empty and is_baseline(board["model"]).iloc[0]
     return [ranking for ranking in (board, *([ordered(run, use, learned=True)] if leads else [])) if not ranking.empty]
@@ -204,23 +209,23 @@ ORIGIN = (
     "was reconstructed from the abstract. No numbers are from the paper."
 )
 PROTOCOL = (
-    "Every crop is resampled exactly once, equally in every class, from a source larger than the model's view. So "
-    "neither resampling nor borders distinguish the classes.",
-    "Each crop appears once in every class per repetition, and clean a second time as a reference. Strengths are "
-    "random within the range of the transformation. They depend on the seed, the crop and the transformation, and are "
-    "the same for every model.",
-    "Every model embeds the same samples with the preprocessing of its checkpoint.",
-    "All samples of a photograph are in one split. Nothing is selected on test photographs.",
-    "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals below "
-    "20 photographs. Near 0% and 100% they are Wilson intervals with the effective number of photographs. Models are "
-    "compared by paired sign-flip tests by photograph, adjusted for all pairs (Westfall and Young).",
+    "Every crop is resampled exactly once, in the same way for every class, from a source that is larger than the "
+    "view. The classes therefore cannot be distinguished by resampling or borders.",
+    "In each repetition, every crop has one sample in each class and a second clean sample as a reference. Strengths "
+    "are drawn at random from the range of the transformation. They depend on the seed, the crop and the "
+    "transformation, and are the same for all models.",
+    "All models embed the same samples, with the preprocessing of their checkpoints.",
+    "All samples of a photograph are in the same split. No choices are made based on test photographs.",
+    "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals for "
+    "fewer than 20 photographs. Near 0% and 100%, they are Wilson intervals with the effective number of photographs. "
+    "Models are compared with paired sign-flip tests by photograph, adjusted for all pairs (Westfall and Young).",
 )
 MODES = {
-    "cross-validation": "The run has fewer than 30 photographs, so linear probes are cross-validated in at most five "
-    "groups of photographs. All probes of a model have the same fixed penalty, in proportion to the dimensions of the "
-    "embedding.",
-    "split": "Linear probes are fitted on the train split. Their penalty is selected on the val split, and they are "
-    "scored on the test split.",
+    "cross-validation": "The run has fewer than 30 photographs, so linear probes are evaluated with cross-validation "
+    "over at most five groups of photographs. All probes on a model have the same fixed penalty, which is proportional "
+    "to the embedding dimension.",
+    "split": "Linear probes are trained on the train split. Their penalty is selected on the val split, and they are "
+    "evaluated on the test split.",
 }
 
 
@@ -231,8 +236,8 @@ def how_trained(run: RunTables) -> str:
 def about_fits(run: RunTables) -> str:
     fits = run.fits
     return (
-        f"{len(fits):,} probes were fitted. The selected penalty of {int(fits['at_edge'].sum())} is at the edge of the "
-        f"grid, and {int((~fits['converged']).sum())} did not converge."
+        f"{len(fits):,} probes were trained. For {int(fits['at_edge'].sum())} of them, the selected penalty is at the "
+        f"edge of the grid. {int((~fits['converged']).sum())} did not converge."
     )
 
 
@@ -242,35 +247,36 @@ def about_visibility(run: RunTables) -> str:
     invisible = int((~changed["visible"]).sum())
     return (
         f"The transformation is invisible in {invisible:,} of {len(changed):,} transformed samples (SSIM above 0.99 or "
-        "a mean difference below 2 of 255). The subset “visible” excludes them."
+        "a mean difference below 2 of 255). The “visible” subset excludes these samples."
     )
 
 
 def about_images(run: RunTables) -> str:
-    """Return sentences on the corpus of the run and on its numbers of photographs, crops and samples."""
+    """Return sentences on the corpus of the run and the numbers of photographs, crops and samples."""
     used = run.images[run.images["used"]]
     tested, times = int((used["split"] == "test").sum()), run.recipe.repetitions
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})
     owner = "each test crop" if tested else "each crop"
-    far = f", and {owner} one per unseen style ({len(run.far)})" if run.far else ""
+    far = f", and {owner} has one sample per unseen style ({len(run.far)})" if run.far else ""
     text = (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} crops of "
-        f"{used['base_id'].nunique():,} photographs are used, {len(run.images) - len(used):,} are left out. "
-        f"Each crop gives two clean samples and one sample per transformation ({learned}), in {times} "
-        f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples."
+        f"{used['base_id'].nunique():,} photographs are used, and {len(run.images) - len(used):,} crops are excluded. "
+        f"Each crop has two clean samples and one sample per transformation ({learned}), in {times} "
+        f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples in total."
     )
     if not tested:
         return text
     return (
-        f"{text} Explore shows the samples of the {tested:,} test crops: one clean sample each, without unseen styles."
+        f"{text} Explore shows the samples of the {tested:,} test crops, with one clean sample each and without unseen "
+        "styles."
     )
 
 
 def about_training_data(run: RunTables) -> dict[str, str]:
-    """Return sentences on the training data of the encoders, and whether it contains photographs of the run.
+    """Return sentences on the training data of the encoders, and on whether it contains photographs of the run.
 
     Returns:
-        Display names of models -> the rest of a sentence about them.
+        Display names of models -> the sentences without their subject.
     """
     used = run.images[run.images["used"]]
     is_known = bool(len(used)) and used["held_out"].astype(bool).all()
@@ -278,21 +284,24 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     encoders = run.models[run.models["name"].isin(names) & ~is_baseline(run.models["name"])]
     is_zoo = encoders["name"].str.startswith("zoo/")
     unseen = (
-        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no encoder of the zoo "
-        f"was trained on any of their {used['label'].nunique()} labels. Photographs of the same collection are similar "
+        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no zoo encoder was "
+        f"trained on any of their {used['label'].nunique()} labels. Photographs from the same collection are similar "
         "in style."
     )
     sentences = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):
         model_kind = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
         trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}."
-        unchecked = "Whether photographs of this run are among them was not checked."
+        unchecked = "They may include photographs of this run, which was not checked."
         sentences[model_kind] = f"{trained} {unseen if of_zoo and is_known else unchecked}"
     return sentences | {"Baselines": "were not trained on images."}
 
 
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
-    """Return ``entry`` and ``value`` of a recipe, with ``preprocessing, crop`` for nested entries."""
+    """Return the entries of a recipe as a table with the columns ``entry`` and ``value``.
+
+    Names of nested entries are joined, such as ``preprocessing, crop``.
+    """
     (flat,) = pd.json_normalize(dict(recipe), sep=", ").to_dict("records")
     values = [", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in flat.values()]
     return pd.DataFrame({"entry": list(flat), "value": values})

@@ -1,4 +1,4 @@
-"""Selections of the scores of a run for charts and tables."""
+"""Select scores of a run for charts and tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VALUE_COLUMNS = ["value", "low", "high"]
 
 
 def pick(scores: pd.DataFrame, **filters: str | int | Sequence[str]) -> pd.DataFrame:
-    """Return the rows in which each column in ``filters`` has the given value, or one of several given values.
+    """Return the rows in which each column in ``filters`` has the given value or one of the given values.
 
     An empty table is returned unchanged.
     """
@@ -28,7 +28,7 @@ def pick(scores: pd.DataFrame, **filters: str | int | Sequence[str]) -> pd.DataF
 
 
 def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataFrame:
-    """Return the recall of each transformation or group in the task fine, with its name in the column ``of``."""
+    """Return the recall of each transformation or group in the fine task, with its name in the column ``of``."""
     rows = pick(scores, task="fine", measure="recall")
     if rows.empty:
         return rows
@@ -37,10 +37,10 @@ def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataF
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:
-    """Return the recall of the group of each transformation in every fold (``rotation``), in the order of the bank.
+    """Return how often the group of each transformation is recognized in every fold (``rotation``) of the group task.
 
-    ``unseen`` is True in the fold that held the transformation out. Transformations that are never held out are
-    omitted.
+    ``unseen`` is True in the fold in which the transformation was held out. Transformations that were never held out
+    are omitted. Rows are sorted by group, as in `RunTables.transforms`.
     """
     from probing_core.transforms import bank
 
@@ -59,7 +59,15 @@ def members(run: RunTables, model: str) -> pd.DataFrame:
 
 
 def gaps(points: pd.DataFrame) -> pd.DataFrame:
-    """Return ``transform``, ``seen`` (mean of its folds) and ``unseen`` of `members`, the largest loss first."""
+    """Compare the recall of each transformation when it is seen and unseen.
+
+    Args:
+        points: result of `members`.
+
+    Returns:
+        Table with the columns ``transform``, ``seen`` (mean over folds) and ``unseen``, sorted by ``unseen`` minus
+        ``seen`` in ascending order.
+    """
     seen = points[~points["unseen"]].groupby("transform", sort=False)["value"].mean()
     unseen = points[points["unseen"]].groupby("transform", sort=False)["value"].mean()
     table = pd.DataFrame({"seen": seen, "unseen": unseen}).rename_axis("transform").reset_index()
@@ -68,9 +76,9 @@ def gaps(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def shifts(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how far each transformation shifts the embeddings of ``model`` (``value``), and its recall.
+    """Return the embedding shift (``value``) and the recall (``value_recall``) of each transformation for ``model``.
 
-    The recall is in the column ``value_recall``. The table is empty if shifts were not measured.
+    The table is empty if shifts were not measured.
     """
     shift = pick(run.table(layout.table_path("geometry")), model=model)
     recall = recalls(pick(run.scores, model=model), "transform")
@@ -82,7 +90,12 @@ def shifts(run: RunTables, model: str) -> pd.DataFrame:
 
 
 def substance(run: RunTables) -> pd.DataFrame:
-    """Return ``model`` and, with intervals, ``content`` (of clean images) and ``style`` (the transformation)."""
+    """Return the content accuracy on clean images and the transformation accuracy of each model.
+
+    Returns:
+        Table with the columns ``model``, ``content``, ``content_low``, ``content_high``, ``style``, ``style_low`` and
+        ``style_high``. It is empty if there is no content task.
+    """
     rows = pick(run.scores, subset="seen", measure="balanced-accuracy")
     content, style = pick(rows, task="content"), pick(rows, task="fine")
     if content.empty:
@@ -97,23 +110,26 @@ def substance(run: RunTables) -> pd.DataFrame:
 
 
 def content_classes(run: RunTables) -> str:
-    """Return a sentence on which labels the content task uses, and how many are left out and why."""
+    """Return a sentence on the labels of the content task, and on the number of labels that are omitted and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
-    restriction = " that no encoder of the zoo saw in pretraining" if rows["held_out"].any() else ""
+    restriction = " that no zoo encoder saw in pretraining" if rows["held_out"].any() else ""
     omitted = rows["label"].nunique() - len(labels)
     text = f"The content is one of {len(labels)} labels{restriction}"
     if omitted:
-        text += f"; {omitted} more have fewer than {MIN_TO_LEARN} photographs to learn from or {MIN_TO_TEST} to test"
+        text += (
+            f". {omitted} labels are omitted, because they have fewer than {MIN_TO_LEARN} training or {MIN_TO_TEST} "
+            "test photographs"
+        )
     return f"{text}."
 
 
 def layers(run: RunTables) -> pd.DataFrame:
-    """Return the scores of every layer on the tasks ``fine`` and ``content``, first to last.
+    """Return the scores of every layer on the tasks ``fine`` and ``content``.
 
-    The columns are those of ``tables/layers.parquet``, plus ``base``: the model, with its pooling (``@pool=``) if its
-    layers were pooled in several ways. ``difference`` is the accuracy minus the accuracy of the last layer. ``chosen``
-    marks the layer with the lowest loss on validation photographs.
+    The columns are the columns of ``tables/layers.parquet`` and ``base``, which is the name of the model and, if its
+    layers were pooled in several ways, the pooling (``@pool=``). ``difference`` is the accuracy minus the accuracy of
+    the last layer. ``chosen`` marks the layer with the lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:
@@ -123,10 +139,10 @@ def layers(run: RunTables) -> pd.DataFrame:
 
 
 def training_crops(run: RunTables) -> dict[str, int]:
-    """Return task -> number of training crops of the probes of `layers`; empty if layers were not studied."""
+    """Return the number of training crops for each task in `layers`. The result is empty if the run has no layers."""
     rows = run.table(layout.series_table(LAYERS))
     if rows.empty:
         return {}
     learned = rows[rows["split"] == "train"]
-    versions = learned.groupby("image_id")["transform"].size()  # all other crops are only used for the content
+    versions = learned.groupby("image_id")["transform"].size()  # crops with one version are only used for content
     return {"fine": int((versions > 1).sum()), "content": len(versions)}

@@ -1,4 +1,4 @@
-"""Scores of models in tasks that embeddings are used for."""
+"""Scores of models on tasks for which embeddings are used."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from probing_core.run import layout
 
 
 def task_scores(run: RunTables, task: str) -> pd.DataFrame:
-    """Return the models with their scores in a task from the table of uses, best first, without additional seeds.
+    """Return the scores of all models on a task in ``tables/uses.parquet``, best first.
 
-    Columns: ``model``, ``value``, ``low``, ``high``, and against the best model ``p`` and ``apart``. Empty if the
-    run has not measured the task.
+    Additional seeds are excluded.
+
+    Returns:
+        Table with the columns ``model``, ``value``, ``low``, ``high``, ``p`` (comparison with the best model) and
+        ``apart`` (whether the difference is significant). It is empty if the run has no scores for the task.
     """
     board = ordered(run, task)
     if board.empty:

@@ -11,7 +11,7 @@ from probing_core.measures.notation import text_table
 
 
 class TitledTable(ABC):
-    """Base class of results whose `repr` and HTML consist of a title, a table and notes."""
+    """Base class for results whose `repr` and HTML representation consist of a title, a table and notes."""
 
     @property
     @abstractmethod

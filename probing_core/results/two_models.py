@@ -1,4 +1,4 @@
-"""Two models of a run compared on the same photographs: overall, by transformation, and between seeds."""
+"""Compare two models of a run on the same photographs, overall and by transformation."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ from probing_core.results.run_tables import RunTables
 SUBSET = "seen"
 
 CLASS_FLIPS = 2_000
-"""Number of sign flips in the tests by transformation: fewer than for the ranking, to save time."""
+"""Number of sign flips for tests by transformation. It is smaller than for the ranking, to save time."""
 
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """Accuracy over the seeds of one network, as fractions."""
+    """Range of the accuracy over the seeds of one network.
+
+    Attributes:
+        count: number of seeds.
+        lowest, highest: minimum and maximum accuracy, as fractions.
+    """
 
     count: int
     lowest: float
@@ -41,15 +46,16 @@ class SeedSpread:
 
 
 def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
-    """Return the accuracy of ``first`` minus ``second`` with its 95% interval, paired by photograph."""
+    """Return the accuracy of ``first`` minus the accuracy of ``second`` with its 95% CI, paired by photograph."""
     return accuracy(run, first, FINE, SUBSET).minus(accuracy(run, second, FINE, SUBSET))
 
 
 def pairwise_p(run: RunTables) -> pd.DataFrame:
-    """Return ``first``, ``second`` and the two-sided ``p`` of the difference in accuracy for all pairs of models.
+    """Test the difference in accuracy for all pairs of models. Additional seeds are excluded.
 
-    The p-values are adjusted for testing all pairs (see `probing_core.results.ranking.paired_p`). Additional seeds are
-    left out.
+    Returns:
+        Table with the columns ``first``, ``second`` and ``p`` (two-sided, adjusted for testing all pairs, see
+        `probing_core.results.ranking.paired_p`).
     """
     models = with_place(scores_of(run, FINE, SUBSET).get("model", []))
     pairs = list(combinations(range(len(models)), 2))
@@ -60,14 +66,18 @@ def pairwise_p(run: RunTables) -> pd.DataFrame:
 
 
 def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
-    """Return the p-value for two models, in either order, from `pairwise_p`; NaN for a pair that was not tested."""
+    """Return the p-value for two models in either order, or NaN if the pair was not tested.
+
+    Args:
+        pairs: result of `pairwise_p`.
+    """
     pair = {first, second}
     p_values = pairs.loc[pairs["first"].isin(pair) & pairs["second"].isin(pair), "p"]
     return float(p_values.iloc[0]) if len(p_values) and len(pair) == 2 else np.nan
 
 
 def seed_spread(run: RunTables, model: str) -> SeedSpread:
-    """Return the range of accuracy over all seeds of ``model`` in the run."""
+    """Return the range of the accuracy over all seeds of ``model`` in the run."""
     scores = scores_of(run, FINE, SUBSET).set_index("model")["value"]
     family = {name: first or name for name, first in zip(scores.index, seed_of(list(scores.index)), strict=True)}
     values = [value for name, value in scores.items() if family[name] == family[model]]
@@ -75,10 +85,12 @@ def seed_spread(run: RunTables, model: str) -> SeedSpread:
 
 
 def recall_differences(run: RunTables, first: str, second: str, flips: int = CLASS_FLIPS) -> pd.DataFrame:
-    """Return the recall of each transformation with two models, paired by photograph, the largest difference first.
+    """Compare the recall of each transformation between two models, paired by photograph.
 
-    Columns: ``transform``, ``group``, ``first`` and ``second`` (recall of each model), ``difference`` with its 95%
-    interval ``low`` to ``high``, and ``p``, two-sided and adjusted for testing all transformations (`paired_p`).
+    Returns:
+        Table with the columns ``transform``, ``group``, ``first`` and ``second`` (recall of each model),
+        ``difference``, ``low`` and ``high`` (95% CI) and ``p`` (two-sided, adjusted for testing all transformations,
+        see `paired_p`), sorted by the magnitude of the difference in descending order.
     """
     columns = ["transform", "group", "first", "second", "difference", "low", "high"]
     sides = [_sums_by_transform(run, model) for model in (first, second)]
@@ -106,7 +118,7 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
 
 
 def _sums_by_transform(run: RunTables, model: str) -> dict[str, AccuracySums]:
-    """Return transformation -> sums by photograph for its recall."""
+    """Return the sums by photograph for the recall of each transformation."""
     predictions = run.predictions(model, FINE, RANKING_FACTS)
     if predictions.empty:
         return {}

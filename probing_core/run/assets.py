@@ -1,9 +1,9 @@
-"""The files that a run can contain: each is an asset, defined by the function that computes it.
+"""Assets: the kinds of files that a run can contain, each defined by the function that computes it.
 
-`Stage.asset` decorates a function and states the path of the file, the models or tasks for which there is such a file
-(its partitions), the files that the function reads (its dependencies), the options that it depends on and its code
-version. `probing_core.run.definitions` lists all assets of a run, and `probing_core.run.engine` materializes those that
-are missing or stale. docs/assets.md explains the terms with an example.
+The decorator `Stage.asset` specifies the path of the file, its partitions (such as one file per model), its
+dependencies (the files that the function can read), its options, and its code version.
+`probing_core.run.definitions` lists all assets of a run, and `probing_core.run.engine` materializes missing and stale
+assets. docs/assets.md explains these terms with an example.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from probing_core.run.manifest import Entry
 from probing_core.run.store import Content, Files, Inputs, Store
 
 Shard = tuple[int, int]
-"""First and last unit in one file of a folder."""
+"""Indices of the first and last unit in one file of a folder."""
 
 PartitionKey = Mapping[str, str]
-"""Placeholder in a path -> its value, which is a model or a task."""
+"""Partition key: maps each placeholder in a path to its value (a model or a task)."""
 
 UNPARTITIONED: Sequence[PartitionKey] = ({},)
-"""The only partition of an asset that occurs once per run."""
+"""Partition keys of an asset that exists once per run."""
 
 Function = Callable[["InputFiles", "Context"], Any]
-"""(files that the asset depends on, `Context`) -> content of the asset."""
+"""Function that takes the input files and the context of a partition, and returns the content of the partition."""
 
 
 def _once(snapshot: Any) -> Iterable[PartitionKey]:
@@ -46,8 +46,9 @@ class Option:
     bytes, such as a constant, therefore requires a new ``code_version`` of every asset that uses it.
 
     Attributes:
-        value: (snapshot of the run, partition) -> the value in JSON types, which is part of cache keys.
-        argument: (snapshot of the run, partition) -> the object that functions get instead; by default the value.
+        value: (snapshot of the run, partition key) -> JSON-serializable value, which is part of the cache key.
+        argument: (snapshot of the run, partition key) -> object that the function of the asset receives. By default,
+            the function receives the value.
     """
 
     name: str
@@ -57,15 +58,15 @@ class Option:
 
 @dataclass(frozen=True)
 class Context:
-    """Arguments for the function of an asset, in addition to the files that it reads.
+    """Arguments for the function of an asset, in addition to its input files.
 
     Attributes:
         key: key of the partition to compute.
-        options: name -> argument of each option that the asset depends on.
-        resources: objects that do not affect the bytes of files, such as the progress
+        options: option name -> value, or the object that the value describes, for the options of the asset.
+        resources: objects that do not affect the contents of files, such as the progress bar
             (`probing_core.run.snapshot.Resources`).
-        cache: objects that the assets of a group share in memory for the same partition.
-        units: paths of the units that the asset is computed from, in order.
+        cache: objects that the assets of a group share in memory while they have the same partition key.
+        units: paths of the unit files from which the partition is computed, in order.
     """
 
     key: PartitionKey
@@ -84,23 +85,25 @@ class Asset:
     """One kind of file that a run can contain.
 
     Attributes:
-        path: path with placeholders, such as ``models/{model}/map.parquet``. A path that ends with a slash is a folder;
-            all of its files, which contain units, are one asset.
-        description: one sentence; by default the first paragraph of the function's docstring.
-        stage: stage that materializes the asset; empty for a file that is written directly.
-        partitions: snapshot of a run -> the partitions of the asset; none until the snapshot knows them.
-        dependencies: assets, or paths of additional files of assets (`output`). A placeholder that is not in ``path``
-            stands for all of its values.
-        code_version: number to increase when the same inputs give different bytes.
+        path: path with placeholders, such as ``models/{model}/map.parquet``. A path that ends with a slash is a folder,
+            and the asset consists of all files in the folder.
+        description: one sentence. `Stage.asset` uses the first paragraph of the function's docstring.
+        stage: stage that materializes the asset, or an empty string if the file is written directly.
+        partitions: snapshot of a run -> partition keys of the asset. The result is empty until the snapshot contains
+            the required information.
+        dependencies: assets, or paths of additional files of assets (see `output`). A placeholder that is not in
+            ``path`` matches all values.
+        code_version: number to increase when a change in the code gives different bytes for the same inputs.
         also_writes: paths of additional files that the function returns.
         identified_by_key: whether dependents use the cache key of this asset instead of its checksum. Rounding
-            differences then do not invalidate them.
-        function: (files, context) -> content of ``path``, or with ``also_writes`` content by path. None if the content
-            is the rows of all units.
-        compute_units: function that computes missing units of all assets that share this function. None if the asset is
-            not computed in units, which survive a kill.
-        shards: (snapshot, partition) -> ranges of units of a folder that are joined into one file.
-        group: consecutive assets of a group are materialized partition by partition, to share `Context.cache`.
+            differences then do not invalidate the dependents.
+        function: function that returns the content of ``path``, or a mapping from paths to contents if ``also_writes``
+            is not empty. None if the content consists of the rows of all units.
+        compute_units: function that computes the missing units of all assets with this function. None if the asset is
+            not computed in units. Completed units are preserved if the process is killed.
+        shards: (snapshot, partition key) -> ranges of units that are joined into one file of a folder.
+        group: name of a group. Consecutive assets of a group are materialized one partition key at a time, so that they
+            can share `Context.cache`.
         message: progress message, with placeholders.
     """
 
@@ -145,19 +148,24 @@ def summary(function: Callable[..., object]) -> str:
 
 
 class Stage:
-    """A stage of a run. Its assets are defined in one source file, each after its dependencies."""
+    """A stage of a run, with the assets defined in one source file, each after its dependencies."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.assets: list[Asset] = []
 
     def add(self, asset: Asset) -> Asset:
-        """Add an asset that is written directly, or that consists of the rows of its units."""
+        """Add an asset without a function: it is either written directly or consists of units."""
         self.assets.append(asset)
         return asset
 
     def asset(self, path: str, **attributes: Any) -> Callable[[Function], Asset]:
-        """Return a decorator for the function that computes an asset; ``attributes`` are those of `Asset`."""
+        """Return a decorator for a function that computes an asset, which it replaces with the `Asset`.
+
+        Args:
+            path: path of the asset, with placeholders.
+            attributes: additional attributes of the `Asset`.
+        """
 
         def define(function: Function) -> Asset:
             asset = Asset(path=path, description=summary(function), stage=self.name, function=function, **attributes)
@@ -167,10 +175,10 @@ class Stage:
 
 
 class AssetGraph:
-    """Assets, each after its dependencies.
+    """A graph of assets, each listed after its dependencies.
 
     Raises:
-        ValueError: an asset depends on a file that no asset before it writes.
+        ValueError: an asset depends on a file that no preceding asset writes.
     """
 
     def __init__(self, assets: Iterable[Asset]) -> None:
@@ -178,15 +186,15 @@ class AssetGraph:
         written: set[str] = set()
         for asset in self.assets:
             if missing := [path for path in asset.dependency_paths if path not in written]:
-                raise ValueError(f"'{asset.path}' depends on '{missing[0]}', which no asset before it writes.")
+                raise ValueError(f"'{asset.path}' depends on '{missing[0]}', which no preceding asset writes.")
             written.update(asset.outputs)
 
     def asset(self, path: str) -> Asset:
-        """Return the asset with this ``path``, which includes placeholders."""
+        """Return the asset with this ``path``, which may contain placeholders."""
         return next(asset for asset in self.assets if asset.path == path)
 
     def only(self, paths: Iterable[str]) -> AssetGraph:
-        """Return the graph of the assets at these ``paths``, without dependencies on other assets."""
+        """Return a graph of the assets with these ``paths``, without dependencies on other assets."""
         selected = set(paths)
         assets = [asset for asset in self.assets if asset.path in selected]
         written = {path for asset in assets for path in asset.outputs}
@@ -196,20 +204,21 @@ class AssetGraph:
         )
 
     def replacing(self, *changed: Asset) -> AssetGraph:
-        """Return the graph with ``changed`` in place of the assets at the same paths."""
+        """Return a graph in which each ``changed`` asset replaces the asset with the same path."""
         by_path = {asset.path: asset for asset in changed}
         return AssetGraph(by_path.get(asset.path, asset) for asset in self.assets)
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """One file of an asset, or several files that are written together; ``path`` is a file or a folder.
+    """The files of an asset for one partition key, which are written together.
 
     Attributes:
+        path: path of the main file or of the folder in the run.
         outputs: path with placeholders -> path in the run.
         dependencies: paths of the dependencies in the run.
-        options: name -> value in JSON types.
-        shards: see `Asset`.
+        options: option name -> JSON-serializable value.
+        shards: ranges of units that are joined into one file of a folder.
     """
 
     asset: Asset
@@ -222,7 +231,7 @@ class Partition:
 
     @property
     def unit_count(self) -> int:
-        """Number of units of a folder."""
+        """Number of units in a folder, or 0 if the asset is not a folder."""
         return self.shards[-1][1] + 1 if self.shards else 0
 
     @property
@@ -234,25 +243,24 @@ class Partition:
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
     def unit(self, index: int) -> str:
-        """Return the path of a unit before all units are complete."""
+        """Return the path of the temporary file that contains a unit until all units are complete."""
         suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
         return f"{self.units_folder}{unit_name(index)}{suffix}"
 
     def missing_units(self, store: Store, cache_key: str, count: int) -> list[int]:
-        """Return the indices of the units, out of ``count``, that are neither in files of the folder nor in unit
-        files."""
+        """Return the indices, less than ``count``, of units that are neither in a joined file nor in a unit file."""
         joined = store.names(self.path) if self.is_folder else []
         complete = units_in(name for name in joined if store.has(name, cache_key))
         return [i for i in range(count) if i not in complete and not store.has(self.unit(i), cache_key)]
 
 
 def units_in(paths: Iterable[str]) -> set[int]:
-    """Return the indices of the units in ``paths``, which are files of one folder."""
+    """Return the indices of the units in the files at ``paths``, which belong to one folder."""
     return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 
 class InputFiles(Files):
-    """The files that an asset depends on; its function cannot read any other files."""
+    """The input files of an asset. The function of the asset cannot read any other files."""
 
     def __init__(
         self, store: Store, paths: Sequence[str], tables: MutableMapping[tuple[str, str], pd.DataFrame]
@@ -271,12 +279,11 @@ class InputFiles(Files):
 
     def path(self, name: str) -> Path:
         if not self._is_dependency(name):
-            raise KeyError(f"'{name}' is not a dependency. The dependencies are: {', '.join(self.paths)}")
+            raise KeyError(f"'{name}' is not a dependency. Dependencies: {', '.join(self.paths)}")
         return self._store.path(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a full table, which the caller must not change: the most recent tables stay in memory and are
-        shared."""
+        """Return a full table. The caller must not modify it, because the most recent tables are cached and shared."""
         version = name, self.checksum(name)
         if version not in self._tables:
             self._tables[version] = self.read_table(name)
@@ -284,13 +291,15 @@ class InputFiles(Files):
 
 
 class UnitWriter:
-    """Writes the units of one partition. A unit is a file that survives a kill and is kept until all units are
-    complete; it is valid if it has the cache key of the partition.
+    """Writer for the units of one partition.
+
+    A unit is a temporary file that is preserved if the process is killed. It is valid if it has the cache key of the
+    partition. Unit files are removed when all units are complete.
 
     Attributes:
-        files, context: arguments for the asset's function.
-        inputs: inputs of the partition, for the manifest.
-        count: number of units, as of the last call of `missing`.
+        files, context: arguments for the function of the asset.
+        inputs: inputs of the partition, as recorded in the manifest.
+        count: number of units, as set by the most recent call to `missing`.
     """
 
     def __init__(
@@ -310,7 +319,10 @@ class UnitWriter:
         self._open = list(self._open_shards())
 
     def _open_shards(self) -> Iterator[Shard]:
-        """Yield the shards, without units that are in existing files; the ranges of these files may differ."""
+        """Yield ranges of units that are not in existing files of the folder.
+
+        A shard that partly overlaps an existing file is split.
+        """
         complete = units_in(self._store.names(self.partition.path)) if self.partition.is_folder else set()
         for shard in self.partition.shards:
             for is_complete, units in groupby(_range(shard), complete.__contains__):
@@ -327,11 +339,11 @@ class UnitWriter:
         self.join(unit)
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Enter units into the manifest that other processes wrote to the paths given by `Partition.unit`."""
+        """Add units that other processes have written to the manifest. Their paths are given by `Partition.unit`."""
         self._store.enter(written)
 
     def join(self, unit: int) -> None:
-        """Join the units of the shard that contains ``unit`` into one file if all of them are complete."""
+        """Join the units of the shard that contains ``unit`` into one file if all units of the shard are complete."""
         shard = next((shard for shard in self._open if unit in _range(shard)), None)
         if shard and all(self._store.has(self.partition.unit(member), self.cache_key) for member in _range(shard)):
             self._join(shard)

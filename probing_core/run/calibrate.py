@@ -1,5 +1,4 @@
-"""The part of the stage ``train`` for runs with ``--calibrate-on``: the detector, and the scored views for calibrating
-answers."""
+"""Assets of the ``train`` stage in runs with ``--calibrate-on``: the detector and the scored views."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ stage = Stage(TRAIN)
 
 
 def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return one partition if the run has corpora to calibrate on, otherwise none."""
+    """Return a single partition key if the run has calibration corpora, or no partition keys otherwise."""
     return UNPARTITIONED if run.recipe.calibrate_on else ()
 
 
@@ -40,16 +39,19 @@ def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
     dependencies=(images,),
     options=CALIBRATION,
     code_version=4,
-    message="Choosing photographs for verdicts",
+    message="Selecting photographs for calibration",
 )
 def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Choose the photographs for training the detector, for calibrating verdicts, and for testing verdicts."""
+    """Select the photographs for training the detector and for calibrating and testing answers."""
     corpus, *calibration_corpora = corpora_of(context).all
     return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, calibration_corpora)
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Measure units of the detector's training views; do nothing if there are too few photographs."""
+    """Compute the detector features of missing units of training views.
+
+    Units are skipped if there are too few photographs.
+    """
     for writer in writers:
         chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
         if not can_learn(chosen):
@@ -59,7 +61,7 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
         measured = measure_units(design_of(context), corpora_of(context).all, [units[i] for i in missing])
         for i, arrays in zip(missing, measured, strict=True):
             writer.write(i, arrays)
-            message = "Measuring views for the detector of edits"
+            message = "Computing features for the detector"
             context.resources.progress.update("detector", i + 1, len(units), message)
 
 
@@ -70,10 +72,10 @@ def measure_views(writers: Sequence[UnitWriter]) -> None:
     options=CALIBRATION,
     code_version=3,
     compute_units=measure_views,
-    message="Measuring views for the detector of edits",
+    message="Computing features for the detector",
 )
 def detector(files: InputFiles, context: Context) -> bytes | None:
-    """Train the detector of edited images; write nothing if there are too few photographs."""
+    """Train the detector for edited images. Nothing is written if there are too few photographs."""
     if not context.units:
         return None
     measured = [files.read_arrays(unit) for unit in context.units]
@@ -82,7 +84,10 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Score units of the views for calibrating verdicts; the models and the detector score the same views."""
+    """Score missing units of the views for calibrating and testing answers.
+
+    All models and the detector score the same views.
+    """
     context = writers[0].context
     resources, corpora = context.resources, corpora_of(context)
     units = scored_from(writers[0].files.table(layout.VERDICT_PHOTOGRAPHS))
@@ -98,10 +103,10 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
     try:
         all_corpora = corpora.all
     except BadRun as error:
-        if not resources.is_copy:  # the corpora of the run are missing
+        if not resources.is_copy:  # copies do not need the corpora of the original run
             raise
         resources.progress.note(
-            f"{', '.join(by_name)}: no verdicts, because the photographs for calibrating them are missing. {error}"
+            f"{', '.join(by_name)}: Answers cannot be calibrated because the photographs are missing. {error}"
         )
         return
     models = LoadedModels(resources.options.device, resources.options.precision)
@@ -111,7 +116,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         for name in missing[i]:
             table = scored(views, predict[name]([view.crops for view in views]) if views else [])
             by_name[name].write(i, table)
-        resources.progress.update("verdicts", i + 1, len(units), "Scoring photographs for verdicts")
+        resources.progress.update("verdicts", i + 1, len(units), "Scoring photographs for calibration")
 
 
 def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[list[Crops]], list[Prediction]]:
@@ -130,14 +135,14 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
 detector_views = stage.add(
     Asset(
         path=layout.scored_views_path(DETECTOR),
-        description="Detector scores of the views for calibrating verdicts, and of the views for testing verdicts.",
+        description="Detector scores of the views for calibrating and testing answers.",
         stage=TRAIN,
         partitions=once_if_calibrated,
         dependencies=(photographs, detector),
         options=CALIBRATION,
         code_version=4,
         compute_units=score_views,
-        message="Scoring photographs for verdicts",
+        message="Scoring photographs for calibration",
     )
 )
 
@@ -148,7 +153,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     store = run.store
 
     def is_scored(name: str) -> bool:
-        """Return whether a model is scored; models copied from a different run keep the scored views of that run."""
+        """Return whether a model is scored. Models copied from another run keep the scored views of that run."""
         is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
         return not is_copied or store.entry(layout.scored_views_path(name)) is not None
 
@@ -158,7 +163,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
 model_views = stage.add(
     Asset(
         path=layout.scored_views_path(ANY_MODEL),
-        description="Scores of a model for the views for calibrating and testing verdicts.",
+        description="Model scores of the views for calibrating and testing answers.",
         stage=TRAIN,
         partitions=_scored_models,
         dependencies=(photographs, model, fine.output(probe_path(ANY_MODEL, DEPLOYMENT))),

@@ -1,4 +1,4 @@
-"""Read tables of a run, possibly with millions of rows, by column and row, and join predictions with samples."""
+"""Read columns and rows of large tables in a run, and join predictions with samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from probing_core.run.store import Files, unreadable
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the ``columns`` that exist in a table. Strings become ordered categories, which take few bytes per row.
+    """Read the ``columns`` that exist in a table. Strings are read as sorted categories to save memory.
 
     Raises:
         BadRun: the table cannot be read.
@@ -40,7 +40,10 @@ def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFram
 
 
 def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
-    """Return the first ``count`` rows of a table and its total number of rows, without reading the other rows.
+    """Read the first ``count`` rows of a table.
+
+    Returns:
+        The rows, and the total number of rows of the table.
 
     Raises:
         BadRun: the table cannot be read.
@@ -67,12 +70,14 @@ FACTS = (
     "image_id", "base_id", "label", "split", "transform", "group", "repetition", "draw", "strength", "ssim",
     "difference", "distance", "visible",
 )  # fmt: skip
-"""Columns of a sample in addition to its number."""
+"""Columns of ``samples.parquet`` other than ``sample``."""
 
 
 class SampleTable:
-    """Reads ``samples.parquet``, where the number of a sample is its position. Columns stay in memory once they are
-    read; strings are stored as ordered categories."""
+    """The table ``samples.parquet``, in which the number of a sample is its row position.
+
+    Columns are cached in memory after they are read. Strings are stored as sorted categories.
+    """
 
     def __init__(self, store: Files) -> None:
         self._store = store
@@ -80,11 +85,14 @@ class SampleTable:
 
     @cached_property
     def count(self) -> int:
-        """Number of samples, from the metadata of the table."""
+        """Number of samples according to the file metadata, or 0 if the table is missing."""
         return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """Return these columns for all samples. The caller must not change them, because they are shared."""
+        """Return the existing columns among ``names`` for all samples.
+
+        The caller must not modify the columns, because they are shared.
+        """
         missing = [name for name in names if name not in self._columns]
         if missing and self._store.has(SAMPLES):
             loaded = read_columns(self._store, SAMPLES, missing)
@@ -92,7 +100,7 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return the samples at these positions, with all columns."""
+        """Return the samples at the positions ``rows``, with all columns."""
         samples = self.columns("sample", *FACTS)
         if samples.empty:
             return samples
@@ -104,10 +112,11 @@ class SampleTable:
         """Return ``columns`` of the table named ``predictions``, joined with the columns ``facts`` of the samples.
 
         Args:
+            predictions: path of a table with a column ``sample``.
             once: whether each sample may occur only once.
 
         Raises:
-            BadRun: a sample is unknown, or occurs more than once although ``once`` is set.
+            BadRun: a sample is unknown, or if ``once`` is set and a sample occurs more than once.
         """
         table = read_columns(self._store, predictions, columns)
         numbers, samples = table["sample"].to_numpy(), self.columns("sample", *facts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from probing_core.run import calibrate, embed, evaluate, layout, project, studies, train
 from probing_core.run.assets import Asset, AssetGraph
 
-RECIPE = Asset(path=layout.RECIPE, description="`format` and the recipe; written when the run starts.")
+RECIPE = Asset(path=layout.RECIPE, description="Format version and recipe. Written when the run is started.")
 
 GRAPH = AssetGraph(
     (

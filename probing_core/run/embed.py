@@ -1,6 +1,6 @@
-"""The stage ``embed``: the images of a run, their transformed samples, and the embeddings of the samples.
+"""The ``embed`` stage: the images of a run, the samples, and the embeddings of the samples.
 
-Missing units are jobs, which an executor computes in any order; the resulting bytes do not depend on the order.
+An executor computes missing units as jobs. The order of the jobs does not affect the results.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ stage = Stage(EMBED)
 
 @stage.asset(layout.IMAGES, options=(FINGERPRINT, VIEW, LIMIT, SEED, WARPS), code_version=2, message="Reading images")
 def images(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Choose the images of the run; one row for each image that was considered."""
+    """Select the images of the run. The table has one row for each image that was considered."""
 
     def report(completed: int, total: int) -> None:
         context.resources.progress.update("images", completed, total, "Reading images")
@@ -66,7 +66,7 @@ def images(files: InputFiles, context: Context) -> pd.DataFrame:
 model = stage.add(
     Asset(
         path=layout.model_path(ANY_MODEL),
-        description="Name, family, objective, dimension and recipe of a model; written when it is loaded.",
+        description="Name, family, objective, dimension and recipe of a model. Written when the model is loaded.",
         partitions=loaded_models,
         identified_by_key=True,
     )
@@ -74,7 +74,10 @@ model = stage.add(
 
 
 def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
-    """Compute units of the samples of ``series`` and their embeddings from several models, which share the images."""
+    """Transform the missing samples of ``series`` and embed them with several models.
+
+    Each image is transformed only once for all models.
+    """
     resources = writers[0].context.resources
     total, jobs = len(resources.sample_sets[series].units), dict[int, list[UnitJob]]()
     for writer in writers:
@@ -82,7 +85,10 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
         for unit in writer.missing(total):
             path, request = writer.partition.unit(unit), resources.requests.get(name, "")
             jobs.setdefault(unit, []).append(UnitJob(series, unit, name, request, writer.cache_key, path))
-    progress, message = resources.progress, f"Embedding the {series} series" if series else "Transforming and embedding"
+    progress, message = (
+        resources.progress,
+        f"Embedding samples of the {series} experiment" if series else "Transforming and embedding",
+    )
     progress.update(series or EMBED, total - len(jobs), total, message)
     for position, written in enumerate(resources.executor.work([jobs[unit] for unit in sorted(jobs)]), 1):
         writers[0].enter(written)
@@ -95,7 +101,7 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
 def _sample_set(
     series: str, samples_are: str, embeddings_are: str, options: Sequence[Option] = (), code_version: int = 1
 ) -> tuple[Asset, Asset]:
-    """Define the assets of ``series``: the table of its samples, and the folder with a model's embeddings of them."""
+    """Define the assets of ``series``: the table of samples, and the folder with the embeddings from a model."""
 
     def sampled(run: RunSnapshot) -> Sequence[PartitionKey]:
         exists = series in run.sample_sets and (series != LAYERS or embedded_models(run, series))
@@ -104,7 +110,7 @@ def _sample_set(
     def shards(run: RunSnapshot, key: PartitionKey) -> Sequence[Shard]:
         return run.sample_sets[series].shards(run.models[key["model"]])
 
-    compute_units = partial(embed_units, series=series)  # one object: both are computed together
+    compute_units = partial(embed_units, series=series)  # a shared object, so both assets are computed together
     table = stage.add(
         Asset(
             path=layout.series_table(series),
@@ -136,37 +142,37 @@ def _sample_set(
 
 samples, embeddings = _sample_set(
     MAIN,
-    "One row for each transformed image.",
+    "One row per sample.",
     "Embeddings of the samples, in files of about 64 MiB that are named after their first and last unit.",
     options=(REPETITIONS,),
     code_version=2,
 )
 strength_samples, strength_embeddings = _sample_set(
     STRENGTH,
-    "Test images under every transformation at seven strengths.",
-    "Embeddings of these samples.",
+    "Samples of the strength experiment: test images under every transformation at seven strengths.",
+    "Embeddings of the samples of the strength experiment.",
     options=(STRENGTHS,),
     code_version=2,
 )
 rendering_samples, rendering_embeddings = _sample_set(
     RENDERING,
     "Images from every split, transformed by alternative implementations.",
-    "Embeddings of these samples.",
+    "Embeddings of the samples in `series/rendering.parquet`.",
     options=(ALTERNATIVES,),
     code_version=4,
 )
 layers_samples, layers_embeddings = _sample_set(
     LAYERS,
-    "Images from every split for which every layer of a network is embedded.",
-    "Embeddings of these samples by layer.",
+    "Samples from every split for which embeddings of every layer are computed.",
+    "Embeddings of the samples in `series/layers.parquet`, for every layer.",
 )
 
 
 def embed(plan: Plan) -> Plan:
-    """Materialize missing assets of the stage ``embed``, in a run whose images are chosen.
+    """Materialize missing assets of the ``embed`` stage. The images of the run must have been selected.
 
     Returns:
-        The plan, including models that were loaded for the first time.
+        The plan, which includes models that were loaded for the first time.
     """
     waiting = to_load(plan)
     with opened_executor(plan.snapshot) as executor:
@@ -187,7 +193,11 @@ def embed(plan: Plan) -> Plan:
 
 
 def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Iterator[Sequence[dict[str, Any]]]:
-    """Load at least one model, and more if memory allows; yield the layer descriptions of each model."""
+    """Load at least one model, and more if they fit into memory.
+
+    Yields:
+        The contents of ``model.toml`` for the layers of each model.
+    """
     snapshot, store = plan.snapshot, plan.store
     for count, request in enumerate(requests):
         snapshot.progress.update("load", count, len(requests), f"Loading {request}")
@@ -199,11 +209,11 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
                 else:
                     store.write_toml(model_path(entry["name"]), entry, digest(entry["recipe"]))
         if entries is None and count:
-            return  # it is loaded after the previous models have embedded their samples and been closed
+            return  # the caller closes the loaded models before it loads this one
         if entries is None:
             raise ModelUnavailable(
                 f"'{request}' does not fit into the memory of the device '{snapshot.options.device}'. "
-                f"Choose a smaller model, a lower precision, or the device cpu."
+                f"Choose a smaller model, a lower precision, or the CPU."
             )
         yield entries
 

@@ -1,8 +1,7 @@
-"""Workers, which compute the transformed images of units and embed them with several models.
+"""Workers that transform the images of units and embed them with several models.
 
-Images are streamed: each transformed image is computed once for all models that need it, and its measured columns
-(strength, distances) are written with the first model. Memory holds two units and the models, however large the corpus
-is.
+Each transformed image is computed once for all models. Memory use is limited to the models and two or three units of
+images, regardless of the size of the corpus.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
 from probing_core.run.store import Store, without_none, write_file
 
 Written = list[tuple[str, Entry]]
-"""Files that were written, to be entered into the manifest."""
+"""Paths and manifest entries of files that have been written."""
 
 TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
-"""Images and completed rows of a unit."""
+"""Transformed images of a unit, and the rows of the sample table with all measurements."""
 
 
 class Worker:
-    """Transforms and embeds units of one run: one worker in this process, or several in a cluster.
+    """Worker that transforms and embeds units of a run, in this process or in a cluster.
 
-    While models embed one unit, threads transform the images of the next. Files that a worker writes belong to the run
-    once the process that holds the lock of the run has entered them into the manifest.
+    While models embed one unit, the images of the next unit are transformed in the background. Files that a worker
+    writes become part of the run when the process that holds the lock of the run adds them to the manifest.
 
     Args:
         device, precision: device and precision of the models.
-        transformers: processes or threads that transform images, which the worker shuts down.
-        memory_share: maximum fraction of the machine's memory for models.
+        transformers: pool of processes or threads that transform images. The worker shuts it down.
+        memory_share: fraction of the machine's memory. Once the process uses more, it loads no additional models.
     """
 
     def __init__(
@@ -70,8 +69,12 @@ class Worker:
         self._started: deque[tuple[Sequence[UnitJob], Future[TransformedUnit]]] = deque()
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Return the content of ``model.toml`` for each layer of a model; None if the model does not fit into the
-        remaining memory."""
+        """Load a model.
+
+        Returns:
+            The content of ``model.toml`` for each layer of the model, or None if the model does not fit into the
+            remaining memory.
+        """
         if self._models and parallel.is_taken(self._memory_share):
             return None
         embedder = load_if_it_fits(load_embedder, request, self._device, self._precision)
@@ -79,7 +82,7 @@ class Worker:
             return None
         if not embedder.embeds_pictures:
             main = self._sample_sets[""]
-            for unit in main.units:  # a file with missing rows is refused before it joins the run
+            for unit in main.units:  # reject a file with missing rows before it is added to the run
                 embedder.embed_samples([], main.rows(unit))
         self._models[request] = embedder
         return describe(request, embedder)
@@ -90,12 +93,12 @@ class Worker:
         self._models.clear()
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Embed units, see `Executor.work`."""
+        """Transform and embed units (see `Executor.work`)."""
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
             yield self.work_on(jobs, upcoming)
 
     def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> Written:
-        """Compute the jobs of one unit, and start to transform the images of the next unit."""
+        """Compute the jobs of one unit, and start transforming the images of the next unit."""
         pictures, rows = self._transformed(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
@@ -117,7 +120,7 @@ class Worker:
         return [file.result() for file in written]
 
     def close(self) -> None:
-        self._transformers.shutdown(cancel_futures=True)  # first: an interrupted run does not wait for whole units
+        self._transformers.shutdown(cancel_futures=True)  # first, so that an interrupted run does not finish units
         self._ahead.shutdown(cancel_futures=True)
         self.unload()
         self._writers.shutdown()
@@ -126,14 +129,14 @@ class Worker:
         if request not in self._models:  # on any worker but the first, or after a restart
             entries = self.load(request)
             if entries is None:
-                raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker; choose a smaller model.")
+                raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker. Choose a smaller model.")
             run = Store(self.root)
             for entry in entries:
                 require_joined(entry, run.read_toml(model_path(entry["name"])))
         return self._models[request]
 
     def _transformed(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
-        """Return the images and rows of a unit, after starting the next unit so that no core is idle."""
+        """Return the images and rows of a unit. The next unit is started first, so that no core is idle."""
         if self._started and self._started[0][0] != jobs:
             self._started.clear()
         for unit in (jobs, upcoming)[len(self._started) :]:
@@ -148,8 +151,10 @@ class Worker:
         return sample_set.make(self._recipe.design, self._corpus, rows, self._transformers) if pictures else ([], rows)
 
     def _start_single_threaded(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
-        """Run single-threaded models in a thread while other models embed. The caller runs the models that have not
-        been started by the time the other models are complete."""
+        """Submit single-threaded models to a thread pool, where they run while other models embed.
+
+        The caller runs the models that have not been started when all other models are complete.
+        """
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
@@ -161,7 +166,11 @@ Loaded = TypeVar("Loaded")
 
 
 def load_if_it_fits(load: Callable[..., Loaded], request: str, device: str, precision: str) -> Loaded | None:
-    """Return the result of ``load`` for a model, or None if the memory is insufficient."""
+    """Load a model with ``load``.
+
+    Returns:
+        The model, or None if there is not enough memory.
+    """
     try:
         return load(request, device=device, precision=precision)
     except (MemoryError, RuntimeError) as error:
@@ -197,6 +206,6 @@ def describe(request: str, embedder: LoadedEmbedder) -> list[dict[str, Any]]:
 def _finite(name: str, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise BadRun(
-            f"'{name}' returned embeddings that are not finite. Use the precision float32, or check the weights."
+            f"'{name}' returned embeddings with NaN or infinite values. Use float32 precision, or check the weights."
         )
     return arrays

@@ -1,10 +1,11 @@
-"""The engine of runs, which finds the assets that are missing or stale and materializes them.
+"""The engine of runs, which finds and materializes missing and stale assets.
 
-A `Plan` is the graph of assets expanded over one run, with a `Partition` for each file. The cache key of a partition is
-the digest of its inputs: the code version, the values of the options, and the checksums of its dependencies. A file
-with a different cache key is stale, and the inputs recorded in its manifest entry show why (`probing_core.run.why`).
+A `Plan` expands the asset graph into the partitions of one run. The cache key of a partition is the digest of its
+inputs: the code version, the values of the options, and the checksums or cache keys of its dependencies. A file with a
+different cache key is stale, and the inputs recorded in its manifest entry show why (`probing_core.run.why`).
 
-Partitions are materialized in the order of the graph. Long work is done in units, which survive a kill (`UnitWriter`).
+Partitions are materialized in the order of the graph. Long computations are divided into units, which are preserved if
+the process is killed (`UnitWriter`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, short_checksum
 from probing_core.run.store import Content, Store, digest
 
 MAX_TABLES = 3
-"""Number of tables that a plan keeps in memory for functions that read them in succession."""
+"""Maximum number of tables that a plan caches in memory."""
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -42,8 +43,9 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class State(StrEnum):
     """State of a partition.
 
-    ``NOTHING``: its function wrote nothing. ``LEFT_OUT``: it was materialized, but this copy of the run does not
-    include it. ``UNAVAILABLE``: it cannot be materialized, because one of its dependencies was left out.
+    ``NOTHING``: the function of the asset wrote nothing. ``LEFT_OUT``: the partition was materialized, but this copy of
+    the run does not include it. ``UNAVAILABLE``: the partition cannot be materialized because one of its dependencies
+    was left out.
     """
 
     MATERIALIZED = "materialized"
@@ -55,15 +57,15 @@ class State(StrEnum):
 
 
 COMPLETE = (State.MATERIALIZED, State.NOTHING, State.LEFT_OUT)
-"""States of a partition that is not recomputed."""
+"""States in which a partition is not recomputed."""
 
 
 class Plan:
-    """The partitions of one run.
+    """The partitions of one run, in the order in which they are materialized.
 
     Args:
-        snapshot: argument of ``partitions``, ``shards`` and options; the engine does not use it otherwise.
-        resources: objects that functions get and that do not affect the bytes of files.
+        snapshot: argument for ``Asset.partitions``, ``Asset.shards`` and options. The engine does not use it otherwise.
+        resources: objects that asset functions receive and that do not affect the contents of files.
     """
 
     def __init__(self, graph: AssetGraph, snapshot: Any, store: Store, resources: Any = None) -> None:
@@ -93,14 +95,14 @@ class Plan:
             yield partition
 
     def partition(self, path: str) -> Partition:
-        """Return the partition that writes ``path``, which may be any file in a folder of units.
+        """Return the partition that writes ``path``, which may be any file in a folder of embeddings.
 
         Raises:
             UnknownName: no partition writes ``path``.
         """
         match = self.find(path)
         if match is None:
-            raise UnknownName(f"A run with this recipe has no '{path}'. See docs/run-format.md for the files of a run.")
+            raise UnknownName(f"The run has no file '{path}'. docs/run-format.md lists the files of a run.")
         return match
 
     def find(self, path: str) -> Partition | None:
@@ -110,8 +112,10 @@ class Plan:
         return [partition for partition in self.partitions.values() if partition.asset.stage in stages]
 
     def version(self, path: str) -> str | None:
-        """Return the checksum or cache key of ``path``, as used in the inputs of its dependents; None if the file is
-        missing."""
+        """Return the checksum or cache key that identifies ``path`` in the inputs of its dependents.
+
+        Returns None if the file is missing.
+        """
         asset = self._by_output[path].asset
         if asset.identified_by_key and asset.stage:
             return self.cache_key(self._by_output[path])
@@ -121,13 +125,15 @@ class Plan:
         return entry["key"] if asset.identified_by_key else short_checksum(entry)
 
     def inputs(self, partition: Partition) -> dict[str, Any]:
-        """Return the inputs of ``partition`` by name; the version of a missing input is None."""
+        """Return a mapping from the name of each input of ``partition`` to its version, or None if it is missing."""
         versions: dict[str, Any] = {path: self.version(path) for path in partition.dependencies}
         return versions | {"revision": partition.asset.code_version, "options": dict(partition.options)}
 
     def cache_key(self, partition: Partition) -> str | None:
-        """Return the digest of the inputs of ``partition``, or the stored key if the partition is pinned; None if
-        inputs are missing."""
+        """Return the digest of the inputs of ``partition``, or the stored key if the partition is pinned.
+
+        Returns None if an input is missing.
+        """
         if self.is_pinned(partition):
             return next(entry["key"] for entry in self.entries(partition).values() if entry is not None)
         return self._digest(partition)
@@ -137,7 +143,7 @@ class Plan:
         return None if None in inputs.values() else digest([partition.asset.path, inputs])
 
     def is_outdated(self, partition: Partition) -> bool:
-        """Return whether ``partition`` is pinned, and would otherwise be stale."""
+        """Return whether ``partition`` is pinned and would otherwise be stale."""
         return self.is_pinned(partition) and self.cache_key(partition) != self._digest(partition)
 
     def require_cache_key(self, partition: Partition) -> str:
@@ -146,13 +152,13 @@ class Plan:
         return key
 
     def entries(self, partition: Partition) -> Mapping[str, Entry | None]:
-        """Return path -> manifest entry for each output of ``partition``, or for each file in its folder."""
+        """Return a mapping from path to manifest entry for the outputs of ``partition`` or the files in its folder."""
         if partition.is_folder:
             return self.store.entries(partition.path)
         return {path: self.store.entry(path) for path in partition.outputs.values()}
 
     def state(self, partition: Partition) -> State:
-        """Return the state of ``partition`` from the manifest, without reading files."""
+        """Return the state of ``partition`` according to the manifest, without reading other files."""
         if not partition.asset.stage:
             return State.MATERIALIZED if self.store.has(partition.path) else State.MISSING
         state = self._state(partition)
@@ -170,34 +176,36 @@ class Plan:
         return State.STALE if _is_complete(partition, existing) else State.MISSING
 
     def _existing(self, partition: Partition) -> dict[str, Entry]:
-        """Return path -> manifest entry for the outputs whose file exists or is not needed."""
+        """Return a mapping from path to manifest entry for outputs whose file exists or is not needed."""
         entries = self.entries(partition).items()
         return {path: entry for path, entry in entries if entry and ("state" in entry or self.store.has(path))}
 
     def is_pinned(self, partition: Partition) -> bool:
-        """Return whether all of ``partition`` was copied from a different run, in which case it is never stale."""
+        """Return whether all files of ``partition`` were copied from another run. Pinned partitions are never stale."""
         if self.store.copied_from is None:
             return False
         pinned = {path: entry for path, entry in self._existing(partition).items() if "pinned" in entry}
         return bool(pinned) and _is_complete(partition, pinned)
 
     def is_unavailable(self, path: str) -> bool:
-        """Return whether ``path`` was left out, or cannot be materialized here."""
+        """Return whether ``path`` was left out or cannot be materialized in this copy of the run."""
         partition, entry = self._by_output[path], self.store.entry(path)
         if not partition.is_folder and entry is not None:
             return entry.get("state") == LEFT_OUT
         return self.state(partition) in (State.LEFT_OUT, State.UNAVAILABLE)
 
     def pending(self, partitions: Iterable[Partition]) -> list[Partition]:
-        """Return the missing and stale ``partitions``."""
+        """Return the ``partitions`` that are missing or stale."""
         return [partition for partition in partitions if self.state(partition) in (State.MISSING, State.STALE)]
 
     def missing_units(self, partition: Partition, count: int) -> list[int]:
         return partition.missing_units(self.store, self.cache_key(partition) or "", count)
 
     def missing_dependency(self, partition: Partition) -> str:
-        """Return the first dependency of ``partition`` that is missing, or that is stale and identified by its cache
-        key; empty if there is none."""
+        """Return the first dependency that prevents the computation of ``partition``, or an empty string.
+
+        Such a dependency is missing, or it is stale and identified by its cache key.
+        """
         for path in partition.dependencies:
             producer = self._by_output[path]
             is_pending = producer.asset.identified_by_key and producer.asset.stage and self.pending([producer])
@@ -208,7 +216,10 @@ class Plan:
     def materialize(
         self, partitions: Sequence[Partition], report: Callable[[Partition], None] = lambda partition: None
     ) -> None:
-        """Compute the missing and stale ``partitions``; ``report`` is called with each partition before it is computed.
+        """Compute those ``partitions`` that are missing or stale.
+
+        Args:
+            report: function that is called with each partition before the partition is computed.
 
         Raises:
             BadRun: a dependency is missing.
@@ -237,7 +248,7 @@ class Plan:
         self.clean()
 
     def arguments(self, partition: Partition, units: Sequence[str] = ()) -> tuple[InputFiles, Context]:
-        """Return the arguments for the function of ``partition``, which may be computed from ``units``."""
+        """Return the arguments for the function that computes ``partition``, from ``units`` if there are any."""
         if partition.key != self._cache[0]:
             self._cache = partition.key, {}
         options = dict(partition.options)
@@ -249,7 +260,7 @@ class Plan:
         return files, Context(partition.key, options, self.resources, cache, units)
 
     def _compute(self, partition: Partition, units: Sequence[str] = ()) -> None:
-        """Compute a partition whose dependencies exist, and write the result."""
+        """Compute a partition, whose dependencies must exist, and write its files."""
         asset = partition.asset
         assert asset.function is not None
         content = asset.function(*self.arguments(partition, units))
@@ -270,8 +281,7 @@ class Plan:
     def _compute_in_units(
         self, partitions: Sequence[Partition], compute_units: Callable[[Sequence[UnitWriter]], None]
     ) -> None:
-        """Compute the missing units of partitions that share the work, then complete the partitions that have all
-        units."""
+        """Compute the missing units of ``partitions`` together, and complete each partition that has all its units."""
         writers = [self.unit_writer(partition) for partition in partitions]
         compute_units(writers)
         for writer in writers:
@@ -291,7 +301,7 @@ class Plan:
         self.store.remove(*self.store.names(partition.units_folder))
 
     def clean(self) -> None:
-        """Remove units of complete partitions, which may remain after a kill."""
+        """Remove units of complete partitions, which may remain if a process was killed."""
         folders = {f"{path.rpartition('/')[0]}/" for path in self.store.names(UNITS)}
         by_folder = {partition.units_folder: partition for partition in self.partitions.values()}
         for folder in sorted(folders):
@@ -301,7 +311,7 @@ class Plan:
 
 
 def _filled(template: str, key: PartitionKey) -> str:
-    """Return a path in the run; model names are converted to folder names."""
+    """Fill in the placeholders of ``template``. Model names are converted to folder names."""
 
     def value(match: re.Match[str]) -> str:
         return slug(key[match[1]]) if match[1] == "model" else key[match[1]]
@@ -323,7 +333,7 @@ def _is_complete(partition: Partition, entries: Mapping[str, Entry]) -> bool:
 
 
 def _state_of(entries: Iterable[Entry]) -> State:
-    """Return the state of a partition whose entries are all current; the first entry belongs to the main file."""
+    """Return the state of a partition whose entries are all current. The first entry belongs to the main file."""
     states = [entry.get("state") for entry in entries]
     if LEFT_OUT in states:
         return State.LEFT_OUT

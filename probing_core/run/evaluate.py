@@ -1,5 +1,7 @@
-"""The stage ``evaluate``: scores, the claims, and the tables of all models. The studies are defined in
-`probing_core.run.studies`."""
+"""The ``evaluate`` stage: scores, claims, and tables of all models.
+
+`probing_core.run.studies` defines the studies.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ from probing_core.transforms import FAR_CONTROL
 stage = Stage(EVALUATE)
 
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
-"""Tasks that a run may have, in order."""
+"""Tasks that a run can have, in order."""
 
 FIT_OUTPUTS = (
     fine.output(fits_path(ANY_MODEL, FINE)),
@@ -43,7 +45,7 @@ FIT_OUTPUTS = (
     content.output(fits_path(ANY_MODEL, CONTENT)),
     other_probes.output(fits_path(ANY_MODEL, OTHER_PROBES)),
 )
-"""The fits of every task, as dependencies."""
+"""Paths of the tables of fits for all tasks, as dependencies."""
 
 
 @stage.asset(
@@ -59,7 +61,7 @@ FIT_OUTPUTS = (
     message="Scoring {model}",
 )
 def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Compute every score of a model from its predictions."""
+    """Compute all scores of a model from its predictions."""
     model, transforms = context.model, transforms_of(context)
     paths = {name: predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
     names = [name for name, path in paths.items() if files.has(path)]
@@ -69,7 +71,7 @@ def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
 
     far = {t.name for t in transforms if t.far}
     sample_table, rows = SampleTable(files), []
-    for name in names:  # only one table is in memory at a time
+    for name in names:  # one table at a time, to save memory
         predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
         fits = files.read_table(fits_path(model, CONTENT if name == ORACLE else name))
         rows += score_rows(model, name, predictions, fits, classes, far, context.options["unscored"])
@@ -77,7 +79,7 @@ def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def concatenated(files: Files, paths: Iterable[str]) -> pd.DataFrame:
-    """Return the rows of the existing tables among ``paths``."""
+    """Concatenate the rows of those tables in ``paths`` that exist."""
     return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
 
 
@@ -99,13 +101,16 @@ def scores(files: InputFiles, context: Context) -> pd.DataFrame:
 
 @stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FIT_OUTPUTS, options=(MODELS,), message=JOINING)
 def fits(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the fits of all models: one row for each fitted probe."""
+    """Join the fits of all models. The table has one row for each fitted probe."""
     names = (*TASKS, OTHER_PROBES)
     return concatenated(files, (fits_path(model, name) for model in context.options["models"] for name in names))
 
 
 def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the models that the quick protocol evaluates, without models that were trained on some of its classes."""
+    """Return the partition keys of the models that the quick protocol evaluates.
+
+    Models that were trained on some of the classes are excluded.
+    """
     keys = models_with_splits(run)
     return [key for key in keys if run.models[key["model"]]["objective"] not in UNSCORED_BY_OBJECTIVE]
 
@@ -115,10 +120,10 @@ def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     partitions=_quick_models,
     dependencies=(samples, images, embeddings),
     options=(CLASSES, SEED),
-    message="Quick protocol of {model}",
+    message="Quick protocol: {model}",
 )
 def quick_rows(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Count the correct predictions of a model in the quick protocol, for each test photograph and transformation."""
+    """Count the correct predictions of a model under the quick protocol, by test photograph and transformation."""
     return quick_table(ModelSamples(**model_inputs(files, context)))
 
 
@@ -128,7 +133,7 @@ def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 @stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
 def quick(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the counts of all models in the quick protocol."""
+    """Join the counts of correct predictions of all models under the quick protocol."""
     return join(files, context)
 
 
@@ -146,7 +151,7 @@ def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
     message="Testing claims",
 )
 def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Test the claims with contrasts between encoders; also compute the roles, the contrasts, and the ablations."""
+    """Test the claims with contrasts between encoders. Also compute the tables of roles, contrasts and ablations."""
     models = context.options["claims"]
     far = {t.name for t in transforms_of(context) if t.far} - {FAR_CONTROL}
     sample_table, results = SampleTable(files), {}

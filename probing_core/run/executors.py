@@ -1,4 +1,4 @@
-"""Executors load models and embed units: in this process, or on the workers of a Ray cluster."""
+"""Executors, which load models and embed units in this process or on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ from probing_core.run.snapshot import RunSnapshot
 
 
 class Executor(Protocol):
-    """Loads models and embeds units."""
+    """Interface for loading models and embedding units."""
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Load a model, see `Worker.load`."""
+        """Load a model (see `Worker.load`)."""
 
     def unload(self) -> None:
         """Close the models and free their memory."""
 
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
-        """Embed units, each given as a list of jobs; yield the files written for each unit, in any order."""
+        """Compute the jobs of each unit.
+
+        Yields:
+            The files that were written for a unit, in any order of the units.
+        """
 
 
 @contextmanager
 def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
-    """Open the executor of the options, without models, for a run whose images are chosen.
+    """Return a context with the executor that the options specify. The images of the run must have been selected.
 
     Raises:
-        ProbingError: the executor is not installed, the cluster does not answer, or the corpus has changed.
+        ProbingError: the executor is not installed, the cluster does not respond, or the corpus has changed.
     """
     options = snapshot.options
     if options.executor not in EXECUTORS:
-        raise BadConfig(f"There is no executor '{options.executor}'. There are: {', '.join(EXECUTORS)}.")
+        raise BadConfig(f"'{options.executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
         raise BadConfig(
-            "An address names a Ray cluster, so it requires the executor ray.",
+            "The address of a Ray cluster requires the 'ray' executor.",
             hint="Pass --executor ray with --address.",
         )
     if options.executor == RAY:

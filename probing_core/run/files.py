@@ -1,4 +1,4 @@
-"""Atomic writing of files, and reproducible files for tables and arrays: equal content gives equal bytes."""
+"""Write files atomically, and write tables and arrays reproducibly (equal content gives equal bytes)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from probing_core.probes.array_file import read_header
 from probing_core.run.layout import TEMPORARY
 
 TEMPORARY_NAME = re.compile(rf"\.(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-[0-9a-f]{{8}}{re.escape(TEMPORARY)}$")
-"""Suffix of temporary files."""
+"""Pattern for the suffix of temporary files."""
 
 ABANDONED_S = 3600.0
-"""Seconds without a change after which a temporary file from a different machine counts as abandoned."""
+"""Seconds without a change after which a temporary file from another machine is considered abandoned."""
 
 START_TIME_TOLERANCE_S = 1.0
-"""Tolerance for the start time of a process in seconds; process IDs are not reused so soon."""
+"""Tolerance in seconds when start times of processes are compared. Process IDs are not reused within this time."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` atomically: after a kill at any moment, the file is either the old one or the complete new one.
+    """Write ``path`` atomically. If the process is killed, the file has either the old or the complete new content.
 
     Raises:
-        BadRun: the disk is full or not writable.
+        BadRun: the file cannot be written, for example because the disk is full.
     """
     with written_atomically(path) as handle:
         handle.write(content)
@@ -47,10 +47,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """Open a file for atomic writing in pieces, which may be read back before the file is complete.
+    """Open a file for atomic writing in several steps. The handle can also read what has been written.
 
-    The temporary name is unique, because two machines may write the same file of a run at once. It identifies the
-    writing process, so `is_abandoned` can distinguish a file that is being written from one that a killed process left.
+    The temporary name is unique, because two machines may write the same file of a run at the same time. It identifies
+    the writing process, so that `is_abandoned` can detect files that were left by a killed process.
     """
     temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
@@ -68,10 +68,10 @@ def written_atomically(path: Path) -> Iterator[BufferedRandom]:
 
 
 def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object] = os.link) -> None:
-    """Make ``target`` a hard link to ``source``, or a copy if a link is not possible, as across file systems.
+    """Create ``target`` as a hard link to ``source``, or as a copy if a link is not possible.
 
     Args:
-        link: function that creates the link; ``os.symlink`` if ``target`` is not needed longer than ``source``.
+        link: function that creates the link. Use ``os.symlink`` if ``source`` exists for as long as ``target``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -84,11 +84,12 @@ def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object
 def is_abandoned(temporary: Path) -> bool:
     """Return whether the process that was writing a temporary file has ended.
 
-    A process on a different machine counts as ended once the file has not changed for `ABANDONED_S` seconds.
+    If the process was on another machine, the file is considered abandoned after `ABANDONED_S` seconds without a
+    change.
     """
     try:
         changed = temporary.stat().st_mtime
-    except FileNotFoundError:  # its writer has renamed it
+    except FileNotFoundError:  # the writing process has renamed the file
         return False
     name = TEMPORARY_NAME.search(temporary.name)
     if name is None:
@@ -99,7 +100,9 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def process_of(pid: int, born: float | None = None, latest: float | None = None) -> psutil.Process | None:
-    """Return the running process ``pid``, or None if it has ended; process IDs are reused.
+    """Return the running process with ID ``pid``, or None if it has ended.
+
+    Process IDs are reused, so the start time can be checked as well.
 
     Args:
         born: start time of the process (``psutil.Process.create_time``).
@@ -122,26 +125,25 @@ def _machine() -> str:
 
 def not_written(path: Path, error: OSError) -> BadRun:
     return BadRun(
-        f"'{path}' could not be written: {error.strerror or one_line(error)}; "
-        f"completed work is kept. Fix the problem and start again."
+        f"'{path}' could not be written: {error.strerror or one_line(error)}. "
+        f"Completed work has been saved. Fix the problem and start again."
     )
 
 
 MAPPED = {"F32": "<f4", "F16": "<f2"}
-"""Types of safetensors that NumPy can map."""
+"""Safetensors data types that NumPy can memory-map -> NumPy data types."""
 
 GROUP_ROWS = 2**14
-"""Number of rows in a row group, the unit of reading; also the number of rows in memory when a table is written in
-pieces."""
+"""Maximum number of rows in a Parquet row group, and in memory when a table is written in parts."""
 
 
 def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
-    """Write the rows of all ``tables`` as one Parquet file, with `GROUP_ROWS` rows in memory at a time."""
+    """Write the rows of all ``tables`` to one Parquet file, with about `GROUP_ROWS` rows in memory at a time."""
     writer = None
     for group in _groups(tables):
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
-            # Integers are mostly increasing, so their differences take a tenth of the space that a dictionary takes.
+            # Integers mostly increase, so delta encoding needs a tenth of the space of a dictionary.
             integers = [column for column, kind in group.dtypes.items() if kind.kind in "iu"]
             writer = pq.ParquetWriter(
                 file,
@@ -173,7 +175,11 @@ def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
 
 
 def map_array(path: Path, array: str) -> np.ndarray | None:
-    """Map an array in a safetensors file into memory; None if it is empty or has a type that NumPy cannot map."""
+    """Memory-map an array in a safetensors file.
+
+    Returns:
+        The array, or None if it is empty or has a data type that is not in `MAPPED`.
+    """
     with path.open("rb") as file:
         header, start = read_header(file)
     entry = header[array]

@@ -1,7 +1,7 @@
-"""The format of a run on disk. All paths and file names are defined here.
+"""Paths and file names of a run.
 
-This module imports neither NumPy nor torch. Paths are relative to the run's directory, with forward slashes, as in
-``manifest.json``.
+Paths are relative to the run directory and use forward slashes, as in ``manifest.json``. This module imports neither
+NumPy nor PyTorch.
 """
 
 from __future__ import annotations
@@ -13,43 +13,46 @@ from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
 FORMAT = 2
-"""Version of the format, which is part of ``run.toml`` and of every key. Runs with a different format are refused."""
+"""Version of the run format, which is part of ``run.toml`` and of every cache key.
+
+Runs with a different format cannot be opened.
+"""
 
 RECIPE = "run.toml"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.jsonl"
-"""Entries added since the manifest was written; the file exists while a stage runs, or after a kill."""
+"""Log of changes since the manifest was written. It exists during a stage, or after a process was killed."""
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
 EXTRA_FILES = (PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE)
-"""Files that may be in the folder of a run without belonging to it: the photographs of the reference run."""
+"""Files that may be in the run directory but are not part of the run: the photographs of the reference run."""
 
 LOG = "log"
-"""The only folder whose files may differ between two equal runs."""
+"""The only folder whose files may differ between two runs with the same recipe."""
 
 EVENTS = f"{LOG}/events.jsonl"
 """Log of completed work on the run, one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
 WRITER = f"{LOG}/writer.json"
-"""Process that holds the lock; the file remains after a kill."""
+"""Description of the process that holds the lock. The file remains if the process is killed."""
 
 PROGRESS = f"{LOG}/progress.json"
-"""The latest progress report of the process that is working on the run."""
+"""Latest progress report of the process that is working on the run."""
 
 LAST_OPTIONS = f"{LOG}/options.json"
-"""Device, precision, executor and address of the last work on the run."""
+"""Most recently used device, precision, executor and cluster address."""
 
 BACKGROUND_OUTPUT = f"{LOG}/worker.txt"
 
 TEMPORARY = ".probing.tmp"
-"""Suffix of a file that is being written; no other program uses it."""
+"""Suffix of files that are being written. It is not used by other programs."""
 
 MODELS = "models/"
 UNITS = "units/"
-"""Units of incomplete files."""
+"""Folder with the completed units of incomplete files."""
 
 SERIES = "series/"
 TABLES = "tables/"
@@ -59,19 +62,22 @@ PARQUET = ".parquet"
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
 
 VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
-"""Table of the photographs for training the detector, and for calibrating and testing verdicts."""
+"""Table of the photographs for training the detector and for calibrating and testing answers."""
 
 
 ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders: given one of them as the name, the functions below return a path for any model or task."""
+"""Placeholders. If one of them is passed as the name, the functions below return a path with a placeholder."""
 
 
 def slug(name: str) -> str:
-    """Return a model's name as a folder name: ``zoo-mae``, ``timm_resnet50``; other names get a short hash."""
+    """Convert the name of a model to a folder name, such as ``zoo-mae`` or ``timm_resnet50``.
+
+    Names of any other form are shortened and end in a short hash.
+    """
     if name == ANY_MODEL:
         return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
-    if simple:  # the first character that is not a letter or digit stands for the separator, so slugs do not collide
+    if simple:  # the first character that is not a letter or digit encodes the separator, so slugs are unique
         separator = "-" if simple[2] == "/" else "_"
         return f"{simple[1]}{separator}{simple[3]}"
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}.{hashlib.sha256(name.encode()).hexdigest()[:8]}"
@@ -91,7 +97,7 @@ QUICK = table_path("quick")
 
 
 def series_table(name: str) -> str:
-    """Return the path of the table of samples of a series; without a name, the path of the main samples."""
+    """Return the path of the sample table of a series, or of the main samples if ``name`` is empty."""
     return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
 
 
@@ -129,7 +135,7 @@ def units_at(path: str) -> tuple[int, int]:
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Return whether ``path`` contains embeddings, which are large and can be recomputed from the corpus."""
+    """Return whether ``path`` is a file of embeddings. These files are large and can be recomputed from the corpus."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 

@@ -1,4 +1,4 @@
-"""The parts of a run that predictions for new images require: probes, their calibration, and loaded models."""
+"""Probes, calibration and loaded models of a run, for predictions on new images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probing_core.transforms.transformation import Image
 
 
 def read_probe(store: Files, model: str, task: str) -> LinearProbe:
-    """Return a linear probe of a run.
+    """Read a linear probe of a run.
 
     Raises:
         BadRun: the run has no probe for this model and task.
@@ -36,16 +36,16 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     name = probe_path(model, task)
     if not store.has(name):
         raise BadRun(
-            f"The run has no '{task}' probe of '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
+            f"The run has no '{task}' probe for '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
         )
     return LinearProbe.from_bytes(store.read_bytes(name))
 
 
 def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
-    """Return kind of an image -> posterior that converts edit scores of ``model`` to probabilities.
+    """Return the posteriors that convert edit scores of ``model`` to probabilities, by kind of image.
 
-    Posteriors are fitted on the ``--calibrate-on`` photographs if the run has scores of enough of them. Otherwise, the
-    posterior from training is used. If there is none, every answer is the prior.
+    Posteriors are fitted on the ``--calibrate-on`` photographs if the run has scores for enough of them. Otherwise, the
+    posterior from training is used. The result is empty if the run has neither.
     """
     fitted = read_fitted_posterior(store, model)
     posteriors = {} if fitted is None else {DIRECT: fitted}
@@ -55,25 +55,29 @@ def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
 
 
 def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
-    """Return the posterior that was fitted in training, on which the table of predictions is based. None if the run
-    does not include it (additional seeds of the zoo in the shipped reference run)."""
+    """Read the posterior that was fitted during training.
+
+    Returns None if the run does not include it. The shipped reference run has none for additional seeds of the zoo.
+    """
     name = probe_path(model, NOTICING)
     return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:
-    """Return the clean photographs with which the detector of a run compares images; empty without a detector.
+    """Return the sets of clean photographs with which the detector compares images.
 
-    The posterior of each set is fitted here, from the scored views of the run; it is not stored."""
+    The sets are built and calibrated from the scored views of the run. They are empty if the run has no detector.
+    """
     has = has_scored_views(store, DETECTOR)
     return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 
 
 def has_scored_views(store: Files, model: str) -> bool:
-    """Return whether there are views scored by the current probe of ``model``, or by the current detector.
+    """Return whether the run has views that were scored by the current probe of ``model`` or the current detector.
 
-    Views of a different probe would calibrate it incorrectly. Such views remain if a run was stopped before it computed
-    its own, or was copied from a run with a different probe. Views without a known probe are assumed to be current.
+    Scores from a different probe would give an incorrect calibration. Such scores remain if a run is interrupted before
+    it recomputes them, or if it was copied from a run with a different probe. If the manifest does not record the
+    probe, the scores are assumed to be current.
     """
     path = scored_views_path(model)
     if not store.has(path):
@@ -85,9 +89,10 @@ def has_scored_views(store: Files, model: str) -> bool:
 
 
 class LoadedModels:
-    """Loads each model when it is first needed, and closes the least recently used models when memory is short.
+    """Cache of loaded models.
 
-    Threads may share it: each model has its own lock, so loading a model does not delay others.
+    A model is loaded when it is first needed. The least recently used models are closed when memory runs low. Threads
+    can share a cache: each model has its own lock, so loading one model does not block the others.
     """
 
     def __init__(self, device: str = "auto", precision: str = "auto") -> None:
@@ -97,7 +102,14 @@ class LoadedModels:
         self._changing = threading.Lock()  # for the two attributes above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Return the embeddings (N, D) of ``pictures`` from the model of ``entry``; errors as in `load`."""
+        """Embed ``pictures`` with the model that ``entry``, the content of its ``model.toml``, describes.
+
+        Returns:
+            (N, D) embeddings.
+
+        Raises:
+            BadRun: the embeddings of the model have changed since its probe was trained.
+        """
         with self._lock(entry["request"]):
             return np.asarray(self._load(entry).embed_layers(pictures)[entry["name"]])
 
@@ -127,7 +139,7 @@ class LoadedModels:
         if meant:
             embedder.close()
             raise BadRun(
-                f"'{name}' has changed since its probe was trained ({', '.join(meant)} differ); {HOW_TO_RESTORE}."
+                f"'{name}' has changed since its probe was trained ({', '.join(meant)} differ). {HOW_TO_RESTORE}."
             )
         embedder.keep_embedding()
         with self._changing:
@@ -135,7 +147,7 @@ class LoadedModels:
         return embedder
 
     def _make_room(self) -> None:
-        """Close idle models while memory is short, the least recently used first."""
+        """Close the least recently used idle models until enough memory is available."""
         while parallel.is_taken(parallel.MEMORY_OF_LIVE_MODELS):
             with self._changing:
                 idle = next((name for name in self._loaded if self._locks[name].acquire(blocking=False)), None)

@@ -1,15 +1,16 @@
-"""The files of a run: the manifest, and the journal of entries added since the manifest was written.
+"""The manifest of a run, and the journal of changes since the manifest was written.
 
-Entering a file appends one line to the journal, so its cost does not depend on the number of files; at the end of a
+Adding a file appends one line to the journal, so its cost does not depend on the number of files. At the end of a
 stage, `Manifest.fold` merges the journal into a new manifest. A line is ``["path", {"bytes": ..., "key": ..., "sha256":
-...}]``, ``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for values that entries refer
-to. A kill may truncate a line, which is then not valid JSON and is ignored. Each line begins with a line feed, so the
-line after a truncated one is complete.
+...}]``, ``["path", null]`` for a file that was removed, or ``["", {digest: options}]`` for option values. If a process
+is killed, it may leave a truncated line, which is not valid JSON and is ignored. Each line begins with a line feed, so
+the line after a truncated line is complete.
 
-An entry has the ``bytes``, ``key`` and ``sha256`` of its file and, if the engine computed the file, its ``inputs``:
-path of a dependency -> checksum or key, ``revision``, and ``options``, the digest of their values. ``state`` of an
-entry without a file is ``nothing`` (there was nothing to write) or ``left out`` (not shipped). ``pinned`` is true if
-the file was copied from a different run: it is never stale.
+An entry contains the ``bytes``, ``key`` and ``sha256`` of its file. If the engine computed the file, it also contains
+``inputs``, which maps the path of each dependency to its checksum or key. ``inputs`` also contains the code version
+(``revision``) and the digest of the option values (``options``). If an entry has no file, its ``state`` is ``nothing``
+(the asset has no content) or ``left out`` (the file was not shipped). ``pinned`` is true if the file was copied from
+another run. Pinned files are never stale.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from probing_core.run.files import not_written, write_atomically
 from probing_core.run.layout import FORMAT, JOURNAL, MANIFEST
 
 Entry = dict[str, Any]
-"""Entry of a file; the docstring of this module lists its keys."""
+"""Entry of a file. The module docstring describes its keys."""
 
 NOTHING, LEFT_OUT = "nothing", "left out"
 
@@ -34,18 +35,18 @@ ENTRY_KEYS = {"bytes", "key", "sha256"}
 
 
 def short_checksum(entry: Entry) -> str:
-    """Return the checksum of a file in the form that the inputs of its dependents contain."""
+    """Return the first 16 hexadecimal digits of a file's checksum, as recorded in the inputs of its dependents."""
     return entry["sha256"][:16]
 
 
 class Manifest:
-    """The entries of the files of one run.
+    """The manifest entries of a run.
 
     Attributes:
         files: path -> entry.
-        options: digest -> option values that entries refer to.
-        copied_from: directory of the run of which this run is a copy, or None.
-        base: directory of a run whose files also belong to this run, or None; only earlier versions wrote it.
+        options: digest -> option values.
+        copied_from: directory of the run from which this run was copied, or None.
+        base: directory of a run whose files also belong to this run, or None. Only runs from earlier versions have it.
 
     Raises:
         BadRun: the manifest is corrupted.
@@ -61,7 +62,7 @@ class Manifest:
 
     def read(self) -> None:
         """Read the manifest and the journal from disk."""
-        # The journal first: if a process folds it meanwhile, its lines are in the manifest, which is read next.
+        # Read the journal first: if another process merges it in the meantime, its lines are in the manifest.
         lines = list(_lines(self.root / JOURNAL))
         content = _read_manifest(self.root)
         self.files, self.options = content["files"], content.get("options", {})
@@ -69,24 +70,24 @@ class Manifest:
         self._apply(lines)
 
     def start_copy(self, source: str, files: Mapping[str, Entry], options: Mapping[str, Any]) -> None:
-        """Write the manifest for a copy of the run in ``source``, keeping existing entries."""
+        """Write the manifest of a copy of the run in ``source``. Existing entries take precedence over ``files``."""
         self.copied_from, self.base = source, None
         self.files, self.options = {**files, **self.files}, {**options, **self.options}
         self._write()
 
     def note(self, options: Any) -> str:
-        """Return the digest of ``options`` (JSON types) for use in entries, and record the options if they are new."""
+        """Record ``options`` (JSON-serializable values) if they are new, and return their digest for use in entries."""
         name = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
         if name not in self.options:
             self._append([("", {name: options})])
         return name
 
     def digest(self) -> str:
-        """Return sixteen hexadecimal digits that change when any file changes, as of the last read of the manifest."""
+        """Return a digest of all entries (16 hexadecimal digits), as of the last time that the manifest was read."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Enter files that are complete, or remove files whose entry is None. The changes survive a kill."""
+        """Add the entries of complete files, and remove files whose entry is None. Changes are written to disk."""
         if entries := list(entries):
             self._append(entries)
 
@@ -113,9 +114,9 @@ class Manifest:
                 self.files[name] = entry
 
     def fold(self) -> None:
-        """Merge the journal into the manifest; do nothing if there is no journal.
+        """Merge the journal into the manifest, if there is a journal.
 
-        If the process is killed before the journal is removed, the journal repeats entries of the manifest.
+        If the process is killed before the journal is removed, both files contain the same entries.
         """
         journal = self.root / JOURNAL
         if not journal.exists():
@@ -126,7 +127,7 @@ class Manifest:
 
     def _write(self) -> None:
         referred = {entry.get("inputs", {}).get("options") for entry in self.files.values()}
-        # Options without references must also be forgotten here, or they would not be written again when needed.
+        # Unreferenced options must also be removed here, or `note` would not record them again.
         self.options = {name: values for name, values in self.options.items() if name in referred}
         content: dict[str, Any] = {"format": FORMAT, "files": self.files}
         if self.options:
@@ -144,10 +145,12 @@ class Manifest:
 
 
 def stamp(root: Path) -> str:
-    """Return a value that changes whenever a file of the run ``root`` changes. It is quick to compute.
+    """Return a value that changes whenever the manifest or the journal of the run ``root`` changes.
+
+    The value is based on modification times and sizes, so it is fast to compute.
 
     Raises:
-        BadRun: ``root`` is not a run.
+        BadRun: ``root`` is not a run, or its files cannot be accessed.
     """
     stamps = []
     for name in (MANIFEST, JOURNAL):
@@ -157,7 +160,7 @@ def stamp(root: Path) -> str:
         except FileNotFoundError:
             stamps.append("")
         except OSError as error:
-            raise BadRun(f"The run '{root}' has no {MANIFEST} that can be read: {one_line(error)}.") from error
+            raise BadRun(f"The {MANIFEST} of the run '{root}' cannot be read: {one_line(error)}.") from error
     if not any(stamps):
         raise BadRun(f"'{root}' is not a run: it has no {MANIFEST}.")
     return "/".join(stamps)
@@ -170,12 +173,12 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content["files"], dict):
-            raise TypeError("its files are not a table")
+            raise TypeError("'files' is not an object")
         return content
     except (ValueError, KeyError, TypeError) as error:
         raise BadRun(
-            f"The manifest of the run '{root}' is damaged ({one_line(error)}); "
-            f"it belongs to a different program, or the run must be recomputed in a different folder."
+            f"The manifest of the run '{root}' is invalid ({one_line(error)}). "
+            f"Check that the folder is a run, or recompute the run in another folder."
         ) from error
 
 
@@ -188,7 +191,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
     for line in content.split(b"\n"):
         try:
             name, entry = json.loads(line)
-        except (ValueError, TypeError):  # empty, or cut off
+        except (ValueError, TypeError):  # empty or truncated
             continue
         is_valid = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
         if isinstance(name, str) and is_valid:

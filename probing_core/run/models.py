@@ -1,4 +1,4 @@
-"""The models of a run: their ``model.toml``, the comparison of its entries, and embeddings, which may exceed memory."""
+"""The models of a run: reading and comparing ``model.toml`` files, and reading embeddings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
 
 ROUNDING_ENTRIES = ("precision", "float32_modules", "device", "engine", "libraries", "batch_size")
-"""Entries in a model's recipe that only affect the rounding of its embeddings."""
+"""Entries in the recipe of a model that only affect the rounding of embeddings."""
 
 ENTRY_TYPES = {
     "name": str,
@@ -28,22 +28,23 @@ ENTRY_TYPES = {
     "objective": str,
     "dim": int,
 }
-"""Name -> type of the entries in ``model.toml`` that pages and stages use."""
+"""Required entries in ``model.toml`` -> their types."""
 
 
 def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
-    """Return whether the model of ``entry`` (its ``model.toml``, or a row in the table of models) can embed new images.
+    """Return whether a model can embed new images. Precomputed embeddings only cover the samples of a run.
 
-    Precomputed embeddings only cover the samples of a run.
+    Args:
+        entry: content of ``model.toml``, or a row of the model table.
     """
     return entry["family"] != PRECOMPUTED
 
 
 def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return the content of ``model.toml`` of every model of the run.
+    """Return the content of ``model.toml`` for every model of the run.
 
     Args:
-        requests: models in the recipe, which determine the order.
+        requests: names of the models in the recipe, which determine the order of the result.
 
     Raises:
         BadRun: a ``model.toml`` cannot be read, or has invalid entries.
@@ -60,18 +61,22 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
     entry = store.read_toml(path)
     try:
         for name, kind in ENTRY_TYPES.items():
-            require_type(f"its '{name}'", entry.get(name), kind)
+            require_type(f"'{name}'", entry.get(name), kind)
     except BadConfig as error:
         raise BadRun(
-            f"'{store.root / path}' was changed, or is from a different version: {error} Restore the original file."
+            f"'{store.root / path}' was modified or has a different version. {error} Restore the original file."
         ) from error
     return entry
 
 
 def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
-    """Check that the model of ``entry`` (its ``model.toml``) is the model that was added to the run (``joined``).
+    """Check that a model is the same as when it was added to the run.
 
-    `ROUNDING_ENTRIES` may differ, so a run can continue with an updated library, or a different precision or device.
+    `ROUNDING_ENTRIES` may differ, so a run can be resumed with updated libraries or on a different device.
+
+    Args:
+        entry: current content of ``model.toml``.
+        joined: content of ``model.toml`` when the model was added.
 
     Raises:
         BadRun: the model now computes different embeddings.
@@ -81,21 +86,23 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
     changed = sorted(name for name in lasting if before.get(name) != now.get(name))
     if changed:
         raise BadRun(
-            f"'{entry['name']}' has changed since it was added to the run ({', '.join(changed)} differ); "
+            f"'{entry['name']}' has changed since it was added to the run ({', '.join(changed)} differ). "
             f"{HOW_TO_RESTORE}."
         )
 
 
-HOW_TO_RESTORE = "pass the old weights with @weights=PATH, or start a new run"
-"""Advice if a model computes different embeddings."""
+HOW_TO_RESTORE = "Specify the previous weights with @weights=PATH, or start a new run"
+"""Advice shown if a model computes different embeddings."""
 
 
 def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the names of the entries in which two recipes of a model differ: those that affect embeddings, and all
-    others.
+    """Compare two recipes of a model.
 
-    Entries that only one recipe has are ignored, because other versions of the project record different entries. The
-    batch size is also ignored, because it only affects the rounding.
+    Entries that occur in only one recipe are ignored, because other versions of the project record different entries.
+    The batch size is also ignored, because it only affects the rounding.
+
+    Returns:
+        The names of differing entries that affect embeddings, and the names of differing `ROUNDING_ENTRIES`.
     """
     common = joined.keys() & current.keys() - {"batch_size"}
     differing = sorted(k for k in common if joined[k] != current[k])
@@ -103,20 +110,19 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
 
 
 def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
-    """Return the embeddings of ``model``, (N, D) ``float32``, in the order of ``samples.parquet`` or of a series'
-    table."""
+    """Read the (N, D) ``float32`` embeddings of ``model``, in the order of ``samples.parquet`` or of a series table."""
     return lazy_embeddings(store, model, series)[:]
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the embeddings that `read_embeddings` returns, (N, D), which are read on access."""
+    """Return the embeddings of `read_embeddings` as lazy rows (N, D), which are read on access."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
 def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
-    """Return block name -> embeddings (N, D) from this block of ``model``, in the order of the series.
+    """Return the embeddings (N, D) of each layer of ``model`` by name, in the order of the series table.
 
-    If the series only has the output of the model, the only name is ``embeddings``.
+    If the series only has embeddings from the output of the model, the only name is ``embeddings``.
     """
     units = _unit_paths(store, model, series)
     return {
@@ -138,11 +144,11 @@ def _unit_paths(store: Files, model: str, series: str) -> list[str]:
     names = embeddings_files(store, model, series)
     if not names:
         raise BadRun(
-            f"The run has no embeddings of '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
+            f"The run has no embeddings from '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
         )
     return names
 
 
 def has_embeddings(store: Files, model: str, series: str = "") -> bool:
-    """Return whether the run has embeddings of the model. A shipped run may lack them."""
+    """Return whether the run has embeddings from the model. A shipped run may not include them."""
     return bool(store.names(embeddings_folder(model, series)))

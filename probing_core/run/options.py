@@ -1,8 +1,8 @@
-"""The options of a run, and the options that were used last.
+"""The options of a run.
 
-The arguments of ``probing run``, the values in the recipe, the runs on the page Evaluate your model, and the displayed
-command of a run are derived from `Options`. Executor, device and precision are not in the recipe: they are stored in
-``log/`` and used when a run is resumed.
+The arguments of ``probing run``, the values in the recipe, the runs on the "Evaluate your model" page, and the command
+that is shown for a run are derived from `Options`. Executor, address, device and precision are not part of the recipe.
+They are stored in ``log/`` and reused when the run is resumed.
 """
 
 from __future__ import annotations
@@ -22,67 +22,69 @@ EXECUTORS = (LOCAL, RAY)
 
 EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
 STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
-"""Stages of a run, in order: samples, models and embeddings; probes; scores and studies; maps."""
+"""Stages of a run, in order."""
 
 Kind = Literal["text", "number", "names", "folder"]
-"""Function that formats a value for a command line."""
+"""Type of an option on the command line."""
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """Create a field of `Options`; ``entry`` is whether the value is an entry in the recipe."""
+    """Create a field of `Options`. ``entry`` specifies whether the value is an entry in the recipe."""
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Requested options; None means the value of an existing run, or the default.
+    """Options of a run. None means the value in the recipe of an existing run, or the default.
 
-    A single name may be given instead of a list: ``models="zoo/mae"``.
+    Lists may be given as a single name, such as ``models="zoo/mae"``.
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        base: directory of a run to copy; ``models`` are added to the copy, and the original is never changed.
-        calibrate_on: corpora of unedited photographs for calibrating verdicts.
-        device, precision: device and precision of the models; ``auto`` selects the fastest available on this machine.
-        jobs: number of processes that transform images; by default one per core, as memory allows. It does not affect
+        base: directory of a run to copy. ``models`` are added to the copy, and the original is not changed.
+        calibrate_on: corpora of unedited photographs for calibrating answers.
+        device, precision: device and precision of the models. ``auto`` selects the fastest on this machine.
+        jobs: number of processes that transform images, by default one per core if memory allows. It does not affect
             the results.
         executor: ``local`` (embed in this process) or ``ray`` (embed on the workers of a Ray cluster).
-        address: address of an existing Ray cluster; by default a local cluster is started.
+        address: address of an existing Ray cluster. By default, a local cluster is started.
     """
 
     corpus: str | None = _option("C", "photos (default), folder:PATH or folder:s3://..., parquet:FILE, hub:NAME")
-    view: int | None = _option("N", f"side of the views in pixels (default {VIEW})", "number", entry=True)
+    view: int | None = _option("N", f"view size in pixels (default {VIEW})", "number", entry=True)
     models: Sequence[str] | None = _option(
         "a,b",
-        "default: bundled, the included models; other sets: zoo, baselines, published (published models for the "
-        "claims, with views of 224 pixels)",
+        "names of models or sets: bundled (default, the included models), zoo, baselines, published (published models "
+        "for the claims; default view size 224)",
         "names",
     )
     transforms: Sequence[str] | None = _option(
         "a,b",
-        "default: bank, all of it; far-styles adds styles on which no probe is trained; for a plug-in, names or "
-        "the part before a slash that several share",
+        "names of transformations or sets: bank (default), far-styles (styles on which no probe is trained), or the "
+        "common prefix of plug-in names before a slash",
         "names",
     )
     limit: int | None = _option(
-        "N", "number of usable images before transformations, drawn evenly over photographs", "number", entry=True
+        "N", "maximum number of images, distributed evenly over photographs (default: all)", "number", entry=True
     )
     seed: int | None = _option("N", "random seed (default 0)", "number", entry=True)
-    repetitions: int | None = _option("N", "draws per image and transformation (default 1)", "number", entry=True)
+    repetitions: int | None = _option(
+        "N", "random draws per image and transformation (default 1)", "number", entry=True
+    )
     calibrate_on: Sequence[str] | None = _option(
-        "C,D", "corpora of unedited photographs, for a detector of edits and calibrated verdicts", "names"
+        "C,D", "corpora of unedited photographs, used to train a detector and calibrate answers", "names"
     )
     base: Path | None = _option(  # noqa: RUF009
-        "RUN", "models join a copy of that run (hard links), which is never changed", "folder"
+        "RUN", "add models to a copy of this run (hard links); the original is not changed", "folder"
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
     jobs: int | None = _option(
-        "N", "processes that transform images (default: one per core, as memory allows)", "number"
+        "N", "number of processes that transform images (default: one per core if memory allows)", "number"
     )
     executor: str = _option("EXECUTOR", "where models run: local (default), ray (on a Ray cluster)", default=LOCAL)
     address: str | None = _option(
-        "HOST:PORT", "with --executor ray: an existing cluster, or auto (default: only this machine)"
+        "HOST:PORT", "with --executor ray: address of an existing cluster, or auto (default: start a local cluster)"
     )
 
     def __post_init__(self) -> None:
@@ -91,7 +93,7 @@ class Options:
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """Return the requested values that are entries in the recipe."""
+        """Return the values other than None that are entries in the recipe, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -114,17 +116,17 @@ def flag(option: Field) -> str:
 
 
 NOTED = {"device": "device", "precision": "precision", "engine": "executor", "address": "address"}
-"""Name in the file -> option that is not part of a recipe."""
+"""Names in `LAST_OPTIONS` -> names of options that are not part of the recipe."""
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Write the ``options`` that are not part of the recipe to the folder of a run."""
+    """Write the ``options`` that are not part of the recipe to `LAST_OPTIONS`."""
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 
 
 def last_options(run: Path) -> Options:
-    """Return the options that `note_options` wrote, or the defaults if there are none."""
+    """Read the options that `note_options` wrote. Missing or invalid options are replaced by the defaults."""
     try:
         noted = json.loads((run / LAST_OPTIONS).read_bytes())
         options = Options(**{option: noted[name] for name, option in NOTED.items()})

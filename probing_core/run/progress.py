@@ -1,4 +1,4 @@
-"""Progress of long computations: the completed fraction, and the remaining time."""
+"""Progress of long computations: completed fraction and remaining time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from probing_core.run.files import write_atomically
 from probing_core.run.layout import PROGRESS
 
 INTERVAL = 0.5
-"""Seconds between two reports, which is frequent enough to watch and infrequent enough to cost nothing."""
+"""Minimum time between two reports in seconds."""
 
 LOADING = "load"
-"""Stage in which models are loaded and compiled, whose pace does not predict the pace of other stages."""
+"""Stage in which models are loaded and compiled. Its duration does not predict the duration of other stages."""
 
 EXACT_S = 600
-"""Minimum duration in seconds that is shown in whole minutes."""
+"""Duration in seconds starting at which seconds are not shown."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Report:
     """The content of ``log/progress.json``.
 
     Attributes:
-        stage: embed, train, evaluate, project, ...
-        done, total: numbers of completed and of all units of work in this stage.
-        left_s: remaining seconds of the run, or of the stage if nothing else is known; None while unknown.
-        message: a phrase that describes the current work to users.
-        state: running, done, failed or cancelled.
-        pid: ID of the process that does the work.
-        error: message of a failure, in one sentence.
-        born: start time of this process (``psutil.Process.create_time``), because process IDs are reused.
-        whole: completed fraction of all the work, from 0 to 1; None if only the stage is known.
+        stage: name of the stage, such as ``embed`` or ``train``.
+        done, total: number of completed units of work in this stage, and total number.
+        left_s: remaining seconds of the run, or of the stage if ``whole`` is None. None if unknown.
+        message: description of the current work for users.
+        state: ``running``, ``done``, ``failed`` or ``cancelled``.
+        pid: ID of the working process.
+        error: error message if the work has failed.
+        born: start time of the process (``psutil.Process.create_time``), because process IDs are reused.
+        whole: completed fraction of the run, from 0 to 1. None if only the progress of the stage is known.
     """
 
     stage: str
@@ -58,8 +58,11 @@ class Report:
 
     @property
     def so_far(self) -> str:
-        """``34%, 3 min left: Transforming, 120 of 4,000``, or ``Transforming: 120 of 4,000, 3 min left`` if only the
-        stage is known. The count is left out for a single unit of work."""
+        """Progress as text, such as ``34%, 3 min left: Transforming, 120 of 4,000``.
+
+        If only the progress of the stage is known, the text is similar to ``Transforming: 120 of 4,000, 3 min left``.
+        The count is omitted if there is only one unit of work.
+        """
         left = "" if self.left_s is None else f", {duration(self.left_s)} left"
         count = f"{self.done:,} of {self.total:,}" if self.total > 1 else ""
         if self.whole is None:
@@ -68,21 +71,21 @@ class Report:
 
     @property
     def share(self) -> float:
-        """Completed fraction of all the work or, if only the stage is known, of the stage, from 0 to 1."""
+        """Completed fraction of the run, or of the stage if only the progress of the stage is known, from 0 to 1."""
         return min(1.0, self.done / max(1, self.total)) if self.whole is None else self.whole
 
 
 @dataclass
 class Expected:
-    """One step of work, with its expected duration and the time spent so far.
+    """A step of the work, with its expected duration and the time spent so far.
 
     Attributes:
-        stage: stage of the step; all steps of a stage are assumed to have the same pace.
+        stage: stage of the step. All steps of a stage are assumed to deviate from the estimate by the same factor.
         seconds: expected duration.
-        is_guessed: whether ``seconds`` is only meaningful relative to other steps of the stage, whose pace becomes
-            known once one of them has started.
+        is_guessed: whether ``seconds`` is only meaningful relative to other steps of the stage. The remaining time of
+            the step is then unknown until a step of the stage has been timed.
         done: completed fraction of the step.
-        took_s: seconds that this fraction took.
+        took_s: duration of the step in seconds once it has ended.
     """
 
     stage: str
@@ -93,12 +96,12 @@ class Expected:
 
 
 class Progress:
-    """Reports the progress of work to a terminal, a file, both or neither.
+    """Progress reporter that can write to a stream and to a file.
 
     Args:
-        stream: stream that lines are written to; on a terminal, a single line is overwritten.
+        stream: stream to which lines are written. In a terminal, a single line is overwritten.
         file: file to which the latest `Report` is written as JSON for other processes.
-        overwrites: whether a single line is overwritten although ``stream`` is not a terminal, as in a notebook.
+        overwrites: whether to overwrite a single line even if ``stream`` is not a terminal, for example in a notebook.
     """
 
     def __init__(self, stream: TextIO | None = None, file: Path | None = None, overwrites: bool = False) -> None:
@@ -117,17 +120,18 @@ class Progress:
         return bool(self._stage)
 
     def expect(self, steps: Mapping[str, Expected]) -> None:
-        """Set the expected steps, by name, in order.
+        """Set the expected steps by name, in order, without completed work.
 
-        Later reports describe the work as a whole. Completed work must not be among the steps.
+        Subsequent reports include the progress of all steps together.
         """
         self._expected = dict(steps)
 
     def update(self, stage: str, done: int, total: int, message: str = "", step: str = "") -> None:
-        """Report that ``done`` of ``total`` units of a stage are done.
+        """Report that ``done`` of ``total`` units of work in a stage are complete.
 
         Args:
-            step: one of the expected steps; by default the step with the name of the stage, or else the previous step.
+            step: name of an expected step. By default, the step with the name of the stage or, if there is none, the
+                previous step of the stage.
         """
         now = time.monotonic()
         if step not in self._expected:
@@ -138,20 +142,23 @@ class Progress:
             self._leave(step, now)
             self._stage, self._step, self._entered, self._before, self._first = stage, step, now, done, None
         if step == stage and self._first is None and done > self._before:
-            self._first = done, now  # the first unit includes loading and compiling, so its pace is not typical
+            self._first = done, now  # the first unit includes loading and compiling, so its duration is not typical
         if now - self._last < INTERVAL and done < total:
             return
         self._last = now
         left = self._left_of_step(done, total, now)
         whole = None
         if self._expected:
-            fresh, all_fresh = done - self._before, total - self._before  # work done before is not progress
+            fresh, all_fresh = done - self._before, total - self._before  # excludes work of earlier sessions
             share = fresh / max(1, all_fresh) if step == stage and total > 1 else float(done >= total)
             left, whole = self._left_of_all(step, share, left, now - self._entered)
         self._report(Report(stage, done, total, left, message or stage, whole=whole, **self._me))
 
     def _left_of_step(self, done: int, total: int, now: float) -> float | None:
-        """Return the remaining seconds at the pace since the first unit; None until more units are done."""
+        """Estimate the remaining seconds from the average duration of units after the first.
+
+        Returns None until a second unit is complete.
+        """
         if done >= total:
             return 0.0
         if self._first is None or done <= self._first[0]:
@@ -160,7 +167,7 @@ class Progress:
         return (now - since) / (done - first) * (total - done)
 
     def _leave(self, step: str, now: float) -> None:
-        """Record the duration of the step that ends, and count the steps before ``step`` as done."""
+        """Record the duration of the step that has ended, and mark all steps before ``step`` as complete."""
         if (left := self._expected.get(self._step)) is not None and self._stage != LOADING:
             left.done, left.took_s = 1.0, left.took_s + now - self._entered
         if step in self._expected:
@@ -170,12 +177,16 @@ class Progress:
                 expected.done = 1.0
 
     def _left_of_all(self, step: str, done: float, left: float | None, elapsed: float) -> tuple[float | None, float]:
-        """Return the remaining seconds of all the work (None while unknown) and the completed fraction of it.
+        """Estimate the progress of all steps.
 
         Args:
+            step: name of the current step.
             done: completed fraction of the step.
-            left: remaining seconds of the step at its own pace; None while the pace is unknown.
+            left: remaining seconds of the step, estimated from its completed units. None if unknown.
             elapsed: seconds since the step began.
+
+        Returns:
+            The remaining seconds (None if unknown) and the completed fraction.
         """
         now, steps = self._expected.get(step), self._expected.values()
         if now is not None:
@@ -200,7 +211,7 @@ class Progress:
         return remaining, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
-        """Write a sentence to the terminal in place of the progress line; do nothing if it is empty."""
+        """Write a sentence to the stream in place of the progress line, unless the sentence is empty."""
         if sentence:
             self._write(f"{sentence}\n")
 
@@ -210,7 +221,7 @@ class Progress:
             self._write("")
 
     def finish(self, state: str, error: str = "") -> None:
-        """Write the last report: ``done``, ``failed`` or ``cancelled``."""
+        """Write the final report with the state ``done``, ``failed`` or ``cancelled``."""
         if self.stream is not None and self._on_terminal:
             self.stream.write("\n")
         whole = None
@@ -251,7 +262,11 @@ SILENT = Progress()
 
 
 def in_one_line(is_shown: bool | None = None) -> Progress:
-    """Return a `Progress` that overwrites one line on standard error; by default only in a terminal or a notebook."""
+    """Return a `Progress` that overwrites a single line on standard error.
+
+    Args:
+        is_shown: whether the line is shown. By default, it is shown in terminals and notebooks.
+    """
     if is_shown is None:
         is_shown = sys.stderr.isatty() or _in_a_notebook()
     return Progress(sys.stderr, overwrites=True) if is_shown else SILENT
@@ -263,13 +278,13 @@ def _in_a_notebook() -> bool:
 
 
 def terminal(run: Path | None = None) -> Progress:
-    """Return a `Progress` that reports to the terminal and, if ``run`` is given, to its file that pages read."""
+    """Return a `Progress` that reports to standard error and, if ``run`` is given, to the progress file of the run."""
     return Progress(sys.stderr, None if run is None else run / PROGRESS)
 
 
 @contextmanager
 def final_report(progress: Progress) -> Iterator[None]:
-    """Write the last report, however the work inside the context ends; write nothing if the work has not begun."""
+    """Return a context that writes the final report when it ends, unless nothing has been reported."""
     state, error = "failed", ""
     try:
         yield

@@ -1,4 +1,4 @@
-"""The stage ``project``: maps of the embeddings of each model, and the nearest samples of other photographs."""
+"""The ``project`` stage: maps of the embeddings of each model, and the nearest samples of other photographs."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from probing_core.run.store import RunFiles
 stage = Stage(PROJECT)
 
 FEW_SAMPLES = 5000
-"""Maximum number of samples for which one process draws all maps, because starting a second process takes seconds."""
+"""Maximum number of samples for which a single process computes all maps, because starting processes takes seconds."""
 
 WORKER_BYTES = 600 * 2**20
-"""Memory that a process needs to draw a map, without embeddings."""
+"""Memory in bytes that a process needs to compute a map, excluding embeddings."""
 
 COPIES = 5
-"""Copies of the landmarks' embeddings in memory while a map is drawn."""
+"""Number of copies of the landmark embeddings in memory while a map is computed."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A map or a table of neighbors, computed by one process.
+    """Description of a map or a table of neighbors to compute.
 
     Attributes:
-        reading: name of the projection: of the full embeddings, or of the effects of transformations.
-        seed: seed of a map; None for a table of neighbors.
-        far: unseen styles, which are on maps but not among neighbors.
+        reading: name of the projection (`PROJECTIONS`).
+        seed: random seed of a map, or None for a table of neighbors.
+        far: names of the unseen styles, which are on maps but not among neighbors.
     """
 
     model: str
@@ -76,8 +76,10 @@ def project(writers: Sequence[UnitWriter]) -> None:
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
-    """Return the number of processes that draw maps at the same time, at most ``jobs`` (by default one per core). If it
-    is less than 2, this process draws the maps."""
+    """Return the number of maps to compute in parallel, at most ``jobs`` (by default the number of cores).
+
+    If the number is less than 2, the maps are computed in this process.
+    """
     if samples <= FEW_SAMPLES:
         return 1
     memory = WORKER_BYTES + COPIES * 4 * dim * min(samples, LANDMARKS)
@@ -85,7 +87,7 @@ def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
 
 
 READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in PROJECTIONS}
-"""Path of an asset -> its projection."""
+"""Path of an asset -> name of its projection."""
 
 
 def _projection(writer: UnitWriter) -> Projection:
@@ -96,7 +98,7 @@ def _projection(writer: UnitWriter) -> Projection:
 
 def _compute(root: Path, projection: Projection) -> pd.DataFrame:
     files = RunFiles(root)
-    with threadpool_limits(1):  # the bytes must not depend on the number of parallel processes
+    with threadpool_limits(1):  # results must not depend on the number of parallel processes
         columns = ["sample", "image_id", "base_id", "transform", "repetition", "draw"]
         table = files.read_table(layout.SAMPLES, columns)
         rows = samples_on_maps(table, files.read_table(layout.IMAGES))
@@ -109,31 +111,32 @@ def _compute(root: Path, projection: Projection) -> pd.DataFrame:
 
 
 def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return one partition for each model that has embeddings, without additional seeds."""
+    """Return a partition key for each model with embeddings, except additional seeds."""
     return [{"model": name} for name in with_place(run.models) if run.covers(name, "")]
 
 
 def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
-    """Define the map of a model and its table of neighbors, for one projection."""
+    """Define the map and the table of neighbors of a model for one projection."""
     points = stage.add(
         Asset(
             path=map_path(ANY_MODEL, reading),
-            description=f"UMAP coordinates (`sample`, `x`, `y`) of the tested samples, from {embeddings_are}.",
+            description=f"UMAP coordinates (`sample`, `x`, `y`) of the test samples, computed from {embeddings_are}.",
             stage=PROJECT,
             partitions=_placed_models,
             dependencies=(samples, images, embeddings),
             options=(SEED, MAP),
             code_version=4,
             compute_units=project,
-            message="Drawing the map of {model}",
+            message="Computing the map of {model}",
         )
     )
     neighbors = stage.add(
         Asset(
             path=neighbors_path(ANY_MODEL, reading),
-            description="`sample`, `among`, `near_1` to `near_5`: the nearest tested samples of other photographs, "
-            f"from {embeddings_are}. They are row numbers of this table, counted from 0; the type's largest number "
-            "means none. `among` is -1; it is 0 in additional rows of the first repetition, for neighbors within it.",
+            description="Nearest test samples of other photographs (`near_1` to `near_5`) for each `sample`, computed "
+            f"from {embeddings_are}. Neighbors are row numbers of this table, starting at 0. The maximum of the "
+            "integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only contain "
+            "neighbors from the first repetition.",
             stage=PROJECT,
             partitions=_placed_models,
             dependencies=(samples, images, embeddings),
@@ -147,6 +150,6 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
 
 
 map_of_transformations, neighbors_by_transformation = _define(
-    BY_TRANSFORMATION, "embeddings minus the mean of the versions of each image"
+    BY_TRANSFORMATION, "embeddings minus the mean over the versions of each image"
 )
-map_of_embeddings, neighbors_by_embedding = _define(BY_EMBEDDING, "the embeddings themselves")
+map_of_embeddings, neighbors_by_embedding = _define(BY_EMBEDDING, "the full embeddings")

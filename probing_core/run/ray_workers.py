@@ -1,10 +1,11 @@
-"""Workers on a Ray cluster: one for each GPU, or one for every ``threads`` cores (an entry in the recipe).
+"""Embed units on the workers of a Ray cluster.
 
-A worker opens the corpus by its address, transforms the images of a unit, and embeds them while it transforms the
-images of the next unit, as in a single process: no images are sent, and each worker has at most two units in memory.
-Entries that are only registered in this process are sent by value. A worker reads and writes files in the run's folder,
-which must have the same path on all machines; this process enters the files that workers wrote into the manifest. Ray
-restarts a worker that died and repeats its work.
+There is one worker per GPU or, without GPUs, one for every ``threads`` cores (an entry in the recipe). Each worker
+opens the corpus itself, so no images are sent. As in a single process, it transforms the images of the next unit while
+it embeds the current unit. Entries that are only registered in this process are serialized and sent to the workers.
+
+Workers read and write files in the run directory, which must have the same path on all machines. This process adds the
+files that workers have written to the manifest. Ray restarts workers that die and repeats their work.
 """
 
 from __future__ import annotations
@@ -35,12 +36,15 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 RETRIES = 3
-"""Maximum number of times that a worker is restarted after it died, and that its work is repeated."""
+"""Maximum number of times that a worker is restarted and its work is repeated."""
 
 
 class RemoteWorker(Worker):
-    """A `Worker` in a separate process. Its arguments are few and small, and it plans samples from the run's table of
-    images, because Ray does not restart a worker whose larger arguments were in the memory of a lost machine."""
+    """A `Worker` on a Ray cluster.
+
+    It plans the samples from the image table of the run instead of receiving them as arguments, because Ray cannot
+    restart a worker if large arguments were stored in the memory of a machine that was lost.
+    """
 
     def __init__(
         self,
@@ -54,10 +58,10 @@ class RemoteWorker(Worker):
         memory_share: float,
     ) -> None:
         if Path(folder).is_dir():
-            os.chdir(folder)  # paths of corpora and weights may be relative to it
+            os.chdir(folder)  # paths of corpora and weights may be relative
         for entry in entries:
             register(pickle.loads(entry))
-        self._limits = ExitStack()  # kept, since it ends with the last reference
+        self._limits = ExitStack()  # a reference is required, because the limits end when the stack is deleted
         self._limits.enter_context(threads(recipe.threads))
         corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
@@ -66,13 +70,13 @@ class RemoteWorker(Worker):
 
 
 class RayExecutor:
-    """Distributes units among ``workers``, which are actors of `RemoteWorker`, as they become free."""
+    """Executor that distributes units among ``workers`` (Ray actors of `RemoteWorker`) as they become available."""
 
     def __init__(self, ray: Any, workers: Sequence[Any]) -> None:
         self._ray, self._workers = ray, workers
 
     def load(self, request: str) -> list[dict[str, Any]] | None:
-        """Load a model on the first worker; the other workers load it with the first unit that needs it."""
+        """Load a model on the first worker. The other workers load it when they first need it."""
         return self._answer(self._workers[0].load.remote(request))
 
     def unload(self) -> None:
@@ -82,7 +86,7 @@ class RayExecutor:
     def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[UnitJob]] = {}
-        """Worker -> the unit whose images it transforms while it embeds the previous unit."""
+        """Worker -> jobs of the unit that it transforms while it embeds the previous unit."""
         busy: dict[Any, Any] = {}
 
         def give(worker: Any) -> None:
@@ -110,27 +114,27 @@ class RayExecutor:
         except self._ray.exceptions.RayActorError as error:
             if error.actor_init_failed:
                 raise BadRun(
-                    f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}); every machine in the "
-                    f"cluster needs the run's folder, the corpus and the installed packages of this machine."
+                    f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}). Every machine in the "
+                    f"cluster needs access to the run folder and the corpus, and the same installed packages."
                 ) from error
             raise BadRun(
-                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}); completed work is kept. Fix the "
-                f"cause (more memory, fewer models) and start again."
+                f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}). Completed work has been saved. "
+                f"Add memory or use fewer models, and start again."
             ) from error
 
 
 @contextmanager
 def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
-    """Connect to a cluster or start one, and start its workers; everything that was started ends with the context.
+    """Connect to a Ray cluster or start a local cluster, and start the workers. They are stopped with the context.
 
     Raises:
-        BadConfig: Ray is not installed, or the cluster does not answer or is too small.
+        BadConfig: Ray is not installed, or the cluster does not respond or is too small.
     """
     try:
         import ray
     except ImportError as error:
         raise BadConfig(
-            "The executor ray requires Ray, which is not installed.", hint="Run `pip install ray`."
+            "The 'ray' executor requires Ray, which is not installed.", hint="Run `pip install ray`."
         ) from error
     local_entries = _known_here_alone(ray, snapshot.recipe)
     _connect(ray, snapshot.options.address)
@@ -141,22 +145,22 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
-    """Return the entries in the recipe that are only registered in this process, serialized for workers.
+    """Serialize the recipe entries that are only registered in this process, to send them to workers.
 
     Raises:
         BadConfig: an entry cannot be serialized.
     """
-    for module in plugin_modules():  # workers cannot import it
+    for module in plugin_modules():  # workers cannot import plug-in modules
         ray.cloudpickle.register_pickle_by_value(module)
     sent = []
     for entry in registered(recipe):
         try:
             sent.append(ray.cloudpickle.dumps(entry))
-        except Exception as error:  # a user's object may fail in any way
+        except Exception as error:  # serializing user-defined objects may raise any exception
             raise BadConfig(
-                f"'{entry.name}' was registered in this process and cannot be sent to the workers of Ray "
-                f"({one_line(error)[:200]}). Open objects that cannot be copied when the function is first called, or "
-                f"use the executor local."
+                f"'{entry.name}' was registered in this process and cannot be serialized for the Ray workers "
+                f"({one_line(error)[:200]}). Create objects that cannot be serialized on the first call of the "
+                f"function, or use the local executor."
             ) from error
     return sent
 
@@ -168,17 +172,17 @@ def _connect(ray: Any, address: str | None) -> None:
             arguments: dict[str, Any] = {"address": "local", "include_dashboard": False}
         else:
             arguments = {"address": address}
-            if ":" in address:  # Ray itself takes a minute to give up
+            if ":" in address:  # Ray itself only fails after a minute
                 host, _, port = address.rpartition(":")
                 socket.create_connection((host, int(port)), TIMEOUT_S).close()
         on_termination = signal.getsignal(signal.SIGTERM)
         ray.init(logging_level="error", log_to_driver=False, **arguments)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_termination)  # Ray has replaced the page's handler
+            signal.signal(signal.SIGTERM, on_termination)  # restore the handler that Ray has replaced
     except Exception as error:  # Ray raises a plain Exception for a node that does not start in time
         raise BadConfig(
-            f"No Ray cluster answers at '{address or 'local'}' ({one_line(error)[:200]}).",
-            hint="Start a cluster with `ray start --head`, or leave out --address.",
+            f"Cannot connect to a Ray cluster at '{address or 'local'}' ({one_line(error)[:200]}).",
+            hint="Start a cluster with `ray start --head`, or omit --address.",
         ) from error
 
 
@@ -191,8 +195,8 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     count = gpus or cores // recipe.threads
     if count < 1:
         raise BadConfig(
-            f"A worker requires {recipe.threads} cores, the number of threads of the run, but the Ray cluster has "
-            f"{cores}. Add a machine.",
+            f"Each worker needs {recipe.threads} cores (the number of threads of the run), but the Ray cluster has "
+            f"only {cores}. Add a machine.",
             hint=f"Start Ray with --num-cpus {recipe.threads}.",
         )
     transformers = max(1, min(recipe.threads, cores // count))

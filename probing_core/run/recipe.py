@@ -1,4 +1,4 @@
-"""The recipe of a run: a frozen dataclass that validates itself, and its TOML format."""
+"""The recipe of a run: validation and TOML format."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from probing_core.transforms import resolve
 from probing_core.transforms.transformation import Transform
 
 VIEW = 128
-"""Default side of a view in pixels."""
+"""Default view size in pixels."""
 
 UNCOMPARED_ENTRIES = ("corpus", "calibrate_on", "threads")
-"""Entries that are recorded but not compared, so two runs, or a run and a command, may differ in them."""
+"""Entries that are recorded but ignored when recipes are compared."""
 
 SMALLEST_VIEW = 32
 LARGEST_VIEW = 1024
@@ -24,21 +24,21 @@ LARGEST_VIEW = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All settings that determine the results of a run. `Recipe.differences` ignores the models.
+    """All settings that determine the results of a run.
 
     Attributes:
-        corpus: last known location of the corpus, as in commands (``photos``), with absolute paths. ``--corpus``
-            replaces it if the fingerprint is the same.
+        corpus: last known location of the corpus, such as ``photos`` or ``folder:`` with an absolute path.
+            ``--corpus`` can set a new location if the fingerprint is the same.
         fingerprint: digest of the images and rows of the corpus, which identifies it.
-        view: side of the views in pixels.
-        transforms: names of the transformations, identity first.
-        models: names of the models; more models may be added later.
-        limit: maximum number of images before transformation; None for all.
+        view: view size in pixels.
+        transforms: names of the transformations, starting with ``identity``.
+        models: names of the models. More models can be added later.
+        limit: maximum number of images before transformation, or None for all images.
         seed: random seed.
         repetitions: number of random draws of strength and noise per image and transformation.
-        calibrate_on, calibrate_fingerprints: names and digests of the corpora whose unedited photographs are used for
-            calibrating verdicts; like ``corpus``, the names are last known locations.
-        threads: number of threads of the numerical libraries; a different number may change the last bits.
+        calibrate_on, calibrate_fingerprints: last known locations and fingerprints of the corpora of unedited
+            photographs that are used for calibrating answers.
+        threads: number of threads of the numerical libraries. A different number may change the last bits of results.
     """
 
     corpus: str
@@ -58,22 +58,23 @@ class Recipe:
             require_type(f"The recipe's '{name}'", getattr(self, name), hint)
         require_view(self.view)
         if self.limit is not None and self.limit < 1:
-            raise BadConfig(f"The limit is a number of images, 1 or more; got {self.limit}.")
+            raise BadConfig(f"The limit must be at least 1 image; got {self.limit}.")
         if self.repetitions < 1:
-            raise BadConfig(f"Repetitions must be 1 or more; got {self.repetitions}.")
+            raise BadConfig(f"The number of repetitions must be at least 1; got {self.repetitions}.")
         if not 0 <= self.seed < 2**32:
-            raise BadConfig(f"The seed must be 0 or more, and less than 2^32; got {self.seed}.")
+            raise BadConfig(f"The seed must be at least 0 and less than 2^32; got {self.seed}.")
         if "identity" not in self.transforms or len(self.transforms) < 2:
             raise BadConfig(
-                f"A run needs 'identity' and at least one transformation; got {', '.join(self.transforms) or 'none'}."
+                f"A run requires 'identity' and at least one other transformation; "
+                f"got {', '.join(self.transforms) or 'none'}."
             )
         for noun, names in (("transform", self.transforms), ("model", self.models)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise BadConfig(f"Each {noun} may be given only once; given twice: {', '.join(twice)}.")
+                raise BadConfig(f"Each {noun} must be given only once. Duplicates: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
-        """Return the content of ``run.toml``, without entries that are None or empty, because TOML has no null."""
+        """Return the content of ``run.toml``. Entries that are None or empty are omitted, because TOML has no null."""
         entries = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return {"format": FORMAT} | {k: v for k, v in entries.items() if v not in (None, [], "")}
 
@@ -81,15 +82,16 @@ class Recipe:
     def from_toml(cls, content: dict[str, Any]) -> Recipe:
         content = dict(content)
         if (version := content.pop("format", None)) != FORMAT:
-            statement = "states no format" if version is None else f"is of format {version!r:.20}"
+            statement = "does not specify a format" if version is None else f"has format {version!r:.20}"
             raise BadConfig(
-                f"It {statement}, and this version reads format {FORMAT}. Recompute the run in a new folder."
+                f"It {statement}, but this version only supports format {FORMAT}. Recompute the run in a new folder."
             )
         field_names = {f.name for f in fields(cls)}
         unknown = sorted(set(content) - field_names)
         if unknown:
             raise BadConfig(
-                f"The recipe has unknown entries: {', '.join(unknown)}. Known: {', '.join(sorted(field_names))}."
+                f"The recipe has unknown entries: {', '.join(unknown)}. "
+                f"Allowed entries: {', '.join(sorted(field_names))}."
             )
         try:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
@@ -98,15 +100,15 @@ class Recipe:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 
     def without_models(self) -> dict[str, Any]:
-        """Return the entries that two runs must share to be ranked in one table.
+        """Return the entries that must be equal in two runs to rank their models in one table.
 
-        These are all entries except the models and `UNCOMPARED_ENTRIES`: the location of a corpus does not identify it,
-        and the number of threads only affects the last bits.
+        These are all entries except the models and `UNCOMPARED_ENTRIES`. The location of a corpus does not identify the
+        corpus, and the number of threads only affects the last bits of results.
         """
         return {k: v for k, v in self.to_toml().items() if k != "models" and k not in UNCOMPARED_ENTRIES}
 
     def differences(self, other: Recipe) -> list[str]:
-        """Return the entries that differ, except the models, as ``name: this / other``."""
+        """Return the entries of `without_models` that differ, formatted as ``name: this value / other value``."""
         entries, other_entries = self.without_models(), other.without_models()
         return [
             f"{name}: {entries.get(name)} / {other_entries.get(name)}"
@@ -126,27 +128,32 @@ class Recipe:
         )
 
 
-TYPE_NAMES = {str: "text", int: "a whole number", dict: "a table", tuple[str, ...]: "a list of texts"}
-"""Type of an entry in TOML files -> its name in error messages."""
+TYPE_NAMES = {str: "a string", int: "an integer", dict: "a table", tuple[str, ...]: "a list of strings"}
+"""Type of an entry in TOML files -> name of the type in error messages."""
 
 
 def require_view(view: int) -> None:
-    """Check the side of a view in pixels.
+    """Check a view size in pixels.
 
     Raises:
-        BadConfig: the side is too small or too large.
+        BadConfig: the view size is too small or too large.
     """
     if not SMALLEST_VIEW <= view <= LARGEST_VIEW:
         raise BadConfig(
-            f"The view must be {SMALLEST_VIEW} to {LARGEST_VIEW} pixels; got {view}. The default is {VIEW}."
+            f"The view size must be between {SMALLEST_VIEW} and {LARGEST_VIEW} pixels; got {view}. "
+            f"The default is {VIEW}."
         )
 
 
 def require_type(what: str, value: Any, hint: Any) -> None:
-    """Check that ``value`` has the type ``hint``, which is one of `TYPE_NAMES`, or the union of one of them and None.
+    """Check the type of a value.
+
+    Args:
+        what: description of the value for the error message.
+        hint: expected type: one of `TYPE_NAMES`, or the union of one of these types and None.
 
     Raises:
-        BadConfig: ``value``, which comes from a TOML file or a caller, has a different type.
+        BadConfig: ``value`` has a different type.
     """
     (kind,) = [accepted for accepted in TYPE_NAMES if hint in (accepted, accepted | None)]
     if value is None and hint != kind:
@@ -165,11 +172,11 @@ def read_recipe(store: Files) -> Recipe:
     """Read the recipe of a run.
 
     Raises:
-        BadRun: the recipe cannot be read, or has entries that are unknown, missing or of the wrong type.
+        BadRun: the recipe cannot be read, or has unknown, missing or invalid entries.
     """
     if getattr(store, "base", None) is not None:
         raise BadRun(
-            f"The run '{store.root}' refers to files of a different run, as in earlier versions.",
+            f"The run '{store.root}' was created by an earlier version and refers to files of another run.",
             hint=f"Run `probing run --out {store.root}` to copy them.",
         )
     content = store.read_toml(RECIPE)
@@ -177,7 +184,7 @@ def read_recipe(store: Files) -> Recipe:
         return Recipe.from_toml(content)
     except BadConfig as error:
         raise BadRun(
-            f"The run '{store.root}' cannot be opened: its {RECIPE} was changed or has a different version: {error}"
+            f"Cannot open the run '{store.root}', because its {RECIPE} was modified or has a different version. {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The samples that a run computes and embeds in units: the main samples, and the samples of each series."""
+"""Sets of samples that a run computes and embeds in units: the main samples, and the samples of each series."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from probing_core.run.assets import Shard
 from probing_core.run.models import embeds_pictures
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
-"""Full model name -> arrays of one unit, by name."""
+"""Full model name -> array name -> array, for one unit."""
 
 
 SHARD_BYTES = 64 * 2**20
-"""Target size of files with several units of embeddings, which limits the number of files."""
+"""Target size of embedding files in bytes. Units are joined into files of this size to limit the number of files."""
 
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples that are computed and embedded in units: the main samples, or a series.
+    """Samples that are computed and embedded in units: the main samples, or the samples of a series.
 
     Attributes:
-        series: name of the series; empty for the main samples, which are the only samples that may have precomputed
+        series: name of the series, or an empty string for the main samples. Only the main samples can have precomputed
             embeddings.
         plan: (start, stop) -> planned rows in this range, without the columns that are measured on images.
+        units: ranges of rows that are computed together.
     """
 
     series: str
@@ -48,20 +49,28 @@ class SampleSet:
 
     @property
     def blocks(self) -> bool:
-        """Whether embeddings come from every block of a network, rather than from the output of the model."""
+        """Whether every layer of a network is embedded, instead of only the output of the model."""
         return self.series == LAYERS
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
-        """Return the planned rows of one unit, or all of them."""
+        """Return the planned rows of ``unit``, or of all units if it is None."""
         return self.plan(0, len(self)) if unit is None else self.plan(unit.start, unit.stop)
 
     def covers(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the model of ``entry`` (its ``model.toml``) has embeddings of these samples."""
+        """Return whether the model that ``entry`` (its ``model.toml``) describes embeds these samples."""
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def shards(self, entry: Mapping[str, Any]) -> list[Shard]:
-        """Return the ranges of units for the model of ``entry`` whose embeddings are joined into one file of about
-        `SHARD_BYTES`. Every layer of a network is assumed to have the embedding size of the network."""
+        """Divide the units into shards, whose embeddings are joined into files of about `SHARD_BYTES`.
+
+        Every layer of a network is assumed to have the embedding dimension of the network.
+
+        Args:
+            entry: content of ``model.toml``.
+
+        Returns:
+            First and last unit of each shard.
+        """
         arrays = entry["blocks"] if self.blocks else ("embeddings",)
         sizes = Counter(unit.stop - unit.start for unit in self.units)
         bytes_of = {rows: file_bytes(arrays, rows, entry["dim"]) for rows in sizes}
@@ -70,7 +79,11 @@ class SampleSet:
     def make(
         self, design: Design, corpus: Corpus, rows: pd.DataFrame, pool: Executor
     ) -> tuple[list[np.ndarray], pd.DataFrame]:
-        """Transform the images of the planned ``rows`` of one unit, and return them with the completed rows."""
+        """Transform the images of the planned ``rows`` of one unit.
+
+        Returns:
+            The transformed images, and the rows with all measurements.
+        """
         return make_samples(self.series, design, corpus, rows, pool)
 
     def embed(self, embedder: LoadedEmbedder, pictures: list[np.ndarray], rows: pd.DataFrame) -> Arrays:
@@ -81,7 +94,11 @@ class SampleSet:
 
 
 def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSet]:
-    """Return name of a series -> its samples. The main samples come first and have an empty name."""
+    """Plan the samples of a run.
+
+    Returns:
+        Name of a series -> its samples. The main samples come first, with an empty name.
+    """
     main = SamplePlan(design, images)
     sets = [SampleSet(MAIN, main.rows, main.units)]
     for name in series_names(design, images):
@@ -96,12 +113,13 @@ def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class UnitJob:
-    """A task for one unit: to compute its rows, or its embeddings from one model.
+    """A job for one unit, which computes either its rows or its embeddings from one model.
 
     Attributes:
-        series, unit: the samples; ``series`` is empty for the main samples.
-        model: full name of the model; empty for the rows of the samples.
-        request: requested name of the model.
+        series: name of the series, or an empty string for the main samples.
+        unit: index of the unit.
+        model: full name of the model, or an empty string if the job computes rows.
+        request: name of the model in the recipe.
         cache_key: digest of all inputs.
         path: path of the result.
     """
@@ -115,7 +133,7 @@ class UnitJob:
 
 
 def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
-    """Divide units into shards, each of which ends with the unit that brings it to ``shard_bytes``."""
+    """Divide units into shards. A shard ends with the unit with which its size reaches ``shard_bytes``."""
     shards: list[Shard] = []
     first, size = 0, 0
     for unit, count in enumerate(unit_bytes):
@@ -127,7 +145,7 @@ def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
 
 
 def file_bytes(arrays: Iterable[str], rows: int, dim: int) -> int:
-    """Return the size in bytes of a safetensors file with ``arrays``, each (rows, dim) ``float32``."""
+    """Return the size in bytes of a safetensors file with ``arrays`` of shape (rows, dim) and type ``float32``."""
     size, header = 4 * rows * dim, {}
     for i, name in enumerate(arrays):
         header[name] = {"dtype": "F32", "shape": [rows, dim], "data_offsets": [i * size, (i + 1) * size]}

@@ -1,4 +1,4 @@
-"""Functions that open and start runs: recipe and corpora, and the entries registered in this process."""
+"""Open and start runs, and register models, transformations and corpora."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ class Corpora:
 
     @cached_property
     def own(self) -> Corpus:
-        """The corpus of the run; errors as in `all`."""
+        """The corpus of the run.
+
+        Raises:
+            BadRun: the corpus has changed.
+        """
         return self._own or open_same_corpus(self._recipe)
 
     @cached_property
@@ -54,12 +58,12 @@ class Corpora:
 
     @property
     def skipped_summary(self) -> str:
-        """Summary of the files skipped in the corpus of the run; empty if the corpus has not been opened yet."""
+        """Summary of files that were skipped in the corpus of the run, or an empty string."""
         return "" if self._own is None else self._own.skipped_summary
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Return the result of `asked_for`, and write the recipe if it has changed."""
+    """Open the run as `asked_for` does, and write the recipe if it has changed."""
     recipe, corpora = asked_for(store, options)
     if not store.has(RECIPE, digest(recipe.to_toml())):
         write_recipe(store, recipe)
@@ -72,20 +76,26 @@ def asked_for(
     link: Callable[[Path, Path], object] = os.link,
     require: Callable[[str], object] = find_spec,
 ) -> tuple[Recipe, Corpora]:
-    """Return the recipe of the run, including added models, and its corpora. An existing run is not changed.
+    """Determine the recipe and the corpora of a run from the requested options.
 
-    With ``--base``, a new run starts as a copy of the base, whose files are linked by ``link``. ``require`` is called
-    with the name of each requested model, and raises if the model is not available.
+    The recipe of an existing run is not changed. With ``--base``, a new run is started as a copy of the base run.
+    Corpora are identified by their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
 
-    A corpus is identified by its fingerprint: if it has moved, ``--corpus`` updates its location in the recipe.
+    Args:
+        link: function that links the files of the base run.
+        require: function that is called with the name of each requested model. It raises an error if the model is not
+            available.
+
+    Returns:
+        The recipe, including models to add, and the corpora.
 
     Raises:
-        BadRun: the run has a different recipe; the message lists the differences.
+        BadRun: the run has a different recipe. The message lists the differences.
         UnknownName: a model or transformation does not exist.
     """
     named = expand_models(options.models or ())
     for name in named:
-        require(name)  # an unknown name is refused before anything is written
+        require(name)  # reject unknown names before any file is written
     for name in with_identity(options.transforms):
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
@@ -112,28 +122,28 @@ def asked_for(
         differences = [_by_name(difference, recipe, elsewhere, calibrating) for difference in differences]
         raise BadRun(
             f"The run '{store.root}' has a different recipe (run / request: {'; '.join(differences)}). Only models can "
-            f"be added to it. Choose a different folder."
+            f"be added to an existing run. Choose another folder."
         )
     joined = replace(updated, models=tuple(dict.fromkeys((*recipe.models, *(models or ())))))
     return joined, Corpora(joined, elsewhere, calibrating)
 
 
 def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
-    """Start a run as a copy of the run in ``base``, unless it is already a copy.
+    """Start a run as a copy of the run in ``base``, unless it is already a copy of this run.
 
     Raises:
-        BadConfig: no models to add are given.
-        BadRun: ``base`` is not a run, or this run exists and is not a copy of it.
+        BadConfig: there are no models to add.
+        BadRun: ``base`` is not a run, or this run exists and is not a copy of ``base``.
     """
     if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
         return
     if not RunFiles(base).has(RECIPE):
-        raise BadRun(f"'{base}' is not a run directory, so no model can be added to it.")
+        raise BadRun(f"'{base}' is not a run directory, so no models can be added to it.")
     if store.has(RECIPE):
-        is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "no copy of a different run"
-        raise BadRun(f"The run '{store.root}' is {is_a}, but its base is to be '{base}'. Choose a different folder.")
+        is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "not a copy of another run"
+        raise BadRun(f"The run '{store.root}' is {is_a}, but the requested base is '{base}'. Choose another folder.")
     if not models:
-        raise BadConfig("A run with a base requires the names of models to add.", hint="Pass --models.")
+        raise BadConfig("A run with a base run requires the names of the models to add.", hint="Pass --models.")
     read_recipe(RunFiles(base))
     store.copy_from(base, link)
 
@@ -147,8 +157,10 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
 
 
 def _named_again(names: Sequence[str], recorded: Sequence[str]) -> list[Corpus]:
-    """Return all corpora in ``names`` if one of the names is not in ``recorded``; they may nevertheless be the same
-    corpora."""
+    """Open the corpora in ``names`` if the names differ from those in the recipe.
+
+    Corpora with different names can still be the same corpora, which their fingerprints show.
+    """
     return (
         [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(recorded) else []
     )
@@ -171,7 +183,7 @@ def _new_recipe(
     transforms = with_identity(options.transforms) or learned
     if all(resolve(name).far for name in transforms if name != "identity"):
         raise BadConfig(
-            "A run requires a transformation to train probes on, but all named transformations are unseen styles.",
+            "A run needs transformations on which probes can be trained, but only unseen styles were specified.",
             hint="Pass --transforms bank,far-styles.",
         )
     return Recipe(
@@ -185,16 +197,19 @@ def _new_recipe(
 
 
 def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return ``names`` with identity, which every run includes, in first position."""
+    """Return the expanded ``names`` starting with ``identity``, or an empty tuple if there are no names."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """Remove the model of ``request`` from the recipe if an error is raised within the context, so the run can be
-    completed.
+    """Return a context that removes a model from the recipe if an error occurs, so that the run can be completed.
 
-    A model that the run contains (or contained before it was damaged) is not removed, and neither is the only model.
+    The model is not removed if it is the only model, or if the run already contains it (or may have contained it before
+    files were corrupted).
+
+    Args:
+        request: name of the model in the recipe.
     """
     try:
         yield
@@ -204,12 +219,12 @@ def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[N
         if not remaining or has_files or any(map(is_model_path, store.lost)):
             raise
         write_recipe(store, replace(recipe, models=remaining))
-        error.args = (f"{error} The model was removed from the run; the rest can continue.",)
+        error.args = (f"{error} The model was removed from the run, which can be resumed without it.",)
         raise
 
 
 def open_same_corpus(recipe: Recipe) -> Corpus:
-    """Return the corpus of an existing run.
+    """Open the corpus of an existing run.
 
     Raises:
         BadRun: the corpus has changed.
@@ -222,19 +237,24 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
         corpus = open_corpus(name)
     except (BadCorpus, UnknownName) as error:
         raise BadRun(
-            f"{error} If the corpus has moved, name its new location.", hint=f"Run `probing run` with {option} CORPUS."
+            f"{error} If the corpus has moved, specify its new location.",
+            hint=f"Run `probing run` with {option} CORPUS.",
         ) from error
     if corpus.fingerprint != fingerprint:
         raise BadRun(
             f"The corpus '{name}' has changed since the run was started (images or labels). "
-            f"Name the original corpus, or start a new run.",
+            f"Specify the original corpus, or start a new run.",
             hint=f"Run `probing run` with {option} CORPUS.",
         )
     return corpus
 
 
 def refuse_other_folder(store: Store) -> None:
-    """Raise `BadRun` for a folder that is not empty and not a run: its files must not be lost."""
+    """Check that a folder is a run, empty, or does not exist, so that no other files are overwritten.
+
+    Raises:
+        BadRun: the folder contains other files.
+    """
     refuse_address(store.root)
     is_run = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
     if is_run or not store.root.is_dir():
@@ -243,15 +263,14 @@ def refuse_other_folder(store: Store) -> None:
     if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start has only these files
         some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
         raise BadRun(
-            f"'{store.root}' is not a run (or has lost its {RECIPE} or {MANIFEST}) and contains other files ({some}); "
-            f"choose a different folder."
+            f"'{store.root}' is not a run (or its {RECIPE} or {MANIFEST} is missing) and contains other files "
+            f"({some}). Choose another folder."
         )
 
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Remove the files of a ``new`` run that fails before anything was computed, so they do not affect the next
-    attempt."""
+    """Return a context that removes the files of a ``new`` run if an error occurs before any results were computed."""
     try:
         yield
     except ProbingError:
@@ -265,17 +284,17 @@ Entry = EmbedderSpec | Transform | CorpusKind
 
 
 def register(entry: Entry | Corpus) -> None:
-    """Register a model, a transformation or a corpus in this process, under its name.
+    """Register a model, a transformation or a corpus in this process.
 
-    Registering a name again replaces the entry. ``probing --plugin FILE.py`` executes a file that registers entries
-    before a command. Only the command line accepts plug-ins, not the dashboard.
+    If the name is already registered, the entry is replaced. ``probing --plugin FILE.py`` runs a file that registers
+    entries before it executes a command. The dashboard does not support plug-ins.
 
     >>> from probing_core.models import from_callable
     >>> probing_core.register(from_callable("mine/first-pixel", lambda images: np.stack([i[0, 0] for i in images])))
 
     Args:
-        entry: a model created by `probing_core.models.from_callable` or ``from_module``; a `Transform`; a `CorpusKind`;
-            or an opened corpus.
+        entry: a model created with `probing_core.models.from_callable` or ``from_module``, a `Transform`, a
+            `CorpusKind`, or an opened corpus.
 
     Raises:
         BadConfig: the name is reserved by the project, or the entry has a different type.
@@ -293,13 +312,13 @@ def register(entry: Entry | Corpus) -> None:
         KINDS.add(kind)
     else:
         raise BadConfig(
-            f"Only a model (from_callable, from_module), a Transform, a CorpusKind or a Corpus can be registered, but "
+            f"Only a model (from_callable, from_module), a Transform, a CorpusKind or a Corpus can be registered; "
             f"got {type(entry).__name__}."
         )
 
 
 def registered(recipe: Recipe) -> tuple[Entry, ...]:
-    """Return the entries of a recipe that are registered in this process."""
+    """Return the entries of a recipe that were added in this process with `register`."""
     named = {
         *(parse(model).base for model in recipe.models),
         *recipe.transforms,

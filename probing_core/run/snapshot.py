@@ -1,4 +1,4 @@
-"""Recipe, images and models of a run at one point in time, which determine the assets of the run."""
+"""Snapshots of a run, which determine the partitions of its assets."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass
 class Resources:
-    """Arguments for asset functions that do not affect the bytes of files.
+    """Arguments for asset functions that do not affect the contents of files.
 
     Attributes:
         options: options of the computation, such as the device.
         threads: number of threads of the numerical libraries.
-        sample_sets: see `RunSnapshot`.
-        is_copy: whether the run is a copy of a different run.
-        executor: computes embeddings; set while the stage ``embed`` runs.
-        requests: name of a loaded model -> requested name.
+        sample_sets: name of a series -> its samples (`RunSnapshot.sample_sets`).
+        is_copy: whether the run is a copy of another run.
+        executor: executor that computes embeddings, set during the ``embed`` stage.
+        requests: full name of a loaded model -> name in the recipe.
     """
 
     options: Options
@@ -49,8 +49,7 @@ class Resources:
 
 
 class RunSnapshot:
-    """Recipe, images and models of a run at one point in time, each read once. They determine the partitions of its
-    assets."""
+    """Recipe, images and models of a run at one point in time. Images and models are read once and cached."""
 
     def __init__(
         self,
@@ -64,21 +63,20 @@ class RunSnapshot:
         self.corpora = corpora or Corpora(recipe)
 
     def reloaded(self) -> RunSnapshot:
-        """Return a new snapshot of the same run."""
+        """Return a new snapshot of this run, without cached images and models."""
         return RunSnapshot(self.store, self.recipe, self.options, self.progress, self.corpora)
 
     def with_loaded_models(self) -> RunSnapshot:
-        """Return a snapshot that includes the models loaded since this one was taken, with the same images and
-        samples."""
+        """Return a snapshot with the same images and samples that includes newly loaded models."""
         later = self.reloaded()
         later.images, later.sample_sets = self.images, self.sample_sets
         return later
 
     def plan(self, graph: AssetGraph) -> Plan:
-        """Return the known partitions of ``graph``.
+        """Expand ``graph`` into the partitions of this run.
 
-        Before the images are chosen, only the table of images is known. Then the assets that only depend on the images
-        are known, and the assets of each model once it has been loaded.
+        Before the images are selected, the plan does not contain partitions that depend on the images. The partitions
+        of a model are added when the model has been loaded.
         """
         return Plan(graph, self, self.store, self.resources)
 
@@ -92,31 +90,31 @@ class RunSnapshot:
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """The table of images of a run whose images are chosen."""
+        """The image table, which must exist."""
         return self.store.read_table(layout.IMAGES)
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:
-        """Name -> content of ``model.toml``, for all models that were loaded, in the order of the recipe."""
+        """Content of ``model.toml`` by model name, for all models that were loaded, in the order of the recipe."""
         return {entry["name"]: entry for entry in model_entries(self.store, self.recipe.models)}
 
     @property
     def unloaded(self) -> list[str]:
-        """Models in the recipe that were never loaded, or for which the description of a layer is missing."""
+        """Models in the recipe for which a ``model.toml`` is missing (for a layer or for the whole model)."""
         layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.models.values()}
 
         def is_known(request: str) -> bool:
             if parse(request).options.get("layer") != "all" or not isinstance(layers.get(request), int):
-                return request in layers or request in self.models  # as a layer of a different request
+                return request in layers or request in self.models  # as a layer of another request
             return all(with_layer(request, layer) in self.models for layer in range(1, layers[request] + 1))
 
         return [request for request in self.recipe.models if not is_known(request)]
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
-        """Name of a series -> its samples, divided into units; the main samples have an empty name.
+        """Name of a series -> its samples, divided into units. The main samples have an empty name.
 
-        It is empty before the images are chosen, so a plan then has no dependents of the images.
+        The mapping is empty before the images are selected.
         """
         return plan_sample_sets(self.design, self.images) if self.store.has(layout.IMAGES) else {}
 
@@ -137,8 +135,10 @@ class RunSnapshot:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
 
     def studied_models(self, series: str) -> list[str]:
-        """Return the models in studies of ``series``. If all layers of a model were requested, only its last layer is
-        included."""
+        """Return the names of the models for studies that use ``series``.
+
+        If all layers of a model were requested, only the last layer is included.
+        """
         if not self.has_splits or not can_study(self.images):
             return []
         last_layers = {entry["request"]: name for name, entry in self.models.items()}.values()

@@ -1,5 +1,7 @@
-"""The stages of a run in order: embed -> train -> evaluate -> project. Each stage materializes its missing and stale
-assets; `probing_core.run.definitions` lists all assets."""
+"""The stages of a run, in order: embed, train, evaluate, project.
+
+Each stage materializes its missing and stale assets, which `probing_core.run.definitions` lists.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,17 @@ def run(
     """Start or complete the run in ``out``.
 
     Raises:
-        ProbingError: invalid input, or a run with a different recipe.
+        ProbingError: the input is invalid, or the run has a different recipe.
     """
     if unknown := [stage for stage in stages if stage not in STAGES]:
-        raise BadConfig(f"There is no stage '{unknown[0]}'. There are: {', '.join(STAGES)}.")
+        raise BadConfig(f"'{unknown[0]}' is not a known stage. Available stages: {', '.join(STAGES)}.")
     store = Store(out)
     if not store.has(RECIPE) and EMBED not in stages:
-        raise BadRun(f"'{out}' is not a run yet. Start it first.", hint=f"Run `probing run --out {out}`.")
+        raise BadRun(f"'{out}' is not a run yet. Start the run first.", hint=f"Run `probing run --out {out}`.")
     refuse_other_folder(store)
     with store.locked(), cleared_on_error(store, new=not store.has(RECIPE)):
         if RECIPE in store.lost:
-            raise BadRun(f"'{RECIPE}' of the run {store.lost[RECIPE]}. It cannot be recomputed.")
+            raise BadRun(f"'{RECIPE}' {store.lost[RECIPE]}. It cannot be recomputed.")
         recipe, corpora = open_or_start(store, options)
         progress.note(corpora.skipped_summary)
         _complete(RunSnapshot(store, recipe, options, progress, corpora), stages, graph)
@@ -59,10 +61,10 @@ def materialize(
     options: Options = DEFAULTS,
     progress: Progress = SILENT,
 ) -> None:
-    """Materialize the assets of ``graph`` in a run without a command. ``recipe`` is written if the run has no recipe.
+    """Materialize the assets of ``graph`` in a run with an open corpus. Write ``recipe`` if the run has no recipe.
 
     Raises:
-        ProbingError: invalid input.
+        ProbingError: an asset cannot be computed.
     """
     with store.locked():
         if not store.has(RECIPE):
@@ -71,7 +73,7 @@ def materialize(
 
 
 def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -> None:
-    """Materialize missing and stale assets of some stages of a run that is locked for writing.
+    """Materialize missing and stale assets of ``stages``. The run must be locked for writing.
 
     Raises:
         ProbingError: an asset cannot be computed, or a corrupted file cannot be repaired.
@@ -79,7 +81,7 @@ def _complete(snapshot: RunSnapshot, stages: Sequence[str], graph: AssetGraph) -
     store = snapshot.store
     before = store.state()
     for name in store.lost:
-        snapshot.progress.note(f"'{name}' is damaged. It is recomputed if that is possible here.")
+        snapshot.progress.note(f"'{name}' is corrupted. It will be recomputed if possible.")
     with threads(snapshot.recipe.threads):
         plan = snapshot.plan(graph)
         if EMBED in stages and _is_missing_embeddings(plan):
@@ -109,8 +111,11 @@ def _expect(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
-    """Raise `BadRun` if a corrupted file of ``stages`` was not recomputed; remove corrupted files that were
-    replaced."""
+    """Check that corrupted files of ``stages`` were recomputed, and remove those that are no longer needed.
+
+    Raises:
+        BadRun: a corrupted file could not be recomputed.
+    """
     sentences = []
     for name in plan.store.lost:
         partition = plan.find(name)
@@ -119,8 +124,8 @@ def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
         if plan.state(partition) in COMPLETE:
             plan.store.remove(name)
             continue
-        missing = next(filter(plan.is_unavailable, partition.dependencies), "what it is computed from")
-        sentences.append(f"'{name}' is damaged and cannot be recomputed here: '{missing}' is missing.")
+        missing = next(filter(plan.is_unavailable, partition.dependencies), "a dependency")
+        sentences.append(f"'{name}' is corrupted and cannot be recomputed, because '{missing}' is missing.")
     if sentences:
         raise BadRun(" ".join(sentences))
 
@@ -138,8 +143,8 @@ def _materialize(plan: Plan, stage: str) -> None:
     plan.store.fold()
 
 
-COMPLETED_MESSAGES = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Drawing maps"}
-"""Message when a stage is complete."""
+COMPLETED_MESSAGES = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Computing maps"}
+"""Progress messages for completed stages."""
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:
@@ -151,20 +156,20 @@ def _is_missing_embeddings(plan: Plan) -> bool:
 
 
 def _outdated_samples(plan: Plan) -> str:
-    """Return a warning if models are added to a copy of a run whose samples were computed by different code."""
+    """Return a warning if the samples of a copied run were computed with different code, or an empty string."""
     outdated = [
         partition.path for partition in plan.select(EMBED) if not partition.is_folder and plan.is_outdated(partition)
     ]
     if not outdated:
         return ""
     return (
-        f"'{outdated[0]}' was computed by a different version of the code. Models that join are embedded with the "
-        f"current version, so their scores may differ for this reason alone."
+        f"'{outdated[0]}' was computed with a different version of the code. Added models are embedded with the "
+        f"current version, which alone may change their scores."
     )
 
 
 def _materialize_embeddings(plan: Plan) -> Plan:
-    """Materialize missing assets of the stage ``embed``, and return the plan with the loaded models."""
+    """Materialize missing assets of the ``embed`` stage, and return the plan, which includes all loaded models."""
     store = plan.store
     if _is_missing_embeddings(plan):
         plan.snapshot.progress.note(download_summary(to_load(plan)))
@@ -172,6 +177,6 @@ def _materialize_embeddings(plan: Plan) -> Plan:
         plan = embed(plan)
     plan.clean()
     if not store.names(UNITS):
-        shutil.rmtree(store.root / UNITS, ignore_errors=True)  # written by a worker that outlived a killed driver
+        shutil.rmtree(store.root / UNITS, ignore_errors=True)  # may remain from a worker whose driver was killed
     store.fold()
     return plan

@@ -1,8 +1,8 @@
-"""Reading and writing the files of a run, with keys and checksums.
+"""Read and write the files of a run, with cache keys and checksums.
 
-Files are written atomically: they are written under a temporary name, flushed to disk, renamed, and only then entered
-into the manifest with their key, the digest of all inputs that affect their bytes. A file that is not in the manifest,
-or has a different key, is recomputed.
+Files are written atomically: they are written under a temporary name, flushed to disk, renamed, and then added to the
+manifest with their cache key, which is the digest of all inputs that affect their contents. A file that is not in the
+manifest or has a different key is recomputed.
 """
 
 from __future__ import annotations
@@ -58,16 +58,20 @@ Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
 """Content of a file: a table, bytes, arrays by name, or None if there is nothing to write."""
 
 Inputs = Mapping[str, Any]
-"""Inputs of a computed file: path -> checksum or key, ``revision``, and ``options``, their values by name."""
+"""Inputs of a computed file: checksums or keys by path, the code version (``revision``), and the option values by name
+(``options``)."""
 
 
 COMPLETED = "completed"
-"""Event: files were computed, and no requested file is missing."""
+"""Event that is logged when files were computed and no requested file is missing."""
 
 
 def note_completed(root: Path, date: str = "") -> None:
-    """Append the event `COMPLETED` to the log of the run ``root``, by default with the current time. Write errors are
-    ignored."""
+    """Append the event `COMPLETED` to the log of the run ``root``. Write errors are ignored.
+
+    Args:
+        date: time in ISO format, by default the current time.
+    """
     line = json.dumps({"date": date or datetime.now(UTC).isoformat(timespec="seconds"), "event": COMPLETED})
     with suppress(OSError):
         (root / LOG).mkdir(exist_ok=True)
@@ -76,35 +80,37 @@ def note_completed(root: Path, date: str = "") -> None:
 
 
 def digest(recipe: Any) -> str:
-    """Return sixteen hexadecimal digits computed from ``recipe`` (JSON types) and the format of runs: the key of a
-    file."""
+    """Return a digest of ``recipe`` (JSON-serializable) and the run format, which is used as a cache key.
+
+    The digest has 16 hexadecimal digits.
+    """
     text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Files(ABC):
-    """Reads files of a run."""
+    """Interface for reading files of a run."""
 
     root: Path
 
     @abstractmethod
     def entry(self, name: str) -> Entry | None:
-        """Return the manifest entry of a file, or None."""
+        """Return the manifest entry of a file, or None if there is no entry."""
 
     @abstractmethod
     def entries(self, prefix: str) -> dict[str, Entry]:
-        """Return path -> entry for every path under ``prefix``, including entries without a file."""
+        """Return the entries whose paths start with ``prefix``, by path, including entries without a file."""
 
     @abstractmethod
     def path(self, name: str) -> Path:
         """Return the path of a file, which need not exist."""
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return the names of all files under ``prefix``, sorted, without files that were left out."""
+        """Return the sorted names of all files whose paths start with ``prefix``."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
-        """Return whether ``name`` is complete and, if ``key`` is given, has this key."""
+        """Return whether the file exists with the recorded size and, if ``key`` is given, with this cache key."""
         entry = self.entry(name)
         if entry is None or "state" in entry or (key is not None and entry["key"] != key):
             return False
@@ -142,7 +148,7 @@ class Files(ABC):
         return load_file(self.path(name))
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """Map an array in a file into memory, so that only the rows that are used are read."""
+        """Memory-map an array in a file, so that only accessed rows are read. Fall back to reading the full array."""
         mapped = map_array(self.path(name), array)
         return self.read_arrays(name)[array] if mapped is None else mapped
 
@@ -156,13 +162,11 @@ class Files(ABC):
         try:
             return tomllib.loads(self.read_bytes(name).decode())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadRun(
-                f"'{name}' of the run is not valid TOML: {one_line(error)}. Fix it, or start a new run."
-            ) from error
+            raise BadRun(f"'{name}' is not valid TOML: {one_line(error)}. Fix the file, or start a new run.") from error
 
 
 class RunFiles(Files):
-    """Reads the files of one directory."""
+    """Reader for the files of a run directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
@@ -171,13 +175,15 @@ class RunFiles(Files):
 
     @property
     def copied_from(self) -> Path | None:
-        """Directory of the run of which this run is a copy, or None."""
+        """Directory of the run from which this run was copied, or None."""
         return None if self._manifest.copied_from is None else Path(self._manifest.copied_from)
 
     @property
     def base(self) -> Path | None:
-        """Directory of a run whose files also belong to this run, or None. Only earlier versions wrote it, and `locked`
-        copies the files."""
+        """Directory of a run whose files also belong to this run, or None.
+
+        Only runs from earlier versions have it. `Store.locked` copies the files.
+        """
         return None if self._manifest.base is None else Path(self._manifest.base)
 
     def entry(self, name: str) -> Entry | None:
@@ -188,18 +194,18 @@ class RunFiles(Files):
         return {name: entry for name, entry in files if name.startswith(prefix) and name not in self._lost}
 
     def options(self, digest: str) -> Any:
-        """Return the option values that an entry refers to by ``digest``; None if they are unknown."""
+        """Return the option values with this ``digest``, or None if they are unknown."""
         return self._manifest.options.get(digest)
 
     def path(self, name: str) -> Path:
         return self.root / name
 
     def state(self) -> str:
-        """Return sixteen hexadecimal digits that change when any file in this store changes."""
+        """Return a digest of the manifest (16 hexadecimal digits), which changes when any file changes."""
         return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
-        """Return name -> problem for missing files and files with a wrong checksum."""
+        """Return the problems of missing files and files with an incorrect checksum, by name."""
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
@@ -207,10 +213,10 @@ class RunFiles(Files):
 
 
 class Store(RunFiles):
-    """Reads and writes the files of one directory."""
+    """Reader and writer for the files of a run directory."""
 
     def write(self, name: str, content: Content, key: str, inputs: Inputs | None = None) -> None:
-        """Write one file; ``content`` is a table, arrays by name, bytes, or None if there is nothing to write."""
+        """Write one file, or only its manifest entry if ``content`` is None."""
         if content is None:
             self.remove(*([name] if name in self._manifest.files else []))
             self.enter([(name, {"bytes": 0, "sha256": "", "key": key, "state": NOTHING})], inputs)
@@ -228,12 +234,12 @@ class Store(RunFiles):
         self.write(name, table, key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the rows of the tables ``parts`` as one table, with one row group in memory at a time."""
+        """Concatenate the rows of the tables ``parts`` in one file, with one row group in memory at a time."""
         tables = (self.read_table(part) for part in parts)
         self._write(name, partial(write_tables, tables), key, inputs)
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Write the arrays of ``parts``, concatenated along the first axis, as one file."""
+        """Concatenate the arrays of ``parts`` along the first axis, and write them to one file."""
         arrays = [self.read_arrays(part) for part in parts]
         self.write(
             name,
@@ -248,16 +254,16 @@ class Store(RunFiles):
     def move(self, name: str, to: str, inputs: Inputs | None = None) -> None:
         target = self.root / to
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.path(name).replace(target)  # first, because a kill in between then leaves a file that is recomputed
+        self.path(name).replace(target)  # first, so that the file is recomputed if the process is killed in between
         entry = self._manifest.files[name] | self._noted(inputs)
         self._enter([(to, entry), (name, None)])
 
     def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
-        """Enter files into the manifest that `write_file` wrote to the folder of this run, possibly on a different
-        machine.
+        """Add files that `write_file` has written to the run directory, possibly on another machine, to the manifest.
 
         Args:
-            inputs: inputs of the files, which `probing verify --why` compares.
+            written: name and entry of each file.
+            inputs: inputs of the files, which are recorded for ``probing verify --why``.
         """
         noted = self._noted(inputs)
         self._enter([(name, entry | noted) for name, entry in written])
@@ -273,18 +279,18 @@ class Store(RunFiles):
         return {"inputs": dict(inputs) | {"options": self._manifest.note(inputs["options"])}}
 
     def copy_from(self, source: Path, link: Callable[[Path, Path], object] = os.link) -> None:
-        """Make this run a copy of the run in ``source``, which is never changed.
+        """Make this run a copy of the run in ``source``.
 
-        Files are hard links if possible, otherwise copies. They are pinned, so they are not recomputed if code versions
-        change. Tables that cover all models are recomputed.
+        Files are hard-linked if possible and copied otherwise. They are pinned, so they are not recomputed if code
+        versions change. Tables that combine all models are not copied.
 
         Raises:
-            BadRun: ``source`` does not exist, or is corrupted.
+            BadRun: ``source`` does not exist, or has missing or corrupted files.
         """
         if not (source / MANIFEST).is_file():
             raise BadRun(
                 f"The run '{self.root}' is based on the run '{source}', which does not exist. Restore that run, or "
-                f"start a new one."
+                f"start a new run."
             )
         copied = RunFiles(source)
         if damaged := copied.damaged():
@@ -295,13 +301,13 @@ class Store(RunFiles):
             for name, entry in copied.entries("").items()
             if not name.startswith((TABLES, UNITS))
         }
-        if not (self.root / RECIPE).exists():  # first, so that the folder is a run after a kill
+        if not (self.root / RECIPE).exists():  # first, so that the folder is a run if the process is killed
             link_or_copy(source / RECIPE, self.root / RECIPE, link)
         self._manifest.start_copy(str(source.absolute()), entries, copied._manifest.options)
         self._link_missing(link)
 
     def _link_missing(self, link: Callable[[Path, Path], object] = os.link) -> None:
-        """Link pinned files that are missing, as after a kill, if the run from which they were copied exists."""
+        """Link missing pinned files if they exist in the original run, for example after copying was interrupted."""
         if self.copied_from is None:
             return
         for name, entry in self._manifest.files.items():
@@ -315,22 +321,22 @@ class Store(RunFiles):
         self.write_bytes(name, tomli_w.dumps(content).encode(), key)
 
     def leave_out(self, *names: str) -> None:
-        """Remove files but keep their keys and checksums, so their dependents remain valid."""
+        """Remove files but keep their manifest entries, so that their dependents remain valid."""
         for name in names:
             (self.root / name).unlink(missing_ok=True)
         self._enter([(name, self._known(name) | {"state": LEFT_OUT}) for name in names])
 
     def remove(self, *names: str) -> None:
-        """Remove files of this run."""
+        """Remove files and their manifest entries. Names that are not in the manifest are ignored."""
         names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
-            (self.root / name).unlink(missing_ok=True)  # first, because a kill in between then leaves no unknown file
+            (self.root / name).unlink(missing_ok=True)  # first, so that no file without an entry can remain
         self._enter([(name, None) for name in names])
 
     def clear(self) -> None:
-        """Remove all files except the log, including the recipe."""
+        """Remove all files, including the recipe, but keep the log."""
         names = list(self._manifest.files)
-        self._manifest.clear()  # first, because without a manifest the run can be started again
+        self._manifest.clear()  # first, because a folder without a manifest can be used for a new run
         for name in names:
             (self.root / name).unlink(missing_ok=True)
         self._remove_empty_folders()
@@ -341,19 +347,19 @@ class Store(RunFiles):
                 os.rmdir(folder)
 
     def delete(self) -> list[str]:
-        """Remove every file of the run, its log, and folders that are empty afterwards.
+        """Remove all files of the run, its log, and folders that are then empty.
 
         Returns:
-            Remaining files in the folder that do not belong to the run.
+            Files in the folder that do not belong to the run. They are not removed.
 
         Raises:
-            RunBusy: the run is being written.
+            RunBusy: another process is writing to the run.
             BadRun: a file cannot be removed.
         """
         with self._held():
             foreign = self.foreign()
             try:
-                for name in self._manifest.files:  # before the manifest: after a kill, the rest can be removed again
+                for name in self._manifest.files:  # before the manifest, so that an interrupted removal can be repeated
                     (self.root / name).unlink(missing_ok=True)
                 self._manifest.clear()
             except OSError as error:
@@ -363,13 +369,13 @@ class Store(RunFiles):
         return foreign
 
     def foreign(self) -> list[str]:
-        """Return files in the folder of the run that are not in the manifest."""
+        """Return the names of files in the run directory that do not belong to the run."""
         existing = (path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
         registered = {MANIFEST, JOURNAL, *EXTRA_FILES, *self._manifest.files}
         return sorted(name for name in existing if name not in registered and not name.startswith(f"{LOG}/"))
 
     def damage(self) -> list[str]:
-        """Return one sentence for each file that is missing, changed, or not in the manifest."""
+        """Return a message for each file that is missing, modified, or not in the manifest."""
         return damage_sentences(self.damaged(), self.foreign())
 
     def clean(self) -> None:
@@ -379,9 +385,9 @@ class Store(RunFiles):
                 path.unlink(missing_ok=True)
 
     def is_being_written(self) -> bool:
-        """Return whether a different process, or a different store in this process, has locked the run for writing.
+        """Return whether another process, or another store in this process, has locked the run for writing.
 
-        The writer records itself in a file. The check therefore does not take the lock, which could block a writer.
+        The check reads the file `WRITER` and tries to acquire the lock only if the writer is on another machine.
         """
         try:
             writer = json.loads(self.path(WRITER).read_bytes())
@@ -392,25 +398,25 @@ class Store(RunFiles):
             return False
 
     def _is_locked(self) -> bool:
-        """Try to take the lock, because it is not known whether a process on a different machine is still running."""
+        """Return whether the lock is held, by trying to acquire it."""
         try:
             with FileLock(self.path(LOCK), timeout=0, thread_local=False):
                 return False
         except Timeout:
             return True
-        except OSError:  # nobody can write there
+        except OSError:  # the folder is not writable
             return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the run for writing within the context; a kill releases the lock.
+        """Return a context in which the run is locked for writing. The lock is released if the process is killed.
 
         Raises:
-            RunBusy: a different process, or a different store in this process, has locked the run.
-            BadRun: the folder of the run is not writable.
+            RunBusy: another process, or another store in this process, has locked the run.
+            BadRun: the run directory is not writable.
         """
         with self._held():
-            self.fold()  # entries of a killed process
+            self.fold()  # entries from a killed process
             self.clean()
             if self.base is not None:
                 self.copy_from(self.base)
@@ -425,22 +431,22 @@ class Store(RunFiles):
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Lock the run as `locked` does and read its manifest, without checking or cleaning files."""
+        """Return a context like `locked`, but without checking or cleaning up files."""
         lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)
             lock_context = lock.acquire()
         except Timeout as error:
             raise RunBusy(
-                f"Another process is writing to the run '{self.root}'; wait until it ends, or stop it first."
+                f"Another process is writing to the run '{self.root}'. Wait until it ends, or stop it first."
             ) from error
         except OSError as error:
             raise BadRun(
-                f"Nothing can be written to '{self.root}' ({error.strerror or one_line(error)}); "
-                f"make it writable, or choose a different folder."
+                f"'{self.root}' is not writable ({error.strerror or one_line(error)}). "
+                f"Change its permissions, or choose another folder."
             ) from error
         with lock_context:
-            with suppress(BadRun):  # a run can be deleted even if the disk is full, and the lock excludes other writers
+            with suppress(BadRun):  # allow deleting a run when the disk is full; the lock excludes other writers
                 write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
             try:
                 self._manifest.read()
@@ -450,30 +456,28 @@ class Store(RunFiles):
                     self.path(WRITER).unlink(missing_ok=True)
 
     def _found_damaged(self) -> dict[str, str]:
-        """Return name -> problem for each damaged file; damaged units are removed, because they can be recomputed."""
+        """Return the problems of corrupted files by name. Corrupted units are removed and not listed."""
         damaged = self.damaged()
         self.remove(*(name for name in damaged if name.startswith(UNITS)))
         return {name: problem for name, problem in damaged.items() if not name.startswith(UNITS)}
 
     @property
     def lost(self) -> dict[str, str]:
-        """Name -> problem for each file that was damaged when the run was opened for writing and has not been
-        recomputed.
+        """Problems of files that were corrupted when the run was locked and have not been recomputed, by name.
 
-        Such a file counts as missing. It remains on disk and in the manifest until a new file replaces it, so a file
-        that cannot be recomputed is not lost and continues to be reported.
+        Such a file is treated as missing, but it remains on disk and in the manifest until it is replaced.
         """
         return dict(self._lost)
 
     def fold(self) -> None:
-        """Write new entries into the manifest, at the end of a stage."""
+        """Merge the journal into the manifest."""
         self._manifest.fold()
 
 
 def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list[str]:
-    """Return one sentence for each file that `RunFiles.damaged` or `Store.foreign` lists."""
+    """Return a message for each file from `RunFiles.damaged` or `Store.foreign`."""
     return [f"'{name}' {problem}." for name, problem in damaged.items()] + [
-        f"'{name}' is not in the manifest: it does not belong to the run." for name in foreign
+        f"'{name}' is not in the manifest, so it is not part of the run." for name in foreign
     ]
 
 
@@ -482,7 +486,12 @@ def _this_process() -> dict[str, Any]:
 
 
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
-    """Write a file of the run in ``root``; it belongs to the run after the returned entry has been entered."""
+    """Write a file to the run directory ``root``.
+
+    Returns:
+        The name and the entry of the file, which becomes part of the run when it is added to the manifest
+        (`Store.enter`).
+    """
     with written_atomically(root / name) as file:
         write(file)
         file.seek(0)
@@ -493,7 +502,7 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
 
 def unreadable(name: str, error: Exception) -> BadRun:
     return BadRun(
-        f"'{name}' of the run cannot be read ({one_line(error)}).",
+        f"'{name}' cannot be read ({one_line(error)}).",
         hint="`probing verify` lists corrupted files, and `probing run` recomputes them.",
     )
 
@@ -505,7 +514,7 @@ def _flaw(path: Path, entry: Entry) -> str:
         is_intact = _sha256(path) == entry["sha256"]
     except OSError:
         return "is in the manifest but missing"
-    return "" if is_intact else "does not have the checksum of the manifest: it was changed or damaged"
+    return "" if is_intact else "does not match its checksum in the manifest; it was modified or corrupted"
 
 
 def _sha256(path: Path) -> str:
@@ -514,7 +523,7 @@ def _sha256(path: Path) -> str:
 
 
 def without_none(value: Any) -> Any:
-    """Return ``value`` in types that TOML supports: without None, and with lists instead of tuples."""
+    """Convert ``value`` to types that TOML supports: remove None values, and replace tuples with lists."""
     if isinstance(value, dict):
         return {k: without_none(v) for k, v in value.items() if v is not None}
     return [without_none(v) for v in value] if isinstance(value, list | tuple) else value

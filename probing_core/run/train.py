@@ -1,4 +1,4 @@
-"""The stage ``train``: probes of every task, with their predictions for the tested samples."""
+"""The ``train`` stage: probes for every task, and their predictions for the test samples."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ stage = Stage(TRAIN)
 
 LEARNING = (CLASSES, SEED, TRAIN_SAMPLES)
 CODE_VERSION = 9
-"""Code version of everything that is trained."""
+"""Code version of all assets of this stage."""
 
-MESSAGE = "Training probes of {model}"
+MESSAGE = "Training probes on {model}"
 
 
 def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
-    """Return the embeddings of a model, which may be larger than memory, with the tables of samples and images."""
+    """Return the arguments of `ModelSamples` that training and the quick protocol share."""
     return {
         "model": context.model,
         "X": lazy_embeddings(files, context.model),
@@ -43,7 +43,7 @@ def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
 
 
 def model_samples(files: InputFiles, context: Context) -> ModelSamples:
-    """Return the data for training probes on a model."""
+    """Return the samples and embeddings for training probes on a model."""
     rendered = None
     if has_embeddings(files, context.model, RENDERING):
         columns = files.read_table(layout.series_table(RENDERING), ["transform", "split", "base_id"])
@@ -53,7 +53,11 @@ def model_samples(files: InputFiles, context: Context) -> ModelSamples:
 
 
 def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Content]:
-    """Return path -> trained content; ``template`` stands for the task ``name`` in paths."""
+    """Return the probes, predictions and fits by path.
+
+    Args:
+        template: placeholder that replaces the task ``name`` in paths. By default, the name is not replaced.
+    """
 
     def in_path(task: str) -> str:
         return template if template and task == name else task
@@ -76,12 +80,12 @@ def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Conte
     message=MESSAGE,
 )
 def fine(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the probe that predicts the transformation, and the probe for new images."""
+    """Train the probe that predicts the transformation and the probe for new images."""
     return _by_path(train_linear(model_samples(files, context), FINE), FINE)
 
 
 def fine_alone(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train only the probe that predicts the transformation."""
+    """Train the probe that predicts the transformation, without the probe for new images."""
     return _by_path(train_linear(model_samples(files, context), FINE, live=False), FINE)
 
 
@@ -118,17 +122,17 @@ def _models_with_content(run: RunSnapshot) -> Sequence[PartitionKey]:
     message=MESSAGE,
 )
 def content(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train probes that predict the content from clean images, and (oracles) from images with one transformation."""
+    """Train a content probe on clean images, and oracles: content probes on images with one transformation each."""
     return _by_path(train_content(model_samples(files, context)), CONTENT)
 
 
 def content_without_oracles(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the probe that predicts the content from clean images."""
+    """Train a content probe on clean images, without oracles."""
     return _by_path(train_content(model_samples(files, context), oracles=False), CONTENT)
 
 
 def models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the embedded models of a run with splits."""
+    """Return a partition key for each embedded model if the run has splits, or no partition keys otherwise."""
     return [key for key in embedded_models(run) if run.has_splits]
 
 
@@ -142,5 +146,5 @@ def models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
     message=MESSAGE,
 )
 def other_probes(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train networks and nearest neighbors that predict the transformation."""
+    """Train MLP probes and k-NN probes that predict the transformation."""
     return _by_path(train_others(model_samples(files, context)), OTHER_PROBES)

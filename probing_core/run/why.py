@@ -1,4 +1,4 @@
-"""The reasons why a file of a run is stale: the inputs in its manifest entry, compared with the current inputs."""
+"""Explain why a file of a run is stale, by comparing the inputs in its manifest entry with the current inputs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from probing_core.run.assets import Partition
 from probing_core.run.engine import Plan, State
 
 MAX_LETTERS = 60
-"""Maximum number of characters of a value that is shown; for a longer value, only the name is shown."""
+"""Maximum number of characters of option values in messages. Longer values are not shown."""
 
 
 def why(plan: Plan, path: str) -> list[str]:
-    """Return one sentence for each reason why the next run recomputes ``path``, or a sentence that it is complete.
+    """Explain why a file of a run will be recomputed, or why not.
+
+    Returns:
+        Sentences, one for each reason.
 
     Raises:
         UnknownName: the run has no file ``path``.
@@ -21,14 +24,14 @@ def why(plan: Plan, path: str) -> list[str]:
     partition = plan.partition(path)
     name, state = partition.path, plan.state(partition)
     if not partition.asset.stage:
-        return [f"'{name}' depends on no other file."]
+        return [f"'{name}' does not depend on other files."]
     if state not in (State.MISSING, State.STALE):
         return [_why_not(plan, partition, state)]
     if missing := [dependency for dependency in partition.dependencies if plan.version(dependency) is None]:
         return [f"'{name}' depends on '{dependency}', which is missing." for dependency in missing]
     entries = [entry for entry in plan.entries(partition).values() if entry is not None]
     if state is State.MISSING or not entries:
-        return [f"'{name}' is missing: it was not computed yet, or it was removed."]
+        return [f"'{name}' is missing: it has not been computed yet, or it was removed."]
     old = next((entry["inputs"] for entry in entries if "inputs" in entry), None)
     if old is None:
         return [f"'{name}' is stale: the manifest does not record its inputs."]
@@ -39,8 +42,8 @@ def why(plan: Plan, path: str) -> list[str]:
 def _why_not(plan: Plan, partition: Partition, state: State) -> str:
     if state is State.UNAVAILABLE:
         unavailable = next(path for path in partition.dependencies if plan.is_unavailable(path))
-        return f"'{partition.path}' cannot be computed here: '{unavailable}' did not ship."
-    reasons = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it did not ship"}
+        return f"'{partition.path}' cannot be computed, because '{unavailable}' was not shipped with the run."
+    reasons = {State.NOTHING: "there was nothing to write", State.LEFT_OUT: "it was not shipped with the run"}
     reason = reasons.get(state, "its inputs have not changed")
     if plan.is_pinned(partition):
         return f"'{partition.path}' is complete: it was copied from '{plan.store.copied_from}' and is not recomputed."
@@ -82,7 +85,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``options`` with the entries of nested tables as entries with combined names."""
+    """Flatten nested ``options``. Names of nested entries are appended to the names of their parents."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping):

@@ -242,13 +242,13 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_p
         probe.plot()
     with pytest.raises(BadConfig, match="a torch.nn.Module is expected; got 'zoo/mae'"):
         probe.measure("zoo/mae", 0)
-    with pytest.raises(BadConfig, match="The view must be 32 to 1024 pixels; got 3"):
+    with pytest.raises(BadConfig, match="The view size must be between 32 and 1024 pixels; got 3"):
         probing_core.OnlineProbe(images, view=3)
     with pytest.raises(BadConfig, match="in addition to identity"):
         probing_core.OnlineProbe(images, transforms="identity", view=32)
     with pytest.raises(BadConfig, match="no unseen style"):
         probing_core.OnlineProbe(images, transforms="far-styles", view=32)
-    with pytest.raises(BadCorpus, match="held-out photographs are needed"):
+    with pytest.raises(BadCorpus, match="held-out photographs are required"):
         probing_core.OnlineProbe(images[:3], transforms="brighten", view=32)
     with pytest.raises(BadCorpus):
         probing_core.OnlineProbe(tmp_path)

@@ -149,7 +149,7 @@ def test_predict_in_two_threads_shares_one_predictor(split_run, monkeypatch):
 
 
 def test_what_cannot_be_asked_is_told(predictor, tmp_path):
-    with pytest.raises(UnknownName, match="It has: baseline/pixels, baseline/handcrafted"):
+    with pytest.raises(UnknownName, match="Available models: baseline/pixels, baseline/handcrafted"):
         predictor.predict([scene(0, 32)], models=["zoo/mae"])
     with pytest.raises(BadRun, match="is not a run directory"):
         Predictor(tmp_path)

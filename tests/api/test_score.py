@@ -228,10 +228,10 @@ def test_what_cannot_be_scored_is_told_in_one_sentence(encoder, images, message,
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"view": "64"}, "'view' must be a whole number; got '64'"),
-        ({"limit": 0}, "The limit is a number of images, 1 or more; got 0"),
-        ({"limit": 1.5}, "'limit' must be a whole number; got 1.5"),
-        ({"seed": -1}, "The seed must be 0 or more"),
+        ({"view": "64"}, "'view' must be an integer; got '64'"),
+        ({"limit": 0}, "The limit must be at least 1 image; got 0"),
+        ({"limit": 1.5}, "'limit' must be an integer; got 1.5"),
+        ({"seed": -1}, "The seed must be at least 0"),
         ({"batch_size": -1}, "batch_size must be at least 1, got -1"),
     ],
 )

@@ -238,9 +238,9 @@ def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(tmp_path, 
         "Reading images",
         "Loading",
         "Embedding",
-        "Training probes of",
+        "Training probes on",
         "Scoring",  # only a stage's first line is sure to come; the studies are behind it
-        "Drawing the map",
+        "Computing the map",
     )
 
     def command(out: Path) -> list[str]:

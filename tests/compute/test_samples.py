@@ -39,7 +39,7 @@ def test_what_is_left_out_is_told(tmp_path):
 
 def test_a_corpus_of_small_pictures_is_refused_with_the_way_out(few_scenes):
     corpus = open_corpus(f"folder:{few_scenes}")
-    with pytest.raises(BadCorpus, match="Choose a smaller view, or images of at least 176 pixels"):
+    with pytest.raises(BadCorpus, match="Reduce the view size or use images of 176 pixels or more"):
         choose_images(recipe_of(corpus, view=128).design, corpus, silent)
 
 

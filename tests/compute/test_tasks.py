@@ -62,7 +62,7 @@ def test_a_group_without_a_seen_member_leaves_the_rotation():
 
 
 def test_an_unknown_task_is_told_what_exists():
-    with pytest.raises(UnknownName, match="There are: fine, group-0, group-1, group-2"):
+    with pytest.raises(UnknownName, match="Available tasks: fine, group-0, group-1, group-2"):
         make_task("group-7", samples_of(BANK), BANK)
 
 
@@ -116,7 +116,7 @@ def test_content_keeps_to_classes_that_no_encoder_saw_where_the_corpus_says_so()
 def test_content_is_not_defined(images):
     assert content_labels(images) == ()
     assert "content" not in task_names(BANK, images)
-    with pytest.raises(UnknownName, match="no task called 'content'"):
+    with pytest.raises(UnknownName, match="'content' is not a known task"):
         make_task("content", samples_of(BANK), BANK, images)
 
 

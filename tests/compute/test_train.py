@@ -123,7 +123,7 @@ def test_one_photograph_and_a_split_without_images_are_refused():
         folds_of(alone, alone.task("fine"))
     data = data_of(30)
     data.samples["split"] = data.samples["split"].replace("val", "train")
-    with pytest.raises(BadCorpus, match="no usable image in the split 'val'"):
+    with pytest.raises(BadCorpus, match="no usable images in the 'val' split"):
         folds_of(data, data.task("fine"))
 
 

@@ -125,7 +125,7 @@ def test_runs_of_one_model_each_are_compared_whatever_it_is_called(made_run, tmp
     rest = shutil.copytree(made_run, tmp_path / "rest")
     store = Run.open(rest).store
     store.remove(*(path for path in store.names(layout.MODELS) if "/zoo-mae/" in path))
-    with pytest.raises(BadRun, match="share no model"):
+    with pytest.raises(BadRun, match="do not share any models"):
         probing_core.compare(runs[0], rest)
 
 
@@ -298,7 +298,7 @@ def test_the_command_prints_what_the_function_returns(made_run, capsys):
 @pytest.mark.parametrize(
     ("a", "b", "options", "error", "word"),
     [
-        ("FILE", "RUN", {}, BadConfig, "two files"),
+        ("FILE", "RUN", {}, BadConfig, "two score files"),
         ("FILE", "none.json", {}, BadConfig, "does not exist"),
         ("FILE", "FILE", {"max_drop": 2.0}, BadConfig, "fraction"),
         ("zoo/mae", "zoo/can", {"max_drop": 0.0}, BadRun, "embeddings"),

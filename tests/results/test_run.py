@@ -107,7 +107,7 @@ def test_pictures_are_those_of_the_pipeline(made_run):
 def test_a_run_of_another_corpus_says_that_it_has_no_pictures(made_run, tmp_path):
     for recipe, said in (
         ({"corpus": "folder:/no/such/folder"}, "cannot be opened"),
-        ({"fingerprint": "0"}, "a different one"),
+        ({"fingerprint": "0"}, "instead of"),
     ):
         store = Store(tmp_path / said.replace(" ", "-"))
         for name in ("images.parquet", "samples.parquet"):

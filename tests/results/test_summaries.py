@@ -48,7 +48,7 @@ def test_content_stands_against_style(trained, made):
 def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     shipped = Run.open(data_dir() / "reference")
     told = summaries.content_classes(shipped)
-    assert "one of 21 labels that no encoder of the zoo saw in pretraining." in told
+    assert "one of 21 labels that no zoo encoder saw in pretraining." in told
 
     few = sorted(shipped.images["label"].unique())[:3]
     rows = shipped.images
@@ -57,7 +57,7 @@ def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     Store(tmp_path).write_table(layout.IMAGES, rows, "made")
     told = summaries.content_classes(Run.open(tmp_path))
     assert "one of 18 labels that" in told
-    assert "; 3 more have fewer than 5 photographs to learn from" in told
+    assert "3 labels are omitted, because they have fewer than 5 training" in told
 
 
 def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_several(made_run, tmp_path):

@@ -158,7 +158,7 @@ def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_a
     for name in EVERY_KIND[5:]:
         flip(copy / name)
     with pytest.raises(
-        BadRun, match=f"'{EVERY_KIND[5]}' is damaged and cannot be recomputed here: '{MODEL}/embeddings/'"
+        BadRun, match=f"'{EVERY_KIND[5]}' is corrupted and cannot be recomputed, because '{MODEL}/embeddings/'"
     ):
         again(copy)
     assert main(["verify", "--run", str(copy)]) == 2
@@ -191,7 +191,7 @@ def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_betwe
 def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
     spoil(copy / "run.toml")
     assert main(["verify", "--run", str(copy)]) == 2
-    assert "'run.toml' does not have the checksum" in capsys.readouterr().err
+    assert "'run.toml' does not match its checksum" in capsys.readouterr().err
     with pytest.raises(BadRun, match="cannot be recomputed"):
         again(copy)
 

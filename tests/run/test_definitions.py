@@ -209,7 +209,7 @@ def test_added_asset_is_computed_verified_and_explained(copy):
     longer, recipe = AssetGraph((*GRAPH.assets, counts)), read_recipe(copy)
     names = [f"models/{layout.slug(model)}/counts.parquet" for model in MODELS]
     plan = plan_of(copy, graph=longer)
-    assert why(plan, names[0]) == [f"'{names[0]}' is missing: it was not computed yet, or it was removed."]
+    assert why(plan, names[0]) == [f"'{names[0]}' is missing: it has not been computed yet, or it was removed."]
     assert materialize(plan) == names
     scores = layout.scores_path(MODELS[0])
     counted = {"images": [32], "scores": [len(copy.read_table(scores))], "seed": [0]}
@@ -221,7 +221,7 @@ def test_added_asset_is_computed_verified_and_explained(copy):
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert Store(copy.root).damage() == [
-        f"'{names[0]}' does not have the checksum of the manifest: it was changed or damaged."
+        f"'{names[0]}' does not match its checksum in the manifest; it was modified or corrupted."
     ]
     path.unlink()
     assert Store(copy.root).damage() == [f"'{names[0]}' is in the manifest but missing."]

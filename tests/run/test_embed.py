@@ -203,7 +203,7 @@ def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkey
         return loaded
 
     monkeypatch.setattr(embedding_worker, "load_embedder", broken)
-    with pytest.raises(BadRun, match="not finite"):
+    with pytest.raises(BadRun, match="NaN or infinite values"):
         embed(store, recipe, corpus)
 
 

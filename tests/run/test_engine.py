@@ -228,12 +228,12 @@ def test_state_left_out_is_complete_and_its_missing_dependents_are_unavailable(t
     plan.store.leave_out(*plan.store.names("juice/"))
     assert states(plan)["juice/apple/"] is State.LEFT_OUT
     assert states(plan)["jam/apple.parquet"] is State.MATERIALIZED, "its inputs have not changed"
-    assert why(plan, "juice/apple/") == ["'juice/apple/' is complete: it did not ship."]
+    assert why(plan, "juice/apple/") == ["'juice/apple/' is complete: it was not shipped with the run."]
     assert plan.store.damaged() == {}
     plan.store.remove("jam/apple.parquet")
     assert states(plan)["jam/apple.parquet"] is State.UNAVAILABLE
     assert why(plan, "jam/apple.parquet") == [
-        "'jam/apple.parquet' cannot be computed here: 'juice/apple/' did not ship."
+        "'jam/apple.parquet' cannot be computed, because 'juice/apple/' was not shipped with the run."
     ]
     assert materialize(plan) == []
 
@@ -247,7 +247,7 @@ def test_plan_has_no_partitions_that_the_snapshot_does_not_know(tmp_path):
 
 
 def test_asset_graph_refuses_unknown_dependencies():
-    with pytest.raises(ValueError, match=r"depends on 'jam/\{fruit\}.parquet', which no asset before it"):
+    with pytest.raises(ValueError, match=r"depends on 'jam/\{fruit\}.parquet', which no preceding asset"):
         AssetGraph((shelf, crate, juice, jam))
     with pytest.raises(ValueError, match="does not write 'jam.txt'"):
         jam.output("jam.txt")
@@ -258,7 +258,7 @@ def test_materialize_refuses_a_missing_dependency(tmp_path):
     with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'crate.parquet', which is missing in the run"):
         plan.materialize(plan.select("cook"))
     assert why(plan, "jam/apple.parquet")[0] == "'jam/apple.parquet' depends on 'crate.parquet', which is missing."
-    with pytest.raises(UnknownName, match="has no 'bread'"):
+    with pytest.raises(UnknownName, match="has no file 'bread'"):
         why(plan, "bread")
 
 

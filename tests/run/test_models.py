@@ -39,10 +39,10 @@ def test_models_are_in_the_order_in_which_they_were_asked_for(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"family": None}, "'family' must be text; it is missing"),
-        ({"request": []}, r"'request' must be text; got \[\]"),
-        ({"dim": "many"}, "'dim' must be a whole number; got 'many'"),
-        ({"position": True}, "'position' must be a whole number; got True"),
+        ({"family": None}, "'family' must be a string; it is missing"),
+        ({"request": []}, r"'request' must be a string; got \[\]"),
+        ({"dim": "many"}, "'dim' must be an integer; got 'many'"),
+        ({"position": True}, "'position' must be an integer; got True"),
         ({"recipe": float("nan")}, "'recipe' must be a table; got nan"),
     ],
 )
@@ -50,7 +50,7 @@ def test_an_entry_of_another_kind_is_named(store, change, sentence):
     write(store, "zoo/mae", **change)
     with pytest.raises(BadRun, match=sentence) as refused:
         model_entries(store)
-    assert "model.toml' was changed, or is from a different version" in str(refused.value)
+    assert "model.toml' was modified or has a different version" in str(refused.value)
 
 
 def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights():
@@ -76,7 +76,7 @@ def test_a_series_has_embeddings_of_its_own(store):
     main, other = np.zeros((4, 2), np.float32), np.ones((5, 2), np.float32)
     write_units(store, "embeddings", embeddings=main)
     assert not has_embeddings(store, MODEL, "sweep")
-    with pytest.raises(BadRun, match=r"(?s)no embeddings of 'zoo/mae'.*probing run"):
+    with pytest.raises(BadRun, match=r"(?s)no embeddings from 'zoo/mae'.*probing run"):
         read_embeddings(store, MODEL, series="sweep")
     write_units(store, "series/sweep", embeddings=other)
     assert has_embeddings(store, MODEL)

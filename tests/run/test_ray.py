@@ -258,7 +258,7 @@ def test_what_cannot_be_sent_to_workers_is_one_sentence_before_anything_starts(
     assert main(own(tmp_path / "run", f"folder:{few_scenes}", "--executor", "ray")) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
-    assert "'mine/mean' was registered in this process and cannot be sent to the workers of Ray" in errors[0]
+    assert "'mine/mean' was registered in this process and cannot be serialized for the Ray workers" in errors[0]
     assert "'_thread.lock'" in errors[0]
 
 
@@ -288,15 +288,15 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
 
     monkeypatch.setattr(ray, "init", start)
     assert main(command(tmp_path / "run", few_scenes, "--executor", "ray")) == 2
-    assert "error: No Ray cluster answers at 'local' (The current node timed out" in capsys.readouterr().err
+    assert "error: Cannot connect to a Ray cluster at 'local' (The current node timed out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("further", "sentence"),
     [
-        (["--executor", "dask"], "There is no executor 'dask'. There are: local, ray."),
-        (["--address", "auto"], "requires the executor ray"),
-        (["--executor", "ray", "--address", "127.0.0.1:1"], "No Ray cluster answers at '127.0.0.1:1'"),
+        (["--executor", "dask"], "'dask' is not a known executor. Available executors: local, ray."),
+        (["--address", "auto"], "requires the 'ray' executor"),
+        (["--executor", "ray", "--address", "127.0.0.1:1"], "Cannot connect to a Ray cluster at '127.0.0.1:1'"),
     ],
 )
 def test_an_engine_that_cannot_be_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):

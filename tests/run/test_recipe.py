@@ -23,18 +23,20 @@ def test_toml_and_back_is_the_same_recipe():
 
 
 @pytest.mark.parametrize(
-    ("made", "words"), [(None, "states no format"), (7, "is of format 7"), ("x" * 99, "is of format 'xx")]
+    ("made", "words"), [(None, "does not specify a format"), (7, "has format 7"), ("x" * 99, "has format 'xx")]
 )
 def test_a_run_of_another_format_is_one_sentence(made, words, tmp_path):
     content = {name: value for name, value in RECIPE.to_toml().items() if name != "format"}
     Store(tmp_path).write_toml(layout.RECIPE, content | ({} if made is None else {"format": made}), "key")
-    with pytest.raises(BadRun, match=f"{words}.*this version reads format 2. Recompute the run in a new folder"):
+    with pytest.raises(
+        BadRun, match=f"{words}.*this version only supports format 2. Recompute the run in a new folder"
+    ):
         read_recipe(Store(tmp_path))
 
 
 def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
     Store(tmp_path).write_toml(layout.RECIPE, {**RECIPE.to_toml(), "colour": 1}, "key")
-    with pytest.raises(BadRun, match=f"'{tmp_path}' cannot be opened.*unknown entries: colour"):
+    with pytest.raises(BadRun, match=f"Cannot open the run '{tmp_path}'.*unknown entries: colour"):
         read_recipe(Store(tmp_path))
 
 

@@ -108,7 +108,7 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     run(tmp_path / "base", options, ("embed",))
     with pytest.raises(BadRun, match="is not a run directory"):
         run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
-    with pytest.raises(BadConfig, match="names of models"):
+    with pytest.raises(BadConfig, match="names of the models"):
         run(tmp_path / "mine", Options(base=tmp_path / "base"))
     assert not (tmp_path / "mine" / "run.toml").exists()
     with pytest.raises(BadRun, match="a different recipe .*seed"):
@@ -119,5 +119,5 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     with pytest.raises(BadRun, match="is a copy of .*another"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base"))
     run(tmp_path / "alone", options, ("embed",))
-    with pytest.raises(BadRun, match="is no copy of a different run"):
+    with pytest.raises(BadRun, match="is not a copy of another run"):
         run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))

@@ -123,7 +123,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, l
     (out / "notes.tmp").write_text("mine")
     before = files(out)
     for stages in (STAGES, ("embed",)):
-        with pytest.raises(BadRun, match="is not a run .* choose a different folder"):
+        with pytest.raises(BadRun, match="is not a run .* Choose another folder"):
             run(out, split_run[1], stages)
     assert files(out) == before
 

@@ -445,7 +445,7 @@ def test_nobody_elses_temporary_files_are_removed(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadRun, match="Nothing can be written to"), Store(tmp_path / "file").locked():
+    with pytest.raises(BadRun, match="is not writable"), Store(tmp_path / "file").locked():
         pass
 
 

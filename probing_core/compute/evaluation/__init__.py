@@ -1,1 +1,1 @@
-"""Scores of predictions, and tests of claims about encoders."""
+"""Compute scores from predictions, and test claims about encoders."""

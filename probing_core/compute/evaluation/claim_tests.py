@@ -1,4 +1,4 @@
-"""Statistical tests of the claims, which map the scores of roles to a result and the numbers that determine it."""
+"""Statistical tests of the claims. Each test returns a result and the numbers that determine it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from probing_core.measures.statistics import (
 SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN = "supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN"
 
 UNSEEN_STYLE = "far style"
-"""The score on unseen styles."""
+"""Name of the score on unseen styles."""
 
 DOZENS = 24
 
@@ -40,9 +40,14 @@ MIN_RANKED = 4
 
 @dataclass(frozen=True)
 class Contrast:
-    """A planned difference, specified before any result was seen: the score of ``first`` minus the score of ``second``.
-    ``claim`` is the number of the claim for a contrast between two roles, or 0 for an ablation, which compares two
-    encoders.
+    """A planned contrast: the score of ``first`` minus the score of ``second``.
+
+    Contrasts were specified before any results were known.
+
+    Attributes:
+        claim: number of the claim for a contrast between two roles, or 0 for an ablation.
+        first, second: two roles, or two encoders for an ablation.
+        score: name of the score.
     """
 
     claim: int
@@ -56,7 +61,7 @@ CLAIM_CONTRASTS = (
     *(Contrast(3, a, b, UNSEEN_STYLE) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
-"""Contrasts between roles, which apply to both sets of encoders."""
+"""Contrasts between roles, which are tested for both sets of encoders."""
 
 ABLATION_CONTRASTS = tuple(
     Contrast(0, a, b, score)
@@ -67,27 +72,33 @@ ABLATION_CONTRASTS = tuple(
     )
     for score in (FINE, UNSEEN_STYLE)
 )
-"""Effects of style words in captions, and of augmentations of color and sharpness. They are not part of a claim, and
-their p-values are corrected separately."""
+"""Contrasts for the effects of style words in captions and of color and sharpness augmentations.
+
+They are not part of a claim, and their p-values are corrected separately.
+"""
 
 
 NUMBERS = ("effect", "low", "high", "p", "seeds_low", "seeds_high", "p_seeds")
 
 Trainings = Sequence[ClusterSums]
-"""Sums of one score, one for each training run, all over the same samples."""
+"""Sums of one score for each training run, over the same samples."""
 
 Scores = Mapping[str, Mapping[str, Trainings]]
-"""Score -> role, or encoder in an ablation -> its training runs."""
+"""Name of a score -> role (or encoder in an ablation) -> sums for each training run."""
 
 
 def contrast_table(scores: Scores, contrasts: Sequence[Contrast] = CLAIM_CONTRASTS) -> pd.DataFrame:
-    """Return one row per contrast: ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``, ``high``, ``p``
-    (paired sign flips by base photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (from the variance between
-    training runs, pooled within the roles for a score), ``p_holm`` (over all rows that could be computed), ``bases``.
+    """Test contrasts over photographs and over training runs.
 
-    If there is a p-value over training runs, the larger of the two p-values is corrected: a difference must be
-    significant over photographs and over training runs. docs/results.md describes the test, which was specified before
-    the second training runs.
+    If there is a p-value over training runs, the larger of the two p-values is corrected, so that a difference must be
+    significant over both photographs and training runs. docs/results.md describes the test, which was specified before
+    the additional training runs.
+
+    Returns:
+        One row per contrast, with the columns ``claim``, ``first``, ``second``, ``score``, ``effect``, ``low``,
+        ``high``, ``p`` (paired sign flips by photograph), ``seeds_low``, ``seeds_high``, ``p_seeds`` (based on the
+        variance between training runs, pooled over roles), ``p_holm`` (Holm correction over all contrasts that could be
+        computed) and ``bases`` (number of photographs).
     """
     table = pd.DataFrame([_row(contrast, scores) for contrast in contrasts])
     return table.assign(p_holm=holm(np.fmax(table["p"].to_numpy(), table["p_seeds"].to_numpy())))
@@ -107,9 +118,9 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
 
 
 def pooled(trainings: Trainings) -> ClusterSums:
-    """Return the mean score of several training runs tested on the same samples, in the form of sums for a single run.
+    """Average the score of several training runs over the same samples.
 
-    Scores are hits divided by equal counts, so the mean of the sums has the mean score.
+    Sums are averaged. This averages the score, because all runs have the same denominators.
     """
     return ClusterSums(np.mean([sums.sums for sums in trainings], axis=0), trainings[0].score)
 
@@ -119,13 +130,13 @@ class Identified:
     """Numbers of transformations that a role identifies.
 
     Attributes:
-        above_chance: number with the whole interval of recall above chance level. This planned criterion determines the
-            result of the claim.
-        not_below: number with an interval of recall that is not entirely at or below chance level.
-        informed: number with the whole interval of informedness above 0. A probe that rarely predicts a class may fail
-            the first criterion and still separate the class from the others.
+        above_chance: number of transformations whose confidence interval for recall is entirely above chance. This
+            planned criterion determines the result of the claim.
+        not_below: number of transformations whose confidence interval for recall is not entirely at or below chance.
+        informed: number of transformations whose confidence interval for informedness is entirely above 0. A probe that
+            rarely predicts a class may fail the first criterion but still separate the class from the others.
         classes: number of transformations, excluding identity.
-        seeds: interval (low, high) of ``above_chance`` over training runs; NaN for fewer than three runs.
+        seeds: confidence interval (low, high) of ``above_chance`` over training runs, or NaN for fewer than three runs.
     """
 
     above_chance: int
@@ -146,10 +157,11 @@ class Identified:
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count the transformations that a role identifies. Recalls are means over its training runs.
+    """Count the transformations that a role identifies. Recall is averaged over the training runs.
 
     Args:
-        trainings: test predictions (``truth``, ``predicted``, ``base_id``) of each training run for the same samples.
+        trainings: test predictions of each training run for the same samples, with the columns ``truth``, ``predicted``
+            and ``base_id``.
     """
     classes = sorted(trainings[0]["truth"].unique())
     bases = [numbered(rows["base_id"].to_numpy())[1] for rows in trainings]  # integers sort faster
@@ -158,7 +170,7 @@ def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
         parts = [_recall_and_informedness(rows, base, transform) for rows, base in zip(trainings, bases, strict=True)]
         recall = interval(pooled([r for r, _ in parts]), low=0, high=1)
         above_chance += recall.low > 1 / len(classes)
-        not_below += not recall.high <= 1 / len(classes)  # a transformation without an interval may not be below
+        not_below += not recall.high <= 1 / len(classes)  # also counts transformations without an interval (NaN)
         informed += interval(pooled([i for _, i in parts]), low=-1, high=1).low > 0
     has_seeds = len(trainings) >= MIN_SEEDS
     seeds = seeds_interval([identified([rows]).above_chance for rows in trainings] if has_seeds else [])
@@ -172,11 +184,11 @@ def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: st
 
 
 Result = Mapping[str, Any]
-"""``result`` and the numbers behind it, as in the table of claims."""
+"""``result`` and the numbers that determine it, named like the columns in the table of claims."""
 
 
 def by_counts(counts: Mapping[str, Identified]) -> Result:
-    """Test claim 1 over the available roles: each role identifies at least two dozen transformations.
+    """Test claim 1, that each available role identifies at least two dozen transformations.
 
     Returns:
         ``result``, ``transformations`` (number in the bank) and ``identified`` (the minimum over the roles).
@@ -196,12 +208,14 @@ def by_counts(counts: Mapping[str, Identified]) -> Result:
 
 
 def by_contrasts(contrasts: pd.DataFrame) -> Result:
-    """Test claims 2 to 4: supported if every available contrast is above 0 after Holm correction, not supported if any
-    contrast is below 0.
+    """Test one of the claims 2 to 4.
+
+    The claim is supported if every available contrast is significantly greater than 0 after Holm correction, and not
+    supported if any contrast is significantly less than 0.
 
     Returns:
-        ``result``, and numbers of contrasts: ``contrasts`` (planned), ``tested`` (available), ``above`` and ``below``
-        (significantly greater and smaller than 0).
+        ``result``, and the numbers of contrasts that were planned (``contrasts``), that were ``tested``, and that are
+        significantly greater (``above``) and less (``below``) than 0.
     """
     tested = contrasts[contrasts["p"].notna()]
     sure = tested["p_holm"] < SIGNIFICANCE
@@ -215,14 +229,14 @@ def by_contrasts(contrasts: pd.DataFrame) -> Result:
 
 
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> Result:
-    """Test claim 5: the rank correlation between the style and content accuracies, over the roles that have both.
+    """Test claim 5 with the rank correlation between style accuracy and content accuracy over roles.
 
-    The p-value is one-sided and exact: the fraction of all permutations of the roles whose correlation is at least as
-    far from 0 in the same direction. Unlike an interval over photographs, it accounts for the small number of encoders.
+    The p-value comes from a one-sided exact permutation test (`rank_correlation`). Unlike an interval over photographs,
+    it accounts for the small number of encoders.
 
     Returns:
-        ``result``, ``roles`` (number of roles with both accuracies), ``rho`` and ``p``. ``rho`` and ``p`` are NaN for
-        fewer than `MIN_RANKED` roles, or if all roles have the same accuracy.
+        ``result``, ``roles`` (number of roles with both accuracies), ``rho`` and ``p``. ``rho`` and ``p`` are NaN if
+        there are fewer than `MIN_RANKED` roles, or if all roles have the same accuracy.
     """
     roles = [role for role in style if role in content]
     rho = p = float("nan")
@@ -235,8 +249,12 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
-    """Return Spearman's rank correlation and its exact one-sided p-value in the direction of its sign, over all
-    permutations; NaN if all values of ``first`` or of ``second`` are equal."""
+    """Compute Spearman's rank correlation and its one-sided p-value from an exact permutation test.
+
+    Returns:
+        The correlation, and the fraction of permutations with a correlation of the same sign that is at least as large
+        in magnitude. Both are NaN if all values of ``first`` or all values of ``second`` are equal.
+    """
     from scipy.stats import rankdata
 
     x, y = (ranks - ranks.mean() for ranks in map(rankdata, (first, second)))

@@ -1,13 +1,13 @@
-"""The five claims of the abstract of arXiv 2307.05610, tested by planned contrasts between roles.
+"""Test the five claims from the abstract of arXiv 2307.05610 with planned contrasts between roles.
 
-An encoder from the zoo, or a published encoder, has a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
-tested within each of these two sets, but not across them, because published encoders also differ in network, data and
-budget. The Holm correction is over the contrasts within one set, so the probability of any false claim is bounded for
-each set, not for both sets together. Several training runs for a role are tested together. Missing roles are listed,
-and the remaining roles are tested. The results are about these encoders: a single encoder is no evidence about its
-training objective.
+Encoders from the zoo and published encoders have a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
+tested separately for these two sets, because published encoders also differ in architecture, data and compute. The Holm
+correction covers the contrasts of one set, so the family-wise error rate is controlled for each set, not for both sets
+together. Several training runs of a role are tested together. If roles are missing, they are listed, and the remaining
+roles are tested. The results are about these encoders. A single encoder does not provide evidence about its training
+objective.
 
-The tables contain numbers; `probing_core.results.claim_sentences` writes the sentences.
+The tables contain numbers. `probing_core.results.claim_sentences` formats them as sentences.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ from probing_core.models.embedder import ROLES
 
 
 def missing_roles(contrasts: pd.DataFrame | None, present: Collection[str]) -> list[str]:
-    """Return the roles required for a claim (those in ``contrasts``, or all six) that no encoder in the run has."""
+    """Return the roles that are required for a claim but not in ``present``.
+
+    Args:
+        contrasts: contrasts of the claim. If it is None, the claim requires all six roles.
+        present: roles of the encoders in the run.
+    """
     required = set(ROLES) if contrasts is None else {*contrasts["first"], *contrasts["second"]}
     return [role for role in ROLES if role in required and role not in present]
 
@@ -53,12 +58,12 @@ OF_TRAININGS = ["seeds_low", "seeds_high", "p_seeds"]
 
 
 def roles_by_set(models: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Return set of encoders -> role -> the ``models`` with this role; sets without models are left out."""
+    """Group ``models`` by set of encoders and by role. Sets without models are omitted."""
     return {role_set: roles for role_set in ROLE_SETS if (roles := models_by_role(role_set, models))}
 
 
 def models_of_claims(models: Sequence[str]) -> list[str]:
-    """Return the ``models`` that have a role or are part of an ablation; empty if no model has a role."""
+    """Return the ``models`` that have a role or are part of an ablation, or an empty list if no model has a role."""
     sets = roles_by_set(models)
     if not sets:
         return []
@@ -67,24 +72,27 @@ def models_of_claims(models: Sequence[str]) -> list[str]:
 
 
 def described(models: Sequence[str]) -> list:
-    """Return the inputs of the claim tests for these models, except predictions, in JSON types."""
+    """Return the inputs of the claim tests other than predictions, as a JSON-serializable list for cache keys."""
     named = [[c.claim, c.first, c.second, c.score] for c in (*CLAIM_CONTRASTS, *ABLATION_CONTRASTS)]
     return [named, DOZENS, SIGNIFICANCE, roles_by_set(models)]
 
 
 Results = Mapping[str, Any]
-"""Inputs of the tests for one model, as far as it has predictions: the sums of the scores `FINE` and `UNSEEN_STYLE`;
-`CONTENT`, the sums of the content accuracy on clean images; `PREDICTED`, the predictions for the fine task."""
+"""Inputs of the tests for one model, if they are available.
+
+`FINE`, `UNSEEN_STYLE` and `CONTENT` (content accuracy on clean images) contain sums of scores. `PREDICTED` contains the
+predictions for the fine task.
+"""
 
 PREDICTED = "predictions"
 
 
 def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Results:
-    """Return the scores of a model that are used to test the claims.
+    """Compute the scores of a model that are used to test the claims.
 
     Args:
         predictions: task -> test predictions with the columns ``truth``, ``predicted``, ``base_id`` and ``transform``.
-        far: unseen styles to include.
+        far: names of the unseen styles to include.
     """
     none = pd.DataFrame(columns=["transform"])
     results: dict[str, Any] = {}
@@ -106,11 +114,15 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 
 COUNTS = ["transformations", "identified", "contrasts", "tested", "above", "below", "roles"]
-"""Columns with counts in the table of claims, whose values are missing if a claim does not use them."""
+"""Columns with counts in the table of claims. Values are missing if a claim does not use them."""
 
 
 def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:
-    """Test the claims on the models of a run, given the ``results`` of its `models_of_claims`.
+    """Test the claims on the models of a run.
+
+    Args:
+        models: names of the models in the run.
+        results: name of a model -> its results, for all `models_of_claims`.
 
     Returns:
         The tables of claims, roles, contrasts and ablations.
@@ -126,10 +138,10 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
 
 
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
-    """Return role -> the ``models`` with this role in the set ``role_set``.
+    """Group ``models`` by their role in the set ``role_set``.
 
-    A model with different weights (``@weights=``, ``@seed=``) is an additional training run. Models with a different
-    layer or pooling have no role.
+    Models with other weights (``@weights=``, ``@seed=``) are additional training runs of a role. Models with any other
+    option, such as a layer or a pooling, have no role.
     """
     plain = {name: parse(name) for name in models}
     roles = {
@@ -173,9 +185,12 @@ def role_table(
     style: Mapping[str, Trainings],
     content: Mapping[str, Trainings],
 ) -> pd.DataFrame:
-    """Return one row per role: ``set``, ``role``, ``encoders`` (comma-separated), ``identified``, ``not_below`` and
-    ``informed`` (numbers of transformations, see `Identified`; NaN without predictions), ``identified_low`` and
-    ``identified_high`` (over training runs), and the accuracies ``fine`` and ``content``."""
+    """Return a table with one row per role.
+
+    The columns are ``set``, ``role``, ``encoders`` (comma-separated), ``identified``, ``not_below`` and ``informed``
+    (numbers of transformations, see `Identified`), ``identified_low`` and ``identified_high`` (confidence interval over
+    training runs), and the accuracies ``fine`` and ``content``. Values are NaN if there are no predictions.
+    """
 
     def accuracy(scores: Mapping[str, Trainings], role: str) -> float:
         return pooled(scores[role]).value if role in scores else float("nan")

@@ -1,7 +1,7 @@
-"""Computation of scores with intervals and notes from predictions: one tidy table per model.
+"""Compute scores with confidence intervals and notes from predictions, as one tidy table per model.
 
-Scores are stored as sums by base photograph until their interval is computed. docs/run-format.md defines their subsets.
-A note states a limitation of a score, and is usually empty.
+Scores are represented by sums for each photograph until their interval is computed. docs/run-format.md defines the
+subsets. A note describes a limitation of a score and is usually empty.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def joined(*notes: str) -> str:
 
 
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return the columns of a score: its value, and its interval within the bounds of the measure."""
+    """Return the columns for the value of a score and its interval, which is clipped to the bounds of the measure."""
     bounds = MEASURES.get(measure)
     return interval(sums, low=bounds.low, high=bounds.high).columns
 
@@ -36,8 +36,11 @@ def too_few(bases: int, fewest: int = MIN_CLUSTERS_FOR_T) -> str:
 
 
 def note_of_fits(fits: Iterable[Any]) -> str:
-    """Return a note if ``fits`` (`FitFacts` or rows of the table of fits) did not converge, or selected a penalty at
-    the edge of the grid."""
+    """Return a note about fits that did not converge or selected a penalty at the edge of the grid.
+
+    Args:
+        fits: `FitFacts`, or rows of the table of fits.
+    """
     fits = list(fits)
     unfinished, edge = sum(not fit.converged for fit in fits), sum(bool(fit.at_edge) for fit in fits)
     return joined(
@@ -49,25 +52,26 @@ def note_of_fits(fits: Iterable[Any]) -> str:
 LINEAR = "linear"
 
 TASK_OF = {ORACLE: CONTENT, OTHER_PROBES: "fine"}
-"""Name of a table of predictions -> its task, if they differ."""
+"""Name of a table of predictions -> name of its task, if the names differ."""
 
 WITHOUT_STYLE = "without-style"
-"""Subset of the samples of the fine task without the style group. Encoders from style-transfer networks are compared on
-this subset, because such networks computed the style samples. Runs without style classes, or with only style classes,
-do not have this subset.
+"""Subset of the fine task that excludes the style group.
+
+Encoders from style-transfer networks are compared on this subset, because such networks generated the style samples.
+The subset is omitted if it would be empty or contain all samples.
 """
 
 UNSCORED_BY_OBJECTIVE = {"style transfer": ("style",)}
-"""Objective of a model -> groups of transformations on which the model was trained, so their samples are not scored."""
+"""Objective of a model -> groups of transformations that are not scored because the model was trained on them."""
 
 SCORED_COLUMNS = ("sample", "probe", "truth", "predicted", "p_truth", "p_predicted", "p_calibrated", "seen")
-"""Columns of predictions from which scores are computed; some may be missing."""
+"""Columns of predictions from which scores are computed. Not every table has all of them."""
 
 SCORING_FACTS = ("image_id", "base_id", "transform", "group", "repetition", "visible")
-"""Columns of samples that scores require. Strings are categories."""
+"""Columns of samples that are required for scoring. String columns are categories."""
 
 Score = tuple[str, str, np.ndarray, ClusterSums, float]
-"""Subset, measure, rows of the subset (positions or a mask), sums over these rows, chance level."""
+"""Subset, measure, rows of the subset (positions or a mask), sums over these rows, and chance level."""
 
 
 def score_rows(
@@ -79,15 +83,19 @@ def score_rows(
     far: set[str],
     unscored: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return the scores of one table of predictions of a model, as rows of ``tables/scores.parquet``.
+    """Compute the scores for one table of predictions.
 
     Args:
+        model: name of the model.
         name: name of the table: a task, `ORACLE` or `OTHER_PROBES`.
-        predictions: `SCORED_COLUMNS` of this table, joined with the `SCORING_FACTS` of the samples.
-        fits: rows of the table of fits for the probes that made the predictions.
+        predictions: `SCORED_COLUMNS` of the table, joined with the `SCORING_FACTS` of the samples.
+        fits: rows of the table of fits for the probes of the table.
         classes: task -> classes of the probe for this task.
-        far: unseen styles.
-        unscored: groups of transformations whose samples are not scored.
+        far: names of the unseen styles.
+        unscored: groups of transformations that are not scored.
+
+    Returns:
+        Rows of ``tables/scores.parquet``.
     """
     task = TASK_OF.get(name, name)
     table: list[dict[str, Any]] = []
@@ -100,7 +108,7 @@ def score_rows(
         for transform, rows in predictions.groupby("transform", sort=False):
             score(LINEAR, rows, fits[fits["fold"] == f"oracle:{transform}"], oracle_scores(rows, classes[task]))
     elif name == OTHER_PROBES:
-        # The MLP ensemble comes before its seeds; every sample counts once for the ensemble and once for each seed.
+        # The rows of the MLP ensemble come first, followed by the rows of its seeds.
         seeds = predictions[predictions["probe"].str.startswith("mlp-")]
         of_probes = [("mlp", seeds)] if len(seeds) else []
         for probe, rows in (*of_probes, *predictions.groupby("probe", sort=False)):
@@ -138,7 +146,7 @@ def _rows(
 
 
 def scores_of(task: str, predictions: pd.DataFrame, classes: tuple[str, ...], far: set[str]) -> Iterator[Score]:
-    """Yield every score of a linear probe (see `score_rows`)."""
+    """Yield all scores of a linear probe (see `score_rows`)."""
     columns = _Columns(predictions, classes)
     yield from _main_scores(columns)
     if task == CONTENT:
@@ -166,7 +174,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the content score for each transformation, from probes trained on images with this transformation."""
+    """Yield the content accuracy for each transformation, with probes trained on images with that transformation."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))
@@ -208,7 +216,7 @@ def _main_scores(columns: _Columns) -> Iterator[Score]:
 
 
 def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield the recall of each group, which is the mean over its members; unseen styles are reported separately."""
+    """Yield the recall for each group, averaged over its transformations. Unseen styles are excluded."""
     members = codes(columns.table["transform"], tuple(columns.table["transform"].unique()))
     for group, rows in _indices(columns.table, "group", far):
         hits = np.where(columns.right[rows], members[rows], -1)
@@ -222,7 +230,7 @@ def _groups(columns: _Columns, far: set[str]) -> Iterator[Score]:
 
 
 def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
-    """Yield the recall of groups on members that were not in training; identity is left out."""
+    """Yield the scores of a group task on seen and unseen transformations, excluding identity."""
     changed = (columns.table["transform"] != "identity").to_numpy()
     is_far = columns.table["transform"].isin(far).to_numpy()
     is_control = (columns.table["transform"] == FAR_CONTROL).to_numpy()
@@ -237,7 +245,7 @@ def _generalization(columns: _Columns, far: set[str]) -> Iterator[Score]:
             yield columns.balanced(subset, rows, "group-hit-rate")
             called_identity = (columns.table["predicted"] == "identity").to_numpy()[rows]
             yield subset, "called-identity", rows, mean(called_identity, columns.clusters[rows]), columns.chance
-    # Only for groups with an unseen member: otherwise the gap would be between groups.
+    # Compare only groups with unseen transformations, because groups differ in recall.
     comparable = columns.seen & changed & np.isin(columns.truth, columns.truth[unseen])
     first, second = columns.accuracy(comparable), columns.accuracy(unseen)
     if unseen.any() and len(first.sums) == len(second.sums):

@@ -1,1 +1,1 @@
-"""Processes, threads and memory for computations."""
+"""Manage processes, threads and memory for computations."""

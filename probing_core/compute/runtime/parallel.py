@@ -1,4 +1,4 @@
-"""Cores and memory of the machine: threads of numerical libraries, and pools for decoding and measuring images."""
+"""Limit threads and memory, and create pools of threads or processes for images."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from probing_core.cores import cores
 from probing_core.models.processor import start_one_core_threads
 
 MEMORY_OF_MODELS = 0.6
-"""Fraction of the machine's memory that a run may use before it unloads models."""
+"""Fraction of the machine's memory above which a run does not load additional models."""
 
 MEMORY_OF_LIVE_MODELS = 0.5
-"""Fraction of the machine's memory that live predictions may use before models are unloaded; the server needs the
-rest."""
+"""Fraction of the machine's memory above which the server unloads models."""
 
 MEMORY_OF_TRAINING = 0.25
-"""Fraction of memory for the training embeddings of a probe, which limits the number of samples."""
+"""Fraction of the machine's memory for the training embeddings of a probe. It limits the number of training samples."""
 
 
 def is_taken(share: float) -> bool:
-    """Return whether this process uses more than the fraction ``share`` of the machine's memory."""
+    """Return whether this process uses more than a fraction ``share`` of the machine's memory."""
     return psutil.Process().memory_info().rss > share * psutil.virtual_memory().total
 
 
@@ -36,8 +35,7 @@ def bytes_of(share: float) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Run numerical libraries on ``count`` threads, and OpenCV on one (`opencv_on_one_thread`), in the whole
-    process."""
+    """Return a context in which numerical libraries use ``count`` threads and OpenCV uses one, in the whole process."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -52,8 +50,10 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Run OpenCV in the thread of its caller, in the whole process, because its threads would compete with the threads
-    for other images."""
+    """Return a context in which OpenCV runs in the thread of its caller, in the whole process.
+
+    Otherwise, OpenCV threads would compete with threads that process other images.
+    """
     import cv2
 
     before = cv2.getNumThreads()
@@ -68,16 +68,21 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 FEW_IMAGES = 600
-"""Maximum number of images that are computed in threads, because processes take half a second to start."""
+"""Maximum number of images that are processed in threads, because starting processes takes half a second."""
 
 MEMORY_OF_WORKER = 400 * 2**20
-"""Memory in bytes of a process that transforms images, including neural styles."""
+"""Memory in bytes of a process that transforms images, including the networks for neural styles."""
 
 
 @contextmanager
 def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Start a pool for computing or measuring about ``images`` images: threads if there are few images, otherwise
-    ``jobs`` processes (by default one per core, as memory allows)."""
+    """Return a context with a pool for processing images.
+
+    Args:
+        images: approximate number of images.
+        jobs: number of processes. By default, threads are used for up to `FEW_IMAGES` images, and otherwise one process
+            per core if memory allows.
+    """
     if images <= FEW_IMAGES and jobs is None:
         with one_core_threads(cores()) as threads:
             yield threads
@@ -89,7 +94,7 @@ def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Start ``count`` threads, in each of which PyTorch and OpenCV use one core, because more cores would not help."""
+    """Return a context with a pool of ``count`` threads, in each of which PyTorch and OpenCV use one core."""
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 
@@ -97,8 +102,13 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Yield each chunk with the results for its items, in order. While the caller uses a chunk, the next one is
-    computed; at most two chunks are in memory."""
+    """Compute ``function`` for the items of all chunks.
+
+    While the caller uses a chunk, the next chunk is computed. At most two chunks are in memory.
+
+    Yields:
+        Each chunk and the results for its items, in order.
+    """
     before: tuple[Sequence[T], list[Future[R]]] | None = None
     for chunk in chain(chunks, [None]):
         under_way = None if chunk is None else (chunk, [pool.submit(function, item) for item in chunk])

@@ -1,9 +1,9 @@
-"""Processes that decode and transform images, because threads would share the lock of one interpreter.
+"""Processes that decode and transform images without sharing a global interpreter lock.
 
-A worker is a fresh interpreter that runs `serve`, connected to its parent by a pair of sockets. It imports only what
-the functions that it receives need. It ends when the socket closes, so no worker survives a killed parent. Results are
-not copied: the worker writes arrays to anonymous memory (memfd) and sends the descriptor through the socket, and the
-parent maps the memory until the last array is freed.
+A worker is a new interpreter that runs `serve` and is connected to its parent by a socket pair. It only imports modules
+that the received functions need. It exits when the socket is closed, so no worker remains if the parent is killed.
+Arrays are not copied: the worker writes them to anonymous memory (memfd) and sends the file descriptor through the
+socket. The parent maps this memory until the last array is freed.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_FUNCTION_BYTES = 64 * 2**20
-"""Maximum size in bytes of a function with bound arguments that is sent to workers; larger functions run in threads."""
+"""Maximum size in bytes of a pickled function that is sent to workers. Larger functions run in threads."""
 
 TRIES = 3
-"""Maximum number of workers that may die while they compute one item."""
+"""Maximum number of attempts to compute an item if workers die."""
 
 ANSWERED, FAILED, NOT_HERE = "done", "failed", "not here"
-"""Kinds of answers from a worker."""
+"""Kinds of responses from a worker."""
 
 _BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
@@ -52,18 +52,17 @@ log = logging.getLogger(__name__)
 
 
 class WorkerDied(ProbingError):
-    """Raised if the processes that work on an item end without an answer."""
+    """Raised if several worker processes die while computing the same item."""
 
 
 class NoWorker(ProbingError):
-    """Raised if no process can be started, which does not depend on the item."""
+    """Raised if no worker process can be started."""
 
 
 class Workers(Executor):
-    """An executor that computes items in ``count`` processes. Functions take one item.
+    """Executor that runs functions of one argument in ``count`` processes.
 
-    Functions that cannot be sent to a different process, such as functions defined in a notebook, run in threads of
-    this process.
+    Functions that cannot be pickled, such as functions defined in a notebook, run in threads of this process.
     """
 
     def __init__(self, count: int) -> None:
@@ -71,16 +70,16 @@ class Workers(Executor):
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="workers")
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         for _ in range(count):
-            self._idle.put(None)  # started when it is first needed
+            self._idle.put(None)  # workers are started when they are first needed
         self._here: set[bytes] = set()
         self._last: tuple[Any, tuple[bytes, bytes] | None] = None, None
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        """Start to compute ``function(item)``.
+        """Start computing ``function(item)``, and return a future.
 
-        The future raises `WorkerDied` if several workers died while they computed the item, for example because memory
-        ran out, and `NoWorker` if no worker could be started.
+        The future raises `WorkerDied` if several workers die while they compute the item, for example because the
+        machine runs out of memory. It raises `NoWorker` if no worker can be started.
         """
         packed = self._packed(function)
         if packed is None or packed[0] in self._here:
@@ -120,25 +119,25 @@ class Workers(Executor):
                     raise
                 if worker is None:
                     raise NoWorker(
-                        f"No worker process could be started ({one_line(error)}): the limit of processes, open files "
-                        "or memory is reached. End other programs, then start again."
+                        f"No worker process could be started ({one_line(error)}). The limit on processes, open files "
+                        "or memory has been reached. Close other programs and start again."
                     ) from error
                 code_of = worker.close()
                 worker = None
                 task = reprlib.repr(item)
-                log.warning("A worker process ended (%s, %s) while it worked on %s", code_of, error, task)
+                log.warning("A worker process ended (%s, %s) while processing %s", code_of, error, task)
                 if attempt == TRIES - 1:
                     raise WorkerDied(
-                        f"{TRIES} worker processes ended while they worked on {task} (the last with {code_of}). "
-                        "Memory may have run out.",
-                        hint="Use one process: --jobs 1.",
+                        f"{TRIES} worker processes ended while processing {task} (last exit code: {code_of}). "
+                        "The machine may have run out of memory.",
+                        hint="Use a single process: --jobs 1.",
                     ) from error
             else:
                 if kind == ANSWERED:
                     return answer
                 if kind == FAILED:
                     raise answer
-                log.info("%s: runs in threads", answer)
+                log.info("%s. The function runs in threads.", answer)
                 self._here.add(name)
                 return function(item)
             finally:
@@ -147,7 +146,7 @@ class Workers(Executor):
 
 
 class _Worker:
-    """One process, called by one thread at a time."""
+    """A worker process, which is used by one thread at a time."""
 
     def __init__(self) -> None:
         parent_end, worker_end = socket.socketpair()
@@ -156,26 +155,33 @@ class _Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN, str(worker_end.fileno()), json.dumps(sys.path)],
                 stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__ or subprocess.DEVNULL,  # not mixed with the answer of a command
+                stdout=sys.__stderr__ or subprocess.DEVNULL,  # keep standard output for results of commands
                 pass_fds=[worker_end.fileno()],
-                start_new_session=True,  # only the parent gets Ctrl+C, and then closes the socket
+                start_new_session=True,  # only the parent receives Ctrl+C, and then closes the socket
                 env=environment,
             )
         self._socket, self._connection = parent_end, Connection(os.dup(parent_end.fileno()))
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
-        """Return `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and the missing module."""
+        """Compute an item in the process.
+
+        Returns:
+            `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and a message if the function cannot be
+            loaded in the process.
+        """
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
         kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
         self._known = b"" if kind == NOT_HERE else name
         return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == ANSWERED else answer
 
     def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
-        """Return the buffers that the worker wrote: mapped, or received through the socket if anonymous memory is not
-        supported."""
+        """Return the buffers that the worker has written.
+
+        They are mapped from anonymous memory or, if it is not supported, received through the socket.
+        """
         if not in_memory:
-            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # writable arrays
+            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # bytearray, so that arrays are writable
         descriptor = self._received_descriptor()
         try:
             memory = memoryview(mmap.mmap(descriptor, sum(sizes)))
@@ -191,7 +197,7 @@ class _Worker:
         byte, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not byte:
             raise EOFError
-        if not descriptors:  # the system drops messages that it cannot deliver
+        if not descriptors:  # the system drops descriptors beyond the limit of open files
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return descriptors[0]
 
@@ -207,30 +213,34 @@ class _Worker:
 
 
 def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
-    """Return the name and code of a function, or None if it cannot be sent to a different process."""
+    """Pickle a function.
+
+    Returns:
+        The digest and the bytes of the pickled function, or None if it cannot be sent to a worker.
+    """
     if os.name != "posix":
         return None
     packed = io.BytesIO()
     try:
         _Packer(packed, 5).dump(function)
-    except Exception as error:  # its arguments may be user objects, which may fail in any way
-        log.info("%s: runs in threads", one_line(error))
+    except Exception as error:  # pickling user-defined objects may raise any exception
+        log.info("%s. The function runs in threads.", one_line(error))
         return None
     code = packed.getvalue()
     return (blake2b(code, digest_size=16).digest(), code) if len(code) <= MAX_FUNCTION_BYTES else None
 
 
 class _Packer(pickle.Pickler):
-    """Pickler for functions, which rejects objects with `Corpus.stays_in_process`."""
+    """Pickler for functions that rejects objects with `Corpus.stays_in_process`."""
 
     def reducer_override(self, value: Any) -> Any:
         if getattr(type(value), "stays_in_process", False):
-            raise pickle.PicklingError(f"{type(value).__name__} stays in its process")
+            raise pickle.PicklingError(f"{type(value).__name__} cannot be sent to another process")
         return NotImplemented
 
 
 def serve(descriptor: int) -> None:
-    """Answer calls through the socket ``descriptor`` until it is closed."""
+    """Run functions that are received through the socket ``descriptor`` until it is closed."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -244,8 +254,8 @@ def serve(descriptor: int) -> None:
                 if code is not None:
                     function, function_name = pickle.loads(code), name
                 if name != function_name or function is None:
-                    raise RuntimeError("a function was expected")
-            except Exception as error:  # a missing module may raise any exception
+                    raise RuntimeError("No function was received")
+            except Exception as error:  # importing modules may raise any exception
                 function, function_name = None, b""
                 connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
                 continue
@@ -256,7 +266,7 @@ def _answer(connection: Connection, parent: socket.socket, function: Callable[[A
     buffers: list[pickle.PickleBuffer] = []
     try:
         answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
-    except Exception as error:  # it is raised in the parent
+    except Exception as error:  # raised again in the parent
         connection.send_bytes(_error(error))
         return
     parts = [buffer.raw() for buffer in buffers]
@@ -286,7 +296,7 @@ def _message(kind: str, answer: Any, sizes: Sequence[int] = (), in_memory: bool 
 def _error(error: Exception) -> bytes:
     try:
         packed = _message(FAILED, error)
-        pickle.loads(packed)  # some exceptions cannot be rebuilt
+        pickle.loads(packed)  # some exceptions cannot be unpickled
         return packed
     except Exception:
         return _message(FAILED, RuntimeError(f"{type(error).__name__}: {error}"))

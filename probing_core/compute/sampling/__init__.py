@@ -1,1 +1,1 @@
-"""The images of a run, their samples, and the tasks of probes."""
+"""Select the images of a run, transform them to samples, and define the tasks of probes."""

@@ -1,4 +1,4 @@
-"""Probe tasks: the class of every sample, and which samples may be used for training."""
+"""Tasks of probes: the class of each sample, and the samples that can be used for training."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ ROTATIONS = (0, 1, 2)
 CONTENT = "content"
 
 MIN_TO_LEARN = 5
-"""Minimum number of training photographs with a label for it to be a class of the content task."""
+"""Minimum number of training photographs per class of the content task."""
 
 MIN_TO_TEST = 2
-"""Minimum number of test photographs with a label for it to be a class of the content task."""
+"""Minimum number of test photographs per class of the content task."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One classification problem over the samples of a run.
+    """A classification task over the samples of a run.
 
     Attributes:
-        name: ``fine``, ``group-0`` to ``group-2``, ``content``.
+        name: ``fine``, ``group-0`` to ``group-2``, or ``content``.
         classes: class names, in the order of the outputs of the probe.
-        truth: (N,) indices into ``classes``; -1 for samples that are not part of the task.
-        seen: (N,) whether the transformation of the sample is in training; other samples are only used for testing.
+        truth: (N,) indices into ``classes``, or -1 for samples that are not part of the task.
+        seen: (N,) whether the transformation of the sample is used in training. All other samples are only used for
+            testing.
     """
 
     name: str
@@ -46,25 +47,31 @@ class Task:
 def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
     """Return the names of the tasks that are possible for these transformations and images.
 
-    Group tasks require a group with a member in training. The content task requires at least two classes in ``images``,
-    the table of a run (see `content_labels`).
+    A group task requires a group with both seen and unseen transformations. The content task requires at least two
+    classes (see `content_labels`).
+
+    Args:
+        images: image table of a run.
     """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
     return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
 
 
 def content_labels(images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the classes of the content task for ``images``, the table of a run; empty if there is no content task.
+    """Return the classes of the content task, or an empty tuple if there is no content task.
 
-    If the corpus lists classes that no encoder saw in pretraining, only these are used, because a supervised encoder
-    cannot be compared on its own training classes. A class requires training and test photographs, so corpora with few
-    photographs, or with a label per photograph, have no content task.
+    If the corpus specifies classes that no encoder saw in pretraining, only these are used, because a supervised
+    encoder cannot be compared on its own training classes. Each class requires several training and test photographs.
+    Corpora with few photographs, or with a different label for each photograph, therefore have no content task.
+
+    Args:
+        images: image table of a run.
     """
     if images.empty or not has_splits(images):
         return ()
     counts = photographs_by_label(labelled(images))
     enough = counts[(counts["train"] >= MIN_TO_LEARN) & (counts["test"] >= MIN_TO_TEST)]
-    # The penalty is selected on the val split, where at least one class must occur.
+    # The penalty is selected on the val split, which must therefore contain at least one class.
     return tuple(sorted(enough.index)) if len(enough) > 1 and enough["val"].sum() > 0 else ()
 
 
@@ -74,7 +81,7 @@ def photographs_by_label(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def labelled(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the labeled images of a run: only the held-out classes, if there are any."""
+    """Return the labeled images of a run. If there are held-out classes, only their images are returned."""
     rows = images[images["used"] & (images["label"] != "")]
     return rows[rows["held_out"]] if "held_out" in rows and rows["held_out"].any() else rows
 
@@ -82,7 +89,12 @@ def labelled(images: pd.DataFrame) -> pd.DataFrame:
 def make_task(
     name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
 ) -> Task:
-    """Return the task called ``name`` over ``samples``; the content task also needs ``images`` (both tables of a run).
+    """Return a task over the samples of a run.
+
+    Args:
+        name: name of the task.
+        samples: sample table of the run.
+        images: image table of the run, which the content task requires.
 
     Raises:
         UnknownName: the task does not exist.
@@ -90,10 +102,10 @@ def make_task(
     classes, seen = classes_of(name, transforms, images), np.ones(len(samples), bool)
     if name == "fine":
         truth = codes(samples["transform"], classes)
-        truth[samples["draw"].to_numpy() > 0] = -1  # classes are paired, so every class is drawn once
+        truth[samples["draw"].to_numpy() > 0] = -1  # one draw per class, because classes are paired
     elif name == CONTENT:
         truth, seen = codes(samples["label"], classes), (samples["transform"] == "identity").to_numpy()
-        # Use one draw of each, because the content is the same in all draws.
+        # Use one draw of each version, because the content is the same in all draws.
         truth[(samples["draw"] > 0) | (samples["repetition"] > 0)] = -1
     else:
         learned = {t.name for t in transforms if not t.far and t.unseen_in != _rotation(name)}
@@ -102,7 +114,11 @@ def make_task(
 
 
 def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the classes of the task called ``name``, which do not depend on the samples; errors as in `make_task`."""
+    """Return the classes of a task, which do not depend on the samples.
+
+    Raises:
+        UnknownName: the task does not exist.
+    """
     if name == "fine":
         return tuple(t.name for t in transforms if not t.far)
     if (rotation := _rotation(name)) in ROTATIONS:
@@ -110,7 +126,7 @@ def classes_of(name: str, transforms: Sequence[Transform], images: pd.DataFrame 
     names = task_names(transforms, images)
     if name == CONTENT and images is not None and CONTENT in names:
         return content_labels(images)
-    raise UnknownName(f"There is no task called '{name}'. There are: {', '.join(names)}.")
+    raise UnknownName(f"'{name}' is not a known task. Available tasks: {', '.join(names)}.")
 
 
 def _rotation(name: str) -> int:
@@ -118,12 +134,12 @@ def _rotation(name: str) -> int:
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return the groups with a member in training in this fold; empty if none of them also has an unseen member."""
+    """Return the groups with seen transformations in a fold, or nothing if no group also has unseen transformations."""
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()
 
 
 def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """Return (N,) positions in ``classes``; -1 for other values."""
+    """Return the positions (N,) of ``values`` in ``classes``, or -1 for values that are not classes."""
     return pd.Index(classes).get_indexer(pd.Index(values)).astype(np.int64)

@@ -1,8 +1,8 @@
-"""The images of a run, and their transformed versions.
+"""Select the images of a run, and plan their transformed versions.
 
-An image before transformation is a row of ``images.parquet``; a transformed image is a sample, a row of
-``samples.parquet``. Samples are numbered image by image, and divided into units: blocks of consecutive samples that are
-computed, embedded and saved together. A run that is killed loses at most one unit.
+Each image before transformation is a row of ``images.parquet``, and each transformed image is a sample, which is a row
+of ``samples.parquet``. Samples are ordered by image and divided into units. The samples of a unit are computed,
+embedded and saved together.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from probing_core.transforms.view import cut_pair, source_side
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Parameters of the samples of a corpus; the same design gives the same samples.
+    """Parameters that determine the samples of a corpus.
 
     Attributes:
-        view: side of the views in pixels.
-        transforms: transformations in order, identity first.
+        view: view size in pixels.
+        transforms: transformations in order, starting with identity.
         seed: random seed.
         repetitions: number of random draws of strength and noise per image and transformation.
-        limit: maximum number of images before transformation; None for all.
+        limit: maximum number of images before transformation, or None for all images.
         threads: number of threads for numerical libraries, which does not affect the samples.
     """
 
@@ -47,23 +47,26 @@ class Design:
 
 
 LEARNED = ("train", "val")
-"""Splits for training and validation of probes."""
+"""Splits for training and validating probes."""
 
 MIN_AT_ONCE = 16
-"""Minimum number of images that are read together, so that all threads are busy."""
+"""Minimum number of images that are read together, so that all threads are used."""
 
 SUBMITTED = 1024
-"""Maximum number of images that wait for threads, because each takes kilobytes and a corpus may have millions."""
+"""Maximum number of images that are submitted to threads at a time, to limit memory use for large corpora."""
 
 OnProgress = Callable[[int, int], None]
-"""(done, total)."""
+"""Callback with the number of completed images and the total number of images."""
 
 FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
-"""Rows -> for each image, the reason why it cannot be used; an empty string if it can be used."""
+"""Function that yields the reason why each image cannot be used, or an empty string if it can be used."""
 
 
 def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
-    """Return the rows of ``images.parquet``: all candidate images, with the reasons why some of them are left out.
+    """Select the images of a run.
+
+    Returns:
+        Rows of ``images.parquet``, including images that cannot be used and the reason for each of them.
 
     Raises:
         BadCorpus: no image can be used.
@@ -96,23 +99,26 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
     if not rows["used"].any():
         reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
         raise BadCorpus(
-            f"Corpus '{corpus.name}' has no usable image for a view of {design.view} pixels. Most frequent reason: "
-            f"{reason}."
-            + (f" Choose a smaller view, or images of at least {smallest} pixels." if "smaller than" in reason else "")
+            f"The corpus '{corpus.name}' has no usable images at a view size of {design.view} pixels. Most frequent "
+            f"reason: {reason}."
+            + (f" Reduce the view size or use images of {smallest} pixels or more." if "smaller than" in reason else "")
             + (
-                " Use color images: without color, color transformations have no effect."
+                " Use color images, because color transformations have no effect on gray images."
                 if reason == "near gray"
                 else ""
             )
         )
-    # Only corpora for pretraining list the classes that encoders did not see.
+    # Only corpora for pretraining specify the classes that encoders did not see.
     rows["held_out"] = rows["held_out_class"].astype(bool) if "held_out_class" in rows else False
     return rows[["image_id", "base_id", "label", "split", "license", "used", "why_not", "held_out"]]
 
 
 def _usable(rows: pd.DataFrame, counts: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Return rows in random order until every split has as many usable rows as in ``counts``, including the unusable
-    rows encountered. If a split has fewer usable rows, all of them are used."""
+    """Examine rows in random order until every split has as many usable rows as in ``counts``, or all are examined.
+
+    Returns:
+        All examined rows, with the column ``why_not``.
+    """
     order = drawn(rows)
     split = rows.loc[order, "split"].to_numpy()
     reasons: dict[int, str] = {}
@@ -146,23 +152,22 @@ def _flaw(corpus: Corpus, smallest: int, image_id: str) -> str:
 
 
 FEW_PHOTOGRAPHS = 30
-"""Minimum number of photographs for splits; smaller runs are evaluated with cross-validation."""
+"""Minimum number of photographs for splits. Runs with fewer photographs are evaluated with cross-validation."""
 
 IDENTITY_DRAWS = 2
-"""Number of draws of identity per repetition, because every other group has two members in training in the group
-task."""
+"""Number of identity samples per repetition. It matches the number of seen transformations of other groups."""
 
 FAR_IMAGES = 400
-"""Number of images with unseen styles, whose networks are slow."""
+"""Maximum number of images with unseen styles, which are slow to compute."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
-"""Approximate number of samples in a unit, which is in memory completely."""
+"""Approximate maximum number of samples and of bytes in a unit, which is kept in memory."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Consecutive samples of whole images: ``samples[start:stop]``."""
+    """A block of consecutive samples, ``samples[start:stop]``, that contains all samples of its images."""
 
     index: int
     start: int
@@ -170,29 +175,31 @@ class Unit:
 
 
 def has_splits(images: pd.DataFrame) -> bool:
-    """Return whether a run with the table ``images`` has splits; a run with few photographs is cross-validated."""
+    """Return whether a run with the image table ``images`` has enough photographs for splits."""
     return images.loc[images["used"], "base_id"].nunique() >= FEW_PHOTOGRAPHS
 
 
 def used_images(images: pd.DataFrame, *splits: str) -> pd.DataFrame:
-    """Return the images of ``splits`` that a run uses, or all images if it has no splits (see `has_splits`), since
-    cross-validation trains and tests on every photograph."""
+    """Return the used images in ``splits``, or all used images if the run has no splits (see `has_splits`).
+
+    Cross-validation trains and tests on every photograph.
+    """
     used = images[images["used"]]
     return used[used["split"].isin(splits)] if has_splits(images) else used
 
 
 def samples_on_maps(samples: pd.DataFrame, images: pd.DataFrame) -> np.ndarray:
-    """Return the positions of the samples on maps: every version of each test image, identity once per repetition."""
+    """Return the positions of samples that are shown on maps: all test samples except second draws of identity."""
     tested = used_images(images, "test")["image_id"]
     return np.flatnonzero(samples["image_id"].isin(tested) & (samples["draw"] == 0))
 
 
 class SamplePlan:
-    """The samples of a run with at least one image, without the columns that are measured on the images.
+    """The planned samples of a run, without the columns that are measured on images.
 
-    Every image gets every transformation except unseen styles. No probe is trained on unseen styles and their networks
-    are slow, so only `FAR_IMAGES` test images get them, in the first repetition. Rows are computed on demand, so the
-    memory for the plan depends on the number of images, not on the number of samples.
+    All transformations except unseen styles are applied to every image. Unseen styles are slow to compute and only used
+    for testing, so they are applied to at most `FAR_IMAGES` test images, in the first repetition. Rows are computed on
+    demand, so memory use depends on the number of images, not on the number of samples.
     """
 
     def __init__(self, design: Design, images: pd.DataFrame) -> None:
@@ -211,7 +218,7 @@ class SamplePlan:
         return int(self._ends[-1])
 
     def rows(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Return the samples from ``start`` up to, not including, ``stop``."""
+        """Return the samples from ``start`` to ``stop`` (exclusive)."""
         stop = len(self) if stop is None else stop
         first, last = np.searchsorted(self._ends, [start, stop - 1], side="right")
         images = self._images.iloc[first : last + 1].assign(gets_far=self._far[first : last + 1])
@@ -242,13 +249,13 @@ def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
-    """Divide samples into blocks of whole images, about `UNIT_SAMPLES` each; they determine the batches of models."""
+    """Divide samples into units of whole images, with up to `UNIT_SAMPLES` samples or `UNIT_BYTES` bytes of pixels."""
     ids = samples["image_id"].astype("category").cat.codes.to_numpy()
     return _cut(design, np.append(np.flatnonzero(ids[1:] != ids[:-1]) + 1, len(ids)))
 
 
 def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
-    """Divide samples as in `cut_units`, where image i ends before sample ``ends[i]``."""
+    """Divide samples like `cut_units`. The samples of image i end before position ``ends[i]``."""
     affordable = min(UNIT_SAMPLES, UNIT_BYTES // (design.view**2 * 3))
     units: list[Unit] = []
     start = stop = 0
@@ -261,8 +268,7 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
 
 
 def measure_change(before: Image, after: Image) -> dict[str, Any]:
-    """Return the columns of a sample that are measured on its view without (``before``) and with (``after``)
-    transformation."""
+    """Return the columns of a sample that are measured on its view before and after transformation."""
     described = describe(before, after)
     numbers = {name: np.float32(getattr(described, name)) for name in ("ssim", "difference", "distance")}
     return numbers | {"visible": bool(described.visible)}
@@ -271,8 +277,12 @@ def measure_change(before: Image, after: Image) -> dict[str, Any]:
 def make_pair(
     source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """Return a sample, which is the same in every call: the view without and with the transformation, and the drawn
-    strength."""
+    """Compute a sample deterministically.
+
+    Returns:
+        The view before transformation, the view after transformation, and the strength that was drawn (NaN for
+        identity).
+    """
     rng = generator(design.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)
     return (*cut_pair(source, design.view, transform, strength, rng), strength)

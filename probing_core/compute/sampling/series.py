@@ -1,14 +1,14 @@
-"""Computation of samples: the main samples, and series with additional versions of some images.
+"""Compute samples: the main samples, and series with additional versions of some images.
 
-- ``strength``: some test images under every transformation at several strengths, from weaker ones than in training to
-  the strongest, with the same randomness at all strengths.
-- ``rendering``: some images from every split as other programs store them, clean and under other implementations of the
-  same transformations (`probing_core.transforms.alternatives`). Deployment probes are also trained and validated on
-  them.
-- ``layers``: some images of every split as in the main samples, and more of them clean, for which every block of a
+- ``strength``: test images under every transformation at several strengths, including strengths below the training
+  range. The random numbers are the same at all strengths.
+- ``rendering``: images from every split, clean and transformed, as other programs would write them. The transformations
+  are alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and
+  validated on these samples.
+- ``layers``: images from every split, transformed as in the main samples, and additional clean images. Every layer of a
   network is embedded.
 
-A run has these series if it is evaluated by its splits. They are computed and embedded in units like the main samples.
+Runs that are evaluated with splits have these series. They are computed and embedded in units like the main samples.
 """
 
 from __future__ import annotations
@@ -32,38 +32,40 @@ from probing_core.transforms.view import cut_pair, prepare_source
 Transforms = dict[str, Transform]
 Columns = dict[str, Any]
 Made = tuple[Image, Image, Columns]
-"""The view without and with the transformation, and its random draws."""
+"""View before transformation, view after transformation, and columns with random draws."""
 
-# Keys of random draws: different words would draw different images under the same code version.
+# Keys of random draws. They must not change, because different keys would give different samples.
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
 # A change of the numbers of images requires a new code version of the series in `probing_core.run.embed`.
 SERIES_IMAGES = 150
-"""Number of test images in the series ``strength``, which costs as much as the main samples of a thousand images."""
+"""Maximum number of test images in the series ``strength``, which has about as many samples as a thousand main images.
+"""
 
 RENDERED_IMAGES = 500
-"""Number of images from each split in the series ``rendering``, which costs as much as the main samples of these
-images. Additional photographs help more than additional versions."""
+"""Maximum number of images in the series ``rendering``."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
-"""Number of images from each split for which every block is embedded under every transformation."""
+"""Maximum number of images from each split for which every layer is embedded under every transformation."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
-"""Number of images from each split, including `LAYER_IMAGES`, whose clean version is embedded by every block, for the
-content task."""
+"""Maximum number of images from each split, including `LAYER_IMAGES`, for which every layer is embedded without
+transformation. They are used for the content task."""
 
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Strengths below the weakest documented strength, as fractions of the way from no change to it. Each fraction is twice
-the previous one, because the detection threshold may be anywhere in this range."""
+"""Strengths below the documented range, as fractions of the distance from no change to the weakest documented strength.
+They are logarithmically spaced, because the detection threshold may be anywhere in this range."""
 
 STRENGTHS_PER_TRANSFORM = 7
-"""Number of strengths. Strengths in the documented range are evenly spaced on the scale of the distribution, including
-both ends."""
+"""Number of strengths per transformation.
+
+Strengths in the documented range are evenly spaced on the scale of the distribution and include both ends.
+"""
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the series of a run; empty if the run has no splits."""
+    """Return the names of the series of a run, or an empty tuple if the run has no splits or no test images."""
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -71,25 +73,26 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def rendered(design: Design) -> list[Transform]:
-    """Return the transformations in the rendering series: all transformations in training, if any of them has an
-    alternative implementation.
+    """Return the transformations in the rendering series.
 
-    Transformations without an alternative, and identity, start from the same images. Otherwise, they could be
-    distinguished from the other transformations by the resizing of the image.
+    These are all transformations except unseen styles, if any of them has an alternative implementation. Identity and
+    transformations without an alternative implementation are included so that they start from the same images.
+    Otherwise, a probe could recognize them by how images were resized.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transformations in the strength series: all transformations in training, except identity."""
+    """Return the transformations in the strength series: all except identity and unseen styles."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 
 def strengths_of(transform: Transform) -> list[float]:
-    """Return the strengths of a transformation in the strength series, weakest first.
+    """Return the strengths of a transformation in the strength series, starting with the weakest.
 
-    There are fewer than `STRENGTHS_PER_TRANSFORM` if there are not enough integers, or no neutral strength.
+    Strengths that coincide, for example because they must be integers, are included once. The neutral strength is
+    excluded.
     """
     faint = [transform.fainter(share) for share in FAINT_FRACTIONS] if transform.neutral is not None else []
     within = [transform.strength_at(fraction) for fraction in np.linspace(0, 1, STRENGTHS_PER_TRANSFORM - len(faint))]
@@ -97,11 +100,12 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Return the planned samples of a series, image by image, without the columns that are measured on the images.
+    """Plan the samples of a series.
 
-    Columns: ``sample`` (0 to n - 1 within the series), ``image_id``, ``base_id``, ``label``, ``split``, and for the
-    version ``transform``, ``group`` and, in the strength series, ``strength`` and ``position`` (0 for the weakest
-    documented strength, 1 for the strongest, below 0 for weaker ones).
+    Returns:
+        Samples ordered by image, without the columns that are measured on images. The columns are ``sample`` (0 to
+        n - 1), ``image_id``, ``base_id``, ``label``, ``split``, ``transform`` and ``group``. The strength series also
+        has ``strength`` and ``position`` (see `position_of`).
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))
@@ -140,8 +144,14 @@ def _numbered(planned: pd.DataFrame) -> pd.DataFrame:
 def make_samples(
     series: str, design: Design, corpus: Corpus, planned: pd.DataFrame, pool: Executor
 ) -> tuple[list[Image], pd.DataFrame]:
-    """Return the images of the ``planned`` samples (whole images of ``series``), and the rows with their measured
-    columns."""
+    """Compute planned samples.
+
+    Args:
+        planned: rows of ``series`` that contain all samples of their images.
+
+    Returns:
+        The transformed images, and the rows with the columns that are measured on images.
+    """
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
     versions = [
@@ -177,7 +187,7 @@ def _as_sampled(source: Image, design: Design, transforms: Transforms, row: Colu
 
 
 def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
-    """Render ``image`` as it is in the corpus, without the warp, which other programs do not apply."""
+    """Render ``image`` without the sub-pixel warp of other samples, because other programs do not apply it."""
     name = row["transform"]
     rng = generator(design.seed, row["image_id"], DRAW_RENDERED.format(name))
     before = clean(image, design.view, rng)
@@ -185,7 +195,10 @@ def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns
 
 
 def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``view`` with the alternative implementation, or with the bank if there is no alternative."""
+    """Transform ``view`` with the alternative implementation, or with the bank if there is no alternative.
+
+    For identity, ``view`` is returned unchanged.
+    """
     if transform.name == "identity":
         return view
     if transform.alternative is not None:
@@ -197,8 +210,10 @@ MAKERS = {MAIN: _as_sampled, STRENGTH: _at_strength, RENDERING: _rendered, LAYER
 
 
 def position_of(transform: Transform, strength: float) -> float:
-    """Return the position of a strength on the scale of its distribution: 0 is the weakest documented strength, 1 the
-    strongest, and weaker strengths are below 0."""
+    """Return the position of a strength on the scale of its distribution.
+
+    The weakest documented strength is at 0 and the strongest at 1. Positions of weaker strengths are negative.
+    """
     weakest, strongest = transform.weakest, transform.strongest
     if weakest == strongest:
         return 0.0

@@ -1,4 +1,4 @@
-"""The input of studies: whole images from each split, their embeddings from one model, neighbors and shared fits."""
+"""Input data of studies: samples from each split, their embeddings from one model, and shared results."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ SHARES = {
 """False-positive rate (fraction of unrelated pairs above a threshold) -> minimum number of photographs."""
 
 MAX_PAIRED_IMAGES = 2000
-"""Maximum number of clean images whose pairs are compared, which gives two million pairs."""
+"""Maximum number of clean images that are compared in pairs (about two million pairs)."""
 
 RAW = "raw"
-"""Kind of similarity: cosine of embeddings as they are, not centered."""
+"""Kind of similarity: cosine similarity of embeddings without centering."""
 
 CENTERED = "centered"
-"""Kind of similarity: cosine after the mean embedding of the clean images is subtracted."""
+"""Kind of similarity: cosine similarity after the mean embedding of the clean images is subtracted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Crossed:
-    """Photographs crossed with transformations: one image from each photograph under every transformation.
+    """A crossed design: one image from each photograph under every transformation.
 
     Attributes:
-        images: one row per photograph, for one of its images: ``image_id``, ``base_id``, ``label``.
-        X: (P, T, R, D) embeddings under T transformations, identity first, in R repetitions.
+        images: one row per photograph, with the columns ``image_id``, ``base_id`` and ``label``.
+        X: (P, T, R, D) embeddings of P photographs under T transformations (identity first) in R repetitions.
     """
 
     images: pd.DataFrame
@@ -60,8 +60,15 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return one image from each photograph that has all versions, and the positions (P, T, R) of its versions in
-    ``rows``, without second draws."""
+    """Select one image from each photograph that has all versions.
+
+    Args:
+        rows: samples.
+        transforms: names of T transformations.
+
+    Returns:
+        The selected images (P rows), and the positions (P, T, R) of their samples in ``rows``, without second draws.
+    """
     first = rows["draw"].to_numpy() == 0 if "draw" in rows else np.ones(len(rows), bool)
     repetition = rows["repetition"].to_numpy() if "repetition" in rows else np.zeros(len(rows), int)
     transform = pd.Index(transforms).get_indexer(pd.Index(rows["transform"]))
@@ -79,11 +86,11 @@ def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.Da
 
 @dataclass(frozen=True, eq=False)
 class Retrieved:
-    """Results of searching the clean test images with transformed test images as queries.
+    """Results of retrieving clean test images with transformed test images as queries.
 
     Attributes:
-        rows: rows of the queries in the table of samples.
-        ahead: (Q,) number of other images that are at least as similar to the query as the original.
+        rows: sample rows of the Q queries.
+        ahead: (Q,) number of images of other photographs that are at least as similar to the query as its original.
         gallery: number of clean test images.
     """
 
@@ -94,14 +101,16 @@ class Retrieved:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Unrelated photographs and transformed copies, compared with one kind of cosine similarity.
+    """Similarities of unrelated photographs and of transformed copies, for one kind of cosine similarity.
 
     Attributes:
         pairs: number of pairs of unrelated photographs.
-        thresholds: false-positive rate -> the cosine that this fraction of unrelated pairs exceeds, with its interval.
-        rows: rows of transformed test images, and of their second clean version.
+        thresholds: false-positive rate -> cosine similarity that this fraction of unrelated pairs exceeds, with its
+            confidence interval.
+        rows: n sample rows of transformed test images and of second clean versions.
         cosines: (n,) cosine similarity between each of ``rows`` and its original.
-        chosen, images: number of clean images whose pairs were compared, and number of all clean images.
+        chosen: number of clean images that were compared in pairs.
+        images: number of all clean images.
     """
 
     pairs: int
@@ -113,17 +122,23 @@ class Copies:
 
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
-"""Number of images from each split that are read under every transformation."""
+"""Maximum number of images from each split that are used under every transformation."""
 
 FIT_IMAGES = 200
-"""Number of images from the train split for the probes in the selectivity study."""
+"""Maximum number of images from the train split for the probes in the selectivity study."""
 
 PENALTIES = PENALTY_GRID[::2]
 
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedRows:
-    """Samples with their embeddings (n, D) and classes (n,) of the fine task; -1 for the second draw of identity."""
+    """Samples with their embeddings and classes.
+
+    Attributes:
+        rows: n sample rows.
+        X: (n, D) embeddings.
+        y: (n,) classes of the fine task, or -1 for the second draw of identity.
+    """
 
     rows: pd.DataFrame
     X: np.ndarray
@@ -142,7 +157,7 @@ class EmbeddedRows:
         return EmbeddedRows(self.rows[mask], self.X[mask], self.y[mask])
 
     def of(self, transform: str, draw: int = 0) -> EmbeddedRows:
-        """Return the samples of one transformation, one per image, ordered by image."""
+        """Return the samples of one transformation, one per image, ordered by image ID."""
         samples = self.where((self.rows["transform"] == transform) & (self.rows["draw"] == draw))
         order = np.argsort(samples.rows["image_id"].to_numpy(str), kind="stable")
         return EmbeddedRows(samples.rows.iloc[order], samples.X[order], samples.y[order])
@@ -150,9 +165,7 @@ class EmbeddedRows:
 
 @dataclass(frozen=True, eq=False)
 class StudiedModel(ModelSamples):
-    """The samples of a run with their embeddings ``X`` from one model (see `ModelSamples`), in the forms that studies
-    use: `clean` images, images `of_split` under every transformation, and data that several studies share, such as
-    `crossed`."""
+    """The samples of a run with their embeddings from one model, and results that several studies share."""
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -160,7 +173,7 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def _read(self) -> EmbeddedRows:
-        """The first repetition of `STUDY_IMAGES` under every transformation, and of all images untransformed."""
+        """Samples of `STUDY_IMAGES` under every transformation and clean samples of all images, first repetition."""
         s = self.samples
         image_ids = [i for split, limit in STUDY_IMAGES.items() for i in self._images(split, limit)]
         in_study = s["image_id"].isin(image_ids) & s["transform"].isin(self.classes)
@@ -174,11 +187,11 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def clean(self) -> EmbeddedRows:
-        """Every used image once, untransformed."""
+        """One clean sample of every used image, from the first repetition."""
         return self._read.of("identity")
 
     def of_split(self, split: str, limit: int | None = None) -> EmbeddedRows:
-        """Return `STUDY_IMAGES` of a split, or ``limit`` of them, under every transformation."""
+        """Return the samples of up to ``limit`` images from a split (by default `STUDY_IMAGES`)."""
         return self._read.where(self._read.rows["image_id"].isin(self._images(split, limit or STUDY_IMAGES[split])))
 
     def of_fine_task(self, split: str, limit: int | None = None) -> EmbeddedRows:
@@ -212,8 +225,12 @@ class StudiedModel(ModelSamples):
         return self.retrieve(self._queries.rows, self._queries.X)
 
     def retrieve(self, rows: pd.DataFrame, X: np.ndarray) -> Retrieved:
-        """Search the clean test images, which are read in blocks, for the originals of the transformed ``rows`` with
-        embeddings ``X`` (n, D)."""
+        """Retrieve the originals of transformed images from all clean test images.
+
+        Args:
+            rows: n sample rows of the queries.
+            X: (n, D) embeddings of the queries.
+        """
         s = self.samples
         is_gallery = (s["transform"] == "identity") & (s["draw"] == 0) & (s["repetition"] == 0) & (s["split"] == "test")
         at = np.flatnonzero(is_gallery)
@@ -228,14 +245,14 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def copies(self) -> dict[str, Copies]:
-        """Kind of cosine similarity -> comparison of unrelated photographs and transformed copies."""
+        """Similarities of unrelated photographs and of transformed copies, by kind of cosine similarity."""
         rows, X, clean = self._queries.rows, self._queries.X, self.clean.X
         clean_rows = self.clean.rows.reset_index(drop=True)
         sampled = limit_rows(clean_rows, MAX_PAIRED_IMAGES).index.to_numpy()
         bases = self.clean.bases[sampled]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
         original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
-        if is_hash(clean):  # before the mean is subtracted
+        if is_hash(clean):  # convert hashes before the mean is subtracted
             clean, X = signed(clean), signed(X)
         by_cosine = {}
         for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
@@ -249,12 +266,13 @@ class StudiedModel(ModelSamples):
 
 @dataclass(frozen=True, eq=False)
 class SeriesData:
-    """A series embedded by one model, as input for studies.
+    """The samples of a series with their embeddings from one model.
 
     Attributes:
-        rows: rows of the table of the series.
-        blocks: name of a block -> its embeddings (n, D), in the order of the network; only ``embeddings`` if the series
-            only has the output of the network.
+        main: main samples of the run.
+        rows: n rows of the series table.
+        blocks: name of a layer -> embeddings (n, D), in the order of the network. If only the output of the model was
+            embedded, the only name is ``embeddings``.
     """
 
     main: StudiedModel

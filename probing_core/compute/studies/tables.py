@@ -1,4 +1,4 @@
-"""The tables of the studies, ``tables/<name>.parquet``; `probing_core.run.studies` lists them."""
+"""Compute the tables of the studies, which `probing_core.run.studies` lists."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 
 TYPES_PER_CLASS = 8
-"""Number of embedding clusters for each class of the control task."""
+"""Maximum number of clusters for each class of the control task."""
 
 MIN_PER_TYPE = 8
-"""Minimum mean number of training samples per cluster."""
+"""Minimum average number of training samples per cluster."""
 
 
 def selectivity_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the accuracy on the fine task minus the accuracy on a control task (Hewitt & Liang 2019).
+    """Compute the selectivity of a probe: accuracy on the fine task minus accuracy on a control task.
 
-    The types of the control task are k-means clusters of the training embeddings. Each cluster has a random class, out
-    of as many classes as in the fine task.
+    In the control task (Hewitt & Liang 2019), each k-means cluster of the training embeddings is assigned a random
+    class. The number of classes is the same as in the fine task.
     """
     learned, validated, tested = data.of_fine_task("train", FIT_IMAGES), *map(data.of_fine_task, ("val", "test"))
     fine = fit_probe(learned.X, learned.y, validated.X, validated.y, data.classes)
@@ -66,22 +66,21 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def clusters(matrices: list[np.ndarray], count: int, seed: int) -> list[np.ndarray]:
-    """Return the k-means cluster of every row of ``matrices``. Clusters and standardization come from the first
-    matrix."""
+    """Fit k-means to the standardized first matrix, and return the cluster of every row of each matrix."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
     mean, spread = matrices[0].mean(0), np.maximum(matrices[0].std(0), 1e-12)
     scaled = [((X - mean) / spread).astype(np.float32) for X in matrices]
-    with threadpool_limits(1):  # several threads would sum in random order
+    with threadpool_limits(1):  # with several threads, the order of summation is not deterministic
         model = KMeans(count, n_init=1, max_iter=20, random_state=seed).fit(scaled[0])
         return [model.predict(X) for X in scaled]
 
 
 def geometry_table(data: StudiedModel) -> pd.DataFrame:
-    """Return how far each transformation shifts the embeddings of the test images.
+    """Compute the mean embedding shift of the test images for each transformation.
 
-    The shift of identity, between its two draws, is the effect of the sub-pixel warp of every view.
+    For identity, this is the shift between its two draws, which is caused by the sub-pixel warp of every view.
     """
     test = data.of_split("test")
     clean = test.of("identity")
@@ -105,8 +104,12 @@ def variance_table(data: StudiedModel) -> pd.DataFrame:
 
 
 def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
-    """Return the components of the variance of ``X`` (P, T, R, D), each with its row; empty for fewer than three
-    photographs."""
+    """Decompose the variance of ``X`` (P, T, R, D).
+
+    Returns:
+        Name and table row of each variance component, or an empty list if there are fewer than
+        `MIN_VARIANCE_PHOTOGRAPHS` photographs.
+    """
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_VARIANCE_PHOTOGRAPHS:
         return []
@@ -116,12 +119,12 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:
-    """Return the accuracy on the fine and the content task for every block and pooling of a network, and the fractions
-    of variance over the test images, as tasks ``variance-content``, ``variance-look`` and so on.
+    """Compute the accuracy on the fine and content tasks, and fractions of variance, for every layer and pooling.
 
-    ``chosen`` marks the block and pooling with the lowest loss on the val split for each task; the test split is not
-    used. ``difference`` is the accuracy minus the accuracy of the last block with the same pooling, with the 95%
-    interval ``difference_low`` to ``difference_high``, paired by photograph.
+    Fractions of variance over the test images are rows with the task ``variance-content``, ``variance-look`` and so on.
+    ``chosen`` marks the layer and pooling with the lowest loss on the val split for each task. ``difference`` is the
+    accuracy minus the accuracy of the last layer with the same pooling, with the 95% confidence interval
+    ``difference_low`` to ``difference_high``, paired by photograph.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
@@ -158,7 +161,7 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
     layers = pd.DataFrame(table)
     best = layers["validation_loss"] == layers.groupby("task")["validation_loss"].transform(
         "min"
-    )  # NaN is never the least
+    )  # NaN is never the minimum
     layers.insert(list(layers).index("note"), "chosen", best)
     gaps = [
         _minus_last(accuracies, *key) for key in zip(layers["pooling"], layers["task"], layers["layer"], strict=True)
@@ -170,14 +173,16 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
 
 
 DIFFERENCES = ("difference", "difference_low", "difference_high")
-"""Columns of the table of layers: difference from the accuracy of the last block, and the bounds of its interval."""
+"""Columns of the layer table for the difference from the last layer and its confidence interval."""
 
 
 def _minus_last(
     accuracies: Mapping[tuple[str, str, int], ClusterSums], pooling: str, task: str, layer: int
 ) -> tuple[float, float, float]:
-    """Return the accuracy of a block minus that of the last block, with the bounds of its interval; NaN for rows that
-    are not accuracies."""
+    """Return the accuracy of a layer minus the accuracy of the last layer, with the bounds of its confidence interval.
+
+    Returns NaN for rows that are not accuracies.
+    """
     if (pooling, task, layer) not in accuracies:
         return np.nan, np.nan, np.nan
     last = max(block for pooled, of, block in accuracies if (pooled, of) == (pooling, task))
@@ -189,25 +194,24 @@ def _minus_last(
 
 def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray, Sequence[str]]]:
     versions = rows.groupby("image_id")["transform"].transform("size")
-    # Images that are only for the content task have one version; classes are paired.
+    # Images with a single version are only used for the content task, because classes of the fine task are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
-    # Labels with enough images in this series, which does not have all images of a large corpus.
+    # Only labels with enough images in this series, which may not include all images of the corpus.
     if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
         tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
     return tasks
 
 
 KS = (1, 10)
-"""Numbers of nearest images among which the original is looked for."""
+"""Numbers of nearest images for computing recall."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
-    """Return recall by transformation, at the strengths of the main samples (``strength`` is NaN) and at each strength
-    of the series.
+    """Compute the retrieval recall for each transformation, in the main samples and at each strength of the series.
 
-    The recall of identity is for its second draw: it shows the effect of the sub-pixel warp, and is an upper bound for
-    the transformations.
+    In rows for the main samples, ``strength`` is NaN. The recall for identity is computed with its second draw. It
+    measures the effect of the sub-pixel warp and is an upper bound for all other transformations.
     """
     data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, transforms = [], retrieved.rows["transform"].to_numpy()
@@ -243,8 +247,10 @@ def _recall_rows(
 
 
 def duplicates_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the recall of copies for each transformation, and for all edited copies, at each false-positive rate. The
-    uncertainty of the estimated threshold is ignored."""
+    """Compute the recall of copies at each false-positive rate, for each transformation and for all edited copies.
+
+    Intervals do not include the uncertainty of the estimated threshold.
+    """
     table = []
     for kind, copies in data.copies.items():
         sampled = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
@@ -279,25 +285,26 @@ DUPLICATE_COLUMNS = [
 
 
 ORIGINAL = "original"
-"""Use: retrieving the original of a copy."""
+"""Name of the task of retrieving the original of a copy."""
 
 DUPLICATES = "duplicates"
-"""Use: distinguishing copies from unrelated images."""
+"""Name of the task of distinguishing copies from unrelated images."""
 
 BY_CONTENT = "content"
-"""Use: retrieving images with the same content."""
+"""Name of the task of retrieving images with the same content."""
 
 ALTERED = "altered"
-"""Use: retrieving images with the same transformation."""
+"""Name of the task of retrieving images with the same transformation."""
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:
-    """Return the mean score of each photograph for each use.
+    """Compute the mean score of each photograph for several tasks.
 
-    ``original``: whether the nearest neighbor of an edited copy is its original. ``duplicates``: whether the similarity
-    to the original exceeds the threshold that 0.1% of unrelated pairs exceed. ``content``: whether neighbors with
-    random appearance have the same label. ``altered``: the fraction of the nearest images of different photographs that
-    have the same transformation.
+    - ``original``: fraction of transformed versions whose nearest clean image is their original.
+    - ``duplicates``: fraction of transformed copies whose similarity to their original exceeds the threshold at a
+      false-positive rate of 0.1%.
+    - ``content``: fraction of versions whose label is predicted correctly from neighbors under random transformations.
+    - ``altered``: fraction of the nearest images of other photographs that have the same transformation.
     """
     originals = _by_photograph(ORIGINAL, data.retrieved.rows, data.retrieved.ahead < 1)
     parts = [originals, _copies(data), _content(data), _same_transformation(data)]
@@ -318,10 +325,10 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
 
 
 def _content(data: StudiedModel) -> pd.DataFrame:
-    """Classify test photographs by the nearest train photographs with random appearance.
+    """Classify test photographs by their nearest neighbors among train photographs under random transformations.
 
-    Ten neighbors vote if every class has at least ten photographs; otherwise, only the nearest neighbor counts (as in
-    Ramos et al. for large and small classes).
+    If every class has at least `NEAREST` photographs, as many neighbors vote. Otherwise, only the nearest neighbor is
+    used (as in Ramos et al.).
     """
     labels = content_labels(data.images)
     if not labels:
@@ -340,9 +347,7 @@ def _same_transformation(data: StudiedModel) -> pd.DataFrame:
     photographs, looks = data.crossed.X.shape[:2]
     X = directions(data.crossed.X[:, :, 0].reshape(photographs * looks, -1))
     photograph, look = np.arange(photographs).repeat(looks), np.tile(np.arange(looks), photographs)
-    matches = same_look(X, look, photograph, NEAREST, data.seed).reshape(photographs, looks)[
-        :, 1:
-    ]  # identity is not a target
+    matches = same_look(X, look, photograph, NEAREST, data.seed).reshape(photographs, looks)[:, 1:]  # exclude identity
     return pd.DataFrame({"base_id": data.crossed.bases, "value": matches.mean(1) / NEAREST, "use": ALTERED})
 
 

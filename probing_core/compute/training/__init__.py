@@ -1,1 +1,1 @@
-"""Training of probes, and their predictions."""
+"""Train probes, and compute their predictions."""

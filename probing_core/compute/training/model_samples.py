@@ -1,4 +1,4 @@
-"""One model of a run with all samples: the data for training and testing probes."""
+"""The samples and embeddings for training and testing probes on one model."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass(frozen=True, eq=False)
 class ModelSamples:
-    """One model with its embeddings of the samples.
+    """The samples of a run with their embeddings from one model.
 
     Attributes:
+        model: name of the model.
         X: (N, D) embeddings of all samples.
         samples, images: tables of the run.
         transforms: transformations of the run.
         seed: random seed.
-        train_samples: maximum number of training samples for a probe; studies have different limits.
-        rendered: rows and embeddings (n, D) of the rendering series, if there is one.
+        train_samples: maximum number of training samples for a probe.
+        rendered: rows and embeddings (n, D) of the rendering series, or None.
     """
 
     model: str
@@ -53,26 +54,30 @@ class ModelSamples:
 
 
 def predict(probe: Probe, X: LazyRows) -> np.ndarray:
-    """Return the class probabilities (N, K) of the rows of ``X``, computed block by block."""
+    """Compute the class probabilities (N, K) for all rows of ``X``, one block at a time."""
     return np.concatenate(list(predicted_blocks(probe, X)))
 
 
 def predicted_blocks(probe: Probe, X: LazyRows) -> Iterator[np.ndarray]:
-    """Yield the class probabilities (n, K) of each block of ``X``, in order."""
+    """Yield the class probabilities (n, K) for each block of ``X``, in order."""
     return (probe.probabilities(block) for block in X.blocks())
 
 
 def most_to_learn(dim: int) -> int:
-    """Return the maximum number of samples for training a probe: as many samples of ``dim`` numbers as fit into
-    `MEMORY_OF_TRAINING`."""
+    """Return the maximum number of training samples of dimension ``dim`` for a probe, given `MEMORY_OF_TRAINING`."""
     return int(parallel.bytes_of(parallel.MEMORY_OF_TRAINING) / (4 * (dim + 1)))
 
 
 def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> np.ndarray:
-    """Return the ``rows`` of as many whole photographs, drawn with the run's seed, as ``max_samples`` allows; at least
-    one photograph.
+    """Select the rows of randomly drawn photographs, up to ``max_samples`` rows but at least one photograph.
 
-    Photographs are ordered by a hash of seed and name, so a larger selection includes a smaller one.
+    Photographs are ordered by a hash of the seed and their name, so a larger selection includes every smaller one.
+
+    Args:
+        rows: positions of the candidate rows.
+
+    Returns:
+        Positions of the selected rows, which contain all ``rows`` of the drawn photographs.
     """
     if len(rows) <= max_samples:
         return rows
@@ -85,8 +90,14 @@ def draw_photographs(data: ModelSamples, rows: np.ndarray, max_samples: int) -> 
 
 
 def whole_images(image_ids: np.ndarray, max_samples: int) -> np.ndarray:
-    """Return the positions of the samples with ``image_ids`` (N,) to use: all samples, or those of as many evenly
-    spaced whole images (at least one) as ``max_samples`` allows."""
+    """Select about ``max_samples`` samples, or all samples if there are fewer.
+
+    Args:
+        image_ids: (N,) image ID of each sample.
+
+    Returns:
+        Positions of all samples of evenly spaced images (at least one image).
+    """
     if len(image_ids) <= max_samples:
         return np.arange(len(image_ids))
     names = pd.unique(image_ids)

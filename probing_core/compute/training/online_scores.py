@@ -1,6 +1,6 @@
-"""Scores of an encoder that take seconds to compute, with discriminant analysis on a fixed set of views.
+"""Score an encoder within seconds, using discriminant analysis on a fixed set of views.
 
-The views are the same for every model and every step of a training run, which makes the scores comparable.
+The views are the same for every model and every step of a training run, so that scores are comparable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from probing_core.probes.linear import fit_discriminant
 from probing_core.transforms.transformation import Image
 
 MIN_SPLIT_PHOTOGRAPHS = 2
-"""Minimum number of training photographs, and of held-out photographs."""
+"""Minimum number of photographs in each of the two splits, training and held-out."""
 
 IMAGES_PER_REPORT = 16
 """Number of images between two progress reports."""
@@ -36,13 +36,13 @@ IMAGES_PER_REPORT = 16
 
 @dataclass(frozen=True, eq=False)
 class FixedViews:
-    """Views and their labels.
+    """A fixed set of views and their labels.
 
     Attributes:
-        images: V arrays (view, view, 3) ``uint8``.
-        table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``, or ``val``: held
-            out), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``: False for the clean
-            views of additional photographs, which are only used for the content score.
+        images: V arrays of shape (view, view, 3) and type ``uint8``.
+        table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``, or ``val`` for held-out
+            photographs), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``. The last
+            column is False for clean views of additional photographs, which are only used for the content score.
     """
 
     images: tuple[Image, ...]
@@ -50,14 +50,17 @@ class FixedViews:
 
 
 def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
-    """Compute the views under every transformation in ``design``, and a clean view of every other labeled photograph.
+    """Compute views under every transformation in ``design``, and a clean view of every other labeled image.
 
-    The views are from ``learn`` photographs in the split ``train`` and ``held_out`` photographs in the split ``val``,
-    or from all photographs if there are fewer. A corpus without splits is split by photograph; the split ``test`` is
-    never read.
+    A corpus without splits is split by photograph. The ``test`` split is never read.
+
+    Args:
+        learn: maximum number of images from the ``train`` split.
+        held_out: maximum number of images from the ``val`` split.
+        progress: callback with the number of completed images and the total number.
 
     Raises:
-        BadCorpus: fewer than `MIN_SPLIT_PHOTOGRAPHS` photographs can be used in either split.
+        BadCorpus: a split has fewer than `MIN_SPLIT_PHOTOGRAPHS` usable photographs.
     """
     learned, rows = copy(corpus), corpus.rows
     if (rows["split"] == "").any():
@@ -73,7 +76,7 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
         if count < MIN_SPLIT_PHOTOGRAPHS:
             raise BadCorpus(
                 f"At least {MIN_SPLIT_PHOTOGRAPHS} training and {MIN_SPLIT_PHOTOGRAPHS} held-out photographs are "
-                f"needed. '{corpus.name}' has {count} usable photographs in its split '{split}'. Use more images."
+                f"required, but '{corpus.name}' has {count} usable photographs in its '{split}' split. Use more images."
             )
     content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)
@@ -97,21 +100,22 @@ CLEAN_SHIFT = "clean-shift"
 ONLINE_COLUMNS = ("name", "measure", "value", "low", "high", "photographs", "chance")
 
 Score = tuple[str, str, ClusterSums, float]
-"""Name, measure, sums by photograph, chance level."""
+"""Name, measure, sums by photograph, and chance level of a score."""
 
 
 def online_scores(X: np.ndarray, views: FixedViews) -> pd.DataFrame:
-    """Return the scores of embeddings of a fixed set of views, measured on held-out photographs.
+    """Compute scores from embeddings of a fixed set of views, measured on held-out photographs.
 
     Args:
-        X: (V, D) embeddings of the views, in order; finite.
+        X: (V, D) embeddings of the views, in order. All values must be finite.
 
     Returns:
-        One row per score, with `ONLINE_COLUMNS`: ``fine`` (balanced accuracy over all transformations),
-        ``group:...`` (recall of a group's members with the fine probe), ``content`` (balanced accuracy over labels, on
-        clean views; absent if fewer than two labels have enough photographs) and ``clean-shift`` (how far the sub-pixel
-        warp of every view moves an embedding, in units of the mean distance between photographs), each with its 95% CI
-        over ``photographs`` and the accuracy of random guessing (NaN for the shift).
+        Table with `ONLINE_COLUMNS` and one row per score. ``fine`` is the balanced accuracy over all transformations.
+        ``group:...`` is the recall of a group, averaged over its transformations. ``content`` is the balanced accuracy
+        over labels on clean views. It is omitted if fewer than two labels have enough photographs. ``clean-shift`` is
+        the mean embedding shift between two clean views that differ in their sub-pixel warp, in units of the mean
+        distance between photographs. ``low`` and ``high`` are the 95% CI over photographs, and ``chance`` is the
+        accuracy of random guessing (NaN for the shift).
     """
     rows = []
     for name, measure, sums, chance in (*_appearance_scores(X, views), *_content_scores(X, views)):

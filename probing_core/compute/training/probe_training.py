@@ -1,9 +1,9 @@
-"""Training of probes, and their predictions for images that are not in their training data.
+"""Train probes, and compute their predictions for images that are not in their training data.
 
 With at least 30 photographs, probes are trained on the train split, their penalty is selected on the val split, and
 they predict the test split. With fewer photographs, probes are cross-validated over groups of photographs. The
-deployment probe for new images is trained on all transformations and photographs. Corpora with splits and labels also
-have the content task and other kinds of probes.
+deployment probe for new images is trained on all photographs and transformations. MLPs, k-NN and the content task
+require splits.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ MAX_FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Sample positions for one fit. No photograph in ``train`` is in ``val`` or ``test``.
+    """Positions of the samples for one fit. No photograph in ``train`` is in ``val`` or ``test``.
 
     Attributes:
         name: ``split``, or ``fold-1`` to ``fold-5``.
-        train: (n,) training samples.
-        val: (m,) samples for the validation loss, which selects the penalty if there are several. In cross-validation,
-            which uses one penalty: the samples in ``test`` whose transformation is in training.
-        test: (k,) samples to predict.
+        train: (n,) positions of training samples.
+        val: (m,) positions of samples for the validation loss, which determines the penalty. In cross-validation, which
+            uses a fixed penalty, these are the ``test`` samples whose transformation is used in training.
+        test: (k,) positions of samples to predict.
         penalties: penalty grid.
-        note: note on the number of training samples, if not all are used; it is shown with each score.
+        note: note that is stored with each fit if not all training samples are used, or an empty string.
     """
 
     name: str
@@ -64,13 +64,13 @@ class Fold:
 
 
 def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
-    """Return the single fold of a corpus with splits, or the folds for cross-validation.
+    """Return a single fold if the run has splits, or the folds for cross-validation.
 
-    ``train`` and ``val`` of a fold are limited to `ModelSamples.train_samples`, and exclude held-out transformations;
-    ``test`` has all samples.
+    ``train`` and ``val`` of each fold are limited to `ModelSamples.train_samples` and exclude held-out transformations.
+    ``test`` includes them.
 
     Raises:
-        BadCorpus: a split has no image, or there is only one photograph.
+        BadCorpus: a split has no images, or there is only one photograph.
     """
 
     def fold(name: str, train: np.ndarray, val: np.ndarray, test: np.ndarray, penalties: Sequence[float]) -> Fold:
@@ -86,12 +86,12 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
         for split in ("train", "val", "test"):
             if len(getattr(only_fold, split)) == 0:
                 raise BadCorpus(
-                    f"The corpus has no usable image in the split '{split}', which the task '{task.name}' needs."
+                    f"The corpus has no usable images in the '{split}' split, which the task '{task.name}' requires."
                 )
         return [only_fold]
     groups = assign_groups(data.photographs.tolist(), data.seed, MAX_FOLDS)
     if groups.max() == 0:
-        raise BadCorpus("Cross-validation requires at least 2 photographs, but the corpus has 1. Add more photographs.")
+        raise BadCorpus("Cross-validation requires at least 2 photographs, but the corpus has 1. Add photographs.")
     penalties = (fixed_penalty(data.X.shape[1]),)
     return [
         fold(f"fold-{group + 1}", groups != group, groups == group, groups == group, penalties)
@@ -100,21 +100,21 @@ def folds_of(data: ModelSamples, task: Task) -> list[Fold]:
 
 
 STEPS_OF_ODDS = 128
-"""Inverse of the step to multiples of which log odds are rounded."""
+"""Number of rounding steps per unit of log odds."""
 
 FEW_VALUES = 1000
-"""Maximum number of distinct probabilities, such as votes of neighbors, that are not rounded."""
+"""Maximum number of distinct probabilities that are not rounded, such as the votes of k-NN probes."""
 
 LARGEST_ODDS = 28.0
-"""Log odds of the largest probability that is written, which rounds to 1 in ``float32``."""
+"""Maximum absolute log odds. The corresponding probability is 1 in ``float32``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Probes, predictions and fits of one task.
+    """Probes, predictions and fits for one task.
 
     Attributes:
-        probes: name -> content of a file, which is a probe or its calibration; None if there is no training data.
+        probes: name -> file content of a probe or its calibration, or None if there is none.
         predictions: name -> table of predictions (see `prediction_table`).
         fits: table of fits (see `fit_table`).
     """
@@ -125,7 +125,12 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return one row for each of ``fits``, which are tuples of kind of probe, fold and fit statistics."""
+    """Return a table with one row per fit.
+
+    Args:
+        fits: tuples of the kind of probe, the name of the fold, and the fit statistics.
+        note: value of the column ``note``.
+    """
     return pd.DataFrame(
         [
             {"model": data.model, "task": task, "probe": probe, "fold": fold}
@@ -147,12 +152,13 @@ def prediction_table(
     extra_columns: Mapping[str, object] | None = None,
     temperature: float | None = None,
 ) -> pd.DataFrame:
-    """Return one row per test sample, as in docs/run-format.md.
+    """Return a table of predictions with one row per test sample (docs/run-format.md).
 
     Args:
         rows: (n,) positions of the samples.
-        blocks: class probabilities of these samples, in consecutive blocks (m, K); one block is in memory at a time.
-        temperature: temperature of the column ``p_calibrated``; by default, there is no such column.
+        blocks: class probabilities of these samples, in consecutive blocks (m, K). One block is in memory at a time.
+        extra_columns: additional columns by name.
+        temperature: temperature for the column ``p_calibrated``. By default, this column is omitted.
     """
     classes, truth = np.array(task.classes, dtype=object), task.truth[rows]
     parts: list[tuple[np.ndarray, ...]] = []
@@ -179,11 +185,17 @@ def prediction_table(
 
 
 def round_probabilities(probabilities: np.ndarray) -> np.ndarray:
-    """Round (n,) ``float32`` probabilities to reduce the size of tables.
+    """Round probabilities to reduce the size of tables.
 
-    Their log odds are rounded to multiples of 1 / `STEPS_OF_ODDS`. The error of a probability is at most 0.001, smaller
-    near 0 and 1, and positive as often as negative, so means over many samples (scores) do not change. If there are at
-    most `FEW_VALUES` distinct values, they are not rounded, because all samples with a value would have the same error.
+    Log odds are rounded to multiples of 1 / `STEPS_OF_ODDS`. The error of a probability is at most 0.001 and smaller
+    near 0 and 1. Errors average out in scores over many samples. If there are at most `FEW_VALUES` distinct values,
+    they are not rounded, because all samples with the same value would have the same error.
+
+    Args:
+        probabilities: (n,) probabilities.
+
+    Returns:
+        (n,) ``float32`` probabilities.
     """
     p = np.asarray(probabilities, np.float64)
     if len(np.unique(p)) <= FEW_VALUES:
@@ -198,11 +210,10 @@ class Deployment:
     """The deployment probe with its calibration, and held-out predictions for the samples.
 
     Attributes:
-        probe: probe trained on all photographs, at its temperature, with the same prior for each group.
-        posterior: mapping from the edit score to the probability that an image was edited.
-        altered, named: (N,) predictions for each sample from probes that were not trained on its photograph: the
-            probability that it was edited, and the position of the most probable class of an edited image; NaN and -1
-            for other samples.
+        probe: probe trained on all photographs, with temperature scaling and equal priors for all groups.
+        posterior: calibration that converts edit scores to probabilities that images were edited.
+        altered: (N,) held-out probability that each sample was edited, or NaN if it was not predicted.
+        named: (N,) held-out position of the most probable class other than identity, or -1 if it was not predicted.
         facts: fit statistics of the probe.
     """
 
@@ -216,17 +227,18 @@ class Deployment:
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
     """Fit and calibrate the probe for new images.
 
-    The best probe for samples from the bank is not the best probe for images that other programs edited. The penalty is
-    therefore selected on the renderings of the val split, with probes trained on the train split. Then five probes with
-    this penalty are each trained on four fifths of all photographs in the run, from any split, and predict the
-    remaining photographs. These predictions determine the temperature and the two numbers of `Posterior`. The final
-    probe is trained on all photographs. All samples of a class have the same weight, and only the first repetition of
-    the bank is used, because users upload images that other programs edited. Embeddings without negative values are
-    replaced with their square roots if the renderings are then predicted better.
+    New images were edited with other programs, so the penalty is selected on the renderings in the val split, with
+    probes trained on the train split. Five probes with this penalty are then each trained on four fifths of all
+    photographs in the run, and predict the remaining photographs. Their predictions are used to fit the temperature and
+    the posterior. The final probe is trained on all photographs. All classes have the same total weight, and only the
+    first repetition of the main samples is used. Non-negative embeddings are replaced with their square roots if this
+    decreases the loss on the renderings.
+
+    In runs without splits, the probes of the cross-validation folds are used for calibration.
 
     Args:
-        folds: folds of the main samples: a single fold for a corpus with splits, or the folds for cross-validation.
-        probes: one probe for each fold, for runs without splits.
+        folds: a single fold if the run has splits, or the folds for cross-validation.
+        probes: one probe for each fold.
     """
     inputs = SamplesAndRenderings.of(data, task)
     if len(folds) == 1:
@@ -243,7 +255,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
     )
     scores, named = np.full(len(inputs.truth), np.nan), np.full(len(inputs.truth), -1)
     for probe, tested in cross:
-        # Separately, because the last digits of a matrix product depend on the number of rows.
+        # Predict samples and renderings separately, because rounding in matrix products depends on the number of rows.
         for rows in np.split(tested, [np.searchsorted(tested, len(data.samples))]):
             for block in np.split(rows, range(READ_ROWS, len(rows), READ_ROWS)):
                 expected = at_temperature(probe.probabilities(inputs.X[block]), temperature) * prior
@@ -263,14 +275,14 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
 
 @dataclass(frozen=True, eq=False)
 class SamplesAndRenderings:
-    """The samples of a model, followed by its renderings.
+    """The samples of a run, followed by the renderings.
 
     Attributes:
         X: (N, D) embeddings.
-        truth: (N,) classes; -1 for samples that are not part of the task.
-        photographs, split: (N,) names of the photograph and of the split.
-        rendered: (N,) whether the image is a rendering.
-        first: (N,) whether the image is a rendering or a sample of the first repetition.
+        truth: (N,) class indices, or -1 for samples that are not part of the task.
+        photographs, split: (N,) IDs of photographs and names of splits.
+        rendered: (N,) whether each row is a rendering.
+        first: (N,) whether each row is a rendering or a sample of the first repetition.
     """
 
     X: LazyRows
@@ -297,8 +309,12 @@ class SamplesAndRenderings:
 def _by_splits(
     data: ModelSamples, task: Task, fold: Fold, inputs: SamplesAndRenderings
 ) -> tuple[LinearProbe, list[tuple[LinearProbe, np.ndarray]]]:
-    """Return the probe trained on all photographs, and five probes trained on four fifths of them, each with the
-    positions of the samples from the remaining photographs."""
+    """Select the penalty, and train the deployment probe and the probes for its calibration.
+
+    Returns:
+        The probe trained on all photographs, and five probes that are each trained on four fifths of the photographs,
+        with the positions of the samples from the remaining photographs.
+    """
     X, truth, split, first, rendered = inputs.X, inputs.truth, inputs.split, inputs.first, inputs.rendered
 
     def learned_from(
@@ -334,8 +350,11 @@ def _by_splits(
 
 
 def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequence[LinearProbe]) -> LinearProbe:
-    """Return a probe trained on the train and val samples of ``fold``, with the penalty of ``probes``, which were
-    trained on the train samples of each fold."""
+    """Train a probe on the train and val samples of ``fold``.
+
+    Args:
+        probes: probes trained on the train samples of each fold, which determine the penalty and the validation loss.
+    """
     rows = np.concatenate([fold.train, fold.val])
     fitted = fit(
         data.X.at(rows),
@@ -348,14 +367,17 @@ def fit_train_and_val(data: ModelSamples, task: Task, fold: Fold, probes: Sequen
 
 
 def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Return the joint temperature of several probes, given their predictions for held-out rows and the classes of
-    these rows."""
+    """Fit a joint temperature for several probes.
+
+    Args:
+        held_out: predicted probabilities and true classes of held-out rows, for each probe.
+    """
     predicted, truth = zip(*held_out, strict=True)
     return fit_temperature(np.concatenate(predicted), np.concatenate(truth))
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with the fit statistics of ``choosing`` (one probe for each fold) on held-out images."""
+    """Return ``fitted`` with the validation statistics of the probes in ``choosing`` (one for each fold)."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -368,7 +390,7 @@ def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearPro
 
 
 def class_weights(truth: np.ndarray) -> np.ndarray:
-    """Return sample weights (n,) for classes ``truth`` (n,), with mean 1 and an equal sum for each class."""
+    """Return sample weights (n,) with mean 1 and an equal sum for each class in ``truth`` (n,)."""
     weights = 1 / np.bincount(truth)[truth]
     return weights * len(truth) / weights.sum()
 
@@ -376,22 +398,26 @@ def class_weights(truth: np.ndarray) -> np.ndarray:
 def group_prior(groups: Sequence[str]) -> np.ndarray:
     """Return prior probabilities (K,) of the classes, with an equal sum for each group.
 
-    With equal priors of classes, 30 of 31 images would be expected to be edited, and groups with many members would be
-    predicted more often.
+    If the priors of all classes were equal, 30 of 31 images would be expected to be edited, and groups with many
+    transformations would be predicted more often.
     """
     members = np.array([groups.count(group) for group in groups])
     return 1 / (members * len(set(groups)))
 
 
 def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
-    """Return the linear probe for the task ``name`` and its predictions; for ``fine`` also the probe for new images,
-    unless ``live`` is False.
+    """Train a linear probe and predict the test samples.
 
-    The test samples of a fold are predicted with the probe for this fold. With several folds, the returned probe is
+    The test samples of a fold are predicted with the probe for this fold. In cross-validation, the returned probe is
     trained on all photographs.
 
+    Args:
+        data: samples and embeddings of a model.
+        name: name of the task.
+        live: whether to train the probe for new images if the task is ``fine``.
+
     Raises:
-        BadCorpus: a split has no image, or there is only one photograph.
+        BadCorpus: a split has no images, or there is only one photograph.
     """
     task = data.task(name)
     folds = folds_of(data, task)
@@ -411,7 +437,7 @@ def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
             (predict(fitted, data.X.at(fold.val)), task.truth[fold.val])
             for fitted, fold in zip(probes, folds, strict=True)
         ]
-        # With splits, val and test are disjoint. In cross-validation, val is part of test, and other folds calibrate.
+        # In cross-validation, val is part of test, so the temperature for a fold is fitted on the other folds.
         other_folds = [held_out[:i] + held_out[i + 1 :] or held_out for i in range(len(folds))]
         temperatures = [temperature_of(predictions) for predictions in other_folds]
         of_fine[CALIBRATED] = probe.with_temperature(temperature_of(held_out)).to_bytes()
@@ -444,12 +470,14 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 
 
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
-    """Return the content probe for clean images with its predictions and, if ``oracles`` is set, those of oracle
-    probes.
+    """Train a content probe on clean images and predict the test samples.
 
-    The probe is tested on clean and on transformed images. Each oracle is trained on images with one transformation. If
-    the probe fails and the oracle does not, the transformation has moved the content in the embedding; if both fail,
-    the transformation has removed the content.
+    The probe is tested on clean and transformed images. If the probe fails on a transformation but the oracle succeeds,
+    the transformation has changed how content is represented. If both fail, it has removed the content.
+
+    Args:
+        data: samples and embeddings of a model.
+        oracles: whether to also train oracles, each on images with one transformation.
     """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)
@@ -458,7 +486,7 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     tables = []
     for transform in data.transforms if oracles else ():
         if transform.name == "identity" or transform.far:
-            continue  # for clean images the probe itself is the oracle; the far tier is never learned from
+            continue  # the probe is the oracle for clean images, and no probe is trained on unseen styles
         transformed = (data.samples["transform"] == transform.name).to_numpy()
         oracle_task = replace(task, truth=np.where(transformed, task.truth, -1), seen=np.ones(len(transformed), bool))
         (fold,) = folds_of(data, oracle_task)
@@ -475,11 +503,12 @@ def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
 
 MLP_SEEDS = (0, 1, 2)
 MAX_TO_LEARN = 12_000
-"""Maximum number of training samples of MLPs and neighbors, in whole images, which keeps classes paired."""
+"""Approximate maximum number of training samples for MLPs and k-NN. All samples of an image are used, so that classes
+remain paired."""
 
 
 def train_others(data: ModelSamples) -> Trained:
-    """Return predictions for the fine task from three MLPs and from nearest neighbors, for the first repetition."""
+    """Train three MLPs and k-NN probes for the fine task on the first repetition, and predict the test samples."""
     from probing_core.probes import mlp  # imports torch
 
     task = data.task("fine")
@@ -506,7 +535,7 @@ def train_others(data: ModelSamples) -> Trained:
     validation_votes = knn.votes(X, y, validation[0], sizes, len(task.classes))
     blocks = [knn.votes(X, y, block, sizes, len(task.classes)) for block in Xt.blocks()]
     for k in sizes:
-        # Every k is reported; no k is chosen.
+        # All values of k are reported, so none is selected.
         add(
             f"knn-{k}",
             FitFacts(float(k), False, True, 0, log_loss(validation_votes[k], validation[1])),

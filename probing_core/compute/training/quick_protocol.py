@@ -1,8 +1,7 @@
-"""The quick protocol: its photographs, and counts of a model's correct predictions by photograph and transformation.
+"""The quick protocol, which evaluates a model on a fixed subset of the samples in a run.
 
-It uses a fixed part of the samples in a run: some photographs from each split, in one repetition, without unseen
-styles. A separate probe is trained on this part, so a new model can be compared with the models of the run after it has
-embedded only a small part of the samples.
+The subset contains some photographs from each split, in one repetition, without unseen styles. A separate probe is
+trained on the subset, so a new model can be compared with the models of the run without embedding all samples.
 """
 
 from __future__ import annotations
@@ -24,10 +23,13 @@ QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
 
 
 def choose_quick_images(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of ``images.parquet`` that the quick protocol uses: one image from each chosen photograph.
+    """Select the images for the quick protocol, one from each selected photograph.
 
-    Photographs are chosen in proportion to the label frequencies in their split, in the order of a hash of their names.
-    The choice is deterministic, and choosing again among the chosen photographs selects all of them.
+    Photographs are stratified by label and selected in the order of a hash of their ID. The selection is deterministic,
+    and selecting from the selected photographs returns all of them.
+
+    Args:
+        images: image table of a run.
     """
     used = images[images["used"]]
     chosen = []
@@ -45,7 +47,7 @@ def _hash(name: object) -> str:
 
 
 def quick_part(data: ModelSamples) -> ModelSamples:
-    """Return the samples in a run that the quick protocol uses."""
+    """Select the samples for the quick protocol."""
     images = choose_quick_images(data.images)
     transforms = tuple(transform for transform in data.transforms if not transform.far)
     samples = data.samples
@@ -66,14 +68,14 @@ def quick_part(data: ModelSamples) -> ModelSamples:
 
 
 def quick_table(data: ModelSamples) -> pd.DataFrame:
-    """Train a probe with the quick protocol, and count its correct predictions.
+    """Train a probe under the quick protocol, and count its correct predictions.
 
     Args:
-        data: a model of a run with splits, with all samples.
+        data: all samples and embeddings of a model. The run must have splits.
 
     Returns:
-        ``model``, ``base_id`` (test photographs), ``transform``, ``correct`` and ``samples`` (numbers of correct and of
-        all predicted samples).
+        Table with the columns ``model``, ``base_id`` (test photograph), ``transform``, ``correct`` (number of correctly
+        predicted samples) and ``samples`` (number of samples).
     """
     part = quick_part(data)
     predictions = train_linear(part, FINE, live=False).predictions[FINE]

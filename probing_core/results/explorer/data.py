@@ -1,4 +1,4 @@
-"""Data of a run as typed arrays for the explorer."""
+"""Prepare the data of a run as typed arrays for the explorer."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from probing_core.transforms import Transform, resolve
 
 SOURCE_FOLDER = Path(__file__).parent
 ABOUT_EXPLORER = (
-    "Each dot is an image under one transformation, which a small classifier (the probe) predicts from the model's "
-    "embedding. Similar embeddings are close together."
+    "Each dot is an image under one transformation. A small classifier (the probe) predicts the transformation from "
+    "the model's embedding. Similar embeddings are close together."
 )
 
 SCRIPTS = ("counting.js", "drawing.js", "map.js", "views.js", "explorer.js")
 
 PROJECTION_TITLES = {BY_TRANSFORMATION: "effect of the transformation", BY_EMBEDDING: "full embedding"}
-"""Name of a projection in a run -> its title in the explorer."""
+"""Name of a projection in a run -> title in the explorer."""
 
 MAX_COORDINATE = 32_767
-"""Maximum coordinate of a point: the longer side of a map spans -`MAX_COORDINATE` to `MAX_COORDINATE`."""
+"""Maximum coordinate of a point. The longer side of a map extends from -`MAX_COORDINATE` to `MAX_COORDINATE`."""
 
 STRONGEST = 254
-"""Rank of the strongest sample of a class; the weakest has rank 0."""
+"""Strength rank of the strongest sample of a class. The weakest sample has rank 0."""
 
 NO_STRENGTH = 255
-"""Rank of a clean sample."""
+"""Strength rank of clean samples."""
 
 SHARED_MODELS = 6
 """Maximum number of models in a shared file."""
@@ -53,14 +53,15 @@ SHARED_MODELS = 6
 
 @dataclass(frozen=True)
 class Class:
-    """A class of the task: one transformation, or clean.
+    """A class of the fine task, which is a transformation or clean.
 
     Attributes:
+        name: name of the transformation.
         title: display name.
         group: position in the list of groups.
-        before, after: text around the number of a strength, such as ``radius`` and ``px``.
-        scale: factor from a strength to that number.
-        colors: colors in the light and the dark theme.
+        before, after: text before and after the value of a strength, such as ``radius`` and ``px``.
+        scale: factor by which strengths are multiplied for display.
+        colors: colors in the light and dark themes.
     """
 
     name: str
@@ -74,17 +75,17 @@ class Class:
 
 @dataclass(frozen=True, eq=False)
 class ModelPoints:
-    """Data of one model for each point.
+    """Coordinates and predictions of one model for all points.
 
     Attributes:
-        name: model ID.
+        name: name of the model.
         title: display name.
         places: (tested, 2) ``int16`` coordinates, by projection.
         predicted: (tested,) ``uint8`` predicted class.
-        confidence: (tested,) ``uint8`` probability of the predicted class, 0 to 255.
-        truth_probability: (tested,) ``uint8`` probability of the true class, 0 to 255.
-        neighbors: (tested, 5) ``int32`` nearest points in the embedding, nearest first, by projection; -1 where a
-            neighbor is not on the map. Empty if the run has no neighbors.
+        confidence: (tested,) ``uint8`` probability of the predicted class, scaled to 0–255.
+        truth_probability: (tested,) ``uint8`` probability of the true class, scaled to 0–255.
+        neighbors: (tested, 5) ``int32`` nearest points in the embedding, nearest first, by projection. The value is -1
+            if a neighbor is not on the map. The mapping is empty if the run has no neighbors.
     """
 
     name: str
@@ -98,25 +99,26 @@ class ModelPoints:
 
 @dataclass(frozen=True, eq=False)
 class ExplorerData:
-    """Test samples that are on the maps of all models, as points in an order that all models share.
+    """Data of the explorer. Its points are the test samples that are on the maps of all models.
 
     Attributes:
-        classes: classes of the task.
-        groups: ``name``, ``title`` and ``colors`` (light and dark theme) of the groups of classes.
-        models: at least one.
+        classes: classes of the fine task.
+        groups: ``name``, ``title`` and ``colors`` (light and dark themes) of each group of classes.
+        models: one or more models, with points in the same order.
         sample: (tested,) ``int32`` positions of the samples in the run.
         truth: (tested,) ``uint8`` true class.
-        strength: (tested,) ``uint8`` rank of the strength within its class, 0 is weakest; see `NO_STRENGTH`.
+        strength: (tested,) ``uint8`` rank of the strength within the class, from 0 (weakest) to `STRONGEST`, or
+            `NO_STRENGTH`.
         value: (tested,) ``float32`` strength.
         repetition: (tested,) ``uint8`` repetition of the sample.
-        crop: (tested,) ``uint16`` (``uint32`` for many crops) number of the crop.
+        crop: (tested,) ``uint16`` (``uint32`` for many crops) index of the crop.
         crops: image IDs of the crops.
-        photographs: (crops,) number of the photograph that each crop was cut from.
+        photographs: (crops,) index of the photograph of each crop.
         labels: (crops,) content labels.
         licenses: (crops,) licenses.
-        p_values: for each model, the p-values of the differences in accuracy between this model and each earlier one.
-            As on the page Models, they are adjusted for testing all pairs of models in the run; NaN for a pair that was
-            not tested.
+        p_values: for each model, the p-values of the differences in accuracy between this model and each preceding
+            model. As on the Models page, they are adjusted for testing all pairs of models in the run. The p-value is
+            NaN if a pair was not tested.
     """
 
     classes: tuple[Class, ...]
@@ -140,8 +142,10 @@ class ExplorerData:
 
     @property
     def example(self) -> tuple[int, int] | None:
-        """True and predicted class of the confusion by the first model that the second model most often classifies
-        correctly; None if there is no such confusion."""
+        """True and predicted class of an example confusion, or None if there is no such confusion.
+
+        It is the confusion of the first model for which the second model is most often correct.
+        """
         a, b = self.models[0].predicted, self.models[min(1, len(self.models) - 1)].predicted
         cells = self.truth.astype(int) * len(self.classes) + a
         counts = np.bincount(cells[(a != self.truth) & (b == self.truth)], minlength=1)
@@ -150,33 +154,33 @@ class ExplorerData:
 
 
 def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: int | None = None) -> ExplorerData:
-    """Read the data of ``run`` for the explorer: its test samples of all repetitions.
+    """Read the test samples of all repetitions of a run for the explorer.
 
     Args:
-        models: names, in the order of the menus; by default `default_models`.
-        near_in: repetition to which the nearest neighbors of its samples are restricted, because only images of this
-            repetition can be shown; by default, neighbors are from all repetitions.
+        models: names of the models, in the order of the menus. By default, `default_models` are used.
+        near_in: repetition whose samples only have neighbors from the same repetition, because only images of this
+            repetition can be shown. By default, neighbors are from all repetitions.
 
     Raises:
         UnknownName: the run has no such model.
-        BadRun: a model has no map or no predictions, or no sample has both.
+        BadRun: a model does not have both a map and predictions, or no sample is on the maps of all models.
     """
     names = list(models) if models is not None else default_models(run)
     for name in names:
         run.require_model(name)
     if not names:
-        raise BadRun(f"The run '{run.name}' has no model with both a map and predictions: run its last stage first.")
+        raise BadRun(f"The run '{run.name}' has no model with both a map and predictions. Complete the run first.")
     maps = {name: {p: table for p in PROJECTION_TITLES if (table := run.map(name, p)) is not None} for name in names}
     answers = {name: run.predictions(name, FINE, ()) for name in names}
     for name in names:
         if not maps[name] or answers[name].empty:
-            raise BadRun(f"The run does not have both a map and predictions of '{name}'. Leave out this model.")
+            raise BadRun(f"The run does not have both a map and predictions for '{name}'. Omit this model.")
     samples = np.arange(run.sample_count)
     for table in (*answers.values(), *(table for projections in maps.values() for table in projections.values())):
         samples = samples[np.isin(samples, table["sample"])]
     if not len(samples):
-        raise BadRun(f"No test sample of the run '{run.name}' is on the maps of all of: {', '.join(names)}.")
-    # Random order, because points are drawn one after another and the last class would hide all others.
+        raise BadRun(f"The maps of these models in the run '{run.name}' share no test samples: {', '.join(names)}.")
+    # Random order, because points are drawn in sequence and the last class would otherwise cover all others.
     samples = np.random.default_rng(0).permutation(samples)
     rows = run.sample_columns("image_id", "base_id", "label", "transform", "strength", "repetition").iloc[samples]
     classes, groups = _classes(run)
@@ -223,9 +227,9 @@ def _p_values(run: RunTables, models: Sequence[str]) -> tuple[tuple[float, ...],
 
 
 def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
-    """Return the models to show first: the best model of each objective, then other encoders, and baselines last.
+    """Return the models to show by default: the best model of each objective, followed by other encoders and baselines.
 
-    The first two are swapped: model A is the second best and model B the best, so that B minus A is positive.
+    The first two are swapped, so that model A is the second best and B minus A is positive.
     """
     ranked = ranked_models(run)
     objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
@@ -238,10 +242,10 @@ def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
 
 
 def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
-    """Return the models of a shared file: ``selected`` ones, the best embedding, the best baseline, and others.
+    """Return the models of a shared file, including ``selected`` models, the best encoder and the best baseline.
 
-    Selected models replace other models at the end of the list, so that files with different selections mostly have the
-    same models.
+    Selected models replace models at the end of the default list, so that files with different selections contain
+    mostly the same models.
     """
     ranked, default = pd.Series(ranked_models(run), dtype=str), default_models(run)
     best = [*ranked[~is_baseline(ranked)][:1], *ranked[is_baseline(ranked)][:1]]
@@ -254,7 +258,7 @@ def shared_models(run: RunTables, selected: Sequence[str] = ()) -> list[str]:
 
 
 def ranked_models(run: RunTables) -> list[str]:
-    """Return the models of ``run`` that the explorer can show, the most accurate first."""
+    """Return the models of ``run`` that the explorer can show, starting with the most accurate model."""
     board = leaderboard(run, FINE, "seen")
     ranked = list(board["model"]) if not board.empty else list(run.models["name"])
     placed = [m for m in with_place(ranked) if any(run.has_map(m, projection) for projection in PROJECTION_TITLES)]
@@ -262,19 +266,21 @@ def ranked_models(run: RunTables) -> list[str]:
 
 
 def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return ``data`` for the browser: a header for JSON, and parts as bytes, which the function ``open`` expects.
+    """Serialize ``data`` for the JavaScript function ``open``.
 
-    The part ``points`` is shared by all models; ``model/0`` and ``neighbors/0`` belong to the first model. In the
-    header, an array is ``{"type", "offset", "length"}`` within its part. ``differences`` contains, for each later model
-    minus each earlier one, the 95% CI in percentage points and the p-value as ``[low, high, p]``, where p may be null;
-    or null instead of the list.
+    Returns:
+        A JSON-serializable header, and binary parts by name. All models share the part ``points``. The parts
+        ``model/0`` and ``neighbors/0`` belong to the first model, and so on. The header describes each array by its
+        ``type``, ``offset`` and ``length`` within its part. ``differences`` contains ``[low, high, p]`` for each model
+        minus each preceding model: the 95% CI in percentage points and the p-value, which is null if the pair was not
+        tested. If there is no interval, the list is replaced with null.
     """
     parts = {f"neighbors/{number}": b"" for number in range(len(data.models))}
 
     def put(part: str, array: np.ndarray) -> dict[str, Any]:
         before = parts.get(part, b"")
         raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        parts[part] = before + raw + bytes(-len(raw) % 4)  # a typed array must begin at a multiple of its item size
+        parts[part] = before + raw + bytes(-len(raw) % 4)  # typed arrays must start at a multiple of their item size
         return {"type": array.dtype.name, "offset": len(before), "length": array.size}
 
     def model(number: int, item: ModelPoints) -> dict[str, Any]:
@@ -285,7 +291,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
         }
         points = {name: put(f"model/{number}", array) for name, array in answers.items()}
         points["places"] = {name: put(f"model/{number}", places) for name, places in item.places.items()}
-        neighbor_tables = {  # the index after the last point instead of -1, so that two bytes are sufficient
+        neighbor_tables = {  # -1 is replaced with the number of points, so that unsigned 16-bit integers can be used
             name: put(f"neighbors/{number}", _small(np.where(table < 0, data.tested, table)))
             for name, table in item.neighbors.items()
         }
@@ -314,11 +320,11 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
-    """Return the 95% CI and p-value of the difference in accuracy between each model and each earlier one."""
+    """Return the 95% CI and p-value of the difference in accuracy between each model and each preceding model."""
     cluster = data.photographs[data.crop].astype(np.int64)
     sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
     is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP
-    draws = [bootstrap(item) for item in sums] if is_drawn else []  # computed once per model instead of once per pair
+    draws = [bootstrap(item) for item in sums] if is_drawn else []  # computed once per model, not once per pair
 
     def of_pair(first: int, second: int) -> list[float | None] | None:
         if is_drawn:
@@ -380,7 +386,7 @@ def _ranks(truth: np.ndarray, strengths: np.ndarray, classes: Sequence[Class]) -
 def _entry(name: str) -> Transform | None:
     try:
         return resolve(name)
-    except UnknownName:  # a transformation from a plug-in that is not loaded
+    except UnknownName:  # the plug-in that defines the transformation is not loaded
         return None
 
 
@@ -400,7 +406,7 @@ def _classes(run: RunTables) -> tuple[tuple[Class, ...], tuple[dict[str, Any], .
 
 
 def _words(name: str) -> tuple[str, str, float]:
-    """Return the text before and after the number of a strength, and the factor of that number."""
+    """Return the text before and after the value of a strength, and the factor by which strengths are multiplied."""
     entry = _entry(name)
     if entry is None or entry.name == "identity":
         return "", "", 1.0

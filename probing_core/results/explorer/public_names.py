@@ -1,4 +1,4 @@
-"""Model names without the folders of this machine, for shared files."""
+"""Remove local paths from model names in shared files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from probing_core.catalog import OPTION_START
 
 _LOCAL = re.compile(r"[~./\\]|[A-Za-z]:[/\\]")
-"""Beginning of a path on this machine: absolute, relative to here or to the home folder, or on a Windows drive."""
+"""Pattern for the start of a local path: absolute, relative, in the home folder, or on a Windows drive."""
 
 
 def public_names(models: Iterable[str]) -> dict[str, str]:
-    """Return model name -> the name with paths replaced by file names; names remain distinct.
+    """Map each model name to a name in which paths are replaced with file names. The new names are unique.
 
     Example:
         >>> public_names(["timm:resnet18@weights=/home/jane/runs/best.pt"])

@@ -1,4 +1,4 @@
-"""Single HTML file for sharing, with leaderboard, claims and explorer, which opens from disk without a network."""
+"""Write a single HTML file for sharing, with the ranking, the claims and the explorer, which can be opened offline."""
 
 from __future__ import annotations
 
@@ -57,24 +57,24 @@ TITLE = "What image embeddings encode about transformations"
 MOST_BYTES = 25_000_000
 
 SMALL = 64
-"""Side of the images in the views, in pixels."""
+"""Size of small images in pixels."""
 
 LARGE = 128
-"""Side of the images in the dialog, in pixels."""
+"""Size of images in the dialog in pixels."""
 
 SHEET_COLUMNS = 8
 WEBP_QUALITY = 72
 
 GROUND = 154
-"""Gray level of the area beside a photograph that is not square."""
+"""Gray level of the background of photographs that are not square."""
 
 IMAGES_OF = 0
-"""Repetition whose images are in the file; images of all repetitions would not fit."""
+"""Repetition whose images are included. Images of all repetitions would make the file too large."""
 
 SELECTION = '<script type="application/json" data-selection>{}</script>'
 
 ABOUT_ZOO = (
-    "Models marked (zoo) share one architecture, training data and budget, and differ in the training objective."
+    "Models marked (zoo) have the same architecture, training data and compute, and differ in their training objective."
 )
 
 
@@ -83,13 +83,14 @@ class SharedFile:
     """Summary of a shared file.
 
     Attributes:
+        path: path of the file.
         bytes: size of the file.
-        models: names of the models in its explorer.
+        models: names of the models in the explorer.
         photographs: number of photographs in the file.
         crops: number of crops of these photographs.
-        large: number of crops that the file also contains at `LARGE` pixels.
+        large: number of crops that are also included at `LARGE` pixels.
         licenses: license -> number of photographs.
-        why_not: reason why the file contains no images; empty if it contains images.
+        why_not: reason why the file contains no images, or an empty string if it contains images.
     """
 
     path: Path
@@ -114,24 +115,24 @@ def write_shared_file(
     progress: Callable[[int, int], None] = lambda completed, total: None,
     most_bytes: int = MOST_BYTES,
 ) -> SharedFile:
-    """Write one HTML file that shows ``run`` without an installation.
+    """Write a single HTML file that shows ``run`` in a browser.
 
     Args:
         run: the run.
         out: path of the file.
-        models: up to six models for the explorer; by default `shared_models`.
-        pictures: ``all``, or ``none`` to leave out the photographs.
-        announce: function that receives a sentence on the number of photographs under each license before they are
-            written.
-        progress: function that receives the number of completed crops and the total number.
-        most_bytes: maximum size of the file; images that do not fit are left out.
+        models: up to six models for the explorer. By default, `shared_models` are used.
+        pictures: ``all``, or ``none`` to omit the images.
+        announce: function that is called with a sentence on the number of photographs under each license before the
+            images are computed.
+        progress: function that is called with the number of completed crops and the total number.
+        most_bytes: maximum size of the file. Images that do not fit are omitted.
 
     Raises:
         UnknownName: the run has no such model.
-        BadRun: a model has no map or no predictions.
+        BadRun: a model does not have both a map and predictions.
     """
     data = explorer_data(run, shared_models(run) if models is None else models, near_in=IMAGES_OF)
-    licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were left out")
+    licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were excluded")
     announce(leaving(data, licenses, why_not))
     described, parts = packed(_anonymous(run, data))
     blob = _Blob()
@@ -163,12 +164,15 @@ def write_shared_file(
 
 
 def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] | None) -> bytes:
-    """Return ``content``, a file of `write_shared_file`, with an initial ``selection``.
+    """Set the initial selection in a file that was written by `write_shared_file`.
 
     Args:
-        run: run of the file.
+        run: run from which the file was written.
         content: content of the file.
-        selection: selection as reported by the explorer; None for no selection.
+        selection: selection as reported by the explorer, or None for no selection.
+
+    Returns:
+        The content of the file with the selection.
     """
     names = public_names(run.models["name"])
     opened = dict(selection or {})
@@ -179,7 +183,7 @@ def with_selection(run: RunTables, content: bytes, selection: Mapping[str, Any] 
 
 @dataclass(frozen=True)
 class Shown:
-    """Shared file that is displayed in a notebook."""
+    """Shared file for display in a notebook."""
 
     text: str
 
@@ -188,7 +192,7 @@ class Shown:
         return f'<iframe title="{escape(TITLE)}" style="{frame}" srcdoc="{escape(self.text)}"></iframe>'
 
     def __repr__(self) -> str:
-        return f"<Explorer of a run, {len(self.text) / 1e6:.1f} MB; display it in a notebook>"
+        return f"<Explorer of a run, {len(self.text) / 1e6:.1f} MB. Display it in a notebook.>"
 
 
 def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all", "none"]) -> Shown:
@@ -207,8 +211,12 @@ def shown(run: RunTables, models: Sequence[str] | None, pictures: Literal["all",
 
 
 def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str]:
-    """Return license -> number of photographs, and the reason if there are no photographs, else an empty string."""
-    if run.pictures.why_not:  # a sentence that may contain a path
+    """Count the photographs in the file by license.
+
+    Returns:
+        License -> number of photographs, and the reason why there are no photographs or an empty string.
+    """
+    if run.pictures.why_not:  # this message is not used, because it may contain a path
         return {}, "the images of this run are not available on the computer that wrote the file"
     by_photograph = dict(zip(data.photographs.tolist(), data.licenses, strict=True))
     return dict(Counter(name or "no license stated" for name in by_photograph.values()).most_common()), ""
@@ -219,7 +227,7 @@ def photograph_count(data: ExplorerData) -> int:
 
 
 def leaving(data: ExplorerData, licenses: Mapping[str, int], why_not: str = "") -> str:
-    """Return a sentence on how many photographs the file contains, and under which licenses."""
+    """Return a sentence on the number of photographs in the file and their licenses."""
     if why_not:
         return f"The file contains no photographs: {why_not}."
     photographs, crops = photograph_count(data), len(data.crops)
@@ -243,7 +251,7 @@ def _anonymous(run: RunTables, data: ExplorerData) -> ExplorerData:
 
 
 class _Blob:
-    """Collected bytes of a page, as one base64 text."""
+    """Binary data of a page, encoded as base64 text."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -268,7 +276,7 @@ def _page(
         "script_hash": _hash(script),
         "lead": escape(lead),
         "tables": tables,
-        "footer": escape(f"{_contained(licenses, why_not)} Written with probing_core {VERSION}."),
+        "footer": escape(f"{_contained(licenses, why_not)} Created with probing_core {VERSION}."),
         "selection": SELECTION.format("null"),
         "header": _json(header),
         "bytes": "".join(blob.texts),
@@ -281,7 +289,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that is safe inside a script element: no label can end that element or start another."""
+    """Format JSON that is safe inside a script element. Characters that could end the element are escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -298,12 +306,12 @@ def _contained(licenses: Mapping[str, int], why_not: str) -> str:
 
 @dataclass(frozen=True)
 class _Sheets:
-    """Images of one crop: all of its versions, and the full photograph.
+    """Sprite sheets with all versions of one crop and the full photograph.
 
     Attributes:
         small: sheet of images at `SMALL` pixels.
-        large: sheet of images at `LARGE` pixels; empty if it does not fit.
-        full: second result of `_full_photograph`.
+        large: sheet of images at `LARGE` pixels, or empty if it does not fit into the file.
+        full: rectangles of the photograph and of the crop (see `_full_photograph`).
     """
 
     small: bytes
@@ -314,10 +322,10 @@ class _Sheets:
 def _fitting_sheets(
     run: RunTables, data: ExplorerData, room: int, progress: Callable[[int, int], None]
 ) -> list[_Sheets]:
-    """Return the sheets of each crop, with as many large sheets as fit into ``room`` bytes of base64.
+    """Compute the sheets of each crop, with as many large sheets as fit into ``room`` bytes of base64 text.
 
-    The list is empty if the small sheets do not fit, or if an image is missing. Crops that the first two models both
-    misclassify with the most confidence get large sheets first, because the explorer shows them first.
+    The list is empty if the small sheets do not fit or an image is missing. Crops that the first two models misclassify
+    with high confidence get large sheets first, because the explorer shows them first.
     """
     points = np.flatnonzero(data.repetition == IMAGES_OF)
     rows = run.sample_rows(data.sample[points]).to_dict("records")
@@ -374,10 +382,10 @@ def _sheet(tiles: Sequence[Image | None]) -> Image:
 
 
 def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, list[float]]]:
-    """Return the full photograph on a square background, and its ``box`` and ``cut``.
+    """Return the full photograph on a square background, with the rectangles ``box`` and ``cut``.
 
-    ``box`` is the rectangle of the photograph in this square, and ``cut`` is the crop that models receive. Both are
-    (left, top, width, height) as fractions.
+    ``box`` is the rectangle of the photograph as fractions of the square. ``cut`` is the rectangle of the crop that
+    models receive, as fractions of the photograph. Both are (left, top, width, height).
     """
     image = run.pictures.photograph(image_id)
     height, width = image.shape[:2]
@@ -392,9 +400,9 @@ def _full_photograph(run: RunTables, image_id: str) -> tuple[Image, dict[str, li
 
 
 def _leaderboard(run: RunTables) -> str:
-    # As on the page Models, encoders are compared with the best encoder, and baselines are not compared.
+    # As on the Models page, encoders are compared with the best encoder, and baselines are not compared.
     board = leaderboard(run, "fine", "seen", baselines=False)
-    tested = "Encoders are compared with the best encoder; untrained baselines are not compared."
+    tested = "Encoders are compared with the best encoder. Untrained baselines are not compared."
     if board.empty:
         board, tested = leaderboard(run, "fine", "seen"), "Baselines are compared with the best baseline."
     if board.empty:
@@ -413,8 +421,8 @@ def _leaderboard(run: RunTables) -> str:
     )
     return (
         "<section><h2>Which model encodes the most about transformations?</h2>"
-        '<p class="quiet">Accuracy of a linear probe that predicts the transformation of test samples from the '
-        "embedding (balanced over classes), with 95% CI over photographs. "
+        '<p class="quiet">Balanced accuracy of a linear probe that predicts the transformation of test samples from '
+        "the embedding, with 95% CI over photographs. "
         f"Chance: {100 * float(board['chance'].iloc[0]):.1f}%. {tested}{zoo}</p>"
         '<div class="wide" tabindex="0" role="region" aria-label="Ranking"><table class="board"><thead><tr>'
         '<th scope="col">model</th><th scope="col" class="n">accuracy</th>'
