@@ -1,9 +1,9 @@
-"""A large scan that is killed and goes on: ``python -m lab.evidence.scan_kills RUN [--pictures 10000] [--kills 5]``.
+"""Resumption of interrupted scans: ``python -m lab.evidence.scan_kills RUN [--pictures 10000] [--kills 5]``.
 
-A folder of JPEGs is made from the packaged photographs (untouched ones and blurred ones, 110 to 200 pixels), and
-scanned twice by the detector of RUN: once left alone, and once by a process that is killed at moments spread over the
-work and started again. Prints one JSON object: whether all files of both are the same byte by byte (addresses of
-pictures in the page aside), seconds, and the peak memory of the scan left alone and of one of a tenth of the folder.
+The command creates a folder of JPEG files from clean and blurred packaged photographs (110 to 200 pixels), and scans it
+twice with the detector of RUN: once without interruption, and once while the process is killed and restarted several
+times. Prints one JSON object: whether all output files are identical (except for URLs of images in the page), the
+duration in seconds, and the peak memory of the uninterrupted scan and of a scan of a tenth of the images.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ POLL_S = 0.2
 
 
 def make_folder(folder: Path, count: int) -> Path:
-    """Make ``count`` pictures in folders of 1,000, every third one blurred, cut at random from the packaged
-    photographs."""
+    """Create ``count`` images in subfolders of 1,000 images. They are random crops of the packaged photographs, and
+    every third image is blurred."""
     rng = np.random.default_rng(0)
     corpus, blur = open_corpus("photos"), resolve("gaussian-blur")
     photographs = [corpus.load(image_id) for image_id in corpus.rows["image_id"].iloc[::10]]
@@ -59,18 +59,18 @@ def scan_process(folder: Path, out: Path, run: Path) -> subprocess.Popen[bytes]:
 
 
 def left_alone(folder: Path, out: Path, run: Path) -> tuple[float, float]:
-    """Return (seconds, MB at the peak) of a scan."""
+    """Run a scan without interruption, and return its duration in seconds and its peak memory in MB."""
     start = time.monotonic()
     process = scan_process(folder, out, run)
     _, status, used = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"the scan of '{folder}' ended with {os.waitstatus_to_exitcode(status)}")
+        raise RuntimeError(f"The scan of '{folder}' ended with exit code {os.waitstatus_to_exitcode(status)}.")
     scale = 2**20 if sys.platform == "darwin" else 2**10
     return time.monotonic() - start, used.ru_maxrss / scale
 
 
 def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> list[int]:
-    """Scan, with ``kills`` kills; return how many pictures were done at each kill."""
+    """Run a scan that is killed ``kills`` times, and return the number of completed images at each kill."""
     moments = [pictures * (i + 1) // (kills + 1) for i in range(kills)]
     counts = []
     for moment in moments:
@@ -85,7 +85,7 @@ def killed(folder: Path, out: Path, run: Path, kills: int, pictures: int) -> lis
 
 
 def contents(out: Path) -> dict[str, str]:
-    """Return file -> digest, without links in the page, which lead from another folder."""
+    """Return the digest of each output file. Links in the page are ignored, because they depend on the folder."""
     digests = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)
@@ -106,9 +106,9 @@ def _done(out: Path) -> int:
 
 def main() -> int:
     parser = parser_of(__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--pictures", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("run", type=Path, help="run with a detector")
+    parser.add_argument("--pictures", type=int, default=10_000, help="number of images")
+    parser.add_argument("--kills", type=int, default=5, help="number of interruptions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)

@@ -171,7 +171,7 @@ def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server): 
     cancel.click()
     wait_until_settled(page)
     worker.resume()
-    row.get_by_text("canceled; completed steps are kept").wait_for()
+    row.get_by_text("canceled (completed steps are kept)").wait_for()
     row.get_by_role("button", name="Resume").click()
     row.get_by_text(f"{run_name}: complete").wait_for(timeout=5 * WAIT_MS)
     row.get_by_role("button", name="Open").click()
