@@ -24,8 +24,8 @@ YOU = "you"
 def players(run: Run) -> list[str]:
     """Return the models of ``run`` that can play.
 
-    These models have stored predictions for the test samples, so no model is loaded. Additional seeds and models that
-    never decide whether an image was edited are omitted.
+    These models have stored predictions for the test samples, so no model is loaded. Additional seeds and models
+    whose probability of an edit is not stated are omitted.
     """
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
@@ -37,7 +37,7 @@ def first_player(run: Run) -> str:
 
 def _plays(run: Run, model: str) -> bool:
     tested = cache.predictions(run, model, "fine")
-    return not tested.empty and ("altered" not in tested or cache.computed(run, live_posterior, model).decides)
+    return not tested.empty and ("altered" not in tested or not cache.computed(run, live_posterior, model).unavailable)
 
 
 def groups_of(run: Run) -> dict[str, str]:
@@ -98,8 +98,8 @@ def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
 def _live_answers(run: Run, model: str, rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     scores = tested_scores(run, model, rows["altered"])
     p = pd.Series(probability_edited(scores, cache.computed(run, live_posterior, model)), rows.index)
-    verdicts = p.map(answer_word)
-    is_edited, is_open = verdicts.isin(FOUND), verdicts == INCONCLUSIVE
+    words = p.map(answer_word)
+    is_edited, is_open = words.isin(FOUND), words == INCONCLUSIVE
     answer = rows["named"].astype(str).where(is_edited, "identity").mask(is_open, "")
     return answer, p.where(is_edited | is_open, 1 - p)
 

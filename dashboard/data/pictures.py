@@ -16,7 +16,6 @@ from PIL import Image
 
 from probing_core.api.scan_results import thumbnails_of
 from probing_core.images import encode_jpeg, encode_png
-from probing_core.images.quality import flatness
 
 SHOWN = 800
 """Maximum length in pixels of the longer side of an image on a page."""
@@ -64,11 +63,6 @@ class VisitorPicture:
     def shown(self) -> np.ndarray:
         """Image at display size. Sending a photograph at full size would take long."""
         return reduced(self.image, SHOWN)
-
-    @cached_property
-    def flatness(self) -> float:
-        """Fraction of blocks without detail (see `probing_core.images.quality.flatness`)."""
-        return flatness(self.image)
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:

@@ -27,7 +27,6 @@ from probing_core.api.model_answers import held_out, outside
 from probing_core.api.predictor import Predictor
 from probing_core.compute.task_names import DETECTOR
 from probing_core.errors import ProbingError
-from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
@@ -64,7 +63,7 @@ class Answers:
 
 
 def _digest(crops: Crops) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(repr(crops.is_flat).encode(), digest_size=16)
     for image in crops.images:
         digest.update(repr(image.shape).encode())
         digest.update(image.tobytes())
@@ -187,18 +186,11 @@ def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
     return cut(_image, view)
 
 
-def without_probabilities(row: Row) -> Row:
-    """Return a row for an image that may not be a photograph: models were trained only on photographs."""
-    classes = [entry | {"probability": np.nan} for entry in row["classes"]]
-    no_answer = {"edited": None, "answer": PERHAPS_NO_PHOTOGRAPH, "unavailable": PERHAPS_NO_PHOTOGRAPH, "verdict": None}
-    return row | no_answer | {"classes": classes}
-
-
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
     """Return all classes in ``rows`` of `Predictor.predict` as a table, the most probable first for each image and
-    model."""
+    model; an answer without classes has one row."""
     columns = ("image", "model", "crops", "edited", "answer")
     return pd.DataFrame(
-        [{name: row[name] for name in columns} | entry for row in rows for entry in row["classes"]],
+        [{name: row[name] for name in columns} | entry for row in rows for entry in row["classes"] or [{}]],
         columns=[*columns, "class", "group", "probability"],
     )

@@ -14,7 +14,7 @@ from dashboard.data import cache
 from dashboard.data.pictures import scan_thumbnails
 from dashboard.jobs import processes, scans
 from dashboard.text import plain
-from dashboard.widgets import access, answers, computations, messages, pickers, tables
+from dashboard.widgets import access, answer_cards, computations, messages, pickers, tables
 from probing_core.answers.answer_sentences import ABOUT_P
 from probing_core.api.scan_results import (
     ABOUT_GRAY,
@@ -189,7 +189,7 @@ def _results(out: Path) -> None:
                 st.subheader(name)
                 st.caption(note)
             with st.container(height="content" if len(rows) <= WHOLE else HEIGHT, border=len(rows) > WHOLE):
-                st.html(answers.images_table(_lines(out, rows.head(SHOWN))))
+                st.html(answer_cards.images_table(_lines(out, rows.head(SHOWN))))
             if len(rows) > SHOWN:
                 st.caption(f"Showing the first {SHOWN} of {len(rows):,} images. The downloads contain all images.")
         tables.download(table, f"scan-table-{out.name}")
@@ -198,12 +198,12 @@ def _results(out: Path) -> None:
         tables.download_file(page_file.read_bytes, f"scan-page-{out.name}", label, name, "text/html")
 
 
-def _lines(out: Path, table: pd.DataFrame) -> list[answers.Line]:
+def _lines(out: Path, table: pd.DataFrame) -> list[answer_cards.Line]:
     texts = ["group", "class", "flags", "error"]
     rows = table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
     thumbnails = scan_thumbnails(out, (out / TABLE_FILE).stat().st_mtime_ns, tuple(table.index))
     return [
-        answers.Line(thumbnail, name=row["path"], **cells_of(row))
+        answer_cards.Line(thumbnail, name=row["path"], **cells_of(row))
         for thumbnail, row in zip(thumbnails, rows, strict=True)
     ]
 

@@ -5,7 +5,7 @@ The numbers come from `probing_core.api.predictor.Predictor.ask`; `probing_core.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,14 +19,13 @@ from dashboard.data.predictions import Row
 from dashboard.page import fragment, page
 from dashboard.text import hint, plain, with_strength
 from dashboard.views import try_folder, try_game
-from dashboard.widgets import answers, asking, messages, pickers, tables, upload
-from probing_core.answers.answer import FOUND, INCONCLUSIVE, Answer, scores_of_crops
+from dashboard.widgets import answer_cards, asking, messages, pickers, tables, upload
+from probing_core.answers.answer import Answer, Unavailable
 from probing_core.answers.crops import COMBINED, DIRECT, Crops, tile_corners
-from probing_core.answers.reference_sets import LARGE
+from probing_core.answers.reference_sets import highest_tile
 from probing_core.charts import evidence_chart
 from probing_core.compute.task_names import DETECTOR
 from probing_core.errors import ProbingError
-from probing_core.images.quality import FLAT
 from probing_core.results import Run
 from probing_core.transforms import resolve
 
@@ -72,22 +71,21 @@ def _images(run: Run) -> None:
 
 
 def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str]) -> None:
-    prior = answers.stored_prior()
+    prior = answer_cards.stored_prior()
     crops = {name: predictions.crops_of(run, picture) for name, picture in pictures.items()}
     first = [*_detector(run), *models]
-    flat = {name for name, picture in pictures.items() if picture.flatness > FLAT}
-    rows = next(filter(None, (asking.rows(run, [model], crops, prior, flat) for model in first)), [])
+    rows = next(filter(None, (asking.rows(run, [model], crops, prior) for model in first)), [])
     if not rows:
         messages.empty("No model could be asked. Select a different run.")
         return
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
-    _verdict(run, opened, picture, crops[opened], prior)
-    model_rows = _show_models(run, opened, crops[opened], models, prior, flat & {opened})
+    _show_answer(run, opened, picture, crops[opened], prior)
+    model_rows = _show_models(run, opened, crops[opened], models, prior)
     with st.expander("How many images are expected to be edited"):
-        answers.pick_prior()
+        answer_cards.pick_prior()
         st.caption("Probabilities depend on this fraction; p-values do not.")
-    _change(run, picture, models[:CHANGE_ASKS], prior)
+    _change(run, picture, crops[opened].is_flat, models[:CHANGE_ASKS], prior)
     detector_rows = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
     tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "These predictions as CSV")
 
@@ -159,42 +157,42 @@ def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
     for row in rows:
         picture = pictures[row["image"]]
         thumbnail = data_url(reduced(picture.image, EXAMPLE_WIDTH), lossless=False)
-        lines.append(answers.line_of(row, thumbnail))
-    answers.pick_of_lines(lines, opened, lambda name: state.choose("card", name))
+        lines.append(answer_cards.line_of(row, thumbnail))
+    answer_cards.pick_of_lines(lines, opened, lambda name: state.choose("card", name))
     state.publish("card", opened)
     return opened
 
 
-def _verdict(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
+def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
     """Show an image and the detector's answer for it, with its evidence; without a detector, the image alone."""
     answer = _answer_of_detector(run, crops)
     left, right = st.columns([1, 3])
     with left:
-        tile = None
-        if answer is not None and picture.flatness <= FLAT:  # otherwise the detector abstains
-            tile = highest_tile(picture.image, answer, run.recipe.view, prior)
-        st.image(data_url(outlined(picture, tile, run.recipe.view), lossless=False), width="stretch", alt=name)
         height, width = picture.image.shape[:2]
+        tile = None if answer is None else highest_tile(answer, prior)
+        corner = None if tile is None else tile_corners(height, width, run.recipe.view)[tile]
+        st.image(data_url(outlined(picture, corner, run.recipe.view), lossless=False), width="stretch", alt=name)
         st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
-        if tile:
+        if corner:
             st.caption("Outlined: the tile with the highest edit score")
         if answer is None:
             upload.flags(picture)
         if st.button("Show on the maps", icon=":material/star:", key="pin"):
             own_picture.pin(picture)
             st.switch_page("views/explore.py")
-    if answer is None or answer.verdict is None:
+    if answer is None or answer.evidence is None:
         return
+    abstains = answer.unavailable == Unavailable.NO_PHOTOGRAPH
     with right:
-        flat, reference = picture.flatness, predictions.reference_set(run, answer.verdict.kind)
-        answers.show_answer(answer, flat, prior)
-        if reference is not None and flat <= FLAT and not np.isnan(answer.score):
-            edited = reference.edits.visible["score"].to_numpy()
-            title = answers.strip_title(answer)
-            figure = evidence_chart(answer.score, reference.clean, edited, cache.theme(), title)
+        reference = predictions.reference_set(run, answer.evidence.kind)
+        answer_cards.show_answer(answer, prior)
+        if reference is not None and not abstains and not np.isnan(answer.score):
+            edited_scores = reference.edits.visible["score"].to_numpy()
+            title = answer_cards.strip_title(answer)
+            figure = evidence_chart(answer.score, reference.clean, edited_scores, cache.theme(), title)
             # the toolbar would cover the end of the title
             st.plotly_chart(figure, theme=None, key="evidence", config={"displayModeBar": False}, alt=title)
-        st.caption(answers.evidence(answer, picture.notes, reference, prior))
+        st.caption(answer_cards.remarks(answer, picture.notes, reference, prior))
 
 
 def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
@@ -206,48 +204,35 @@ def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
         return None
 
 
-def highest_tile(image: np.ndarray, answer: Answer, view: int, prior: float) -> tuple[int, int] | None:
-    """Return the top-left corner of the tile with the highest edit score; None if no edit is suspected, or the answer
-    does not use tiles."""
-    corners = tile_corners(image.shape[0], image.shape[1], view)
-    suspected = answer.answer(prior) in (*FOUND, INCONCLUSIVE)
-    if not corners or not suspected or answer.verdict is None or answer.verdict.kind != LARGE:
-        return None
-    scores = scores_of_crops(answer.prediction, answer.verdict.no_color)[1:]
-    return corners[int(np.argmax(scores))]
-
-
-def outlined(picture: VisitorPicture, tile: tuple[int, int] | None, view: int) -> np.ndarray:
-    """Return an image at display size, with the outline of a tile of ``view`` pixels."""
+def outlined(picture: VisitorPicture, corner: tuple[int, int] | None, view: int) -> np.ndarray:
+    """Return an image at display size, with the outline of the tile of ``view`` pixels with this upper left corner."""
     reduced = picture.shown
-    if tile is None:
+    if corner is None:
         return reduced
     drawn, scale = reduced.copy(), reduced.shape[1] / picture.image.shape[1]
-    first = round(tile[0] * scale), round(tile[1] * scale)
-    last = round((tile[0] + view) * scale) - 1, round((tile[1] + view) * scale) - 1
+    first = round(corner[0] * scale), round(corner[1] * scale)
+    last = round((corner[0] + view) * scale) - 1, round((corner[1] + view) * scale) - 1
     thick = max(2, round(max(reduced.shape[:2]) / 100))
     cv2.rectangle(drawn, first, last, (255, 255, 255), 3 * thick)
     cv2.rectangle(drawn, first, last, (213, 94, 0), thick)
     return drawn
 
 
-def _show_models(
-    run: Run, name: str, crops: Crops, models: Sequence[str], prior: float, flat: Collection[str]
-) -> list[Row]:
-    """Show the prediction of each model as it arrives, and return all rows; ``flat`` as in `asking.rows`."""
+def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
+    """Show the prediction of each model as it arrives, and return all rows."""
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
-    shows_all = answers.show_all_models(len(models), FIRST_MODELS)
+    shows_all = answer_cards.show_all_models(len(models), FIRST_MODELS)
     shown_models = models if shows_all else models[:FIRST_MODELS]
 
     def draw(rows: Sequence[Row], waiting: Sequence[str]) -> None:
-        bars.html(answers.models_table({name: rows}, theme, accuracies, waiting))
+        bars.html(answer_cards.models_table({name: rows}, theme, accuracies, waiting))
 
     draw([], shown_models)
-    rows = asking.one_by_one(run, shown_models, {name: crops}, prior, flat, draw)
+    rows = asking.one_by_one(run, shown_models, {name: crops}, prior, draw)
     without = len(run.models) - len(models)
     notes = []
-    if flat:
-        notes.append("No probabilities are shown, because models were trained only on photographs.")
+    if crops.is_flat:
+        notes.append("The models do not answer, because they were trained only on photographs.")
     elif _detector(run):
         notes.append("If a model disagrees, trust the detector: models were not trained to find edits.")
     if without:
@@ -258,20 +243,19 @@ def _show_models(
 
 
 @fragment
-def _change(run: Run, picture: VisitorPicture, models: Sequence[str], prior: float) -> None:
+def _change(run: Run, picture: VisitorPicture, is_flat: bool, models: Sequence[str], prior: float) -> None:
     if not (box := pickers.fold("Apply a transformation and compare", "show-change")):
         return
     with box:
         transform = resolve(pickers.pick_transform(run, help=hint("strength")))
         step = strength_slider(picture, run.recipe.view, transform)
-        crops = {"before": Crops(step.before), "after": Crops(step.after)}
-        flat = crops if picture.flatness > FLAT else ()
-        rows = asking.rows(run, [*_detector(run), *models], crops, prior, flat)
+        crops = {"before": Crops(step.before, is_flat=is_flat), "after": Crops(step.after, is_flat=is_flat)}
+        rows = asking.rows(run, [*_detector(run), *models], crops, prior)
         edit = with_strength(transform.name, step.strength, 3)
         st.markdown(f"Answers for the square shown above, **before** and **after {edit}**:")
         st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
         compared = {"before": rows[::2], "after": rows[1::2]}
-        st.html(answers.models_table(compared, cache.theme(), predictions.accuracies(run)))
+        st.html(answer_cards.models_table(compared, cache.theme(), predictions.accuracies(run)))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:

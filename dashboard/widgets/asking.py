@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -34,27 +34,23 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
     return results
 
 
-def rows(
-    run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float, flat: Collection[str] = ()
-) -> list[Row]:
+def rows(run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float) -> list[Row]:
     """Return one row for each model and image with the answer of the model, grouped by model.
 
-    If a row has no probability, ``unavailable`` contains the reason. Errors are handled as in `each`.
+    Errors are handled as in `each`.
 
     Args:
         run: run that contains the probes.
         models: names of the models.
         crops: name of each image -> its crops.
         prior: assumed fraction of edited images.
-        flat: names of the images that may not be photographs. Their rows have no probabilities.
     """
     answers_by_model = each(models, lambda model: predictions.ask(run, model, list(crops.values())))
-    answered = [
-        answer.row(name, prior) | {"unavailable": answer.unavailable}
+    return [
+        answer.row(name, prior)
         for answers in answers_by_model.values()
         for name, answer in zip(crops, answers, strict=True)
     ]
-    return [predictions.without_probabilities(row) if row["image"] in flat else row for row in answered]
 
 
 def one_by_one(
@@ -62,7 +58,6 @@ def one_by_one(
     models: Sequence[str],
     crops: Mapping[str, Crops],
     prior: float,
-    flat: Collection[str],
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:
     """Return the result of `rows`, and show the answers of each model as soon as they are available.
@@ -70,13 +65,13 @@ def one_by_one(
     Args:
         show: function that renders completed rows and a list of pending models. It is called repeatedly while a model
             is loading, because Streamlit only handles the next action of the visitor when the script writes output.
-        run, models, crops, prior, flat: see `rows`.
+        run, models, crops, prior: see `rows`.
     """
     answered: list[Row] = []
     for number, model in enumerate(models):
         for _ in predictions.loading(run, model):
             show(answered, models[number:])
-        answered += rows(run, [model], crops, prior, flat)
+        answered += rows(run, [model], crops, prior)
         show(answered, models[number + 1 :])
     return answered
 

@@ -30,8 +30,9 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, svg_of
 from lab.evidence.foreign import LIBRARIES, altered
 from probing_core import Predictor
+from probing_core.answers.answer import Posterior
 from probing_core.answers.answer_quality import quality, reliability
-from probing_core.answers.calibration import model_posteriors, posterior_for
+from probing_core.answers.calibration import model_posteriors
 from probing_core.answers.crops import DIRECT, Crops, cut
 from probing_core.api.model_answers import OUTSIDE, held_out
 from probing_core.charts import Theme
@@ -115,9 +116,8 @@ def judged(predictor: Predictor, model: str, rows: pd.DataFrame) -> pd.DataFrame
         posteriors = read_posteriors(store, model)
         if views is not None:
             posteriors = model_posteriors(views[views["image_id"].str.partition("/")[0] != source])
-        parts.append(
-            source_rows.assign(altered=posterior_for(posteriors, DIRECT).edited(source_rows["score"].to_numpy()))
-        )
+        posterior = posteriors.get(DIRECT, Posterior())
+        parts.append(source_rows.assign(altered=posterior.probability(source_rows["score"].to_numpy())))
     return pd.concat(parts).sort_index()
 
 

@@ -40,7 +40,7 @@ def errors(rows: pd.DataFrame, sets: ReferenceSets, size: str) -> list[Line]:
     if clean.empty:
         return []
     whole_score = clean["whole_score"] if "whole_score" in clean else clean["score"]
-    judged = sets.judge(clean.assign(large=size == "large", whole=whole_score, joined=clean["score"]))
+    judged = sets.judge(clean.assign(large=size == "large", is_flat=False, whole=whole_score, joined=clean["score"]))
     clean = clean.assign(p=judged["p"].fillna(1.0))
     color = clean[~clean["no_color"]]
     parts = [*color.groupby(_sources(color), sort=True), ("all sources, with color", color)]

@@ -61,7 +61,7 @@ def verdicts_on(predictor: Predictor, images: dict[str, Image], size: str) -> pd
             (
                 *name.split("|"),
                 size,
-                answer.answer() in FOUND,
+                answer.word() in FOUND,
                 edit_of(answer.classes()).group,
                 has_no_color(crop.whole),
             )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lab.devtools.commands import parser_of
 from probing_core.corpora import limit_rows, open_corpus
-from probing_core.images.quality import FLAT, flatness, flaws
+from probing_core.images.quality import flaws, is_flat
 from probing_core.transforms import bank
 
 
@@ -33,7 +33,7 @@ def main() -> None:
             continue
         rng = np.random.default_rng(0)
         changed = [transform.apply(image, transform.draw_strength(rng), rng) for image in images]
-        phrases = [[*flaws(image), *(["flat areas"] if flatness(image) > FLAT else [])] for image in changed]
+        phrases = [[*flaws(image), *(["flat areas"] if is_flat(image) else [])] for image in changed]
         kinds = pd.Series([" ".join(flaw.split()[:4]) for image_flaws in phrases for flaw in image_flaws], dtype=str)
         shares[transform.name] = kinds.value_counts() / len(images) * 100
         print(transform.name, shares[transform.name].round(1).to_dict(), flush=True)

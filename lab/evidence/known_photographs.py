@@ -65,7 +65,7 @@ def _answers(predictor: Predictor, images: list[Image]) -> list[Answer]:
 
 
 def _is_flagged(answer: Answer) -> bool:
-    return answer.verdict is not None and answer.verdict.p is not None and answer.verdict.p <= LEVEL
+    return answer.evidence is not None and answer.evidence.p is not None and answer.evidence.p <= LEVEL
 
 
 def _tiles_untouched(predictor: Predictor, image: Image) -> str:
@@ -77,7 +77,7 @@ def _tiles_untouched(predictor: Predictor, image: Image) -> str:
 def _in_words(answer: Answer) -> str:
     edit = edit_of(answer.classes())
     named = f", {edit.group} ({edit.transform})" if _is_flagged(answer) else ""
-    return "" if answer.verdict is None else f"{answer.verdict.p:.3f}{named}"
+    return "" if answer.evidence is None else f"{answer.evidence.p:.3f}{named}"
 
 
 def stored(image: Image) -> Image:

@@ -29,7 +29,7 @@ from probing_core.compute.task_names import DETECTOR
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
 from probing_core.detector.detector import detect, has_no_color
-from probing_core.images.quality import FLAT, flatness
+from probing_core.images.quality import is_flat
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import scored_views_path
 from probing_core.transforms.transformation import Image
@@ -53,7 +53,7 @@ def originals(corpus: Corpus, kind: str) -> Iterator[tuple[str, Image]]:
     for image_id in np.random.default_rng(0).permutation(rows["image_id"]):
         image = corpus.load(image_id)
         spread = float((image.max(2).astype(int) - image.min(2)).mean())
-        if flatness(image) > FLAT or (kind == "gray" and spread >= COLORLESS):
+        if is_flat(image) or (kind == "gray" and spread >= COLORLESS):
             continue
         yield image_id, image
         count += 1

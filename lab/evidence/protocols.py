@@ -94,12 +94,12 @@ def detected() -> pd.DataFrame:
     shares = []
     for name, severity in [("identity", 0), *((name, severity) for name in names for severity in SEVERITIES)]:
         pictures = list(_altered(corpus, rows["image_id"], predictor.recipe.view, name, severity))
-        verdicts = [
-            answer.verdict is not None and answer.verdict.p is not None and answer.verdict.p <= LEVEL
+        flagged = [
+            answer.evidence is not None and answer.evidence.p is not None and answer.evidence.p <= LEVEL
             for start in range(0, len(pictures), BATCH)
             for answer in predictor.ask(DETECTOR, predictor.cut(pictures[start : start + BATCH]))
         ]
-        rate = share(np.array(verdicts), rows["base_id"].to_numpy())
+        rate = share(np.array(flagged), rows["base_id"].to_numpy())
         shares.append((name, severity, rate.value, rate.low, rate.high, len(pictures)))
         print(f"{name} at severity {severity}: {rate.value:.3f}", file=sys.stderr, flush=True)
     return pd.DataFrame(shares, columns=["operation", "severity", "share", "low", "high", "photographs"])

@@ -1,36 +1,46 @@
 """Answer of one model, or of the detector, for one image: the probability that it was edited, and a verbal answer.
 
-From the crops of an image to the percentage on a page:
+From an image to the percentage on a page:
 
-0. `Predictor.ask` (api/predictor.py) gets class probabilities p_k for the central square and the tiles of an image, and
-   `crops.join` averages them in log space. Tiles have a weight of 0.8 for groups that resizing removes, such as noise,
-   and of 0.5 for all other groups.
-   The detector uses the tiles only for large images, which it compares with large photographs. It compares images with
-   hardly any color with grayscale photographs, and leaves out the color group (`ReferenceSets.answer`).
-1. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k.
-2. The probability (`Posterior.edited`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
+1. The image is cut into a central square and, if it is large, tiles (`crops.cut`). Class probabilities p_k are
+   predicted for each crop (`Predictor.ask` in api/predictor.py), and `crops.join` averages them in log space. Tiles
+   have a weight of 0.8 for groups that resizing removes, such as noise, and of 0.5 for all other groups.
+2. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k. Tiles are used only if
+   there is a calibration for large images; otherwise, the score is that of the central square (`Answer.of_model`,
+   `ReferenceSets.answer`). The detector compares images with hardly any color with grayscale photographs, and leaves
+   out the color group.
+3. The probability (`Posterior.probability`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
    offset of a model is random, because it differs between sources of images: the probability is the mean over
-   N(offset, spread^2). Temperature, offset and spread are fitted on photographs whose edits are known:
-   `probing_core.answers.calibration.model_posteriors` for models, `probing_core.answers.reference_sets` for the
-   detector. They are fitted when a run is opened and are not stored. The prior is `PRIOR`, unless the visitor moves its
-   slider.
-3. The verbal answer (`answer_word`) is looked up in the table `LOWEST_PERCENT` by the rounded percentage. The p-value
-   is shown next to the answer but does not affect it.
+   N(offset, spread^2). The prior is `PRIOR`, unless the visitor moves its slider.
+4. Temperature, offset and spread are fitted on photographs whose edits are known, when the first answer is requested:
+   by `calibration.model_posteriors` for models, and by `reference_sets` for the detector. With too few of these
+   photographs, a model uses the temperature and the offset from training (``probes/noticing.safetensors``).
+5. No probability is stated for a reason in `Unavailable`: the image may not be a photograph (`quality.is_flat`), there
+   are too few photographs to calibrate, the scores do not separate clean from edited images, or the calibration error
+   on left-out sources is above 0.12 (`MAX_TRANSFER_ERROR`).
+6. The probability is rounded to percent. The verbal answer (`answer_word`) is looked up in the table `LOWEST_PERCENT`
+   by the rounded percentage, and is `INCONCLUSIVE` without one. `probability_in_words` writes <1% instead of 0%, and
+   >99% instead of 100%.
+
+The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it. Measured
+error rates are in docs/detector.md.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
-from probing_core.answers.crops import Prediction
+from probing_core.answers.crops import DIRECT, Prediction
 from probing_core.errors import BadConfig
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.classification import MIN_SCORED_PROBABILITY
+from probing_core.measures.notation import in_percent
 from probing_core.probes import array_file
 
 PRIOR = 0.5
@@ -68,11 +78,6 @@ def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = 
     return float(edit_score(log_of(probabilities), prediction.groups, no_color)[0])
 
 
-def scores_of_crops(prediction: Prediction, no_color: bool = False) -> np.ndarray:
-    """Return the edit scores (1 + T,) of the full image and of each of its T tiles, in this order."""
-    return edit_score(log_of(prediction.crop_probabilities), prediction.groups, no_color)
-
-
 def log_of(probabilities: np.ndarray) -> np.ndarray:
     """Return the natural logarithms (``float64``) of ``probabilities``, clipped below at `MIN_SCORED_PROBABILITY`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
@@ -84,6 +89,15 @@ def given_edited(probabilities: np.ndarray, groups: Sequence[str], without_color
     excluded = (group == "identity") | (without_color & (group == "color"))
     p = np.where(excluded, 0.0, np.asarray(probabilities, np.float64))
     return p / np.maximum(p.sum(-1, keepdims=True), MIN_SCORED_PROBABILITY)
+
+
+class Unavailable(StrEnum):
+    """Reason why the probability that an image was edited is unavailable."""
+
+    NO_PHOTOGRAPH = PERHAPS_NO_PHOTOGRAPH
+    TOO_FEW = "too few photographs to calibrate"
+    NOT_SEPARATED = "scores do not separate clean from edited images"
+    NOT_TRANSFERABLE = "calibration does not transfer to new sources"
 
 
 MAX_TRANSFER_ERROR = 0.12
@@ -112,15 +126,15 @@ class Posterior:
     transfer_error: float | None = None
 
     @property
-    def decides(self) -> bool:
-        """Whether the probabilities differ from the prior and hold for images from other sources."""
-        return bool(np.isfinite(self.temperature)) and self.transfers
+    def unavailable(self) -> Unavailable | None:
+        """Reason why no probability is stated: it would equal the prior, or not hold for images from other sources."""
+        if not np.isfinite(self.temperature):
+            return Unavailable.NOT_SEPARATED
+        if self.transfer_error is not None and self.transfer_error > MAX_TRANSFER_ERROR:
+            return Unavailable.NOT_TRANSFERABLE
+        return None
 
-    @property
-    def transfers(self) -> bool:
-        return self.transfer_error is None or self.transfer_error <= MAX_TRANSFER_ERROR
-
-    def edited(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
+    def probability(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
         """Return the probabilities (N,) that images were edited, under ``prior``.
 
         They are means of sigmoid((score - o) / temperature + log(prior / (1 - prior))) over o ~ N(offset, spread^2).
@@ -155,11 +169,11 @@ def sigmoid(odds: np.ndarray) -> np.ndarray:
 def probability_edited(scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR) -> np.ndarray:
     """Return the probabilities (N,) that images were edited, as shown by every page, command and table.
 
-    They are NaN if there is no posterior, or if it does not transfer to other sources.
+    They are NaN if there is no posterior, or if it is `Posterior.unavailable`.
     """
-    if posterior is None or not posterior.transfers:
+    if posterior is None or posterior.unavailable:
         return np.full(len(scores), np.nan)
-    return posterior.edited(scores, prior)
+    return posterior.probability(scores, prior)
 
 
 EDITED, PROBABLY_EDITED, INCONCLUSIVE = "edited", "probably edited", "inconclusive"
@@ -174,29 +188,40 @@ FOUND = (EDITED, PROBABLY_EDITED)
 """Answers according to which an image was edited."""
 
 
-def answer_word(edited: float | None) -> str:
+def answer_word(probability: float | None, is_flat: bool = False) -> str:
     """Return the verbal answer for a probability that an image was edited; `INCONCLUSIVE` for None or NaN.
 
     >>> answer_word(0.93), answer_word(0.2), answer_word(None)
     ('edited', 'probably unedited', 'inconclusive')
+
+    Args:
+        probability: the probability.
+        is_flat: whether the answer is `PERHAPS_NO_PHOTOGRAPH` instead.
     """
-    if edited is None or math.isnan(edited):
+    if is_flat:
+        return PERHAPS_NO_PHOTOGRAPH
+    if probability is None or math.isnan(probability):
         return INCONCLUSIVE
-    percent = round(100 * edited)
-    return next(answer for answer, lowest in LOWEST_PERCENT.items() if percent >= lowest)
+    percent = round(100 * probability)
+    return next(word for word, lowest in LOWEST_PERCENT.items() if percent >= lowest)
 
 
-class Unavailable(StrEnum):
-    """Reason why the probability that an image was edited is unavailable."""
+def probability_in_words(probability: float | None) -> str:
+    """Return a probability in percent, but never 0% or 100%: ``>99%`` for 0.998; empty for None or NaN."""
+    if probability is None or math.isnan(probability):
+        return ""
+    return {0: "<1%", 100: ">99%"}.get(round(100 * probability), in_percent(probability))
 
-    TOO_FEW = "too few photographs to calibrate"
-    NOT_SEPARATED = "scores do not separate clean from edited images"
-    NOT_TRANSFERABLE = "calibration does not transfer to new sources"
+
+def answer_in_words(word: str, probability: float | None) -> str:
+    """Return ``edited (probability of an edit: 93%)``, or the word alone if there is no probability."""
+    percent = probability_in_words(probability)
+    return f"{word} (probability of an edit: {percent})" if percent else word
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of the detector for one image, ``verdict`` in its row of ``probing predict --json``.
+    """Evidence of the detector for one image: ``verdict`` in its row of ``probing predict --json``.
 
     Attributes:
         p: p-value, the fraction of clean photographs that score at least as high; None if there are too few of them.
@@ -223,37 +248,53 @@ class Answer:
     Attributes:
         prediction: class probabilities of the image.
         score: edit score.
-        posterior: conversion of the score into a probability; None for the reason in ``unavailable``.
-        verdict: evidence of the detector; None for models.
-        unavailable: why there is no probability; None if there is one.
+        posterior: conversion of the score into a probability; None if there are too few photographs to fit one.
+        evidence: evidence of the detector; None for models.
     """
 
     prediction: Prediction
     score: float
     posterior: Posterior | None
-    verdict: Evidence | None = None
-    unavailable: Unavailable | None = None
+    evidence: Evidence | None = None
 
     @classmethod
-    def of_model(cls, prediction: Prediction, posterior: Posterior) -> Answer:
-        unavailable = None if posterior.transfers else Unavailable.NOT_TRANSFERABLE
-        return cls(prediction, score_of(prediction), posterior, unavailable=unavailable)
+    def of_model(cls, prediction: Prediction, posteriors: Mapping[str, Posterior]) -> Answer:
+        """Return the answer of a model.
 
-    def edited(self, prior: float = PRIOR) -> float | None:
-        """Return the probability that the image was edited; None if it is ``unavailable``."""
+        Without a calibration for large images, a large image is scored by its central square alone, as the views on
+        which the calibration for small images is fitted.
+
+        Args:
+            prediction: class probabilities of the image.
+            posteriors: kind of an image (``direct``, ``combined``) -> its calibration.
+        """
+        kind = prediction.kind if prediction.kind in posteriors else DIRECT
+        return cls(prediction, score_of(prediction, whole_only=kind == DIRECT), posteriors.get(kind))
+
+    @property
+    def unavailable(self) -> Unavailable | None:
+        """Reason why there is no probability; None if there is one."""
+        if self.prediction.is_flat:
+            return Unavailable.NO_PHOTOGRAPH
+        return Unavailable.TOO_FEW if self.posterior is None else self.posterior.unavailable
+
+    def probability(self, prior: float = PRIOR) -> float | None:
+        """Return the probability that the image was edited; None if it is `unavailable`."""
+        if self.unavailable:
+            return None
         p = float(probability_edited(np.array([self.score]), self.posterior, prior)[0])
         return None if math.isnan(p) else p
 
-    def answer(self, prior: float = PRIOR) -> str:
-        """Return the verbal answer, one of `ANSWERS`."""
-        return answer_word(self.edited(prior))
+    def word(self, prior: float = PRIOR) -> str:
+        """Return the verbal answer: one of `ANSWERS`, or `PERHAPS_NO_PHOTOGRAPH`."""
+        return answer_word(self.probability(prior), self.prediction.is_flat)
 
     def classes(self) -> list[dict[str, Any]]:
         """Return ``class``, ``group`` and ``probability`` of each transformation given an edit, most probable first.
 
         The probabilities sum to 1; identity is left out.
         """
-        return classes_of(self.prediction, no_color=self.verdict is not None and self.verdict.no_color)
+        return classes_of(self.prediction, no_color=self.evidence is not None and self.evidence.no_color)
 
     def row(self, image: str, prior: float = PRIOR) -> dict[str, Any]:
         """Return the row of `Predictor.predict` for the image named ``image``."""
@@ -261,11 +302,12 @@ class Answer:
             "image": image,
             "model": self.prediction.model,
             "crops": self.prediction.kind,
-            "edited": self.edited(prior),
-            "answer": self.answer(prior),
-            "classes": self.classes(),
+            "edited": self.probability(prior),
+            "answer": self.word(prior),
+            "unavailable": self.unavailable,
+            "classes": [] if self.prediction.is_flat else self.classes(),
         }
-        return row if self.verdict is None else row | {"verdict": asdict(self.verdict)}
+        return row if self.evidence is None else row | {"verdict": asdict(self.evidence)}
 
 
 def classes_of(prediction: Prediction, no_color: bool = False) -> list[dict[str, Any]]:

@@ -87,22 +87,9 @@ def _percent(probability: float) -> int:
     return round(100 * probability)
 
 
-def probability_in_words(probability: float | None) -> str:
-    """Return a probability in percent, but never 0% or 100%: ``>99%`` for 0.998; empty for None or NaN."""
-    if probability is None or math.isnan(probability):
-        return ""
-    return {0: "<1%", 100: ">99%"}.get(_percent(probability), in_percent(probability))
-
-
-def answer_in_words(answer: str, edited: float | None) -> str:
-    """Return ``edited (93%)``, or the answer alone if there is no probability."""
-    probability = probability_in_words(edited)
-    return f"{answer} ({probability})" if probability else answer
-
-
-def edit_cell(answer: str, edit: Edit | None) -> str:
+def edit_cell(word: str, edit: Edit | None) -> str:
     """Return the table cell for the edit; empty unless the answer is that the image was edited."""
-    if answer not in FOUND or edit is None:
+    if word not in FOUND or edit is None:
         return ""
     text = edit.in_words()
     return text[0].upper() + text[1:]  # not `capitalize`, which would turn JPEG into Jpeg

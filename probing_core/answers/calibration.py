@@ -14,7 +14,6 @@ There are two calibrations:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -65,12 +64,12 @@ class _Scored:
 
     Attributes:
         scores: (N,) edit scores.
-        edited: (N,) bool.
+        is_edited: (N,) bool.
         groups, makers, photographs, sources: (N,) integer codes.
     """
 
     scores: np.ndarray
-    edited: np.ndarray
+    is_edited: np.ndarray
     groups: np.ndarray
     makers: np.ndarray
     photographs: np.ndarray
@@ -85,10 +84,10 @@ class _Scored:
         photographs: np.ndarray,
         sources: np.ndarray | None = None,
     ) -> _Scored:
-        edited = np.asarray(groups) != "identity"
-        sources = np.zeros(len(edited)) if sources is None else sources
+        is_edited = np.asarray(groups) != "identity"
+        sources = np.zeros(len(is_edited)) if sources is None else sources
         codes = (pd.factorize(np.asarray(column), sort=True)[0] for column in (groups, makers, photographs, sources))
-        return cls(np.asarray(scores, np.float64), edited, *codes)
+        return cls(np.asarray(scores, np.float64), is_edited, *codes)
 
     def only(self, chosen: np.ndarray) -> _Scored:
         return _Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
@@ -98,20 +97,20 @@ class _Scored:
 
         Edited images share their half equally by group, and within a group equally by maker.
         """
-        makers = np.where(self.edited, self.makers, 0)
+        makers = np.where(self.is_edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
         in_cell = np.bincount(cell)[cell]
         groups_of_cells = cells // (makers.max(initial=0) + 1)
         makers_of_group = np.bincount(groups_of_cells, minlength=self.groups.max(initial=0) + 1)[self.groups]
-        count = max(1, len(np.unique(self.groups[self.edited])))
-        return np.where(self.edited, 0.5 / (count * makers_of_group * in_cell), 0.5 / in_cell)
+        count = max(1, len(np.unique(self.groups[self.is_edited])))
+        return np.where(self.is_edited, 0.5 / (count * makers_of_group * in_cell), 0.5 / in_cell)
 
     def fit(self) -> Posterior:
         """Return a posterior with temperature and offset, as in `fit_posterior`."""
         from scipy.optimize import minimize
 
-        edited, scores = self.edited, self.scores
-        if edited.all() or not edited.any():
+        is_edited, scores = self.is_edited, self.scores
+        if is_edited.all() or not is_edited.any():
             return Posterior()
         weight = self.weights()
         middle, scale = np.average(scores, weights=weight), max(float(scores.std()), 1e-9)
@@ -119,8 +118,8 @@ class _Scored:
 
         def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
             odds = line[0] * x + line[1]
-            slope = weight * (sigmoid(odds) - edited)
-            value = float((weight * (np.logaddexp(0, odds) - edited * odds)).sum())
+            slope = weight * (sigmoid(odds) - is_edited)
+            value = float((weight * (np.logaddexp(0, odds) - is_edited * odds)).sum())
             return value, np.array([(slope * x).sum(), slope.sum()])
 
         bounds = [(0, scale / MIN_TEMPERATURE), (None, None)]
@@ -128,8 +127,8 @@ class _Scored:
         if steep <= 0:
             return Posterior()
         posterior = Posterior(float(scale / steep), float(middle - level * scale / steep))
-        p = posterior.edited(scores)
-        likelihood = np.where(edited, p, 1 - p)
+        p = posterior.probability(scores)
+        likelihood = np.where(is_edited, p, 1 - p)
         gain = weight * (np.log(np.maximum(likelihood, MIN_SCORED_PROBABILITY)) - np.log(0.5))
         by_photograph = np.bincount(self.photographs, gain)[np.unique(self.photographs)]
         error = by_photograph.std(ddof=1) * np.sqrt(len(by_photograph)) if len(by_photograph) > 1 else np.inf
@@ -140,7 +139,7 @@ class _Scored:
 
         The sampling variance is subtracted.
         """
-        clean = self.only(~self.edited)
+        clean = self.only(~self.is_edited)
         counts = np.bincount(clean.sources)
         sufficient = np.flatnonzero(counts >= MIN_OF_SOURCE)
         if len(sufficient) < 2:
@@ -153,7 +152,7 @@ class _Scored:
 
     def transfer_error(self) -> float | None:
         """Return the calibration error on sources, each left out of the fit in turn; None if none can be left out."""
-        masks, edited = [], []
+        masks, probabilities = [], []
         for source in np.unique(self.sources):
             source_rows, other_rows = self.only(self.sources == source), self.only(self.sources != source)
             if (
@@ -162,14 +161,15 @@ class _Scored:
                 and other_rows.has_enough
             ):
                 masks.append(self.sources == source)
-                edited.append(replace(other_rows.fit(), spread=other_rows.spread()[0]).edited(source_rows.scores))
+                posterior = replace(other_rows.fit(), spread=other_rows.spread()[0])
+                probabilities.append(posterior.probability(source_rows.scores))
         if not masks:
             return None
         scored = self.only(np.concatenate([np.flatnonzero(mask) for mask in masks]))
-        return calibration_error(np.concatenate(edited), scored.edited, scored.weights())
+        return calibration_error(np.concatenate(probabilities), scored.is_edited, scored.weights())
 
     def count(self, clean: bool) -> int:
-        return len(np.unique(self.photographs[self.edited != clean]))
+        return len(np.unique(self.photographs[self.is_edited != clean]))
 
     @property
     def has_enough(self) -> bool:
@@ -215,44 +215,39 @@ def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior |
     return replace(posterior, spread=spread, sources=count, transfer_error=scored.transfer_error())
 
 
-def reliability_bins(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+def reliability_bins(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
     """Return one row per bin of ten percentage points.
 
     Args:
-        edited: (N,) stated probabilities that images were edited.
-        truth: (N,) bool, whether each image was edited.
+        stated: (N,) stated probabilities that images were edited.
+        is_edited: (N,) bool.
         weight: (N,) weights of the images.
 
     Returns:
         ``bin``, ``stated`` (mean probability), ``fraction`` (of edited images) and ``weight``.
     """
     table = pd.DataFrame({
-        "bin": np.minimum((np.asarray(edited) * BINS).astype(int), BINS - 1),
+        "bin": np.minimum((np.asarray(stated) * BINS).astype(int), BINS - 1),
         "weight": weight,
-        "stated": weight * edited,
-        "fraction": weight * truth,
+        "stated": weight * stated,
+        "fraction": weight * is_edited,
     })  # fmt: skip
     sums = table.groupby("bin").sum()
     return sums.assign(stated=sums["stated"] / sums["weight"], fraction=sums["fraction"] / sums["weight"]).reset_index()
 
 
-def calibration_error(edited: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+def calibration_error(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarray) -> float:
     """Return the mean distance between the stated probability and the fraction of edited images, over bins."""
-    bins = reliability_bins(edited, truth, weight)
+    bins = reliability_bins(stated, is_edited, weight)
     return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())
 
 
-def posterior_for(posteriors: Mapping[str, Posterior], kind: str) -> Posterior:
-    """Return the calibration for a kind of image; without a calibration for large images, that for views."""
-    return posteriors.get(kind) or posteriors.get(DIRECT) or Posterior()
-
-
-def scores_behind(edited: np.ndarray, posterior: Posterior) -> np.ndarray:
-    """Return the scores (N,) that ``posterior`` turned into the probabilities ``edited`` (N,) under a prior of 0.5.
+def scores_behind(probabilities: np.ndarray, posterior: Posterior) -> np.ndarray:
+    """Return the scores (N,) that ``posterior`` turned into ``probabilities`` (N,) under a prior of 0.5.
 
     The spread is ignored. Scores are NaN for an infinite temperature, with which every probability is the prior.
     """
-    p = np.clip(np.asarray(edited, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
+    p = np.clip(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
     if not np.isfinite(posterior.temperature):
         return np.full(len(p), np.nan)
     return posterior.offset + posterior.temperature * (np.log(p) - np.log1p(-p))

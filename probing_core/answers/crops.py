@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from probing_core.images.quality import is_flat
 from probing_core.measures.classification import softmax
 from probing_core.transforms.transformation import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
@@ -43,10 +44,12 @@ class Crops:
     Attributes:
         whole: the central square at the view's size.
         tiles: squares of the view's size at the image's original scale; empty for kind ``direct``.
+        is_flat: whether the image may not be a photograph (`probing_core.images.quality.is_flat`).
     """
 
     whole: Image
     tiles: tuple[Image, ...] = ()
+    is_flat: bool = False
 
     @property
     def kind(self) -> str:
@@ -64,7 +67,7 @@ def cut(image: Image, view: int) -> Crops:
         np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the image's own memory
         for x, y in tile_corners(image.shape[0], image.shape[1], view)
     )
-    return Crops(full_image, tiles)
+    return Crops(full_image, tiles, is_flat(image))
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
@@ -123,6 +126,7 @@ class Prediction:
         probabilities: (K,) class probabilities, which sum to 1.
         crop_probabilities: (1 + T, K) of the full image and of each of its T tiles, in this order.
         embedding: (D,) of the full image at the view's size.
+        is_flat: whether the image may not be a photograph, as in `Crops`.
     """
 
     model: str
@@ -131,6 +135,7 @@ class Prediction:
     probabilities: np.ndarray
     crop_probabilities: np.ndarray
     embedding: np.ndarray
+    is_flat: bool = False
 
     @property
     def kind(self) -> str:
@@ -159,8 +164,7 @@ def predictions_of(
         stop = start + len(image.images)
         # Copies: a view would keep the arrays of all images alive.
         crop_probabilities, embedding = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
-        predictions.append(
-            Prediction(model, classes, groups, join(crop_probabilities, groups), crop_probabilities, embedding)
-        )
+        joined = join(crop_probabilities, groups)
+        predictions.append(Prediction(model, classes, groups, joined, crop_probabilities, embedding, image.is_flat))
         start = stop
     return predictions

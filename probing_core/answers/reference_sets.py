@@ -16,11 +16,14 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import (
+    FOUND,
+    INCONCLUSIVE,
     Answer,
     Evidence,
     Posterior,
-    Unavailable,
     answer_word,
+    edit_score,
+    log_of,
     probability_edited,
     score_of,
 )
@@ -127,8 +130,7 @@ class Edits:
     def posterior(self, clean: np.ndarray, photographs: np.ndarray) -> Posterior | None:
         """Fit the posterior on ``clean`` scores (n,) of ``photographs`` (n,) and on the scores of edits.
 
-        It is None if there are too few clean or edited photographs, or if scores do not separate clean from edited
-        images.
+        It is None if there are too few clean or edited photographs.
         """
         rows = self.visible
         if not is_enough(len(clean)) or not self.has_enough:
@@ -138,8 +140,7 @@ class Edits:
         # would dominate if all groups had equal weight.
         groups = np.repeat(["identity", "edit"], [len(clean), len(rows)])
         ids = np.concatenate([photographs, rows["base_id"].to_numpy()])
-        posterior = fit_posterior(scores, groups, np.full(len(scores), ""), ids)
-        return posterior if posterior.decides else None
+        return fit_posterior(scores, groups, np.full(len(scores), ""), ids)
 
     @property
     def has_enough(self) -> bool:
@@ -157,9 +158,9 @@ class ReferenceSet:
     """Clean photographs that images of one kind are compared with.
 
     Attributes:
-        clean: (n,) scores of the photographs.
-        posterior: conversion of scores into probabilities; None for the reason in `unavailable`.
-        edits: edited photographs on which the posterior was fitted, together with clean ones.
+        clean: (n,) scores of the photographs for p-values: those with the role ``calibrate``, or those of ``--clean``.
+        posterior: conversion of scores into probabilities; None if there are too few photographs.
+        edits: edited photographs on which the posterior was fitted, together with clean photographs of both roles.
         detection_rate: detection rate at `LEVEL`; None if it was not measured.
     """
 
@@ -167,14 +168,6 @@ class ReferenceSet:
     posterior: Posterior | None
     edits: Edits
     detection_rate: DetectionRate | None
-
-    @property
-    def unavailable(self) -> Unavailable | None:
-        """Reason why there is no posterior; None if there is one."""
-        if self.posterior is not None:
-            return None
-        enough = is_enough(len(self.clean)) and self.edits.has_enough
-        return Unavailable.NOT_SEPARATED if enough else Unavailable.TOO_FEW
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
         """Return the p-values (N,) of ``scores`` (N,); NaN if there are too few clean photographs."""
@@ -238,14 +231,15 @@ class ReferenceSets:
         score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(reference_set.p_values(np.array([score]))[0])
         rate = None if reference_set.detection_rate is None else reference_set.detection_rate.overall.value
-        verdict = Evidence(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
-        return Answer(prediction, score, reference_set.posterior, verdict, reference_set.unavailable)
+        evidence = Evidence(None if math.isnan(p) else p, len(reference_set.clean), kind, no_color, rate)
+        return Answer(prediction, score, reference_set.posterior, evidence)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return ``p``, ``n``, ``edited`` and ``answer`` for many images, one row per row of ``rows``.
 
         Args:
-            rows: ``large``, ``no_color``, and the edit scores ``whole`` (full image) and ``joined`` (with its tiles).
+            rows: ``large``, ``no_color``, ``is_flat`` (as in `Crops`), and the edit scores ``whole`` (full image) and
+                ``joined`` (with its tiles).
         """
         flags = zip(rows["large"], rows["no_color"], strict=True)
         kinds = np.array([self.kind_of(bool(large), bool(no_color)) for large, no_color in flags], dtype=object)
@@ -256,8 +250,8 @@ class ReferenceSets:
             judged.loc[of_kind, "p"] = reference_set.p_values(scores[of_kind])
             judged.loc[of_kind, "n"] = len(reference_set.clean)
             judged.loc[of_kind, "edited"] = probability_edited(scores[of_kind], reference_set.posterior)
-        judged["answer"] = judged["edited"].map(answer_word)
-        return judged
+        judged["edited"] = judged["edited"].mask(rows["is_flat"])
+        return judged.assign(answer=[*map(answer_word, judged["edited"], rows["is_flat"])])
 
     def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:
         """Return the sets with other clean images; kinds with too few clean images are left out.
@@ -272,11 +266,21 @@ class ReferenceSets:
         })  # fmt: skip
 
 
+def highest_tile(answer: Answer, prior: float) -> int | None:
+    """Return the index of the tile with the highest edit score; None if no edit is suspected, or the detector's answer
+    does not use tiles."""
+    evidence, prediction = answer.evidence, answer.prediction
+    if evidence is None or evidence.kind != LARGE or answer.word(prior) not in (*FOUND, INCONCLUSIVE):
+        return None
+    tiles = log_of(prediction.crop_probabilities[1:])
+    return int(edit_score(tiles, prediction.groups, evidence.no_color).argmax())
+
+
 def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool = False) -> ReferenceSet:
     """Return the reference set of the scored views ``clean``.
 
-    P-values are computed from views with the role ``calibrate``. The posterior is fitted on all of these views and on
-    the edits in ``rows`` of the same kind.
+    P-values are computed from those with the role ``calibrate``. The posterior is fitted on those with either role and
+    on the edits of the same kind with the role ``report`` in ``rows``.
     """
     is_kind = (rows["size"] == size) & (rows["no_color"] == no_color) & (rows["transform"] != "identity")
     edits = Edits(rows[is_kind & (rows["role"] == "report")].dropna(subset="score"))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.answers.answer import Posterior
-from probing_core.answers.calibration import posterior_for, scores_behind
+from probing_core.answers.calibration import scores_behind
 from probing_core.answers.crops import DIRECT
 from probing_core.paths import data_dir, reference_run
 from probing_core.results.run import Run
@@ -24,8 +24,9 @@ OUTSIDE = "answers.parquet"
 
 
 def live_posterior(run: Run, model: str) -> Posterior:
-    """Return the calibration of ``model`` for images of about the size of the view."""
-    return posterior_for(read_posteriors(run.store, model), DIRECT)
+    """Return the calibration of ``model`` for images of about the size of the view; if there is none, its probability
+    is the prior."""
+    return read_posteriors(run.store, model).get(DIRECT, Posterior())
 
 
 def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
@@ -52,8 +53,8 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
         # Photographs of --calibrate-on may have changed the calibration since the table was written.
         scores = tested_scores(run, model, rows["altered"])
-        edited = np.where(np.isnan(scores), rows["altered"], live_posterior(run, model).edited(scores))
-        answers = {"model": model, "altered": edited, "named": named.map(groups)}
+        probabilities = np.where(np.isnan(scores), rows["altered"], live_posterior(run, model).probability(scores))
+        answers = {"model": model, "altered": probabilities, "named": named.map(groups)}
         parts.append(pd.DataFrame({name: column.astype(str) for name, column in columns.items()} | answers))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

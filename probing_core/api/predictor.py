@@ -13,7 +13,6 @@ from cachetools import LRUCache, cached
 from PIL import Image as pillow
 
 from probing_core.answers.answer import PRIOR, Answer, require_prior
-from probing_core.answers.calibration import posterior_for
 from probing_core.answers.crops import Crops, cut, predictions_of
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
@@ -33,8 +32,10 @@ class Predictor:
 
     Each model is loaded when it is first used. Threads may share a predictor.
 
+    >>> from skimage.data import cat
+    >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
     >>> predictor = probing_core.Predictor()
-    >>> rows = predictor.predict([np.zeros((128, 128, 3), np.uint8)], models=["baseline/handcrafted"])
+    >>> rows = predictor.predict([blurred], models=["baseline/handcrafted"])
     >>> rows[0]["answer"]
     'edited'
 
@@ -87,11 +88,12 @@ class Predictor:
         """Return one row for each image and model, as in ``probing predict --json``.
 
         A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``: this square
-        and tiles), ``edited`` (the probability that the image was edited; None for a reason in
-        `probing_core.answers.answer.Unavailable`), ``answer`` (edited, probably edited, inconclusive, probably
-        unedited, no edit detected) and ``classes``, a list of ``class``, ``group`` and ``probability`` given that the
-        image was edited, most probable first. These probabilities sum to 1. Rows of the detector also have
-        ``verdict``, with the fields of `Evidence`.
+        and tiles), ``edited`` (the probability that the image was edited), ``answer`` (edited, probably edited,
+        inconclusive, probably unedited, no edit detected, perhaps no photograph), ``unavailable`` (the reason if
+        ``edited`` is None, one of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``,
+        ``group`` and ``probability`` given that the image was edited, most probable first. These probabilities sum to
+        1; the list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``,
+        with the fields of `Evidence`.
 
         Args:
             images: images of any size, (H, W, 3) ``uint8``, or (H, W) ``uint8`` for grayscale images.
@@ -133,7 +135,7 @@ class Predictor:
         groups = tuple(resolve(name).group for name in probe.classes)
         probabilities = probe.probabilities(embeddings)
         predictions = predictions_of(model, probe.classes, groups, crops, probabilities, embeddings)
-        return [Answer.of_model(each, posterior_for(posteriors, each.kind)) for each in predictions]
+        return [Answer.of_model(each, posteriors) for each in predictions]
 
     @cached_property
     def detector(self) -> Detector:
@@ -186,7 +188,9 @@ def predict(
 
     The models of the last run remain in memory for the next call.
 
-    >>> rows = probing_core.predict(np.zeros((128, 128, 3), np.uint8), models="baseline/handcrafted")
+    >>> from skimage.data import cat
+    >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
+    >>> rows = probing_core.predict(blurred, models="baseline/handcrafted")
     >>> rows["answer"].tolist()
     ['edited']
 

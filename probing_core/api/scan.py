@@ -38,7 +38,7 @@ from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY
 from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import digest
 
-REVISION = 4
+REVISION = 5
 """Version of the measurements, part of the key of each chunk. Increment it when measurements change."""
 
 MIN_FOR_Q = 500

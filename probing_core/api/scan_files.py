@@ -23,7 +23,7 @@ from probing_core.compute.runtime.workers import WorkerDied
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect
-from probing_core.images.quality import FLAT, PERHAPS_NO_PHOTOGRAPH, as_measured, flatness, flaws
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, flaws
 from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
@@ -91,6 +91,7 @@ UNREAD: Row = {
     "height": 0,
     "no_color": False,
     "large": False,
+    "is_flat": False,
     "whole": NAN,
     "joined": NAN,
     "gray": NAN,
@@ -118,6 +119,7 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
         "height": picture.height,
         "no_color": no_color,
         "large": crops.kind == COMBINED,
+        "is_flat": crops.is_flat,
         "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(thumbnail(picture.image), 60),
     }
@@ -126,10 +128,9 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
     """Return the flags of an image, as on the page Try your images, starting with those that affect the answer."""
-    reduced = as_measured(image)
-    flawed = flaws(reduced)
+    flawed = flaws(image)
     kinds = {
-        PERHAPS_NO_PHOTOGRAPH: flatness(reduced) > FLAT,
+        PERHAPS_NO_PHOTOGRAPH: crops.is_flat,
         "hardly any color": no_color and "has no color" not in flawed,
         "large": crops.kind == COMBINED,
     }

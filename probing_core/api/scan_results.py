@@ -16,16 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.answers.answer import ANSWERS, FOUND
-from probing_core.answers.answer_sentences import (
-    ABOUT_ANSWER,
-    ABOUT_P,
-    ABOUT_Q,
-    Edit,
-    answer_in_words,
-    edit_cell,
-    p_in_words,
-)
+from probing_core.answers.answer import ANSWERS, FOUND, answer_in_words
+from probing_core.answers.answer_sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q, Edit, edit_cell, p_in_words
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.api.scan_files import Chunks, place_in_chunks
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
@@ -92,12 +84,9 @@ class Results:
 
     @classmethod
     def of(cls, chunks: Chunks, sets: ReferenceSets, with_q: bool) -> Results:
-        columns = ["large", "no_color", "whole", "joined", "flags", "error"]
+        columns = ["large", "no_color", "is_flat", "whole", "joined", "error"]
         rows = pd.concat(list(chunks.read(columns)), ignore_index=True)
         judged = sets.judge(rows).assign(no_color=rows["no_color"], q=np.nan)
-        judged.loc[[PERHAPS_NO_PHOTOGRAPH in flags.split("; ") for flags in rows["flags"]], "answer"] = (
-            PERHAPS_NO_PHOTOGRAPH
-        )
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
             for no_color in (False, True):  # separately, because only the first have a guarantee

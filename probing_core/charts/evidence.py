@@ -16,15 +16,19 @@ MAX_MARKS = 1500
 """Maximum number of marks per row. If there are more scores, scores at evenly spaced ranks are drawn."""
 
 
-def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: Theme, title: str) -> Figure:
+def evidence_chart(
+    score: float, clean_scores: np.ndarray, edited_scores: np.ndarray, theme: Theme, title: str
+) -> Figure:
     """Draw the edit score of an image and the scores of photographs as a strip plot with one tick per photograph.
 
     Args:
         score: edit score of the image.
-        clean: (n,) scores of clean photographs.
-        edited: (m,) scores of edited photographs, which may be empty.
+        clean_scores: (n,) scores of clean photographs.
+        edited_scores: (m,) scores of edited photographs, which may be empty.
     """
-    rows = {CLEAN: (clean, theme.text)} | ({EDITED: (edited, theme.warning)} if len(edited) else {})
+    rows = {CLEAN: (clean_scores, theme.text)} | (
+        {EDITED: (edited_scores, theme.warning)} if len(edited_scores) else {}
+    )
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -43,7 +47,7 @@ def evidence_chart(score: float, clean: np.ndarray, edited: np.ndarray, theme: T
         }
         for name, (scores, color) in rows.items()
     ]
-    low, high = min(score, clean.min(), *edited), max(score, clean.max(), *edited)
+    low, high = min(score, clean_scores.min(), *edited_scores), max(score, clean_scores.max(), *edited_scores)
     room = MARGIN_OF_RANGE * (high - low or 1.0)
     right = score > (low + high) / 2
     mark = {"xref": "x", "x0": score, "x1": score, "yref": "paper", "y0": 0, "y1": 1}

@@ -42,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     bad = 0
     for error in scan.errors:
         bad = fail(BadImage(error))
-    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in scan.counts.items())
+    counts = ", ".join(f"{count:,} {answer}" for answer, count in scan.counts.items())
     print(f"{counts}. {scan.promise} See {options.out / 'index.html'}.", file=sys.stderr)
     return bad

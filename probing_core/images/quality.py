@@ -39,7 +39,7 @@ FLAT = 0.5
 (measured in docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
-"""Description of an image that is mostly without detail, on pages and in the flags of a scan."""
+"""Answer for an image that `is_flat`, and its flag in a scan."""
 
 GRID_SQUARE = 4
 """Side length in pixels of a square whose detail is measured."""
@@ -126,6 +126,11 @@ def flatness(image: np.ndarray) -> float:
         return 0.0
     span = squares.max(axis=(1, 3)).astype(np.int16) - squares.min(axis=(1, 3))
     return float((span.max(axis=-1) <= MAX_EVEN_DIFFERENCE).mean())
+
+
+def is_flat(image: np.ndarray) -> bool:
+    """Return whether most of an image has no detail, as in screenshots and drawings: it may not be a photograph."""
+    return flatness(image) > FLAT
 
 
 def border(image: np.ndarray) -> float:

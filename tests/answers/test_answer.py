@@ -13,6 +13,7 @@ from probing_core.answers.answer import (
     ANSWERS,
     MAX_TRANSFER_ERROR,
     Posterior,
+    Unavailable,
     answer_word,
     edit_score,
     given_edited,
@@ -34,7 +35,7 @@ CLASS_GROUPS = ("identity", "color", "blur", "blur")
 )
 def test_posterior_follows_bayes_rule_under_a_different_prior(score, prior, other, temperature, offset):
     posterior = Posterior(temperature, offset)
-    p, q = (float(posterior.edited(np.array([score]), one)[0]) for one in (prior, other))
+    p, q = (float(posterior.probability(np.array([score]), one)[0]) for one in (prior, other))
     edited, clean = p / prior * other, (1 - p) / (1 - prior) * (1 - other)
     assert q == pytest.approx(edited / (edited + clean), abs=1e-6)
 
@@ -81,13 +82,13 @@ def test_posterior_with_a_random_offset_is_the_mean_over_offsets(prior):
     posterior, scores = Posterior(1.5, 0.5, spread=2.0), np.linspace(-12, 14, 40)
     offsets = np.random.default_rng(0).normal(0.5, 2.0, 200_000)
     odds = (scores[:, None] - offsets) / 1.5 + np.log(prior / (1 - prior))
-    np.testing.assert_allclose(posterior.edited(scores, prior), (1 / (1 + np.exp(-odds))).mean(1), atol=3e-3)
-    assert (np.diff(posterior.edited(scores, prior)) > 0).all()
+    np.testing.assert_allclose(posterior.probability(scores, prior), (1 / (1 + np.exp(-odds))).mean(1), atol=3e-3)
+    assert (np.diff(posterior.probability(scores, prior)) > 0).all()
 
 
 def test_probability_edited_is_not_stated_where_it_does_not_transfer():
     posterior = Posterior(1.0, 0.0, 1.0, 5, transfer_error=MAX_TRANSFER_ERROR + 0.01)
     assert np.isnan(probability_edited(np.array([9.0]), posterior))
     assert np.isnan(probability_edited(np.array([9.0]), None))
-    assert not posterior.decides
+    assert posterior.unavailable == Unavailable.NOT_TRANSFERABLE
     assert probability_edited(np.array([9.0]), replace(posterior, transfer_error=0.05)) > 0.9

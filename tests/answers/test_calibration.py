@@ -43,7 +43,7 @@ def test_fit_posterior_equals_logistic_regression_of_scikit_learn():
     )
     found = fit_posterior(**data)
     np.testing.assert_allclose(
-        found.edited(data["scores"]), theirs.predict_proba(data["scores"][:, None])[:, 1], atol=1e-4
+        found.probability(data["scores"]), theirs.predict_proba(data["scores"][:, None])[:, 1], atol=1e-4
     )
 
 
@@ -53,7 +53,7 @@ def test_fit_posterior_is_calibrated_on_normal_scores():
     edited = rng.random(40_000) < 0.5
     scores = np.where(edited, rng.normal(2, 1, 40_000), rng.normal(0, 1, 40_000))
     groups, makers = np.where(edited, "blur", "identity"), np.where(edited, "bank", "as it is")
-    found = fit_posterior(scores, groups, makers, np.arange(40_000)).edited(scores)
+    found = fit_posterior(scores, groups, makers, np.arange(40_000)).probability(scores)
     for low in np.arange(0, 1, 0.1):
         mine = (found >= low) & (found < low + 0.1)
         assert edited[mine].mean() == pytest.approx(found[mine].mean(), abs=0.04)
@@ -63,8 +63,8 @@ def test_fit_posterior_is_calibrated_on_normal_scores():
 def test_fit_posterior_gives_the_prior_without_evidence(apart):
     found = fit_posterior(**made(600, apart))
     assert found.temperature == np.inf
-    assert found.edited(np.array([-50.0, 0, 50]), 0.3) == pytest.approx([0.3] * 3)
-    assert probability_edited(np.array([50.0]), found) == 0.5
+    assert found.probability(np.array([-50.0, 0, 50]), 0.3) == pytest.approx([0.3] * 3)
+    assert np.isnan(probability_edited(np.array([50.0]), found)), "the prior is not stated as if it were measured"
 
 
 def test_fit_posterior_needs_several_photographs():
@@ -76,7 +76,7 @@ def test_fit_posterior_is_finite_for_separated_scores():
     data = made(400) | {"scores": np.where(made(400)["groups"] == "identity", 0.0, 1.0)}
     found = fit_posterior(**data)
     assert np.isfinite([found.temperature, found.offset]).all()
-    assert found.edited(np.array([0.0, 1.0])) == pytest.approx([0, 1], abs=0.01)
+    assert found.probability(np.array([0.0, 1.0])) == pytest.approx([0, 1], abs=0.01)
 
 
 def views(data: dict[str, np.ndarray], corpus: int, size: str = "view") -> pd.DataFrame:
@@ -107,7 +107,7 @@ def test_weights_are_equal_for_groups_of_edits():
 
 def test_scores_behind_inverts_the_posterior():
     scores, posterior = np.array([-3.0, 0.0, 4.0]), Posterior(1.7, 0.4)
-    np.testing.assert_allclose(scores_behind(posterior.edited(scores), posterior), scores, atol=1e-12)
+    np.testing.assert_allclose(scores_behind(posterior.probability(scores), posterior), scores, atol=1e-12)
     assert np.isnan(scores_behind(np.full(2, 0.5), Posterior())).all()
 
 
@@ -139,7 +139,7 @@ def test_fit_between_sources_loses_less_on_new_sources_than_without_a_random_off
     for seed in range(12):
         posterior = fit_between_sources(of_sources(3.0, count=3, seed=seed))
         for one in (posterior, replace(posterior, spread=0.0)):
-            p = np.clip(one.edited(rows["score"].to_numpy()), 1e-9, 1 - 1e-9)
+            p = np.clip(one.probability(rows["score"].to_numpy()), 1e-9, 1 - 1e-9)
             losses.append(-np.log(np.where(truth, p, 1 - p)).mean())
     assert np.mean(losses[::2]) < np.mean(losses[1::2])
 

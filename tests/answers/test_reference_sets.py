@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probing_core.answers.answer import FOUND, Answer, Posterior, Unavailable, answer_word, score_of
+from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unavailable, answer_word, score_of
 from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import (
@@ -19,6 +21,7 @@ from probing_core.answers.reference_sets import (
     ReferenceSet,
     ReferenceSets,
     error_holds,
+    highest_tile,
     is_enough,
     p_values,
 )
@@ -106,8 +109,8 @@ def test_reference_sets_calibrate_each_kind_by_its_own_photographs():
     assert {kind: len(one.clean) for kind, one in sets.sets.items()} == {VIEW: 200, GRAY: 200, LARGE: 110}
     middle = {VIEW: 2.0, GRAY: 7.0, LARGE: 1.0}  # half way between clean and edited scores
     for kind, score in middle.items():
-        assert sets.sets[kind].posterior.edited(np.array([score]))[0] == pytest.approx(0.5, abs=0.3)
-    clean_gray = sets.sets[GRAY].posterior.edited(np.random.default_rng(5).normal(5, 1, 400))
+        assert sets.sets[kind].posterior.probability(np.array([score]))[0] == pytest.approx(0.5, abs=0.3)
+    clean_gray = sets.sets[GRAY].posterior.probability(np.random.default_rng(5).normal(5, 1, 400))
     assert np.mean(clean_gray > 0.5) < 0.05, "originals in gray are not called edited"
 
 
@@ -122,9 +125,9 @@ def test_reference_sets_use_large_photographs_only_if_their_error_holds():
 @pytest.mark.parametrize("edited", [0.0, -3.0])
 def test_reference_sets_of_a_useless_detector_state_no_probability(edited):
     answer = ReferenceSets.from_rows(table(edited=edited)).answer(BLURRED, no_color=False)
-    assert (answer.answer(), answer.edited()) == ("inconclusive", None)
+    assert (answer.word(), answer.probability()) == ("inconclusive", None)
     assert answer.unavailable == Unavailable.NOT_SEPARATED
-    assert answer.verdict.p is not None
+    assert answer.evidence.p is not None
 
 
 def test_answer_follows_from_the_posterior_of_its_kind():
@@ -133,11 +136,12 @@ def test_answer_follows_from_the_posterior_of_its_kind():
         answer = sets.answer(image, no_color)
         kind = GRAY if no_color else VIEW
         score = score_of(image, no_color)
-        assert answer.edited(0.2) == pytest.approx(float(sets.sets[kind].posterior.edited(np.array([score]), 0.2)[0]))
-        assert answer.answer(0.2) == answer_word(answer.edited(0.2))
+        (expected,) = sets.sets[kind].posterior.probability(np.array([score]), 0.2)
+        assert answer.probability(0.2) == pytest.approx(expected)
+        assert answer.word(0.2) == answer_word(answer.probability(0.2))
         expected = (1 + (sets.sets[kind].clean >= score).sum()) / 201
-        assert (answer.verdict.p, answer.verdict.n) == (pytest.approx(expected), 200)
-    assert sets.answer(BLURRED, False).answer() == "edited"
+        assert (answer.evidence.p, answer.evidence.n) == (pytest.approx(expected), 200)
+    assert sets.answer(BLURRED, False).word() == "edited"
 
 
 @given(st.floats(-8, 12), st.floats(0.01, 0.99))
@@ -145,11 +149,11 @@ def test_answer_never_contradicts_its_probability(score, prior):
     """With a prior of 1%, a flagged image is not called edited: the word follows from the probability alone."""
     sets = ReferenceSets.from_rows(SHARED)
     answer = Answer(BLURRED, score, sets.sets[VIEW].posterior)
-    assert answer.answer(prior) == answer_word(answer.edited(prior))
-    if answer.edited(prior) < 0.5:
-        assert answer.answer(prior) not in FOUND
+    assert answer.word(prior) == answer_word(answer.probability(prior))
+    if answer.probability(prior) < 0.5:
+        assert answer.word(prior) not in FOUND
     lower = Answer(BLURRED, score - 0.5, sets.sets[VIEW].posterior)
-    assert lower.edited(prior) <= answer.edited(prior)
+    assert lower.probability(prior) <= answer.probability(prior)
 
 
 SHARED = table()
@@ -160,10 +164,11 @@ def test_answer_is_inconclusive_with_too_few_photographs():
     number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
     few = rows[(rows["transform"] != "identity") | (number < 99)]
     answer = ReferenceSets.from_rows(few).answer(BLURRED, no_color=False)
-    assert (answer.answer(), answer.edited(), answer.verdict.p, answer.verdict.n) == ("inconclusive", None, None, 99)
+    assert (answer.word(), answer.probability()) == ("inconclusive", None)
+    assert (answer.evidence.p, answer.evidence.n) == (None, 99)
     assert answer.unavailable == Unavailable.TOO_FEW
     none = ReferenceSets.from_rows(None).answer(BLURRED, no_color=False)
-    assert (none.answer(0.99), none.edited(0.99), none.verdict.n) == ("inconclusive", None, 0)
+    assert (none.word(0.99), none.probability(0.99), none.evidence.n) == ("inconclusive", None, 0)
     assert none.unavailable == Unavailable.TOO_FEW
 
 
@@ -173,13 +178,56 @@ def test_answer_is_unavailable_with_too_few_edited_photographs(photographs, reas
     number = rows.groupby(["size", "role", "maker", "transform"]).cumcount()
     few = rows[(rows["transform"] == "identity") | (number < photographs)]
     answer = ReferenceSets.from_rows(few).answer(BLURRED, no_color=False)
-    assert (answer.unavailable, answer.edited() is None) == (reason, reason is not None)
+    assert (answer.unavailable, answer.probability() is None) == (reason, reason is not None)
 
 
 @pytest.mark.parametrize(("error", "reason"), [(0.5, Unavailable.NOT_TRANSFERABLE), (0.05, None), (None, None)])
 def test_answer_of_model_is_unavailable_where_its_calibration_does_not_transfer(error, reason):
-    answer = Answer.of_model(BLURRED, Posterior(1.0, 0.0, sources=3, transfer_error=error))
-    assert (answer.unavailable, answer.edited() is None) == (reason, reason is not None)
+    answer = Answer.of_model(BLURRED, {"direct": Posterior(1.0, 0.0, sources=3, transfer_error=error)})
+    assert (answer.unavailable, answer.probability() is None) == (reason, reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("posteriors", "reason"), [({"direct": Posterior()}, Unavailable.NOT_SEPARATED), ({}, Unavailable.TOO_FEW)]
+)
+def test_answer_of_model_states_no_probability_without_evidence(posteriors, reason):
+    answer = Answer.of_model(BLURRED, posteriors)
+    assert (answer.unavailable, answer.probability(0.99), answer.word(0.99)) == (reason, None, "inconclusive")
+    assert answer.row("a")["unavailable"] == reason
+
+
+def test_answer_of_model_uses_tiles_only_where_large_photographs_calibrate():
+    large = prediction(0.005, 0.04, 0.5, 0.455, whole=(0.97, 0.01, 0.01, 0.01))
+    direct, combined = Posterior(1.0, 0.0), Posterior(2.0, 1.0)
+    with_tiles = Answer.of_model(large, {"direct": direct, "combined": combined})
+    assert (with_tiles.score, with_tiles.posterior) == (score_of(large), combined)
+    whole_only = Answer.of_model(large, {"direct": direct})
+    assert (whole_only.score, whole_only.posterior) == (score_of(large, whole_only=True), direct)
+    assert (with_tiles.word(), whole_only.word()) == ("probably edited", "no edit detected")
+
+
+def test_answer_for_a_flat_image_is_that_it_may_be_no_photograph():
+    flat = replace(BLURRED, is_flat=True)
+    for answer in (
+        Answer.of_model(flat, {"direct": Posterior(1.0, 0.0)}),
+        ReferenceSets.from_rows(SHARED).answer(flat, no_color=False),
+    ):
+        assert (answer.word(0.99), answer.probability(0.99)) == ("perhaps no photograph", None)
+        row = answer.row("a")
+        assert (row["answer"], row["edited"], row["unavailable"]) == ("perhaps no photograph", None, row["answer"])
+        assert row["classes"] == []
+
+
+@pytest.mark.parametrize(("kind", "tile"), [(LARGE, 2), (VIEW, None)])
+def test_highest_tile_is_the_one_with_the_largest_score(kind, tile):
+    p = np.tile([0.9, 0.1], (10, 1))
+    p[3] = 0.1, 0.9
+    large = Prediction("m", ("identity", "gaussian-blur"), ("identity", "blur"), np.array([0.2, 0.8]), p, np.zeros(1))
+    evidence = Evidence(0.01, 100, kind, no_color=False, detection_rate=None)
+    assert highest_tile(Answer(large, 2.0, Posterior(1.0, 0.0), evidence), 0.5) == tile
+    assert highest_tile(Answer(large, -9.0, Posterior(1.0, 0.0), evidence), 0.5) is None, "nothing is suspected"
+    flat = replace(large, is_flat=True)
+    assert highest_tile(Answer(flat, 2.0, Posterior(1.0, 0.0), evidence), 0.5) is None, "the detector abstains"
 
 
 def test_answer_without_color_never_predicts_the_color_group():
@@ -194,10 +242,10 @@ def test_answer_without_color_never_predicts_the_color_group():
 def test_answer_of_a_large_image_uses_tiles_only_where_large_photographs_calibrate():
     large = prediction(0.005, 0.04, 0.5, 0.455, whole=(0.97, 0.01, 0.01, 0.01))
     with_tiles = ReferenceSets.from_rows(table()).answer(large, no_color=False)
-    assert (with_tiles.verdict.kind, with_tiles.answer()) == (LARGE, "edited")
+    assert (with_tiles.evidence.kind, with_tiles.word()) == (LARGE, "edited")
     rows = table()
     whole_only = ReferenceSets.from_rows(rows[rows["size"] == "view"]).answer(large, no_color=False)
-    assert (whole_only.verdict.kind, whole_only.answer()) == (VIEW, "no edit detected")
+    assert (whole_only.evidence.kind, whole_only.word()) == (VIEW, "no edit detected")
 
 
 def test_judge_answers_as_for_single_images():
@@ -207,11 +255,13 @@ def test_judge_answers_as_for_single_images():
         (BLURRED, False),
         (BLURRED, True),
         (prediction(0.3, 0.1, 0.3, 0.3, whole=(0.9, 0.0, 0.1, 0.0)), False),
+        (replace(BLURRED, is_flat=True), False),
     ]
     rows = pd.DataFrame(
         {
             "large": [one.kind == "combined" for one, _ in images],
             "no_color": [no_color for _, no_color in images],
+            "is_flat": [one.is_flat for one, _ in images],
             "whole": [score_of(one, no_color, whole_only=True) for one, no_color in images],
             "joined": [score_of(one, no_color) for one, no_color in images],
         }
@@ -219,8 +269,9 @@ def test_judge_answers_as_for_single_images():
     judged = sets.judge(rows)
     for (one, no_color), row in zip(images, judged.itertuples(), strict=True):
         answer = sets.answer(one, no_color)
-        assert (row.answer, row.n) == (answer.answer(), answer.verdict.n)
-        assert (row.p, row.edited) == (pytest.approx(answer.verdict.p), pytest.approx(answer.edited()))
+        assert (row.answer, row.n) == (answer.word(), answer.evidence.n)
+        assert row.p == pytest.approx(answer.evidence.p)
+        assert row.edited == pytest.approx(np.nan if one.is_flat else answer.probability(), nan_ok=True)
 
 
 @pytest.mark.parametrize("shift", [-2.0, 2.0])
@@ -231,7 +282,7 @@ def test_with_clean_moves_p_and_posterior_together(shift):
     moved = sets.with_clean({VIEW: clean})
     score = np.array([2.0])
     p, q = (one.sets[VIEW].p_values(score)[0] for one in (sets, moved))
-    before, after = (one.sets[VIEW].posterior.edited(score)[0] for one in (sets, moved))
+    before, after = (one.sets[VIEW].posterior.probability(score)[0] for one in (sets, moved))
     assert (q - p) * shift > 0
     assert (after - before) * shift < 0
     assert set(moved.sets) == {VIEW}

@@ -64,7 +64,7 @@ def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
     table = store.read_table(path)
     scores = np.random.default_rng(0).normal(size=len(table))
     scores[:3] = np.nan  # they take no part in the task
-    table = table.assign(altered=trained.edited(scores).astype(np.float32), named="gamma")
+    table = table.assign(altered=trained.probability(scores).astype(np.float32), named="gamma")
     store.write_table(path, table, "made")
     store.write_bytes(probe_path(model, NOTICING), trained.to_bytes(), "made")
     views = pd.DataFrame({
@@ -80,7 +80,7 @@ def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
     found = held_out(run, [model])
     assert len(found) == len(table) - 3
     assert now != trained
-    np.testing.assert_allclose(found["altered"], now.edited(scores[3:]), atol=1e-4)
+    np.testing.assert_allclose(found["altered"], now.probability(scores[3:]), atol=1e-4)
     assert set(found["named"]) == {"tone"}
 
 

@@ -51,7 +51,7 @@ def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_
             theirs = dict(zip(probe.classes, given_edited(p, groups)[0], strict=True))
             del theirs["identity"]
             assert mine == pytest.approx(theirs, abs=1e-4)
-            edited = posterior.edited(edit_score(log_of(p), groups), prior)[0]
+            edited = posterior.probability(edit_score(log_of(p), groups), prior)[0]
             assert row["edited"] == pytest.approx(edited, abs=1e-3)
             assert row["answer"] == answer_word(row["edited"])
             assert (row["image"], row["crops"]) == (str(i), "direct")
@@ -60,7 +60,7 @@ def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_
 def test_another_prior_takes_no_other_look(predictor, monkeypatch):
     (answer,) = predictor.ask(MODEL, [cut(scene(0, 32), 32)])
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("the picture was embedded again"))
-    edited = {prior: answer.edited(prior) for prior in (0.1, 0.5, 0.9)}
+    edited = {prior: answer.probability(prior) for prior in (0.1, 0.5, 0.9)}
     odds = [p / (1 - p) / prior * (1 - prior) for prior, p in edited.items()]
     assert odds == pytest.approx([odds[1]] * 3)
     assert answer.row("a", prior=0.9)["edited"] >= answer.row("a", prior=0.1)["edited"]

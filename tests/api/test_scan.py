@@ -129,10 +129,11 @@ def test_scan_answers_for_every_file_as_the_predictor_does(scanned, folder, made
     predictor = Predictor(made)
     for row in table[table["error"] == ""].iloc[::17].itertuples():
         (answer,) = predictor.ask("detector", [cut(read_image(folder / row.path), 32)])
-        verdict = answer.verdict
-        assert (row.answer, row.n, row.no_color) == (answer.answer(), verdict.n, verdict.no_color)
-        assert row.p == pytest.approx(verdict.p)
-        assert row.edited == pytest.approx(np.nan if answer.edited() is None else answer.edited(), nan_ok=True)
+        evidence = answer.evidence
+        assert (row.answer, row.n, row.no_color) == (answer.word(), evidence.n, evidence.no_color)
+        assert row.p == pytest.approx(evidence.p)
+        probability = answer.probability()
+        assert row.edited == pytest.approx(np.nan if probability is None else probability, nan_ok=True)
         assert (row.group != "") == (row.answer in ("edited", "probably edited"))
     assert table["q"].isna().all()
     assert "no error rate is guaranteed" in found.promise
@@ -193,7 +194,9 @@ def test_scan_says_nothing_else_of_what_is_perhaps_no_photograph(made, tmp_path)
     assert scan(folder, out, made).counts == {"perhaps no photograph": 1}
     (row,) = pd.read_csv(out / "verdicts.csv").to_dict("records")
     assert row["answer"] == "perhaps no photograph"
-    assert row["n"] > 0, "the numbers stay"
+    assert row["n"] > 0
+    assert row["p"] > 0, "the p-value is still reported"
+    assert np.isnan(row["edited"])
     line = re.search("<tbody>(.*?)</tbody>", (out / "index.html").read_text(), re.DOTALL)[1]
     assert ">perhaps no photograph</td><td></td>" in line
     assert " of " not in line

@@ -27,7 +27,7 @@ def label(app: Any, kind: str, name: str):
 
 
 def first_answers(app: Any) -> list[dict[str, list[str]]]:
-    """The tables of answers of a page: model -> ``63% probably edited`` of each image that is compared."""
+    """The tables of answers of a page: model -> the answer for each image that is compared."""
     tables = [html for e in app.get("html") if '<table class="answers"' in (html := e.proto.body)[:200]]
     return [
         {
@@ -47,7 +47,7 @@ def images_listed(app: Any) -> list[str]:
 
 
 def lines_of_pictures(app: Any) -> list[list[str]]:
-    """The tables of pictures of a page: address of the thumbnail, name, remark, verdict, and so on, of each line."""
+    """The tables of pictures of a page: address of the thumbnail, name, remark, answer, and so on, of each line."""
     bodies = [each.proto.body for each in app.get("html")]
     rows = re.findall("<tr>(<td>.*?)</tr>", "".join(body for body in bodies if 'class="examples"' in body[:30]))
     lines = []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.widgets.answers import PRIORS
+from dashboard.widgets.answer_cards import PRIORS
 from tests.dashboard.conftest import PAGES, PARTS
 
 NOT_IN_ADDRESSES = {

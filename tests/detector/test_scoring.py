@@ -62,5 +62,5 @@ def test_scored_calibrates_a_run_of_color_transformations_alone():
     assert table.groupby("no_color")["score"].agg(lambda scores: scores.isna().mean()).to_dict() == {False: 0, True: 1}
     sets = ReferenceSets.from_rows(table)
     gray = sets.answer(predictions[0], no_color=True)
-    assert (gray.verdict.p, gray.verdict.n, gray.answer()) == (None, 0, "inconclusive")
-    assert sets.answer(predictions[0], no_color=False).verdict.n == 120
+    assert (gray.evidence.p, gray.evidence.n, gray.word()) == (None, 0, "inconclusive")
+    assert sets.answer(predictions[0], no_color=False).evidence.n == 120

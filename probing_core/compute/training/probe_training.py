@@ -270,7 +270,7 @@ def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes
         inputs.photographs[scored],
     )
     probe, samples = fitted.with_temperature(temperature).with_prior(prior), slice(len(data.samples))
-    return Deployment(probe, posterior, posterior.edited(scores[samples]), named[samples], fitted.facts)
+    return Deployment(probe, posterior, posterior.probability(scores[samples]), named[samples], fitted.facts)
 
 
 @dataclass(frozen=True, eq=False)

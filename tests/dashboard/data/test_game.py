@@ -85,7 +85,7 @@ def answering(made_run, tmp_path) -> Run:
     for model, posterior in (("baseline/pixels", Posterior(2.0, 0.5)), ("baseline/handcrafted", Posterior())):
         table = store.read_table(predictions_path(model, "fine"))
         scores = np.random.default_rng(0).normal(0.5, 4, len(table))
-        columns = {"altered": posterior.edited(scores).astype(np.float32), "named": "gamma"}
+        columns = {"altered": posterior.probability(scores).astype(np.float32), "named": "gamma"}
         store.write_table(predictions_path(model, "fine"), table.assign(**columns), "made")
         store.write_bytes(probe_path(model, NOTICING), posterior.to_bytes(), "made")
     return Run.open(store.root)

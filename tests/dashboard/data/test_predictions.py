@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dashboard import rights
@@ -119,10 +121,9 @@ def test_accuracies_are_those_of_methods(made_run):
 
 
 def test_class_table_states_no_probability_of_an_image_that_may_not_be_a_photograph(made_run, crops):
-    (answer,) = Predictor(Run.open(made_run)).ask(MODEL, crops[:1])
-    row = answer.row("a.png")
-    table = predictions.class_table([predictions.without_probabilities(row), row])
-    half = len(table) // 2
-    assert table["answer"].unique().tolist() == ["perhaps no photograph", row["answer"]]
-    assert table[["edited", "probability"]].isna().all(axis=1).tolist() == [True] * half + [False] * half
-    assert table["class"][:half].tolist() == table["class"][half:].tolist()
+    asked = Answers()
+    given = asked.of(Run.open(made_run), MODEL, [crops[0], replace(crops[0], is_flat=True)])
+    table = predictions.class_table([answer.row("a.png") for answer in given])
+    (flat,) = table[table["answer"] == "perhaps no photograph"].to_dict("records")
+    assert len(table) == 1 + len(given[0].row("a.png")["classes"])
+    assert all(pd.isna(flat[name]) for name in ("edited", "class", "probability"))

@@ -61,9 +61,9 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
     assert "1 edited, 2 no edit detected" in unescaped(app)
     assert "no rate is promised" in unescaped(app)
     assert [line[1:] for line in lines_of_pictures(app)] == [
-        ["b.png", "", "edited (95%)", "Blur, Gaussian blur", "0.010 (0 of 99)"],
-        ["a.png", "", "no edit detected (5%)", "", "0.500 (49 of 99)"],
-        ["c.png", "", "no edit detected (2%)", "", "0.700 (69 of 99)"],
+        ["b.png", "", "edited (probability of an edit: 95%)", "Blur, Gaussian blur", "0.010 (0 of 99)"],
+        ["a.png", "", "no edit detected (probability of an edit: 5%)", "", "0.500 (49 of 99)"],
+        ["c.png", "", "no edit detected (probability of an edit: 2%)", "", "0.700 (69 of 99)"],
     ]
 
 
@@ -74,7 +74,7 @@ def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
     assert "2 no edit detected, 1 perhaps no photograph" in unescaped(app)
     first, *_, last = lines_of_pictures(app)
-    assert first[3:] == ["no edit detected (5%)", "", "0.500 (49 of 99)", "3.0%"]
+    assert first[3:] == ["no edit detected (probability of an edit: 5%)", "", "0.500 (49 of 99)", "3.0%"]
     assert last[2:] == ["looks blurred", "perhaps no photograph", "", "", ""]
 
 

@@ -50,7 +50,7 @@ def test_a_source_is_answered_by_numbers_of_the_others(monkeypatch):
     rows = pd.DataFrame({"source": ["a", "b", "c"], "score": 4.0, "group": "blur"})
     found = answers.judged(Predictor(), "m", rows)
     of_a, of_b = (model_posteriors(views[views["image_id"].str.startswith(one)])["direct"] for one in "ab")
-    np.testing.assert_allclose(found["altered"][:2], [of_b.edited([4.0])[0], of_a.edited([4.0])[0]])
+    np.testing.assert_allclose(found["altered"][:2], [of_b.probability([4.0])[0], of_a.probability([4.0])[0]])
     assert found["altered"][0] < 0.5 < found["altered"][1]
 
 

@@ -1,8 +1,7 @@
-"""Answers on pages: the verdict on an image with its evidence, a row for each model, and tables of images."""
+"""Answers on pages: the answer for an image with its evidence, a row for each model, and tables of images."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -13,22 +12,21 @@ import streamlit as st
 from dashboard import state
 from dashboard.data.predictions import Row
 from dashboard.text import plain
-from probing_core.answers.answer import FOUND, INCONCLUSIVE, PRIOR, Answer
-from probing_core.answers.answer_sentences import (
-    ABOUT_P,
-    ABOUT_Q,
-    Edit,
+from probing_core.answers.answer import (
+    ANSWERS,
+    FOUND,
+    NO_EDIT_DETECTED,
+    PRIOR,
+    PROBABLY_UNEDITED,
+    Answer,
+    Unavailable,
     answer_in_words,
-    edit_cell,
-    edit_of,
-    p_in_words,
-    probability_in_words,
 )
+from probing_core.answers.answer_sentences import ABOUT_P, ABOUT_Q, Edit, edit_cell, edit_of, p_in_words
 from probing_core.answers.reference_sets import KIND_PHRASES, LEVEL, ReferenceSet
 from probing_core.charts import Theme
 from probing_core.compute.task_names import DETECTOR
 from probing_core.images import COMPRESSED
-from probing_core.images.quality import FLAT
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -66,58 +64,50 @@ def stored_prior() -> float:
     return next((prior for prior in PRIORS if str(prior) == str(stored)), PRIOR)
 
 
-def show_answer(answer: Answer, flat: float, prior: float) -> None:
-    """Show `headline`, marked as edited or as inconclusive, or without a mark."""
-    unsure = answer.answer(prior) == INCONCLUSIVE or flat > FLAT
-    if answer.answer(prior) in FOUND and not unsure:
-        st.warning(headline(answer, flat, prior), icon=":material/edit:")
+def show_answer(answer: Answer, prior: float) -> None:
+    """Show `headline`, marked as edited or as undecided, or without a mark."""
+    word = answer.word(prior)
+    if word in FOUND:
+        st.warning(headline(answer, prior), icon=":material/edit:")
     else:  # nothing is shown in green, because the detector may have missed an edit
-        st.info(headline(answer, flat, prior), icon=":material/help:" if unsure else ":material/check:")
+        decided = word in (PROBABLY_UNEDITED, NO_EDIT_DETECTED)
+        st.info(headline(answer, prior), icon=":material/check:" if decided else ":material/help:")
 
 
-def headline(answer: Answer, flat: float = 0.0, prior: float = PRIOR) -> str:
-    """Return the answer with its probability, and the edit if one was detected.
-
-    Args:
-        answer: answer of the detector.
-        flat: fraction of the image without detail (`probing_core.images.quality.flatness`).
-        prior: assumed fraction of edited images.
-    """
-    if flat > FLAT:
+def headline(answer: Answer, prior: float = PRIOR) -> str:
+    """Return the answer of the detector with its probability, and the edit if one was detected."""
+    if answer.unavailable == Unavailable.NO_PHOTOGRAPH:
         return (
-            f"**This may not be a photograph**: {in_percent(flat)} of it has no texture, as in screenshots and "
-            "drawings. The detector was trained only on photographs and abstains here."
+            "**This may not be a photograph**: most of it has no texture, as in screenshots and drawings. The detector "
+            "was trained only on photographs and abstains here."
         )
-    verdict, edited = answer.answer(prior), answer.edited(prior)
-    if edited is None:
-        return f"**{verdict.capitalize()}**: {answer.unavailable}."
-    if verdict in FOUND:
-        edit = plain(edit_of(answer.classes()).in_words(numbers=True))
-        return f"**{verdict.capitalize()}** ({probability_in_words(edited)}): {edit}"
-    return f"**{verdict.capitalize()}** (probability of an edit: {probability_in_words(edited)})"
+    word, probability = answer.word(prior), answer.probability(prior)
+    if probability is None:
+        return f"**{word.capitalize()}**: {answer.unavailable}."
+    text = answer_in_words(f"**{word.capitalize()}**", probability)
+    return f"{text}: {plain(edit_of(answer.classes()).in_words(numbers=True))}" if word in FOUND else text
 
 
 def strip_title(answer: Answer) -> str:
     """Return the title of the strip: how many clean photographs have at least the same score."""
-    verdict = answer.verdict
-    if verdict is None or verdict.p is None:
+    evidence = answer.evidence
+    if evidence is None or evidence.p is None:
         return "Too few clean photographs for a p-value"
-    count = round(verdict.p * (verdict.n + 1)) - 1
-    photographs = f"{verdict.n:,} clean photographs {KIND_PHRASES[verdict.kind]}"
-    return f"{count:,} of {photographs} score at least as high (p = {verdict.p:.3f})"
+    count = round(evidence.p * (evidence.n + 1)) - 1
+    photographs = f"{evidence.n:,} clean photographs {KIND_PHRASES[evidence.kind]}"
+    return f"{count:,} of {photographs} score at least as high (p = {evidence.p:.3f})"
 
 
-def evidence(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:
-    """Return the evidence from the file and the border, and the limits of the detector.
+def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:
+    """Return sentences on the flags of the image, and on the limits of the detector.
 
     Args:
         flags: flags of the image.
         reference: the clean photographs that the image was compared with.
     """
-    edit = edit_of(answer.classes()) if answer.answer(prior) in FOUND else None
+    edit = edit_of(answer.classes()) if answer.word(prior) in FOUND else None
     sentences = [_flags(flags, edit)] if flags else []
-    verdict = answer.verdict
-    if verdict is not None and verdict.no_color:
+    if answer.evidence is not None and answer.evidence.no_color:
         sentences.append("It has hardly any color, so color was not evaluated.")
     rate = None if reference is None else reference.detection_rate
     if edit is None and rate is not None:
@@ -171,7 +161,7 @@ def models_table(
     before = '<span class="when"></span>' if len(compared) > 1 else ""
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
-        f'<th scope="col"><div class="line">{before}{scale}<span class="words">Edited?</span></div></th>'
+        f'<th scope="col"><div class="line"><span class="words">Edited?</span>{before}{scale}</div></th>'
         '<th scope="col">If edited</th><th scope="col" title="Mean of clean and edited images; chance: 50%">'
         f"Edited-or-not accuracy</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
@@ -184,18 +174,18 @@ def models_table(
 def _bar(row: Row, when: str) -> str:
     before = f'<span class="when">{escape(when)}</span>' if when else ""
     if row["edited"] is None:
-        return f'<div class="line">{before}<span class="words sure">{escape(row["unavailable"])}</span></div>'
+        return f'<div class="line">{before}<span class="words">{escape(row["unavailable"])}</span></div>'
     track = f'<span class="track"><i style="width:{100 * row["edited"]:.1f}%;background:currentColor"></i></span>'
-    label = f'<span class="words sure">{escape(probability_in_words(row["edited"]))} {row["answer"]}</span>'
-    return f'<div class="line">{before}{track}{label}</div>'
+    label = escape(answer_in_words(row["answer"], row["edited"]))
+    return f'<div class="line">{before}{track}<span class="words">{label}</span></div>'
 
 
 def _first(row: Row, theme: Theme) -> str:
+    if not row["classes"]:
+        return ""
     first = row["classes"][0]
     mark = f'<i style="background:{theme.group(first["group"])}"></i>'
-    named = escape(transform_title(first["class"]))
-    if not math.isnan(first["probability"]):
-        named += f": {in_percent(first['probability'])}"
+    named = f"{escape(transform_title(first['class']))}: {in_percent(first['probability'])}"
     return f'<div class="line first">{mark}<span class="named">{named}</span></div>'
 
 
@@ -221,8 +211,10 @@ class Line(NamedTuple):
 
 def line_of(row: Row, thumbnail: str) -> Line:
     """Return the table row for an answer that was computed on the page."""
-    verdict = row.get("verdict")
-    p = p_in_words(verdict["p"], verdict["n"]) if verdict else ""
+    if row["answer"] not in ANSWERS:  # perhaps no photograph
+        return Line(thumbnail, row["image"], "", row["answer"])
+    evidence = row.get("verdict")
+    p = p_in_words(evidence["p"], evidence["n"]) if evidence else ""
     edit = edit_cell(row["answer"], edit_of(row["classes"]))
     return Line(thumbnail, row["image"], "", answer_in_words(row["answer"], row["edited"]), edit, p)
 

@@ -1,4 +1,4 @@
-"""The verdict with its evidence, the row of each model, and tables of images: no word contradicts its number."""
+"""The answer with its evidence, the row of each model, and tables of images: no word contradicts its number."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 
-from dashboard.data.predictions import without_probabilities
-from dashboard.widgets.answers import (
-    Line,
-    evidence,
-    headline,
-    images_table,
-    line_of,
-    models_table,
-    strip_title,
-)
+from dashboard.widgets.answer_cards import Line, headline, images_table, line_of, models_table, remarks, strip_title
 from probing_core.answers.answer import FOUND, Answer, Evidence, Posterior, Unavailable, answer_word
 from probing_core.answers.crops import Prediction
 from probing_core.answers.reference_sets import Edits, ReferenceSet
@@ -28,11 +19,11 @@ from probing_core.compute.task_names import DETECTOR
 CLASSES, GROUPS = ("identity", "jpeg", "fog"), ("identity", "codec", "weather")
 
 
-def answer_with(score: float = 3.0, jpeg: float = 0.9, **verdict) -> Answer:
+def answer_with(score: float = 3.0, jpeg: float = 0.9, **evidence) -> Answer:
     p = np.array([0.2, 0.8 * jpeg, 0.8 * (1 - jpeg)])
     prediction = Prediction(DETECTOR, CLASSES, GROUPS, p, p[None], np.zeros(1))
     given = Evidence(0.01, 199, "view", no_color=False, detection_rate=0.8)
-    return Answer(prediction, score, Posterior(1.0, 0.0), replace(given, **verdict))
+    return Answer(prediction, score, Posterior(1.0, 0.0), replace(given, **evidence))
 
 
 @pytest.mark.parametrize("prior", [0.01, 0.5, 0.99])
@@ -41,8 +32,8 @@ def test_headline_begins_with_the_word_of_the_probability(score, prior):
     """D7: with a prior of 1%, an image with a small p is not called edited."""
     answer = answer_with(score)
     words = headline(answer, prior=prior)
-    assert words.lower().startswith(f"**{answer_word(answer.edited(prior))}**")
-    assert ("codec" in words) == (answer.answer(prior) in FOUND)
+    assert words.lower().startswith(f"**{answer_word(answer.probability(prior))}**")
+    assert ("codec" in words) == (answer.word(prior) in FOUND)
 
 
 def test_headline_states_no_certainty():
@@ -58,16 +49,17 @@ def test_headline_names_the_edit_as_certain_as_it_is(jpeg, edit):
 
 
 def test_headline_of_a_screenshot_gives_no_answer():
-    words = headline(answer_with(), flat=0.9)
+    answer = answer_with()
+    words = headline(replace(answer, prediction=replace(answer.prediction, is_flat=True)))
     assert words.startswith("**This may not be a photograph**")
     assert "edited" not in words.lower()
 
 
 def test_headline_without_a_calibration_is_inconclusive():
-    answer = replace(answer_with(p=None, n=3), posterior=None, unavailable=Unavailable.TOO_FEW)
+    answer = replace(answer_with(p=None, n=3), posterior=None)
     assert headline(answer, prior=0.99).startswith("**Inconclusive**")
     assert "p = " not in strip_title(answer)
-    separated = headline(replace(answer, unavailable=Unavailable.NOT_SEPARATED))
+    separated = headline(replace(answer, posterior=Posterior()))
     assert separated.startswith("**Inconclusive**")
     assert "too few" not in separated
     assert "too few" in headline(answer)
@@ -78,15 +70,15 @@ def test_strip_title_counts_the_photographs_behind_p():
     assert "turned gray" in strip_title(answer_with(kind="gray", no_color=True))
 
 
-def test_evidence_joins_flags_to_the_edit_that_they_explain():
+def test_remarks_join_flags_to_the_edit_that_they_explain():
     flags = ["JPEG of about quality 8: compression is already visible"]
-    assert "agrees with codec" in evidence(answer_with(), flags, None)
-    assert "agrees" not in evidence(answer_with(), ["looks blurred"], None)
-    assert "looks blurred" in evidence(answer_with(), ["looks blurred"], None)
-    assert "agrees" not in evidence(answer_with(-5.0), flags, None), "no edit was found"
+    assert "agrees with codec" in remarks(answer_with(), flags, None)
+    assert "agrees" not in remarks(answer_with(), ["looks blurred"], None)
+    assert "looks blurred" in remarks(answer_with(), ["looks blurred"], None)
+    assert "agrees" not in remarks(answer_with(-5.0), flags, None), "no edit was found"
 
 
-def test_evidence_without_an_edit_states_what_the_detector_misses():
+def test_remarks_without_an_edit_state_what_the_detector_misses():
     import pandas as pd
 
     rows = [
@@ -96,17 +88,22 @@ def test_evidence_without_an_edit_states_what_the_detector_misses():
     ]
     edits = Edits(pd.DataFrame(rows))
     reference = ReferenceSet(np.linspace(-1, 0, 199), None, edits, edits.detection_rate(np.linspace(-1, 0, 199)))
-    words = evidence(answer_with(-5.0), [], reference)
+    words = remarks(answer_with(-5.0), [], reference)
     assert "60%" in words
     assert "less than half of geometry" in words
-    assert "60%" not in evidence(answer_with(), [], reference)
-    assert "color was not evaluated" in evidence(answer_with(no_color=True, kind="gray"), [], None)
+    assert "60%" not in remarks(answer_with(), [], reference)
+    assert "color was not evaluated" in remarks(answer_with(no_color=True, kind="gray"), [], None)
 
 
 def row(model: str, edited: float | None, unavailable: Unavailable | None = None) -> dict:
     classes = [{"class": "jpeg", "group": "codec", "probability": 0.7}]
     about = {"image": "a.png", "model": model, "unavailable": unavailable}
     return about | {"edited": edited, "answer": answer_word(edited), "classes": classes}
+
+
+def flat_row(model: str) -> dict:
+    reason = Unavailable.NO_PHOTOGRAPH
+    return row(model, None, reason) | {"answer": str(reason), "classes": []}
 
 
 def cells(table: str) -> list[list[str]]:
@@ -120,16 +117,16 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
     rows = [row("zoo/mae", 0.93), row("baseline/pixels", 0.5), row("zoo/clip", None, Unavailable.NOT_TRANSFERABLE)]
     head, *lines = cells(models_table({"a.png": rows}, Theme(), {"zoo/mae": 0.723}, waiting=["x"]))
     assert [line[0] for line in lines] == ["MAE (zoo)", "Pixels", "CLIP (zoo)"]
-    assert lines[0][1:] == ["93% edited", "JPEG: 70%", "72%"]
-    assert lines[1][1] == "50% inconclusive"
+    assert lines[0][1:] == ["edited (probability of an edit: 93%)", "JPEG: 70%", "72%"]
+    assert lines[1][1] == "inconclusive (probability of an edit: 50%)"
     assert "%" not in lines[2][1], "no probability is stated that does not transfer"
     assert lines[2][2] == "JPEG: 70%"
     assert len(head) == 4
 
 
 def test_models_table_of_an_image_without_texture_shows_no_probability():
-    head, *lines = cells(models_table({"a.png": [without_probabilities(row("zoo/mae", 0.91))]}, Theme(), {}))
-    assert lines == [["MAE (zoo)", "perhaps no photograph", "JPEG", ""]]
+    head, *lines = cells(models_table({"a.png": [flat_row("zoo/mae")]}, Theme(), {}))
+    assert lines == [["MAE (zoo)", "perhaps no photograph", "", ""]]
     assert "100%" not in head[1], "there is no bar to read on the scale"
     assert "100%" in cells(models_table({"a.png": []}, Theme(), {}))[0][1]
 
@@ -149,9 +146,10 @@ def test_models_table_escapes_names():
 
 def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
-    assert line_of(live, "") == Line("", "a.png", "", "edited (93%)", "Codec, most likely JPEG", "0.010 (1 of 199)")
-    assert line_of(without_probabilities(live), "")[3:] == ("perhaps no photograph", "", "", "")
-    assert line_of(row("zoo/mae", 0.2), "")[3:] == ("probably unedited (20%)", "", "", "")
+    words = "edited (probability of an edit: 93%)"
+    assert line_of(live, "") == Line("", "a.png", "", words, "Codec, most likely JPEG", "0.010 (1 of 199)")
+    assert line_of(live | flat_row(DETECTOR), "")[3:] == ("perhaps no photograph", "", "", "")
+    assert line_of(row("zoo/mae", 0.2), "")[3:] == ("probably unedited (probability of an edit: 20%)", "", "", "")
 
 
 def test_images_table_escapes_and_shows_q_where_there_is_one():
