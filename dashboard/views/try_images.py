@@ -183,10 +183,10 @@ def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, pri
     if answer is None or answer.evidence is None:
         return
     abstains = answer.unavailable == Unavailable.NO_PHOTOGRAPH
+    reference = None if abstains else predictions.reference_set(run, answer.evidence.kind)
     with right:
-        reference = predictions.reference_set(run, answer.evidence.kind)
         answer_cards.show_answer(answer, prior)
-        if reference is not None and not abstains and not np.isnan(answer.score):
+        if reference is not None and not np.isnan(answer.score):
             edited_scores = reference.edits.visible["score"].to_numpy()
             title = answer_cards.strip_title(answer)
             figure = evidence_chart(answer.score, reference.clean, edited_scores, cache.theme(), title)

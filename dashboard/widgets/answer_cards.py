@@ -237,7 +237,7 @@ def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], N
     table.insert(0, "open", ["▸" if line.name == opened else "" for line in lines])
     columns = {
         "open": st.column_config.TextColumn("", width=24),
-        "thumbnail": st.column_config.ImageColumn("", width="small"),
+        "thumbnail": st.column_config.ImageColumn("", width=44),
         "name": st.column_config.TextColumn("Image"),
         "answer": st.column_config.TextColumn("Answer"),
         "edit": st.column_config.TextColumn("Edit"),

@@ -120,6 +120,13 @@ def test_an_opened_run_is_not_opened_again(split_run, monkeypatch):
     assert probing_core.predict([scene(0, 32)], run, models=MODEL).equals(first)
 
 
+def test_predict_states_no_probability_for_what_looks_like_a_screenshot(predictor):
+    screenshot = np.full((70, 70, 3), 250, np.uint8)
+    screenshot[20:30] = scene(0, 70)[20:30]
+    (row,) = predictor.predict([screenshot], models=MODEL)
+    assert (row["answer"], row["edited"]) == ("perhaps no photograph", None)
+
+
 def test_the_order_and_company_of_pictures_do_not_matter(predictor):
     images = [scene(i, side) for i, side in enumerate((32, 100, 70))]
     together = predictor.predict(images, names=["a", "b", "c"])

@@ -138,17 +138,17 @@ def test_models_that_were_selected_elsewhere_answer_first(open_app, wide_run, mo
 def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(2.0, 0.5).to_bytes(), "made")
+    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(8.0, 0.5).to_bytes(), "made")
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
     before = first_answers(app)[0][PIXELS][0]
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
-    app.select_slider(key="prior").set_value(0.01).run()
+    app.select_slider(key="prior").set_value(0.1).run()
     assert not app.exception
-    assert address(app, "prior") == "0.01"
+    assert address(app, "prior") == "0.1"
     share, odds = (int(re.findall(r"\d+(?=%)", words)[0]) for words in (first_answers(app)[0][PIXELS][0], before))
     odds /= 100
-    odds = odds / (1 - odds) / 99
-    assert share == pytest.approx(100 * odds / (1 + odds), abs=1)
+    odds = odds / (1 - odds) / 9
+    assert share == pytest.approx(100 * odds / (1 + odds), abs=2)
 
 
 def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and_the_square_that_is_changed(
