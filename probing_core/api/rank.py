@@ -13,11 +13,11 @@ import pandas as pd
 from probing_core import paths
 from probing_core.api.score import (
     ANY,
-    MY_ENCODER,
     Samples,
     computed,
     function_of,
     is_unsteady,
+    name_of,
     recipes_of,
     spec_of,
 )
@@ -102,8 +102,8 @@ class Ranking(TitledTable):
 
     @property
     def _formatted(self) -> pd.DataFrame:
-        table = comparisons(self._other_rows, "score")
-        table.insert(0, "place", self._other_rows["place"])
+        table = comparisons(self.board, "score")
+        table.insert(0, "place", self.board["place"].astype(object).where(has_place(self.board), None))
         return table
 
     @property
@@ -136,7 +136,7 @@ def rank(
     base: Path | Run | None = None,
     *,
     full: bool = False,
-    name: str = MY_ENCODER,
+    name: str | None = None,
     corpus: str | None = None,
     out: Path | None = None,
     device: str = "auto",
@@ -155,7 +155,7 @@ def rank(
             module, as in `score`.
         base: run with the models to compare with; by default the reference run.
         full: whether to embed all samples of the run, in a new run.
-        name: name of a function or module in the results.
+        name: name of a function or module in the results, as in `score`.
         corpus: location of the photographs of ``base``, if they have moved.
         out: folder for the new run if ``full``; by default ``rank-MODEL`` in the folder of your runs.
         device: as in `load_embedder`.
@@ -172,7 +172,7 @@ def rank(
     if not full:
         if out is not None:
             raise BadConfig("The quick protocol does not create a run. Use out only together with full.")
-        return _ranked_quickly(model, opened, name, corpus, device, progress)
+        return _ranked_quickly(model, opened, name or name_of(model), corpus, device, progress)
     if not isinstance(model, str):
         raise BadConfig("A function can only be ranked with the quick protocol. Register it as a model for a full run.")
     return _ranked_fully(model, opened, corpus, out, device, precision, progress)

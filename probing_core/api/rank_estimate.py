@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from probing_core.api.rank import quick_samples
-from probing_core.api.score import MY_ENCODER, Samples, function_of, spec_of
+from probing_core.api.score import Samples, function_of, name_of, spec_of
 from probing_core.cores import cores
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import parse
@@ -73,7 +73,7 @@ def estimate_rank(
     Raises:
         ProbingError: as in `rank`, or if the duration cannot be measured before the model's files are downloaded.
     """
-    name = parse(model).full if isinstance(model, str) else MY_ENCODER
+    name = parse(model).full if isinstance(model, str) else name_of(model)
     scored = quick_samples(open_run(base), corpus)
     if isinstance(model, str):
         return _estimated(name, scored, device)

@@ -203,8 +203,14 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
 MAX_CACHE_BYTES = 2 * 2**30
 """Maximum size of all cached results in bytes; the least recently used results are removed first."""
 
-MY_ENCODER = "my/encoder"
-"""Default name of an encoder."""
+def name_of(encoder: Any) -> str:
+    """Return the default name of an encoder in tables: ``my/`` and the name of the function or class.
+
+    >>> name_of(np.mean), name_of(lambda images: images), name_of(np.zeros((2, 3)))
+    ('my/mean', 'my/encoder', 'my/encoder')
+    """
+    name = "" if isinstance(encoder, np.ndarray) else getattr(encoder, "__name__", type(encoder).__name__)
+    return f"my/{name}" if name.isidentifier() else "my/encoder"
 
 
 def score(
@@ -219,7 +225,7 @@ def score(
     seed: int | None = None,
     studies: bool = False,
     maps: bool = False,
-    name: str = MY_ENCODER,
+    name: str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
     cache: bool = True,
@@ -246,7 +252,8 @@ def score(
         seed: random seed; by default 0.
         studies: whether to compute the studies of a run, whose tables are in `Scores.run`.
         maps: whether to compute a map of the embeddings.
-        name: name of a function, module or array of embeddings in the table and in error messages.
+        name: name of a function, module or array of embeddings in the table and in error messages; by default ``my/``
+            and the name of the function or class, or ``my/encoder``.
         device: device of a model or module, as in `load_embedder`; ``auto`` does not move a module.
         batch_size: number of images per call of a function or module; by default 64.
         cache: whether to cache the result (embeddings and predictions, no images) for the next call.
@@ -265,6 +272,7 @@ def score(
     if isinstance(images, Samples) and chosen:
         raise BadConfig(f"Samples are already transformed, so they accept no {', '.join(chosen)}.")
     scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
+    name = name or name_of(encoder)
     if callable(encoder):
         encoder = function_of(encoder, preprocess, scored.recipe.view, device)
     if isinstance(encoder, str):

@@ -100,6 +100,7 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     if match is None:
         return text
     path = user_path(match["place"])
+    sys.path.insert(0, str(path.parent.resolve()))  # as `python FILE.py` does, for modules next to the file
     # The module name does not shadow another module.
     function = getattr(run_file(path, f"probing_function_{path.stem}"), match["name"], None)
     if not callable(function):

@@ -121,7 +121,7 @@ class QuickRanking(TitledTable):
 
     @property
     def _formatted(self) -> pd.DataFrame:
-        return comparisons(self._other_rows, "quick accuracy")
+        return comparisons(self.board, "quick accuracy")
 
     @property
     def _notes(self) -> list[str]:

@@ -139,8 +139,10 @@ def marked(board: pd.DataFrame) -> pd.Series:
 def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
     """Format the comparison of a model with other models as a table of strings.
 
+    The comparison is empty in the row of the model itself, and p is empty for models that were not tested.
+
     Args:
-        rows: one row for each other model, with the columns ``model``, ``seed_of``, ``value`` and the columns of
+        rows: one row for each model, with the columns ``model``, ``seed_of``, ``value`` and the columns of
             `differences_of`.
         score: title of the column ``value``.
     """
@@ -149,8 +151,8 @@ def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
         {
             "model": marked(rows),
             score: [in_percent(value, 1) for value in rows["value"]],
-            "difference": rows["difference"].map(in_points),
-            "95% CI": [f"{in_points(low)} to {in_points(high)}" for low, high in intervals],
+            "difference": ["" if np.isnan(gap) else in_points(gap) for gap in rows["difference"]],
+            "95% CI": ["" if np.isnan(low) else f"{in_points(low)} to {in_points(high)}" for low, high in intervals],
             "p": ["" if np.isnan(p) else p_value(p).removeprefix("p ").removeprefix("= ") for p in rows["p"]],
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from probing_core.api.rank import quick_samples
 from probing_core.cli import main
 from probing_core.compute.training.quick_protocol import choose_quick_images
 from probing_core.errors import BadConfig, BadRun
+from probing_core.measures.notation import in_percent
 from probing_core.models.providers.handcrafted import statistics
 from probing_core.results.run import Run
 from probing_core.run import layout
@@ -48,13 +50,26 @@ def test_quick_samples_are_those_of_the_first_repetition_of_the_run(trained_run)
     )
 
 
-def test_rank_places_a_function_in_a_file_as_a_named_model(trained_run, tmp_path, capsys):
+def test_rank_places_a_function_in_a_file_as_a_named_model(trained_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the command adds the folder of the file
+    (tmp_path / "colors_next_to_it.py").write_text("def color(image):\n    return image.mean((0, 1))\n")
     file = tmp_path / "mine.py"
-    file.write_text("import numpy as np\ndef embed(images):\n    return np.stack([i.mean((0, 1)) for i in images])\n")
-    assert main(["rank", f"{file}:embed", "--base", str(trained_run), "--device", "cpu", "--json"]) == 0
+    file.write_text(
+        "import numpy as np\nfrom colors_next_to_it import color\n"
+        "def embed(images):\n    return np.stack([color(i) for i in images])\n"
+    )
+    command = ["rank", f"{file}:embed", "--base", str(trained_run), "--device", "cpu"]
+    assert main([*command, "--json"]) == 0
     (by_file,) = json.loads(capsys.readouterr().out)
-    (by_call,) = probing_core.rank(lambda images: np.stack([i.mean((0, 1)) for i in images]), trained_run, device="cpu")
+    assert by_file["model"] == "my/embed"
+    (by_call,) = probing_core.rank(
+        lambda images: np.stack([i.mean((0, 1)) for i in images]), trained_run, name="my/embed", device="cpu"
+    )
     assert by_file == json.loads(json.dumps(by_call.row))
+    assert main(command) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    own_rows = [row for row in rows if row and row[0] == "my/embed"]
+    assert own_rows == [["my/embed", in_percent(by_call.quick_accuracy, 1)]], "no comparison with itself"
     assert main(["rank", "baseline/dhash", "--base", str(trained_run), "--device", "cpu"]) == 0
     assert "baseline/dhash" in capsys.readouterr().out
 

@@ -125,7 +125,7 @@ def test_score_of_two_functions_of_one_name_in_two_threads(pictures):
         tables = [call.result().table for call in calls]
     for function, table in zip((colors, spread), tables, strict=True):
         pd.testing.assert_frame_equal(table, scored(function, pictures, cache=False).table)
-    assert "my/encoder" not in CATALOG
+    assert "my/wait_once" not in CATALOG
 
 
 def test_another_function_of_the_same_name_has_scores_of_its_own(pictures):
@@ -301,12 +301,12 @@ def test_studies_and_maps_are_made_when_they_are_asked_for():
     plain = scored(colors, many, labels=["even", "odd"] * 16)
     assert "content" in set(plain.table["task"])
     assert not plain.run.scores["subset"].str.startswith("oracle:").any(), "they are for studies of the content"
-    assert not plain.run.has_map("my/encoder")
+    assert not plain.run.has_map("my/colors")
     assert not [name for name in STUDY_ASSETS if plain.run.store.has(name)]
     whole = scored(colors, many, labels=["even", "odd"] * 16, studies=True, maps=True)
     assert whole.run.scores["subset"].str.startswith("oracle:").any()
     assert whole.path == plain.path
-    assert whole.run.has_map("my/encoder")
+    assert whole.run.has_map("my/colors")
     assert not whole.run.table(layout.table_path("thresholds")).empty
     assert not whole.run.table(layout.table_path("geometry")).empty
     pd.testing.assert_frame_equal(whole.table, plain.table)
