@@ -166,31 +166,31 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
     return cache[series, reads_probe]
 
 
-@study("duplicates", code_version=6)
+@study("duplicates", code_version=7)
 def duplicates(data: StudiedModel) -> pd.DataFrame:
     """Compute the recall of transformed copies at thresholds on the cosine similarity."""
     return tables.duplicates_table(data)
 
 
-@study("geometry", code_version=5)
+@study("geometry", code_version=6)
 def geometry(data: StudiedModel) -> pd.DataFrame:
     """Measure how far transformations shift embeddings."""
     return tables.geometry_table(data)
 
 
-@study("layers", code_version=7, series=LAYERS)
+@study("layers", code_version=8, series=LAYERS)
 def layers(data: SeriesData) -> pd.DataFrame:
     """Train probes on every layer of a network."""
     return tables.layers_table(data)
 
 
-@study("retrieval", code_version=6, series=STRENGTH)
+@study("retrieval", code_version=7, series=STRENGTH)
 def retrieval(data: SeriesData) -> pd.DataFrame:
     """Compute the recall of the original image, by transformation and strength."""
     return tables.retrieval_table(data)
 
 
-@study("selectivity", code_version=5)
+@study("selectivity", code_version=6)
 def selectivity(data: StudiedModel) -> pd.DataFrame:
     """Compare the accuracy of probes with that of probes trained on random labels."""
     return tables.selectivity_table(data)
@@ -202,7 +202,7 @@ def strength(data: ProbedSeries) -> pd.DataFrame:
     return strength_table(data.main.model, data.sweep)
 
 
-@study("thresholds", code_version=4, series=STRENGTH, reads_probe=True)
+@study("thresholds", code_version=5, series=STRENGTH, reads_probe=True)
 def thresholds(data: ProbedSeries) -> pd.DataFrame:
     """Find the lowest strength at which a transformation is detected."""
     return threshold_table(data.main.model, data.sweep, data.main.transforms)
@@ -214,7 +214,7 @@ def uses(data: StudiedModel) -> pd.DataFrame:
     return tables.uses_table(data)
 
 
-@study("variance", code_version=4)
+@study("variance", code_version=5)
 def variance(data: StudiedModel) -> pd.DataFrame:
     """Split the variance of embeddings into content, appearance and the rest."""
     return tables.variance_table(data)

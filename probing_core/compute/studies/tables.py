@@ -52,7 +52,7 @@ def selectivity_table(data: StudiedModel) -> pd.DataFrame:
     control_sums = balanced_accuracy(yt, predict(control, tested.X), tested.bases)
     columns = measured("selectivity", difference(task_sums, control_sums))
     available = (data.images["used"] & (data.images["split"] == "train")).sum()
-    note = "" if available == learned.images else f"learned from {learned.images} of {available} images"
+    note = "" if available == learned.images else f"trained on {learned.images} of {available} images"
     row = {
         "model": data.model,
         **columns,
@@ -88,7 +88,7 @@ def geometry_table(data: StudiedModel) -> pd.DataFrame:
     for transform in data.classes:
         moved = test.of(transform, draw=1 if transform == "identity" else 0)
         columns = measured("shift", mean(shift(clean.X, moved.X), clean.bases))
-        note = "between its two draws: what the sub-pixel warp moves" if transform == "identity" else ""
+        note = "between its two draws: effect of the sub-pixel warp" if transform == "identity" else ""
         about = {"model": data.model, "transform": transform}
         table.append(about | columns | {"images": clean.images, "note": joined(too_few(columns["bases"]), note)})
     return pd.DataFrame(table)
@@ -113,7 +113,7 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     photographs, repetitions = X.shape[0], X.shape[2]
     if photographs < MIN_VARIANCE_PHOTOGRAPHS:
         return []
-    note = "" if repetitions > 1 else "one repetition: the rest holds what content and look make together"
+    note = "" if repetitions > 1 else "one repetition: the rest includes the interaction of content and appearance"
     about = {"images": photographs, "note": joined(too_few(photographs), note)}
     return [(part, share.columns | about) for part, share in variance_parts(X).items()]
 
@@ -150,7 +150,7 @@ def layers_table(series: SeriesData) -> pd.DataFrame:
                     "validation_loss": probe.facts.validation_loss,
                     "note": joined(
                         too_few(columns["bases"]),
-                        f"learned from {rows.loc[train, 'image_id'].nunique()} images",
+                        f"trained on {rows.loc[train, 'image_id'].nunique()} images",
                         note_of_fits((probe.facts,)),
                     ),
                 }
@@ -217,7 +217,7 @@ def retrieval_table(series: SeriesData) -> pd.DataFrame:
     table, transforms = [], retrieved.rows["transform"].to_numpy()
     for transform in (*data.classes, ALL):
         chosen = np.flatnonzero(transforms != "identity" if transform == ALL else transforms == transform)
-        note = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
+        note = "second draw of the clean sample: upper bound" if transform == "identity" else ""
         table += _recall_rows(
             retrieved, chosen, {"model": data.model, "transform": transform, "strength": np.nan}, note
         )
@@ -271,7 +271,7 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
                 recall = measured(
                     "copies-kept", mean(copies.cosines[rows.index] > threshold.value, rows["base_id"].to_numpy())
                 )
-                ceiling = "untouched, drawn a second time: the ceiling" if transform == "identity" else ""
+                ceiling = "second draw of the clean sample: upper bound" if transform == "identity" else ""
                 note = joined(ceiling, few_clusters or too_few(recall["bases"]), sampled)
                 images = {"images": rows["image_id"].nunique(), "note": note}
                 table.append(about | {"transform": transform} | recall | images)
