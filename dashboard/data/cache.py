@@ -142,7 +142,7 @@ def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments:
 
     Args:
         compute: module-level function, whose qualified name is part of the cache key.
-        arguments: strings, numbers, or tuples of them.
+        arguments: strings, numbers, tuples of them, or a theme.
     """
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
@@ -172,7 +172,7 @@ def _board(run: Run) -> pd.DataFrame:
 
 def with_baselines(run: Run) -> pd.DataFrame:
     """Return the ranking of `board` and all baselines, which are not compared with encoders."""
-    ranking, scored = board(run), scores_of(run, "fine", "seen")
+    ranking, scored = board(run), computed(run, scores_of, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():
         return ranking

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -9,11 +11,12 @@ from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import in_bold, plain
 from dashboard.widgets import messages, tables
-from probing_core.charts import layer_chart
+from probing_core.charts import Theme, layer_chart
 from probing_core.measures.notation import in_points, model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import sentences, summaries
 from probing_core.results.ranking import networks_of
+from probing_core.results.run import Run
 
 FEW = 9
 """Maximum number of networks in a chart. Variants are omitted first, followed by networks with the lowest accuracy."""
@@ -30,27 +33,38 @@ def show() -> None:
         messages.empty(f"{tables.why_none(run)} Only neural networks have layers.")
         return
     messages.finding(sentences.layers_finding(rows, in_bold))
-    drawn = rows[rows["base"].isin(_networks(rows))]
-    selected = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].set_index(["base", "layer"]).index
-    drawn = drawn.assign(chosen=pd.MultiIndex.from_frame(drawn[["base", "layer"]]).isin(selected))
+    drawn = cache.computed(run, _drawn_rows)
     crops = cache.computed(run, summaries.training_crops)
     present = {task: title for task, title in TASKS.items() if (drawn["task"] == task).any()}
     for column, (task, title) in zip(st.columns(len(present)), present.items(), strict=True):
         with column:
-            trained = f", {crops[task]:,} training crops" if crops.get(task) else ""
             tables.vega_chart(
-                layer_chart(
-                    drawn[drawn["task"] == task],
-                    cache.theme(),
-                    f"{title} accuracy: difference from the last layer",
-                    f"percentage points{trained}",
-                ),
+                cache.computed(run, _chart, task, title, cache.theme()),
                 f"layers-{task}",
                 rows[rows["task"] == task],
                 f"{title} accuracy of each layer: difference from the last layer in percentage points, by network.",
             )
     st.caption(_caption(rows, drawn, crops))
     _chosen_layers(rows)
+
+
+def _drawn_rows(run: Run) -> pd.DataFrame:
+    """Return the rows of the networks in the charts; ``chosen`` marks the layer selected for transformations."""
+    rows = summaries.layers(run)
+    drawn = rows[rows["base"].isin(_networks(rows))]
+    selected = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].set_index(["base", "layer"]).index
+    return drawn.assign(chosen=pd.MultiIndex.from_frame(drawn[["base", "layer"]]).isin(selected))
+
+
+def _chart(run: Run, task: str, title: str, theme: Theme) -> dict[str, Any]:
+    drawn = _drawn_rows(run)
+    crops = summaries.training_crops(run).get(task)
+    return layer_chart(
+        drawn[drawn["task"] == task],
+        theme,
+        f"{title} accuracy: difference from the last layer",
+        f"percentage points, {crops:,} training crops" if crops else "percentage points",
+    )
 
 
 def _chosen_layers(rows: pd.DataFrame) -> None:

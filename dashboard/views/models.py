@@ -80,13 +80,14 @@ def _baseline(run: Run, board: pd.DataFrame) -> str:
 
 
 def _baselines(run: Run) -> pd.DataFrame:
-    scored = scores_of(run, "fine", "seen")
+    scored = cache.computed(run, scores_of, "fine", "seen")
     return scored[is_baseline(scored["model"])].sort_values("value", ascending=False)
 
 
 def _ranking(run: Run) -> None:
     _ranking_and_pair(run)
-    if box := pickers.fold(f"Table of all {len(scores_of(run, 'fine', 'seen'))} models", "show-table"):
+    count = len(cache.computed(run, scores_of, "fine", "seen"))
+    if box := pickers.fold(f"Table of all {count} models", "show-table"):
         with box:
             _table(run)
 
@@ -218,9 +219,9 @@ def _strip(run: Run, models: Sequence[str]) -> None:
 
 
 def _table(run: Run) -> None:
-    scored, board = scores_of(run, "fine", "seen"), cache.board(run)
+    scored, board = cache.computed(run, scores_of, "fine", "seen"), cache.board(run)
     every = in_order(scored)
-    visible = scores_of(run, "fine", "visible").set_index("model")["value"]
+    visible = cache.computed(run, scores_of, "fine", "visible").set_index("model")["value"]
     selectivity = cache.study(run, "selectivity")
     selective = selectivity.set_index("model")["value"] if len(selectivity) else pd.Series(dtype=float)
     table = pd.DataFrame(

@@ -157,7 +157,7 @@ def _heat_map(
         column: column of ``cells`` that determines the color.
     """
     theme = cache.theme()
-    order = in_order(scores_of(run, "fine", "seen"))["model"]
+    order = in_order(cache.computed(run, scores_of, "fine", "seen"))["model"]
     models = [model for model in with_place(order) if model in set(cells["model"])]
     values, texts, hover = (
         by_transform.matrix(cells, of, list(titles), models, index) for of in (column, "text", "hover")

@@ -203,6 +203,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
 MAX_CACHE_BYTES = 2 * 2**30
 """Maximum size of all cached results in bytes; the least recently used results are removed first."""
 
+
 def name_of(encoder: Any) -> str:
     """Return the default name of an encoder in tables: ``my/`` and the name of the function or class.
 
