@@ -150,7 +150,9 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
                 "bases": len(detected),
                 "note": joined(
                     too_few(len(detected), MIN_CLUSTERS_FOR_BOOTSTRAP),
-                    "few false positives: the interval is too narrow" if threshold.false_positive_rate < MIN_RATE else "",
+                    "few false positives: the interval is too narrow"
+                    if threshold.false_positive_rate < MIN_RATE
+                    else "",
                     sweep.note,
                 ),
             }
