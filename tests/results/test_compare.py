@@ -130,7 +130,7 @@ def test_runs_of_one_model_each_are_compared_whatever_it_is_called(made_run, tmp
 
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")
-MY_ENCODER = "my/encoder"
+MY_ENCODER = "my/colors"
 
 
 def colors(images):
