@@ -65,7 +65,7 @@ def test_tables_are_written_in_row_groups_whose_values_are_in_order(store):
 
 
 @pytest.mark.parametrize("rows", [[], [5], [199_999, 3, 3, 70_000, 2], list(range(0, ROWS, 777))])
-def test_rows_at_positions_are_those_of_the_table(store, table, rows):
+def test_sample_table_reads_rows_at_positions(store, table, rows):
     found = SampleTable(store).rows(np.array(rows, int))
     pd.testing.assert_frame_equal(found[list(table)], table.iloc[rows].reset_index(drop=True))
 
@@ -89,7 +89,7 @@ def test_an_empty_table_has_no_rows(tmp_path, table, written):
     assert read_columns(store, "samples.parquet", ["sample"]).empty
 
 
-def test_a_damaged_table_is_one_sentence(tmp_path, table):
+def test_damaged_table_is_reported_in_one_sentence(tmp_path, table):
     (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False)[:-100])
     for read in (
         lambda: read_columns(Store(tmp_path), "samples.parquet", ["sample"]),

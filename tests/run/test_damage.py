@@ -53,7 +53,7 @@ def flip(path: Path) -> None:
     path.write_bytes(held)
 
 
-def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
+def test_damaged_files_of_every_kind_are_recomputed(copy, capsys):
     before = content(copy)
     for name in EVERY_KIND:
         flip(copy / name)
@@ -66,7 +66,7 @@ def test_damage_of_every_kind_of_file_is_found_and_made_again(copy, capsys):
     assert "all valid" in capsys.readouterr().out
 
 
-def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
+def test_damaged_scores_are_recomputed_without_the_corpus(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[-1])
     monkeypatch.setattr("probing_core.run.setup.open_same_corpus", lambda recipe: refuse())
@@ -74,7 +74,7 @@ def test_scores_are_made_again_without_the_corpus(copy, monkeypatch):
     assert content(copy) == before
 
 
-def test_what_a_damaged_file_cannot_be_made_without_is_made_too(copy):
+def test_missing_dependencies_of_a_damaged_file_are_recomputed(copy):
     before = content(copy)
     with Store(copy).locked():
         Store(copy).remove(f"{MODEL}/scores.parquet")
@@ -84,7 +84,7 @@ def test_what_a_damaged_file_cannot_be_made_without_is_made_too(copy):
 
 
 @pytest.mark.parametrize("which", [0, 1, -1])
-def test_a_layer_whose_description_is_gone_is_described_again_by_the_next_run(few_scenes, tmp_path, which):
+def test_missing_description_of_a_layer_is_written_by_the_next_run(few_scenes, tmp_path, which):
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
     before = content(out)
@@ -96,7 +96,7 @@ def test_a_layer_whose_description_is_gone_is_described_again_by_the_next_run(fe
 
 
 @pytest.mark.parametrize("layers", [("2", "all"), ("all", "2")])
-def test_a_layer_that_was_asked_for_by_its_own_name_too_is_missed_by_neither_request(few_scenes, tmp_path, layers):
+def test_layer_requested_twice_is_missing_from_neither_request(few_scenes, tmp_path, layers):
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), ("embed",))
     before = content(out)
@@ -106,9 +106,7 @@ def test_a_layer_that_was_asked_for_by_its_own_name_too_is_missed_by_neither_req
 
 
 @pytest.mark.parametrize("model", ["baseline/pixels", "baseline/random-vit@layer=all"])
-def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run(
-    few_scenes, tmp_path, monkeypatch, model
-):
+def test_model_with_an_unrepairable_description_stays_in_the_run(few_scenes, tmp_path, monkeypatch, model):
     out = tmp_path / "run"
     run(out, few_transforms(few_scenes, "baseline/dhash", model), ("embed",))
     before = content(out)
@@ -128,7 +126,7 @@ def test_a_model_whose_damaged_description_cannot_be_made_again_stays_in_the_run
     assert content(out) == before
 
 
-def test_foreign_files_stay_and_are_named(copy, capsys):
+def test_unknown_files_stay_and_are_named(copy, capsys):
     (copy / "notes.txt").write_text("mine")
     flip(copy / EVERY_KIND[-1])
     again(copy)
@@ -138,7 +136,7 @@ def test_foreign_files_stay_and_are_named(copy, capsys):
 
 
 @pytest.mark.parametrize("name", [EVERY_KIND[0], EVERY_KIND[3]])
-def test_what_cannot_be_made_again_stays_and_goes_on_to_be_reported(copy, monkeypatch, name):
+def test_unrepairable_file_stays_and_is_reported_again(copy, monkeypatch, name):
     flip(copy / name)
     held = content(copy)
     with monkeypatch.context() as patch:
@@ -151,7 +149,7 @@ def test_what_cannot_be_made_again_stays_and_goes_on_to_be_reported(copy, monkey
     assert main(["verify", "--run", str(copy)]) == 0
 
 
-def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_again(copy, capsys):
+def test_files_whose_inputs_did_not_ship_stay_and_others_are_recomputed(copy, capsys):
     with Store(copy).locked():
         Store(copy).leave_out(EVERY_KIND[3])
     shipped = content(copy)
@@ -168,7 +166,7 @@ def test_what_was_made_from_files_that_did_not_ship_stays_and_the_rest_is_made_a
     assert content(copy) == shipped
 
 
-def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_between(copy, monkeypatch):
+def test_repair_survives_a_kill_and_excludes_other_writers(copy, monkeypatch):
     before = content(copy)
     flip(copy / EVERY_KIND[5])
     held = content(copy)
@@ -188,7 +186,7 @@ def test_a_run_that_is_killed_as_it_mends_forgets_nothing_and_nobody_comes_betwe
 
 
 @pytest.mark.parametrize("spoil", [flip, lambda path: path.write_bytes(path.read_bytes()[:-5])])
-def test_a_damaged_recipe_is_told_as_such(copy, capsys, spoil):
+def test_damaged_recipe_is_reported(copy, capsys, spoil):
     spoil(copy / "run.toml")
     assert main(["verify", "--run", str(copy)]) == 2
     assert "'run.toml' does not match its checksum" in capsys.readouterr().err

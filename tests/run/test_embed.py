@@ -82,7 +82,7 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
-def test_processes_give_the_bytes_of_threads_also_where_some_are_killed(run, few_scenes, tmp_path, jobs, monkeypatch):
+def test_processes_and_threads_write_the_same_bytes_even_if_killed(run, few_scenes, tmp_path, jobs, monkeypatch):
     store, calls, killed = Store(run[0].root), count(1), []
     call, fatal = workers._Worker.call, set(random.Random(os.urandom(8)).sample(range(1, 5), 2))
 
@@ -102,7 +102,7 @@ def test_processes_give_the_bytes_of_threads_also_where_some_are_killed(run, few
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_statistics_are_computed_while_a_network_is(tmp_path, few_scenes, small_units, monkeypatch, order):
+def test_handcrafted_statistics_are_computed_during_a_network(tmp_path, few_scenes, small_units, monkeypatch, order):
     begun, statistics, network = Event(), baselines.Plain.embed, NetworkEmbedder.embed_layers
 
     def noted(self, images):
@@ -134,7 +134,7 @@ def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
     assert torch.get_num_threads() == before
 
 
-def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(run, monkeypatch):
+def test_images_are_transformed_once_for_all_models(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
     store.remove("models/baseline-pixels/embeddings/unit-00002.safetensors")
@@ -150,7 +150,7 @@ def test_pictures_are_made_once_for_all_models_and_again_only_for_missing_units(
     assert files(store.root) == before
 
 
-def test_a_model_that_joins_changes_nothing_of_the_others(run):
+def test_added_model_does_not_change_other_models(run):
     store, recipe, corpus = run
     before = files(store.root)
     joined = replace(recipe, models=(*recipe.models, "baseline/random-vit"))
@@ -161,7 +161,7 @@ def test_a_model_that_joins_changes_nothing_of_the_others(run):
     assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
 
 
-def test_a_model_that_is_no_longer_the_same_is_refused(run, monkeypatch):
+def test_changed_model_is_refused(run, monkeypatch):
     store, recipe, corpus = run
     store.remove("models/baseline-pixels/embeddings/unit-00000.safetensors")
 
@@ -194,7 +194,7 @@ def test_run_resumes_with_a_different_engine(tmp_path, few_scenes, small_units, 
     assert differences(entry["recipe"], without_none(ours))[0] == []
 
 
-def test_embeddings_that_are_no_numbers_are_refused(tmp_path, few_scenes, monkeypatch):
+def test_embeddings_that_are_not_finite_are_refused(tmp_path, few_scenes, monkeypatch):
     store, recipe, corpus = start(tmp_path / "run", few_scenes, models=("baseline/pixels",))
 
     def broken(name, **options):

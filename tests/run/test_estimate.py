@@ -54,7 +54,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(module, "_map", lambda: (1.0, 0.001))
 
 
-def test_a_fit_takes_longer_by_rows_numbers_classes_and_penalties():
+def test_fits_s_increases_with_rows_dimensions_classes_and_penalties():
     least = fits_s(1000, 200, 5)
     assert fits_s(2000, 200, 5) > least
     assert fits_s(1000, 400, 5) > least
@@ -63,7 +63,7 @@ def test_a_fit_takes_longer_by_rows_numbers_classes_and_penalties():
     assert fits_s(1000, 200, 5, 3) == pytest.approx(3 * least)
 
 
-def test_what_is_embedded_costs_what_was_measured_for_each_sample(few_scenes, tmp_path):
+def test_steps_left_multiply_samples_by_measured_seconds(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted")
     run(tmp_path / "run", options, (EMBED,))
     joined = Options(models=("baseline/dhash",))
@@ -101,7 +101,7 @@ def test_estimate_builds_a_network_whose_weights_are_not_available(few_scenes, t
         run(tmp_path / "run", options, (EMBED,))
 
 
-def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path):
+def test_estimate_of_a_stopped_run_counts_only_remaining_work(few_scenes, tmp_path):
     options, out = few_transforms(few_scenes, "baseline/pixels"), tmp_path / "run"
     whole = estimate(options, out)
     assert not out.exists(), "nothing is written"
@@ -117,7 +117,7 @@ def test_of_a_run_that_was_stopped_only_what_is_left_counts(few_scenes, tmp_path
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_the_units_that_a_killed_run_made_are_not_counted_again(few_scenes, tmp_path, monkeypatch):
+def test_estimate_of_a_killed_run_excludes_completed_units(few_scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("probing_core.compute.sampling.samples.UNIT_SAMPLES", 8)
     options, out = few_transforms(few_scenes, "baseline/pixels"), tmp_path / "run"
     enter, times = Store.enter, []
@@ -137,7 +137,7 @@ def test_the_units_that_a_killed_run_made_are_not_counted_again(few_scenes, tmp_
     assert rest.megabytes < whole.megabytes
 
 
-def test_what_will_be_left_out_is_what_the_run_leaves_out(few_scenes, tmp_path, capsys):
+def test_estimate_names_the_images_that_the_run_leaves_out(few_scenes, tmp_path, capsys):
     mine = tmp_path / "mine"
     mine.mkdir()
     for path in sorted(few_scenes.rglob("*.png"))[:4]:
@@ -161,7 +161,7 @@ def test_what_will_be_left_out_is_what_the_run_leaves_out(few_scenes, tmp_path, 
         assert f"{count} {reason}" in printed
 
 
-def test_a_bar_knows_every_step_that_is_left_and_none_that_is_complete(trained_run):
+def test_steps_left_are_all_pending_partitions(trained_run):
     plan = plan_of(Store(trained_run))
     steps = by_name(steps_left(plan))
     assert {step.stage for step in steps.values()} == {PROJECT}
@@ -182,9 +182,7 @@ def photographs(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_photographs_that_calibrate_answers_are_announced_and_counted_as_they_are_done(
-    many_scenes, photographs, tmp_path
-):
+def test_photographs_left_are_estimated_and_counted_during_the_run(many_scenes, photographs, tmp_path):
     options = replace(few_transforms(many_scenes, "baseline/pixels"), calibrate_on=(f"folder:{photographs}",))
     out, stages = tmp_path / "run", (EMBED, TRAIN)
     announced = estimate(options, out, stages)
@@ -228,7 +226,7 @@ class Watched(Progress):
         self.seen.add(stage)
 
 
-def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypatch):
+def test_estimate_extrapolates_from_some_images_of_a_large_corpus(few_scenes, monkeypatch):
     options = few_transforms(few_scenes, "baseline/pixels")
     whole = estimate(options, None, (EMBED,))
     monkeypatch.setattr(module, "MOST_READ", max(2, whole.images // 2))
@@ -237,7 +235,7 @@ def test_some_images_of_a_large_corpus_stand_for_the_others(few_scenes, monkeypa
     assert some.samples == pytest.approx(whole.samples, rel=0.3)
 
 
-def test_calculations_of_the_quick_protocol_learn_from_one_repetition(trained_run):
+def test_calculations_quick_protocol_uses_one_repetition(trained_run):
     store = Store(trained_run)
     plan = plan_of(store)
     work = Calculations(plan.snapshot)

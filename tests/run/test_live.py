@@ -33,7 +33,7 @@ def scored(tmp_path) -> Store:
 
 
 @pytest.mark.parametrize(("model", "changed"), SCORED)
-def test_scores_of_another_detector_or_probe_are_not_there(scored, model, changed):
+def test_scored_views_of_a_different_detector_or_probe_are_ignored(scored, model, changed):
     assert has_scored_views(scored, model)
     before = scored.read_bytes(changed) if scored.has(changed) else None
     scored.write(changed, b"another", "other key")
@@ -58,7 +58,7 @@ def test_scored_views_of_a_copied_run_calibrate_no_other_probe(scored, tmp_path,
     assert has_scored_views(scored, model)
 
 
-def test_scores_that_do_not_say_what_made_them_are_taken_as_they_are(scored):
+def test_scored_views_without_recorded_inputs_are_used(scored):
     scored.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": [1.0]}), "key")
     scored.write(DETECTOR_FILE, b"another", "other key")
     assert has_scored_views(scored, DETECTOR)

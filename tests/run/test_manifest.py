@@ -20,7 +20,7 @@ def manifest(tmp_path):
     return Manifest(tmp_path)
 
 
-def test_what_is_entered_appends_one_line_and_leaves_the_manifest_alone(manifest):
+def test_enter_appends_one_line_and_keeps_the_manifest(manifest):
     manifest.enter([("first", entry("1"))])
     manifest.fold()
     before = (manifest.root / MANIFEST).read_bytes()
@@ -33,7 +33,7 @@ def test_what_is_entered_appends_one_line_and_leaves_the_manifest_alone(manifest
     assert set(Manifest(manifest.root).files) == {"first", "later-0", "later-1", "later-2"}
 
 
-def test_a_kill_between_any_two_bytes_leaves_what_was_entered_before_and_lets_the_run_go_on(manifest):
+def test_journal_cut_at_any_byte_keeps_earlier_entries(manifest):
     manifest.enter([("old", entry("o")), ("changed", entry("c"))])
     manifest.fold()
     journal = manifest.root / JOURNAL
@@ -54,7 +54,7 @@ def test_a_kill_between_any_two_bytes_leaves_what_was_entered_before_and_lets_th
         assert after.files["next"] == entry("x")
 
 
-def test_folding_gives_the_manifest_that_writing_it_each_time_gave(manifest):
+def test_fold_equals_writing_the_manifest_each_time(manifest):
     manifest.enter([("b", entry("b")), ("a", entry("a")), ("gone", entry("g"))])
     manifest.enter([("gone", None)])
     manifest.fold()
@@ -77,7 +77,7 @@ def test_a_kill_while_folding_changes_nothing(manifest, monkeypatch):
     assert Manifest(manifest.root).files == before
 
 
-def test_folding_keeps_what_another_process_entered(manifest):
+def test_fold_keeps_entries_of_other_processes(manifest):
     other = Manifest(manifest.root)
     manifest.enter([("mine", entry("m"))])
     other.enter([("others", entry("o"))])
@@ -85,7 +85,7 @@ def test_folding_keeps_what_another_process_entered(manifest):
     assert set(Manifest(manifest.root).files) == {"mine", "others"}
 
 
-def test_nothing_is_written_by_looking_and_nothing_by_folding_nothing(tmp_path):
+def test_reading_and_empty_fold_write_nothing(tmp_path):
     store = Store(tmp_path / "run")
     store.write_bytes("x", b"1", "k")
     store.fold()
@@ -105,7 +105,7 @@ def test_nothing_is_written_by_looking_and_nothing_by_folding_nothing(tmp_path):
     assert content() == before
 
 
-def test_the_lock_folds_what_a_killed_process_had_entered(tmp_path):
+def test_locked_folds_entries_of_a_killed_process(tmp_path):
     store = Store(tmp_path / "run")
     store.write_bytes("x", b"1", "k")
     store.fold()
@@ -130,7 +130,7 @@ def test_readers_see_at_once_that_something_was_entered(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_options_that_nothing_referred_to_yet_are_written_again_when_something_does(tmp_path):
+def test_options_without_a_file_are_written_again(tmp_path):
     # A process can be killed after it wrote the line of the options and before it wrote the line of the file.
     killed = Manifest(tmp_path)
     name = killed.note({"seed": 0})
@@ -143,7 +143,7 @@ def test_options_that_nothing_referred_to_yet_are_written_again_when_something_d
     assert Manifest(tmp_path).options == {name: {"seed": 0}}
 
 
-def test_options_are_forgotten_with_the_last_file_that_was_made_by_them(tmp_path):
+def test_options_are_removed_with_their_last_file(tmp_path):
     manifest = Manifest(tmp_path)
     name = manifest.note({"seed": 0})
     manifest.enter([("a", {"bytes": 1, "key": "k", "sha256": "s", "inputs": {"options": name}})])

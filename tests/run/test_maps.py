@@ -39,7 +39,7 @@ def read_slowly(run: Run, model: str, reading: str) -> tuple[np.ndarray, np.ndar
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("reading", PROJECTIONS)
-def test_every_tested_sample_has_a_place_and_the_neighbors_of_scikit_learn(run, model, reading):
+def test_map_has_every_test_sample_and_the_neighbors_of_scikit_learn(run, model, reading):
     rows, X = read_slowly(run, model, reading)
     assert run.map(model, reading)["sample"].tolist() == rows.tolist()
     assert set(run.predictions(model, "fine")["sample"]) == set(rows)
@@ -57,7 +57,7 @@ def test_every_tested_sample_has_a_place_and_the_neighbors_of_scikit_learn(run, 
         np.testing.assert_allclose(1 - cosines, distances[0], atol=2e-6)  # equal ones may change places
 
 
-def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkeypatch):
+def test_maps_drawn_in_parallel_have_the_same_bytes(split_run, tmp_path, monkeypatch):
     folder, options = split_run
     found = []
     monkeypatch.setattr(project, "FEW_SAMPLES", 0)
@@ -72,7 +72,7 @@ def test_maps_drawn_side_by_side_have_the_same_bytes(split_run, tmp_path, monkey
     assert found[0] == found[1]
 
 
-def test_a_further_training_has_no_map(tmp_path, made_seeds):
+def test_additional_seed_has_no_map(tmp_path, made_seeds):
     paths = set(plan_of(Store(made_seeds), Run.open(made_seeds).recipe).partitions)
     assert map_path("zoo/mae") in paths
     assert neighbors_path("zoo/mae", BY_TRANSFORMATION) in paths

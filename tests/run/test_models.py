@@ -46,14 +46,14 @@ def test_models_are_in_the_order_in_which_they_were_asked_for(tmp_path):
         ({"recipe": float("nan")}, "'recipe' must be a table; got nan"),
     ],
 )
-def test_an_entry_of_another_kind_is_named(store, change, sentence):
+def test_invalid_entry_is_named(store, change, sentence):
     write(store, "zoo/mae", **change)
     with pytest.raises(BadRun, match=sentence) as refused:
         model_entries(store)
     assert "model.toml' was modified or has a different version" in str(refused.value)
 
 
-def test_a_model_that_joined_goes_on_after_an_update_and_not_with_other_weights():
+def test_require_joined_accepts_updates_but_not_other_weights():
     joined = {"weights": "a", "libraries": {"torch": "2.1"}, "device": "cpu", "precision": "float32", "batch_size": 8}
     updated = joined | {"libraries": {"torch": "3.0"}, "device": "cuda", "precision": "bfloat16", "batch_size": 16}
     require_joined({"name": "zoo/mae", "recipe": updated}, {"recipe": joined})
@@ -72,7 +72,7 @@ def write_units(store, folder: str, **arrays) -> None:
         store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
 
 
-def test_a_series_has_embeddings_of_its_own(store):
+def test_series_has_separate_embeddings(store):
     main, other = np.zeros((4, 2), np.float32), np.ones((5, 2), np.float32)
     write_units(store, "embeddings", embeddings=main)
     assert not has_embeddings(store, MODEL, "sweep")
@@ -84,7 +84,7 @@ def test_a_series_has_embeddings_of_its_own(store):
     assert np.array_equal(read_embeddings(store, MODEL, series="sweep"), other)
 
 
-def test_blocks_come_first_to_last_by_number(store):
+def test_blocks_are_ordered_by_number(store):
     blocks = {f"{layer}.mean": np.full((4, 2), layer, np.float32) for layer in (10, 2, 9, 1)}
     write_units(store, "series/layers", **blocks)
     read = lazy_blocks(store, MODEL, "layers")

@@ -26,7 +26,7 @@ def test_every_option_is_an_argument_and_back(option):
     assert parsed(asked.arguments()) == asked
 
 
-def test_nothing_that_was_not_asked_for_is_an_argument():
+def test_arguments_omit_defaults():
     assert DEFAULTS.arguments() == []
     assert parsed([]) == DEFAULTS
 
@@ -38,7 +38,7 @@ def test_entries_are_those_of_a_recipe():
 
 
 @pytest.mark.parametrize("name", ["models", "transforms", "calibrate_on"])
-def test_a_name_alone_is_one_name_and_not_its_letters(name):
+def test_single_name_is_not_split_into_letters(name):
     asked = Options(**{name: "zoo/mae"})
     assert getattr(asked, name) == ("zoo/mae",)
     assert asked == Options(**{name: ("zoo/mae",)})
@@ -58,7 +58,7 @@ SOUND = {"device": "cpu", "precision": "float32", "engine": "ray", "address": "x
         (Options(device="cpu", precision="float32"), ["--device", "cpu", "--precision", "float32"]),
     ],
 )
-def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
+def test_last_options_are_read_back(tmp_path, options, arguments):
     note_options(tmp_path, Options(executor="ray", address="before:1"))
     note_options(tmp_path, options)
     assert last_options(tmp_path).arguments() == arguments
@@ -79,7 +79,7 @@ def test_how_a_run_was_worked_on_last_is_known(tmp_path, options, arguments):
         json.dumps(SOUND | {"device": None}),
     ],
 )
-def test_a_note_that_is_missing_or_damaged_is_the_default(tmp_path, noted):
+def test_last_options_default_if_missing_or_damaged(tmp_path, noted):
     if noted is not None:
         (tmp_path / LAST_OPTIONS).parent.mkdir()
         (tmp_path / LAST_OPTIONS).write_text(noted)

@@ -20,7 +20,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
+def test_time_left_counts_only_work_of_this_process(tmp_path, clock):
     told = Progress(file=tmp_path / "progress.json")
     told.update("embed", 10, 30)  # ten were done by an earlier run
     clock[0] += 20
@@ -37,7 +37,7 @@ def test_time_left_counts_only_what_this_process_did(tmp_path, clock):
     assert (report["state"], report["error"]) == ("failed", "no space")
 
 
-def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
+def test_fraction_and_time_left_cover_the_whole_run(tmp_path, clock):
     file = tmp_path / "progress.json"
     told = Progress(file=file)
     steps = {"load": ("load", 10.0), "embed": ("embed", 40.0), "a": ("train", 10.0), "b": ("train", 40.0)}
@@ -69,7 +69,7 @@ def test_one_share_and_one_time_left_are_of_the_whole_run(tmp_path, clock):
     assert (report().share, report().state) == (1, "done")
 
 
-def test_what_was_guessed_is_announced_once_the_pace_of_its_stage_is_known(tmp_path, clock):
+def test_guessed_time_is_shown_once_the_pace_is_known(tmp_path, clock):
     file = tmp_path / "progress.json"
     told = Progress(file=file)
     steps = {"embed": ("embed", 40.0, True), "strength": ("embed", 80.0, True), "a": ("train", 20.0)}
@@ -96,7 +96,7 @@ def test_what_was_guessed_is_announced_once_the_pace_of_its_stage_is_known(tmp_p
     assert left() == pytest.approx(20)
 
 
-def test_lines_are_rare_but_the_last_is_always_told(clock):
+def test_lines_are_rare_but_the_last_is_always_written(clock):
     stream = io.StringIO()
     told = Progress(stream)
     for done in range(101):
@@ -127,7 +127,7 @@ def test_durations_are_for_people(seconds, words):
     assert duration(seconds) == words
 
 
-def test_what_a_reader_should_know_is_a_line_of_its_own():
+def test_note_is_a_separate_line():
     stream = io.StringIO()
     told = Progress(stream)
     told.note("")
@@ -153,7 +153,7 @@ def test_the_line_of_a_notebook_is_overwritten_and_removed():
     [(None, "done", ""), (BadRun("No space."), "failed", "No space."), (KeyboardInterrupt(), "cancelled", ""),
      (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0")],
 )  # fmt: skip
-def test_whoever_watches_a_command_learns_how_it_ended(tmp_path, error, state, words):
+def test_progress_file_states_how_a_command_ended(tmp_path, error, state, words):
     (tmp_path / "log").mkdir()
 
     def work(begins: bool) -> None:

@@ -168,7 +168,7 @@ def test_a_driver_that_is_killed_again_and_again_ends_with_the_same_bytes(local,
     assert Store(out).damage() == []
 
 
-def test_stopped_as_pages_do_it_the_cluster_that_was_started_ends_too(local, few_scenes, tmp_path):
+def test_stopping_a_run_stops_its_cluster(local, few_scenes, tmp_path):
     out = tmp_path / "run"
     words = command(out, few_scenes, "--executor", "ray")
     as_pages_start_it = [sys.executable, "-m", "probing_core.cli.background", *words]
@@ -241,9 +241,7 @@ def test_workers_know_what_a_notebook_registers(few_scenes, cluster, tmp_path):
 
 
 @pytest.mark.usefixtures("_known_here_alone")
-def test_what_cannot_be_sent_to_workers_is_one_sentence_before_anything_starts(
-    few_scenes, tmp_path, capsys, monkeypatch
-):
+def test_model_that_cannot_be_sent_to_workers_is_refused_first(few_scenes, tmp_path, capsys, monkeypatch):
     import ray
 
     lock = threading.Lock()
@@ -299,7 +297,7 @@ def test_a_cluster_that_does_not_start_is_one_sentence(few_scenes, tmp_path, cap
         (["--executor", "ray", "--address", "127.0.0.1:1"], "Cannot connect to a Ray cluster at '127.0.0.1:1'"),
     ],
 )
-def test_an_engine_that_cannot_be_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):
+def test_invalid_executor_is_one_sentence(few_scenes, tmp_path, capsys, further, sentence):
     words = command(tmp_path / "run", few_scenes, *further)
     assert main(words) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]

@@ -40,7 +40,7 @@ def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
         read_recipe(Store(tmp_path))
 
 
-def test_runs_that_differ_in_models_alone_may_be_ranked_together():
+def test_recipes_that_differ_only_in_models_are_comparable():
     assert RECIPE.differences(replace(RECIPE, models=("zoo/mae",))) == []
     assert RECIPE.differences(replace(RECIPE, corpus="folder:/elsewhere", threads=64)) == []
     assert RECIPE.differences(replace(RECIPE, seed=1, limit=4)) == ["limit: None / 4", "seed: 0 / 1"]

@@ -57,7 +57,7 @@ def test_a_transformation_a_model_and_a_corpus_are_usable_by_name():
     assert open_corpus("drawn:3") is corpus
 
 
-def test_a_name_may_be_registered_anew_and_no_name_of_the_project():
+def test_register_replaces_own_names_but_not_names_of_the_project():
     probing_core.register(made_transform())
     again = made_transform()
     probing_core.register(again)
@@ -94,7 +94,7 @@ def test_a_command_knows_what_a_plugin_registers(tmp_path, capsys):
     ("content", "message"),
     [(None, "does not exist"), ("1 / 0", "could not be run: ZeroDivisionError: division by zero")],
 )
-def test_a_plugin_that_cannot_be_run_is_told_in_one_line(content, message, tmp_path, capsys):
+def test_invalid_plugin_is_reported_in_one_line(content, message, tmp_path, capsys):
     path = tmp_path / "mine.py"
     if content:
         path.write_text(content)
@@ -104,7 +104,7 @@ def test_a_plugin_that_cannot_be_run_is_told_in_one_line(content, message, tmp_p
     assert told.count("\n") == 1
 
 
-def test_a_function_of_a_plugin_that_fails_is_told_with_its_line(tmp_path, few_scenes, capsys):
+def test_failing_function_of_a_plugin_is_reported_with_its_line(tmp_path, few_scenes, capsys):
     path = tmp_path / "mine.py"
     failing = 'from_callable("mine/none", lambda images: images.missing, 3)'
     path.write_text(f"{PLUGIN}probing_core.register({failing})\n")

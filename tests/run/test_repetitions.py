@@ -18,7 +18,7 @@ def run(trained_run) -> Run:
     return Run.open(trained_run)
 
 
-def test_every_repetition_draws_other_strengths_and_untouched_views(run):
+def test_every_repetition_draws_new_strengths_and_clean_versions(run):
     changed = run.samples[run.samples["transform"] != "identity"]
     drawn = changed.pivot(index=["image_id", "transform"], columns="repetition", values="strength")
     assert list(drawn.columns) == [0, 1, 2]
@@ -34,7 +34,7 @@ def test_every_repetition_draws_other_strengths_and_untouched_views(run):
     ("task", "repetitions"),
     [("fine", 3), ("group-1", 3), ("group-2", 3), ("content", 1), ("content-oracle", 1), ("fine-mlp-knn", 1)],
 )
-def test_transformations_are_told_in_every_repetition_and_the_rest_once(run, task, repetitions):
+def test_transformation_tasks_have_predictions_in_every_repetition(run, task, repetitions):
     told = run.store.read_table(f"models/baseline-handcrafted/predictions/{task}.parquet")
     if "probe" in told:
         told = told[told["probe"] == "mlp-0"]
@@ -52,7 +52,7 @@ def test_series_have_one_repetition_and_false_positives_count_clean_versions_of_
     np.testing.assert_allclose(false_positives, false_positives.round(), atol=1e-6)
 
 
-def test_a_picture_of_a_later_repetition_is_made_again(repeated_run):
+def test_image_of_a_later_repetition_is_reproduced(repeated_run):
     run = Run.open(repeated_run)
     rows = run.samples[(run.samples["transform"] == "gaussian-noise") & (run.samples["image_id"] == "coffee/00")]
     pictures = [run.picture(sample)[1] for sample in rows["sample"]]

@@ -67,7 +67,7 @@ def test_visible_keeps_every_identity(tested):
     assert found == pytest.approx(balanced_accuracy_score(rows["truth"], rows["predicted"]))
 
 
-def test_what_no_style_made_is_scored_where_there_are_style_classes(tested):
+def test_without_style_is_scored_if_there_are_style_classes(tested):
     rows = tested.assign(group=tested["group"].replace("codec", "style"))
     found = values(scores_of("fine", rows, CLASSES, set()))
     plain = values(scores_of("fine", tested, CLASSES, set()))
@@ -80,7 +80,7 @@ def test_what_no_style_made_is_scored_where_there_are_style_classes(tested):
     assert ("without-style", "balanced-accuracy") not in values(scores_of("group-0", rows, CLASSES, set()))
 
 
-def test_a_model_of_a_network_that_makes_styles_has_no_score_over_them(tested):
+def test_style_transfer_model_has_no_scores_on_styles(tested):
     rows = tested.assign(group=tested["group"].replace("codec", "style"), image_id=tested["base_id"], probe="mlp-0")
     fits = pd.DataFrame({"fold": ["all"], "probe": ["linear"], "converged": [True], "at_edge": [False]})
     classes, groups = {"fine": CLASSES, "group-0": tuple(sorted(set(rows["group"])))}, rows.assign(truth=rows["group"])
@@ -116,7 +116,7 @@ def test_the_tempered_calibration_error_takes_the_tempered_probabilities(tested)
     assert ("seen", "calibration-error-tempered") not in without
 
 
-def test_content_is_scored_clean_and_under_each_transform(tested):
+def test_content_is_scored_on_clean_images_and_each_transformation(tested):
     rng = np.random.default_rng(1)
     content = tested.assign(truth=tested["label"], predicted=rng.choice(["odd", "even"], len(tested)))
     content["seen"] = content["transform"] == "identity"
@@ -140,7 +140,7 @@ def test_other_probes_have_fewer_scores_and_the_same_values(tested):
     assert not [subset for subset, _ in fewer if subset.startswith("transform")]
 
 
-def test_every_score_says_which_rows_it_is_of(tested):
+def test_scores_state_their_rows(tested):
     for subset, _, rows, sums, _ in scores_of("fine", tested, CLASSES, set()):
         mine = tested.iloc[np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows]
         assert len(sums.sums) == mine["base_id"].nunique()
@@ -148,7 +148,7 @@ def test_every_score_says_which_rows_it_is_of(tested):
             assert set(mine["transform"]) == {subset.partition(":")[2]}
 
 
-def test_the_gap_is_within_the_groups_that_have_an_unseen_member():
+def test_generalization_gap_uses_only_groups_with_an_unseen_member():
     # This probe always predicts codec and never weather, for seen and unseen transformations: there is no gap.
     rows = [(f"p{i}", t, g, g if g == "codec" else "codec", t != "rain")
             for i in range(10) for t, g in (("fog", "weather"), ("rain", "weather"), ("jpeg", "codec"))]  # fmt: skip

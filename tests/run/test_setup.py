@@ -25,13 +25,13 @@ from tests.conftest import few_transforms
         ({"transforms": ("style-8",)}, BadConfig, "bank,far-styles"),
     ],
 )
-def test_what_is_refused_leaves_no_trace(few_scenes, tmp_path, asked, error, sentence):
+def test_refused_run_leaves_no_files(few_scenes, tmp_path, asked, error, sentence):
     with pytest.raises(error, match=sentence):
         run(tmp_path / "run", replace(few_transforms(few_scenes, "baseline/pixels"), **asked))
     assert Store(tmp_path / "run").names() == []
 
 
-def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_scenes):
+def test_refused_options_do_not_bind_the_next_attempt(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
     with pytest.raises(ProbingError, match="has no usable image"):
         run(tmp_path / "run", replace(options, view=256))
@@ -41,7 +41,7 @@ def test_a_first_attempt_that_is_refused_does_not_bind_the_next(tmp_path, few_sc
     assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
 
 
-def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_path, few_scenes):
+def test_existing_run_keeps_its_recipe_if_options_are_refused(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
     store = Store(tmp_path / "run")
     with store.locked():
@@ -51,14 +51,14 @@ def test_a_run_that_was_begun_before_keeps_its_recipe_when_it_is_refused(tmp_pat
     assert Store(tmp_path / "run").names() == ["run.toml"]
 
 
-def test_nothing_can_be_scored_before_anything_was_told(few_scenes, tmp_path):
+def test_evaluate_requires_predictions(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
     with pytest.raises(BadRun, match="(?s)which is missing in the run .*`probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 
-def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
+def test_train_requires_all_embeddings(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
     store = Store(tmp_path / "run")
@@ -68,7 +68,7 @@ def test_nothing_is_learned_from_half_of_the_embeddings(tmp_path, few_scenes):
         run(tmp_path / "run", stages=("train",))
 
 
-def test_a_stage_without_a_run_says_how_to_begin(tmp_path):
+def test_stage_without_a_run_states_how_to_start(tmp_path):
     with pytest.raises(ProbingError, match="is not a run yet"):
         run(tmp_path / "none", stages=("train",))
 

@@ -28,7 +28,7 @@ COMPUTING = ("embed", "train", "evaluate")
 """All stages but the map, which takes longer than the rest on so few samples; it is tested with a stand-in."""
 
 
-def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
+def test_run_is_complete_and_has_the_documented_files(split_run):
     store = Store(split_run[0])
     assert store.damage() == []
     for model in ("baseline-pixels", "baseline-handcrafted"):
@@ -41,7 +41,7 @@ def test_a_run_is_whole_and_holds_what_its_format_says(split_run):
         assert np.array_equal(points[["x", "y"]], np.round(embeddings * 1024) / 1024)
 
 
-def test_every_photograph_is_predicted_where_they_are_few(few_run):
+def test_cross_validation_predicts_every_photograph(few_run):
     store = Store(few_run[0])
     samples = store.read_table("samples.parquet")
     predictions = store.read_table("models/baseline-handcrafted/predictions/fine.parquet")
@@ -52,7 +52,7 @@ def test_every_photograph_is_predicted_where_they_are_few(few_run):
     assert fits.loc[fits["task"] == "group-1", "fold"].tolist() == folds
 
 
-def test_unseen_members_are_scored_apart(split_run):
+def test_unseen_transformations_are_scored_separately(split_run):
     scores = Store(split_run[0]).read_table("tables/scores.parquet")
     rotations = scores[scores["measure"] == "group-hit-rate"]
     # brighten and Gaussian blur are members A, contrast and motion blur B; there is no C.
@@ -60,7 +60,7 @@ def test_unseen_members_are_scored_apart(split_run):
     assert set(rotations["subset"]) == {"seen", "unseen"}
 
 
-def test_a_second_call_changes_nothing_and_computes_nothing(split_run, monkeypatch):
+def test_second_call_computes_nothing(split_run, monkeypatch):
     out, options = split_run
     before = files(out)
     for module, name in (
@@ -98,7 +98,7 @@ def test_the_same_command_gives_the_same_bytes(few_run, tmp_path):
     assert [n for n in ours if not n.startswith("log/") and ours[n] != theirs[n]] == []
 
 
-def test_the_fit_of_live_predictions_is_told(split_run):
+def test_fit_of_the_deployment_probe_is_in_the_table(split_run):
     from probing_core.probes.linear import PENALTY_GRID
     from probing_core.run.live import read_probe
 
@@ -112,7 +112,7 @@ def test_the_fit_of_live_predictions_is_told(split_run):
 
 
 @pytest.mark.parametrize("lost", ["", "run.toml", "manifest.json"])
-def test_a_folder_that_holds_something_else_is_left_alone(split_run, tmp_path, lost):
+def test_folder_with_other_content_is_not_changed(split_run, tmp_path, lost):
     # A run that lost its recipe or its manifest is not replaced by a new run either.
     out = tmp_path / "mine"
     if lost:
@@ -143,7 +143,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_run(split_run, tmp_path):
     assert Recipe.from_toml(Store(tmp_path / "new").read_toml("run.toml")).models == ("baseline/pixels",)
 
 
-def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path, monkeypatch):
+def test_execution_options_are_noted_outside_the_recipe(few_scenes, tmp_path, monkeypatch):
     # Pages resume a run with the noted options; the recipe does not contain them.
     monkeypatch.setattr("probing_core.run.stages.embed", lambda plan: plan)
     asked = {"corpus": f"folder:{few_scenes}", "view": 32, "models": ["baseline/pixels"], "transforms": ["brighten"]}
@@ -157,7 +157,7 @@ def test_how_a_run_is_worked_on_is_noted_beside_its_recipe(few_scenes, tmp_path,
     assert last_options(tmp_path / "local") == Options()
 
 
-def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, tmp_path, monkeypatch):
+def test_run_killed_while_reading_images_resumes(few_scenes, tmp_path, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
@@ -167,7 +167,7 @@ def test_a_run_that_ends_while_it_reads_images_goes_on_as_it_began(few_scenes, t
     assert last_options(tmp_path / "run") == Options(precision="float32")
 
 
-def test_a_run_goes_on_with_its_corpus_elsewhere_and_from_another_folder(few_scenes, tmp_path, monkeypatch):
+def test_run_resumes_with_a_moved_corpus_from_a_different_folder(few_scenes, tmp_path, monkeypatch):
     shutil.copytree(few_scenes, tmp_path / "pictures")
     monkeypatch.chdir(tmp_path)
     asked = {"transforms": ("brighten",), "models": ("baseline/pixels",), "view": 32}

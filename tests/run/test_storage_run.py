@@ -22,7 +22,7 @@ def contents(store: Store) -> dict[str, bytes]:
     return {name: store.read_bytes(name) for name in store.names() if name != "run.toml"}
 
 
-def test_a_run_from_a_server_that_fails_is_the_run_from_disk(tmp_path, few_scenes, monkeypatch):
+def test_run_from_a_failing_server_equals_run_from_disk(tmp_path, few_scenes, monkeypatch):
     few = ("identity", "brighten", "gaussian-blur")
     options = replace(few_transforms(few_scenes, "baseline/handcrafted"), transforms=few)
     run(tmp_path / "disk", options, ("embed", "train", "evaluate"))

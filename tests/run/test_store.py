@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back_by_another_process(store):
     assert again.damage() == []
 
 
-def test_a_removal_that_is_cut_off_leaves_no_stranger_and_can_be_repeated(store, monkeypatch):
+def test_interrupted_removal_can_be_repeated(store, monkeypatch):
     store.write_bytes("units/a", b"a", "k")
 
     def killed(self, entries):
@@ -123,7 +123,7 @@ def test_a_file_counts_only_under_its_own_key(store):
     assert not store.has("y")
 
 
-def test_a_file_that_shrank_or_went_is_not_there(store):
+def test_truncated_or_removed_file_is_missing(store):
     store.write_bytes("x", b"123", "k")
     store.path("x").write_bytes(b"1")
     assert not store.has("x", "k")
@@ -144,7 +144,7 @@ def test_damage_names_what_is_missing_changed_and_foreign(store):
     assert [s.split("'")[1] for s in sentences] == ["changed", "gone", "stranger"]
 
 
-def test_the_photographs_that_ship_may_lie_beside_a_run(store):
+def test_shipped_photographs_may_be_in_the_folder_of_a_run(store):
     # Files with the same names in subfolders are unknown files.
     store.write_bytes("fine", b"123", "k")
     for name in layout.EXTRA_FILES:
@@ -155,7 +155,7 @@ def test_the_photographs_that_ship_may_lie_beside_a_run(store):
     assert store.foreign() == [f"verdicts/{layout.EXTRA_FILES[0]}"]
 
 
-def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):
+def test_full_disk_keeps_the_old_file(store, monkeypatch):
     store.write_bytes("x", b"old", "k")
 
     def full(descriptor):
@@ -169,7 +169,7 @@ def test_a_full_disk_keeps_the_old_file_and_says_so(store, monkeypatch):
     assert Store(store.root).has("x", "k")
 
 
-def test_a_kill_between_file_and_manifest_leaves_the_file_to_be_made_again(store):
+def test_file_written_without_its_entry_is_recomputed(store):
     store.write_bytes("x", b"1", "k")
     write_atomically(store.path("y"), b"written, then killed")
     again = Store(store.root)
@@ -303,7 +303,7 @@ def test_locked_admits_one_of_two_threads(store):
     in_threads(lambda: write("a"), lambda: write("b"))
 
 
-def test_a_file_is_whole_for_a_reader_while_a_thread_replaces_it(store):
+def test_readers_see_complete_files_during_replacement(store):
     contents = [bytes([number]) * 100_000 for number in range(20)]
     store.write_bytes("x", contents[0], "k")
     ends = threading.Event()
@@ -343,7 +343,7 @@ def test_a_second_writer_is_refused_while_the_first_works(store):
     assert told == "entered\n"
 
 
-def test_a_killed_writer_holds_the_run_no_longer(store):
+def test_killed_writer_releases_the_run(store):
     script = f"""
         from probing_core.run.store import Store
         with Store({str(store.root)!r}).locked():
@@ -358,7 +358,7 @@ def test_a_killed_writer_holds_the_run_no_longer(store):
         store.write_bytes("x", b"1", "k")
 
 
-def test_a_second_writer_of_one_process_is_refused_and_the_first_lets_go(store):
+def test_second_writer_in_one_process_is_refused(store):
     with store.locked(), pytest.raises(RunBusy), Store(store.root).locked():
         pass
     with Store(store.root).locked(), pytest.raises(RunBusy), store.locked():
@@ -372,7 +372,7 @@ def test_a_damaged_manifest_is_one_sentence(tmp_path, content):
         Store(tmp_path)
 
 
-def test_a_damaged_table_is_one_sentence(store):
+def test_damaged_table_is_reported_in_one_sentence(store):
     store.write_bytes("x.parquet", b"not parquet", "k")
     with pytest.raises(BadRun, match="probing verify"):
         store.read_table("x.parquet")
@@ -435,7 +435,7 @@ def test_delete_removes_a_run_from_a_full_disk(store, monkeypatch):
     assert not store.root.exists()
 
 
-def test_nobody_elses_temporary_files_are_removed(tmp_path):
+def test_temporary_files_of_others_are_kept(tmp_path):
     mine = tmp_path / "sub" / "thesis.tmp"
     mine.parent.mkdir()
     mine.write_text("mine")
@@ -443,7 +443,7 @@ def test_nobody_elses_temporary_files_are_removed(tmp_path):
         assert mine.read_text() == "mine"
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_read_only_folder_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(BadRun, match="is not writable"), Store(tmp_path / "file").locked():
         pass

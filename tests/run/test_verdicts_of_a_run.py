@@ -85,7 +85,7 @@ def test_photographs_have_one_role_and_count_once(made):
     assert rows.groupby("corpus")["first"].all().to_dict() == {0: True, 1: True, 2: False}
 
 
-def test_photographs_beyond_the_limit_teach_and_calibrate(many_scenes):
+def test_photographs_beyond_the_limit_train_and_calibrate(many_scenes):
     corpus = open_corpus(f"folder:{many_scenes}")
     recipe = Recipe(corpus=corpus.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
     from probing_core.corpora import assign_splits
@@ -106,7 +106,7 @@ def test_photographs_beyond_the_limit_teach_and_calibrate(many_scenes):
     assert all(roles.values())
 
 
-def test_corpora_that_can_only_be_learned_from_calibrate_nothing(many_scenes, few_scenes):
+def test_corpora_of_training_photographs_calibrate_nothing(many_scenes, few_scenes):
     few, other = (open_corpus(f"folder:{folder}") for folder in (few_scenes, many_scenes))
     images = few.rows.assign(split="train", used=True)
     recipe = Recipe(corpus=few.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
@@ -140,14 +140,14 @@ def test_every_model_has_scores_of_the_same_views(made):
     assert not made.names("verdicts/units/")
 
 
-def test_large_pictures_are_scored_by_whole_and_tiles_and_views_alike(made):
+def test_large_images_are_scored_by_full_image_and_tiles(made):
     table = made.read_table(scored_views_path(DETECTOR))
     same = (table["score"] == table["whole_score"]).groupby(table["size"]).mean()
     assert same["view"] == 1
     assert same["large"] < 0.2
 
 
-def test_scores_are_those_of_the_live_answer(made, clean_scenes):
+def test_scored_views_equal_live_scores(made, clean_scenes):
     predictor = Predictor(made.root)
     picture = scene(1003, 46)
     for model in (DETECTOR, MODEL):
@@ -159,7 +159,7 @@ def test_scores_are_those_of_the_live_answer(made, clean_scenes):
         assert row["score"].iloc[0] == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_detectors_row_has_its_verdict_and_comes_first(made):
+def test_detector_is_the_first_row_of_an_answer(made):
     predictor = Predictor(made.root)
     clean, dark = scene(5000, 40), resolve("gamma").apply_unchecked(scene(5000, 40), 3.5, np.random.default_rng(0))
     rows = predictor.predict([clean, dark], names=["clean", "dark"])
@@ -191,7 +191,7 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
     assert set(rows[0]["classes"][0]) == {"class", "group", "probability"}
 
 
-def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, options, tmp_path, monkeypatch):
+def test_completed_units_are_kept_after_a_kill(made, options, tmp_path, monkeypatch):
     before = {name: made.checksum(name) for name in made.names()}
     run(made.root, options, ("embed", "train"))
     assert {name: Store(made.root).checksum(name) for name in before} == before
@@ -226,9 +226,7 @@ def test_what_is_complete_is_not_made_again_and_what_was_killed_goes_on(made, op
     assert {name: after.checksum(name) for name in before} == before
 
 
-def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_again(
-    made, options, tmp_path, monkeypatch
-):
+def test_only_a_damaged_unit_of_the_detector_is_measured_again(made, options, tmp_path, monkeypatch):
     out = shutil.copytree(made.root, tmp_path / "run")
     Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
 
@@ -253,7 +251,7 @@ def test_a_damaged_unit_of_a_detector_that_is_not_complete_alone_is_measured_aga
     assert not Store(out).names(UNITS)
 
 
-def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, options, tmp_path, monkeypatch):
+def test_changed_detector_keeps_scores_of_models(made, options, tmp_path, monkeypatch):
     copy = Store(shutil.copytree(made.root, tmp_path / "run"))
     raised = GRAPH.replacing(replace(calibrate.detector, code_version=9))
     monkeypatch.setattr("probing_core.detector.detector.DETECTOR_UNITS", 32)
@@ -282,7 +280,7 @@ def test_a_detector_that_learns_otherwise_leaves_the_scores_of_models(made, opti
     assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
 
 
-def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes, tmp_path):
+def test_changed_calibration_corpus_is_refused(made, options, many_scenes, tmp_path):
     other = write_scenes(tmp_path / "other", 3, 40)
     with pytest.raises(BadRun, match="calibrate_on"):
         run(made.root, Options(calibrate_on=(f"folder:{other}",)), ("embed",))
@@ -293,6 +291,6 @@ def test_a_changed_corpus_and_another_one_are_refused(made, options, many_scenes
         run(out, Options(), ("train",))
 
 
-def test_what_is_not_complete_does_not_ship(made, tmp_path):
+def test_incomplete_files_do_not_ship(made, tmp_path):
     with pytest.raises(ProbingError, match=r"(?s)has no .*scores.parquet.*`probing run --out .*/run`"):
         ship(made, tmp_path / "reference")

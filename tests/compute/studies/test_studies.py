@@ -30,12 +30,12 @@ def documented(table: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_columns_are_the_documented_ones(tables, name):
+def test_study_columns_are_documented_in_order(tables, name):
     assert list(tables[name]) == documented(name)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "uses"])
-def test_study_values_have_intervals_that_hold_them(tables, name):
+def test_study_intervals_contain_their_values(tables, name):
     rows = tables[name]
     ends = [c for c in rows if c == "low" or c.endswith("_low")]
     assert ends
@@ -52,14 +52,14 @@ def test_study_values_have_intervals_that_hold_them(tables, name):
 
 
 @pytest.mark.parametrize("kept", [29, 62])
-def test_can_study_needs_photographs_of_every_split(kept):
+def test_can_study_requires_images_in_every_split(kept):
     table = images()
     assert can_study(table)
     table["used"] = np.arange(len(table)) < kept  # 29 photographs; or 62, and none of the test split
     assert not can_study(table)
 
 
-def test_of_several_layers_the_last_is_studied(tmp_path):
+def test_studied_models_include_only_the_last_of_all_layers(tmp_path):
     store, request = Store(tmp_path / "run"), "a/network@layer=all"
     store.write_table(layout.IMAGES, images(), "made")
     for position, name in enumerate(("a/network@layer=1", "a/network@layer=2")):

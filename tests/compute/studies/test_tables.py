@@ -37,13 +37,13 @@ from probing_core.transforms import resolve
 from tests.compute.studies.made import SPLITS
 
 
-def test_values_are_those_of_the_measure(data):
+def test_geometry_table_has_the_values_of_shift(data):
     table = geometry_table(data).set_index("transform")["value"]
     test = data.of_split("test")
     assert table["rotate"] == pytest.approx(shift(test.of("identity").X, test.of("rotate").X).mean())
 
 
-def test_pairs_are_of_the_same_image(data):
+def test_of_selects_the_same_images_in_the_same_order(data):
     test = data.of_split("test")
     clean, moved = test.of("identity"), test.of("rotate")
     assert clean.rows["image_id"].tolist() == moved.rows["image_id"].tolist()
@@ -52,20 +52,20 @@ def test_pairs_are_of_the_same_image(data):
     assert not np.array_equal(again.X, clean.X)
 
 
-def test_identity_shifts_less_than_any_transformation(data):
+def test_geometry_table_identity_shifts_less_than_transformations(data):
     table = geometry_table(data)
     shift = table.set_index("transform")["value"]
     assert (shift.drop("identity") > shift["identity"] + 0.05).all()
 
 
-def test_selectivity_is_the_gap_between_task_and_control(tables):
+def test_selectivity_table_subtracts_control_from_task(tables):
     table = tables["selectivity"]
     np.testing.assert_allclose(table["value"], table["accuracy"] - table["control"])
     assert (table["accuracy"] > 0.8).all()
     assert (table["types"] >= 6).all()
 
 
-def test_clusters_recur_in_every_part():
+def test_clusters_are_the_same_in_every_matrix():
     rng = np.random.default_rng(0)
     centers = 10 * rng.normal(size=(5, 4))
     which = [rng.permutation(np.repeat(np.arange(5), 20)) for _ in range(2)]
@@ -74,7 +74,7 @@ def test_clusters_recur_in_every_part():
     assert len(names) == len({f for _, f in names})  # a cluster is of one center, in both parts
 
 
-def test_where_the_look_is_known_and_where_the_content(tables, data):
+def test_layers_table_finds_the_layers_that_encode_appearance_and_content(tables, data):
     table = tables["layers"]
     mine = table[(table["model"] == data.model) & table["task"].isin(["fine", "content"])]
     assert mine["layer"].tolist() == [1] * 4 + [2] * 4 + [10] * 4  # by number, and not by name
@@ -89,7 +89,7 @@ def test_where_the_look_is_known_and_where_the_content(tables, data):
     assert mine.groupby("task")["chance"].first().round(4).to_dict() == {"content": 0.3333, "fine": 0.1667}
 
 
-def test_the_layer_is_chosen_by_its_validation_loss(tables):
+def test_layers_table_chooses_the_layer_with_the_lowest_validation_loss(tables):
     table = tables["layers"]
     for _, rows in table[~table["task"].str.startswith(VARIANCE)].groupby(["model", "task"]):
         assert rows.loc[rows["chosen"], "validation_loss"].tolist() == [rows["validation_loss"].min()]
@@ -111,7 +111,7 @@ def test_layers_table_states_the_paired_difference_to_the_last_layer(tables):
     assert table.loc[table["task"].str.startswith(VARIANCE), "difference"].isna().all()
 
 
-def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task(tables):
+def test_layers_table_excludes_images_for_content_from_the_fine_task(tables):
     table = tables["layers"]
     table = table[~table["task"].str.startswith(VARIANCE)]
     assert table.groupby("task")["images"].unique().map(list).to_dict() == {"content": [25], "fine": [20]}
@@ -120,14 +120,14 @@ def test_images_that_are_there_for_their_content_are_no_samples_of_the_fine_task
     assert content.startswith("learned from 60 images")
 
 
-def test_without_labels_there_is_no_content(series, monkeypatch):
+def test_layers_table_without_labels_has_no_content_task(series, monkeypatch):
     monkeypatch.setattr("probing_core.compute.studies.tables.content_labels", lambda images: ())
     table = layers_table(series["layers"])
     assert {task for task in table["task"] if not task.startswith(VARIANCE)} == {"fine"}
     assert np.isfinite(table["value"]).all()
 
 
-def test_blocks_that_know_the_look_alone_have_no_variance_of_content(tables, data):
+def test_layers_table_variance_agrees_with_what_a_layer_encodes(tables, data):
     table = tables["layers"]
     mine = table[(table["model"] == data.model) & (table["pooling"] == "mean") & table["task"].str.startswith(VARIANCE)]
     parts = mine.pivot(index="layer", columns="task", values="value")
@@ -162,7 +162,7 @@ def swept(transform: str, right: np.ndarray, false_positives: np.ndarray) -> Swe
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transform", ["gaussian-blur", "contrast"])  # contrast is weakest at its largest number
-def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
+def test_threshold_table_finds_a_known_threshold_in_the_unit_of_the_transformation(transform):
     rng = np.random.default_rng(0)
     false, center = 0.1, -0.6
     rate = false + (1 - false) * norm.cdf((np.array(LEVELS) - center) / 0.4)
@@ -180,14 +180,14 @@ def test_a_known_threshold_is_found_in_the_transforms_unit(transform):
 
 
 @pytest.mark.slow
-def test_a_transformation_that_is_always_seen_is_censored():
+def test_threshold_table_censors_a_transformation_that_is_always_detected():
     found = swept("gaussian-blur", np.ones((IMAGES, 5), bool), np.zeros(IMAGES))
     row = threshold_table("m", found, [resolve("gaussian-blur")]).iloc[0]
     assert (row["threshold"], row["censored"]) == (pytest.approx(strength_of(resolve("gaussian-blur"), -2)), "below")
 
 
 @pytest.mark.slow
-def test_levels_count_doublings_of_the_effect_or_where_nothing_is_neutral_positions():
+def test_level_of_is_a_logarithm_or_without_neutral_strength_a_position():
     assert strength_of(resolve("posterize"), -1) == 6
     assert level_of(resolve("brighten"), 1.1) == pytest.approx(-2)
     for transform in (resolve("jpeg"), replace(resolve("jpeg"), neutral=None)):
@@ -198,7 +198,7 @@ def test_levels_count_doublings_of_the_effect_or_where_nothing_is_neutral_positi
 
 
 @pytest.mark.slow
-def test_rates_and_shifts_are_means_over_images_with_intervals():
+def test_strength_table_averages_over_images_with_intervals():
     right = np.arange(IMAGES)[:, None] < np.array([0, 30, 75, 120, 150])
     table = strength_table("m", swept("gaussian-blur", right, np.zeros(IMAGES)))
     strengths = [strength_of(resolve("gaussian-blur"), level) for level in LEVELS]
@@ -213,7 +213,7 @@ def test_rates_and_shifts_are_means_over_images_with_intervals():
 
 
 @pytest.mark.slow
-def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
+def test_sweep_of_compares_logits_with_identity():
     """Logits are the coordinates: identity, blur, noise."""
     probe = LinearProbe(
         ("identity", "blur", "noise"), np.eye(3, dtype=np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32),
@@ -240,7 +240,7 @@ def test_a_probe_is_asked_what_it_sees_and_whether_it_sees_more_than_nothing():
 
 
 @pytest.mark.slow
-def test_stronger_is_told_more_often_in_a_whole_run(tables):
+def test_strength_table_recall_and_shift_increase_with_strength(tables):
     table = tables["strength"]
     ends = table.groupby(["model", "transform"])["hit_rate"].agg(["first", "last"])
     assert (ends["last"] > 0.9).all()
@@ -268,7 +268,7 @@ def searched(series) -> SeriesData:
     return series["strength"]
 
 
-def test_recall_is_that_of_scikit_learn(data, searched, untouched):
+def test_retrieval_table_agrees_with_scikit_learn(data, searched, untouched):
     rows, X = untouched
     tested = (rows["split"] == "test").to_numpy()
     gallery, ids = X[tested], rows["image_id"].to_numpy()[tested]
@@ -285,12 +285,12 @@ def test_recall_is_that_of_scikit_learn(data, searched, untouched):
     assert whole["value"].item() == pytest.approx(of_each["value"].mean())
 
 
-def test_the_second_untouched_draw_is_the_ceiling(searched):
+def test_retrieval_table_notes_that_identity_is_an_upper_bound(searched):
     rows = retrieval_table(searched).query("transform == 'identity'")
     assert rows["note"].str.contains("the ceiling").all()
 
 
-def test_recall_at_each_strength_is_that_of_scikit_learn(searched, untouched):
+def test_retrieval_table_by_strength_agrees_with_scikit_learn(searched, untouched):
     rows, X = untouched
     tested = (rows["split"] == "test").to_numpy()
     series, E = searched.rows, searched.X
@@ -303,7 +303,7 @@ def test_recall_at_each_strength_is_that_of_scikit_learn(searched, untouched):
 
 
 @pytest.mark.parametrize("kind", ["raw", "centered"])
-def test_thresholds_and_copies_are_those_of_all_pairs(data, untouched, kind):
+def test_duplicates_table_agrees_with_all_pairs(data, untouched, kind):
     rows, X = untouched
     mean = X.mean(0) if kind == "centered" else 0
     near = NearestNeighbors(metric="cosine", n_neighbors=len(X)).fit(X - mean)
@@ -327,7 +327,7 @@ def test_thresholds_and_copies_are_those_of_all_pairs(data, untouched, kind):
         assert mine["all"] == pytest.approx(mine.drop(["all", "identity"]).mean())
 
 
-def test_variance_is_that_of_the_samples_and_of_each_block(data):
+def test_variance_table_agrees_with_variance_parts(data):
     s = data.samples
     rows = s[(s["split"] == "test") & (s["draw"] == 0)].sort_values(["image_id", "transform"])
     X = np.asarray(data.X)[rows.index].reshape(SPLITS["test"], len(data.classes), 1, -1)
@@ -339,7 +339,7 @@ def test_variance_is_that_of_the_samples_and_of_each_block(data):
     assert table["note"].str.startswith("one repetition").all()
 
 
-def test_uses_are_the_tables_photograph_by_photograph(data, searched):
+def test_uses_table_averages_to_the_values_of_other_tables(data, searched):
     uses = uses_table(data)
     means = uses.groupby("use")["value"].mean()
     recall = retrieval_table(searched).query("transform == 'all' and k == 1")
@@ -350,6 +350,6 @@ def test_uses_are_the_tables_photograph_by_photograph(data, searched):
     assert uses.groupby("use")["base_id"].nunique().eq(SPLITS["test"]).all()
 
 
-def test_repetitions_separate_what_content_and_look_make_together_from_the_rest(data):
+def test_variance_parts_of_equal_repetitions_have_no_rest(data):
     doubled = np.repeat(data.crossed.X, 2, axis=2)
     assert variance_parts(doubled)["rest"].value == pytest.approx(0, abs=1e-6)
