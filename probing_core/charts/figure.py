@@ -25,10 +25,10 @@ MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Default margins in pixels, excluding axis labels. The right margin leaves space for the last tick label."""
 
 MARGIN_OF_RANGE = 0.04
-"""Free space before the first and after the last value of an axis, as a fraction of its range."""
+"""Padding at both ends of an axis, as a fraction of its range."""
 
 ROW_PX = 26
-"""Height in pixels of a row of a chart with one model or one transformation in each row."""
+"""Height of a row in pixels, for charts with one model or transformation per row."""
 
 MENU = 24
 """Height of the space above a chart for its menu, in pixels."""

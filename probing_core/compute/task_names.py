@@ -29,7 +29,7 @@ ORACLE = "content-oracle"
 OTHER_PROBES = "fine-mlp-knn"
 
 ALL = "all"
-"""Value of the column ``transform`` for all transformed images instead of one transformation."""
+"""Value of the column ``transform`` in rows that combine all transformations except identity."""
 
 DETECTOR = "detector"
 """Name of the detector of edited images, which is used in place of a model name."""

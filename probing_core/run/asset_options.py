@@ -1,8 +1,8 @@
-"""The options that assets depend on in addition to files.
+"""Options on which assets depend in addition to files.
 
-The value of an option is part of the cache key of each asset that names it. The function of the asset gets the value,
-or the object that the value describes (`corpora_of`, `transforms_of`). Values depend only on the recipe, except for
-`TRAIN_SAMPLES`, which also depends on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
+The value of an option is part of the cache key of each asset that depends on it. The function of the asset receives the
+value, or the object that the value describes (`corpora_of`, `transforms_of`). Values only depend on the recipe, except
+for `TRAIN_SAMPLES`, which also depends on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ def _transforms(run: RunSnapshot, key: PartitionKey) -> Sequence[Transform]:
 
 
 def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
-    """Return the number of samples to train a probe on; None if all of them fit into memory."""
+    """Return the maximum number of training samples for a probe, or None if all samples fit into memory."""
     max_samples = most_to_learn(run.models[key["model"]]["dim"])
     return max_samples if max_samples < len(run.sample_sets[""]) else None
 
 
 def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
-    """Return the fingerprints of the ``--calibrate-on`` corpora, with a mark if photograph IDs are only unique within a
-    corpus."""
+    """Return the fingerprints of the calibration corpora.
+
+    Fingerprints are marked if photograph IDs are only unique within the corpus.
+    """
     named = zip(run.recipe.calibrate_on, run.recipe.calibrate_fingerprints, strict=True)
     has_global_ids = ("parquet", "reference")
     return [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
 
 
 FINGERPRINT = Option("fingerprint", lambda run, key: run.recipe.fingerprint, argument=lambda run, key: run.corpora)
-"""The images of the corpus; functions get `corpora_of` the run."""
+"""The images of the corpus. Functions receive the corpora of the run (`corpora_of`)."""
 
 VIEW = Option("view", lambda run, key: run.recipe.view)
 LIMIT = Option("limit", lambda run, key: run.recipe.limit)
@@ -52,7 +54,7 @@ REPETITIONS = Option("repetitions", lambda run, key: run.recipe.repetitions)
 WARPS = Option(
     "warps", lambda run, key: any(transform.warp is not None for transform in run.transforms), argument=_transforms
 )
-"""Whether any transformation is geometric; functions get all `transforms_of` the run."""
+"""Whether any transformation is geometric. Functions receive all transformations (`transforms_of`)."""
 
 TRANSFORMS = Option(
     "transforms",
@@ -62,23 +64,23 @@ TRANSFORMS = Option(
 """The transformations with their code versions and strengths."""
 
 ALTERNATIVES = Option("alternatives", lambda run, key: {t.name: t.alternative_key for t in run.transforms if not t.far})
-"""The alternative implementations of the transformations."""
+"""The alternative implementations of the transformations with their code versions."""
 
 CLASSES = Option(
     "classes", lambda run, key: [[t.name, t.group, t.far, t.unseen_in] for t in run.transforms], argument=_transforms
 )
 """The fields of the transformations that label samples.
 
-Functions get whole `Transform` objects, although the key has only these four fields. Only the study ``thresholds``
-reads other fields: the range, the distribution and the neutral strength. It becomes stale when one of them changes,
-because it depends on the embeddings of the series ``strength``, whose key contains the range and the distribution
-(`TRANSFORMS`) and the strengths below the range, which the neutral strength determines (`STRENGTHS`). The limit of this
-argument: integer strengths are rounded, so a change of the neutral strength that leaves all of them equal makes nothing
-stale, and requires a new code version of ``thresholds``.
+Functions receive `Transform` objects, although the key only contains these four fields. Only the study ``thresholds``
+reads other fields: the range, the distribution and the neutral strength. It becomes stale if one of them changes,
+because it depends on the embeddings of the series ``strength``. Their key contains the range and the distribution
+(`TRANSFORMS`) and the strengths below the range, which depend on the neutral strength (`STRENGTHS`). There is one
+exception: integer strengths are rounded, so a change of the neutral strength may not change any of them. Such a change
+requires a new code version of ``thresholds``.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
-"""Strengths of the series ``strength``."""
+"""Strengths of each transformation in the series ``strength``."""
 
 TRAIN_SAMPLES = Option("train_samples", _train_samples)
 CALIBRATE_ON = Option("calibrate_on", _calibrating)
@@ -86,41 +88,40 @@ CALIBRATE_ON = Option("calibrate_on", _calibrating)
 UNSCORED = Option(
     "unscored", lambda run, key: list(UNSCORED_BY_OBJECTIVE.get(run.models[key["model"]]["objective"], ()))
 )
-"""Subsets on which models with a given objective are not scored."""
+"""Groups of transformations on which the model is not scored because of its objective."""
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
 STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
-"""Numbers of images and penalties in the studies."""
+"""Numbers of images and penalties in studies."""
 
 MODELS = Option("models", lambda run, key: list(run.models))
 MAP = Option("map", lambda run, key: [MAP_NEIGHBORS, LANDMARKS])
 CLAIMS = Option("claims", lambda run, key: described(list(run.models)), argument=lambda run, key: list(run.models))
-"""The models on which claims are tested."""
+"""Inputs of the claim tests other than predictions. Functions receive the names of the models."""
 
 PREPARATION = (FINGERPRINT, TRANSFORMS, VIEW, SEED)
-"""Options that transformed images depend on."""
+"""Options on which transformed images depend."""
 
 CALIBRATION = (*PREPARATION, CALIBRATE_ON, ALTERNATIVES)
-"""Options that the detector and verdicts depend on."""
+"""Options on which the detector and the calibration of answers depend."""
 
 DESIGN = (VIEW, SEED, REPETITIONS, LIMIT)
 
 
 def corpora_of(context: Context) -> Corpora:
-    """Return the corpora of the run, for an asset with the option `FINGERPRINT`."""
+    """Return the corpora of the run. The asset must have the option `FINGERPRINT`."""
     corpora: Corpora = context.options[FINGERPRINT.name]
     return corpora
 
 
 def transforms_of(context: Context) -> tuple[Transform, ...]:
-    """Return the transformations of the run, for an asset with one of the options `TRANSFORMS`, `CLASSES` and
-    `WARPS`."""
+    """Return the transformations of the run. The asset must have the option `TRANSFORMS`, `CLASSES` or `WARPS`."""
     options = (TRANSFORMS, CLASSES, WARPS)
     transforms: tuple[Transform, ...] = next(context.options[o.name] for o in options if o.name in context.options)
     return transforms
 
 
 def design_of(context: Context) -> Design:
-    """Return the part of a run's design that the options of an asset describe."""
+    """Return the design that the options of an asset describe, with defaults for all other parameters."""
     named = {option.name: context.options[option.name] for option in DESIGN if option.name in context.options}
     return Design(transforms=transforms_of(context), threads=context.resources.threads, **named)

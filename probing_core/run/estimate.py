@@ -1,8 +1,8 @@
-"""Estimated duration of a run, and the images that it will leave out.
+"""Estimate the duration of a run, and count the images that will not be used.
 
-Each kind of work in the remaining steps (`probing_core.run.remaining_steps`) is measured on a part of the work: the
-workers transform some samples of every series, every model is loaded and embeds them, and some photographs for the
-detector and for calibration are measured. Nothing is written.
+Each kind of work in the remaining steps (`probing_core.run.remaining_steps`) is timed on a subset: some samples of
+every series are transformed, every model is loaded and embeds them, and some photographs for the detector and for
+calibration are processed. No files are written to the run.
 """
 
 from __future__ import annotations
@@ -64,33 +64,32 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 TIMED_SAMPLES = 60
-"""Number of samples of each series that are transformed and embedded for measurement; whole images, at least one per
-worker."""
+"""Approximate number of samples of each series that are transformed and embedded for timing."""
 
 MOST_READ = 2000
-"""Maximum number of images that are read to find unusable ones; counts for larger corpora are extrapolated."""
+"""Maximum number of images that are read to find unusable images. Counts for larger corpora are extrapolated."""
 
 TIMED_PHOTOGRAPHS = 8
-"""Number of photographs of each kind in `VIEWS` that are measured."""
+"""Number of photographs of each kind (`VIEWS`) that are processed for timing."""
 
 POINTS = 400
-"""Number of points on the map that is drawn for measurement."""
+"""Number of points on the map that is computed for timing."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Time and disk space that a run will take. ``str`` returns a readable summary.
+    """Estimated time and disk space for a run. ``str`` returns a readable summary.
 
     Attributes:
-        table: one row for each phase and model with remaining work: ``phase``, ``model``, ``seconds``.
-        left_out: reason for leaving out images -> number of images.
-        images: number of images used.
-        samples: number of samples still to be transformed.
-        download: size of the weights that are not available locally.
-        megabytes: disk space of the embeddings still to be computed.
+        table: remaining work, with the columns ``phase``, ``model`` and ``seconds``.
+        left_out: reason why images are not used -> number of images.
+        images: number of images that are used.
+        samples: number of samples that remain to be transformed.
+        download: models to download, with the size of their weights.
+        megabytes: disk space in MB of the embeddings that remain to be computed.
         free: free disk space in megabytes.
-        skipped: note of the corpus about files that are not images.
-        whole: whether all images were read, rather than a sample that represents the rest.
+        skipped: summary of the files in the corpus that were skipped.
+        whole: whether all images were read. If not, numbers of images are extrapolated from a subset.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -109,7 +108,7 @@ class Estimate:
 
     def __str__(self) -> str:
         if self.table.empty:
-            return "Nothing is left to compute."
+            return "The run is complete."
         rows = [
             {"phase": phase, "time": duration(phase_rows["seconds"].sum()), "models": _whose(phase_rows["model"])}
             for phase, phase_rows in self.table.groupby("phase", sort=False)
@@ -119,11 +118,11 @@ class Estimate:
         download = f", a download of {self.download}" if self.download.megabytes else ""
         is_full = self.megabytes >= self.free
         sentences = [
-            f"The run takes about {duration(self.seconds)} here{download} and {self.megabytes:,.0f} MB of disk space "
+            f"The run will take about {duration(self.seconds)}{download} and {self.megabytes:,.0f} MB of disk space "
             f"({self.samples:,} samples of {about}{self.images:,} images).",
-            f"Unused images: {unused}." if unused else "All images are used.",
+            f"Unused images: {unused}." if unused else "All images will be used.",
             self.skipped,
-            f"The disk has only {self.free:,.0f} MB left. Choose fewer images or models." if is_full else "",
+            f"Only {self.free:,.0f} MB of disk space are free. Use fewer images or models." if is_full else "",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
 
@@ -136,13 +135,16 @@ def _whose(models: pd.Series) -> str:
 def estimate(
     options: Options, out: Path | None = None, stages: Sequence[str] = STAGES, progress: Progress = SILENT
 ) -> Estimate:
-    """Measure how long it will take to complete a run, and count the images that it will leave out.
+    """Estimate the time to complete a run, and count the images that will not be used.
 
     Args:
-        out: folder of the run; if it exists, only the remaining work is counted.
+        options: options of the run.
+        out: run directory. If the run exists, only the remaining work is included.
+        stages: stages to include.
+        progress: progress of the estimate.
 
     Raises:
-        ProbingError: as in `probing_core.run.stages.run`.
+        ProbingError: the input is invalid, or the run has a different recipe.
     """
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "run" if out is None or Store(out).entry(RECIPE) is None else out)
@@ -190,10 +192,10 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
 
 
 def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
-    """Choose the images of a run that has none, or a sample of the images that represents the rest.
+    """Select the images of a new run, or extrapolate from a subset if there are many images.
 
     Returns:
-        The snapshot with images, the seconds that reading all images takes, and whether all of them were read.
+        The snapshot with images, the estimated seconds for reading all images, and whether all images were read.
     """
     design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
@@ -211,7 +213,7 @@ def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
 
 
 def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
-    """Return ``images`` repeated under different names, as if the rest of the corpus consisted of similar images."""
+    """Repeat ``images`` under different names to represent a larger corpus with similar images."""
     parts = [*[images] * int(times), images.sample(frac=times % 1, random_state=0)]
     for i, part in enumerate(parts[1:], 1):
         parts[i] = part.assign(**{name: part[name].astype(str) + f" {i}" for name in ("image_id", "base_id")})
@@ -219,11 +221,11 @@ def _repeated(images: pd.DataFrame, times: float) -> pd.DataFrame:
 
 
 def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float], Mapping[str, float], Download]:
-    """Measure the kinds of work of a run.
+    """Time each kind of work in a run.
 
     Returns:
-        The plan with the models that were loaded, the seconds per unit, the crops per photograph of each kind, and the
-        download of all models.
+        The plan, which includes the loaded models, the seconds per unit of work, the number of crops per photograph of
+        each kind, and the downloads of all models.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     entries, rates, views = dict(snapshot.models), dict[Unit, float](), dict[str, float](VIEWS)
@@ -239,7 +241,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
         began = time.perf_counter()
         loaded = load_if_it_fits(load_or_build, request, options.device, options.precision)
         if loaded is None:
-            raise ModelUnavailable(f"'{request}' does not fit into memory; choose a smaller model.")
+            raise ModelUnavailable(f"'{request}' does not fit into memory. Choose a smaller model.")
         embedder, download = loaded
         downloads.append(download)
         with closing(embedder):
@@ -265,13 +267,17 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 
 
 def _timed_samples(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
-    """Transform some samples of a series. Return the seconds per sample, and the first `TIMED_SAMPLES` samples."""
+    """Transform some samples of a series.
+
+    Returns:
+        The seconds per sample, and up to `TIMED_SAMPLES` images with their rows.
+    """
     sample_set, corpus = snapshot.sample_sets[series], snapshot.corpora.own
     rows = sample_set.rows()
-    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # some may be copies, see `_repeated`
+    rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # excludes images added by `_repeated`
     names = rows["image_id"].unique().tolist()
     count = max(2 * getattr(pool, "count", 2), TIMED_SAMPLES * len(names) // len(rows))
-    # The first images start the workers and their imports, which takes the same time for a run of any size.
+    # Processing the first images includes starting the workers, which does not depend on the size of the run.
     spread = _spread(names, count)
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     sample_set.make(snapshot.design, corpus, first, pool)
@@ -286,8 +292,10 @@ def _measure_verdicts(
     rates: dict[Unit, float],
     views: dict[str, float],
 ) -> None:
-    """Measure some photographs of each kind for ``rates``, and count their crops for ``views``; do nothing if a corpus
-    is no longer available."""
+    """Time the processing of some photographs of each kind, and count their crops.
+
+    The results are added to ``rates`` and ``views``. If a corpus is not available, they are not changed.
+    """
     try:
         design, corpora = snapshot.design, snapshot.corpora.all
     except BadRun:
@@ -297,12 +305,12 @@ def _measure_verdicts(
     scored = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with image_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
-            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # see `_repeated`
+            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # excludes `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = learned if kind == LEARNED else scored
             some = _spread(rows, TIMED_PHOTOGRAPHS)
-            list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call imports and loads
+            list(pool.map(make, some[: getattr(pool, "count", 2)]))  # the first call includes imports
             began = time.perf_counter()
             views_of_photographs = list(pool.map(make, some))
             rates[kind, ""] = (time.perf_counter() - began) / len(some)
@@ -316,7 +324,7 @@ def _measure_verdicts(
 
 
 def _map() -> tuple[float, float]:
-    """Return the seconds to start a map, and to place a point on it."""
+    """Return the seconds for starting a map and the seconds per point."""
     from probing_core.compute.maps import umap_points
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The remaining work of a run as steps, for its progress bar (`probing_core.run.stages`) and its estimated duration
-(`probing_core.run.estimate`).
+"""The remaining steps of a run, for its progress bar (`probing_core.run.stages`) and `probing_core.run.estimate`.
 
-A step is a number of units of one kind of work, and `GUESSED` has seconds per unit. The seconds of calculations from
-embeddings are given by formulas, adjusted to this machine by fitting a linear probe to synthetic data.
+A step consists of a number of units of one kind of work. `GUESSED` contains default times per unit. The duration of
+computations on embeddings is estimated with formulas, which are scaled to this machine by timing the fit of a linear
+probe on synthetic data.
 """
 
 from __future__ import annotations
@@ -38,27 +38,29 @@ from probing_core.run.snapshot import RunSnapshot
 
 TYPICAL_DIMENSION = 768
 TYPICAL_BLOCKS = 12
-"""Assumed number of blocks, and embedding dimension, of a network that has not been loaded yet."""
+"""Assumed embedding dimension and number of layers of a network that has not been loaded yet."""
 
 LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
-"""Kinds of calibration photographs: photographs on whose views the detector is trained, and photographs that the
-detector and the models score, with edits or only clean."""
+"""Kinds of photographs: photographs for training the detector, and photographs that are scored with edits or only
+clean."""
 
 VIEWS = {
     LEARNED: 2 + learning.CLEAN_VIEWS + learning.WIDER_CLEAN_VIEWS + learning.BANK_VIEWS + learning.ALTERNATIVE_VIEWS,
     EDITED: scoring.VIEWS_OF_PHOTOGRAPH,
     CLEAN_ONLY: 2,
 }
-"""Assumed number of views per photograph of each kind, if crops have not been counted."""
+"""Default number of crops per photograph of each kind."""
 
 MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
 LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
 
 Unit = tuple[str, str]
-"""A kind of work, with its series or model. A unit of work is a sample that the workers transform (`MADE`), a sample
-that a model embeds (`EMBEDDED`, or `BLOCKS` for every block), a model that is `LOADED` and compiled, a crop whose
-`FEATURES` are computed, a photograph of one of the kinds in `VIEWS`, a map that is started (`MAP_BEGUN`) or a sample on
-it (`MAPPED`), or a second of the formulas (`CALCULATED`)."""
+"""A kind of work, and its series or model.
+
+The units are samples to transform (`MADE`), samples to embed (`EMBEDDED`, or `BLOCKS` for every layer), models to load
+and compile (`LOADED`), crops whose features are computed (`FEATURES`), photographs of one of the kinds in `VIEWS`, maps
+to start (`MAP_BEGUN`), samples on a map (`MAPPED`), and seconds estimated with the formulas (`CALCULATED`).
+"""
 
 GUESSED = {
     MADE: 0.0015,
@@ -72,18 +74,19 @@ GUESSED = {
     EDITED: VIEWS[EDITED] * 0.0015,
     CLEAN_ONLY: VIEWS[CLEAN_ONLY] * 0.0015,
 }
-"""Seconds per unit of each kind of work, if nothing was measured."""
+"""Default time per unit of each kind of work, in seconds."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A part of the remaining work; several steps may have the same name.
+    """A part of the remaining work.
 
     Attributes:
-        name: name of the stage, or path of the partition.
-        stage: see `Report`.
+        name: name of the stage or path of the partition, which is not necessarily unique.
+        stage: name of the stage, as in `Report`.
         phase: displayed name of the kind of work.
-        model: empty for work that all models share.
+        model: name of the model, or an empty string for work that all models share.
+        unit: kind of work.
         amount: number of units.
     """
 
@@ -101,7 +104,7 @@ class Step:
 
 
 def foreseen(plan: Plan) -> Plan:
-    """Return the plan of a run whose images are chosen, including the files of models that have not been loaded yet."""
+    """Return a plan that includes the files of models that have not been loaded yet. The images must be selected."""
     snapshot = plan.snapshot
     if not snapshot.unloaded:
         return plan
@@ -116,24 +119,31 @@ def foreseen(plan: Plan) -> Plan:
 
 
 def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
-    """Return the remaining steps of a run whose images are chosen, in order; see `foreseen`. ``views`` is the number of
-    crops per photograph of each kind."""
+    """Return the remaining steps of a run, in order. The images of the run must have been selected.
+
+    Args:
+        plan: plan of the run (see `foreseen`).
+        views: number of crops per photograph of each kind.
+    """
     return [*_embedding(plan), *_verdicts(plan, views), *_calculating(plan), *_drawing(plan)]
 
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
-    """Return steps in the form that `Progress.expect` requires, with guessed seconds."""
+    """Combine steps with the same name for `Progress.expect`, with default times."""
     steps_by_name: dict[str, Expected] = {}
     for step in steps:
-        # Calibration mostly embeds, so its pace is that of the stage `EMBED`.
+        # Calibration mostly consists of embedding, so it is assumed to have the same pace as the `EMBED` stage.
         expected = Expected(EMBED if step.name == "verdicts" else step.stage, 0.0, is_guessed=step.stage == EMBED)
         steps_by_name.setdefault(step.name, expected).seconds += step.seconds({})
     return steps_by_name
 
 
 def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
-    """Return (series, model, number of samples that the model still has to embed); an empty model stands for samples to
-    transform."""
+    """Return the numbers of samples that remain to be embedded or transformed.
+
+    Returns:
+        Tuples of series, model and number of samples. The model is an empty string for samples to transform.
+    """
     work = []
     for series, sample_set in plan.snapshot.sample_sets.items():
         missing: dict[str, set[int]] = {"": set()}
@@ -155,7 +165,7 @@ def _embedding(plan: Plan) -> Iterator[Step]:
     for series, entry, samples in left:
         if entry is None:
             passes[series, (MADE, series)] = samples
-        elif embeds_pictures(entry):  # all layers of a model come from one pass
+        elif embeds_pictures(entry):  # all layers of a model are computed in one pass
             passes.setdefault((series, (BLOCKS if series == LAYERS else EMBEDDED, entry["request"])), samples)
     for (series, unit), samples in passes.items():
         phase, model = ("Transforming", "") if unit[0] == MADE else ("Embedding", unit[1])
@@ -168,8 +178,10 @@ def _verdicts_left(plan: Plan) -> list[Partition]:
 
 
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
-    """Return the photographs of each kind (`VIEWS`) that are still to be measured or scored; empty if photographs
-    cannot be chosen, which is only an error when they are needed."""
+    """Return the photographs of each kind (`VIEWS`) that remain to be processed.
+
+    The result is empty if the photographs cannot be selected. The run raises an error when it needs them.
+    """
     left = _verdicts_left(plan)
     if not left or plan.is_unavailable(layout.VERDICT_PHOTOGRAPHS):
         return {}
@@ -233,13 +245,13 @@ def _drawing(plan: Plan) -> Iterator[Step]:
         yield Step(PROJECT, PROJECT, "Maps", model, unit, amount / at_once)
 
 
-# Seconds on the machine where the formulas were fitted:
+# Seconds on the machine on which the formulas were fitted:
 FIT_S = 0.05  # to fit a linear probe of any size
 SPAN_S = 3e-10  # to project onto the span of the rows if there are fewer rows than dimensions, per rows² × dimensions
 PASS_S = 1.27e-8  # of the optimizer for one penalty, per row × dimension × class
 METRIC_S = 1.2e-10  # to compute the metric of the optimizer, per dimensions² × (rows + dimensions)
 LIVE_S = 0.4  # to calibrate the probe for new images
-MLP_S = 1.0e-3  # to train an MLP, per row; most embeddings are narrower than its hidden layers and do not matter
+MLP_S = 1.0e-3  # to train an MLP, per row; the embedding dimension is ignored, because hidden layers are wider
 VOTE_S = 2.0e-10  # to find nearest neighbors, per pair of rows and dimension
 TABLE_S = 0.2  # to score a table of predictions
 FEW_TABLE_S = 0.02  # to score a table with too few photographs for the bootstrap, or to join tables
@@ -248,19 +260,28 @@ STUDY_S = 0.1  # to compute a study
 THRESHOLD_S = 0.2  # to compute the study of thresholds, additionally per class
 
 PENALTY_GRID_COST = 5.0
-"""Cost of a grid of penalties as a multiple of the cost of one penalty. It is less than the number of penalties because
-each fit starts near its solution."""
+"""Cost of a penalty grid as a multiple of the cost of one penalty.
+
+It is less than the number of penalties, because each fit starts near its solution.
+"""
 
 SHORT_GRID_COST = 2.25
-"""Cost of a grid of penalties for content probes, which have few rows, and for studies, which use every second
-penalty."""
+"""Cost of a penalty grid for content probes, which have few rows, and for studies, which use every second penalty."""
 
 STUDY_FITS = {"selectivity": 2, "layers": 6}
-"""Name of a study -> number of probes that it fits on `FIT_IMAGES`."""
+"""Name of a study -> number of probes that it fits on about `FIT_IMAGES` images."""
 
 
 def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
-    """Return the seconds that ``fits`` linear probes take, each with ``penalties`` times the cost of one penalty."""
+    """Estimate the seconds for fitting linear probes.
+
+    Args:
+        rows: number of training rows.
+        dim: embedding dimension.
+        classes: number of classes.
+        fits: number of probes.
+        penalties: cost of the penalty grid, as a multiple of the cost of one penalty.
+    """
     span = SPAN_S * rows**2 * dim if rows < dim else 0.0
     dim = min(rows, dim)
     work = PASS_S * rows * dim * classes + METRIC_S * dim**2 * (min(rows, METRIC_ROWS) + dim)
@@ -268,7 +289,7 @@ def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: fl
 
 
 class Calculations:
-    """Estimates the seconds needed to compute partitions from embeddings, excluding the time to join and write files.
+    """Estimator for the time needed to compute partitions from embeddings, without writing files.
 
     Attributes:
         mapped: number of samples on a map.
@@ -305,13 +326,13 @@ class Calculations:
         if task == OTHER_PROBES:
             learned, tested = min(MAX_TO_LEARN, rows), (self._images - self._train) * classes
             return 3 * MLP_S * learned + VOTE_S * learned * tested * dim
-        if task == CONTENT:  # each fit sees one transformation
+        if task == CONTENT:  # each probe is trained on one transformation
             labels = len(classes_of(CONTENT, self._snapshot.transforms, self._snapshot.images))
             return fits_s(self._train, min(self._train, dim), labels, classes, SHORT_GRID_COST)
         rows *= self._snapshot.recipe.repetitions
         if not is_fine:  # some transformations of each group are held out
             rows, classes = rows * 2 / 3, self._groups
-        if not self._snapshot.has_splits:  # a fit per fold, one on all photographs, and one for new images
+        if not self._snapshot.has_splits:  # one fit per fold, one fit on all photographs, and one for new images
             return LIVE_S * is_fine + fits_s(rows, dim, classes, min(5, self._photographs) + 1 + is_fine)
         path = fits_s(rows, dim, classes, penalties=PENALTY_GRID_COST)
         if not is_fine:
@@ -323,12 +344,12 @@ class Calculations:
 
 
 MEASURED_S = 0.048
-"""Duration of the fit in `slowness` in seconds, on the idle machine where the formulas were fitted."""
+"""Duration in seconds of the fit in `slowness`, on the machine on which the formulas were fitted."""
 
 
 @cache
 def slowness() -> float:
-    """Return the duration of a fit here divided by `MEASURED_S`, measured once per process."""
+    """Return the duration of a fit on this machine relative to `MEASURED_S`. It is measured once per process."""
     rng, rows, dim, classes = np.random.default_rng(0), 2048, 192, 31
     y = np.arange(rows) % classes
     X = (rng.normal(size=(classes, dim))[y] * 0.25 + rng.normal(size=(rows, dim))).astype(np.float32)

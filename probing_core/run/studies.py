@@ -1,10 +1,11 @@
-"""Studies, in the stage ``evaluate``: tables of a run beyond the scores, for runs with splits.
+"""Studies, which are additional tables of the ``evaluate`` stage in runs with splits.
 
-A function decorated with `study` computes ``models/<slug>/studies/<name>.parquet``, the rows of one model; `join`
-concatenates them to ``tables/<name>.parquet``. `study` lists their inputs; docs/assets.md explains when a file is
-stale. If all layers of a model were requested, only the last layer is studied.
+A function that is decorated with `study` computes the rows for one model (``models/<slug>/studies/<name>.parquet``),
+and `join` concatenates them to ``tables/<name>.parquet``. `study` specifies the inputs of both files. docs/assets.md
+explains when a file is stale. If all layers of a model were requested, only the last layer is studied.
 
-To add a study, add a function like this one to this file, or a longer one to `probing_core.compute.studies`::
+To add a study, add a function like the following to this file. A long function belongs in
+`probing_core.compute.studies`::
 
     @study("brightening", code_version=1)
     def brightening(data: StudiedModel) -> pd.DataFrame:
@@ -13,16 +14,16 @@ To add a study, add a function like this one to this file, or a longer one to `p
         moved = mean(shift(clean.X, brightened.X), clean.bases)
         return pd.DataFrame([{"model": data.model} | measured("shift", moved)])
 
-- ``data.of_split("test")`` has the embeddings ``X`` and the table ``rows`` of up to 300 test images (`STUDY_IMAGES`)
-  under the transformations on which probes are trained, in the first repetition. Identity has two draws.
-  ``.of(transform)`` selects one sample for each image, always in the same order.
-- ``measured(name, sums)`` returns the columns of a score and its interval; ``name`` must be in `MEASURES`
-  (`probing_core.measures`), which has its bounds. A table needs columns ``low`` and ``high``, or ``..._low`` and
-  ``..._high``.
-- Describe the columns in docs/run-format.md, in the order of the table, which tests check. Then run
+- ``data.of_split("test")`` contains the embeddings ``X`` and the sample table ``rows`` of up to 300 test images
+  (`STUDY_IMAGES`) under the transformations on which probes are trained, in the first repetition. Identity has two
+  draws. ``.of(transform)`` selects one sample for each image, always in the same order.
+- ``measured(name, sums)`` returns the columns of a score and its interval. ``name`` must be in `MEASURES`
+  (`probing_core.measures`), which defines the bounds of the interval. A table needs the columns ``low`` and ``high``,
+  or ``..._low`` and ``..._high``.
+- Describe the columns in docs/run-format.md, in the order of the table. Tests check the order. Then run
   ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
-- A study that fits probes needs an entry in `STUDY_FITS` (`probing_core.run.remaining_steps`), and a table that a page
-  shows needs invented rows in ``tests/made_studies.py``.
+- If the study fits probes, add it to `STUDY_FITS` (`probing_core.run.remaining_steps`). If a page shows the table, add
+  example rows to ``tests/made_studies.py``.
 """
 
 from __future__ import annotations
@@ -62,22 +63,22 @@ SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
     STRENGTH: (strength_samples, strength_embeddings),
     LAYERS: (layers_samples, layers_embeddings),
 }
-"""Series that a study may read in addition to the main samples -> its assets."""
+"""Series that studies can read in addition to the main samples -> assets of the series."""
 
 Compute = Callable[[Any], pd.DataFrame]
-"""`StudiedModel`, or `SeriesData` if the study reads a series -> the rows of one model."""
+"""Function that takes a `StudiedModel`, or `SeriesData` if the study reads a series, and returns rows for one model."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A table of a run beyond the scores.
+    """An additional table of a run.
 
     Attributes:
-        name: ``tables/<name>.parquet``.
-        series: series that the study reads in addition to the main samples; empty for none.
-        compute: returns the rows of one model.
-        rows: the asset of these rows.
-        table: the asset that joins the rows of all models.
+        name: name of the study and of its table, ``tables/<name>.parquet``.
+        series: series that the study reads in addition to the main samples, or an empty string.
+        compute: function that computes the rows for one model.
+        rows: asset with the rows for one model.
+        table: asset that joins the rows for all models.
     """
 
     name: str
@@ -88,25 +89,29 @@ class Study:
 
 
 STUDIES: list[Study] = []
-"""The studies, in order of definition."""
+"""All studies, in order of definition."""
 
 
 def assets() -> list[Asset]:
-    """Return the assets of all studies: first the rows, which share the data read for a model, then the tables."""
+    """Return the assets of all studies.
+
+    The assets with the rows for each model come first, so that they can share data. The tables follow.
+    """
     return [*(study.rows for study in STUDIES), *(study.table for study in STUDIES)]
 
 
 def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
-    """Return a decorator for the function that computes a model's rows of the table ``name``.
+    """Return a decorator for a function that computes the rows for one model.
 
     Args:
+        name: name of the study and of its table.
         code_version: code version of the rows.
-        series: series that the study reads; the function then gets `SeriesData` instead of a `StudiedModel`.
-        reads_probe: whether the function gets a `ProbedSeries`, with the probe of the task ``fine``; only for the
-            series ``strength``.
+        series: series that the study reads. The function then receives `SeriesData` instead of a `StudiedModel`.
+        reads_probe: whether the function receives a `ProbedSeries`, which includes the ``fine`` probe. This requires
+            the series ``strength``.
     """
     if reads_probe and series != STRENGTH:
-        raise ValueError(f"The study '{name}' reads a probe, which only studies of the series '{STRENGTH}' can.")
+        raise ValueError(f"The study '{name}' cannot read a probe, because it does not read the series '{STRENGTH}'.")
     probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
 
     def models(run: RunSnapshot) -> Sequence[PartitionKey]:
@@ -133,7 +138,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
         )
         table = Asset(
             path=layout.table_path(name),
-            description=f"{rows.description.removesuffix('.')}, all models.",
+            description=f"{rows.description.removesuffix('.')}, for all models.",
             stage=EVALUATE,
             partitions=once_if_studied,
             dependencies=(rows,),
@@ -148,8 +153,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
 
 
 def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
-    """Return the input of a study. The input for the last model stays in memory, together with results that studies
-    share."""
+    """Return the input of a study. Inputs and shared results are cached in memory for one model at a time."""
     cache = context.cache
     if MAIN not in cache:
         cache[MAIN] = StudiedModel(**model_inputs(files, context))
@@ -168,53 +172,53 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
 
 @study("duplicates", code_version=7)
 def duplicates(data: StudiedModel) -> pd.DataFrame:
-    """Compute the recall of transformed copies at thresholds on the cosine similarity."""
+    """Compute the recall of transformed copies at thresholds on cosine similarity."""
     return tables.duplicates_table(data)
 
 
 @study("geometry", code_version=6)
 def geometry(data: StudiedModel) -> pd.DataFrame:
-    """Measure how far transformations shift embeddings."""
+    """Measure the embedding shift of each transformation."""
     return tables.geometry_table(data)
 
 
 @study("layers", code_version=8, series=LAYERS)
 def layers(data: SeriesData) -> pd.DataFrame:
-    """Train probes on every layer of a network."""
+    """Measure the accuracy of probes on every layer of a network."""
     return tables.layers_table(data)
 
 
 @study("retrieval", code_version=7, series=STRENGTH)
 def retrieval(data: SeriesData) -> pd.DataFrame:
-    """Compute the recall of the original image, by transformation and strength."""
+    """Compute the recall of original images, by transformation and strength."""
     return tables.retrieval_table(data)
 
 
 @study("selectivity", code_version=6)
 def selectivity(data: StudiedModel) -> pd.DataFrame:
-    """Compare the accuracy of probes with that of probes trained on random labels."""
+    """Compare the accuracy of probes with the accuracy of probes that are trained on a control task."""
     return tables.selectivity_table(data)
 
 
 @study("strength", code_version=4, series=STRENGTH, reads_probe=True)
 def strength(data: ProbedSeries) -> pd.DataFrame:
-    """Compute the recall of every transformation by strength."""
+    """Compute the recall and embedding shift of every transformation by strength."""
     return strength_table(data.main.model, data.sweep)
 
 
 @study("thresholds", code_version=5, series=STRENGTH, reads_probe=True)
 def thresholds(data: ProbedSeries) -> pd.DataFrame:
-    """Find the lowest strength at which a transformation is detected."""
+    """Estimate the detection threshold of each transformation."""
     return threshold_table(data.main.model, data.sweep, data.main.transforms)
 
 
 @study("uses", code_version=5)
 def uses(data: StudiedModel) -> pd.DataFrame:
-    """Compute the scores that compare models, by photograph, for several tasks."""
+    """Compute scores by photograph for comparing models on several tasks."""
     return tables.uses_table(data)
 
 
 @study("variance", code_version=5)
 def variance(data: StudiedModel) -> pd.DataFrame:
-    """Split the variance of embeddings into content, appearance and the rest."""
+    """Decompose the variance of embeddings into content, appearance and residual."""
     return tables.variance_table(data)

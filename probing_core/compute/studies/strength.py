@@ -1,11 +1,11 @@
-"""The tables ``strength.parquet`` and ``thresholds.parquet``: detection of each transformation by its strength.
+"""Compute the tables ``strength.parquet`` and ``thresholds.parquet``: recall and detection by strength.
 
 The images of the series ``strength`` are transformed at a grid of strengths. `sweep_of` predicts their transformations
-with the run's probe of the task ``fine``. A transformation is detected in an image if its logit exceeds that of
-identity. `strength_table` gives the recall at each strength, which is the fraction of images whose most probable class
-is correct. `threshold_table` fits a psychometric function to the detection rate of each transformation
-(`probing_core.measures.classification.detection_threshold`) and gives the strength at which d' = z(detection rate) -
-z(false positive rate) is 1.
+with the ``fine`` probe. A transformation is detected in an image if its logit exceeds the logit of identity.
+`strength_table` contains the recall at each strength, which is the fraction of images whose most probable class is
+correct. `threshold_table` fits a psychometric function to the detection rate of each transformation
+(`probing_core.measures.classification.detection_threshold`). It contains the strength at which d' = z(detection rate) -
+z(false-positive rate) is 1.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The strength series, embedded by one model.
+    """Predictions for the strength series of one model.
 
     Attributes:
-        rows: rows of ``series/strength.parquet``, with ``right`` (bool, the probe predicted the transformation),
-            ``detected`` (bool, the transformation was more probable than identity) and ``shift``.
-        false_positives: table (image_id x transform) with the fraction of the clean versions of an image for which the
-            transformation was more probable than identity.
+        rows: rows of ``series/strength.parquet`` with the additional columns ``right`` (whether the probe predicted the
+            transformation), ``detected`` (whether the transformation was more probable than identity) and ``shift``.
+        false_positives: table with image IDs as rows and transformations as columns. Values are fractions of the clean
+            versions of an image for which the transformation was more probable than identity.
         note: note on the fit of the probe.
     """
 
@@ -48,8 +48,15 @@ class Sweep:
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """Return the sweep, given embeddings ``X`` (n, D) of ``rows`` and embeddings ``clean`` (m, D) of ``clean_rows``,
-    the clean versions of the same images."""
+    """Predict the transformations of the strength series, and measure embedding shifts.
+
+    Args:
+        rows: n rows of the strength series.
+        X: (n, D) embeddings of these rows.
+        clean_rows: m sample rows with the clean versions of the same images.
+        clean: (m, D) embeddings of these rows.
+        probe: ``fine`` probe.
+    """
     identity = probe.classes.index("identity")
     truth = codes(rows["transform"], probe.classes)
     logits = probe.logits(X)
@@ -71,13 +78,13 @@ def sweep_of(
 
 @dataclass(frozen=True, eq=False)
 class ProbedSeries(SeriesData):
-    """The strength series of one model, with the run's probe of the task ``fine``."""
+    """The strength series of one model, with the ``fine`` probe of the run."""
 
     probe: LinearProbe
 
     @cached_property
     def sweep(self) -> Sweep:
-        """Predictions of the probe, for both tables."""
+        """Predictions of the probe, which both tables share."""
         samples = self.main.samples
         in_series = samples["image_id"].isin(self.rows["image_id"].unique())
         clean = np.flatnonzero((samples["transform"] == "identity") & in_series)
@@ -110,19 +117,21 @@ def strength_table(model: str, sweep: Sweep) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-# A change of these two constants requires a new code version of the study ``thresholds``.
+# Changing one of these two constants requires a new code version of the study ``thresholds``.
 MIN_LEVELS = 3
-"""Minimum number of strengths that a transformation needs for a threshold."""
+"""Minimum number of strengths for estimating a threshold."""
 
 MIN_RATE = 0.05
-"""False-positive rate below which the interval depends on too few images (see `detection_threshold`)."""
+"""False-positive rate below which intervals depend on too few images (see `detection_threshold`)."""
 
 
 def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -> pd.DataFrame:
-    """Return one row for each transformation with at least `MIN_LEVELS` strengths.
+    """Estimate the detection threshold of each transformation with at least `MIN_LEVELS` strengths.
 
-    The fit uses levels (see `level_of`); the threshold is in the unit of the transformation. Images of a photograph are
-    averaged.
+    The psychometric function is fitted on the scale of `level_of`, and images of the same photograph are averaged.
+
+    Returns:
+        One row per transformation. The threshold is in the unit of the transformation.
     """
     table, by_name = [], {transform.name: transform for transform in transforms}
     for name, rows in sweep.rows.groupby("transform", sort=False):
@@ -161,10 +170,10 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
 
 
 def level_of(transform: Transform, strength: float) -> float:
-    """Return a strength on the scale of the fit.
+    """Convert a strength to the scale on which psychometric functions are fitted.
 
-    The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the weakest documented
-    strength. Without a neutral strength, it is the position in the documented range, on the scale of the distribution.
+    The scale is the base-2 logarithm of the distance from `Transform.neutral`, relative to the distance of the weakest
+    documented strength. Without a neutral strength, it is the position in the documented range (`position_of`).
     """
     if transform.neutral is None:
         return position_of(transform, strength)
@@ -172,7 +181,7 @@ def level_of(transform: Transform, strength: float) -> float:
 
 
 def strength_of(transform: Transform, level: float) -> float:
-    """Return the strength at a level, without rounding for integer strengths."""
+    """Convert a level (`level_of`) to a strength. Integer strengths are not rounded."""
     if transform.neutral is not None:
         return float(transform.neutral + (transform.weakest - transform.neutral) * 2**level)
     if transform.distribution == "log":
