@@ -218,7 +218,7 @@ def _verdicts(plan: Plan, views: Mapping[str, float]) -> Iterator[Step]:
         models = [partition.key["model"] for partition in _verdicts_left(plan) if "model" in partition.key]
         for request in (plan.snapshot.models[model]["request"] for model in models):
             parts += [((LOADED, request), 1.0), ((EMBEDDED, request), crops)]
-        yield from (Step("verdicts", TRAIN, "Verdicts", "", unit, amount) for unit, amount in parts)
+        yield from (Step("verdicts", TRAIN, "Calibration", "", unit, amount) for unit, amount in parts)
 
 
 def _calculating(plan: Plan) -> Iterator[Step]:

@@ -187,7 +187,7 @@ def test_photographs_left_are_estimated_and_counted_during_the_run(many_scenes, 
     out, stages = tmp_path / "run", (EMBED, TRAIN)
     announced = estimate(options, out, stages)
     phases = announced.table.set_index("phase")
-    assert (phases.loc[["Detector", "Verdicts"], "seconds"] > 0).all()
+    assert (phases.loc[["Detector", "Calibration"], "seconds"] > 0).all()
 
     told = Watched()
     run(out, options, stages, told)
