@@ -1,6 +1,6 @@
-"""Whether an image was edited, and how: from class probabilities to what a person reads.
+"""Convert class probabilities to answers on whether and how an image was edited.
 
-`crops` cuts an image and combines the probabilities of its crops, `calibration` fits the posteriors of models,
-`reference_sets` compares an image with clean photographs, and `answer` turns class probabilities into the answer that
-every page, command and table shows. This package does not depend on runs, files or pages.
+`crops` cuts images and combines the probabilities of their crops, `calibration` fits the posteriors of models,
+`reference_sets` compares images with clean photographs, and `answer` computes the answer that pages, commands and
+tables show. This package does not depend on runs, files or pages.
 """

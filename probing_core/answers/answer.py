@@ -1,29 +1,28 @@
-"""Answer of one model, or of the detector, for one image: the probability that it was edited, and a verbal answer.
+"""Answers of models and of the detector: the probability that an image was edited, and a verbal answer.
 
-From an image to the percentage on a page:
+An answer is computed in the following steps:
 
 1. The image is cut into a central square and, if it is large, tiles (`crops.cut`). Class probabilities p_k are
    predicted for each crop (`Predictor.ask` in api/predictor.py), and `crops.join` averages them in log space. Tiles
-   have a weight of 0.8 for groups that resizing removes, such as noise, and of 0.5 for all other groups.
-2. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k. Tiles are used only if
-   there is a calibration for large images; otherwise, the score is that of the central square (`Answer.of_model`,
-   `ReferenceSets.answer`). The detector compares images with hardly any color with grayscale photographs, and leaves
-   out the color group.
+   have a weight of 0.8 for groups that resizing removes, such as noise, and a weight of 0.5 for all other groups.
+2. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k. Tiles are only used if
+   there is a calibration for large images. Otherwise, the score of the central square is used (`Answer.of_model`,
+   `ReferenceSets.answer`). The detector compares nearly gray images with grayscale photographs and ignores the color
+   group.
 3. The probability (`Posterior.probability`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
-   offset of a model is random, because it differs between sources of images: the probability is the mean over
-   N(offset, spread^2). The prior is `PRIOR`, unless the visitor moves its slider.
-4. Temperature, offset and spread are fitted on photographs whose edits are known, when the first answer is requested:
-   by `calibration.model_posteriors` for models, and by `reference_sets` for the detector. With too few of these
-   photographs, a model uses the temperature and the offset from training (``probes/noticing.safetensors``).
-5. No probability is stated for a reason in `Unavailable`: the image may not be a photograph (`quality.is_flat`), there
-   are too few photographs to calibrate, the scores do not separate clean from edited images, or the calibration error
-   on left-out sources is above 0.12 (`MAX_TRANSFER_ERROR`).
-6. The probability is rounded to percent. The verbal answer (`answer_word`) is looked up in the table `LOWEST_PERCENT`
-   by the rounded percentage, and is `INCONCLUSIVE` without one. `probability_in_words` writes <1% instead of 0%, and
-   >99% instead of 100%.
+   offset of a model differs between sources of images, so the probability is averaged over N(offset, spread^2). The
+   prior is `PRIOR` unless a different prior is selected.
+4. Temperature, offset and spread are fitted on photographs with known edits when the first answer is requested, by
+   `calibration.model_posteriors` for models and by `reference_sets` for the detector. If there are too few of these
+   photographs, the temperature and the offset from training are used for models (``probes/noticing.safetensors``).
+5. The probability is unavailable for one of the reasons in `Unavailable`: the image may not be a photograph
+   (`quality.is_flat`), there are too few photographs to calibrate, the scores do not separate clean from edited images,
+   or the calibration error on held-out sources is above 0.12 (`MAX_TRANSFER_ERROR`).
+6. The probability is rounded to percent. `answer_word` looks up the verbal answer in `LOWEST_PERCENT`. Without a
+   probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%.
 
-The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it. Measured
-error rates are in docs/detector.md.
+The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it.
+docs/detector.md contains measured error rates.
 """
 
 from __future__ import annotations
@@ -44,47 +43,68 @@ from probing_core.measures.notation import in_percent
 from probing_core.probes import array_file
 
 PRIOR = 0.5
-"""Prior probability that an image was edited: the assumed fraction of edited images."""
+"""Default prior probability that an image was edited, which is the assumed fraction of edited images."""
 
 
 def require_prior(prior: float) -> None:
-    """Raise `BadConfig` if a prior is not strictly between 0 and 1."""
+    """Check that a prior is strictly between 0 and 1.
+
+    Raises:
+        BadConfig: the prior is not strictly between 0 and 1.
+    """
     if not 0 < prior < 1:
-        raise BadConfig(f"The prior is the fraction of edited images, between 0 and 1, such as 0.5; got {prior}.")
+        raise BadConfig(f"The prior (the fraction of edited images) must be between 0 and 1, such as 0.5; got {prior}.")
 
 
 def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
-    """Return the edit scores (N,): the largest log odds of any transformation against identity.
+    """Compute edit scores, which are the largest log odds of any transformation against identity.
 
     The maximum is used instead of the sum, so that thirty small probabilities for a clean image do not add up to an
-    edit. Scores are NaN if no transformation is left.
+    edit.
 
     Args:
-        log_probabilities: (N, K).
+        log_probabilities: (N, K) log probabilities.
         groups: (K,) group of each class, including ``identity``.
-        without_color: whether to leave out the color group, as the detector does for images that have no color.
+        without_color: whether to exclude the color group, as the detector does for images without color.
+
+    Returns:
+        (N,) edit scores, or NaN if no transformation remains.
     """
     group = np.asarray(groups)
     edits = (group != "identity") & ~(without_color & (group == "color"))
-    if not edits.any():  # the run has only color transformations, and the image has no color
+    if not edits.any():  # the run only has color transformations, and the image has no color
         return np.full(len(log_probabilities), np.nan)
     clean = np.logaddexp.reduce(log_probabilities[:, group == "identity"], axis=1)
     return log_probabilities[:, edits].max(1) - clean
 
 
 def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = False) -> float:
-    """Return the edit score of an image, from the full image and its tiles or from the full image alone."""
+    """Return the edit score of an image.
+
+    Args:
+        no_color: whether to exclude the color group.
+        whole_only: whether to ignore tiles and only use the full image.
+    """
     probabilities = prediction.crop_probabilities[:1] if whole_only else prediction.probabilities[None]
     return float(edit_score(log_of(probabilities), prediction.groups, no_color)[0])
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Return the natural logarithms (``float64``) of ``probabilities``, clipped below at `MIN_SCORED_PROBABILITY`."""
+    """Return the natural logarithms (``float64``) of probabilities that are clipped below at `MIN_SCORED_PROBABILITY`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
 
 
 def given_edited(probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
-    """Return ``probabilities`` (..., K) given that the image was edited: 0 for identity, normalized to sum to 1."""
+    """Return class probabilities conditional on an edit.
+
+    Args:
+        probabilities: (..., K) class probabilities.
+        groups: (K,) group of each class.
+        without_color: whether to exclude the color group.
+
+    Returns:
+        (..., K) probabilities that sum to 1 and are 0 for identity.
+    """
     group = np.asarray(groups)
     excluded = (group == "identity") | (without_color & (group == "color"))
     p = np.where(excluded, 0.0, np.asarray(probabilities, np.float64))
@@ -101,22 +121,22 @@ class Unavailable(StrEnum):
 
 
 MAX_TRANSFER_ERROR = 0.12
-"""Maximum calibration error on left-out sources up to which a probability is stated."""
+"""Maximum calibration error on held-out sources for stating a probability."""
 
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
-"""Points and weights of the Gauss-Hermite quadrature over the offset."""
+"""Nodes and weights of the Gauss-Hermite quadrature over the offset."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Conversion of edit scores into probabilities that images were edited.
+    """Calibration that converts edit scores to probabilities that images were edited.
 
     Attributes:
-        temperature: divisor of scores; infinite for a model that is no better than the prior.
-        offset: score at which the probability is the prior, as a mean over sources.
+        temperature: divisor of scores, which is infinite if the model is no better than the prior.
+        offset: score at which the probability equals the prior, averaged over sources.
         spread: standard deviation of the offset between sources.
-        sources: number of sources used for calibration; with one source, the spread is unknown.
-        transfer_error: calibration error on sources that were left out; None if no source could be left out.
+        sources: number of sources used for calibration. With a single source, the spread is unknown.
+        transfer_error: calibration error on held-out sources, or None if no source could be held out.
     """
 
     temperature: float = np.inf
@@ -127,7 +147,7 @@ class Posterior:
 
     @property
     def unavailable(self) -> Unavailable | None:
-        """Reason why no probability is stated: it would equal the prior, or not hold for images from other sources."""
+        """Reason why probabilities are unavailable, or None if they are available."""
         if not np.isfinite(self.temperature):
             return Unavailable.NOT_SEPARATED
         if self.transfer_error is not None and self.transfer_error > MAX_TRANSFER_ERROR:
@@ -135,9 +155,9 @@ class Posterior:
         return None
 
     def probability(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
-        """Return the probabilities (N,) that images were edited, under ``prior``.
+        """Return the probabilities (N,) that images were edited.
 
-        They are means of sigmoid((score - o) / temperature + log(prior / (1 - prior))) over o ~ N(offset, spread^2).
+        Each is the mean of sigmoid((score - o) / temperature + log(prior / (1 - prior))) over o ~ N(offset, spread^2).
         """
         odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
         if not self.spread or not np.isfinite(self.temperature):
@@ -146,7 +166,7 @@ class Posterior:
         return sigmoid(shifted) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
 
     def to_bytes(self) -> bytes:
-        """Return the temperature and the offset as a safetensors file; equal numbers give equal bytes."""
+        """Serialize the temperature and the offset reproducibly in the safetensors format."""
         numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
         return array_file.to_bytes(numbers, "noticing", {})
 
@@ -167,9 +187,9 @@ def sigmoid(odds: np.ndarray) -> np.ndarray:
 
 
 def probability_edited(scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR) -> np.ndarray:
-    """Return the probabilities (N,) that images were edited, as shown by every page, command and table.
+    """Return the probabilities (N,) that images were edited, or NaN if they are unavailable.
 
-    They are NaN if there is no posterior, or if it is `Posterior.unavailable`.
+    All pages, commands and tables show these probabilities.
     """
     if posterior is None or posterior.unavailable:
         return np.full(len(scores), np.nan)
@@ -180,23 +200,23 @@ EDITED, PROBABLY_EDITED, INCONCLUSIVE = "edited", "probably edited", "inconclusi
 PROBABLY_UNEDITED, NO_EDIT_DETECTED = "probably unedited", "no edit detected"
 
 LOWEST_PERCENT = {EDITED: 90, PROBABLY_EDITED: 60, INCONCLUSIVE: 40, PROBABLY_UNEDITED: 10, NO_EDIT_DETECTED: 0}
-"""Answer -> minimum displayed (rounded) probability in percent."""
+"""Verbal answer -> minimum displayed (rounded) probability in percent."""
 
 ANSWERS = tuple(LOWEST_PERCENT)
 
 FOUND = (EDITED, PROBABLY_EDITED)
-"""Answers according to which an image was edited."""
+"""Verbal answers for images that are classified as edited."""
 
 
 def answer_word(probability: float | None, is_flat: bool = False) -> str:
-    """Return the verbal answer for a probability that an image was edited; `INCONCLUSIVE` for None or NaN.
+    """Return the verbal answer for a probability that an image was edited.
 
     >>> answer_word(0.93), answer_word(0.2), answer_word(None)
     ('edited', 'probably unedited', 'inconclusive')
 
     Args:
-        probability: the probability.
-        is_flat: whether the answer is `PERHAPS_NO_PHOTOGRAPH` instead.
+        probability: probability of an edit. If it is None or NaN, the answer is `INCONCLUSIVE`.
+        is_flat: whether the image may not be a photograph. The answer is then `PERHAPS_NO_PHOTOGRAPH`.
     """
     if is_flat:
         return PERHAPS_NO_PHOTOGRAPH
@@ -207,28 +227,35 @@ def answer_word(probability: float | None, is_flat: bool = False) -> str:
 
 
 def probability_in_words(probability: float | None) -> str:
-    """Return a probability in percent, but never 0% or 100%: ``>99%`` for 0.998; empty for None or NaN."""
+    """Format a probability in percent, or return an empty string for None or NaN.
+
+    Probabilities that round to 0% or 100% are formatted as ``<1%`` and ``>99%``.
+    """
     if probability is None or math.isnan(probability):
         return ""
     return {0: "<1%", 100: ">99%"}.get(round(100 * probability), in_percent(probability))
 
 
 def answer_in_words(word: str, probability: float | None) -> str:
-    """Return ``edited (probability of an edit: 93%)``, or the word alone if there is no probability."""
+    """Format a verbal answer with its probability, such as ``edited (probability of an edit: 93%)``.
+
+    Without a probability, only the verbal answer is returned.
+    """
     percent = probability_in_words(probability)
     return f"{word} (probability of an edit: {percent})" if percent else word
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of the detector for one image: ``verdict`` in its row of ``probing predict --json``.
+    """Evidence of the detector for one image, which is the entry ``verdict`` of ``probing predict --json``.
 
     Attributes:
-        p: p-value, the fraction of clean photographs that score at least as high; None if there are too few of them.
-        n: number of photographs that p is based on.
-        kind: kind of the image and of the photographs that it is compared with: ``view``, ``large`` or ``gray``.
-        no_color: whether the image has hardly any color, so that the color group was left out.
-        detection_rate: fraction of edited images of this kind with p of at most 0.05; None if not measured.
+        p: p-value of the image (`reference_sets.p_values`), or None if there are too few clean photographs.
+        n: number of clean photographs on which the p-value is based.
+        kind: kind of the image and of the photographs with which it is compared: ``view``, ``large`` or ``gray``.
+        no_color: whether the image is nearly gray, so that the color group was excluded.
+        detection_rate: fraction of edited images of this kind with a p-value of at most 0.05, or None if it was not
+            measured.
     """
 
     p: float | None
@@ -240,16 +267,15 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Whether one image was edited, and if so, how.
+    """Answer on whether an image was edited and, if so, how.
 
-    Methods receive the prior, the fraction of edited images, as an argument, so a different prior requires no new
-    forward pass.
+    The prior is an argument of the methods, so a different prior does not require another forward pass.
 
     Attributes:
         prediction: class probabilities of the image.
         score: edit score.
-        posterior: conversion of the score into a probability; None if there are too few photographs to fit one.
-        evidence: evidence of the detector; None for models.
+        posterior: calibration of the score, or None if there are too few photographs to calibrate.
+        evidence: evidence of the detector, or None for models.
     """
 
     prediction: Prediction
@@ -261,25 +287,25 @@ class Answer:
     def of_model(cls, prediction: Prediction, posteriors: Mapping[str, Posterior]) -> Answer:
         """Return the answer of a model.
 
-        Without a calibration for large images, a large image is scored by its central square alone, as the views on
-        which the calibration for small images is fitted.
+        Without a calibration for large images, only the central square of a large image is scored, and the calibration
+        for small images is used.
 
         Args:
             prediction: class probabilities of the image.
-            posteriors: kind of an image (``direct``, ``combined``) -> its calibration.
+            posteriors: kind of image (``direct`` or ``combined``) -> calibration.
         """
         kind = prediction.kind if prediction.kind in posteriors else DIRECT
         return cls(prediction, score_of(prediction, whole_only=kind == DIRECT), posteriors.get(kind))
 
     @property
     def unavailable(self) -> Unavailable | None:
-        """Reason why there is no probability; None if there is one."""
+        """Reason why the probability is unavailable, or None if it is available."""
         if self.prediction.is_flat:
             return Unavailable.NO_PHOTOGRAPH
         return Unavailable.TOO_FEW if self.posterior is None else self.posterior.unavailable
 
     def probability(self, prior: float = PRIOR) -> float | None:
-        """Return the probability that the image was edited; None if it is `unavailable`."""
+        """Return the probability that the image was edited, or None if it is `unavailable`."""
         if self.unavailable:
             return None
         p = float(probability_edited(np.array([self.score]), self.posterior, prior)[0])
@@ -290,9 +316,10 @@ class Answer:
         return answer_word(self.probability(prior), self.prediction.is_flat)
 
     def classes(self) -> list[dict[str, Any]]:
-        """Return ``class``, ``group`` and ``probability`` of each transformation given an edit, most probable first.
+        """Return the probability of each transformation given that the image was edited, most probable first.
 
-        The probabilities sum to 1; identity is left out.
+        Each entry has the keys ``class``, ``group`` and ``probability``. The probabilities sum to 1. Identity is
+        excluded.
         """
         return classes_of(self.prediction, no_color=self.evidence is not None and self.evidence.no_color)
 
@@ -311,7 +338,7 @@ class Answer:
 
 
 def classes_of(prediction: Prediction, no_color: bool = False) -> list[dict[str, Any]]:
-    """Return `Answer.classes` of a prediction; for ``no_color``, classes of the color group have a probability of 0."""
+    """Return `Answer.classes` for a prediction. With ``no_color``, the probability of the color group is 0."""
     probabilities = given_edited(prediction.probabilities, prediction.groups, no_color)
     classes = zip(prediction.classes, prediction.groups, probabilities, strict=True)
     return [

@@ -1,4 +1,4 @@
-"""Quality of the answers of models: how many edits they detect, and whether a stated 70% means 70%."""
+"""Measure the quality of answers: detection of edits, and calibration of probabilities."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from probing_core.measures.statistics import ClusterSums, Interval, interval
 
 
 class Quality(NamedTuple):
-    """Quality of the answers of one model, with half of the weight on clean images.
+    """Quality of the answers of one model.
 
     Attributes:
         kept: fraction of clean images with a probability of at most 0.5.
-        found: fraction of edited images with a probability above 0.5; all groups have equal weight.
-        accuracy: balanced accuracy with equal weight for all edited images, with its interval over photographs.
-        named: fraction of the detected edits whose group is predicted correctly.
-        error: calibration error, the mean distance between the stated probability and the fraction of edited images.
+        found: fraction of edited images with a probability above 0.5. All groups have the same weight.
+        accuracy: balanced accuracy over clean and edited images, with its confidence interval over photographs.
+        named: fraction of detected edits whose group is predicted correctly.
+        error: calibration error (`calibration_error`).
     """
 
     kept: float
@@ -32,11 +32,11 @@ class Quality(NamedTuple):
 
 
 def quality(rows: pd.DataFrame) -> Quality:
-    """Return the quality of the answers of one model.
+    """Compute the quality of the answers of one model.
 
     Args:
-        rows: one row per image: ``photograph``, ``group``, ``altered`` (the probability that the image was edited) and
-            ``named`` (the most probable group given an edit).
+        rows: one row per image, with the columns ``photograph``, ``group``, ``altered`` (probability that the image was
+            edited) and ``named`` (most probable group given an edit).
     """
     is_edited, flagged = _edited_and_found(rows)
     weight = weights(rows["group"])
@@ -51,13 +51,13 @@ def quality(rows: pd.DataFrame) -> Quality:
 
 
 def accuracy(rows: pd.DataFrame) -> ClusterSums:
-    """Return the balanced accuracy of one model at separating edited from clean images, as sums by photograph."""
+    """Compute the balanced accuracy of one model for classifying images as edited or clean, as sums by photograph."""
     is_edited, flagged = _edited_and_found(rows)
     return balanced_accuracy(is_edited.astype(np.int64), flagged.astype(np.int64), rows["photograph"].to_numpy())
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the reliability of the answers of one model, as in `reliability_bins`."""
+    """Compute the data of a reliability diagram for the answers of one model (see `reliability_bins`)."""
     return reliability_bins(rows["altered"].to_numpy(), _edited_and_found(rows)[0], weights(rows["group"]))
 
 

@@ -1,4 +1,4 @@
-"""Sentences about answers, shared by pages, tables and the command line."""
+"""Format answers for pages, tables and the command line."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ from probing_core.answers.answer import FOUND, LOWEST_PERCENT
 from probing_core.measures.notation import in_percent, transform_title
 
 MIN_NAMED_PERCENT = 50
-"""Minimum displayed (rounded) probability in percent at which a group or transformation is named."""
+"""Minimum displayed (rounded) probability in percent for naming a group or transformation."""
 
 MIN_CERTAIN_GROUP_PERCENT = 60
-"""Minimum displayed probability in percent at which a group is named without *perhaps*."""
+"""Minimum displayed probability in percent for naming a group without *perhaps*."""
 
 MIN_CERTAIN_TRANSFORM_PERCENT = 90
-"""Minimum displayed probability in percent at which a transformation is named without *most likely*."""
+"""Minimum displayed probability in percent for naming a transformation without *most likely*."""
 
 UNCLEAR = "edit unclear"
-"""Text for an edit of which no group is probable enough to be named."""
+"""Text if no group is probable enough to be named."""
 
 ABOUT_P = (
     "Fraction of clean photographs of the same kind (size, color) that score at least as high as this image. Small "
     "values are rare for unedited images."
 )
-ABOUT_Q = "False discovery rate: expected fraction of unedited images among all images with a q up to this one."
+ABOUT_Q = "False discovery rate: expected fraction of unedited images among all images with at most this q-value."
 ABOUT_ANSWER = (
-    "The answer follows from the probability that the image was edited: "
+    "The answer depends on the probability that the image was edited: "
     + ", ".join(f"{answer} for at least {lowest}%" for answer, lowest in LOWEST_PERCENT.items() if lowest)
-    + ". It assumes that half of all images are edited; the p-value does not."
+    + ". The probability assumes that half of all images are edited. The p-value does not depend on this assumption."
 )
 
 
 class Edit(NamedTuple):
-    """Most probable group of an image, given that it was edited, and the most probable transformation of this group."""
+    """Most probable edit of an image, given that it was edited.
+
+    Attributes:
+        group: most probable group.
+        transform: most probable transformation of this group.
+        group_probability, transform_probability: their probabilities given an edit.
+    """
 
     group: str
     transform: str
@@ -46,10 +52,10 @@ class Edit(NamedTuple):
         return is_named(self.group_probability)
 
     def in_words(self, numbers: bool = False) -> str:
-        """Return the edit with its certainty, such as ``perhaps codec, most likely JPEG``, or `UNCLEAR`.
+        """Format the edit, such as ``perhaps codec, most likely JPEG``, or return `UNCLEAR`.
 
         Args:
-            numbers: whether to write the probabilities after the names.
+            numbers: whether to include probabilities.
         """
         if not self.is_named:
             return UNCLEAR
@@ -60,7 +66,7 @@ class Edit(NamedTuple):
 
 
 def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
-    """Return the most probable edit according to ``classes`` (`Answer.classes`)."""
+    """Return the most probable edit in the result of `Answer.classes`."""
     groups: dict[str, float] = {}
     for entry in classes:
         groups[entry["group"]] = groups.get(entry["group"], 0.0) + entry["probability"]
@@ -70,7 +76,10 @@ def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
 
 
 def transform_in_words(transform: str, probability: float, numbers: bool = False) -> str:
-    """Return a transformation as text, ``most likely Perspective (67%)``; empty below `MIN_NAMED_PERCENT`."""
+    """Format a transformation, such as ``most likely Perspective (67%)``.
+
+    Returns an empty string if the probability is below `MIN_NAMED_PERCENT`.
+    """
     if not is_named(probability):
         return ""
     text = (
@@ -88,7 +97,7 @@ def _percent(probability: float) -> int:
 
 
 def edit_cell(word: str, edit: Edit | None) -> str:
-    """Return the table cell for the edit; empty unless the answer is that the image was edited."""
+    """Format an edit for a table cell, or return an empty string unless the image is classified as edited."""
     if word not in FOUND or edit is None:
         return ""
     text = edit.in_words()
@@ -96,7 +105,10 @@ def edit_cell(word: str, edit: Edit | None) -> str:
 
 
 def p_in_words(p: float | None, n: int) -> str:
-    """Return a p-value with its count of clean photographs, ``0.014 (1 of 147)``; empty without a p-value."""
+    """Format a p-value with the number of clean photographs, such as ``0.014 (1 of 147)``.
+
+    Returns an empty string if there is no p-value.
+    """
     if p is None or math.isnan(p) or n <= 0:
         return ""
     return f"{p:.3f} ({round(p * (n + 1)) - 1:,} of {n:,})"

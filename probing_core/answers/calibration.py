@@ -1,15 +1,15 @@
-"""Calibration: the conversion of edit scores into probabilities that images were edited.
+"""Fit calibrations that convert edit scores to probabilities that images were edited.
 
-(score - offset) / temperature are the log odds under a prior of 0.5. Temperature and offset maximize the likelihood.
-There are two calibrations:
+The log odds under a prior of 0.5 are (score - offset) / temperature. Temperature and offset are fitted by maximum
+likelihood. There are two kinds of calibration:
 
-- Models: `model_posteriors`, fitted on scored views of the photographs of ``--calibrate-on`` with the roles
-  ``calibrate`` and ``report``. No probe was trained on these photographs. Scores differ between sources of images
-  (cameras, websites), and a new image comes from a new source. The offset is therefore random, and its standard
-  deviation is estimated by leaving out one source at a time. If there are too few views, the calibration from training
-  is used, which has no spread.
-- The detector: `probing_core.answers.reference_sets.Edits.posterior`, fitted for each kind of image on clean
-  photographs with both roles and edited photographs with the role ``report``. It has no spread.
+- Models (`model_posteriors`) are calibrated on scored views of the ``--calibrate-on`` photographs, on which no probe
+  was trained. Scores differ between sources of images, such as cameras or websites, and new images come from new
+  sources. The offset is therefore random, and its standard deviation is estimated with leave-one-source-out. If there
+  are too few views, the calibration from training is used, which has no spread.
+- The detector (`probing_core.answers.reference_sets.Edits.posterior`) is calibrated for each kind of image, on clean
+  photographs with the roles ``calibrate`` and ``report`` and on edited photographs with the role ``report``. This
+  calibration has no spread.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from probing_core.measures.classification import MIN_SCORED_PROBABILITY
 MIN_TEMPERATURE = 0.05
 
 MIN_STANDARD_ERRORS = 2.0
-"""Minimum gain in likelihood over the prior, in standard errors; with a smaller gain, the answer is the prior."""
+"""Minimum gain in log likelihood over the prior, in standard errors. If the gain is smaller, the prior is used."""
 
 MIN_PHOTOGRAPHS = 30
 """Minimum number of clean and of edited photographs for calibrating a model, and of edited photographs for calibrating
-the detector, whose p-values need more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
+the detector. The detector needs more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
 
 MIN_OF_SOURCE = 15
 """Minimum number of clean photographs for estimating the offset of a source."""
@@ -39,33 +39,33 @@ BINS = 10
 
 
 def fit_posterior(scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, photographs: np.ndarray) -> Posterior:
-    """Fit temperature and offset by maximum likelihood with the weights `_Scored.weights`.
+    """Fit temperature and offset by weighted maximum likelihood (see `weights`).
 
-    The temperature is infinite if the gain over the prior may be due to chance.
+    The temperature is infinite if the gain over the prior is not significant.
 
     Args:
-        scores: (N,) edit scores of images on which the model's probe was not trained.
-        groups: (N,) group of each image's transformation; ``identity`` for clean images.
-        makers: (N,) implementation of the transformation: the bank, or an alternative.
-        photographs: (N,) photograph IDs; images of the same photograph are not independent evidence.
+        scores: (N,) edit scores of images on which the probe was not trained.
+        groups: (N,) group of the transformation of each image, or ``identity`` for clean images.
+        makers: (N,) implementation of the transformation (the bank, or an alternative).
+        photographs: (N,) photograph IDs. Images of the same photograph are not independent.
     """
     return _Scored.of(scores, groups, makers, photographs).fit()
 
 
 def weights(groups: pd.Series) -> np.ndarray:
-    """Return weights (N,) that sum to 1, with half of the weight on edited images, in equal parts by group."""
+    """Return weights (N,) that sum to 1: half for clean images, and half for edited images with equal sums by group."""
     zeros = np.zeros(len(groups))
     return _Scored.of(zeros, groups.to_numpy(), zeros, zeros).weights()
 
 
 @dataclass(frozen=True, eq=False)
 class _Scored:
-    """Scored images, of which subsets are fitted; strings are encoded as integers, which is a hundred times as fast.
+    """Scored images on which posteriors are fitted.
 
     Attributes:
         scores: (N,) edit scores.
-        is_edited: (N,) bool.
-        groups, makers, photographs, sources: (N,) integer codes.
+        is_edited: (N,) whether each image was edited.
+        groups, makers, photographs, sources: (N,) integer codes, which are faster than strings.
     """
 
     scores: np.ndarray
@@ -95,7 +95,7 @@ class _Scored:
     def weights(self) -> np.ndarray:
         """Return weights (N,) that sum to 1, with half of the weight on edited images.
 
-        Edited images share their half equally by group, and within a group equally by maker.
+        The weight of edited images is divided equally over groups, and within a group over implementations.
         """
         makers = np.where(self.is_edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
@@ -106,7 +106,7 @@ class _Scored:
         return np.where(self.is_edited, 0.5 / (count * makers_of_group * in_cell), 0.5 / in_cell)
 
     def fit(self) -> Posterior:
-        """Return a posterior with temperature and offset, as in `fit_posterior`."""
+        """Fit temperature and offset, as in `fit_posterior`."""
         from scipy.optimize import minimize
 
         is_edited, scores = self.is_edited, self.scores
@@ -135,9 +135,11 @@ class _Scored:
         return posterior if gain.sum() > MIN_STANDARD_ERRORS * error else Posterior()
 
     def spread(self) -> tuple[float, int]:
-        """Return the standard deviation of the offset of one source from all others, and the number of sources.
+        """Estimate the variation of the offset between sources.
 
-        The sampling variance is subtracted.
+        Returns:
+            The standard deviation of the difference between one source and all others, after subtracting the sampling
+            variance, and the number of sources.
         """
         clean = self.only(~self.is_edited)
         counts = np.bincount(clean.sources)
@@ -151,7 +153,10 @@ class _Scored:
         return float(np.sqrt(max(0.0, excess.mean()))), len(sufficient)
 
     def transfer_error(self) -> float | None:
-        """Return the calibration error on sources, each left out of the fit in turn; None if none can be left out."""
+        """Estimate the calibration error on new sources with leave-one-source-out.
+
+        Returns None if no source can be held out.
+        """
         masks, probabilities = [], []
         for source in np.unique(self.sources):
             source_rows, other_rows = self.only(self.sources == source), self.only(self.sources != source)
@@ -177,13 +182,13 @@ class _Scored:
 
 
 def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
-    """Fit a calibration for each kind of image (``direct``, ``combined``).
+    """Fit a calibration for each kind of image (``direct`` and ``combined``).
 
-    Views of the run's own corpus are left out, because probes may have been trained on them, and so are views without
-    color. A kind with fewer than `MIN_PHOTOGRAPHS` clean or edited photographs is left out.
+    Views from the corpus of the run are excluded, because probes may have been trained on them. Views without color are
+    also excluded. A kind with fewer than `MIN_PHOTOGRAPHS` clean or edited photographs has no calibration.
 
     Args:
-        rows: the model's table of scored views (docs/run-format.md).
+        rows: table of scored views of the model (docs/run-format.md).
     """
     calibration = rows[(rows["corpus"] > 0) & ~rows["no_color"]]
     posteriors = {}
@@ -195,13 +200,16 @@ def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
 
 
 def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior | None:
-    """Fit the posterior for images from a source without scored views; None if there are too few photographs.
+    """Fit the posterior for images from new sources.
 
-    A source is the part of a ``base_id`` before a slash, or the corpus.
+    A source is the part of ``base_id`` before a slash or, without a slash, the corpus.
 
     Args:
-        rows: scored views, all of one size.
-        score: column of the scores.
+        rows: scored views of one size.
+        score: column with the scores.
+
+    Returns:
+        The posterior, or None if there are too few photographs.
     """
     ids = zip(rows["base_id"], rows["corpus"], strict=True)
     sources = np.array([base.partition("/")[0] if "/" in base else str(corpus) for base, corpus in ids])
@@ -216,15 +224,16 @@ def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior |
 
 
 def reliability_bins(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
-    """Return one row per bin of ten percentage points.
+    """Compute the data of a reliability diagram with bins of ten percentage points.
 
     Args:
-        stated: (N,) stated probabilities that images were edited.
-        is_edited: (N,) bool.
+        stated: (N,) predicted probabilities that images were edited.
+        is_edited: (N,) whether each image was edited.
         weight: (N,) weights of the images.
 
     Returns:
-        ``bin``, ``stated`` (mean probability), ``fraction`` (of edited images) and ``weight``.
+        Table with the columns ``bin``, ``stated`` (mean predicted probability), ``fraction`` (fraction of edited
+        images) and ``weight``.
     """
     table = pd.DataFrame({
         "bin": np.minimum((np.asarray(stated) * BINS).astype(int), BINS - 1),
@@ -237,15 +246,19 @@ def reliability_bins(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarr
 
 
 def calibration_error(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarray) -> float:
-    """Return the mean distance between the stated probability and the fraction of edited images, over bins."""
+    """Compute the expected calibration error.
+
+    It is the weighted mean over bins of the absolute difference between predicted probability and fraction of edited
+    images.
+    """
     bins = reliability_bins(stated, is_edited, weight)
     return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())
 
 
 def scores_behind(probabilities: np.ndarray, posterior: Posterior) -> np.ndarray:
-    """Return the scores (N,) that ``posterior`` turned into ``probabilities`` (N,) under a prior of 0.5.
+    """Return the scores (N,) that correspond to ``probabilities`` (N,) under a prior of 0.5.
 
-    The spread is ignored. Scores are NaN for an infinite temperature, with which every probability is the prior.
+    The spread is ignored. Scores are NaN if the temperature is infinite, because every probability is then the prior.
     """
     p = np.clip(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY, 1 - MIN_SCORED_PROBABILITY)
     if not np.isfinite(posterior.temperature):

@@ -1,9 +1,9 @@
-"""Crops of one image, and the prediction of a model from these crops.
+"""Cut an image into crops, and combine the predictions for its crops.
 
-If the shorter side of an image is at most 1.5 times the view, only its central square, resized to the view, is embedded
-(``direct``). For a larger image, tiles are embedded in addition (``combined``). The resized square shows color, tone,
-style, overlays and composition; tiles show the blur, noise and compression that resizing erases. `join` combines the
-probabilities of the square and the tiles.
+If the shorter side of an image is at most 1.5 times the view size, only its resized central square is embedded
+(``direct``). For larger images, tiles at the original resolution are also embedded (``combined``). The central square
+shows color, tone, style, overlays and composition, while tiles show blur, noise and compression, which resizing
+removes. `join` combines the probabilities of the central square and the tiles.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from probing_core.transforms.transformation import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
 
 DIRECT, COMBINED = "direct", "combined"
-"""Kinds of crops: the central square alone, or the central square with tiles."""
+"""Kinds of images: only the central square is embedded, or the central square and tiles."""
 
 DIRECT_UP_TO = 1.5
-"""Maximum shorter side of a ``direct`` image, as a multiple of the view's side."""
+"""Maximum length of the shorter side of ``direct`` images, as a multiple of the view size."""
 
 MAX_TILES = 9
 """Maximum number of tiles per image. Sixteen tiles did not increase the number of detected edits."""
 
 ERASED_TILE_WEIGHT = 0.8
-"""Weight of the tiles for groups that downsampling erases."""
+"""Weight of the tiles for groups that are removed by downsampling."""
 
 TILE_WEIGHT = 0.5
 """Weight of the tiles for all other groups."""
 
 FLOOR = 1e-6
-"""Minimum probability of a class for a crop, so that a single very certain crop does not outweigh all others."""
+"""Minimum class probability for a crop, so that a single crop with extreme probabilities does not dominate."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Crops:
     """The crops of one image that models receive.
 
     Attributes:
-        whole: the central square at the view's size.
-        tiles: squares of the view's size at the image's original scale; empty for kind ``direct``.
+        whole: central square, resized to the view size.
+        tiles: crops of the view size at the original resolution. There are no tiles for the kind ``direct``.
         is_flat: whether the image may not be a photograph (`probing_core.images.quality.is_flat`).
     """
 
@@ -61,17 +61,20 @@ class Crops:
 
 
 def cut(image: Image, view: int) -> Crops:
-    """Return the central square of ``image``, resized to ``view`` pixels, and the tiles of a large image."""
+    """Cut ``image`` into its central square, resized to ``view`` pixels, and tiles if the image is large."""
     full_image = resize(central_square(image), view)
     tiles = tuple(
-        np.array(image[y : y + view, x : x + view], order="C")  # a copy, never the image's own memory
+        np.array(image[y : y + view, x : x + view], order="C")  # copy, so that the full image can be freed
         for x, y in tile_corners(image.shape[0], image.shape[1], view)
     )
     return Crops(full_image, tiles, is_flat(image))
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
-    """Return (x, y) of the upper left corner of each tile in pixels, row by row; empty for kind ``direct``."""
+    """Return the upper left corner (x, y) of each tile in pixels, row by row.
+
+    The list is empty for images of the kind ``direct``.
+    """
     if min(height, width) <= DIRECT_UP_TO * view:
         return []
     rows, columns = _grid(height, width, view)
@@ -81,7 +84,8 @@ def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
 def _grid(height: int, width: int, view: int) -> tuple[int, int]:
     """Return the numbers of rows and columns of tiles.
 
-    Tiles cover the image if `MAX_TILES` suffice; otherwise, rows and columns are reduced in its aspect ratio.
+    Tiles cover the image if `MAX_TILES` tiles are sufficient. Otherwise, the numbers of rows and columns are reduced
+    according to the aspect ratio of the image.
     """
     rows, columns = -(-height // view), -(-width // view)
     while rows * columns > MAX_TILES:
@@ -99,14 +103,18 @@ def _starts(length: int, view: int, count: int) -> list[int]:
 
 
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Return the class probabilities (K,) of an image from those of its crops.
+    """Combine the class probabilities of the crops of an image.
 
-    The logit of a class is a weighted mean of log p for the full image and the mean of log p over the tiles. Tiles have
-    more weight for blur, noise and compression, and equal weight for all other groups.
+    The logit of a class is a weighted mean of log p for the full image and the mean log p over tiles. Tiles have a
+    higher weight than the full image for groups that are removed by downsampling, and the same weight for all other
+    groups.
 
     Args:
-        probabilities: (1 + T, K) of the full image and of each of its T tiles, in this order.
+        probabilities: (1 + T, K) class probabilities of the full image and of each of its T tiles, in this order.
         groups: (K,) group of each class.
+
+    Returns:
+        (K,) class probabilities of the image.
     """
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), FLOOR))
     if len(logs) == 1:
@@ -124,8 +132,8 @@ class Prediction:
         classes: names of the K classes.
         groups: group of each class.
         probabilities: (K,) class probabilities, which sum to 1.
-        crop_probabilities: (1 + T, K) of the full image and of each of its T tiles, in this order.
-        embedding: (D,) of the full image at the view's size.
+        crop_probabilities: (1 + T, K) class probabilities of the full image and of each of its T tiles, in this order.
+        embedding: (D,) embedding of the full image at the view size.
         is_flat: whether the image may not be a photograph, as in `Crops`.
     """
 
@@ -150,19 +158,21 @@ def predictions_of(
     probabilities: np.ndarray,
     embeddings: np.ndarray,
 ) -> list[Prediction]:
-    """Return one prediction per image.
+    """Combine the predictions for crops into one prediction per image.
 
     Args:
         model: name of the model.
         classes: names of the K classes.
         groups: group of each class.
         crops: crops of each image.
-        probabilities, embeddings: (P, K) and (P, D) of all P crops, image by image, the full image before its tiles.
+        probabilities: (P, K) class probabilities of all P crops, ordered by image, with the full image before its
+            tiles.
+        embeddings: (P, D) embeddings of the crops, in the same order.
     """
     predictions, start = [], 0
     for image in crops:
         stop = start + len(image.images)
-        # Copies: a view would keep the arrays of all images alive.
+        # Copy the arrays, because views would keep the arrays of all images in memory.
         crop_probabilities, embedding = probabilities[start:stop].astype(np.float64), embeddings[start].copy()
         joined = join(crop_probabilities, groups)
         predictions.append(Prediction(model, classes, groups, joined, crop_probabilities, embedding, image.is_flat))

@@ -1,9 +1,9 @@
-"""Evidence of the detector: an image compared with clean photographs of its kind.
+"""Compare images with clean photographs of the same kind, which gives the evidence of the detector.
 
-There are three kinds: images of about the view's size, large images (full image and tiles together) and images without
-color. Each kind has its own clean photographs, from which p-values are computed, and its own posterior. P-values are
-conformal (Vovk et al. 2005; for outliers Bates et al. 2021): they are valid if the image, when clean, comes from the
-same source as the photographs. Each photograph counts once.
+There are three kinds of images: images of about the view size, large images (full image and tiles combined), and images
+without color. Each kind has separate clean photographs for computing p-values, and a separate posterior. P-values are
+conformal (Vovk et al. 2005, and Bates et al. 2021 for outliers). They are valid if the image comes from the same source
+as the photographs. Each photograph counts once.
 """
 
 from __future__ import annotations
@@ -33,29 +33,38 @@ from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.statistics import Interval, interval
 
 LEVEL = 0.05
-"""False-positive rate at which detection rates are measured: an image is flagged if p is at most this level."""
+"""False-positive rate at which detection rates are measured. An image is flagged if its p-value is at most this level.
+"""
 
 MIN_BEYOND = 5
-"""Minimum expected number of false positives for a p-value: with fewer, the actual level differs too much from the
-intended one. That is 100 clean photographs for 5%, 500 for 1%."""
+"""Minimum expected number of false positives for computing p-values (100 clean photographs for 5%, 500 for 1%).
+
+With fewer photographs, the actual false-positive rate differs too much from the nominal rate.
+"""
 
 MIN_CHECKED = 2
-"""Minimum expected number of false positives for checking the level on large photographs (40 photographs at 5%). With
-fewer, an error of four times the level would often go unnoticed."""
+"""Minimum expected number of false positives for testing the false-positive rate on large photographs (40 at 5%).
+
+With fewer photographs, a false-positive rate of four times the level would often not be detected.
+"""
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
-"""Versions of a clean photograph that were scored: unchanged, or with its color removed."""
+"""Versions of clean photographs that are scored: unchanged, or converted to grayscale."""
 
 VIEW, LARGE, GRAY = "view", "large", "gray"
 KIND_PHRASES = {VIEW: "of about this size", LARGE: "as large as this one", GRAY: "turned gray"}
-"""Kind of image -> description of the clean photographs that images of this kind are compared with."""
+"""Kind of image -> description of the clean photographs with which images of this kind are compared."""
 
 HALF = 0.5
-"""Groups with a detection rate below this are listed when no edit is detected."""
+"""Detection rate below which groups are listed if no edit is detected."""
 
 
 def p_values(scores: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Return the p-values (N,) of ``scores`` (N,): (1 + number of ``clean`` scores (n,) at least as high) / (n + 1)."""
+    """Return the p-values (N,) of ``scores`` (N,).
+
+    A p-value is (1 + number of ``clean`` scores that are at least as high) / (n + 1), where n is the number of
+    ``clean`` scores.
+    """
     ordered = np.sort(np.asarray(clean, np.float64))
     as_high = len(ordered) - np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
     return (1 + as_high) / (len(ordered) + 1)
@@ -66,15 +75,23 @@ def is_enough(count: int, level: float = LEVEL) -> bool:
 
 
 def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
-    """Return whether the number of p-values (n,) of at most ``level`` is plausible (95%) for clean images.
+    """Test whether the false-positive rate on clean images is at most ``level``, at a significance level of 5%.
 
-    If the images come from the same source as the ``calibrated_on`` photographs, this number has a beta-binomial
-    distribution, since the photographs are a sample, too.
+    If the images come from the same source as the calibration photographs, the number of p-values of at most ``level``
+    has a beta-binomial distribution.
+
+    Args:
+        p: (n,) p-values of clean images.
+        level: nominal false-positive rate.
+        calibrated_on: number of calibration photographs.
+
+    Returns:
+        False if there are significantly more false positives than expected.
     """
     from scipy.special import betaln, gammaln
 
     n, flagged = len(p), int((p <= level).sum())
-    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # ranks of the photographs that are flagged
+    beyond = math.floor(level * (calibrated_on + 1) + 1e-9)  # number of ranks that are flagged
     within = calibrated_on + 1 - beyond
     if not beyond:
         return flagged == 0
@@ -86,14 +103,14 @@ def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """Fraction of edited images that are flagged, on photographs used neither for training nor for p-values.
+    """Fraction of edited images that are flagged, on photographs that are not used for training or for p-values.
 
-    The detector's posterior is fitted on these photographs. This does not affect the fraction, because images are
-    flagged by their p-value.
+    The posterior of the detector is fitted on these photographs. This does not affect the detection rate, because
+    images are flagged based on their p-values.
 
     Attributes:
-        overall: fraction with equal weight for all groups, and within a group for the bank and the alternatives.
-        by_group: group -> fraction.
+        overall: detection rate with equal weight for all pairs of group and implementation.
+        by_group: group -> detection rate.
     """
 
     overall: Interval
@@ -107,12 +124,19 @@ class DetectionRate:
 
 @dataclass(frozen=True, eq=False)
 class Edits:
-    """Scored views of edited photographs of one kind: ``score``, ``base_id``, ``group`` and ``maker``."""
+    """Scored views of edited photographs of one kind.
+
+    Attributes:
+        rows: table with the columns ``score``, ``base_id``, ``group``, ``maker`` and ``no_color``.
+    """
 
     rows: pd.DataFrame
 
     def detection_rate(self, clean: np.ndarray) -> DetectionRate | None:
-        """Return the fraction of edits flagged by comparison with ``clean`` scores (n,); None if either is empty."""
+        """Return the fraction of edits that are flagged given ``clean`` scores (n,).
+
+        Returns None if there are no edits or no clean scores.
+        """
         rows = self.rows
         if rows.empty or not len(clean):
             return None
@@ -128,40 +152,45 @@ class Edits:
         return DetectionRate(share(np.ones(len(rows), bool)), by_group)
 
     def posterior(self, clean: np.ndarray, photographs: np.ndarray) -> Posterior | None:
-        """Fit the posterior on ``clean`` scores (n,) of ``photographs`` (n,) and on the scores of edits.
+        """Fit the posterior on clean and edited photographs.
 
-        It is None if there are too few clean or edited photographs.
+        Args:
+            clean: (n,) scores of clean photographs.
+            photographs: (n,) IDs of these photographs.
+
+        Returns:
+            The posterior, or None if there are too few clean or edited photographs.
         """
         rows = self.visible
         if not is_enough(len(clean)) or not self.has_enough:
             return None
         scores = np.concatenate([clean, rows["score"].to_numpy()])
-        # All edited views have equal weight, whatever their group: some groups have very few views without color, which
-        # would dominate if all groups had equal weight.
+        # All edited views have the same weight regardless of their group. Some groups have very few views without
+        # color, and these views would dominate if all groups had the same weight.
         groups = np.repeat(["identity", "edit"], [len(clean), len(rows)])
         ids = np.concatenate([photographs, rows["base_id"].to_numpy()])
         return fit_posterior(scores, groups, np.full(len(scores), ""), ids)
 
     @property
     def has_enough(self) -> bool:
-        """Whether there are enough edited photographs to calibrate the posterior."""
+        """Whether there are enough edited photographs to fit the posterior."""
         return self.visible["base_id"].nunique() >= MIN_PHOTOGRAPHS
 
     @property
     def visible(self) -> pd.DataFrame:
-        """Rows of the edits that can be seen: all except edits of the color of images without color."""
+        """Rows of all edits except color edits of images without color, which are not visible."""
         return self.rows[~(self.rows["no_color"] & (self.rows["group"] == "color"))]
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSet:
-    """Clean photographs that images of one kind are compared with.
+    """Clean photographs with which images of one kind are compared.
 
     Attributes:
-        clean: (n,) scores of the photographs for p-values: those with the role ``calibrate``, or those of ``--clean``.
-        posterior: conversion of scores into probabilities; None if there are too few photographs.
+        clean: (n,) scores of clean photographs for p-values. They have the role ``calibrate`` or come from ``--clean``.
+        posterior: calibration of scores, or None if there are too few photographs.
         edits: edited photographs on which the posterior was fitted, together with clean photographs of both roles.
-        detection_rate: detection rate at `LEVEL`; None if it was not measured.
+        detection_rate: detection rate at `LEVEL`, or None if it was not measured.
     """
 
     clean: np.ndarray
@@ -170,13 +199,13 @@ class ReferenceSet:
     detection_rate: DetectionRate | None
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
-        """Return the p-values (N,) of ``scores`` (N,); NaN if there are too few clean photographs."""
+        """Return the p-values (N,) of ``scores`` (N,), or NaN if there are too few clean photographs."""
         if not is_enough(len(self.clean)):
             return np.full(len(scores), np.nan)
         return np.where(np.isnan(scores), np.nan, p_values(scores, self.clean))
 
     def with_clean(self, clean: np.ndarray) -> ReferenceSet:
-        """Return this set with other clean photographs, for p-values and for the posterior.
+        """Return a set that uses other clean photographs for p-values and for the posterior.
 
         Args:
             clean: (n,) scores of the photographs.
@@ -186,22 +215,26 @@ class ReferenceSet:
 
 
 NO_SET = ReferenceSet(np.empty(0), None, Edits(pd.DataFrame()), None)
-"""Empty reference set, for a kind of image that a run cannot compare."""
+"""Empty reference set, for kinds of images without clean photographs."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceSets:
-    """Reference set of each kind of image; kinds that the run cannot compare have none."""
+    """The reference sets of a run.
+
+    Attributes:
+        sets: kind of image -> reference set.
+    """
 
     sets: Mapping[str, ReferenceSet]
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame | None) -> ReferenceSets:
-        """Build the sets from a run's table of scored views (docs/run-format.md).
+        """Build the sets from the table of scored views of a run (docs/run-format.md).
 
-        Large images get a set only if p-values computed from large photographs with the role ``calibrate`` hold for
-        large photographs with the role ``report`` (`error_holds`). Without this set, large images are scored by their
-        central square alone.
+        There is only a set for large images if p-values that are computed from large photographs with the role
+        ``calibrate`` are valid for large photographs with the role ``report`` (`error_holds`). Without this set, only
+        the central square of large images is scored.
         """
         if rows is None:
             return cls({})
@@ -220,13 +253,13 @@ class ReferenceSets:
         return cls(sets)
 
     def kind_of(self, large: bool, no_color: bool) -> str:
-        """Return the kind of an image; large images are of kind ``view`` if there is no reference set of large ones."""
+        """Return the kind of an image, which is ``view`` for large images without a reference set."""
         if no_color:
             return GRAY
         return LARGE if large and LARGE in self.sets else VIEW
 
     def answer(self, prediction: Prediction, no_color: bool) -> Answer:
-        """Return the detector's answer for an image, which is compared with photographs of its kind."""
+        """Return the answer of the detector for an image."""
         kind = self.kind_of(prediction.kind == COMBINED, no_color)
         score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(reference_set.p_values(np.array([score]))[0])
@@ -235,11 +268,14 @@ class ReferenceSets:
         return Answer(prediction, score, reference_set.posterior, evidence)
 
     def judge(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return ``p``, ``n``, ``edited`` and ``answer`` for many images, one row per row of ``rows``.
+        """Compute answers for many images.
 
         Args:
-            rows: ``large``, ``no_color``, ``is_flat`` (as in `Crops`), and the edit scores ``whole`` (full image) and
-                ``joined`` (with its tiles).
+            rows: table with the columns ``large``, ``no_color``, ``is_flat`` (as in `Crops`), ``whole`` (edit score of
+                the full image) and ``joined`` (edit score of the full image and its tiles).
+
+        Returns:
+            Table with the columns ``p``, ``n``, ``edited`` and ``answer``, and one row per image.
         """
         flags = zip(rows["large"], rows["no_color"], strict=True)
         kinds = np.array([self.kind_of(bool(large), bool(no_color)) for large, no_color in flags], dtype=object)
@@ -254,10 +290,10 @@ class ReferenceSets:
         return judged.assign(answer=[*map(answer_word, judged["edited"], rows["is_flat"])])
 
     def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:
-        """Return the sets with other clean images; kinds with too few clean images are left out.
+        """Return sets that use other clean images. Kinds with too few clean images are omitted.
 
         Args:
-            clean: kind -> scores (n,) of clean images.
+            clean: kind of image -> scores (n,) of clean images.
         """
         return ReferenceSets({
             kind: self.sets[kind].with_clean(scores)
@@ -267,8 +303,10 @@ class ReferenceSets:
 
 
 def highest_tile(answer: Answer, prior: float) -> int | None:
-    """Return the index of the tile with the highest edit score; None if no edit is suspected, or the detector's answer
-    does not use tiles."""
+    """Return the index of the tile with the highest edit score.
+
+    Returns None if the image is not classified as edited or inconclusive, or if the answer does not use tiles.
+    """
     evidence, prediction = answer.evidence, answer.prediction
     if evidence is None or evidence.kind != LARGE or answer.word(prior) not in (*FOUND, INCONCLUSIVE):
         return None
@@ -279,8 +317,8 @@ def highest_tile(answer: Answer, prior: float) -> int | None:
 def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool = False) -> ReferenceSet:
     """Return the reference set of the scored views ``clean``.
 
-    P-values are computed from those with the role ``calibrate``. The posterior is fitted on those with either role and
-    on the edits of the same kind with the role ``report`` in ``rows``.
+    P-values are computed from views with the role ``calibrate``. The posterior is fitted on clean views with either
+    role, and on the edits in ``rows`` that have the same kind and the role ``report``.
     """
     is_kind = (rows["size"] == size) & (rows["no_color"] == no_color) & (rows["transform"] != "identity")
     edits = Edits(rows[is_kind & (rows["role"] == "report")].dropna(subset="score"))
@@ -289,6 +327,6 @@ def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool =
     posterior = edits.posterior(clean["score"].to_numpy(), clean["base_id"].to_numpy())
     if not is_enough(len(calibrating)):
         posterior = None
-    # Only few edits result in images without color, and their number differs between groups, so no rate is computed.
+    # There are few edits of images without color, and their number differs between groups, so no rate is computed.
     rate = None if no_color else edits.detection_rate(calibrating)
     return ReferenceSet(calibrating, posterior, edits, rate)
