@@ -90,7 +90,7 @@ def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = 
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Return the natural logarithms (``float64``) of probabilities that are clipped below at `MIN_SCORED_PROBABILITY`."""
+    """Return natural logarithms (``float64``) of probabilities, which are clipped below at `MIN_SCORED_PROBABILITY`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
 
 
