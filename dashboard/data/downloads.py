@@ -51,7 +51,7 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Return ``content`` with the limits applied: one call at a time; `TooMany` is raised beyond the limits."""
+        """Wrap ``content`` so that calls wait for each other, and raise `TooMany` beyond the limits."""
 
         def compute() -> str | bytes:
             self._count()

@@ -61,7 +61,7 @@ class VisitorPicture:
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """Image at display size. Sending a photograph at full size would take long."""
+        """Image at display size. Sending photographs at full size would be slow."""
         return reduced(self.image, SHOWN)
 
 
@@ -75,7 +75,7 @@ def reduced(image: np.ndarray, side: int) -> np.ndarray:
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
     """Encode ``image`` as a data URL, in PNG or JPEG format.
 
-    Images have no URL on the server: if it were derived from the bytes, anyone with the same image could guess it.
+    Images are not served from URLs, because a URL derived from the bytes could be guessed by anyone who has the image.
     """
     return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
 

@@ -171,7 +171,7 @@ def _model_form(base: Run) -> None:
         _quick_button(base, name, problem, options_of_run)
         st.markdown("**Full evaluation**")
     _start(FULL, out, options_of_run, command, problem)
-    st.caption(f"This embeds {base.sample_count:,} samples in the background. You can close the page meanwhile.")
+    st.caption(f"This embeds {base.sample_count:,} samples in the background. You can close this page.")
 
 
 def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
@@ -186,7 +186,7 @@ def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         is_clicked = st.button("Rank quickly", type="primary", icon=":material/bolt:")
         timed = st.button("Estimate time", key="measure-quick", icon=":material/timer:")
-    st.caption("This embeds a subset of the samples and takes a few minutes. Keep the page open.")
+    st.caption("This embeds a subset of the samples and takes a few minutes. Keep this page open.")
     if not (is_clicked or timed):
         return
     line = st.empty()
@@ -217,10 +217,10 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
         ranking: result of `QuickRanking.row`.
     """
     low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
-    place = f"rank {low}" if low == high else f"between rank {low} and rank {high}"
+    place = f"{low}" if low == high else f"{low} to {high}"
     ci = interval_in_percent(ranking["low"], ranking["high"])
     st.markdown(
-        f"{in_bold(ranking['model'])}: **{place}** of {models}. Quick accuracy: "
+        f"Rank of {in_bold(ranking['model'])}: **{place}** of {models}. Quick accuracy: "
         f"{in_percent(ranking['quick_accuracy'], 1)} ({ci}, {ranking['photographs']} test photographs)."
     )
     rows = pd.DataFrame(ranking["others"])

@@ -172,7 +172,7 @@ def _variance(run: Run) -> None:
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
         f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of the "
-        f"embeddings of {models_in_words(appearance['model'])}. The maximum is {in_bold(str(most['model']))}."
+        f"embeddings of {models_in_words(appearance['model'])}. It is highest for {in_bold(str(most['model']))}."
     )
     st.markdown("**Fractions of the embedding variance** by model")
     order = model_rows[model_rows["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()

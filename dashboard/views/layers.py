@@ -113,8 +113,8 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Accuracies differ from the Models page, because probes for transformations are trained on "
-            f"{crops['fine']:,} crops here and on {crops['content']:,} crops there. "
+            f"Accuracies differ from those on the Models page, because probes for transformations are trained on "
+            f"{crops['fine']:,} instead of {crops['content']:,} crops. "
         )
     return f"{fewer}Hover over a line to see its 95% CI, paired by photograph.{omitted}"
 

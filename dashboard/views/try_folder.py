@@ -86,7 +86,7 @@ def _form(able: list[RunPlace]) -> None:
         "5%, and 500 for a false discovery rate; without clean images, these rates are unknown.",
     ).strip()
     runs = {place.name: place.path for place in able}
-    run = runs[pickers.select("Detector of the run", "scan-run", list(runs), where=left)]
+    run = runs[pickers.select("Run with the detector", "scan-run", list(runs), where=left)]
     if st.button("Start", key="scan-start", type="primary", icon=":material/play_arrow:"):
         pictures, trusted = _existing(folder), _existing(clean) if clean else None
         scans.start(_unused(pictures), pictures, run, trusted)

@@ -93,7 +93,7 @@ def _ask(run: Run, guesses: dict[int, str], number: int) -> None:
         guesses[number] = group
         st.session_state["_shown"] = number
 
-    st.header("Which edit is it?")
+    st.header("Which edit was applied?")
     members: dict[str, list[str]] = {}
     for transform, group in game.groups_of(run).items():
         members.setdefault(group, []).append(named(transform))

@@ -181,7 +181,7 @@ def test_quick_ranking_shows_an_interval_of_places(open_app, monkeypatch, quick_
     label(app, "button", "Rank quickly").click().run()
     assert not app.exception
     assert asked == [("timm:resnet18", quick_base)]
-    assert "**between rank 2 and rank 3** of 3." in texts(app)
+    assert "**2 to 3** of 3." in texts(app)
     assert "Quick accuracy: 50.0% (95% CI 45.0–55.0, 150 test photographs)" in texts(app)
     (figure,) = figures(app)
     rows = figure["layout"]["yaxis"]["categoryarray"]
