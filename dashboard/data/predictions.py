@@ -1,6 +1,6 @@
 """Answers of models for images. Only this module loads models, and only when a page needs them.
 
-Nothing here renders: functions return, or yield while a page waits, and `dashboard.widgets.asking` shows the progress.
+The functions do not render anything; `dashboard.widgets.asking` shows their progress.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from probing_core.models.hub import no_downloads
 from probing_core.results import Run
 
 MAX_CACHED_ANSWERS = 512
-"""Maximum number of answers in memory for one visitor, each of one model for one image."""
+"""Maximum number of cached answers per session. An answer is for one model and one image."""
 
 MAX_CACHED_CROPS = 64
-"""Maximum number of images per visit whose crops are in memory; a page shows fewer."""
+"""Maximum number of images per session whose crops are cached. A page shows fewer images."""
 
 HEARD_EVERY_S = 0.1
-"""Interval in seconds at which a page that waits for a model handles the visitor's actions."""
+"""Interval in seconds at which a page that waits for a model can handle actions of the visitor."""
 
 Row = dict[str, Any]
 
 
 class Answers:
-    """Answers for one visitor, each computed once per image, because pages request answers again at every change.
+    """Cache of the answers for one visitor. Pages request the same answers in every rerun.
 
-    They are deleted when the visit ends, because an answer contains the embedding of what may be an upload.
+    The cache is deleted when the session ends, because answers may contain embeddings of uploads.
     """
 
     def __init__(self, largest: int = MAX_CACHED_ANSWERS) -> None:
         self._known: LRUCache[tuple[str, str, bytes], Answer] = LRUCache(largest)
 
     def of(self, run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return the answers of `Predictor.ask`; all new images of a call form one batch."""
+        """Return the answers of `Predictor.ask`. Answers that are not cached are computed as one batch."""
         keys = [(run.digest, model, _digest(image_crops)) for image_crops in crops]
         answers = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
@@ -72,18 +72,23 @@ def _digest(crops: Crops) -> bytes:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=2, show_spinner=False)
 def predictor_of(run: Run) -> Predictor:
-    """Return the predictor of ``run``; its models are loaded when first needed and shared by all visitors.
+    """Return the predictor of ``run``, which all visitors share. Models are loaded on first use.
 
     Raises:
-        BadRun: the run has no probes to predict with.
+        BadRun: the run has no probes for new images.
     """
     return Predictor(run)
 
 
 def ask(run: Run, model: str, crops: Sequence[Crops]) -> list[Answer]:
-    """Return the answer of ``model`` (a name or `DETECTOR`) for each image, which is the same on every page.
+    """Return the answer of a model for each image.
 
-    No model is downloaded for visitors without rights.
+    Models are not downloaded for visitors without permission.
+
+    Args:
+        run: run that contains the probe of the model.
+        model: name of a model, or `DETECTOR`.
+        crops: crops of each image.
 
     Raises:
         ProbingError: the model is not available.
@@ -97,28 +102,29 @@ def _answers() -> Answers:
 
 
 def embed(run: Run, model: str, crops: Sequence[Crops]) -> np.ndarray:
-    """Return the embeddings (N, D) of the full images; errors as in `ask`."""
+    """Return the embeddings (N, D) of the full images. Arguments and errors are the same as for `ask`."""
     return np.stack([answer.prediction.embedding for answer in ask(run, model, crops)])
 
 
 def models_of(run: Run) -> tuple[str, ...]:
-    """Return the names of the models that can predict, without loading them.
+    """Return the names of the models that can predict new images, without loading the models.
 
     Raises:
-        BadRun: the run has no probes to predict with.
+        BadRun: the run has no probes for new images.
     """
     return run.live_models or predictor_of(run).models
 
 
 def reference_set(run: Run, kind: str) -> ReferenceSet | None:
-    """Return the clean photographs with which the detector compares images of a kind."""
+    """Return the reference set with which the detector compares images of a kind, or None if there is none."""
     return predictor_of(run).reference_sets.sets.get(kind)
 
 
 def accuracies(run: Run) -> dict[str, float]:
-    """Return model -> balanced accuracy of the decision "edited or not", without an interval, which would take long.
+    """Return the balanced accuracy of each model at classifying images as edited or clean.
 
-    It is measured on outside images, which resemble uploads, or if the run has none, on the test images of the run.
+    The accuracies are measured on photographs from other collections, which are similar to uploads. If these were not
+    measured for the run, the test images of the run are used.
     """
     return cache.computed(run, _accuracies)
 
@@ -130,18 +136,18 @@ def _accuracies(run: Run) -> dict[str, float]:
 
 
 def most_accurate_first(run: Run) -> list[str]:
-    """Return the models that can predict, sorted by accuracy, most accurate first."""
+    """Return the models that can predict new images, with the most accurate model first."""
     accuracy_of = accuracies(run)
     return sorted(models_of(run), key=lambda model: -accuracy_of.get(model, 0.0))
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
-    """Start to import and load what the first answer requires: the detector, if there is one, and ``models``.
+    """Start a thread that loads the detector, if there is one, and ``models``, so that the first answer is fast.
 
-    A visitor who needs an answer in the meantime waits for this thread.
+    Pages that request an answer in the meantime wait for this thread.
 
     Returns:
-        The thread that loads; None if the run cannot predict, which the page reports with the first answer.
+        The thread, or None if the run cannot predict new images. The page reports this with the first answer.
     """
     try:
         predictor = predictor_of(run)
@@ -151,9 +157,9 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
 
 
 def loading(run: Run, model: str) -> Iterator[None]:
-    """Load ``model``, a name or `DETECTOR`, in a thread, and yield every 0.1 s until it is loaded.
+    """Load ``model`` (a name or `DETECTOR`) in a thread, and yield every `HEARD_EVERY_S` seconds until it is loaded.
 
-    Streamlit only handles the next action of the visitor when the page writes, so the page writes at every step.
+    Streamlit only handles the next action of the visitor when the script writes output, so pages write at every step.
     """
     thread = _begin_to_load(predictor_of(run), [model], rights.allowed())
     thread.join(HEARD_EVERY_S)
@@ -163,32 +169,37 @@ def loading(run: Run, model: str) -> Iterator[None]:
 
 
 def _begin_to_load(predictor: Predictor, models: Sequence[str], downloads: bool) -> threading.Thread:
-    def load() -> None:  # without a visitor: nothing here may ask Streamlit for one
+    def load() -> None:  # runs outside of a session, so it must not access the session state
         for model in models:
-            # The page shows the error, too; the others are loaded.
+            # The page shows the error later. Continue with the other models.
             with suppress(ProbingError), nullcontext() if downloads else no_downloads():
                 predictor.prepare(model)
 
-    # Not a daemon: a process that ends while PyTorch is being imported would be aborted.
+    # A daemon thread would crash the process if the process ended during the import of PyTorch.
     thread = threading.Thread(target=load, name="load")
     thread.start()
     return thread
 
 
 def crops_of(run: Run, picture: VisitorPicture) -> Crops:
-    """Return the crops of ``picture`` for the models of ``run``, which are cut once per visit."""
+    """Return the crops of ``picture`` for the models of ``run``. Crops are cached until the session ends."""
     return _crops_of(picture.key, run.recipe.view, picture.image)
 
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut an image; the crops are removed from memory at the end of the visit."""
+    """Cut an image into crops, cached by its key."""
     return cut(_image, view)
 
 
 def class_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return all classes in ``rows`` of `Predictor.predict` as a table, the most probable first for each image and
-    model; an answer without classes has one row."""
+    """Return a table of all classes in ``rows``, with the most probable class first for each image and model.
+
+    An answer without classes has one row.
+
+    Args:
+        rows: rows as returned by `Predictor.predict`.
+    """
     columns = ("image", "model", "crops", "edited", "answer")
     return pd.DataFrame(
         [{name: row[name] for name in columns} | entry for row in rows for entry in row["classes"] or [{}]],

@@ -1,6 +1,7 @@
-"""Try your images: whether an image was edited, and what every model predicts.
+"""The "Try your images" page: the detector's answer for an image, and the predictions of every model.
 
-The numbers come from `probing_core.api.predictor.Predictor.ask`; `probing_core.answers.answer` has their formulas.
+The answers are computed by `probing_core.api.predictor.Predictor.ask` with the formulas in
+`probing_core.answers.answer`.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ FIRST_MODELS = 6
 """Maximum number of models that are shown initially."""
 
 CHANGE_ASKS = 3
-"""Number of models that answer while the image is transformed."""
+"""Number of models that predict transformed versions of the image."""
 
 SEEN = {DIRECT: "central square", COMBINED: "central square and tiles"}
-"""Kind of crops -> its display name."""
+"""Kind of crops -> display name."""
 
 EXAMPLE = "example"
 EXAMPLE_WIDTH = 96
@@ -64,7 +65,7 @@ def _images(run: Run) -> None:
     models = _models(run)
     with right:
         if not chosen:
-            messages.empty("Upload an image or click an example: the detector answers first, then every model.")
+            messages.empty("Upload an image or click an example to see the answers of the detector and all models.")
             predictions.prepare(run, models[:FIRST_MODELS])
             return
         _answers(run, _named(chosen), models)
@@ -76,18 +77,18 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     first = [*_detector(run), *models]
     rows = next(filter(None, (asking.rows(run, [model], crops, prior) for model in first)), [])
     if not rows:
-        messages.empty("No model could be asked. Select a different run.")
+        messages.empty("No model in this run is available. Select a different run.")
         return
     opened = _list_images(pictures, rows) if len(pictures) > 1 else next(iter(pictures))
     picture = pictures[opened]
     _show_answer(run, opened, picture, crops[opened], prior)
     model_rows = _show_models(run, opened, crops[opened], models, prior)
-    with st.expander("How many images are expected to be edited"):
+    with st.expander("Prior"):
         answer_cards.pick_prior()
-        st.caption("Probabilities depend on this fraction; p-values do not.")
+        st.caption("Probabilities depend on this fraction, but p-values do not.")
     _change(run, picture, crops[opened].is_flat, models[:CHANGE_ASKS], prior)
     detector_rows = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
-    tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "These predictions as CSV")
+    tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "Download predictions (CSV)")
 
 
 def _detector(run: Run) -> list[str]:
@@ -142,7 +143,7 @@ def _choose_example() -> str:
 
 
 def _models(run: Run) -> list[str]:
-    """Return the models to ask: models selected on other pages, then the most accurate ones."""
+    """Return the names of available models: models that were selected on other pages, then the most accurate models."""
     able = predictions.most_accurate_first(run)
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
@@ -150,7 +151,7 @@ def _models(run: Run) -> list[str]:
 
 
 def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    """Show the first answer for each image, and return the name of the image that is open."""
+    """Show a table with an answer for each image, and return the name of the image that is open."""
     stored = state.stored_choice("card")
     opened = stored if stored in pictures else next(iter(pictures))
     lines = []
@@ -164,7 +165,7 @@ def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
 
 
 def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
-    """Show an image and the detector's answer for it, with its evidence; without a detector, the image alone."""
+    """Show an image and, if there is a detector, the detector's answer and its evidence."""
     answer = _answer_of_detector(run, crops)
     left, right = st.columns([1, 3])
     with left:
@@ -174,7 +175,7 @@ def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, pri
         st.image(data_url(outlined(picture, corner, run.recipe.view), lossless=False), width="stretch", alt=name)
         st.caption(f"{plain(name)}, {width:,} × {height:,} pixels, {SEEN[crops.kind]}", help=hint("crops"))
         if corner:
-            st.caption("Outlined: the tile with the highest edit score")
+            st.caption("The outline marks the tile with the highest edit score.")
         if answer is None:
             upload.flags(picture)
         if st.button("Show on the maps", icon=":material/star:", key="pin"):
@@ -190,7 +191,7 @@ def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, pri
             edited_scores = reference.edits.visible["score"].to_numpy()
             title = answer_cards.strip_title(answer)
             figure = evidence_chart(answer.score, reference.clean, edited_scores, cache.theme(), title)
-            # the toolbar would cover the end of the title
+            # The toolbar would cover the end of the title.
             st.plotly_chart(figure, theme=None, key="evidence", config={"displayModeBar": False}, alt=title)
         st.caption(answer_cards.remarks(answer, picture.notes, reference, prior))
 
@@ -200,12 +201,18 @@ def _answer_of_detector(run: Run, crops: Crops) -> Answer | None:
         return None
     try:
         return predictions.ask(run, DETECTOR, [crops])[0]
-    except ProbingError:  # the page has shown why
+    except ProbingError:  # the page has already shown a warning
         return None
 
 
 def outlined(picture: VisitorPicture, corner: tuple[int, int] | None, view: int) -> np.ndarray:
-    """Return an image at display size, with the outline of the tile of ``view`` pixels with this upper left corner."""
+    """Return an image at display size with the outline of a tile, or without an outline if ``corner`` is None.
+
+    Args:
+        picture: the image.
+        corner: upper left corner (x, y) of the tile in the full-size image.
+        view: side length of the tile in the full-size image.
+    """
     reduced = picture.shown
     if corner is None:
         return reduced
@@ -219,7 +226,7 @@ def outlined(picture: VisitorPicture, corner: tuple[int, int] | None, view: int)
 
 
 def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior: float) -> list[Row]:
-    """Show the prediction of each model as it arrives, and return all rows."""
+    """Show the answer of each model as soon as it is available, and return all rows."""
     theme, accuracies, bars = cache.theme(), predictions.accuracies(run), st.empty()
     shows_all = answer_cards.show_all_models(len(models), FIRST_MODELS)
     shown_models = models if shows_all else models[:FIRST_MODELS]
@@ -232,9 +239,9 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
     without = len(run.models) - len(models)
     notes = []
     if crops.is_flat:
-        notes.append("The models do not answer, because they were trained only on photographs.")
+        notes.append("Models give no answers for this image, because they were trained only on photographs.")
     elif _detector(run):
-        notes.append("If a model disagrees, trust the detector: models were not trained to find edits.")
+        notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
     if without:
         notes.append(f"{without} models cannot be applied to new images.")
     if notes:
@@ -252,14 +259,17 @@ def _change(run: Run, picture: VisitorPicture, is_flat: bool, models: Sequence[s
         crops = {"before": Crops(step.before, is_flat=is_flat), "after": Crops(step.after, is_flat=is_flat)}
         rows = asking.rows(run, [*_detector(run), *models], crops, prior)
         edit = with_strength(transform.name, step.strength, 3)
-        st.markdown(f"Answers for the square shown above, **before** and **after {edit}**:")
-        st.caption(f"The square is {run.recipe.view} pixels wide, from the middle; the answer above uses more of it.")
+        st.markdown(f"Answers for the crop shown above, **before** and **after {edit}**:")
+        st.caption(
+            f"The crop is the central square, resized to {run.recipe.view} pixels. For large images, the answer at the "
+            "top of the page also uses tiles."
+        )
         compared = {"before": rows[::2], "after": rows[1::2]}
         st.html(answer_cards.models_table(compared, cache.theme(), predictions.accuracies(run)))
 
 
 def _named(pictures: list[VisitorPicture]) -> dict[str, VisitorPicture]:
-    """Return the images by name; of two uploads with the same name, the second is called ``name (2)``."""
+    """Return the images by name. The second of two uploads with the same name is renamed to ``name (2)``."""
     named: dict[str, VisitorPicture] = {}
     for picture in pictures:
         name, number = picture.name, 1

@@ -1,4 +1,4 @@
-"""Answers on pages: the answer for an image with its evidence, a row for each model, and tables of images."""
+"""Display of answers: the detector's answer for an image, and tables of models and of images."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ EXPLAINS = {
     "little contrast": "tone",
     "border of one color": "overlay",
 }
-"""Phrase in a flag of an image -> group of edits that may cause the flag."""
+"""Text in a flag of an image -> group of edits that may cause the flag."""
 
 
 def pick_prior() -> float:
-    """Show the selection of the prior, the expected fraction of edited images, and return it."""
+    """Show a slider for the prior, and return the selected prior."""
     return state.choice(
         st.select_slider,
         "Expected fraction of edited images",
@@ -54,32 +54,32 @@ def pick_prior() -> float:
         PRIOR,
         PRIORS,
         format_func=in_percent,
-        help="Your expectation before any image is examined. A low fraction lowers every probability.",
+        help="Fraction that you expect before examining any image. A lower fraction lowers all probabilities.",
     )
 
 
 def stored_prior() -> float:
-    """Return the prior of `pick_prior`, which is shown below the answers that depend on it."""
+    """Return the prior that was selected with `pick_prior`. Its slider is below the answers that depend on it."""
     stored = st.session_state.get("prior", state.stored_choice("prior"))
     return next((prior for prior in PRIORS if str(prior) == str(stored)), PRIOR)
 
 
 def show_answer(answer: Answer, prior: float) -> None:
-    """Show `headline`, marked as edited or as undecided, or without a mark."""
+    """Show the `headline` of an answer with an icon for edited, unedited or inconclusive."""
     word = answer.word(prior)
     if word in FOUND:
         st.warning(headline(answer, prior), icon=":material/edit:")
-    else:  # nothing is shown in green, because the detector may have missed an edit
+    else:  # unedited is not shown in green, because the detector may have missed an edit
         decided = word in (PROBABLY_UNEDITED, NO_EDIT_DETECTED)
         st.info(headline(answer, prior), icon=":material/check:" if decided else ":material/help:")
 
 
 def headline(answer: Answer, prior: float = PRIOR) -> str:
-    """Return the answer of the detector with its probability, and the edit if one was detected."""
+    """Format the answer of the detector with its probability and the detected edit, as Markdown."""
     if answer.unavailable == Unavailable.NO_PHOTOGRAPH:
         return (
-            "**This may not be a photograph**: most of it has no texture, as in screenshots and drawings. The detector "
-            "was trained only on photographs and abstains here."
+            "**This may not be a photograph**: most of the image has no texture, as in screenshots and drawings. The "
+            "detector gives no answer, because it was trained only on photographs."
         )
     word, probability = answer.word(prior), answer.probability(prior)
     if probability is None:
@@ -89,7 +89,7 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
 
 
 def strip_title(answer: Answer) -> str:
-    """Return the title of the strip: how many clean photographs have at least the same score."""
+    """Return the title of the evidence chart: the number of clean photographs with at least the same score."""
     evidence = answer.evidence
     if evidence is None or evidence.p is None:
         return "Too few clean photographs for a p-value"
@@ -99,29 +99,31 @@ def strip_title(answer: Answer) -> str:
 
 
 def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None, prior: float = PRIOR) -> str:
-    """Return sentences on the flags of the image, and on the limits of the detector.
+    """Return sentences about the flags of the image and the limitations of the detector, as Markdown.
 
     Args:
+        answer: answer of the detector.
         flags: flags of the image.
-        reference: the clean photographs that the image was compared with.
+        reference: clean and edited photographs with which the image was compared.
+        prior: assumed fraction of edited images.
     """
     edit = edit_of(answer.classes()) if answer.word(prior) in FOUND else None
     sentences = [_flags(flags, edit)] if flags else []
     if answer.evidence is not None and answer.evidence.no_color:
-        sentences.append("It has hardly any color, so color was not evaluated.")
+        sentences.append("The image has almost no color, so color edits cannot be detected.")
     rate = None if reference is None else reference.detection_rate
     if edit is None and rate is not None:
-        hardly = f", less than half of {', '.join(rate.hardly_detected)}" if rate.hardly_detected else ""
+        hardly = ", ".join(rate.hardly_detected)
         sentences.append(
-            f"The detector flags {in_percent(rate.overall.value)} of edited images of this kind{hardly} (at "
-            f"{in_percent(LEVEL)} false positives)."
+            f"At a false-positive rate of {in_percent(LEVEL)}, the detector flags {in_percent(rate.overall.value)} of "
+            f"edited images of this kind{f', but less than half of the edits in {hardly}' if hardly else ''}."
         )
     return " ".join(sentences)
 
 
 def _flags(flags: Sequence[str], edit: Edit | None) -> str:
     groups = {group for flag in flags for part, group in EXPLAINS.items() if part in flag}
-    agrees = f" This agrees with {edit.group}." if edit and edit.is_named and edit.group in groups else ""
+    agrees = f" This is consistent with {edit.group}." if edit and edit.is_named and edit.group in groups else ""
     return f"**File and pixels:** {plain('; '.join(flags))}.{agrees}"
 
 
@@ -138,14 +140,13 @@ def models_table(
     accuracies: Mapping[str, float],
     waiting: Sequence[str] = (),
 ) -> str:
-    """Return HTML: a row per model with a bar for the probability of an edit, the most probable edit, and the model's
-    accuracy.
+    """Return an HTML table with one row per model: probability of an edit, most probable edit, and balanced accuracy.
 
     Args:
-        answers: name of an image -> the rows of all models. If two images are compared, their bars are shown one below
-            the other.
-        accuracies: model -> balanced accuracy of the decision "edited or not".
-        waiting: models that have not answered yet.
+        answers: name of an image -> rows of all models. If two images are compared, their bars are stacked vertically.
+        theme: chart theme.
+        accuracies: model -> balanced accuracy over clean and edited images.
+        waiting: models whose answers are pending.
     """
     compared = list(answers) if len(answers) > 1 else [""]
     lines = []
@@ -162,13 +163,13 @@ def models_table(
     table = (
         '<table class="answers"><thead><tr><th scope="col">Model</th>'
         f'<th scope="col"><div class="line"><span class="words">Edited?</span>{before}{scale}</div></th>'
-        '<th scope="col">If edited</th><th scope="col" title="Mean of clean and edited images; chance: 50%">'
-        f"Edited-or-not accuracy</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
+        '<th scope="col">Most probable edit</th><th scope="col" title="Over clean and edited images (chance: 50%)">'
+        f"Balanced accuracy</th></tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     if not waiting:
         return table
-    several = f"{len(waiting)} models are" if len(waiting) > 1 else "One model is"
-    return f'{table}<p class="awaited">{several} being asked …</p>'
+    several = f"{len(waiting)} models" if len(waiting) > 1 else "one model"
+    return f'{table}<p class="awaited">Waiting for {several} …</p>'
 
 
 def _bar(row: Row, when: str) -> str:
@@ -190,14 +191,16 @@ def _first(row: Row, theme: Theme) -> str:
 
 
 class Line(NamedTuple):
-    """A row in a table of images, as display texts.
+    """Formatted row in a table of images. Missing values are empty strings.
 
     Attributes:
-        thumbnail: address of the thumbnail; empty if there is none.
-        remark: flags of the image, or why it cannot be read.
-        edit: the detected edit; empty if there is none.
-        p: p-value, with the number of photographs.
-        q: the false discovery rate; empty if none is guaranteed.
+        thumbnail: URL of the thumbnail.
+        name: name of the image.
+        remark: flags of the image, or the reason why it cannot be read.
+        answer: answer with its probability.
+        edit: detected edit.
+        p: p-value with the number of photographs.
+        q: false discovery rate.
     """
 
     thumbnail: str
@@ -210,8 +213,8 @@ class Line(NamedTuple):
 
 
 def line_of(row: Row, thumbnail: str) -> Line:
-    """Return the table row for an answer that was computed on the page."""
-    if row["answer"] not in ANSWERS:  # perhaps no photograph
+    """Return the formatted row for an answer in a row of `dashboard.widgets.asking.rows`."""
+    if row["answer"] not in ANSWERS:  # may not be a photograph
         return Line(thumbnail, row["image"], "", row["answer"])
     evidence = row.get("verdict")
     p = p_in_words(evidence["p"], evidence["n"]) if evidence else ""
@@ -220,11 +223,12 @@ def line_of(row: Row, thumbnail: str) -> Line:
 
 
 def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], None]) -> None:
-    """Show a table of images; a click on a row opens its image.
+    """Show a table of images in which rows can be clicked.
 
     Args:
+        lines: rows of the table.
         opened: name of the image that is open.
-        on_pick: called with the name of the image whose row was clicked.
+        on_pick: function that is called with the name of the image whose row is clicked.
     """
 
     def picked() -> None:
@@ -257,11 +261,11 @@ def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], N
 
 
 MAX_LINES = 5
-"""Maximum number of images listed without scrolling."""
+"""Maximum number of images in the table without scrolling."""
 
 
 def images_table(lines: Sequence[Line]) -> str:
-    """Return HTML: a table of images and their answers. Unlike Streamlit's table, it wraps on a phone."""
+    """Return an HTML table of images and their answers. Unlike Streamlit tables, it wraps text on a phone."""
     heads = {"": "", "Image": "", "Answer": "", "Edit": "", "p": ABOUT_P}
     if any(line.q for line in lines):
         heads["q"] = ABOUT_Q

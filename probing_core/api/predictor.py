@@ -89,7 +89,7 @@ class Predictor:
 
         A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``: this square
         and tiles), ``edited`` (the probability that the image was edited), ``answer`` (edited, probably edited,
-        inconclusive, probably unedited, no edit detected, perhaps no photograph), ``unavailable`` (the reason if
+        inconclusive, probably unedited, no edit detected, may not be a photograph), ``unavailable`` (the reason if
         ``edited`` is None, one of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``,
         ``group`` and ``probability`` given that the image was edited, most probable first. These probabilities sum to
         1; the list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``,

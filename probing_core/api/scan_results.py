@@ -188,7 +188,7 @@ def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
 def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
     """Return the table cells for a row: ``answer``, ``edit``, ``p``, ``q`` and ``remark``.
 
-    All cells except the answer and the remark are empty for images that are perhaps no photographs.
+    All cells except the answer and the remark are empty for images that may not be photographs.
     """
     remark = row["error"] or "; ".join(f for f in row["flags"].split("; ") if f not in (PERHAPS_NO_PHOTOGRAPH, "large"))
     cells = {"answer": row["answer"], "edit": "", "p": "", "q": "", "remark": remark}

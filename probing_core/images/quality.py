@@ -38,7 +38,7 @@ FLAT = 0.5
 """Fraction of squares of `GRID_SQUARE` pixels without detail above which an image looks like a screenshot or a drawing
 (measured in docs/detector.md)."""
 
-PERHAPS_NO_PHOTOGRAPH = "perhaps no photograph"
+PERHAPS_NO_PHOTOGRAPH = "may not be a photograph"
 """Answer for an image that `is_flat`, and its flag in a scan."""
 
 GRID_SQUARE = 4

@@ -212,9 +212,9 @@ def test_answer_for_a_flat_image_is_that_it_may_be_no_photograph():
         Answer.of_model(flat, {"direct": Posterior(1.0, 0.0)}),
         ReferenceSets.from_rows(SHARED).answer(flat, no_color=False),
     ):
-        assert (answer.word(0.99), answer.probability(0.99)) == ("perhaps no photograph", None)
+        assert (answer.word(0.99), answer.probability(0.99)) == ("may not be a photograph", None)
         row = answer.row("a")
-        assert (row["answer"], row["edited"], row["unavailable"]) == ("perhaps no photograph", None, row["answer"])
+        assert (row["answer"], row["edited"], row["unavailable"]) == ("may not be a photograph", None, row["answer"])
         assert row["classes"] == []
 
 

@@ -172,7 +172,7 @@ def test_listed_sorts_by_q_then_p_then_probability_and_files_without_an_answer_c
             "q": [0.2, 0.1, 0.2, np.nan, 0.2, np.nan],
             "p": [0.02, 0.5, 0.01, np.nan, 0.01, 0.001],
             "edited": [0.9, 0.1, 0.6, np.nan, 0.7, 0.99],
-            "answer": ["edited"] * 5 + ["perhaps no photograph"],
+            "answer": ["edited"] * 5 + ["may not be a photograph"],
         }
     )
     assert "".join(listed(rows)["path"]) == "becadf"
@@ -191,14 +191,14 @@ def test_scan_says_nothing_else_of_what_is_perhaps_no_photograph(made, tmp_path)
     folder, out = tmp_path / "mine", tmp_path / "scan"
     folder.mkdir()
     (folder / "white.png").write_bytes(encode_png(np.full((200, 200, 3), 250, np.uint8)))
-    assert scan(folder, out, made).counts == {"perhaps no photograph": 1}
+    assert scan(folder, out, made).counts == {"may not be a photograph": 1}
     (row,) = pd.read_csv(out / "verdicts.csv").to_dict("records")
-    assert row["answer"] == "perhaps no photograph"
+    assert row["answer"] == "may not be a photograph"
     assert row["n"] > 0
     assert row["p"] > 0, "the p-value is still reported"
     assert np.isnan(row["edited"])
     line = re.search("<tbody>(.*?)</tbody>", (out / "index.html").read_text(), re.DOTALL)[1]
-    assert ">perhaps no photograph</td><td></td>" in line
+    assert ">may not be a photograph</td><td></td>" in line
     assert " of " not in line
 
 

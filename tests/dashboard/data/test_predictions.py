@@ -124,6 +124,6 @@ def test_class_table_states_no_probability_of_an_image_that_may_not_be_a_photogr
     asked = Answers()
     given = asked.of(Run.open(made_run), MODEL, [crops[0], replace(crops[0], is_flat=True)])
     table = predictions.class_table([answer.row("a.png") for answer in given])
-    (flat,) = table[table["answer"] == "perhaps no photograph"].to_dict("records")
+    (flat,) = table[table["answer"] == "may not be a photograph"].to_dict("records")
     assert len(table) == 1 + len(given[0].row("a.png")["classes"])
     assert all(pd.isna(flat[name]) for name in ("edited", "class", "probability"))

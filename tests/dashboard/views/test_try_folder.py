@@ -68,14 +68,14 @@ def test_a_complete_scan_shows_its_counts_and_the_least_likely_first(open_app, h
 
 
 def test_of_what_is_perhaps_no_photograph_nothing_else_is_said(open_app, holiday):
-    flags = ["", "perhaps no photograph; looks blurred", ""]
-    answers = ["no edit detected", "perhaps no photograph", "no edit detected"]
+    flags = ["", "may not be a photograph; looks blurred", ""]
+    answers = ["no edit detected", "may not be a photograph", "no edit detected"]
     write(holiday, pd.read_parquet(holiday / TABLE_FILE).assign(flags=flags, q=0.03, answer=answers))
     app = open_app("Try your images", part="folder", show_scan_holiday="True")
-    assert "2 no edit detected, 1 perhaps no photograph" in unescaped(app)
+    assert "2 no edit detected, 1 may not be a photograph" in unescaped(app)
     first, *_, last = lines_of_pictures(app)
     assert first[3:] == ["no edit detected (probability of an edit: 5%)", "", "0.500 (49 of 99)", "3.0%"]
-    assert last[2:] == ["looks blurred", "perhaps no photograph", "", "", ""]
+    assert last[2:] == ["looks blurred", "may not be a photograph", "", "", ""]
 
 
 def test_of_a_large_scan_the_least_likely_are_shown_and_the_files_have_all(open_app, holiday):

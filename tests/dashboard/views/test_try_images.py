@@ -196,7 +196,7 @@ def test_a_screenshot_has_no_answer(open_app, detecting_run):
     assert not app.success
     assert "no texture, as in screenshots and drawings" in texts(app)
     assert "trust the detector" not in texts(app)
-    assert "Outlined" not in texts(app)
+    assert "The outline marks" not in texts(app)
 
 
 def _upload_two(open_app) -> tuple[int, list[str]]:
@@ -337,5 +337,5 @@ def test_every_table_of_predictions_is_downloaded_without_formulas(open_app, mad
     files = app.file_uploader(key="try-upload")
     files.upload('=HYPERLINK("http://x").png', encode_png(scene(0, 96)), "image/png").run()
     assert not app.exception
-    table = pd.read_csv(io.StringIO(offered["These predictions as CSV"]()))
+    table = pd.read_csv(io.StringIO(offered["Download predictions (CSV)"]()))
     assert table["image"].str.startswith("'=").all()

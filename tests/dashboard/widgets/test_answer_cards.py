@@ -67,12 +67,12 @@ def test_headline_without_a_calibration_is_inconclusive():
 
 def test_strip_title_counts_the_photographs_behind_p():
     assert strip_title(answer_with(p=(1 + 5) / 200)).startswith("5 of 199 clean photographs of about this size")
-    assert "turned gray" in strip_title(answer_with(kind="gray", no_color=True))
+    assert "converted to grayscale" in strip_title(answer_with(kind="gray", no_color=True))
 
 
 def test_remarks_join_flags_to_the_edit_that_they_explain():
     flags = ["JPEG of about quality 8: compression is already visible"]
-    assert "agrees with codec" in remarks(answer_with(), flags, None)
+    assert "consistent with codec" in remarks(answer_with(), flags, None)
     assert "agrees" not in remarks(answer_with(), ["looks blurred"], None)
     assert "looks blurred" in remarks(answer_with(), ["looks blurred"], None)
     assert "agrees" not in remarks(answer_with(-5.0), flags, None), "no edit was found"
@@ -126,7 +126,7 @@ def test_models_table_shows_each_model_with_its_accuracy_in_the_order_given():
 
 def test_models_table_of_an_image_without_texture_shows_no_probability():
     head, *lines = cells(models_table({"a.png": [flat_row("zoo/mae")]}, Theme(), {}))
-    assert lines == [["MAE (zoo)", "perhaps no photograph", "", ""]]
+    assert lines == [["MAE (zoo)", "may not be a photograph", "", ""]]
     assert "100%" not in head[1], "there is no bar to read on the scale"
     assert "100%" in cells(models_table({"a.png": []}, Theme(), {}))[0][1]
 
@@ -148,7 +148,7 @@ def test_line_of_states_the_answer_of_the_row():
     live = row(DETECTOR, 0.93) | {"verdict": {"p": 0.01, "n": 199}}
     words = "edited (probability of an edit: 93%)"
     assert line_of(live, "") == Line("", "a.png", "", words, "Codec, most likely JPEG", "0.010 (1 of 199)")
-    assert line_of(live | flat_row(DETECTOR), "")[3:] == ("perhaps no photograph", "", "", "")
+    assert line_of(live | flat_row(DETECTOR), "")[3:] == ("may not be a photograph", "", "", "")
     assert line_of(row("zoo/mae", 0.2), "")[3:] == ("probably unedited (probability of an edit: 20%)", "", "", "")
 
 
