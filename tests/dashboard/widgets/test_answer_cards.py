@@ -92,7 +92,7 @@ def test_remarks_without_an_edit_state_what_the_detector_misses():
     assert "60%" in words
     assert "less than half of the edits in geometry" in words
     assert "60%" not in remarks(answer_with(), [], reference)
-    assert "color was not evaluated" in remarks(answer_with(no_color=True, kind="gray"), [], None)
+    assert "color edits cannot be detected" in remarks(answer_with(no_color=True, kind="gray"), [], None)
 
 
 def row(model: str, edited: float | None, unavailable: Unavailable | None = None) -> dict:
