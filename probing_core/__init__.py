@@ -1,10 +1,10 @@
-"""What does an image embedding encode besides the content of the image?
+"""Measure what an image embedding encodes besides the content of the image.
 
 A *transformation* changes an image, a *model* embeds it, a *probe* is trained to predict the
 transformation from the embedding, and *measures* quantify its performance. A *run* is a directory with the results of
 one computation.
 
-Importing this package loads no deep-learning framework: each name loads what it needs when it is used.
+Importing this package does not import a deep-learning framework: each public name is imported on first access.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.version import VERSION
 
-# Set before Arrow is loaded: its own allocator retains the memory of tables, 45 MB for a million samples.
+# Must be set before Arrow is imported. Its default allocator retains the memory of tables: 45 MB per million samples.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = VERSION
@@ -67,7 +67,7 @@ _HOMES = {
     "score": "probing_core.api.score",
     "transform": "probing_core.transforms",
 }
-"""Public name -> its module, followed by a colon and the name in that module if it differs."""
+"""Public name -> its module. If the object has a different name in that module, ``:NAME`` is appended."""
 
 
 def __getattr__(name: str) -> Any:

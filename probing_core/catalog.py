@@ -1,7 +1,7 @@
-"""Catalogs: entries by name. They reject duplicates and suggest close names.
+"""Catalogs of named entries, which reject duplicate names and suggest similar ones.
 
-Other packages add entries through an entry point group, which is loaded when a name is first missing. `Catalog.add`
-adds an entry to the current process only. Catalogs are thread-safe.
+Other packages add entries through an entry point group, which is loaded when it is first needed. `Catalog.add` adds an
+entry to the current process only. Catalogs are thread-safe.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ E = TypeVar("E", bound=Named)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest known name, or ``""`` if none is close.
+    """Return ``" Did you mean 'x'?"`` for the most similar known name.
 
-    If no name is close, the first one that contains ``name`` is suggested.
+    If no name is similar enough, suggest the first one that contains ``name``, or return ``""`` if there is none.
     """
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [
@@ -73,7 +73,7 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """Return all entries: built-in entries, then entries of other packages, then entries added in this process."""
+        """All entries: first built-in entries, then entries of other packages, then entries added in this process."""
         added = {**self._added, **self._temporary.get()}
         return (*self._entries.values(), *self._plugins().values(), *added.values())
 
@@ -104,7 +104,7 @@ class Catalog(Generic[E]):
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._entries or name in self._plugins():
-            raise BadConfig(f"A {self.kind} called '{name}' already exists. Register yours under a different name.")
+            raise BadConfig(f"A {self.kind} called '{name}' already exists. Use a different name.")
 
     @property
     def added(self) -> tuple[E, ...]:
@@ -118,7 +118,7 @@ class Catalog(Generic[E]):
         """Return the entry called ``name``.
 
         Raises:
-            UnknownName: no entry has that name; the message lists what exists.
+            UnknownName: no entry has that name; the message lists the available names.
         """
         for entries in (self._entries, self._temporary.get(), self._added):
             if name in entries:
@@ -147,7 +147,7 @@ class Catalog(Generic[E]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Return one sentence for each entry of another package that could not be loaded."""
+        """One message for each entry of another package that could not be loaded."""
         self._plugins()
         return tuple(self._problems)
 

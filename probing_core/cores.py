@@ -1,4 +1,4 @@
-"""The number of processor cores that this process may use."""
+"""Number of processor cores available to this process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use according to its affinity and its container's quota.
+    """Return the number of cores available to this process, given its CPU affinity and its container's quota.
 
-    The number is lower if ``OMP_NUM_THREADS`` limits numerical libraries.
+    If ``OMP_NUM_THREADS`` is lower, it is returned instead.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):

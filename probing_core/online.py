@@ -1,4 +1,4 @@
-"""Fast connectivity checks: download libraries retry for a long time before they fail."""
+"""Fast connectivity checks, because download libraries retry for a long time before they fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TIMEOUT_S = 3.0
 
 
 def hub_address() -> str:
-    """Return the URL of the Hugging Face Hub, or of the mirror set in the environment."""
+    """Return the URL of the Hugging Face Hub, or of the mirror that the environment specifies."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 

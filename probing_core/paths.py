@@ -1,4 +1,4 @@
-"""Paths of the shipped data and of user runs, and validation of user-supplied paths."""
+"""Paths of the included data and of user runs, and validation of user-supplied paths."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PACKAGE = Path(__file__).resolve().parent
 
 PHOTOGRAPHS_FILE = "photographs.parquet"
 PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
-"""File name of the license of the shipped photographs, in the folder of the reference run."""
+"""File name of the license of the included photographs, in the folder of the reference run."""
 
 
 def data_dir() -> Path:
-    """Return the folder of the shipped files (zoo weights, reference run), in the package or in the checkout."""
+    """Return the folder of the included files (zoo weights, reference run), in the package or in the checkout."""
     installed = PACKAGE / "data"
     return installed if installed.is_dir() else PACKAGE.parent / "data"
 
 
 def reference_run() -> Path:
-    """Return the path of the reference run, even if it does not exist."""
+    """Return the path of the reference run, which may not exist."""
     return data_dir() / "reference"
 
 
@@ -35,11 +35,11 @@ def runs_dir() -> Path:
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""Pattern of a URL scheme, also after conversion to a path. Windows drive letters do not match."""
+"""Pattern of a URL, also after conversion to a path. Windows drive letters do not match."""
 
 
 def refuse_address(path: str | Path) -> None:
-    """Raise if ``path`` is a URL instead of a local folder.
+    """Raise an error if ``path`` is a URL instead of a local folder.
 
     Raises:
         BadConfig: ``path`` is a URL, such as ``s3://bucket/run``.
@@ -52,7 +52,7 @@ def refuse_address(path: str | Path) -> None:
 
 
 def user_path(text: str | Path) -> Path:
-    """Return ``text`` as a path, which need not exist; ``~`` is resolved.
+    """Convert ``text`` to a path, which need not exist, and expand ``~``.
 
     Raises:
         BadConfig: ``text`` is not a valid path on this machine, or permission is denied.
@@ -69,6 +69,6 @@ def user_path(text: str | Path) -> Path:
 def leads_out(path: Path, folder: Path) -> bool:
     """Return whether ``path`` is a link to a target outside ``folder``.
 
-    ``folder`` must be resolved. A link to itself does not count.
+    ``folder`` must be resolved. The result is False for a link to itself.
     """
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)

@@ -52,7 +52,8 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
     chances = ", ".join(f"{in_percent(guessed[name], 1)} {label}" for name, label in LABELS.items())
     lines = [
         f"Nearest neighbors of {len(chosen):,} of the {len(samples):,} test samples from {photographs:,} photographs. "
-        f"Chance: {chances}. Values in parentheses are for the 15 nearest on the map, if the model has a map.",
+        f"Chance: {chances}. Values in parentheses are for the 15 nearest neighbors on the map, if the model has a "
+        f"map.",
         "",
         f"| model | projection | {' | '.join(f'same {label}' for label in LABELS.values())} |",
         f"| --- | --- | {' | '.join('---:' for _ in LABELS)} |",

@@ -146,7 +146,7 @@ def table_of_detected(shares: pd.DataFrame) -> str:
     lines.append(["**mean**", *(f"**{in_percent(changed[severity].mean())}**" for severity in SEVERITIES)])
     false_positives = _cell(untouched["share"], untouched["low"], untouched["high"])
     table = markdown_table(["operation", "severity 1", *map(str, SEVERITIES[1:])], lines)
-    return f"{table}\n\nOf the same crops without a corruption, {false_positives} are flagged."
+    return f"{table}\n\nWithout a corruption, {false_positives} of the same crops are flagged."
 
 
 def _cell(value: float, low: float, high: float) -> str:

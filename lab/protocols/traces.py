@@ -57,7 +57,11 @@ def resample(
 
 FACTS: dict[Callable[..., Image], tuple[str, str, str]] = {
     jpeg: ("codec", "OpenCV (libjpeg-turbo)", "Compresses the image as JPEG."),
-    sharpen: ("blur", "OpenCV", "Moves the image away from a smoothed copy, then compresses it as JPEG."),
+    sharpen: (
+        "blur",
+        "OpenCV",
+        "Sharpens the image by extrapolating away from a smoothed copy, then compresses it as JPEG.",
+    ),
     resample: (
         "blur",
         "Pillow, OpenCV",

@@ -1,1 +1,1 @@
-"""Public functions, which combine corpora, models, runs and the detector."""
+"""Public functions that combine corpora, models, runs and the detector."""

@@ -1,7 +1,7 @@
-"""Tables of the answers of models for the test photographs of a run, and for outside images.
+"""Tables of model answers for the test photographs of a run and for images from other collections.
 
-For test photographs, answers come from probes that were not trained on the photograph. Answers for outside images are
-shipped (computed by ``python -m lab.evidence.answers``).
+For test photographs, answers come from probes that were not trained on the same photograph. Answers for images from
+other collections are included in the package data (computed by ``python -m lab.evidence.answers``).
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ from probing_core.run.live import read_fitted_posterior, read_posteriors
 from probing_core.transforms import resolve
 
 OUTSIDE = "answers.parquet"
-"""File in the shipped data with the answers of the reference run's models for outside images."""
+"""File in the package data with the answers of the reference run's models for images from other collections."""
 
 
 def live_posterior(run: Run, model: str) -> Posterior:
-    """Return the calibration of ``model`` for images of about the size of the view; if there is none, its probability
-    is the prior."""
+    """Return the calibration of ``model`` for images that are embedded without tiles.
+
+    If there is no such calibration, the probability is the prior.
+    """
     return read_posteriors(run.store, model).get(DIRECT, Posterior())
 
 
 def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
-    """Return the edit scores (N,) from which the column ``altered`` (N,) was computed; NaN where ``altered`` is NaN."""
+    """Recover the edit scores (N,) from the probabilities ``altered`` (N,); NaN where ``altered`` is NaN."""
     fitted = read_fitted_posterior(run.store, model) or Posterior()
     p = altered.to_numpy(np.float64)
     return np.where(np.isnan(p), np.nan, scores_behind(p, fitted))
 
 
 def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
-    """Return the answers for test samples of ``run``, by probes that were not trained on their photographs.
+    """Return the answers for the test samples of ``run``, from probes that were not trained on the same photographs.
 
     Columns: ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (the probability that the image was
-    edited) and ``named`` (the most probable group given an edit). Models without such answers are left out.
+    edited) and ``named`` (the most probable group if it was edited). Models without these predictions are omitted.
     """
     parts = []
     for model in models:
@@ -51,7 +53,7 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
         named = rows["named"].astype(str)
         groups = {name: resolve(name).group for name in named.unique()}
         columns = {"photograph": rows["base_id"], "operation": rows["transform"], "group": rows["group"]}
-        # Photographs of --calibrate-on may have changed the calibration since the table was written.
+        # --calibrate-on may have changed the calibration since the table was written.
         scores = tested_scores(run, model, rows["altered"])
         probabilities = np.where(np.isnan(scores), rows["altered"], live_posterior(run, model).probability(scores))
         answers = {"model": model, "altered": probabilities, "named": named.map(groups)}
@@ -60,9 +62,9 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def outside(run: Run) -> pd.DataFrame:
-    """Return the answers for outside images; empty unless ``run`` is the reference run.
+    """Return the answers for images from other collections; empty unless ``run`` is the reference run.
 
-    Columns are those of `held_out`, and ``source``.
+    The columns are the same as in `held_out`, plus ``source``.
     """
     path = data_dir() / OUTSIDE
     is_reference = run.path.resolve() == reference_run().resolve()

@@ -1,4 +1,4 @@
-"""Scores of an encoder during its training, measured in seconds between two steps."""
+"""Scores of an encoder during training, computed within seconds between two steps."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 LEARN_PHOTOGRAPHS = 60
-"""Default number of photographs for training probes; with it, a call embeds 3,700 views."""
+"""Default number of photographs for training the probes. With the defaults, each measurement embeds 3,700 views."""
 
 HELD_OUT_PHOTOGRAPHS = 40
-"""Default number of held-out photographs; with it, the 95% CI of the fine task is about 5 percentage points wide."""
+"""Default number of held-out photographs. With the default, the 95% CI of fine accuracy spans about 5 points."""
 
 EMBED_BATCH = 64
 
@@ -57,9 +57,9 @@ class OnlineScores:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Name -> value, for loggers: ``probe/fine``, ``probe/group/blur``, ``probe/content``, ``probe/clean-shift``.
+        """Scores by name for loggers: ``probe/fine``, ``probe/group/blur``, ``probe/content``, ``probe/clean-shift``.
 
-        Accuracies are between 0 and 1; the shift is in units of the mean distance between photographs.
+        Accuracies are between 0 and 1. The shift is in units of the mean distance between photographs.
         """
         names = "probe/" + self.scores["name"].str.replace(":", "/")
         return dict(zip(names, self.scores["value"].astype(float), strict=True))
@@ -85,37 +85,37 @@ class OnlineScores:
 
 
 class OnlineProbe:
-    """Measurement, during training, of what the embeddings of an encoder encode besides content.
+    """Probe that measures, during training, what the embeddings of an encoder encode besides content.
 
     The views (photographs under every transformation) are computed once. `measure` embeds the views, fits a linear
-    discriminant analysis in closed form on some of the photographs and scores it on the others. Scores are comparable
-    between steps and between training runs, but not with scores of a probing run, whose probes are trained on more
-    photographs.
+    discriminant analysis in closed form on the training photographs and scores it on the held-out photographs. Scores
+    are comparable between steps and between training runs, but not with the scores of a probing run, whose probes are
+    trained on more photographs.
 
     >>> probe = probing_core.OnlineProbe()  # doctest: +SKIP
     >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
         images: as in `probing_core.score`; by default the included photographs. Only the splits ``train`` and ``val``
-            are used; if the photographs have no splits, they are split here.
+            are used. Photographs without splits are split by photograph.
         labels: as in `probing_core.score`.
-        learn: number of photographs for training probes, each under every transformation.
-        held_out: number of photographs for scoring, each under every transformation. The content score also uses clean
-            views of all other photographs.
-        view: side of the views in pixels.
+        learn: number of photographs for training the probes. Every transformation is applied to each photograph.
+        held_out: number of photographs for scoring. Every transformation is applied to each photograph. The content
+            score also uses clean views of all other photographs.
+        view: view size in pixels.
         transforms: names of transformations or sets, as in ``--transforms``.
         seed: random seed.
-        progress: object that receives the progress of computing the views; by default, it is displayed in terminals and
-            notebooks.
+        progress: object that receives progress updates while the views are computed; by default, progress is displayed
+            in terminals and notebooks.
 
     Attributes:
         views: views to embed, with their labels.
-        history: one row per step and score: ``step``, ``name`` (``fine``, ``group:blur`` and so on, ``content``,
-            ``clean-shift``), ``measure``, ``value`` with its 95% CI ``low`` to ``high`` over ``photographs``, and
-            ``chance``.
+        history: one row per step and score: ``step``, ``name`` (such as ``fine``, ``group:blur``, ``content`` or
+            ``clean-shift``), ``measure``, ``value``, ``low`` and ``high`` (95% CI over photographs), ``photographs``
+            (number of photographs) and ``chance``.
 
     Raises:
-        ProbingError: the images cannot be used; the message says how to fix it.
+        ProbingError: the images or transformations cannot be used; the message explains how to fix the problem.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class OnlineProbe:
         bank = tuple(resolve(name) for name in names)
         if len(bank) < 2 or any(transform.far for transform in bank):
             raise BadConfig(
-                f"At least one transformation in addition to identity is required, and no unseen style, because "
-                f"probes are not trained on those; got {', '.join(t.name for t in bank)}."
+                f"At least one transformation other than identity is required, and unseen styles are not allowed "
+                f"because no probe is trained on them; got {', '.join(t.name for t in bank)}."
             )
         require_view(view)
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
@@ -160,18 +160,21 @@ class OnlineProbe:
         preprocessing: Preprocessing | None = None,
         module: torch.nn.Module | None = None,
     ) -> OnlineScores:
-        """Measure ``encode`` at ``step`` and add the scores to `history`, replacing any earlier scores of this step.
+        """Measure ``encode`` at ``step`` and add the scores to `history`, replacing earlier scores of the same step.
 
         Training is not affected (see `undisturbed`).
 
         Args:
-            encode: a function that maps a list of N arrays (view, view, 3) ``uint8`` to (N, D), an array or a tensor on
-                any device; or a `torch.nn.Module` or a method of one, which maps a tensor (N, 3, H, W) ``float32`` on
-                the device of the module to a tensor (N, D). The input of a module is the views scaled to [0, 1], or
-                after ``preprocessing``.
+            encode: a function that maps a list of N arrays (view, view, 3) ``uint8`` to an array or tensor (N, D); or
+                a `torch.nn.Module` or one of its methods, which maps a tensor (N, 3, H, W) ``float32`` on the device of
+                the module to a tensor (N, D). A module receives the views after ``preprocessing``; by default, pixel
+                values are scaled to [0, 1].
             step: training step, 0 or more.
-            preprocessing: size, mean and standard deviation for the input of a module.
-            module: the module that a function ``encode`` calls. It is in eval mode during the call.
+            preprocessing: input size, mean and standard deviation of a module.
+            module: the module that the function ``encode`` calls. It is in eval mode during the call.
+
+        Returns:
+            The scores at this step.
 
         Raises:
             BadArray: the embeddings do not have the shape (N, D), or are not finite.
@@ -179,10 +182,10 @@ class OnlineProbe:
         """
         started = time.perf_counter()
         if not callable(encode):
-            raise BadConfig(f"A function of a list of images or a torch.nn.Module is expected; got {encode!r:.80}.")
+            raise BadConfig(f"Expected a function of a list of images or a torch.nn.Module; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
-            raise BadConfig("Only a torch.nn.Module accepts preprocessing. A function preprocesses images itself.")
+            raise BadConfig("Only a torch.nn.Module accepts preprocessing. A function must preprocess images itself.")
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
         with undisturbed(*(part for part in (owner, module) if part is not None)):
             X = _embed(call, self.views.images)
@@ -194,7 +197,7 @@ class OnlineProbe:
         return OnlineScores(int(step), rows, time.perf_counter() - started)
 
     def plot(self, dark: bool = False) -> Figure:
-        """Draw the `history` by step: fine and content accuracy, recall of each group, and shift of clean images.
+        """Plot `history` by step: fine accuracy, content accuracy, recall of each group and shift of clean images.
 
         Args:
             dark: whether to use the dark theme.
@@ -224,7 +227,7 @@ def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
             yield
             return
         devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-        # Not inference mode: a tensor cached by a module, such as a table of positions, would be unusable in training.
+        # In inference mode, tensors that a module caches, such as position embeddings, would be unusable in training.
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             for module in modules:
                 module.eval()

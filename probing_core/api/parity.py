@@ -28,18 +28,18 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.transforms import Transform, bank, generator
 
 TOLERANCE = 0.01
-"""Maximum shift at which embeddings are considered to agree."""
+"""Default maximum embedding shift at which two pipelines are considered to agree."""
 
 FAINT_GROUPS = ("color", "tone", "blur", "noise", "codec")
 """Groups of transformations that a pipeline may unintentionally apply at a weak strength."""
 
 LIST = "pictures.csv"
-"""File that lists the golden images in their folder; embeddings are expected in its order."""
+"""Name of the file that lists the golden images. Embeddings must be in the order of this list."""
 
 VECTORS = ".npy"
 
 PATHS = "paths"
-"""Name of the parameter of a function that decodes the files itself."""
+"""Parameter name of a pipeline function that receives file paths instead of decoded images."""
 
 Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], np.ndarray]
 
@@ -53,11 +53,12 @@ class Parity:
         pictures: one row per golden image: ``picture``, ``kind``, ``shift`` (distance between its two embeddings in
             units of the mean distance between two photographs; infinite if an embedding is not finite), ``cosine``
             (similarity of the two embeddings), ``as_far_as`` (the transformation in ``scale`` with the smallest shift
-            that is at least as large; empty if there is none).
-        scale: ``alteration``, a transformation from `FAINT_GROUPS` at its weakest strength, and ``shift``, the mean
-            shift of photographs under it, smallest first; empty if neither pipeline can be called.
-        tolerance: maximum shift at which the pipelines agree.
-        notes: remarks, one sentence each.
+            that is at least as large; empty if ``shift`` is 0 or larger than all shifts in ``scale``).
+        scale: one row per transformation in `FAINT_GROUPS` at its weakest strength: ``alteration`` (its name) and
+            ``shift`` (mean shift of the photographs), in ascending order of ``shift``. Empty if neither pipeline can
+            be called.
+        tolerance: maximum shift at which the pipelines are considered to agree.
+        notes: additional remarks, such as preprocessing that was assumed.
     """
 
     a: str
@@ -69,22 +70,22 @@ class Parity:
 
     @property
     def alike(self) -> bool:
-        """Whether no image is shifted by more than the tolerance."""
+        """Whether no embedding is shifted by more than the tolerance."""
         return self.largest <= self.tolerance
 
     @property
     def largest(self) -> float:
-        """The largest shift of any image."""
+        """Largest embedding shift over all golden images."""
         return float(self.pictures["shift"].max())
 
     @property
     def shift(self) -> float:
-        """The mean shift of the photographs."""
+        """Mean embedding shift over the photographs."""
         return float(self.pictures.loc[self.pictures["kind"] == PHOTOGRAPH, "shift"].mean())
 
     @property
     def as_far_as(self) -> str:
-        """The transformation in `scale` with the smallest shift not below `shift`; empty if there is none."""
+        """Transformation in `scale` with the smallest shift that is at least `shift`; empty as in `pictures`."""
         return _as_far_as(self.shift, self.scale)
 
     def __str__(self) -> str:
@@ -100,14 +101,14 @@ class Parity:
 
     @property
     def _summary(self) -> str:
-        equivalent = f", as far as {self.as_far_as} at its weakest" if self.as_far_as else ""
+        equivalent = f", similar to {self.as_far_as} at its weakest strength" if self.as_far_as else ""
         return "\n".join(
             (
                 *self.notes,
-                f"{self.a} and {self.b} {'agree' if self.alike else 'differ'}: the largest shift of "
+                f"{self.a} and {self.b} {'agree' if self.alike else 'differ'}: the largest embedding shift over "
                 f"{len(self.pictures)} golden images is {_in_words(self.largest)} (tolerance "
-                f"{decimal(self.tolerance)}). Photographs shift by {_in_words(self.shift)} of the mean distance "
-                f"between two of them{equivalent}.",
+                f"{decimal(self.tolerance)}). The mean shift of photographs is {_in_words(self.shift)} of the mean "
+                f"distance between two photographs{equivalent}.",
             )
         )
 
@@ -134,21 +135,21 @@ def parity(
     0.0
 
     Args:
-        a: a model name, or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
-            file has none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its parameter is called
-            ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`, in the
-            order of its list, as an array or an ``.npy`` file.
+        a: a model name or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
+            file specifies none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its parameter is
+            called ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`, in
+            the order of their list, as an array or an ``.npy`` file.
         b: the second pipeline, in any of these forms.
-        tolerance: maximum shift at which the pipelines agree.
+        tolerance: maximum shift at which the pipelines are considered to agree.
         device: device for named models, as in `load_embedder`.
         precision: precision for named models, as in `load_embedder`.
-        progress: object that receives the progress.
+        progress: object that receives progress updates.
 
     Raises:
         ProbingError: a pipeline cannot be used, or the embeddings of the two pipelines differ in dimension.
     """
     if not 0 <= tolerance < np.inf:
-        raise BadConfig(f"A tolerance is a shift, 0 or more; got {tolerance}.")
+        raise BadConfig(f"The tolerance must be finite and at least 0; got {tolerance}.")
     pictures = golden_pictures()
     images = [picture.decode() for picture in pictures]
     load = cache(partial(load_embedder, device=device, precision=precision))
@@ -160,8 +161,8 @@ def parity(
     first, second = sides
     if first.vectors.shape != second.vectors.shape:
         raise BadArray(
-            f"'{first.name}' gives {first.vectors.shape[1]} numbers per image and '{second.name}' "
-            f"{second.vectors.shape[1]}: embeddings of different models or layers, which cannot be compared."
+            f"'{first.name}' has embedding dimension {first.vectors.shape[1]} and '{second.name}' has "
+            f"{second.vectors.shape[1]}. Embeddings of different models or layers cannot be compared."
         )
     kinds = np.array([picture.kind for picture in pictures])
     # Unit and scale are computed with a pipeline that distinguishes photographs and, if possible, can be called.
@@ -169,8 +170,8 @@ def parity(
     gaps = _distances(reference.vectors, kinds)
     if not gaps.any():
         raise BadArray(
-            "The unit of a shift is the distance between two photographs, but neither pipeline distinguishes any "
-            "photographs; check that the embeddings are finite and belong to the golden images."
+            "Shifts cannot be measured because neither pipeline distinguishes any photographs. Check that the "
+            "embeddings are finite and belong to the golden images."
         )
     progress.update("parity", 2, 3, "Transforming photographs")
     photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
@@ -231,7 +232,7 @@ Embed = Callable[[Sequence[Image]], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two pipelines: its embeddings (N, D) of the golden images, and a function that calls it, if any."""
+    """One of the two pipelines: its embeddings (N, D) of the golden images and, if it can be called, its function."""
 
     name: str
     vectors: np.ndarray
@@ -239,7 +240,7 @@ class _Side:
 
 
 def write_golden(folder: Path) -> int:
-    """Write the golden images and their list into ``folder``, for a pipeline that runs elsewhere.
+    """Write the golden images and their list to ``folder``, for a pipeline that runs elsewhere.
 
     Returns:
         The number of images.
@@ -303,25 +304,25 @@ def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
     matrix = np.asarray(vectors)
     if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
-            f"'{name}' must give one row of numbers for each of {pictures} golden images, (N, D); got "
-            f"{matrix.dtype} with the shape {matrix.shape}."
+            f"'{name}' must provide a numeric array (N, D) with one row for each of {pictures} golden images; got "
+            f"{matrix.dtype} with shape {matrix.shape}."
         )
     with np.errstate(over="ignore"):
         return matrix.astype(np.float32)
 
 
 def read_vectors(path: Path) -> np.ndarray:
-    """Return the embeddings (N, D) in the file ``path``.
+    """Read embeddings (N, D) from the NumPy file ``path``.
 
     Raises:
         ModelUnavailable: the file cannot be read.
     """
     if not path.is_file():
         raise ModelUnavailable(
-            f"The file of embeddings '{path}' does not exist.",
-            hint="Run `probing parity --write DIR` to write the images that are to be embedded.",
+            f"The embeddings file '{path}' does not exist.",
+            hint="Run `probing parity --write DIR` to write the images to embed.",
         )
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
-        raise ModelUnavailable(f"'{path}' could not be read as embeddings: {one_line(error)[:300]}.") from error
+        raise ModelUnavailable(f"Could not read embeddings from '{path}': {one_line(error)[:300]}.") from error

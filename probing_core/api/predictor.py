@@ -1,4 +1,4 @@
-"""Answers for images, from the deployment probes and the detector of a run."""
+"""Answers for new images, from the deployment probes and the detector of a run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from probing_core.transforms.transformation import Image
 
 
 class Predictor:
-    """Predictor of whether images were edited, with the models of one run.
+    """Predictor that uses the models of a run to determine whether images were edited.
 
-    Each model is loaded when it is first used. Threads may share a predictor.
+    Each model is loaded when it is first used. Predictors are thread-safe.
 
     >>> from skimage.data import cat
     >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
@@ -74,7 +74,7 @@ class Predictor:
 
     @property
     def has_detector(self) -> bool:
-        """Whether the run has a detector of edits, which answers under the name `DETECTOR`, before all models."""
+        """Whether the run has an edit detector. Its answers have the model name `DETECTOR` and precede all others."""
         return self.store.has(DETECTOR_FILE)
 
     def predict(
@@ -85,21 +85,23 @@ class Predictor:
         names: Sequence[str] | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
-        """Return one row for each image and model, as in ``probing predict --json``.
-
-        A row has ``image``, ``model``, ``crops`` (``direct``: the central square, resized; ``combined``: this square
-        and tiles), ``edited`` (the probability that the image was edited), ``answer`` (edited, probably edited,
-        inconclusive, probably unedited, no edit detected, may not be a photograph), ``unavailable`` (the reason if
-        ``edited`` is None, one of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``,
-        ``group`` and ``probability`` given that the image was edited, most probable first. These probabilities sum to
-        1; the list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``,
-        with the fields of `Evidence`.
+        """Predict whether images were edited.
 
         Args:
             images: images of any size, (H, W, 3) ``uint8``, or (H, W) ``uint8`` for grayscale images.
             models: model names; by default the detector and all models of the run.
-            names: image names; by default their positions.
-            prior: assumed fraction of edited images.
+            names: image names; by default the positions of the images.
+            prior: prior probability that an image was edited.
+
+        Returns:
+            One row for each image and model, as in ``probing predict --json``. A row has ``image``, ``model``,
+            ``crops`` (``direct``: the central square, resized; ``combined``: this square and tiles), ``edited`` (the
+            probability that the image was edited), ``answer`` (edited, probably edited, inconclusive, probably
+            unedited, no edit detected, may not be a photograph), ``unavailable`` (the reason if ``edited`` is None, one
+            of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``, ``group`` and
+            ``probability`` given that the image was edited, most probable first. These probabilities sum to 1. The
+            list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``, with
+            the fields of `Evidence`.
 
         Raises:
             BadConfig: the prior is not between 0 and 1.
@@ -112,16 +114,16 @@ class Predictor:
         return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
 
     def cut(self, images: Sequence[Image]) -> list[Crops]:
-        """Return the crops of each image: its resized central square, and tiles if the image is large."""
+        """Crop each image to its resized central square and, if the image is large, to tiles."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return one answer of ``model``, or of the detector, for each image; all crops are processed together.
+        """Return one answer of ``model``, or of the detector, for each image.
 
-        Class probabilities of the crops are predicted by the detector, or by the probe ``deployment`` from the
-        embeddings of a model. `predictions_of` combines the probabilities of the crops of an image. From the result, an
-        `Answer` computes the probability that the image was edited, with the calibration of the model, or with the
-        clean photographs that the detector compares the image with (`ReferenceSets.answer`).
+        The detector predicts class probabilities for each crop. For a model, the ``deployment`` probe predicts them
+        from the embeddings. `predictions_of` combines the probabilities of the crops of an image. From the result, an
+        `Answer` computes the probability that the image was edited. It uses the calibration of the model or, for the
+        detector, the reference sets of clean photographs (`ReferenceSets.answer`).
 
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
@@ -139,25 +141,25 @@ class Predictor:
 
     @cached_property
     def detector(self) -> Detector:
-        """Return the detector of the run.
+        """Edit detector of the run.
 
         Raises:
             BadRun: the run has no detector.
         """
         if not self.has_detector:
             raise BadRun(
-                f"The run '{self.store.root}' has no detector of edits. A run needs calibration photographs.",
+                f"The run '{self.store.root}' has no edit detector. Training one requires calibration photographs.",
                 hint="Run `probing run` with --calibrate-on CORPUS.",
             )
         return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
 
     @cached_property
     def reference_sets(self) -> ReferenceSets:
-        """Return the reference sets of clean photographs that the detector compares images with."""
+        """Reference sets of clean photographs that the detector compares images with."""
         return read_reference_sets(self.store)
 
     def prepare(self, model: str) -> None:
-        """Load everything that the first answer of ``model`` requires."""
+        """Load everything that ``model`` needs for its first answer."""
         if model == DETECTOR:
             _ = self.detector, self.reference_sets
             prepare(self.recipe.view, self.recipe.view)
@@ -171,7 +173,7 @@ class Predictor:
         named = [models] if isinstance(models, str) else list(models)
         unknown = [name for name in named if name not in self._entries and name != DETECTOR]
         if unknown:
-            raise UnknownName(f"The run has no model '{unknown[0]}' to predict with. It has: {', '.join(self.models)}.")
+            raise UnknownName(f"The run has no model '{unknown[0]}'. Available models: {', '.join(self.models)}.")
         return tuple(sorted(named, key=lambda name: name != DETECTOR))
 
 
@@ -195,11 +197,11 @@ def predict(
     ['edited']
 
     Args:
-        images: one or several images: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
+        images: one image or a list of images: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
         run: a `probing_core.Run` or its directory; by default the reference run.
         models: model names; by default the detector and all models of the run.
         names: image names for the column ``image``; by default paths or positions.
-        prior: assumed fraction of edited images.
+        prior: prior probability that an image was edited.
         device: as in `load_embedder`.
 
     Returns:

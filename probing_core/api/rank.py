@@ -1,4 +1,4 @@
-"""Rank of a model among the models of a run, which is not changed."""
+"""Ranking of a model among the models of a run, without changing the run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 EXPLAINED = (
     "Difference: accuracy of this model minus that of the other model, in percentage points, on the same photographs. "
-    "p: paired sign-flip test, adjusted for all comparisons."
+    "p: paired sign-flip test, adjusted for multiple comparisons."
 )
 
 
@@ -62,8 +62,9 @@ class Ranking(TitledTable):
     Attributes:
         model: name of the model.
         board: the table returned by `place_among`.
-        best_other: the best of the other models that have a rank.
-        groups: ``group``, ``recall``, ``recall_other`` (of the best other model) and their ``difference``.
+        best_other: the best other model that has a rank.
+        groups: one row per group: ``group``, ``recall``, ``recall_other`` (recall of the best other model) and
+            ``difference``.
         ranked: number of the user's models ranked on these test photographs so far.
         path: directory of the new run.
     """
@@ -110,7 +111,7 @@ class Ranking(TitledTable):
     def _title(self) -> str:
         own_row = self._own_row
         return (
-            f"{self.model} has place {own_row['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
+            f"{self.model} ranks #{own_row['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
             f"{in_percent(own_row['value'], 1)} (95% CI {100 * own_row['low']:.1f}–{100 * own_row['high']:.1f})."
         )
 
@@ -120,14 +121,14 @@ class Ranking(TitledTable):
         rows = list(zip(self.groups["group"], self.groups["difference"], strict=True))
         better = [f"{group} ({in_points(gap)})" for group, gap in rows if gap > 0]
         worse = [f"{group} ({in_points(gap)})" for group, gap in rows[::-1] if gap < 0]
-        none = "none of the groups"
+        none = "no group"
         return [
             *notes,
-            f"Compared with {self.best_other}, recall is higher for: {', '.join(better[:NAMED_GROUPS]) or none}; "
-            f"lower for: {', '.join(worse[:NAMED_GROUPS]) or none}.",
+            f"Compared with {self.best_other}, recall is higher for {', '.join(better[:NAMED_GROUPS]) or none} and "
+            f"lower for {', '.join(worse[:NAMED_GROUPS]) or none}.",
             EXPLAINED,
-            f"{self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test photographs so "
-            f"far: the best of many is partly luck.",
+            f"So far, {self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test "
+            f"photographs. The score of the best of many models is partly due to chance.",
         ]
 
 
@@ -145,8 +146,8 @@ def rank(
 ) -> list[QuickRanking] | list[Ranking]:
     """Rank a model among the models of a run, which is not changed.
 
-    By default, the quick protocol is used: a subset of the photographs, in one repetition. A second call resumes an
-    interrupted one, or returns the cached result.
+    By default, the quick protocol is used: a subset of the photographs with one repetition. A second call resumes an
+    interrupted ranking or returns the cached result.
 
     >>> probing_core.rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
 
@@ -154,13 +155,13 @@ def rank(
         model: a model name, as in ``probing run --models`` (a pattern matches several checkpoints); or a function or
             module, as in `score`.
         base: run with the models to compare with; by default the reference run.
-        full: whether to embed all samples of the run, in a new run.
+        full: whether to embed all samples of ``base`` in a new run, instead of using the quick protocol.
         name: name of a function or module in the results, as in `score`.
         corpus: location of the photographs of ``base``, if they have moved.
         out: folder for the new run if ``full``; by default ``rank-MODEL`` in the folder of your runs.
         device: as in `load_embedder`.
         precision: as in `load_embedder`; only used if ``full``.
-        progress: object that receives the progress; by default, it is displayed in the terminal.
+        progress: object that receives progress updates; by default, progress is displayed in the terminal.
 
     Returns:
         One ranking for each model, or for each of its layers if the model name ends in ``@layer=all``.
@@ -171,7 +172,7 @@ def rank(
     opened = open_run(base)
     if not full:
         if out is not None:
-            raise BadConfig("The quick protocol does not create a run. Use out only together with full.")
+            raise BadConfig("The quick protocol does not create a run. Use out only with full.")
         return _ranked_quickly(model, opened, name or name_of(model), corpus, device, progress)
     if not isinstance(model, str):
         raise BadConfig("A function can only be ranked with the quick protocol. Register it as a model for a full run.")
@@ -192,14 +193,14 @@ def _ranked_quickly(
 
 
 def quick_samples(base: Run, corpus: str | None = None) -> Samples:
-    """Return the samples of a run that the quick protocol uses.
+    """Return the subset of the samples of a run that the quick protocol uses.
 
     Raises:
         BadRun: the run has no results of the quick protocol, or its photographs are missing or have changed.
     """
     if base.table(QUICK).empty:
         raise BadRun(
-            f"The run '{base.path}' has no results of the quick protocol. A model can only be ranked on all samples.",
+            f"The run '{base.path}' has no results of the quick protocol, so models must be ranked on all samples.",
             hint="Use --full, or full=True in Python.",
         )
     photographs = _require_photographs(base, corpus)
@@ -226,7 +227,7 @@ QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, emb
 def _quick_rankings(
     base: Run, scored: Samples, model: str, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
-    """Return one ranking for a model, or for each of its layers if all were requested."""
+    """Rank a model, or each of its layers if all were requested."""
     recipes = recipes_of(model, device)
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
     bar = in_one_line(None) if progress is None else progress
@@ -260,7 +261,7 @@ def _ranked_fully(
         for name in names:
             find_spec(name)  # the estimate does not need the weights, but the run does
         expected = estimate(options, out, progress=progress)
-        progress.note(f"{expected}\nIf you stop it, the same command continues where it stopped.")
+        progress.note(f"{expected}\nIf it is interrupted, run the same command again to resume.")
     with final_report(progress):
         run(out, options, progress=progress)
     completed = Run.open(out)
@@ -274,7 +275,7 @@ def _ranked_fully(
 
 
 def _require_photographs(base: Run, name: str | None) -> Corpus:
-    """Return the photographs of a run, from the corpus ``name`` if it is given.
+    """Open the photographs of a run, from the corpus ``name`` if it is specified.
 
     Raises:
         BadRun: the photographs are missing or have changed.

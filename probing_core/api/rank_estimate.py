@@ -24,7 +24,7 @@ from probing_core.run.remaining_steps import PENALTY_GRID_COST, fits_s
 Result = TypeVar("Result")
 
 MEASURED_SAMPLES = 64
-"""Number of samples that are computed and embedded to measure their duration."""
+"""Number of samples for which computation and embedding are timed."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class QuickEstimate:
         model: name of the model.
         seconds: time in seconds to compute and embed the samples and to train the probe.
         samples: number of samples.
-        download: size of the weights if they are not available locally; the time was then measured with random weights.
+        download: size of the weights if they are not available locally. In this case, random weights were timed.
         disk_mb: size of the embeddings in megabytes.
     """
 
@@ -48,8 +48,8 @@ class QuickEstimate:
     def __str__(self) -> str:
         download = f"a download of {self.download} and " if self.download.megabytes else ""
         return (
-            f"Ranking {self.model} takes about {max(1, round(self.seconds / 60))} min here ({self.samples:,} samples), "
-            f"{download}{max(1, round(self.disk_mb)):,} MB of disk space."
+            f"Ranking {self.model} takes about {max(1, round(self.seconds / 60))} min on this machine "
+            f"({self.samples:,} samples) and requires {download}{max(1, round(self.disk_mb)):,} MB of disk space."
         )
 
     __repr__ = __str__
@@ -62,7 +62,7 @@ def estimate_rank(
     corpus: str | None = None,
     device: str = "auto",
 ) -> QuickEstimate:
-    """Estimate how long `rank` takes with the quick protocol, without downloading weights.
+    """Estimate the duration of `rank` with the quick protocol, without downloading weights.
 
     Args:
         model: name of one model, or a function.
@@ -95,11 +95,11 @@ def _estimated(name: str, scored: Samples, device: str) -> QuickEstimate:
 
 
 def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
-    """Return the seconds for all samples, extrapolated from `MEASURED_SAMPLES`, and the embedding dimension."""
+    """Return the estimated seconds for all samples and the probe, and the embedding dimension."""
     places = np.linspace(0, len(scored) - 1, MEASURED_SAMPLES).astype(int)
     scored[0]  # reads the table of the corpus
     images, making = _timed(lambda: [scored[int(place)] for place in places])
-    embedder.embed(images[:2])  # the first call prepares the engine
+    embedder.embed(images[:2])  # the first call initializes the engine
     X, embedding = _timed(lambda: embedder.embed(images))
     classes = scored.table["transform"].nunique()
     learned = int((scored.table["split"] == "train").sum())

@@ -1,6 +1,6 @@
 """Scan of a folder for edited images: streaming, resumable, on all cores.
 
-One thread per core scores files that are decoded in separate processes, so memory contains one image per core.
+One thread per core scores files that are decoded in separate processes, so only one image per core is in memory.
 Measurements are saved in chunks (`scan_files`), so a scan can be resumed after an interruption, and a changed file only
 affects one chunk. Answers are computed from the measurements and the calibration, and written at the end.
 """
@@ -39,10 +39,13 @@ from probing_core.run.progress import SILENT, Progress
 from probing_core.run.store import digest
 
 REVISION = 5
-"""Version of the measurements, part of the key of each chunk. Increment it when measurements change."""
+"""Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
 
 MIN_FOR_Q = 500
-"""Minimum number of clean images for q; with fewer, the smallest p is too large if a folder has few edited images."""
+"""Minimum number of clean images for computing q.
+
+With fewer images, the smallest possible p is too large to find edited images if a folder contains few of them.
+"""
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
@@ -56,8 +59,8 @@ class Scan:
 
     Attributes:
         counts: answer -> number of files; ``unreadable`` counts files that are not images or are corrupted.
-        errors: one sentence for each file that cannot be read.
-        promise: a sentence on whether error rates are guaranteed.
+        errors: one error message for each file that cannot be read.
+        promise: a statement of whether error rates are guaranteed, and the number of flagged images.
     """
 
     counts: dict[str, int]
@@ -74,7 +77,7 @@ def scan(
     progress: Progress = SILENT,
     threads: int | None = None,
 ) -> Scan:
-    """Scan a folder: write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` into ``out``.
+    """Scan a folder for edited images and write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` to ``out``.
 
     A second call resumes an interrupted scan.
 
@@ -84,20 +87,20 @@ def scan(
         run: directory of the run with the detector.
         clean: folder with unedited images from the same source as the images in ``folder``. They replace the
             photographs of the run for calibrating p, q and the probability.
-        level: images with p of at most this level are counted as flagged.
-        progress: object that receives the progress.
-        threads: number of files that are processed in parallel; by default the number of cores.
+        level: significance level; images with p of at most this value are flagged.
+        progress: object that receives progress updates.
+        threads: number of files to process in parallel; by default the number of cores.
 
     Raises:
         BadRun: the run has no detector.
         BadConfig: a folder cannot be used, or there are too few clean images for the level.
     """
     if not 0 < level < 1:
-        raise BadConfig(f"The level is a fraction between 0 and 1, such as 0.05; got {level}.")
+        raise BadConfig(f"The level must be between 0 and 1, such as 0.05; got {level}.")
     predictor = Predictor(run, device="cpu")
     detector, sets = predictor.detector, predictor.reference_sets
     _refuse_other_folder(out)
-    write_atomically(out / MARK, b"Results of `probing scan`. `chunks` is what a later call resumes from.\n")
+    write_atomically(out / MARK, b"Results of `probing scan`. A later call resumes from the files in `chunks`.\n")
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), predictor.recipe.view])
     chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
@@ -137,7 +140,7 @@ def _fill(
 
 
 def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float) -> ReferenceSets:
-    """Return ``sets`` with the photographs of the run replaced by clean images, for p and the posterior.
+    """Replace the clean photographs of the run in ``sets`` with clean images, for p and the posterior.
 
     Args:
         sets: reference sets of the run.
@@ -152,8 +155,8 @@ def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float
     color = rows[~rows["no_color"].astype(bool)]
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean images with color cannot calibrate a level of {in_percent(level)}. Use at least "
-            f"{MIN_BEYOND / level:.0f} clean images, or a larger level."
+            f"{len(color)} clean color images are too few to calibrate a level of {in_percent(level)}. Provide at "
+            f"least {MIN_BEYOND / level:.0f} clean images, or use a larger level."
         )
     large = color.loc[color["large"].astype(bool), "joined"].to_numpy()
     scores = {VIEW: color["whole"].to_numpy(), LARGE: large, GRAY: rows["gray"].dropna().to_numpy()}
@@ -168,18 +171,18 @@ def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
     if not trusting:
         enough = f"{MIN_BEYOND / level:.0f} or more"
         return (
-            f"Compared with clean photographs of the run{_numbers(sets)}. Your images may come from a different "
-            f"source, so no error rate is guaranteed. For a guarantee, add a folder with {enough} clean images from "
-            f"your source."
+            f"Images were compared with clean photographs of the run{_numbers(sets)}. Your images may come from a "
+            f"different source, so no error rate is guaranteed. For a guarantee, add a folder with {enough} clean "
+            f"images from your source."
         )
     n = _clean_count(sets)
-    hint = "" if n >= MIN_FOR_Q else f" For q, the false discovery rate, provide at least {MIN_FOR_Q} images."
+    hint = "" if n >= MIN_FOR_Q else f" To compute q, the false discovery rate, provide at least {MIN_FOR_Q} images."
     rate = f"about {in_percent(level)} of unedited images from the same source have p of at most {level:g}"
-    return f"Calibrated on {n:,} images that you trust: {rate}.{hint}"
+    return f"Calibrated on {n:,} of your clean images: {rate}.{hint}"
 
 
 def _numbers(sets: ReferenceSets) -> str:
-    names = {VIEW: "small", LARGE: "large", GRAY: "turned gray"}
+    names = {VIEW: "small", LARGE: "large", GRAY: "converted to grayscale"}
     counts = [f"{len(sets.sets[kind].clean):,} {phrase}" for kind, phrase in names.items() if kind in sets.sets]
     return f" ({', '.join(counts)})" if counts else ""
 
@@ -190,7 +193,7 @@ def _detection_rate(sets: ReferenceSets) -> list[str]:
         return []
     hard = ", ".join(rate.hardly_detected)
     sentence = f"On the run's own photographs, the detector flags {in_percent(rate.overall.value)} of edited images"
-    return [f"{sentence}, but less than half of the edits in these groups: {hard}." if hard else f"{sentence}."]
+    return [f"{sentence}, but fewer than half of the edits in these groups: {hard}." if hard else f"{sentence}."]
 
 
 def remove_results(out: Path) -> None:
@@ -209,7 +212,7 @@ def remove_results(out: Path) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}). Remove it manually.") from error
-    with suppress(OSError):  # if the folder contains other files, it is retained
+    with suppress(OSError):  # the folder is kept if it contains other files
         out.rmdir()
 
 

@@ -1,4 +1,4 @@
-"""Files of a scan: search, measurement in separate processes, and storage in chunks for resuming."""
+"""Files of a scan: discovery, decoding in separate processes, measurement, and storage in resumable chunks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""Extensions of files that are scanned; whether a file is an image depends on its content."""
+"""File extensions to scan. Whether a file is an image is determined from its content."""
 
 THUMBNAIL = 72
 
@@ -39,7 +39,7 @@ class File:
 
     Attributes:
         path: absolute path.
-        name: path relative to the folder, with forward slashes; bytes that are not text are replaced.
+        name: path relative to the folder, with forward slashes; bytes that are not valid UTF-8 are replaced.
         stamp: size and modification time, used to detect changed files.
     """
 
@@ -51,7 +51,7 @@ class File:
 def find_files(folder: Path, excluded: Path) -> list[File]:
     """Find the files to scan under ``folder``, sorted by name.
 
-    Hidden files, links to files outside of ``folder``, and the folder ``excluded`` are left out.
+    Hidden files and folders, links to files outside of ``folder``, and the folder ``excluded`` are skipped.
 
     Raises:
         BadConfig: the folder does not exist, has no files to scan, or contains a folder that cannot be listed.
@@ -102,11 +102,11 @@ UNREAD: Row = {
     "flags": "",
     "thumbnail": b"",
 }
-"""Row of `measure` for a file that cannot be read."""
+"""Default values of a row of `measure`, used for files that cannot be read."""
 
 
 def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file in a separate process, and return its partial row and its crops; None if it cannot be read."""
+    """Decode one file, and return a partial row and the crops, which are None if the file cannot be read."""
     row = UNREAD | {"path": file.name}
     try:
         picture = inspect(Path(file.path), file.name)
@@ -127,7 +127,7 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
-    """Return the flags of an image, as on the page Try your images, starting with those that affect the answer."""
+    """Return the flags of an image, as on the "Try your images" page. Flags that affect the answer come first."""
     flawed = flaws(image)
     kinds = {
         PERHAPS_NO_PHOTOGRAPH: crops.is_flat,
@@ -149,14 +149,15 @@ def measure(
     """Decode and score one file.
 
     Args:
-        decoding: function that submits `decode` to a process. A file that crashes its process is reported as
+        decoding: function that submits `decode` to a process. If a file crashes the process, the file is reported as
             unreadable, and the scan continues.
         detector: detector that scores the image.
         as_gray: whether to also score the image with its color removed, for calibrating images without color.
 
     Returns:
-        A row with the keys of `UNREAD`: ``whole`` (full image), ``joined`` (with its tiles) and ``gray`` are edit
-        scores; ``group``, ``class`` and their probabilities describe the most probable edit.
+        A row with the keys of `UNREAD`. The edit scores are ``whole`` (full image), ``joined`` (full image and tiles)
+        and ``gray`` (full image without color). ``group``, ``class`` and their probabilities describe the most
+        probable edit.
     """
     try:
         row, crops = decoding(file).result()
@@ -188,7 +189,7 @@ CHUNK = 64
 class Chunks:
     """Measurements of the files in one folder, in chunks of about `CHUNK` files; each chunk is a file in a `Store`.
 
-    A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new file only affects one chunk. The
+    A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new file affects only one chunk. The
     name of a chunk is a digest of its files and ``settings``.
     """
 
@@ -212,7 +213,7 @@ class Chunks:
             yield self._store.read_table(name, columns)
 
     def remove_others(self) -> None:
-        """Remove the chunks with files that were removed or have changed."""
+        """Remove chunks with files that were removed or changed."""
         expected = set(self.names)
         self._store.remove(*(name for name in self._store.names() if name not in expected))
         self._store.fold()

@@ -61,10 +61,10 @@ VERDICT_COLUMNS = {
 MAX_ROWS = 5000
 """Maximum number of images on the page; the tables contain all images."""
 
-ABOUT_LIST = "Files are listed by q, the false discovery rate, or by p if there is none."
+ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p if q was not computed."
 ABOUT_GRAY = (
-    "Images without color are compared with color photographs turned gray, not with original grayscale photographs, so "
-    "the q of these images is not guaranteed. Edits of the color cannot be seen in them."
+    "Images without color are compared with color photographs converted to grayscale, not with original grayscale "
+    "photographs, so their q is not guaranteed. Color edits cannot be detected in these images."
 )
 
 
@@ -74,8 +74,8 @@ class Results:
 
     Attributes:
         chunks: measurements of the files.
-        judged: ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color``, one row per file.
-        errors: one sentence for each file that cannot be read.
+        judged: one row per file with ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color``.
+        errors: one error message for each file that cannot be read.
     """
 
     chunks: Chunks
@@ -89,7 +89,7 @@ class Results:
         judged = sets.judge(rows).assign(no_color=rows["no_color"], q=np.nan)
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
-            for no_color in (False, True):  # separately, because only the first have a guarantee
+            for no_color in (False, True):  # separately, because q is only guaranteed for images with color
                 selected = (judged["no_color"] == no_color) & judged["p"].notna()
                 judged.loc[selected, "q"] = false_discovery_rates(judged.loc[selected, "p"].to_numpy())
         return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
@@ -100,12 +100,12 @@ class Results:
         return {answer: counts[answer] for answer in FILE_ANSWERS if answer in counts}
 
     def flagged_in_words(self, level: float) -> str:
-        """Return a sentence on how many images have p of at most ``level``."""
+        """Format the number of images with p of at most ``level`` as a sentence."""
         p = self.judged["p"].dropna()
         return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
 
     def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the rows of each chunk, with measurements and answers; the edit is only named if one was detected."""
+        """Yield the rows of each chunk, with measurements, answers and, for edited images, the most probable edit."""
         start = 0
         for measured in self.chunks.read(columns):
             judged = self.judged.iloc[start : start + len(measured)]
@@ -117,14 +117,14 @@ class Results:
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:
-    """Return the q-values (n,) of p-values (n,), following Benjamini & Hochberg 1995."""
+    """Compute q-values (n,) from p-values (n,) with the Benjamini–Hochberg procedure."""
     from scipy.stats import false_discovery_control
 
     return false_discovery_control(p) if len(p) else p
 
 
 def write_tables(out: Path, results: Results, promise: str) -> None:
-    """Write `CSV_FILE` and `TABLE_FILE`, with ``promise`` in the metadata of the latter.
+    """Write `CSV_FILE` and `TABLE_FILE`, with ``promise`` in the Parquet metadata.
 
     Raises:
         BadRun: the disk is full or not writable.
@@ -145,7 +145,7 @@ def write_tables(out: Path, results: Results, promise: str) -> None:
 
 
 def promise_of(out: Path) -> str:
-    """Return the sentence on whether the error rates of the scan in ``out`` are guaranteed.
+    """Return the statement of whether the error rates of the scan in ``out`` are guaranteed.
 
     Raises:
         OSError, pyarrow.ArrowException: the table does not exist, or is corrupted.
@@ -174,7 +174,7 @@ def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
 
 
 def listed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return ``rows`` in display order: by q (or p without q), then by probability, files without an answer last."""
+    """Sort ``rows`` for display: by q, p and probability, with files without an answer last."""
     order = rows.assign(_last=~rows["answer"].isin(ANSWERS), _edited=-rows["edited"].fillna(0.0))
     return rows.loc[order.sort_values(["_last", "q", "p", "_edited", "path"], na_position="last").index]
 
@@ -188,7 +188,7 @@ def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
 def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
     """Return the table cells for a row: ``answer``, ``edit``, ``p``, ``q`` and ``remark``.
 
-    All cells except the answer and the remark are empty for images that may not be photographs.
+    Unreadable files and images that may not be photographs have only an answer and a remark.
     """
     remark = row["error"] or "; ".join(f for f in row["flags"].split("; ") if f not in (PERHAPS_NO_PHOTOGRAPH, "large"))
     cells = {"answer": row["answer"], "edit": "", "p": "", "q": "", "remark": remark}
@@ -210,7 +210,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
         out: folder of the page.
         folder: scanned folder.
         results: answers for all files.
-        about: sentences at the top of the page.
+        about: paragraphs at the top of the page.
     """
     from jinja2 import Environment
 
@@ -223,7 +223,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
     notes = [*about, ABOUT_LIST, ABOUT_ANSWER]
     notes.append(f"{total:,} files: {', '.join(f'{count:,} {answer}' for answer, count in counts.items())}.")
     if len(first_rows) < total:
-        notes.append(f"The page shows the first {len(first_rows):,}; the tables contain all files.")
+        notes.append(f"This page lists the first {len(first_rows):,} files. The CSV and Parquet files list all files.")
     gray = first_rows["no_color"] & first_rows["answer"].isin(ANSWERS)
     tables = [("Images", "", first_rows[~gray]), ("Images without color", ABOUT_GRAY, first_rows[gray])]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -1,4 +1,4 @@
-"""Scores of an encoder on images in one call, and the transformed images on which it is scored."""
+"""Scores of an encoder on images, computed in one call, and the transformed images that the encoder embeds."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ANY = "any"
 class Samples(Sequence[Image]):
     """Transformed images in a fixed order, each computed on access: (view, view, 3) ``uint8``.
 
-    It has the methods required by a data loader and can be pickled. Iteration computes several images in parallel.
+    Samples can be pickled and used with a torch ``DataLoader``. Iteration computes several images in parallel.
 
     Args:
         corpus: corpus of the original images.
@@ -82,7 +82,7 @@ class Samples(Sequence[Image]):
         self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for a different process, with the plan, whose computation requires reading all images."""
+        """Return the state for pickling, including the plan, so that other processes need not read all images."""
         _ = self._plan
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
@@ -151,11 +151,11 @@ def samples(
         labels: as in `score`.
         transforms: names of transformations or sets, as in ``--transforms``.
         limit: maximum number of images, drawn evenly from all photographs; by default all images.
-        view: side of the views in pixels.
+        view: view size in pixels.
         seed: random seed.
 
     Raises:
-        ProbingError: the images cannot be used; the message says how to fix it.
+        ProbingError: the images cannot be used; the message explains how to fix the problem.
     """
     recipe = Recipe(  # validated before images are read
         corpus="",
@@ -172,7 +172,7 @@ def samples(
 
 
 def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed: int) -> Corpus:
-    """Return the argument ``images`` of `score` and `samples` as a corpus.
+    """Convert the ``images`` argument of `score` and `samples` to a corpus.
 
     Args:
         images: a corpus, which is returned unchanged; a folder or the name of a corpus; images or a data set in memory;
@@ -191,7 +191,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     if not isinstance(images, str | Path):
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
-        raise BadConfig("Only a list of images accepts labels; the labels of a folder are the names of its subfolders.")
+        raise BadConfig("Only a list of images accepts labels. The labels of a folder are its subfolder names.")
     if Path(images).is_dir():
         return open_corpus(f"folder:{images}")
     try:
@@ -249,29 +249,30 @@ def score(
         labels: content labels if ``images`` is a list or a data set; by default the labels of the data set.
         transforms: names of transformations or sets, as in ``--transforms``; by default the bank.
         limit: maximum number of images, drawn evenly from all photographs; by default all images.
-        view: side of the views in pixels; by default 128.
+        view: view size in pixels; by default 128.
         seed: random seed; by default 0.
-        studies: whether to compute the studies of a run, whose tables are in `Scores.run`.
+        studies: whether to also compute the studies of a run. Their tables are in `Scores.run`.
         maps: whether to compute a map of the embeddings.
         name: name of a function, module or array of embeddings in the table and in error messages; by default ``my/``
             and the name of the function or class, or ``my/encoder``.
         device: device of a model or module, as in `load_embedder`; ``auto`` does not move a module.
         batch_size: number of images per call of a function or module; by default 64.
         cache: whether to cache the result (embeddings and predictions, no images) for the next call.
-        progress: whether to display progress, by default in terminals and notebooks; or an object that receives it.
+        progress: whether to display progress (by default, in terminals and notebooks), or an object that receives
+            progress updates.
 
     Returns:
         `Scores`, with a readable `repr`; ``table`` has one row per score.
 
     Raises:
-        ProbingError: the encoder or the images cannot be used; the message says how to fix it.
+        ProbingError: the encoder or the images cannot be used; the message explains how to fix the problem.
     """
     if not cache and (studies or maps):
         raise BadConfig("Studies and maps require the cache.", hint="Leave out cache=False.")
     chosen: dict[str, Any] = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     if isinstance(images, Samples) and chosen:
-        raise BadConfig(f"Samples are already transformed, so they accept no {', '.join(chosen)}.")
+        raise BadConfig(f"Samples are already transformed. Omit these arguments: {', '.join(chosen)}.")
     scored: Samples = images if isinstance(images, Samples) else samples(images, **chosen)
     name = name or name_of(encoder)
     if callable(encoder):
@@ -289,10 +290,10 @@ def _scores_of_model(
     if cache and is_unsteady(recipes):
         if studies or maps:
             raise BadConfig(
-                f"'{model}' gives different embeddings of the same images when it is called again, so its scores "
-                f"cannot be cached, as studies and maps require. Make the encoder deterministic."
+                f"'{model}' returns different embeddings for the same images, so its scores cannot be cached. Studies "
+                f"and maps require cached scores. Make the encoder deterministic."
             )
-        print(f"'{model}' gives different embeddings from call to call, so its scores are not cached.", file=sys.stderr)
+        print(f"'{model}' returns different embeddings in each call, so its scores are not cached.", file=sys.stderr)
         cache = False
     bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
@@ -300,7 +301,7 @@ def _scores_of_model(
 
 
 def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
-    """Return whether a model is not deterministic."""
+    """Return whether a model is nondeterministic."""
     return any(recipe.get("answers") == UNSTEADY for recipe in recipes.values())
 
 
@@ -342,7 +343,7 @@ def computed(
         graph: assets to materialize.
         device: as in `load_embedder`.
         cache: whether to cache the run.
-        progress: object that receives the progress, and is closed.
+        progress: object that receives progress updates; it is closed at the end.
         read: (run, its folder or None if it is not cached) -> result.
     """
     recipe = replace(scored.recipe, models=(model,))
@@ -356,7 +357,7 @@ def computed(
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
-                print(f"Results are cached in {root} (no images; at most 2 GB).", file=sys.stderr)
+                print(f"Results are cached in {root} (without images; the cache uses at most 2 GB).", file=sys.stderr)
             materialize(Store(root), recipe, scored.corpus, graph, options, progress)
             result = read(Run.open(root), root)
             with suppress(OSError):  # the next call tries again
@@ -395,7 +396,7 @@ ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
 def _graph(with_studies: bool, maps: bool) -> AssetGraph:
     """Return the graph of assets to materialize, without probes for new images.
 
-    Without studies, the content oracles, one per transformation, are left out as well.
+    Unless studies are computed, the content oracles (one per transformation) are also omitted.
     """
     assets = [*SCORED_ASSETS, *(STUDY_ASSETS if with_studies else ()), *((map_of_embeddings,) if maps else ())]
     graph = without_live(GRAPH.only(asset.path for asset in assets))
@@ -421,7 +422,7 @@ def without_oracles(graph: AssetGraph) -> AssetGraph:
 
 
 def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
-    """Return the spec of a model called ``name``, for a function or for an array of embeddings of the samples."""
+    """Return a model spec called ``name`` for a function or for an array of embeddings of the samples."""
     if parse(name).options:
         raise BadConfig(f"The name of an encoder must not contain options; got '{name}'.")
     if callable(encoder):
@@ -435,12 +436,12 @@ def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) ->
 
 
 def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
-    """Return a function or a module as a function that embeds images."""
+    """Convert an encoder function or module to a function that embeds images."""
     torch = sys.modules.get("torch")  # a module exists only if torch was imported
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
-        raise BadConfig("Only a torch.nn.Module accepts preprocess; a function receives the images unchanged.")
+        raise BadConfig("Only a torch.nn.Module accepts preprocess. A function receives the images unchanged.")
     return encoder
 
 
@@ -448,14 +449,14 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
     matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
     if matrix.ndim == 0 or len(matrix) != len(scored):
         raise BadArray(
-            f"An array of embeddings must have one row for each of the {len(scored):,} samples, in their order, but "
-            f"has the shape {matrix.shape}."
+            f"An array of embeddings must have one row for each of the {len(scored):,} samples, in their order; got "
+            f"shape {matrix.shape}."
         )
     return matrix
 
 
 def _used(root: Path, timeout: float = -1) -> FileLock:
-    """Return the lock of the result ``root``, which waits ``timeout`` seconds for other processes (-1: forever)."""
+    """Return a lock for the result ``root`` that waits ``timeout`` seconds for other processes (-1: no limit)."""
     locks = root.parent.with_name("scores-in-use")
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / root.name, timeout=timeout, thread_local=False)
@@ -467,7 +468,7 @@ def _forget_oldest(place: Path, newest: Path) -> None:
     Results in use are not removed.
 
     Raises:
-        OSError: a different process removed a result in the meantime.
+        OSError: another process removed a result in the meantime.
     """
     newest.touch()
     oldest_first = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime)

@@ -27,9 +27,9 @@ COMMANDS = {
     "models": "list the models and whether they are available locally",
     "transforms": "list the transformations with their strengths",
     "corpora": "list the kinds of corpora",
-    "transform": "apply a transformation to an image, or create a contact sheet of all transformations",
+    "transform": "apply a transformation to an image",
     "run": "create or resume a run: embed, train probes, evaluate and compute embedding maps",
-    "predict": "predict the transformation of images with every model of a run",
+    "predict": "predict whether and how images were edited, with the models of a run",
     "scan": "find edited images in a folder; writes CSV, Parquet and an HTML page, and resumes if interrupted",
     "rank": "rank a model among the models of a run (default: the reference run), without changing that run",
     "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is worse than A",
@@ -133,7 +133,7 @@ def _output_failed(error: OSError, options: argparse.Namespace) -> int:
     _write_no_more()
     if error.errno == errno.EPIPE:
         return 0
-    print("error: The disk is full. Free some space, or write to a different disk.", file=sys.stderr)
+    print("error: The disk is full. Free some space, or write to another disk.", file=sys.stderr)
     return 2
 
 

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.finish("cancelled")
             _kill_children()
         finally:
-            os._exit(1)  # not an exception, which other code could catch; all files survive a kill
+            os._exit(1)  # not an exception, which other code could catch; files stay valid when the process is killed
 
     def finish(state: str, error: str = "") -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to cancel
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kill_children() -> None:
-    """Kill the Ray cluster that this process started; otherwise some of its processes would run for another minute."""
+    """Kill all child processes; otherwise, some processes of a Ray cluster would run for another minute."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

@@ -11,7 +11,7 @@ WORSE = 1
 """Exit code if a score is worse by more than ``--max-drop``."""
 
 GATE_FAILED = 3
-"""Exit code of errors with ``--max-drop``."""
+"""Exit code of failures with ``--max-drop``, except for invalid input."""
 
 EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
@@ -24,8 +24,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--max-drop",
         type=float,
         metavar="P",
-        help="exit with 1 if the whole confidence interval of the drop from A to B on validation photographs is "
-        "above P (0.01 is one percentage point)",
+        help="exit with code 1 if the confidence interval of the drop from A to B on validation photographs is "
+        "entirely above P (0.01 is one percentage point)",
     )
     add_shared(parser, "--json")
 

@@ -10,7 +10,7 @@ DIFFERS = 1
 """Exit code if the pipelines differ."""
 
 FAILED = 3
-"""Exit code of errors."""
+"""Exit code of failures, except for invalid input."""
 
 EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.01,
         metavar="T",
-        help="largest embedding shift that counts as equal, in units of the mean distance between two photographs "
-        "(default 0.01)",
+        help="maximum embedding shift at which the pipelines agree, in units of the mean distance between two "
+        "photographs (default 0.01)",
     )
     add_shared(parser, "--device")
     parser.add_argument(
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if options.b is None:
         raise BadConfig(
             "Pass two pipelines.",
-            hint="Run `probing parity A B`, or `probing parity --write DIR` for the images.",
+            hint="Run `probing parity A B`, or `probing parity --write DIR` to write the golden images.",
         )
     a, b = (function_or_name(text) for text in (options.a, options.b))
     arguments = {name: getattr(options, name) for name in ("tolerance", "device", "precision")}

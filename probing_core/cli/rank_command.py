@@ -14,9 +14,9 @@ EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="model name, as in `probing run --models`, or FILE.py:FUNCTION")
     parser.add_argument("--full", action="store_true", help="embed all samples, in a new run for the dashboard")
-    parser.add_argument("--estimate", action="store_true", help="estimate the time of the quick protocol")
-    parser.add_argument("--base", type=Path, metavar="RUN", help="run to rank in (default: the reference run)")
-    parser.add_argument("--corpus", metavar="C", help="photographs of the base run, if they have moved")
+    parser.add_argument("--estimate", action="store_true", help="only estimate the duration of the quick protocol")
+    parser.add_argument("--base", type=Path, metavar="RUN", help="run to compare with (default: the reference run)")
+    parser.add_argument("--corpus", metavar="C", help="location of the base run's photographs, if they have moved")
     parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output run (default: rank-MODEL)")
     add_shared(parser, "--device", "--precision", "--json")
 
@@ -33,9 +33,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(map(str, rankings)))
     if isinstance(rankings[0], Ranking):
-        print(
-            f"To see it on all pages next to the other models: probing demo --run {rankings[0].path}", file=sys.stderr
-        )
+        print(f"To see the model on all pages of the dashboard: probing demo --run {rankings[0].path}", file=sys.stderr)
     return 0
 
 

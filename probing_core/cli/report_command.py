@@ -17,7 +17,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="a,b",
         help="up to six models for the explorer (default: a selection with the best embedding and the best baseline)",
     )
-    parser.add_argument("--pictures", choices=("all", "none"), default="all", help="none: include no photographs")
+    parser.add_argument(
+        "--pictures", choices=("all", "none"), default="all", help="photographs to include (default: all)"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.html")
 
 

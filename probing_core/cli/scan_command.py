@@ -18,15 +18,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--clean",
         type=Path,
         metavar="FOLDER",
-        help="clean images from the same source for calibration: at least 100 for a rate of 5%%; with 500, q controls "
-        "the false discovery rate",
+        help="clean images from the same source for calibration: at least 100 for a level of 5%%; at least 500 to "
+        "control the false discovery rate with q",
     )
     parser.add_argument(
         "--level",
         type=float,
         default=0.05,
         metavar="P",
-        help="allowed fraction of clean images that are flagged (default 0.05)",
+        help="significance level: fraction of clean images that are flagged (default 0.05)",
     )
 
 

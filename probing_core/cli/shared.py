@@ -19,7 +19,7 @@ IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that keeps the line breaks of examples."""
+    """Argument parser that preserves line breaks in examples."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **keywords)
@@ -34,7 +34,7 @@ def add_plugin(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 SHARED: dict[str, dict[str, Any]] = {
-    "--json": {"action": "store_true", "help": "one JSON array on stdout"},
+    "--json": {"action": "store_true", "help": "print a JSON array to stdout"},
     "--device": {"default": "auto", "help": "auto (default), cpu, cuda, cuda:1, mps"},
     "--precision": {"default": "auto", "help": "auto (default), float32, bfloat16, float16"},
 }
@@ -64,7 +64,7 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
 
 
 def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
-    """Print the list and warnings about entries of other packages, and return the exit code."""
+    """Print a list of entries and warnings about entries of other packages, and return the exit code."""
     from probing_core.measures.notation import text_table
 
     for problem in problems:
@@ -83,7 +83,7 @@ def _safe(value: Any) -> Any:
 
 
 def fail(error: ProbingError) -> int:
-    """Print an error, and its hint on a second line, and return the exit code."""
+    """Print an error, followed by its hint on a second line, and return the exit code."""
     print(f"error: {one_line(error)}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
@@ -100,8 +100,8 @@ def function_or_name(text: str) -> str | Callable[..., Any]:
     if match is None:
         return text
     path = user_path(match["place"])
-    sys.path.insert(0, str(path.parent.resolve()))  # as `python FILE.py` does, for modules next to the file
-    # The module name does not shadow another module.
+    sys.path.insert(0, str(path.parent.resolve()))  # like `python FILE.py`, for modules in the same folder
+    # The prefix prevents the file from shadowing another module.
     function = getattr(run_file(path, f"probing_function_{path.stem}"), match["name"], None)
     if not callable(function):
         raise BadConfig(f"'{path}' has no function '{match['name']}'.")

@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="explain why a file is recomputed (default: every file that the next `probing run` recomputes)",
+        help="explain why FILE will be recomputed (default: all files that the next `probing run` will recompute)",
     )
 
 
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     store = Store(options.run)
     if store.entry(layout.RECIPE) is None:
-        raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE} in a manifest.")
+        raise BadRun(f"'{options.run}' is not a run: it has no manifest with {layout.RECIPE}.")
     if options.why is not None:
         return _why(store, options.why)
     is_busy = store.is_being_written()

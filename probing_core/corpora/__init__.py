@@ -1,6 +1,6 @@
 """Image sources: ``photos``, ``reference``, ``folder:PATH``, ``parquet:FILE`` and ``hub:NAME``.
 
-Other packages can add a `CorpusKind` with the entry point group ``probing.corpora``.
+Other packages can add a `CorpusKind` through the entry point group ``probing.corpora``.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ def open_corpus(name: str) -> Corpus:
     if kind.argument and not argument:
         raise BadCorpus(f"The corpus '{name}' requires a {kind.argument}. Use '{kind.usage}'.")
     if colon and not kind.argument:
-        raise BadCorpus(f"The corpus '{kind.name}' does not take an argument, but got '{name}'. Use '{kind.usage}'.")
+        raise BadCorpus(f"The corpus '{kind.name}' does not take an argument; got '{name}'. Use '{kind.usage}'.")
     return kind.open(argument)
 
 
 def absolute_name(name: str) -> str:
-    """Return ``name`` with an absolute path if it has a path, to be independent of the working directory."""
+    """Make the path in ``name``, if any, absolute, so that the name does not depend on the working directory."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)

@@ -20,15 +20,15 @@ SPLITS = ("train", "val", "test", "pretrain", "calibrate")
 """Names of splits. A corpus may have no splits."""
 
 NOT_FOR_PROBES = ("pretrain", "calibrate")
-"""Splits that are not used for probes. The split ``calibrate`` is used to calibrate verdicts."""
+"""Splits that are not used for probes. The split ``calibrate`` is used to calibrate answers."""
 
 COLUMNS = {
     "image_id": "string, unique",
     "base_id": "string, photograph from which the image was cut; the image_id if it is a full photograph",
     "label": "string, the content; empty if unknown",
-    "split": "train, val, test, pretrain or calibrate; empty if the corpus has none (then by photograph, 60/20/20)",
+    "split": "train, val, test, pretrain or calibrate; empty if photographs are to be split 60/20/20",
     "license": "string",
-    "color": "bool, False for images that are excluded from all classes (paintings, cartoons, near-gray)",
+    "color": "bool, False for images that are excluded from all classes (paintings, cartoons, near-gray images)",
     "geometry": "bool, False for padded or cut-out images, which are unsuitable for geometry",
     "why_not": "string, why a row with a False flag is excluded; empty otherwise",
 }
@@ -36,15 +36,15 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusKind:
-    """A kind of corpus, as an entry of the catalog.
+    """Catalog entry for a kind of corpus.
 
     Attributes:
         name: the part before the colon, e.g. ``"folder"``.
-        argument: placeholder for the part after the colon (``"PATH"``); empty if there is none.
+        argument: placeholder for the part after the colon (``"PATH"``); empty if the kind takes no argument.
         is_path: whether the argument may be a local path.
         description: one sentence about the images.
         license: license of the images, as text.
-        open: function from the argument to a `Corpus`; raises `BadCorpus`.
+        open: function that opens the `Corpus` for an argument; raises `BadCorpus`.
     """
 
     name: str
@@ -61,17 +61,17 @@ class CorpusKind:
 
 
 MAX_SKIPPED_NAMED = 3
-"""Maximum number of skipped sources named in a message."""
+"""Maximum number of skipped files listed in a message."""
 
 
 class Corpus(ABC):
     """Images with ids, labels, splits and licenses.
 
     Attributes:
-        name: name as in commands: ``photos``, ``folder:PATH``.
-        description: one sentence without paths.
-        rows: table with `COLUMNS` in a fixed order; a kind may append columns.
-        skipped: (name, reason) of every skipped source.
+        name: name as on the command line: ``photos``, ``folder:PATH``.
+        description: one-sentence description without paths.
+        rows: table with `COLUMNS`, one row per image, in a fixed order; a kind may append columns.
+        skipped: (name, reason) of every skipped file.
         recipe: default recipe entries for a run on this corpus.
         has_global_ids: whether a ``base_id`` identifies the same photograph in every corpus. File names and positions
             do not: two folders may both contain ``IMG_0001.jpg``.
@@ -88,7 +88,7 @@ class Corpus(ABC):
 
     @property
     def skipped_summary(self) -> str:
-        """Return a sentence with the number of skipped sources and the first reasons; empty if none was skipped."""
+        """Number of skipped files and the first reasons, as a sentence; empty if no file was skipped."""
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_SKIPPED_NAMED])
@@ -99,7 +99,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a digest of all images and of ``rows``, independent of file locations."""
+        """Digest of all images and of ``rows``, independent of file locations."""
 
     @abstractmethod
     def load(self, image_id: str) -> Image:
@@ -120,7 +120,7 @@ ROWS = 4096
 
 
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
-    """Return a table with `COLUMNS` in order, followed by the other ``columns``.
+    """Create a table with `COLUMNS` in order, followed by additional ``columns``.
 
     Missing columns are empty, except ``base_id``, which defaults to ``image_id``, and flags, which default to True.
     """
@@ -166,7 +166,7 @@ class DigestedCorpus(Corpus):
 
     @property
     def fingerprint(self) -> str:
-        """Return a digest of all images and of ``rows``."""
+        """Digest of all images and of ``rows``."""
         return fingerprint(self.rows, self._digests)
 
     def _take(self, image_id: str, digest: bytes, label: str, split: str = "") -> None:
@@ -193,7 +193,7 @@ VAL_FRACTION = 0.2
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return splits (N,), 60/20/20 over base images. All rows of a base image are in the same split.
+    """Split base images 60/20/20. Return the split (N,) of each row; all rows of a base image are in the same split.
 
     Base images are ordered by a hash of seed and name, so the order of rows does not matter.
     """
@@ -205,7 +205,7 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 
 
 def assign_groups(base_ids: Sequence[str], seed: int, max_groups: int) -> np.ndarray:
-    """Return cross-validation groups (N,), numbered from 0, at most ``max_groups``.
+    """Assign rows to at most ``max_groups`` cross-validation groups (N,), numbered from 0.
 
     All rows of a base image are in the same group. Base images are assigned in the order of `assign_splits`, so group
     sizes differ by at most one base image.
@@ -219,7 +219,7 @@ def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
 
 
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Return at most ``limit`` of ``rows``, in their original order.
+    """Select at most ``limit`` of ``rows``, in their original order.
 
     Split proportions are preserved (with largest-remainder rounding). Within a split, rows are selected in the order of
     `drawn`.
@@ -245,7 +245,7 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 
 
 def drawn(rows: pd.DataFrame) -> pd.Index:
-    """Return the index of ``rows`` in selection order, for limits below the number of rows.
+    """Return the index of ``rows`` in the order in which a limit selects them.
 
     The order cycles through base images, sorted by a hash of their names, because a corpus may be sorted by label.
     """

@@ -1,4 +1,4 @@
-"""Some images of a corpus, in the splits of a run."""
+"""Subset of a corpus, with the splits of a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Corpora from Python objects (lists, PyTorch and Hugging Face datasets), and ``hub:NAME``.
 
-``hub:NAME`` is loaded with ``datasets.load_dataset``. It is a dataset of the Hugging Face Hub, downloaded once and
-memory-mapped, or a folder with a dataset. Set the environment variable ``HF_TOKEN`` for gated datasets.
+``hub:NAME`` is loaded with ``datasets.load_dataset``. NAME is a dataset on the Hugging Face Hub, which is downloaded
+once and memory-mapped, or a folder with a dataset. Set the environment variable ``HF_TOKEN`` for gated datasets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
 SPARE = 4
-"""Number of dataset items read per requested image, because some are too small or nearly gray."""
+"""Number of dataset items read per requested image, because some images are too small or nearly gray."""
 
 
 class ArrayCorpus(DigestedCorpus):
@@ -37,7 +37,7 @@ class ArrayCorpus(DigestedCorpus):
         limit: number of requested images. From longer sequences, `SPARE` times as many items are drawn with ``seed``.
 
     Raises:
-        BadCorpus: there are no images, the number of labels differs, or images change between reads.
+        BadCorpus: there are no images, the numbers of labels and images differ, or images change between reads.
         BadImage: an image has an unsupported shape or type.
     """
 
@@ -60,16 +60,16 @@ class ArrayCorpus(DigestedCorpus):
             self._take(f"{place:07d}", content_digest(repr(picture.shape).encode() + picture.tobytes()), text)
         self._finish()
         self.rows["license"] = "unknown"
-        self.description = f"{len(self.rows)} pictures in memory"
+        self.description = f"{len(self.rows)} images in memory"
         first = self.rows["image_id"].iloc[0]
         if not np.array_equal(self.load(first), self.load(first)):
             raise BadCorpus(
-                "The dataset returns a different image at every read. Remove its random transforms: images are "
-                "transformed here."
+                "The dataset returns a different image at every read. Remove its random transforms, because images are "
+                "transformed for probing."
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for a different process, which receives a copy of the dataset."""
+        """Return the state for pickling, including the dataset but not the lock."""
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -140,17 +140,17 @@ HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
 """Corpus splits by Hub split, for datasets with all three splits."""
 
 ROWS_AT_ONCE = 64
-"""Number of rows whose images are in memory at once during digest computation."""
+"""Number of rows whose images are in memory at once while digests are computed."""
 
 
 class HubCorpus(DigestedCorpus):
     """Images from a Hugging Face dataset, decoded by `probing_core.images`.
 
-    Image ids consist of the split and the row number.
+    Image IDs consist of the split and the row number.
 
     Args:
         splits: ``datasets.Dataset`` by split name.
-        root: folder, in addition to the cache of the library, that may contain files named in the rows.
+        root: folder outside the cache of ``datasets`` that may contain files to which rows refer.
     """
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
@@ -173,7 +173,7 @@ class HubCorpus(DigestedCorpus):
             self._take(image_id, digest, _named(row.get(label), names), split_names.get(split, ""))
         if not self._columns["image_id"]:
             raise BadCorpus(f"{name} contains no images.")
-        self.description = f"{len(self._digests)} pictures of a data set, {self._finish()}"
+        self.description = f"{len(self._digests)} images from a dataset, {self._finish()}"
 
     def load(self, image_id: str) -> Image:
         split, _, number = image_id.rpartition("/")
@@ -253,6 +253,6 @@ KIND = CorpusKind(
     is_path=True,
     description="An image dataset from the Hugging Face Hub, downloaded once: OWNER/NAME or OWNER/NAME/CONFIGURATION; "
     "requires the package datasets.",
-    license="the data set's own",
+    license="license of the dataset",
     open=open_hub,
 )

@@ -1,9 +1,9 @@
 """``folder:PATH``: the images in a local or remote folder, with subfolders as labels.
 
 Remote folders can be on any file system of fsspec, such as ``s3://bucket/folder``, and are read with retries.
-Credentials are read from the environment. URLs with credentials are rejected and not repeated in the message, because
-recipes, logs and pages show URLs. Messages contain the type of a library error but not its text, which may include
-request data.
+Credentials are read from the environment. URLs with credentials are rejected and not repeated in the error message,
+because recipes, logs and pages show URLs. Error messages contain the type of a library error but not its text, which
+may include request data.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from probing_core.images import Image, check, check_size, read_bytes, read_image
 from probing_core.paths import leads_out, user_path
 
 WAITS_S = (1.0, 2.0, 4.0, 8.0)
-"""Delays between attempts in seconds, in addition to the retries of the library."""
+"""Delays between attempts in seconds, in addition to the library's own retries."""
 
 READERS = 16
 
@@ -47,14 +47,14 @@ T = TypeVar("T")
 def _sentence(address: str, action: str, error: Exception, took_s: float) -> str:
     kind = type(error).__name__
     if isinstance(error, FileNotFoundError):
-        return f"{address} cannot {action}: there is no such bucket, folder or file. Check the spelling."
+        return f"Cannot {action} {address}: there is no such bucket, folder or file. Check the spelling."
     if isinstance(error, PermissionError) or kind in NO_CREDENTIALS:
         return (
-            f"{address} cannot {action}: the storage refuses ({kind}); set credentials that may read it in the "
+            f"Cannot {action} {address}: permission denied ({kind}). Set credentials with read permission in the "
             f"environment (for S3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)."
         )
     return (
-        f"{address} cannot {action} ({kind}, after {took_s:.0f} seconds of retries). Check the network and the server, "
+        f"Cannot {action} {address} ({kind}, after {took_s:.0f} seconds of retries). Check the network and the server, "
         f"then run the same command again to resume. Completed steps are kept."
     )
 
@@ -66,8 +66,8 @@ def _refuse_credentials(address: str) -> None:
         raise BadCorpus("The corpus URL cannot be parsed. Use a URL such as s3://bucket/folder.") from None
     if parts.scheme != "file" and ("@" in parts.netloc or parts.query):
         raise BadCorpus(
-            f"The '{parts.scheme}' URL contains a user, password or query. URLs are shown in recipes and on pages, so "
-            f"set credentials in the environment instead."
+            f"The '{parts.scheme}' URL contains a user name, password or query string. URLs are shown in recipes and "
+            f"on pages, so set credentials in the environment instead."
         )
 
 
@@ -81,8 +81,8 @@ class PictureFiles(DigestedCorpus):
     subfolders are the labels. Hidden files are ignored. Files that are not images are listed in ``skipped``. Opening
     the folder decodes no pixels, so only `load` detects corrupted pixel data.
 
-    Every file is read when the folder is opened: copies share a base image, and a run resumes only with unchanged
-    images. File sizes and dates are not sufficient to detect changes, because copying may preserve both.
+    Every file is read when the folder is opened, because copies share a base image and a run resumes only with
+    unchanged images. File sizes and dates are not sufficient to detect changes, because copying may preserve both.
     """
 
     def __init__(self, name: str) -> None:
@@ -90,22 +90,22 @@ class PictureFiles(DigestedCorpus):
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
         if self.rows.empty:
-            reason = "The folder is empty. Add images, or use a different folder."
+            reason = "The folder is empty. Add images, or use another folder."
             if self.skipped:
                 reason = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
             raise BadCorpus(f"{name} contains no readable images. {reason}")
-        self.description = f"{len(self.rows)} pictures of a folder, {labels}"
+        self.description = f"{len(self.rows)} images from a folder, {labels}"
 
     def load(self, image_id: str) -> Image:
         return read_image(self._bytes(image_id), image_id)
 
     @abstractmethod
     def _files(self) -> Iterator[PurePosixPath]:
-        """Return the relative paths of all files except hidden files."""
+        """Yield the relative paths of all files except hidden files."""
 
     @abstractmethod
     def _bytes(self, image_id: str) -> bytes:
-        """Read a file, and raise `BadImage` if it is not an image."""
+        """Read a file. Raise `BadImage` if it cannot be read or exceeds the size limit."""
 
     def _digests_of(self, image_ids: Iterable[str]) -> Iterable[bytes | BadImage]:
         return map(self._digest, image_ids)
@@ -114,7 +114,7 @@ class PictureFiles(DigestedCorpus):
         has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLIT_FOLDERS
         if has_splits:
             outside = [file for file in files if len(file.parts) == 1]
-            self.skipped += [(str(file), "is not in one of the folders train, val and test") for file in outside]
+            self.skipped += [(str(file), "is not in one of the folders train, val or test") for file in outside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
         for file, digest in zip(files, self._digests_of(map(PurePosixPath.as_posix, files)), strict=True):
@@ -169,7 +169,7 @@ class FolderCorpus(PictureFiles):
 
 
 class StorageCorpus(PictureFiles):
-    """Images below an fsspec URL, with the same rows and fingerprint as an equal local folder."""
+    """Images below an fsspec URL, with the same rows and fingerprint as a local folder with the same files."""
 
     def __init__(self, address: str) -> None:
         _refuse_credentials(address)
@@ -186,7 +186,7 @@ class StorageCorpus(PictureFiles):
                 f"with a protocol that fsspec supports."
             ) from None
         self._root = str(root).rstrip("/")
-        listing = self._call(lambda: self._storage.find(self._root, detail=True), "be listed")
+        listing = self._call(lambda: self._storage.find(self._root, detail=True), "list the files at")
         if not listing:
             raise BadCorpus(f"{address} contains no files. Check the bucket and the folder.")
         self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in listing.items()}
@@ -194,13 +194,13 @@ class StorageCorpus(PictureFiles):
 
     def _size(self, path: str, facts: dict[str, Any]) -> int | None:
         if facts.get("size") is None:  # web servers do not list sizes, but report the size of each file
-            facts = self._call(lambda: self._storage.info(path), f"describe '{path}'")
+            facts = self._call(lambda: self._storage.info(path), f"access '{path}' on")
         return facts.get("size")
 
     def _files(self) -> Iterator[PurePosixPath]:
         for path in self._sizes:
             file = PurePosixPath(path)
-            # an empty path is the address itself, if it is a file
+            # the path is empty if the URL is a file
             if path and not path.endswith("/") and not any(part.startswith(".") for part in file.parts):
                 yield file
 
@@ -209,7 +209,7 @@ class StorageCorpus(PictureFiles):
         if size is None:
             raise BadImage(f"The server does not report the size of {image_id}. Copy the folder to this machine.")
         check_size(size, image_id)
-        return self._call(lambda: self._storage.cat_file(f"{self._root}/{image_id}"), f"give '{image_id}'")
+        return self._call(lambda: self._storage.cat_file(f"{self._root}/{image_id}"), f"read '{image_id}' on")
 
     def _digests_of(self, image_ids: Iterable[str]) -> Iterator[bytes | BadImage]:
         with ThreadPoolExecutor(READERS) as readers:
@@ -241,6 +241,6 @@ KIND = CorpusKind(
     is_path=True,
     description="Images in a folder, or at a URL such as s3://bucket/folder; subfolders are labels, optionally "
     "below the folders train, val and test.",
-    license="unknown: yours to judge",
+    license="unknown; check the license of your images",
     open=_open,
 )

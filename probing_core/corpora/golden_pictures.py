@@ -1,8 +1,8 @@
 """Golden images: test files that reveal differences between embedding pipelines.
 
-Photographs of odd sizes are used to test resizing, cropping and value scaling. Edges, text and noise are used for
-antialiasing, colors for the channel order, and files with alpha, EXIF, grayscale, palette, CMYK and 16 bits for
-decoding.
+Photographs of odd sizes test resizing, cropping and value scaling. Edges, text and noise test antialiasing, and colors
+test the channel order. Files with an alpha channel, an EXIF orientation, grayscale, a palette, CMYK or 16 bits per
+channel test decoding.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """A file, such as ``photograph-china.png``, and the property that it is used to test."""
+    """A test file, such as ``photograph-china.png``, with the property that it tests (``kind``)."""
 
     name: str
     kind: str
@@ -62,7 +62,7 @@ class GoldenPicture:
 def golden_pictures() -> tuple[GoldenPicture, ...]:
     """Return the golden images, which are deterministic.
 
-    The photographs come from dependencies. A photograph that is missing in an installed package is skipped.
+    The photographs are included in dependencies. Photographs that an installed package does not include are skipped.
     """
     images = _packaged()
     photographs = [
@@ -153,7 +153,7 @@ def _gray_or_color(values: np.ndarray) -> Image:
 
 
 def _fill(image: Image, height: int, width: int) -> Image:
-    """Return the largest central crop of ``image`` with the aspect ratio of (height, width), resized to that size."""
+    """Crop ``image`` centrally to the aspect ratio of (height, width), and resize it to that size."""
     scale = min(image.shape[0] / height, image.shape[1] / width)
     tall, wide = (max(1, round(side * scale)) for side in (height, width))
     top, left = (image.shape[0] - tall) // 2, (image.shape[1] - wide) // 2

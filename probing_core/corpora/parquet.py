@@ -1,4 +1,4 @@
-"""``parquet:FILE``: a table of encoded images, read by row group; ``reference``: the shipped file."""
+"""``parquet:FILE``: a table of encoded images, read by row group; ``reference``: the included file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ParquetCorpus(Corpus):
         self._sorted = ids[self._order]  # a dictionary of the ids would need ten times the memory
         sizes = [self._file.metadata.row_group(g).num_rows for g in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-        self.description = f"{len(self.rows)} pictures of a Parquet file"
+        self.description = f"{len(self.rows)} images from a Parquet file"
 
     def _begin_reading(self) -> None:
         self._file = _open(self._path)
@@ -57,7 +57,7 @@ class ParquetCorpus(Corpus):
         self._last_read = lru_cache(CACHED_GROUPS)(partial(_read, self._file, self.name, ["image"]))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state, from which a copy or a different process opens the same file."""
+        """Return the state for copying or pickling. The copy opens the same file."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_file", "_lock", "_last_read")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def _open(path: Path) -> pq.ParquetFile:
     largest = max((file.metadata.row_group(g).total_byte_size for g in range(file.num_row_groups)), default=0)
     if largest > MAX_GROUP_BYTES:
         raise BadCorpus(
-            f"{path.name} has a row group of {largest / 1e9:.1f} GB, which would have to fit in memory. "
+            f"{path.name} has a row group of {largest / 1e9:.1f} GB, which is loaded into memory as a unit. "
             f"Rewrite the file with row_group_size=1000."
         )
     return file
@@ -110,7 +110,7 @@ def _read(file: pq.ParquetFile, name: str, columns: list[str], group: int | None
     try:
         if group is not None:
             return file.read_row_group(group, columns=columns)
-        return file.read(columns=columns, use_threads=False)  # threads would hold on to memory after the read
+        return file.read(columns=columns, use_threads=False)  # threads would retain memory after the read
     except (pa.ArrowException, OSError) as error:
         raise BadCorpus(f"{name} is corrupted ({one_line(error)}). Download or write it again.") from None
 
@@ -120,17 +120,17 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
     missing = [column for column in ("image", "label") if column not in schema.names]
     if missing:
         raise BadCorpus(
-            f"{path.name} lacks the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}; expected image "
-            f"(encoded bytes) and label (text); it has {', '.join(schema.names) or 'no columns'}."
+            f"{path.name} lacks the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}. Expected image "
+            f"(encoded bytes) and label (text); got {', '.join(schema.names) or 'no columns'}."
         )
     expected = [("image", "encoded bytes", _is_bytes)]
     expected += [(name, "text", _is_text) for name in TEXT_COLUMNS]
     expected += [(name, "booleans", pa.types.is_boolean) for name in FLAG_COLUMNS]
-    expected += [(name, "whole numbers", pa.types.is_integer) for name in SIZE_COLUMNS]
+    expected += [(name, "integers", pa.types.is_integer) for name in SIZE_COLUMNS]
     for name, type_name, accepts in expected:
         if name in schema.names and not accepts(schema.field(name).type):
             raise BadCorpus(
-                f"The column {name} of {path.name} has the type {schema.field(name).type}, not {type_name}."
+                f"The column {name} of {path.name} must contain {type_name}; got the type {schema.field(name).type}."
             )
 
 
@@ -213,26 +213,26 @@ def _check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
 
 
 class ReferenceCorpus(ParquetCorpus):
-    """The shipped photographs of Caltech-101.
+    """The included Caltech-101 photographs.
 
     A run on this corpus uses the transformations and repetitions of the reference run, so its scores are comparable.
-    The additional column ``source`` of ``rows`` names the publisher of the photograph.
+    The additional column ``source`` of ``rows`` contains the publisher of the photograph.
     """
 
     def __init__(self) -> None:
         path = reference_run() / PHOTOGRAPHS_FILE
         if not path.is_file():
             raise BadCorpus(
-                f"The file of the shipped photographs is missing: {path}. Reinstall the package, or restore the file "
-                f"with git."
+                f"The file with the included photographs is missing: {path}. Reinstall the package, or restore the "
+                f"file with git."
             )
         super().__init__(path)
         self.name = "reference"
         self.recipe = {"transforms": ("bank", "far-styles"), "repetitions": 3}
         self.rows["source"] = self._file.read(["source"])["source"].to_numpy()
         self.description = (
-            f"{len(self.rows)} color photographs of {self.rows['label'].nunique()} classes of Caltech-101 that no "
-            f"encoder of the zoo saw in pretraining"
+            f"{len(self.rows)} color photographs of {self.rows['label'].nunique()} classes of Caltech-101 that were "
+            f"not used to pretrain the zoo encoders"
         )
 
 
@@ -241,12 +241,12 @@ KIND = CorpusKind(
     argument="FILE",
     is_path=True,
     description="A Parquet file with the columns image (encoded bytes) and label.",
-    license="in the column license",
+    license="see the column license",
     open=lambda argument: ParquetCorpus(user_path(argument)),
 )
 REFERENCE = CorpusKind(
     name="reference",
-    description="Color photographs of Caltech-101 that ship with the project and were not used to train the zoo.",
-    license=f"CC BY 4.0, as the publisher states it; authors and source are in {PHOTOGRAPHS_LICENSE}",
+    description="Color photographs of Caltech-101, included in the package, that were not used to train the zoo.",
+    license=f"CC BY 4.0 according to the publisher; authors and source are listed in {PHOTOGRAPHS_LICENSE}",
     open=lambda argument: ReferenceCorpus(),
 )

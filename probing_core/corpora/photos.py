@@ -35,7 +35,7 @@ class Photograph:
 
     Attributes:
         name: base id.
-        split: split, fixed here: it does not change if a different photograph is missing.
+        split: fixed split, which does not change if another photograph is missing.
         package, path: import name of the package that includes the photograph, and the file path in it.
     """
 
@@ -83,7 +83,7 @@ PHOTOGRAPHS = (
 
 
 class PhotosCorpus(Corpus):
-    """Crops of the packaged photographs, which stay decoded in memory."""
+    """Crops of the packaged photographs, which are kept in memory after decoding."""
 
     name = "photos"
 
@@ -118,7 +118,7 @@ class PhotosCorpus(Corpus):
                 "license": [f"{photograph.license}; {photograph.author}" for _, photograph in views],
             }
         )
-        self.description = f"{len(views)} views of {len(self._images)} photographs that the dependencies ship"
+        self.description = f"{len(views)} views of {len(self._images)} photographs included in dependencies"
         if self.skipped:
             self.description += f" ({', '.join(name for name, _ in self.skipped)} missing)"
 
@@ -137,10 +137,10 @@ class PhotosCorpus(Corpus):
 
 
 def spread_squares(image: Image) -> list[tuple[int, int, int]]:
-    """Return up to twenty squares (top, left, side) of ``image`` with little overlap.
+    """Select up to twenty square crops (top, left, side) of ``image`` with little overlap.
 
-    Candidates are on a grid. Nearly uniform and gray candidates are excluded. Squares are selected greedily by the
-    smallest maximum overlap (intersection over union) with the squares selected before.
+    Candidates are on a grid. Nearly uniform and gray candidates are excluded. Crops are selected greedily by the
+    smallest maximum overlap (intersection over union) with previously selected crops.
     """
     height, width = image.shape[:2]
     largest = min(height, width)

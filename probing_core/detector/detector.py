@@ -1,4 +1,4 @@
-"""Edit detector: two small networks with `features` as input, whose log probabilities are averaged.
+"""Edit detector: an ensemble of two small networks on `features` that averages their log probabilities.
 
 Clean views have half of the total sample weight in training, so that the detector learns their variation.
 `probing_core.answers.reference_sets` compares the score of an image with the scores of clean photographs that were not
@@ -22,7 +22,7 @@ from probing_core.probes.probe import forward
 from probing_core.transforms.transformation import Image
 
 GRAY_SIDE = 64
-"""Side in pixels to which images are reduced for measuring the channel spread, which averages out pixel noise."""
+"""Side in pixels to which images are downsampled to average out noise before the channel spread is measured."""
 
 
 def has_no_color(image: Image) -> bool:
@@ -32,7 +32,7 @@ def has_no_color(image: Image) -> bool:
 
 
 def turned_gray(image: Image) -> Image:
-    """Return ``image`` with its luma in all three channels."""
+    """Convert ``image`` to grayscale, with the luma in all three channels."""
     return cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
 
 
@@ -74,7 +74,7 @@ class Detector:
         return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
 
     def to_bytes(self) -> bytes:
-        """Return the bytes of a safetensors file. Equal detectors give equal bytes."""
+        """Serialize the detector as safetensors. Equal detectors yield equal bytes."""
         arrays = {"mean": self.mean, "scale": self.scale}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
@@ -84,7 +84,7 @@ class Detector:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Detector:
-        """Read a detector from bytes that `to_bytes` returned.
+        """Load a detector from bytes returned by `to_bytes`.
 
         Raises:
             BadRun: the bytes are corrupted or have a different format.
@@ -106,9 +106,9 @@ def fit_detector(
     classes: Sequence[str],
     groups: Sequence[str],
 ) -> Detector:
-    """Train a detector on features ``X`` (n, D) with classes ``y`` (n,).
+    """Train a detector on features ``X`` (n, D) with class indices ``y`` (n,).
 
-    The epoch is selected on ``validation``, the features and classes of held-out photographs.
+    The best epoch is selected on ``validation``, the features and class indices of held-out photographs.
     """
     from probing_core.probes.mlp import fit_seeds
 
@@ -156,7 +156,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def detect(detector: Detector, crops: Sequence[Crops]) -> list[Prediction]:
-    """Return one prediction per image. All crops must have the same size."""
+    """Predict the edit of each image. All crops must have the same size."""
     X = features([crop for image in crops for crop in image.images])
     probabilities = np.exp(detector.log_probabilities(X).astype(np.float64))
     return predictions_of(DETECTOR, detector.classes, detector.groups, crops, probabilities, X)

@@ -1,7 +1,7 @@
 """Stem and first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
-Their outputs equal those of ``tf_efficientnet_lite0`` in timm, as a test verifies. Importing timm would delay the first
-prediction on a page.
+The outputs are equal to those of ``tf_efficientnet_lite0`` in timm, which a test verifies. Importing timm would delay
+the first prediction on a page.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Layer(nn.Module):
 
 
 class EarlyBlocks(nn.Module):
-    """Network from a batch (N, 3, H, W) to the feature maps of each of the `BLOCKS`, with the packaged weights."""
+    """Network that maps a batch (N, 3, H, W) to the feature maps of each block in `BLOCKS`."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         super().__init__()

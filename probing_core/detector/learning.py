@@ -1,9 +1,9 @@
 """Training of the detector: selecting photographs, computing their views, and fitting.
 
-The photographs for training, validation, calibration and reporting are disjoint. Within the image limit of the run, the
-split of a photograph determines its purpose. Beyond the limit, photographs in the test split are used for calibration,
-and all other photographs according to their split. Additional calibration corpora have their own splits, or are only
-used for calibration.
+The photographs for training, validation, calibration and evaluation are disjoint. Within the image limit of the run,
+the split of a photograph determines its purpose. Beyond the limit, photographs in the test split are used for
+calibration, and all other photographs according to their split. Additional calibration corpora keep their splits;
+without splits, they are only used for calibration.
 
 Clean and edited views have the same proportions for every photograph, so the source does not predict the class. For
 large photographs, training also includes crops at the original scale, which look like tiles.
@@ -46,23 +46,23 @@ PHOTOGRAPH_COLUMNS = ("corpus", "image_id", "base_id", "split", "role", "first")
 def choose_photographs(
     design: Design, images: pd.DataFrame, corpus: Corpus, calibrate_on: Sequence[Corpus]
 ) -> pd.DataFrame:
-    """Select one row per photograph and role.
+    """Select the photographs for each purpose (``role``).
 
     Returns:
-        A table with ``corpus`` (0 for the corpus of the run, followed by calibration corpora), ``image_id``,
-        ``base_id``, ``split``, ``role`` and ``first`` (whether no earlier corpus has the same photograph). A photograph
-        that occurs in several sizes is used in each size, but counted once. If IDs are only unique within a corpus,
-        such as file names, ``base_id`` includes the fingerprint of the corpus.
+        One row per photograph and role: ``corpus`` (0 for the corpus of the run, followed by calibration corpora),
+        ``image_id``, ``base_id``, ``split``, ``role`` and ``first`` (whether this is the first row of the photograph
+        for this role). A photograph that occurs in several sizes is used in each size, but counted once. If IDs are
+        only unique within a corpus, such as file names, ``base_id`` includes the fingerprint of the corpus.
 
     Raises:
-        BadCorpus: there are no photographs for calibration or for reporting.
+        BadCorpus: there are no photographs for calibration or evaluation.
     """
     tables = [_corpus_rows(design, images, corpus), *(_calibration_rows(source) for source in calibrate_on)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
             f"Calibration requires photographs without splits, or in the splits 'calibrate' or 'test', but "
-            f"{', '.join(source.name for source in calibrate_on)} has none. Calibrate on a different corpus."
+            f"{', '.join(source.name for source in calibrate_on)} has none. Use another calibration corpus."
         )
     limited = []
     for role, limit in MAX_BY_PURPOSE.items():
@@ -97,7 +97,7 @@ def _calibration_rows(corpus: Corpus) -> pd.DataFrame:
     return table.assign(role=table["split"].map(PURPOSES))
 
 
-# Keys of random draws: different words would draw different views under the same code version.
+# Keys of random draws: changing a key would draw different views under the same code version.
 DRAW_MIX = "training mix"
 DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
@@ -106,7 +106,7 @@ CLEAN_VIEWS = 3
 """Number of clean views per photograph, in addition to one identity view of the bank."""
 
 WIDER_CLEAN_VIEWS = 4
-"""Number of clean views per photograph with wider variation."""
+"""Number of additional clean views per photograph with wider variation."""
 
 BANK_VIEWS = 9
 """Number of views per photograph that are edited with the bank."""
@@ -133,7 +133,7 @@ class View:
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """Plan the views of one photograph.
 
-    The transformations ``names`` (without identity) are equally likely, for the bank as well as for alternatives.
+    The transformations ``names`` (without identity) are equally likely, both for the bank and for alternatives.
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
@@ -241,7 +241,7 @@ def measure_photograph(
     views: list[Image] = []
     with suppress(BadImage):
         picture = corpora[row["corpus"]].load(row["image_id"])
-        # A photograph is used once at view size. Its other sizes are used only for crops at the original scale.
+        # A photograph is used once at view size. Its other sizes are only used for crops at the original scale.
         if min(picture.shape[:2]) >= (design.view if row["first"] else DIRECT_UP_TO * design.view):
             split = {t.name: t.for_split(row["split"]) for t in transforms}
             images = make_views(picture, design.view, planned, split, row["image_id"], design.seed, not row["first"])

@@ -1,9 +1,9 @@
-"""Scores that models and the detector give to photographs for calibration and for reporting.
+"""Edit scores of models and of the detector for calibration and evaluation photographs.
 
-Calibration photographs are scored as clean images and as grayscale images. Reporting photographs are also scored as
-edited images, with one transformation from each group and its alternative implementation. Large photographs are scored
-as a full image with tiles, and also downsampled to the view size like all other photographs. Large reporting
-photographs are also scored with a few edits at their original size.
+Calibration photographs are scored as clean images and as grayscale images. Evaluation photographs are also scored as
+edited images, with a transformation from each group by the bank and one by an alternative implementation. Large
+photographs are scored as a full image with tiles, and also downsampled to the view size like all other photographs.
+Large evaluation photographs are also scored with a few edits at their original size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from probing_core.detector.learning import CALIBRATE, REPORT, View, make_views, 
 from probing_core.errors import BadImage
 from probing_core.transforms.transformation import GROUPS, Image, Transform, generator
 
-# Keys of random draws: other words would draw other views, under the same revision.
+# Keys of random draws: changing a key would draw different views under the same code version.
 DRAW_REPORTED = "reported alterations"
 DRAW_REPORTED_AT_OWN_SIZE = "reported alterations at its own size"
 DRAW_AT_OWN_SIZE = "{} at its own size, {}"
@@ -36,14 +36,14 @@ DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 SCORE_UNIT_PHOTOGRAPHS = 10
 
 MAX_ALTERED = 150
-"""Maximum number of reporting photographs per corpus that are also edited, drawn at random. All other photographs are
-scored only as clean images."""
+"""Maximum number of evaluation photographs per corpus that are also edited, drawn at random. All other photographs are
+only scored as clean images."""
 
 ALTERED_LARGE = 5
-"""Number of edits of a large reporting photograph, each of which is embedded as a full image and as tiles."""
+"""Number of edits per large evaluation photograph. Each edited image is scored as a full image with tiles."""
 
 LARGEST_ALTERED = 6
-"""Maximum side of an edited image as a multiple of the view side, because styles take seconds for larger images."""
+"""Maximum side of an edited image as a multiple of the view size, because styles take seconds for larger images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ class ScoredView:
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the rows of ``photographs`` to score, divided into units of work. Rows with ``altered`` are also scored as
-    edited images.
+    """Divide the rows of ``photographs`` to score into units of work. Rows with ``altered`` are also scored as edited
+    images.
 
-    The rows with ``altered`` are drawn at random. If they were taken in the order of names, which often begin with the
-    source, the source would predict whether an image was edited.
+    The rows with ``altered`` are drawn at random. If they were selected in the order of names, which often begin with
+    the source, the source would predict whether an image was edited.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     reporting = [corpus_rows.assign(split="") for _, corpus_rows in rows[rows["role"] == REPORT].groupby("corpus")]
@@ -134,8 +134,8 @@ def _altered_large(
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``image`` with lengths in proportion to its size or, with probability 0.5, with lengths as in a
-    view."""
+    """Transform ``image`` at its original size. If the strength is a length, it is relative to the image size or, with
+    probability 0.5, as large in pixels as in a view."""
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
@@ -143,8 +143,8 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
-    """Plan one transformation from each group, with the bank and with an alternative, using draws that training does
-    not use."""
+    """Plan two views for each group, one by the bank and one by an alternative implementation, using draws that
+    training does not use."""
     rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
@@ -155,7 +155,7 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
 
 
 def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Return a table with one row for each of ``views``: metadata and scores."""
+    """Compute a table with metadata and scores, one row for each of ``views``."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:

@@ -72,7 +72,7 @@ class Picture:
 
     Attributes:
         name: name for messages; for files, the name without the folder.
-        notes: one phrase for each conversion during decoding and for each flaw of the image.
+        notes: one phrase for each conversion during decoding and for a low JPEG quality or a small size.
     """
 
     name: str
@@ -102,7 +102,7 @@ def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """Read an image as `read_image` does, and return it with notes."""
+    """Read an image like `read_image`, and return it with notes."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
     try:
@@ -114,7 +114,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
     except Exception as error:  # decoders may raise anything for malicious input
         raise BadImage(_damaged(opened, name, one_line(error))) from None
     if quality is not None and quality < LOW_QUALITY:
-        notes.append(f"JPEG of about quality {quality}: {COMPRESSED}")
+        notes.append(f"JPEG quality of about {quality}: {COMPRESSED}")
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
     return Picture(name, image, tuple(notes))
@@ -137,17 +137,17 @@ def as_image(array: object) -> Image:
     elif pixels.ndim == 3 and pixels.shape[2] == 4:
         hint = "Remove the alpha channel: image[..., :3]"
     raise BadImage(
-        f"An image array must be uint8 with the shape (height, width, 3), or (height, width) for grayscale; got "
-        f"{pixels.dtype} with the shape {pixels.shape}. {hint}."
+        f"An image array must be uint8 with shape (height, width, 3), or (height, width) for grayscale; got "
+        f"{pixels.dtype} with shape {pixels.shape}. {hint}."
     )
 
 
 def to_image(picture: Any) -> Image:
-    """Return ``picture`` as (H, W, 3) ``uint8``, in sRGB, upright and opaque (on white).
+    """Convert ``picture`` to (H, W, 3) ``uint8``, in sRGB, upright and opaque (on white).
 
     Args:
-        picture: an array (H, W, 3) or (H, W) ``uint8``; a Pillow image; a tensor (C, H, W), ``uint8`` or from 0 to 1;
-            the path or the bytes of an encoded image; or a mapping with ``path`` or ``bytes``.
+        picture: an array (H, W, 3) or (H, W) ``uint8``; a Pillow image; a tensor (C, H, W), ``uint8`` or floating
+            point from 0 to 1; the path or the bytes of an encoded image; or a dict with ``path`` or ``bytes``.
 
     Raises:
         BadImage: ``picture`` has an unsupported type or shape.
@@ -165,12 +165,12 @@ def to_image(picture: Any) -> Image:
 
 def _of_tensor(values: np.ndarray) -> Image:
     if values.ndim != 3 or values.shape[0] not in (1, 3):
-        raise BadImage(f"An image tensor must have the shape (3, H, W), got {values.shape}.")
+        raise BadImage(f"An image tensor must have the shape (3, H, W) or (1, H, W); got {values.shape}.")
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):
             raise BadImage(
-                f"An image tensor of {values.dtype} must have values from 0 to 1, got {values.min():.3g} to "
-                f"{values.max():.3g}. Leave normalization to the model."
+                f"An image tensor of {values.dtype} must have values from 0 to 1; got {values.min():.3g} to "
+                f"{values.max():.3g}. Pass the image before normalization."
             )
         values = np.rint(values * 255).astype(np.uint8)
     pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
@@ -184,7 +184,7 @@ def check(data: bytes, name: str) -> None:
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """Read at most `MAX_BYTES` of an image file, without validation."""
+    """Read an image file of at most `MAX_BYTES`, without validating its content."""
     name = printable(name or path.name or str(path))
     try:
         if path.is_dir():
@@ -233,7 +233,7 @@ def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
 def check_size(size: int, name: str) -> None:
     """Raise `BadImage` if a file size in bytes is 0 or over the limit."""
     if size > MAX_BYTES:
-        raise BadImage(f"{name} is over the limit of {MAX_BYTES // 1_000_000} MB. Use a smaller copy.")
+        raise BadImage(f"{name} exceeds the limit of {MAX_BYTES // 1_000_000} MB. Use a smaller copy.")
     if not size:
         raise BadImage(f"{name} is empty (0 bytes). Expected an image ({READABLE}).")
 
@@ -276,11 +276,11 @@ def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pill
     """Convert a decoded image to 8-bit sRGB, upright and opaque, and append the conversions to ``notes``."""
     colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
     if bits > 8:
-        notes.append(f"{bits} bits a channel were reduced to 8")
+        notes.append(f"{bits} bits per channel were reduced to 8")
     if opened.has_transparency_data and not opened.mode.startswith("I;16"):
         alpha = opened.getchannel("A") if "A" in opened.getbands() else opened.convert("RGBA").getchannel("A")
         if alpha.getextrema() != (255, 255):
-            notes.append("transparency was laid on white")
+            notes.append("transparency was replaced with white")
             colors.paste((255, 255, 255), mask=ImageChops.invert(alpha))
     return _upright(colors, opened, notes)
 
@@ -317,7 +317,7 @@ def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> p
             colors = _rgb(colors)
         converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except Exception:  # a broken optional profile may cause any error
-        notes.append("its color profile cannot be used: colors were read as sRGB")
+        notes.append("invalid color profile: colors were interpreted as sRGB")
         return _rgb(colors)
     notes.append(f"colors were converted from the profile '{name}' to sRGB")
     return converted or colors
@@ -335,7 +335,7 @@ def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pi
         return colors
     if orientation not in TRANSPOSE:
         return colors
-    notes.append("turned upright as its EXIF orientation says")
+    notes.append("rotated or flipped according to its EXIF orientation")
     return colors.transpose(TRANSPOSE[orientation])
 
 

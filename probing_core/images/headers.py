@@ -22,7 +22,7 @@ MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
 
 MAX_PARTS = 100_000
-"""Maximum number of PNG chunks, GIF blocks, or JPEG segments before the pixels. Large files could contain millions."""
+"""Maximum number of PNG chunks, GIF blocks, or JPEG segments before the pixels. A large file could contain millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """Pattern of JPEG segment markers. It does not match in a scan, where 255 is followed by 0 or a restart (D0 to D7)."""
@@ -128,25 +128,25 @@ def _segments(jpeg: bytes) -> Iterator[int]:
         place += 0 if marker == TEMPORARY_MARKER else int.from_bytes(jpeg[place : place + 2])
 
 
-SEVERAL = {"TIFF": "pages", "MPO": "pictures"}
-"""Format -> noun for several images in a file; by default frames."""
+SEVERAL = {"TIFF": "pages", "MPO": "images"}
+"""Format -> plural noun for the images in a file; by default frames."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return the notes on a file with several images, of which only the first is decoded."""
+    """Return the notes about a file with several images. Only the first image is decoded."""
     if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
         raise BadImage(f"{name} has more than {MAX_FRAMES} pages. Save the required page as a separate file.")
     try:
         frames = getattr(opened, "n_frames", 1)
-    except Exception:  # a later frame is damaged; only the first is read
-        return ["animated: the first frame; a later one is damaged"]
+    except Exception:  # a later frame is corrupted; only the first is read
+        return ["animated: only the first frame is used; a later frame is corrupted"]
     if frames > MAX_FRAMES:
-        raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}. Save one frame as a file.")
+        raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}. Save one frame separately.")
     if frames == 1:
         return []
     if opened.format in SEVERAL:
-        return [f"the first of {frames} {SEVERAL[opened.format]}"]
-    return [f"animated: the first of {frames} frames"]
+        return [f"only the first of {frames} {SEVERAL[opened.format]} is used"]
+    return [f"animated: only the first of {frames} frames is used"]
 
 
 def _has_page(tiff: bytes, page: int) -> bool:
@@ -173,11 +173,11 @@ READ_SIGNATURES = (
     (8, b"avif", "an AVIF"),
 )
 OTHER_SIGNATURES = (
-    (8, b"heic", "a HEIC picture"),
-    (8, b"heix", "a HEIC picture"),
-    (8, b"mif1", "a HEIF picture"),
-    (4, b"jP  ", "a JPEG 2000 picture"),
-    (4, b"ftyp", "a film"),
+    (8, b"heic", "a HEIC image"),
+    (8, b"heix", "a HEIC image"),
+    (8, b"mif1", "a HEIF image"),
+    (4, b"jP  ", "a JPEG 2000 image"),
+    (4, b"ftyp", "a video"),
     (0, b"8BPS", "a Photoshop document"),
     (0, b"%PDF", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive or an office document"),
@@ -188,8 +188,7 @@ def _what_arrived(data: bytes) -> str:
     for offset, signature, kind in READ_SIGNATURES:
         if data.startswith(signature, offset):
             return (
-                f"begins like {kind}, but its header is corrupted, truncated or of an unsupported variant; "
-                f"{SAVE_AGAIN}."
+                f"begins like {kind}, but its header is corrupted, truncated or an unsupported variant; {SAVE_AGAIN}."
             )
     for offset, signature, kind in OTHER_SIGNATURES:
         if data.startswith(signature, offset):

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 MEASURED_SIDE = 256
-"""Shorter side in pixels to which larger images are downsampled for measurement, as for model input."""
+"""Shorter side in pixels to which larger images are downsampled before measurement, as they are for models."""
 
 MAX_ASPECT = 8
-"""Maximum aspect ratio. For longer images, a central part with this ratio is measured."""
+"""Maximum aspect ratio. Longer images are cropped to a central part with this ratio."""
 
 BLURRED = 0.5
 """Threshold of the perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
@@ -35,17 +35,17 @@ BORDER = 0.04
 """Threshold of the uniform border, as a fraction of the height or width."""
 
 FLAT = 0.5
-"""Fraction of squares of `GRID_SQUARE` pixels without detail above which an image looks like a screenshot or a drawing
-(measured in docs/detector.md)."""
+"""Fraction of blocks without detail above which an image looks like a screenshot or a drawing (measured in
+docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "may not be a photograph"
-"""Answer for an image that `is_flat`, and its flag in a scan."""
+"""Answer for an image for which `is_flat` is true, and its flag in a scan."""
 
 GRID_SQUARE = 4
-"""Side length in pixels of a square whose detail is measured."""
+"""Side length in pixels of the blocks whose detail is measured."""
 
 MAX_EVEN_DIFFERENCE = 2
-"""Maximum gray-value difference (of 255) in a square without detail."""
+"""Maximum difference (of 255) within a channel in a block without detail."""
 
 MAX_BORDER_CHANGE = 8
 """Maximum change due to compression (of 255) in a uniform border."""
@@ -68,12 +68,12 @@ def flaws(image: np.ndarray) -> list[str]:
     if chroma(small) < COLORLESS:
         phrases.append("has no color")
     if (share := border(small)) > BORDER:
-        phrases.append(f"has a border of one color ({100 * share:.0f} % of its height or width)")
+        phrases.append(f"has a border of one color ({100 * share:.0f}% of its height or width)")
     return phrases
 
 
 def as_measured(image: np.ndarray) -> np.ndarray:
-    """Return the image at the size at which flaws are measured. The function is idempotent."""
+    """Crop and downsample an image to the size at which flaws are measured. The function is idempotent."""
     longest = MAX_ASPECT * min(image.shape[:2])
     top, left = (max(0, (side - longest) // 2) for side in image.shape[:2])
     image = image[top : top + longest, left : left + longest]
@@ -85,13 +85,13 @@ def as_measured(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Return the perceptual blur of (H, W) ``uint8``, from 0 (sharp, too small, or flat) to 1 (blurred)."""
+    """Measure the perceptual blur of (H, W) ``uint8``, from 0 (sharp, too small, or flat) to 1 (blurred)."""
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:
         return 0.0
     along = blur_effect(gray, reduce_func=None)
-    # An axis without changes has no sharpness.
+    # Blur cannot be measured along an axis without changes.
     return float(max((value for axis, value in enumerate(along) if np.ptp(gray, axis=axis).any()), default=0.0))
 
 
@@ -118,7 +118,7 @@ def chroma(image: np.ndarray) -> float:
 
 
 def flatness(image: np.ndarray) -> float:
-    """Return the fraction of squares without detail in (H, W, 3) ``uint8``; 0 for images smaller than a square."""
+    """Return the fraction of blocks without detail in (H, W, 3) ``uint8``; 0 for images smaller than a block."""
     small = as_measured(image)
     height, width = (side // GRID_SQUARE for side in small.shape[:2])
     squares = small[: height * GRID_SQUARE, : width * GRID_SQUARE].reshape(height, GRID_SQUARE, width, GRID_SQUARE, 3)
@@ -139,14 +139,14 @@ def border(image: np.ndarray) -> float:
 
 
 def _bars(image: np.ndarray) -> float:
-    # bars end sharply, unlike the plain background of an object: half of the next row must have other colors
+    # Bars end abruptly, unlike the plain background of an object: half of the next row must have other colors.
     differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > MAX_BORDER_CHANGE).mean(
         axis=1
     )
     inside = np.flatnonzero(differing > MAX_SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
-    # farther than compression smears: its blocks are 8 pixels
+    # Skip 8 pixels, the size of the blocks over which compression spreads an edge.
     first, last = min(inside[0] + 8, inside[-1]), max(inside[-1] - 8, inside[0])
     framed = min(differing[first], differing[last]) >= 0.5
     return float(1 - (inside[-1] - inside[0] + 1) / len(image)) if framed else 0.0

@@ -40,9 +40,9 @@ MAX_TEMPERATURE = 20.0
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the temperature that minimizes the mean negative log-likelihood, between 0.05 and 20.
+    """Fit the temperature for temperature scaling: minimize the mean negative log-likelihood over [0.05, 20].
 
-    Logits divided by T and log-probabilities divided by T give the same softmax, so probabilities suffice.
+    Logits divided by T and log-probabilities divided by T have the same softmax, so probabilities are sufficient.
 
     Args:
         probabilities: (N, K) predictions for samples that were not used to train the probe.
@@ -54,7 +54,7 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
     if len(truth) == 0:
-        raise BadArray("Fitting a temperature requires held-out samples, but got none.")
+        raise BadArray("Temperature scaling requires at least one held-out sample.")
     logs = np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY))
     right = logs[np.arange(len(truth)), truth]
 
@@ -70,7 +70,7 @@ def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return ``probabilities`` (N, K) with their logits divided by ``temperature``."""
+    """Apply temperature scaling to ``probabilities`` (N, K)."""
     return softmax(np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_PROBABILITY)) / temperature)
 
 
@@ -80,11 +80,11 @@ ECE_BINS = 15
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Return the mean recall over classes (Brodersen et al. 2010).
 
-    With one class, it is the recall of the class. Classes that are missing in a bootstrap sample are excluded from its
+    With one class, it is the recall of that class. Classes that are missing in a bootstrap sample are excluded from the
     mean.
 
     Args:
-        truth, predicted: (N,) class indices; only classes of ``truth`` count.
+        truth, predicted: (N,) class indices; only classes in ``truth`` are averaged.
         clusters: (N,) cluster ids.
     """
     classes, row = numbered(truth)
@@ -114,7 +114,7 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     """Return the expected calibration error with `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
-    ``confidence`` (N,) is the probability of the predicted class, ``correct`` (N,) whether the prediction is correct.
+    ``confidence`` (N,) is the probability of the predicted class, and ``correct`` (N,) is True for correct predictions.
     """
     edges = np.quantile(confidence, np.linspace(0, 1, ECE_BINS + 1)[1:-1])
     row = np.searchsorted(edges, confidence, side="right")
@@ -160,13 +160,13 @@ def _calibration(predictions: Predictions, confidence: np.ndarray | None) -> Clu
 
 
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """Return control-task labels (N,): each type has one random class (Hewitt & Liang 2019).
+    """Assign control-task labels (N,): one random class to each type (Hewitt & Liang 2019).
 
     A probe can only memorize these labels. Selectivity is the task accuracy minus the control-task accuracy.
 
     Args:
-        types: (N,) ids that occur in every split (clusters of embeddings), because labels of new types in the test
-            split cannot be learned.
+        types: (N,) IDs, such as embedding clusters. Every type must occur in the training split, because labels of
+            unseen types cannot be learned.
     """
     ids, row = np.unique(types, return_inverse=True)
     # The numbers of types per class differ by at most one.
@@ -193,7 +193,7 @@ class Threshold:
 
     Attributes:
         value: level at which d' = 1; if censored, the nearest tested level.
-        low, high: 95% bootstrap interval over the rows of ``detected``, one per photograph; NaN for fewer than 20.
+        low, high: 95% bootstrap interval over photographs; NaN for fewer than 20 photographs.
         censored: ``below`` (detected at every tested level), ``above`` (detected at none), or empty.
         false_positive_rate: fraction of the clean versions in which the transformation was detected.
     """
@@ -208,7 +208,7 @@ class Threshold:
 def detection_threshold(
     levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, seed: int = 0
 ) -> Threshold:
-    """Return the level at which d' = z(detection rate) - z(false positive rate) is 1.
+    """Estimate the level at which d' = z(detection rate) - z(false positive rate) is 1.
 
     The psychometric function F + (1 - F - lapse) Phi((level - a) / b), with the false positive rate F, is fitted to the
     detection rate by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between
@@ -256,7 +256,7 @@ def _censored(value: float, levels: np.ndarray) -> str:
 
 
 def _fit(levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, images: int) -> np.ndarray:
-    """Return the thresholds (B,) for counts of detections (B, S) and false positives (B,), each out of ``images``."""
+    """Fit thresholds (B,) to counts of detections (B, S) and false positives (B,), each out of ``images``."""
     from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]
@@ -370,7 +370,7 @@ MEASURES = (
         name="calibration-error-tempered",
         title="calibration error after temperature scaling",
         higher_is_better=False,
-        definition="Expected calibration error after the logits are divided by a temperature fitted on different "
+        definition="Expected calibration error after temperature scaling, with the temperature fitted on different "
         "photographs.",
         formula="expected calibration error with p = softmax(logits / T)",
         source="Guo et al. 2017",
@@ -382,8 +382,8 @@ MEASURES = (
         title="selectivity",
         higher_is_better=True,
         definition="Accuracy on the task minus accuracy on a control task with a random label for each cluster of the "
-        "model's embeddings. Clusters are easier to learn in some embedding spaces than in others, so compare the two "
-        "accuracies of a model, not models.",
+        "model's embeddings. Compare the two accuracies of one model rather than different models, because clusters "
+        "are easier to learn in some embedding spaces than in others.",
         formula="accuracy(task) − accuracy(control task)",
         source="Hewitt & Liang 2019",
     ),

@@ -11,7 +11,7 @@ from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_qua
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
-    """Return the embedding shift (N,): the cosine distance, relative to the mean cosine distance between images.
+    """Return embedding shifts (N,): cosine distances relative to the mean cosine distance between images.
 
     A shift of 1 is the mean distance between different images. The normalization is required because the scale of
     cosine distances differs between embedding spaces.
@@ -21,7 +21,7 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     are ordered by Hamming distance.
 
     Args:
-        clean, transformed: (N, D) embeddings of the same images.
+        clean, transformed: (N, D) embeddings of the same images, before and after the transformation.
 
     Raises:
         BadArray: shapes differ, or there are fewer than two images.
@@ -44,15 +44,15 @@ MIN_VARIANCE_PHOTOGRAPHS = 3
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
-    """Return each variance component as a fraction of their sum, with its interval over photographs.
+    """Estimate variance components, each as a fraction of their sum with an interval over photographs.
 
     The method is a two-way analysis of variance with random effects: photographs (content), transformations
-    (appearance), their interaction (both), and repetitions (rest), whose mean squares are set equal to their
-    expectations (Searle, Casella & McCulloch 1992, section 4.3), summed over dimensions; a negative component is 0.
-    With one repetition, interaction and rest are not separated, and ``rest`` is their sum.
+    (appearance), their interaction (both), and repetitions (rest). Mean squares, summed over dimensions, are equated
+    to their expectations (Searle, Casella & McCulloch 1992, section 4.3). Negative components are set to 0. With one
+    repetition, interaction and repetitions cannot be separated, and ``rest`` is their sum.
 
-    The interval is a jackknife over photographs (Tukey), for at least 6 photographs. A bootstrap would be biased,
-    because a photograph that is drawn twice adds no variance.
+    The interval is a jackknife over photographs (Tukey) and requires at least 6 photographs. A bootstrap would be
+    biased, because a photograph that is drawn twice adds no variance.
 
     Args:
         X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.
@@ -80,7 +80,7 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
 
 def _components(X: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """Return the components (B, 4), possibly negative, for B selections of photographs, (B, P) of 0 and 1."""
+    """Estimate components (B, 4), possibly negative, for B selections of photographs, (B, P) of 0 and 1."""
     P, T, R, _ = X.shape
     X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
     cells = X.mean(2, dtype=np.float64)
@@ -118,8 +118,8 @@ MEASURES = (
         low=0.0,
         high=None,
         higher_is_better=None,
-        definition="Cosine distance between clean and transformed embedding, divided by the mean distance between two "
-        "photographs.",
+        definition="Cosine distance between the clean and the transformed embedding, divided by the mean distance "
+        "between two photographs.",
         formula="(1 − cos(zᵢ, zᵢ′)) / mean over i ≠ j of (1 − cos(zᵢ, zⱼ)), averaged over images",
         source="protocol",
     ),

@@ -1,4 +1,4 @@
-"""Measures: numbers with a unit, bounds, a direction and a definition; scores also have a function.
+"""Measures, which have a unit, bounds, a direction and a definition. Scores also have a function.
 
 Tables and charts use everything except the function, which `probing_core.compute.evaluation.score_rows` calls.
 """
@@ -39,21 +39,21 @@ class Measure:
     """A measure, for tables, charts and the evaluation.
 
     Attributes:
-        name: name in tables, ``balanced-accuracy``.
-        title: display name, ``balanced accuracy``.
+        name: name in tables, such as ``balanced-accuracy``.
+        title: display name, such as ``balanced accuracy``.
         unit: ``fraction``, ``nats``, ``bits``, ...
-        low, high: bounds of the values; None if there is no bound.
+        low, high: bounds of the values; None if unbounded.
         higher_is_better: direction; None if neither direction is better.
-        definition: one sentence.
+        definition: explanation in one or two sentences.
         formula: the definition in symbols, as plain text.
         source: source of the definition.
-        has_interval: whether to compute a bootstrap interval. It would mislead for a sum of absolute gaps, which grows
-            with the noise of every draw: the interval may not include the value.
-        score: predictions -> the score as sums by photograph, or None if the predictions lack an input. The table of
-            scores contains it for every probe, over the transformations that the probe was trained on (subset
+        has_interval: whether to compute a bootstrap interval. For a sum of absolute gaps, which increases with
+            sampling noise, an interval would be misleading because it may not include the value.
+        score: function that computes the score as sums by photograph, or None if the predictions lack an input. The
+            table of scores contains it for every probe, over the transformations that the probe was trained on (subset
             ``seen``). None for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of
             studies (`probing_core.compute.studies`).
-        chance: number of classes -> score of random guessing; NaN if unknown.
+        chance: function that returns the score of random guessing for a number of classes; NaN if unknown.
     """
 
     name: str

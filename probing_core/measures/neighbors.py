@@ -1,6 +1,6 @@
 """Nearest neighbors by cosine similarity: exact search, retrieval of originals, unrelated pairs, and appearance.
 
-The brute-force search of scikit-learn is slower and has no fixed order for ties.
+The brute-force search of scikit-learn is slower and does not order ties deterministically.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ def nearest(
     self_first: bool = False,
     groups: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``k`` rows of ``gallery`` most similar to each query, most similar first; ties are ordered by index.
+    """Find the ``k`` rows of ``gallery`` most similar to each query, most similar first. Ties are ordered by index.
 
     Args:
-        gallery, queries: (N, D) and (Q, D), rows of length 1 (`unit`).
+        gallery, queries: (N, D) and (Q, D), rows with unit norm (`unit`).
         k: number of neighbors; at most N are returned.
         self_first: whether the queries are the rows of ``gallery``. Each row is then its own first neighbor, before
             any duplicate.
-        groups: (N,) and (Q,) group numbers. Rows in the group of a query are not its neighbors.
+        groups: (N,) and (Q,) group numbers. Rows in the same group as a query are not its neighbors.
 
     Returns:
-        Indices (Q, k) and cosines (Q, k); -inf if there are fewer than ``k`` neighbors.
+        Indices (Q, k) and cosines (Q, k). If there are fewer than ``k`` neighbors, the remaining cosines are -inf.
     """
     k = min(k, len(gallery))
     indices, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), queries.dtype)
@@ -84,7 +84,7 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return map positions: the mean of neighboring ``points`` (..., k, 2), weighted by ``cosines`` (..., k)."""
+    """Return map positions (..., 2): means of neighboring ``points`` (..., k, 2), weighted by ``cosines`` (..., k)."""
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
@@ -94,9 +94,9 @@ SAME_COSINE = 2e-6
 
 
 def directions(X: np.ndarray) -> np.ndarray:
-    """Return embeddings (N, D) as ``float32`` with unit norm, whose inner products are cosines.
+    """Convert embeddings (N, D) to ``float32`` with unit norm, so that inner products are cosines.
 
-    Hashes are compared by Hamming distance h. With values -1 and 1 (`signed`), their cosine is 1 - 2 h / D.
+    Hashes are compared by Hamming distance h. With values -1 and 1 (`signed`), the cosine of two hashes is 1 - 2 h / D.
     """
     X = np.asarray(X, np.float32)
     return unit(signed(X) if is_hash(X) else X, np.float32)
@@ -118,22 +118,19 @@ def ranks(
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
 ) -> np.ndarray:
-    """Return the number (Q,) of gallery images that are at least as close to each query as its original.
+    """Count the gallery images (Q,) that are at least as similar to each query as its original.
 
     Other images of the query photograph are excluded, because retrieving them is not an error. At most one gallery
     block and `BLOCK_NUMBERS` cosines are in memory.
 
     Args:
-        queries: (Q, D) embeddings of length 1 (`directions`).
-        originals: (Q, D) of their originals, of length 1.
-        gallery: blocks (n, D) of N embeddings of length 1.
+        queries: (Q, D) embeddings with unit norm (`directions`).
+        originals: (Q, D) embeddings of the originals, with unit norm.
+        gallery: blocks (n, D) of N embeddings with unit norm.
         query_photographs, gallery_photographs: (Q,) and (N,) numbers of photographs.
     """
     if queries.shape != originals.shape:
-        raise BadArray(
-            f"Every query requires its original, but the shapes are {queries.shape} and {originals.shape}. "
-            "Pass arrays of the same shape."
-        )
+        raise BadArray(f"Queries and originals must have the same shape; got {queries.shape} and {originals.shape}.")
     to_original = np.einsum("ij,ij->i", queries, originals) - SAME_COSINE
     ahead = np.zeros(len(queries), np.int64)
     start = 0
@@ -161,10 +158,10 @@ CHUNK_NUMBERS = 2**22
 
 @dataclass(frozen=True, eq=False)
 class UnrelatedPairs:
-    """Most similar pairs of images of different photographs.
+    """The most similar pairs of images of different photographs.
 
     Attributes:
-        cosines: (M,) in decreasing order.
+        cosines: (M,) cosine similarities in decreasing order.
         first, second: (M,) indices of their photographs.
         pairs: total number of pairs.
         images: (C,) number of images per photograph.
@@ -178,10 +175,10 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Return the most similar pairs of different photographs, `KEPT` times the fraction ``share`` of all pairs.
+    """Find the most similar pairs of images of different photographs, `KEPT` times the fraction ``share`` of all pairs.
 
     Args:
-        X: (N, D) embeddings of length 1; N x N cosines are computed.
+        X: (N, D) embeddings with unit norm; N x N cosines are computed.
         photographs: (N,) base photographs.
 
     Raises:
@@ -201,7 +198,7 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
 
 
 def threshold(unrelated: UnrelatedPairs, share: float) -> Interval:
-    """Return the smallest cosine that is exceeded by at most a fraction ``share`` of unrelated pairs.
+    """Estimate the smallest cosine that is exceeded by at most a fraction ``share`` of unrelated pairs.
 
     The bootstrap resamples photographs with all pairs between them. Pairs of a photograph with its own duplicate are
     excluded, as in the estimate. There is no interval for fewer than 20 photographs.
@@ -234,9 +231,9 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Return the number (N,) of the ``k`` nearest neighbors of each row (see `nearest`) with the same appearance.
+    """Count the ``k`` nearest neighbors of each row (see `nearest`) that have the same appearance: (N,).
 
-    Ties are in random order, and rows of the same group of ``groups`` (N,) are not neighbors.
+    Ties are in random order, and rows with the same value in ``groups`` (N,) are not neighbors.
     """
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, groups = X[shuffled], looks[shuffled], groups[shuffled]
@@ -248,13 +245,13 @@ def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEA
 def content_accuracy(
     queries: np.ndarray, gallery: np.ndarray, truth: np.ndarray, labels: np.ndarray, k: int, seed: int = 0
 ) -> np.ndarray:
-    """Return the fraction (P,) of appearances of a query in which most of its ``k`` nearest neighbors have its label.
+    """Return the k-NN accuracy (P,) of each query image, averaged over its appearances.
 
-    Each gallery image has a random appearance, in `RANDOM_DRAWS` draws (uniform in arXiv 2508.10637). Of equally
-    frequent labels, the label of the nearer neighbors is selected.
+    In each of `RANDOM_DRAWS` draws, every gallery image has a random appearance (uniform in arXiv 2508.10637). Ties
+    between labels are broken by similarity.
 
     Args:
-        queries, gallery: (P, T, D) and (G, T, D) embeddings of length 1, of every image in every appearance.
+        queries, gallery: (P, T, D) and (G, T, D) embeddings with unit norm, of every image in every appearance.
         truth, labels: (P,) and (G,) class indices.
     """
     looks = queries.shape[1]
@@ -272,7 +269,7 @@ def content_accuracy(
 
 
 def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
-    """Return whether the label of most of the ``k`` nearest among ``cosines`` (P, S, G) is the true label: (P, S)."""
+    """Return whether the most frequent label of the ``k`` nearest among ``cosines`` (P, S, G) is correct: (P, S)."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
     neighbors = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
     weight = 1 + (np.take_along_axis(cosines, neighbors, axis=2) + 2) / (
@@ -314,10 +311,10 @@ MEASURES = (
     ),
     fraction(
         name="content-by-neighbors",
-        title="content accuracy of nearest neighbors",
+        title="k-NN accuracy of content",
         higher_is_better=True,
-        definition="Fraction of images whose label is the most frequent one among their nearest neighbors, by the "
-        "transformations of the images in the gallery.",
+        definition="Fraction of images whose label is the most frequent label among their nearest neighbors in a "
+        "gallery of randomly transformed images.",
         formula="fraction of queries whose label is the most frequent of their k nearest",
         source="Ramos et al., ICCV 2025, arXiv 2508.10637",
     ),
@@ -325,7 +322,7 @@ MEASURES = (
         name="same-look",
         title="neighbors with the same transformation",
         higher_is_better=True,
-        definition="Fraction of the nearest images of different photographs that have the same transformation.",
+        definition="Fraction of nearest neighbors, among images of other photographs, with the same transformation.",
         formula="fraction of the k nearest, without the query's photograph, under the query's transformation",
         source="precision at k",
     ),

@@ -57,7 +57,7 @@ TOO_FEW = "no interval: too few photographs"
 
 
 def interval_in_percent(low: float, high: float, places: int = 1, missing: str = "no interval") -> str:
-    """Format the ends of a confidence interval, two fractions: ``95% CI 64.0–66.1``; NaN becomes ``missing``."""
+    """Format a confidence interval of a fraction in percent: ``95% CI 64.0–66.1``; NaN becomes ``missing``."""
     if not math.isfinite(low):
         return missing
     return f"95% CI {100 * low:.{places}f}\N{EN DASH}{100 * high:.{places}f}"
@@ -69,7 +69,7 @@ def p_value(p: float) -> str:
 
 
 def minus(number: str) -> str:
-    """Return a formatted number with a minus sign instead of a hyphen, and without a sign for zero."""
+    """Replace the hyphen in a formatted number with a minus sign, and remove the sign of zero."""
     return number.lstrip("-+") if not number.strip("-+0., %") else number.replace("-", "\N{MINUS SIGN}", 1)
 
 
@@ -109,7 +109,7 @@ def model_title(model: str) -> str:
     >>> model_title("zoo/simclr")
     'SimCLR (zoo)'
 
-    Names without a known prefix are returned without folders.
+    Folders are removed from names without a known prefix.
     """
     base, *options = OPTION_START.split(model)
     if base in _KNOWN:
@@ -145,14 +145,14 @@ def group_title(group: str) -> str:
 
 
 def model_titles(models: Iterable[str]) -> dict[str, str]:
-    """Return the display name of each model. Models with the same display name keep their full name."""
+    """Return the display name of each model, or its full name if several models have the same display name."""
     titles = {model: model_title(model) for model in models}
     counts = Counter(titles.values())
     return {model: title if counts[title] == 1 else model for model, title in titles.items()}
 
 
 def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a text table with aligned columns and a header; empty if there are no rows."""
+    """Format rows as a text table with aligned columns and a header; empty if there are no rows."""
     if not isinstance(rows, Sequence):
         rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if not rows:

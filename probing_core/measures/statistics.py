@@ -38,7 +38,7 @@ class ClusterSums:
 
 
 def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted distinct ``values``, and the index of each of ``values`` (N,) among them.
+    """Return the sorted distinct ``values``, and the index (N,) of each value among them.
 
     This is equivalent to `numpy.unique` with ``return_inverse``, but sorts only distinct values.
     """
@@ -134,7 +134,7 @@ class Interval:
 
 
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
-    """Return the 95% confidence interval of a score.
+    """Compute the 95% confidence interval of a score.
 
     With at least 20 clusters, it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000). With at
     least 6, it is a t interval from the scores of single clusters, centered at the overall score. With fewer, there is
@@ -191,7 +191,7 @@ def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
 @lru_cache(maxsize=64)
 def t_quantile(freedom: float) -> float:
     """Return the 97.5% quantile of Student's t with ``freedom`` degrees of freedom."""
-    # scipy.stats is slow to import, and its import fails while a different thread imports PyTorch.
+    # scipy.stats is slow to import, and its import fails while another thread imports PyTorch.
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))
@@ -202,7 +202,7 @@ def without_interval(sums: ClusterSums) -> Interval:
 
 
 def bootstrap(sums: ClusterSums) -> np.ndarray:
-    """Return the scores (B,) of clusters drawn with replacement; the draws are the same for every model."""
+    """Compute the scores (B,) of bootstrap samples of clusters. The draws are the same for every model."""
     return sums.score(_draws(len(sums.sums)) @ sums.sums)
 
 
@@ -223,12 +223,12 @@ SIGN_ROWS = 1024
 
 
 def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
-    """Return the two-sided p-value of the difference between two scores.
+    """Compute the two-sided p-value of the difference between two scores with a paired sign-flip test.
 
     Both scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
-    are exchangeable within each photograph. Each flip exchanges them in a random half of the clusters and recomputes
-    the difference. For a mean over clusters, this flips signs (Fisher 1935; Nichols & Holmes 2002). With up to 16
-    clusters, all flips are enumerated.
+    are exchangeable within each photograph. Each flip exchanges them in random clusters, each with probability 0.5, and
+    recomputes the difference. For a mean over clusters, this flips signs (Fisher 1935; Nichols & Holmes 2002). With up
+    to 16 clusters, all flips are enumerated.
 
     Raises:
         BadArray: the numbers of clusters differ.
@@ -242,7 +242,7 @@ def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: in
     total, second_total = first.sums.sum(0), second.sums.sum(0)
     observed = abs(first.value - second.value)
     gap = second.sums - first.sums
-    differs = gap.any(0)  # columns that do not differ, such as the counts of a class, stay as they are
+    differs = gap.any(0)  # columns that do not differ, such as the counts of a class, remain unchanged
     gap = _narrow(gap[:, differs])
     reached, tried = 0, 0
     exact = clusters <= MAX_EXACT_CLUSTERS
@@ -260,7 +260,7 @@ class PairedScores:
     """Scores of several models on the same clusters, and the pairs of models to compare.
 
     Attributes:
-        clusters: (C,) numbers of the clusters; a number identifies the same cluster for all models.
+        clusters: (C,) cluster numbers, which identify the same cluster in all parts.
         scores: (C, M) summands of each model's score.
         pairs: (P, 2) columns of ``scores``.
     """
@@ -275,13 +275,13 @@ FLIPPED_AT_ONCE = 2**17
 
 
 def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Return two-sided p-values of all pairs, adjusted for multiple testing.
+    """Compute two-sided p-values of all pairs, adjusted for multiple testing.
 
-    Each flip exchanges the scores of every two models in a random half of the clusters: one flip is used for all pairs
-    and preserves their correlations. The statistic of a pair is its squared difference divided by the sum of squared
-    differences of the clusters, a monotone function of the squared t statistic. The p-values are stepped down over all
-    pairs with the distribution of the maximum (Westfall & Young 1993, algorithm 4.1), which bounds the probability of
-    any false claim. The smallest p-value is 1 / (flips + 1) for any number of pairs; with up to 16 clusters, all flips
+    Each flip exchanges the scores of the two models of a pair in random clusters. The same flips are used for all
+    pairs, which preserves their correlations. The statistic of a pair is its squared difference divided by the sum of
+    squared differences of the clusters, a monotone function of the squared t statistic. The p-values are adjusted by
+    the step-down maxT procedure (Westfall & Young 1993, algorithm 4.1), which controls the family-wise error rate. The
+    smallest possible p-value is 1 / (flips + 1), regardless of the number of pairs. With up to 16 clusters, all flips
     are enumerated.
 
     Args:
@@ -325,7 +325,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
 
 
 def _pair_squares(part: PairedScores) -> np.ndarray:
-    """Return the sum of squared differences (P,) of each pair; infinite for pairs that do not differ."""
+    """Return the sum of squared differences (P,) of each pair, or infinity for pairs without differences."""
     first, second = part.pairs.T
     squares = np.zeros(len(part.pairs))
     for scores in part.scores:  # one cluster at a time, since (C, P) may be large
@@ -336,7 +336,7 @@ def _pair_squares(part: PairedScores) -> np.ndarray:
 def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
     """Return Holm-adjusted p-values (M,), which control the family-wise error rate (Holm 1979).
 
-    NaN (a missing comparison) remains NaN and is not counted.
+    NaN (a missing comparison) remains NaN and does not count as a comparison.
 
     Args:
         among: number of possible comparisons, if the M comparisons were selected from the data; by default M.
@@ -344,13 +344,13 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
     order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
-    rank = np.arange(len(order))  # the lowest possible rank among all
+    rank = np.arange(len(order))  # the lowest possible rank among all comparisons
     adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * (max(among or 0, len(order)) - rank)))
     return adjusted
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32``, which is faster, if it contains counts, whose sums stay exact."""
+    """Convert ``gap`` to ``float32`` for speed if it contains counts, whose sums remain exact."""
     holds_counts = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if holds_counts else gap
 
@@ -436,13 +436,13 @@ def seed_of(models: Sequence[str], excluded: Collection[str] = ()) -> list[str]:
 
 
 def with_place(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without additional seeds."""
+    """Return ``models`` without additional training seeds of the same model."""
     names = list(dict.fromkeys(models))
     return [name for name, of in zip(names, seed_of(names), strict=True) if not of]
 
 
 def networks(models: Iterable[str]) -> list[str]:
-    """Return the ``models`` without additional seeds and without layers of other models."""
+    """Return ``models`` without additional training seeds and without layers of models that are also listed."""
     names = with_place(models)
     return [name for name in names if (network := _LAYER.sub("", name)) == name or network not in names]
 

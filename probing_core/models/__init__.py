@@ -78,7 +78,7 @@ ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
 
 
 def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
-    """Return role -> encoders in the set ``role_set``. Roles without an encoder are omitted."""
+    """Return the encoders in the set ``role_set`` by role. Roles without an encoder are omitted."""
     specs = ROLE_SETS[role_set]
     encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in encoders.items() if names}
@@ -93,7 +93,7 @@ MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
 """Names that select several models. ``published`` selects the published encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
-"""View side in pixels for published encoders, which is the size used in their training."""
+"""View size in pixels for runs of published encoders, which is the input size of most of them."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
@@ -103,14 +103,14 @@ def expand(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence about the downloads that the models ``names`` require; empty if there are none."""
+    """Return a sentence that lists the downloads that the models ``names`` require; empty if there are none."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
     if not absent:
         return ""
     downloads = ", ".join(f"{spec.name} {spec.download_mb:,.0f} MB" for spec in absent)
-    return f"To be downloaded first: {downloads}; {sum(spec.download_mb for spec in absent):,.0f} MB in all."
+    return f"Models to download first: {downloads}; {sum(spec.download_mb for spec in absent):,.0f} MB in total."
 
 
 @cache
@@ -143,7 +143,10 @@ def parse_known(name: str) -> ModelName:
 
 
 def refuse_absent(name: str) -> None:
-    """Raise if the file, folder or library of a model is missing and cannot be downloaded, without network access."""
+    """Raise an error if a file, folder or library of a model is missing and cannot be downloaded.
+
+    The network is not accessed.
+    """
     for checkpoint in checkpoints(name):
         locate(checkpoint)
         weights = parse(checkpoint).options.get("weights")
@@ -166,8 +169,10 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def locate(name: str) -> tuple[EmbedderSpec, str]:
-    """Return the spec of an available model and the server to download it from, which is empty if no download is
-    required."""
+    """Return the spec of an available model and the URL of the server to download it from.
+
+    The URL is empty if no download is required.
+    """
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
     availability = spec.check()

@@ -81,10 +81,10 @@ def installed_version() -> str:
 
 @contextmanager
 def for_one_caller() -> Iterator[None]:
-    """Compile networks in this thread for low latency within the context, so that all cores share one pass.
+    """Within the context, compile networks in this thread for low latency: all cores share one pass.
 
     By default, each core runs its own pass, which has a higher throughput. For each of these passes, however, OpenVINO
-    keeps a copy of the graph and its buffers, which take more memory than the weights of a small network.
+    keeps a copy of the graph and its buffers. For a small network, they take more memory than the weights.
     """
     token = _for_one_caller.set(True)
     try:
@@ -98,7 +98,7 @@ class CompiledReadout:
 
     Args:
         model: compiled OpenVINO model with input (N, H, W, 3), where N is the number of images per pass.
-        requests: maximum number of simultaneous passes; additional callers wait.
+        requests: maximum number of simultaneous passes. Additional callers wait.
     """
 
     def __init__(self, model: Any, requests: int) -> None:
@@ -112,7 +112,7 @@ class CompiledReadout:
         return (*batch.shape[2:], batch.shape[1]) == self._shape[1:]
 
     def __call__(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
+        """Compute the outputs, (N, D) ``float32`` each, for a batch (N, 3, H, W) that is channels last in memory."""
         pictures = batch.permute(0, 2, 3, 1).numpy()
         batch_size = self._shape[0]
         passes = [self._infer(pictures[start : start + batch_size]) for start in range(0, len(pictures), batch_size)]
@@ -145,15 +145,15 @@ def compile_readout(
     Args:
         batch: two images (2, 3, H, W), channels last in memory.
         expected: outputs of ``read`` for ``batch`` in PyTorch with float32, which the compiled network must reproduce.
-        threads: number of simultaneous passes, each on one core; in `for_one_caller`, number of cores for the single
-            pass.
+        threads: number of simultaneous passes, each on one core; within `for_one_caller`, number of cores that share
+            one pass.
 
     Raises:
         NotCompiled: OpenVINO is missing or fails, or its outputs differ from those of PyTorch.
     """
     core = _core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
-        raise NotCompiled(f"OpenVINO does not compute in {precision} on this processor")
+        raise NotCompiled(f"OpenVINO does not support {precision} on this processor")
     cache = None if network.is_random else _cache_folder()
     settings = _settings(precision, threads, cache)
     with _COMPILING:
@@ -202,7 +202,7 @@ def _cache_folder() -> Path | None:
 def _remove_unread(folder: Path) -> None:
     oldest = time.time() - KEPT_DAYS * 24 * 3600
     for path in folder.glob("*.blob"):
-        with suppress(OSError):  # a different process may have removed or opened the file
+        with suppress(OSError):  # another process may have removed or opened the file
             status = path.stat()
             if max(status.st_atime, status.st_mtime) < oldest:  # some file systems do not record access times
                 path.unlink()
@@ -228,7 +228,7 @@ def compare(
     """Compare outputs of ``engine`` with the outputs of PyTorch in float32 for the same images.
 
     Raises:
-        Disagrees: an output is not finite, or differs more than expected from rounding to ``precision``.
+        Disagrees: an output is not finite, or the difference is larger than expected from rounding to ``precision``.
     """
     tiny = np.finfo(np.float32).tiny
     for number, (a, b) in enumerate(zip(outputs, expected, strict=True), 1):
@@ -245,7 +245,7 @@ def compare(
         else:
             cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + tiny)).min())
             if not cosine >= MIN_COSINE:
-                raise Disagrees(f"{subject} have a cosine of {cosine:.3f} to PyTorch in float32")
+                raise Disagrees(f"{subject} have a cosine similarity of {cosine:.3f} to PyTorch in float32")
 
 
 def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:
@@ -312,8 +312,8 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 def _with_exact_modules(core: Any, model: Any) -> Any:
     """Return a copy of ``model`` in which the operations with `EXACT` in their names stay in float32.
 
-    Fusing operations would drop the attribute, so operations are fused first. A fused operation lists the names of the
-    original operations.
+    Fusing operations would remove the attribute, so operations are fused first. A fused operation lists the names of
+    the original operations.
     """
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
@@ -333,7 +333,9 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
         marked_model = core.read_model(ElementTree.tostring(root), openvino.Tensor(np.fromfile(weights, np.uint8)))
     exact_count = sum(any(key.startswith(FLOAT32) for key in op.get_rt_info()) for op in marked_model.get_ops())
     if exact_count < len(marked) or not any(exact & _joined(layer) for layer in marked):
-        raise NotCompiled(f"OpenVINO computes {exact_count} of {len(marked)} rounding-sensitive operations in float32")
+        raise NotCompiled(
+            f"OpenVINO computes only {exact_count} of {len(marked)} rounding-sensitive operations in float32"
+        )
     return marked_model
 
 

@@ -1,6 +1,6 @@
 """Model specs, which can be listed quickly, and loaded models.
 
-Specs do not import a deep-learning framework, whereas loaders do.
+Only loading a model imports a deep-learning framework.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Availability:
     """Whether a model is available, and the reason if it is not.
 
     Attributes:
-        why_not: end of the sentence "It cannot be used: ...".
+        why_not: reason without a period, as in "It cannot be used: ...".
         download_from: URL of the server that has the weights (``https://host``), if the model can be downloaded.
-        hint: a sentence with a command that makes the model available.
+        hint: sentence with a command that makes the model available.
     """
 
     available: bool
@@ -74,15 +74,15 @@ class EmbedderSpec:
     """Description of a model that can be loaded by name.
 
     Attributes:
-        name: name that commands accept, without options.
+        name: name on the command line, without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
         weights: source of the weights, as text.
         objective: training objective ("supervised", "MAE", "CLIP", "none").
         dim: embedding dimension; None if unknown before loading.
         data: training data, as text.
-        input_size: side of the input in pixels; None if unknown before loading.
-        download_mb: megabytes to download before first use; 0 if none or unknown.
-        ask_download_mb: () -> megabytes to download according to the server; 0 if the server does not state them.
+        input_size: input size in pixels; None if unknown before loading.
+        download_mb: size of the download before first use in megabytes; 0 if unknown or if nothing is downloaded.
+        ask_download_mb: () -> download size in megabytes reported by the server; 0 if the server does not report it.
         role: one of `ROLES` if the claims are tested on this encoder, otherwise empty.
         loader: (`ModelName` with options, device, precision) -> `LoadedEmbedder`.
         check: () -> `Availability`, fast and without importing a deep-learning framework.
@@ -107,7 +107,7 @@ class LoadedEmbedder(ABC):
     """A model in memory.
 
     Attributes:
-        name: the full name, including options.
+        name: full name, including options.
         device, precision: device and precision of the computation ("cpu", "bfloat16").
         batch_size: number of images per forward pass.
         embeds_pictures: whether the model can embed arbitrary images; precomputed embeddings only cover the samples of
@@ -127,7 +127,7 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        """Return embeddings (N, D) ``float32`` of ``images`` of any size.
+        """Compute embeddings (N, D) ``float32`` of ``images`` of any size.
 
         Raises:
             BadImage: an image is neither (H, W, 3) nor (H, W) ``uint8``.
@@ -138,18 +138,18 @@ class LoadedEmbedder(ABC):
         """Return all settings that affect the embeddings, in JSON types, for the cache key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return full model name -> embeddings (N, D) ``float32``, computed in one pass.
+        """Compute embeddings (N, D) ``float32`` in one pass, and return them by full model name.
 
         There is one entry or, for ``@layer=all``, one entry per layer.
         """
         return {self.name: self.embed(images)}
 
     def recipes(self) -> Mapping[str, dict[str, Any]]:
-        """Return full model name -> `recipe`, for each entry of `embed_layers`."""
+        """Return the `recipe` of each entry of `embed_layers` by full model name."""
         return {self.name: self.recipe()}
 
     def dims(self) -> Mapping[str, int]:
-        """Return full model name -> embedding dimension, for each entry of `embed_layers`."""
+        """Return the embedding dimension of each entry of `embed_layers` by full model name."""
         return dict.fromkeys(self.recipes(), self.dim)
 
     @property
@@ -161,18 +161,18 @@ class LoadedEmbedder(ABC):
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Return name -> embeddings (N, D) ``float32``, for each of `blocks`, computed in one pass."""
+        """Compute embeddings (N, D) ``float32`` in one pass, and return them by name, for each of `blocks`."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return the result of `embed_layers` for the images that belong to the rows ``samples`` of a run.
+        """Return the result of `embed_layers` for the images of a run's ``samples``, one row per image.
 
         Only precomputed embeddings use the rows (image_id, transform, repetition, draw).
         """
         return self.embed_layers(images)
 
-    def keep_embedding(self) -> None:  # noqa: B027 - most hold nothing else
+    def keep_embedding(self) -> None:  # noqa: B027 - most models have nothing to release
         """Release resources that `embed` and `embed_layers` do not need. Call no other methods afterwards."""
 
-    def close(self) -> None:  # noqa: B027 - most embedders hold nothing but what Python frees
+    def close(self) -> None:  # noqa: B027 - Python frees the memory of most models
         """Release the memory that the model uses."""

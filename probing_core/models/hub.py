@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names of weight files for open_clip, in its order of preference. The same repository may contain the weights of the
-image encoder for timm."""
+"""Names of open_clip weight files, in its order of preference. The same repository may contain weights of the image
+encoder for timm."""
 
 WEIGHT_FILES = ("model.safetensors", *OPEN_CLIP_FILES, "pytorch_model.bin")
 """Names of single weight files, in order of preference."""
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-"""Names of the index of weights that are split into several files."""
+"""Names of index files for weights that are split into several files."""
 
 HUB = "hf-hub:"
 """Prefix for Hugging Face repositories that contain a timm or open_clip model and its configuration."""
@@ -56,7 +56,7 @@ _downloads: ContextVar[bool] = ContextVar("downloads", default=True)
 
 @contextmanager
 def no_downloads() -> Iterator[None]:
-    """Forbid downloads in this thread within the context. Models that are not on disk are unavailable there."""
+    """Disable downloads in this thread within the context, so that only models on disk are available."""
     token = _downloads.set(False)
     try:
         yield
@@ -95,7 +95,7 @@ def on_disk(source: str, size_mb: float = 0.0, preferred: Sequence[str] = ()) ->
         return Availability(True)
     address, file = (source, source.rsplit("/", 1)[-1]) if _is_url(source) else (hub_address(), source)
     size = f"{size_mb:.0f} MB" if size_mb else "its weights"
-    why_not = f"not on disk; naming it in a run downloads {size} from {_host(address)} ({file})"
+    why_not = f"not on disk; adding it to a run downloads {size} from {_host(address)} ({file})"
     return Availability(False, why_not, server_of(address))
 
 
@@ -108,8 +108,7 @@ def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = (
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
-    """Return the size in megabytes of the weights at ``source`` according to the server; 0 if the server does not state
-    it."""
+    """Return the size in megabytes of the weights at ``source`` as reported by the server; 0 if it is not reported."""
     address = source if _is_url(source) else hub_address()
     if not _downloads.get() or hub_is_forbidden() or not answers(server_of(address)):
         return 0.0
@@ -123,13 +122,14 @@ def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
                 return int(answer.headers.get("Content-Length", 0)) / 1e6
         sizes = {entry.path: entry.size for entry in HfApi().list_repo_tree(source) if isinstance(entry, RepoFile)}
         return sum(sizes[name] for name in _weights_among(list(sizes), preferred)) / 1e6
-    except Exception:  # the download itself reports what is wrong
+    except Exception:  # the download itself reports the error
         return 0.0
 
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the local folder that a model name refers to, after downloading a repository with the prefix `HUB` if
-    necessary. For other names, return None.
+    """Return the local folder that a model name refers to; None for other names.
+
+    A repository with the prefix `HUB` is downloaded if necessary.
     """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
@@ -137,15 +137,14 @@ def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
 
 
 def configuration_of(name: ModelName) -> Path | None:
-    """Return the same folder as `folder_of`, but download only the configuration."""
+    """Return the folder of `folder_of`, but download only the configuration."""
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, weights=False)
     return local_folder(name.model)
 
 
 def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of an `EmbedderSpec` that describe the weights in the folder of `folder_of`; empty for other
-    names."""
+    """Return the fields of an `EmbedderSpec` that describe weights in a folder or repository; empty for other names."""
     if name.model.startswith(HUB):
         return published_at(name.model.removeprefix(HUB), preferred=preferred)
     folder = local_folder(name.model)
@@ -153,15 +152,15 @@ def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str,
 
 
 def fetch_weights(source: str, model: str) -> Path:
-    """Return the local path of the weight file for ``source`` (see `on_disk`), after downloading it if necessary."""
+    """Download the weight file at ``source`` (see `on_disk`) if necessary, and return its local path."""
     return fetch_url(source, model) if _is_url(source) else find_weights(fetch_repository(source, model), model)
 
 
 def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path:
-    """Return a local folder with the configuration and the weights of a Hugging Face repository.
+    """Download the configuration and weights of a Hugging Face repository if necessary, and return their folder.
 
-    Missing files are downloaded from the top-level folder, with the weights in one format only. Complete files are kept
-    if a download is interrupted. Files whose SHA-256 differs from the digest on the hub are removed.
+    Files are downloaded from the top-level folder, with the weights in one format only. Complete files are kept if a
+    download is interrupted. Files whose SHA-256 differs from the digest on the hub are removed.
 
     Args:
         weights: whether the weights are required.
@@ -211,8 +210,10 @@ def _sha256(path: Path) -> str:
 
 
 def fetch_url(url: str, model: str) -> Path:
-    """Return the local path of the file at ``url``, after downloading it if necessary and checking its SHA-256 if the
-    URL contains it."""
+    """Download the file at ``url`` if necessary, and return its local path.
+
+    The SHA-256 of a download is checked if the URL contains it.
+    """
     path = _checkpoint(url)
     if path.is_file():
         return path
@@ -266,12 +267,12 @@ def require_host(url: str, model: str) -> None:
     """
     if not _downloads.get():
         raise ModelUnavailable(f"'{model}' is not on disk, and downloads are not allowed here.")
-    remedy = "run it once with the network, copy the cache folder, or pass a local file with @weights=PATH"
+    remedy = "run it once with network access, copy the cache folder, or pass a local file with @weights=PATH"
     if hub_is_forbidden():
-        raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE forbids the network; {remedy}.")
+        raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE disables network access; {remedy}.")
     if not answers(server_of(url), TIMEOUT_S):
         raise ModelUnavailable(
-            f"'{model}' is not on disk, and {_host(url)} did not answer within {TIMEOUT_S:.0f} seconds; {remedy}."
+            f"'{model}' is not on disk, and {_host(url)} did not respond within {TIMEOUT_S:.0f} seconds; {remedy}."
         )
 
 
@@ -302,7 +303,7 @@ def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
     file.
 
     Files in the index may not exist. If ``preferred`` is given and the folder has a config.json, files with other names
-    belong to a different library and are ignored.
+    belong to another library and are ignored.
     """
     if usual := [folder / name for name in preferred if (folder / name).is_file()]:
         return usual[:1]
@@ -368,7 +369,7 @@ NAMES_SHOWN = 5
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Return the named tensors in a safetensors file or a PyTorch checkpoint, without the `WRAPPERS` around them.
+    """Read the named tensors in a safetensors file or a PyTorch checkpoint, unwrapped from `WRAPPERS`.
 
     Raises:
         ModelUnavailable: the file does not exist, contains no weights, or requires executing code.
@@ -379,7 +380,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     try:
         content = _read(path)
     except Exception as error:  # a corrupted file may raise anything
-        reason = one_line(error).split(". ")[0][:200]  # torch continues with advice to execute the file
+        reason = one_line(error).split(". ")[0][:200]  # omit torch's advice to execute the file
         raise ModelUnavailable(
             f"'{path}' could not be read as weights without executing code ({reason}). "
             f"Save its state dict as .safetensors."
@@ -393,10 +394,10 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str, ignore: str = "") -> None:
-    """Load ``tensors`` into ``module`` if they fit it exactly.
+    """Load ``tensors`` into ``module``, whose names and shapes they must match exactly.
 
     Args:
-        source: description of where the tensors come from, for messages.
+        source: source of the tensors, for messages.
         ignore: prefix of tensors that may be unused, such as the classifier.
     """
     expected = module.state_dict()
@@ -417,8 +418,8 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
     ]
     if problems:
         raise ModelUnavailable(
-            f"The weights of {source} do not fit the network: tensors {'; '.join(problems)}. "
-            f"Name the architecture that these weights were trained with."
+            f"The weights of {source} do not match the network. Tensors: {'; '.join(problems)}. "
+            f"Specify the architecture that these weights were trained with."
         )
 
 

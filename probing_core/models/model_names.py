@@ -37,7 +37,7 @@ class ModelName:
 
     @property
     def provider(self) -> str:
-        """Return the provider, such as ``timm`` for ``timm:resnet50``; empty for names such as ``zoo/mae``."""
+        """Provider, such as ``timm`` for ``timm:resnet50``; empty for names such as ``zoo/mae``."""
         return self.base.split(":", 1)[0] if ":" in self.base else ""
 
     @property
@@ -46,7 +46,7 @@ class ModelName:
 
     @property
     def full(self) -> str:
-        """Return the canonical name, with options in a fixed order and without default values."""
+        """Canonical name, with options in a fixed order and without ``@seed=0``."""
         return self.base + "".join(f"@{key}={value}" for key, value in self.options.items())
 
 
@@ -132,7 +132,7 @@ def not_in_catalog(name: str, known: Collection[str]) -> str:
     elif "/" in name:
         advice = f"For a Hugging Face repository, use 'hf:{name}'."
     else:
-        advice = f"For a model of a library, use 'timm:{name}' or 'torchvision:{name}'."
+        advice = f"For a model from a library, use 'timm:{name}' or 'torchvision:{name}'."
     return f"'{name}' is not a known model. {advice}"
 
 
@@ -145,13 +145,13 @@ def _check(key: str, value: str, name: str) -> str:
     if not value:
         raise BadConfig(f"'@{key}=' in '{name}' has no value. Expected: {OPTIONS[key]}.")
     if key == "pool" and value not in POOLINGS:
-        raise BadConfig(f"'@pool={value}' in '{name}' is not a pooling. Use one of: {', '.join(POOLINGS)}.")
+        raise BadConfig(f"'@pool={value}' in '{name}' is not a pooling method. Use one of: {', '.join(POOLINGS)}.")
     if key == "layer" and value != "all":
         if not value.isdecimal() or len(value) > 9 or int(value) < 1:
-            raise BadConfig(f"'@layer={value}' in '{name}' is not a layer. Use a whole number starting at 1, or 'all'.")
+            raise BadConfig(f"'@layer={value}' in '{name}' is not a layer. Use an integer of at least 1, or 'all'.")
         return str(int(value))
     if key == "seed":
         if not value.isdecimal() or len(value) > 20 or int(value) >= 2**64:
-            raise BadConfig(f"'@seed={value}' in '{name}' is not a seed. Use a whole number from 0 to 2^64 - 1.")
+            raise BadConfig(f"'@seed={value}' in '{name}' is not a seed. Use an integer from 0 to 2^64 - 1.")
         return str(int(value))
     return value

@@ -71,7 +71,7 @@ class Readouts:
         for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
                 raise BadConfig(
-                    f"'{name}': the class token of this model joins after layer {layer}. Use '@pool=mean' instead."
+                    f"'{name}': this model adds its class token after layer {layer}. Use '@pool=mean' instead."
                 )
         # the option in the name, or the default of the network if the layer supports it
         defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
@@ -81,7 +81,7 @@ class Readouts:
         self.first = self.read(batch) if layers or self._pool else [output]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Return the embeddings (N, D) for each of `asked`."""
+        """Compute the embeddings (N, D) for each of `asked`."""
         network = self._network
         if self._layers:
             return self._read_layers(self._layers, batch)
@@ -110,7 +110,7 @@ class Readouts:
 
 
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
-    """Return the number of tokens before the patch tokens for each block; None if the block cannot be pooled.
+    """Return the number of tokens before the patch tokens for each block, or None if the block cannot be pooled.
 
     A block with as many tokens as the features of the network includes all prefix tokens. Blocks to which the prefix
     tokens have not been added yet (CaiT, XCiT, ConViT) have fewer tokens by exactly the number of prefix tokens.
@@ -175,7 +175,7 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
 log = logging.getLogger(__name__)
 
 TIMED_PASSES = 2
-"""Number of timed passes per engine, of which the fastest counts."""
+"""Number of timed passes per engine. The fastest pass is used."""
 
 
 @cache  # once per process
@@ -196,7 +196,7 @@ def _compute_in_float32(module: nn.Module, device_type: str) -> None:
 
 
 class NetworkEmbedder(LoadedEmbedder):
-    """Computes embeddings with a `Network`. Instances are thread-safe.
+    """Loaded model that embeds images with a `Network`. Instances are thread-safe.
 
     Args:
         name: full canonical name.
@@ -230,7 +230,7 @@ class NetworkEmbedder(LoadedEmbedder):
         self._batch_size = batch_size
         self._network = network
         self._weights = network.weights or weights_digest(network.module.state_dict())
-        # Channels last, because convolutions then run faster on a CPU, and transformers equally fast.
+        # With channels last, convolutions run faster on a CPU, and transformers equally fast.
         network.module.eval().to(self._device)
         network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._threads = BatchThreads(self._device, threads or torch.get_num_threads())
@@ -297,16 +297,16 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def megabytes(self) -> float:
-        """Return the size of the weights in megabytes, as 32-bit floats."""
+        """Size of the weights in megabytes, as 32-bit floats."""
         return 4 * sum(tensor.numel() for tensor in self._network.module.state_dict().values()) / 1e6
 
     @property
     def engine(self) -> str:
-        """Return "PyTorch", whose version is among the ``libraries`` in the recipe, or "OpenVINO" with its version."""
+        """Name of the engine: "OpenVINO" with its version, or "PyTorch" (its version is in the recipe's libraries)."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
-        """Return the input of the network: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
+        """Preprocess images to the network input: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
         import torch
 
         if self._network.prepare is not None:
@@ -315,8 +315,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Return the embeddings (N, D) of a batch from `prepare`, for each entry of `embed_layers`, from a single
-        forward pass."""
+        """Compute the embeddings (N, D) of a batch from `prepare`, for each entry of `embed_layers`, in one pass."""
         return self._begin(self._readouts.read, batch)()
 
     @property
@@ -345,7 +344,8 @@ class NetworkEmbedder(LoadedEmbedder):
             log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
 
     def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
-        """Return the fastest combination of precision and engine (None for PyTorch) that agrees with ``expected``."""
+        """Time combinations of precision and engine (None for PyTorch) that agree with ``expected``, and return the
+        fastest one."""
         read, lower = self._readouts.read, self.precision
         ways: list[tuple[str, CompiledReadout | None]] = [("float32", None)]
         with suppress(NotCompiled):
@@ -360,7 +360,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return ways[int(np.argmin(seconds))]
 
     def _seconds_per_image(self) -> float:
-        """Return the time per image, measured with forward passes on every core after one warm-up pass."""
+        """Measure the seconds per image with forward passes on every core, after one warm-up pass."""
         import torch
 
         size, begin = self._usual_batch_size(), partial(self._begin, self._readouts.read)
@@ -389,17 +389,17 @@ class NetworkEmbedder(LoadedEmbedder):
         return compiled.compile_readout(self._network, read, self._two, expected, precision, threads, size)
 
     def _compiled_or_none(self, read: Read, expected: Sequence[np.ndarray]) -> CompiledReadout | None:
-        """Compile ``read`` in the precision of the model; return None if it has to run in PyTorch."""
+        """Compile ``read`` in the precision of the model; return None if it must run in PyTorch."""
         if not self._can_be_compiled():
             return None
         try:
             return self._compile(read, expected, self.precision)
         except NotCompiled as reason:
-            log.warning("The layers of '%s' are read in PyTorch: %s.", self.name, reason)
+            log.warning("The layers of '%s' are computed in PyTorch: %s.", self.name, reason)
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Start a forward pass, whose result is an array (N, D) ``float32`` for each output of ``read``."""
+        """Start a forward pass that yields an array (N, D) ``float32`` for each output of ``read``."""
         import torch
 
         compiled_readout = self._compiled[read]
@@ -440,10 +440,10 @@ class NetworkEmbedder(LoadedEmbedder):
                 if size == 1:
                     raise ModelUnavailable(
                         f"'{self.name}' runs out of memory on {self.device} with a single image. "
-                        f"Free some memory, or use a different device or precision."
+                        f"Free some memory, or use another device or precision."
                     ) from error
                 size //= 2
-                self.batch_size = min(self.batch_size, size)  # for later calls; it does not change the recipe
+                self.batch_size = min(self.batch_size, size)  # for later calls, without changing the recipe
                 free_memory(self.device)
         self._threads.release()
         return [np.concatenate(outputs) for outputs in zip(*outputs_by_batch, strict=True)]

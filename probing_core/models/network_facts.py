@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     Read = Callable[[torch.Tensor], list[torch.Tensor]]
-    """Function from a batch on the device to outputs (N, D)."""
+    """Function that maps a batch on the device to outputs (N, D)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +22,11 @@ class Network:
 
     Attributes:
         module: module with all weights.
-        embed: function from a batch to the default embeddings (N, D), computed as the library documents.
+        embed: function that maps a batch to the default embeddings (N, D), computed as documented by the library.
         pooling: description of the pooling of ``embed``.
-        prepare: function from images to a batch (N, 3, H, W) with the processor of the library; None to use
+        prepare: function that maps images to a batch (N, 3, H, W) with the processor of the library; None to use
             `Preprocessing`.
-        features: function from a batch to tokens or a feature map after the last block and norm, for ``@pool=``.
+        features: function that maps a batch to tokens or a feature map after the last block and norm, for ``@pool=``.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
         maps: order of the axes, if blocks return feature maps.
         prefix: number of tokens before the patch tokens (class token, registers). Some networks add these tokens after
@@ -34,10 +34,10 @@ class Network:
         class_token: whether the first token is a class token.
         pool: default pooling of layers.
         exact: names of modules that are always computed in float32, because they are sensitive to rounding.
-        weights: digest of the weights, if it is not to be computed from their bytes.
+        weights: digest of the weights; by default, it is computed from their bytes.
         is_random: whether the weights are random, in which case compiled networks are not kept in the cache folder.
         details: other settings that affect the embeddings, in JSON types.
-        versions: versions of the libraries with which the embeddings are computed.
+        versions: versions of the libraries that compute the embeddings.
     """
 
     module: nn.Module

@@ -28,8 +28,8 @@ def crop_fraction(size: int, resized: int) -> float:
 def value_table(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
     """Return the network input (1, 256, 3) ``float32`` for each ``uint8`` value of each channel.
 
-    It is computed in ``float32`` step by step, as in ``ToTensor`` and ``Normalize``. The array is read-only, because it
-    is cached.
+    The values are computed in ``float32`` in the same steps as in ``ToTensor`` and ``Normalize``. The array is
+    read-only, because it is cached.
     """
     values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
     table = ((values - np.array(mean, np.float32)) / np.array(std, np.float32))[None]
@@ -58,7 +58,7 @@ Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
 
 
 def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map = map) -> np.ndarray:
-    """Return a batch (N, H, W, 3) ``float32``, channels last, ready for the network.
+    """Preprocess images to a batch (N, H, W, 3) ``float32``, channels last.
 
     Args:
         apply: ``map``, or the ``map`` method of an executor to process images in parallel.

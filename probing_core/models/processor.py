@@ -25,7 +25,7 @@ PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Return the device called ``device``; ``auto`` selects CUDA, MPS or the CPU, whichever is available first."""
+    """Return the device called ``device``; ``auto`` selects the first available of CUDA, MPS and the CPU."""
     import torch
 
     present = ["cpu"]
@@ -41,11 +41,11 @@ def resolve_device(device: str = "auto") -> torch.device:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return ``precision``; ``auto`` selects bfloat16 if the hardware supports it, else float32."""
+    """Return ``precision``; ``auto`` selects bfloat16 if the hardware supports it, otherwise float32."""
     import torch
 
     if precision not in PRECISIONS:
-        raise BadConfig(f"'{precision}' is not a precision. Use one of: {', '.join(PRECISIONS)}.")
+        raise BadConfig(f"'{precision}' is not a supported precision. Use one of: {', '.join(PRECISIONS)}.")
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -101,7 +101,7 @@ would be idle while it waits for the next batch. PyTorch is slower with two batc
 
 
 class BatchThreads:
-    """Schedules small batches on each core of a CPU, or large batches on an accelerator.
+    """Scheduler of small batches on each core of a CPU, or of large batches on an accelerator.
 
     On a CPU, PyTorch would divide a large batch among the cores, which would then wait for each other after every
     layer. An accelerator computes one batch while the next batches are prepared and started.
@@ -150,13 +150,13 @@ class BatchThreads:
     def feed(
         self, prepare: Callable[[S], B], begin: Callable[[B], Pass[T]], batches: Iterable[S], of_each_core: int = 1
     ) -> Iterator[T]:
-        """Yield the result for every batch, in order.
+        """Compute every batch, and yield the results in order.
 
-        An accelerator is never idle: while it computes a batch, the next one is started, and the one after that is
-        prepared in a different thread.
+        To keep an accelerator busy, the next batch is started while a batch is computed, and the batch after that is
+        prepared in another thread.
 
         Args:
-            prepare: function from a batch to the argument of ``begin``.
+            prepare: function that maps a batch to the argument of ``begin``.
             begin: function that starts a pass. On an accelerator, it returns before the pass is complete.
             of_each_core: as in `run`.
         """
@@ -178,8 +178,10 @@ class BatchThreads:
             release()
 
     def each_picture(self, function: Callable[[int], None], positions: Iterable[int]) -> Iterable[None]:
-        """Map ``function`` over the images of a batch; in parallel if an accelerator is used, because batches then take
-        turns."""
+        """Map ``function`` over the images of a batch, in parallel if an accelerator is used.
+
+        On a CPU, whole batches are processed in parallel instead.
+        """
         return map(function, positions) if self._on_cpu else _threads(self.threads, "pictures").map(function, positions)
 
 
@@ -205,7 +207,7 @@ def _in_order(
 
 
 def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
-    """Return a copy of a batch on ``device``. With CUDA, the batch is copied while earlier passes are computed."""
+    """Copy a batch to ``device``. With CUDA, the batch is copied while earlier passes are computed."""
     import torch
 
     if device.type != "cuda":
@@ -253,10 +255,10 @@ _STARTING = RLock()
 
 
 def start_one_core_threads(count: int) -> ThreadPoolExecutor:
-    """Return a pool of ``count`` threads, in each of which PyTorch uses one core.
+    """Start a pool of ``count`` threads, each of which uses one core for PyTorch.
 
     `torch.set_num_threads` applies to the calling thread and to threads that start later. Each new thread therefore
-    calls it after PyTorch has read the global number in that thread, and the number in the calling thread is restored
+    calls it after PyTorch has read the global number in that thread, and the number of the calling thread is restored
     at the end.
     """
     import torch
@@ -289,8 +291,10 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Return whether ``error`` means that the device or the machine ran out of memory. On a CPU, only the message of
-    torch shows it."""
+    """Return whether ``error`` means that the device or the machine ran out of memory.
+
+    On a CPU, only the error message of torch indicates it.
+    """
     import torch
 
     phrases = ("out of memory", "can't allocate memory", "not enough memory")
@@ -299,7 +303,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 @cache  # once per process
 def reuse_freed() -> None:
-    """Make glibc keep freed memory until `release`, so that layers do not wait for the system to clear new pages."""
+    """Make glibc keep freed memory until `release`, so that layers do not wait for the system to zero new pages."""
     if (mallopt := _glibc("mallopt")) is not None:
         mallopt(_MMAP_THRESHOLD, MAX_REUSED_BLOCK)
         mallopt(_TRIM_THRESHOLD, MAX_REUSED)

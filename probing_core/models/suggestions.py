@@ -1,4 +1,4 @@
-"""Names of models in the installed libraries. ``python -m probing_core.models.suggestions`` prints them as JSON.
+"""Model names from installed libraries. ``python -m probing_core.models.suggestions`` prints them as JSON.
 
 Importing the libraries takes seconds, so the dashboard runs this module in a separate process.
 """
@@ -27,8 +27,7 @@ class Suggestions(NamedTuple):
 
 
 def suggestions() -> Suggestions:
-    """Return the models in the catalog, and those in timm, torchvision and open_clip, if these libraries are
-    installed."""
+    """Return the names of models in the catalog and, if installed, in timm, torchvision and open_clip."""
     sources: dict[str, str] = {}
     for library in (_timm, _torchvision, _open_clip):
         with suppress(ImportError):

@@ -1,5 +1,4 @@
-"""Networks with random weights for estimating times before a download, because they are as fast as the published
-networks."""
+"""Networks with random weights, which are as fast as the published networks, for estimating times before a download."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbe
     Neither random weights nor networks compiled from them are stored.
 
     Raises:
-        ProbingError: as in `load_embedder`, or the model cannot be built without its files.
+        ProbingError: as in `load_embedder`, or if the model cannot be built without its files.
     """
     spec, download_from = locate(name)
     if not download_from:
@@ -61,7 +60,7 @@ def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbe
             raise ModelUnavailable("its weights are missing, and its network cannot be built without them.")
         network, preprocessing = build(parsed)
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"The time of '{name}' cannot be estimated: {error}") from error
+        raise ModelUnavailable(f"The duration for '{name}' cannot be estimated: {error}") from error
     embedder = NetworkEmbedder(
         parsed.full, replace(network, is_random=True), preprocessing, parsed.options, device, precision
     )

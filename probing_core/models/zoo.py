@@ -37,8 +37,10 @@ ENCODERS = {
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return the path of the weights of the encoder ``name``, which may not exist; the weights for ``seed`` 0 are in
-    the package."""
+    """Return the path of the weights of the encoder ``name``, which may not exist.
+
+    Only the weights for ``seed`` 0 are in the package.
+    """
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"
     return data_dir() / "zoo" / f"{name}.safetensors"
@@ -50,7 +52,7 @@ def _load(name: ModelName, device: str, precision: str) -> ViTEmbedder:
     options = dict(name.options)
     seed = int(options.pop("seed", 0))
     if seed and "weights" in options:
-        raise BadConfig(f"'{name.base}' takes '@weights=' or '@seed=', not both. A weight file has a fixed seed.")
+        raise BadConfig(f"'{name.base}' accepts '@weights=' or '@seed=', not both. A weight file has a fixed seed.")
     path = user_path(options["weights"]) if "weights" in options else weights_path(name.base.removeprefix("zoo/"), seed)
     if seed and not path.is_file():
         raise ModelUnavailable(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from probing_core.models.embedder import Preprocessing
 
 SIZE = 128
-"""Input side in pixels."""
+"""Input size in pixels."""
 
 PATCH = 16
-"""Patch side in pixels."""
+"""Patch size in pixels."""
 
 WIDTH = 192
 """Token and embedding dimension."""

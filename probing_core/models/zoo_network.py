@@ -39,7 +39,7 @@ ZOO_HEADS = 3
 """Number of attention heads per block."""
 
 KERNELS = (4, 2, 2)
-"""Kernel sides of the convolutions in the stem. Their product is the patch side."""
+"""Kernel sizes of the convolutions in the stem. Their product is the patch size."""
 
 WIDTHS = (96, 128)
 """Numbers of channels between the convolutions of the stem. The last convolution yields the token."""
@@ -66,7 +66,7 @@ class PatchStem(nn.Module):
         self.maps = nn.ModuleList(nn.Conv2d(c, width, kernel, kernel) for c, width, kernel in triples)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return tokens (N, 64, D) for images (N, 3, 128, 128)."""
+        """Compute tokens (N, 64, D) from images (N, 3, 128, 128)."""
         x = images
         for position, layer in enumerate(self.maps):
             x = layer(nn.functional.relu_(x) if position else x)
@@ -74,9 +74,9 @@ class PatchStem(nn.Module):
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
-    """Build a ViT with the sizes of the zoo, and with weights from the global random state.
+    """Build a ViT with the sizes of the zoo, and with weights drawn from the global random state.
 
-    Position embeddings are initialized with the two-dimensional sine and cosine code of MAE (He et al. 2022) and then
+    Position embeddings are initialized with the two-dimensional sinusoidal embeddings of MAE (He et al. 2022) and then
     trained. With random initialization, masked objectives would need many of the few training steps to learn positions.
 
     Args:
@@ -101,7 +101,7 @@ def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
 
 
 def init_vit(seed: int) -> VisionTransformer:
-    """Return an encoder with random weights, without changing the global random state."""
+    """Build an encoder with random weights, without changing the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         vit = build_vit(ZOO_DEPTH, PatchStem)
@@ -139,7 +139,7 @@ class ViTEmbedder(NetworkEmbedder):
 
     Args:
         vit: network from `init_vit`, with any weights.
-        weights: digest of the weights, if it is not computed from their bytes.
+        weights: digest of the weights; by default, it is computed from their bytes.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest of the weights that runs store, which includes the text encoder in the order of its layers."""
+    """Return the digest of the weights that runs store. It includes the text encoder in the order of its layers."""
     text_keys = [key for key in weights if key.startswith("text.")]
     if not text_keys:
         return weights_digest(vit.state_dict())

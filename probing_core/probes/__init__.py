@@ -12,9 +12,9 @@ __all__ = ["DEFINITIONS", "FitFacts", "LinearProbe", "Probe"]
 DEFINITIONS = {
     "linear probe": "Softmax regression on standardized embeddings, with the L2 penalty selected on validation "
     "photographs.",
-    "MLP probe": "Two hidden layers of 512 units on standardized embeddings, weight decay 0.01, and the epoch "
-    "selected on validation photographs.",
+    "MLP probe": "Neural network with two hidden layers of 512 units on standardized embeddings, trained with weight "
+    "decay 0.01. The epoch is selected on validation photographs.",
     "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for k of "
     "5, 20 and 50.",
 }
-"""One sentence on each kind of probe, for the glossary."""
+"""Definition of each kind of probe, for the glossary."""

@@ -14,7 +14,7 @@ from probing_core.errors import BadArray, BadRun
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
-    """Serialize ``arrays``, and ``about`` as JSON under the name ``entry``. Equal input gives equal bytes.
+    """Serialize ``arrays``, and ``about`` as JSON under the name ``entry``. Equal inputs yield equal bytes.
 
     Numbers are written as ``float32``. Arrays of ``uint8`` (the bytes of a file) are written unchanged.
     """
@@ -30,7 +30,7 @@ def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, A
 
 
 def from_bytes(data: bytes, entry: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays and the JSON entry that `to_bytes` wrote; call it within `expected`."""
+    """Read the arrays and the JSON entry that `to_bytes` wrote. Call this function within `expected`."""
     from safetensors.numpy import load
 
     arrays = load(data)
@@ -49,7 +49,7 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Raise errors that occur while ``what`` is read from bytes as `BadRun`.
+    """Convert errors that occur while ``what`` is read from bytes to `BadRun`.
 
     Raises:
         BadRun: the bytes are corrupted or have a different format.

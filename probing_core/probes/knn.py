@@ -15,7 +15,7 @@ NEIGHBOR_COUNTS = (5, 20, 50)
 def votes(
     X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """Return the probabilities (Q, K) ``float32`` of ``queries`` (Q, D) by k, with one search for all ``sizes``.
+    """Compute class probabilities (Q, K) ``float32`` of ``queries`` (Q, D) for each k, with a single search.
 
     Args:
         X, y: training embeddings (N, D), of any norm, and their classes (N,).

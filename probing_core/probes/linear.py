@@ -1,4 +1,4 @@
-"""Linear probes: softmax regression with an L2 penalty chosen on validation data, and discriminant analysis."""
+"""Linear probes: softmax regression with an L2 penalty selected on validation data, and discriminant analysis."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 PENALTY_GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """L2 penalties. The loss is ``mean(-log p) + penalty / 2 * sum(W^2)``, as in scikit-learn with
-``C = 1 / (n * penalty)``. For thousands of photographs, the chosen penalty is about 0.001. It can be 100 times smaller
-for the deployment probe, which has the most training data."""
+``C = 1 / (n * penalty)``. For thousands of photographs, the selected penalty is about 0.001. It can be 100 times
+smaller for the deployment probe, which has the most training data."""
 
 PENALTY_PER_DIMENSION = 5e-5
 
@@ -33,11 +33,11 @@ PATH_TOLERANCE = 1e-5
 
 
 def fixed_penalty(dims: int) -> float:
-    """Return the fixed penalty of probes with too few photographs to choose one, for ``dims`` dimensions.
+    """Return the fixed penalty for ``dims`` dimensions, for probes with too few photographs to select a penalty.
 
-    It does not depend on the tested photographs. Standardized embeddings have a mean squared norm of ``dims``, so a
+    It does not depend on the test photographs. Standardized embeddings have a mean squared norm of ``dims``, so a
     penalty proportional to ``dims`` shrinks the logits of all models equally. A constant penalty would favor some
-    embedding widths.
+    embedding dimensions.
     """
     return PENALTY_PER_DIMENSION * dims
 
@@ -45,7 +45,7 @@ def fixed_penalty(dims: int) -> float:
 METRIC_ROWS = 4096
 
 FINAL_TOLERANCE = 1e-7
-"""Optimizer tolerance for the final fit with the chosen penalty."""
+"""Optimizer tolerance for the final fit with the selected penalty."""
 
 
 def fit(
@@ -67,9 +67,9 @@ def fit(
         classes: K class names.
         validation: (X, y) of photographs that are not in the training data.
         weights: row weights (N,) for the mean loss and the standardization; by default 1.
-        penalties: penalty grid. The search starts at the strongest penalty and stops when the loss increases, because
-            weaker penalties take longer and would be worse.
-        standardize: whether to standardize to mean 0 and standard deviation 1 on ``X``.
+        penalties: penalty grid. The search starts at the largest penalty and stops when the validation loss increases,
+            because smaller penalties take longer to fit and would be worse.
+        standardize: whether to standardize embeddings with the mean and standard deviation of ``X``.
         root: whether to take the square root of embeddings, which must not be negative.
 
     Raises:
@@ -138,7 +138,7 @@ def fit_in_span(
     validation: tuple[Sliceable, np.ndarray],
     penalties: Sequence[float] = PENALTY_GRID,
 ) -> LinearProbe:
-    """Fit the same probe as `fit`, which is faster if there are fewer rows than dimensions.
+    """Fit the same probe as `fit`, but faster if there are fewer rows than dimensions.
 
     By the representer theorem, the optimal weights are in the span of the standardized training rows.
     """
@@ -160,7 +160,7 @@ def fit_in_span(
 
 
 def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> float:
-    """Return the mean negative log-likelihood in nats, before the temperature. ``X`` is read in blocks."""
+    """Compute the mean negative log-likelihood in nats, without temperature scaling. ``X`` is read in blocks."""
     total = 0.0
     for part in reading.slices(len(y)):
         logits = probe.logits(reading.read(X, part)).astype(np.float64)
@@ -173,7 +173,7 @@ def negative_log_likelihood(probe: LinearProbe, X: Sliceable, y: np.ndarray) -> 
 def as_probe(
     classes: Sequence[str], V: Tensor, mean: np.ndarray, scale: np.ndarray, facts: FitFacts, root: bool = False
 ) -> LinearProbe:
-    """Return the probe with the parameters ``V`` (D + 1, K), whose last row is the bias."""
+    """Create a probe from the parameters ``V`` (D + 1, K), whose last row is the bias."""
     return LinearProbe(
         classes=tuple(classes),
         weight=V[:-1].T.contiguous().numpy(),
@@ -192,8 +192,8 @@ MIN_SCALE = 1e-6
 def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) -> LinearProbe:
     """Fit linear discriminant analysis (Fisher 1936) on standardized embeddings.
 
-    The within-class covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004), so there is no
-    penalty to choose. Classes have equal priors, regardless of their numbers of rows.
+    The within-class covariance is shrunk towards a multiple of the identity (Ledoit & Wolf 2004), so no penalty needs
+    to be selected. Classes have equal priors, regardless of their numbers of rows.
 
     Args:
         X: embeddings (N, D).

@@ -1,4 +1,4 @@
-"""MLP probe: two hidden layers of 512 units, fixed weight decay, and an epoch chosen on validation data."""
+"""MLP probe: two hidden layers of 512 units, fixed weight decay, and an epoch selected on validation data."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fit_seeds(
         width: number of units per hidden layer.
         dropout: fraction of hidden units dropped in each step (Srivastava et al. 2014).
         smoothing: label smoothing (Szegedy et al. 2016).
-        weights, validation_weights: row weights in the two losses, with mean 1; by default equal.
+        weights, validation_weights: row weights for the training and validation losses, with mean 1; by default equal.
     """
     k = len(classes)
     reading.check(X, y, k)
@@ -83,7 +83,7 @@ def fit_seeds(
 
 
 def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> list[Tensor]:
-    """Return alternating weights (S, in, out), He-initialized (He et al. 2015), and biases (S, 1, out) of 0."""
+    """Initialize alternating weights (S, in, out) (He et al. 2015) and biases (S, 1, out) of 0."""
     layers = []
     for fan_in, out in pairwise(sizes):
         draws = [torch.randn(fan_in, out, generator=g) * (2 / fan_in) ** 0.5 for g in generators]
@@ -92,7 +92,7 @@ def _first_layers(sizes: Sequence[int], generators: Sequence[torch.Generator]) -
 
 
 def _forward(layers: Sequence[Tensor], rows: Tensor, masks: Sequence[Tensor] = ()) -> Tensor:
-    """Return the logits (S, n, K) of rows (S, n, D). Hidden units are multiplied by ``masks``, if present."""
+    """Compute the logits (S, n, K) of rows (S, n, D). Hidden units are multiplied by ``masks``, if present."""
     hidden = rows
     for depth, (weight, bias) in enumerate(zip(layers[:-2:2], layers[1:-2:2], strict=True)):
         hidden = torch.baddbmm(bias, hidden, weight).relu()
@@ -121,7 +121,7 @@ def _tensors(
 def _batch_loss(
     layers: Sequence[Tensor], rows: Tensor, truth: Tensor, weight: Tensor, masks: Sequence[Tensor], smoothing: float
 ) -> Tensor:
-    """Return the weighted mean loss on rows (S, n, D), summed over the seeds, which do not share weights."""
+    """Compute the weighted mean loss on rows (S, n, D), summed over the seeds, which do not share weights."""
     logits = _forward(layers, rows, masks).flatten(0, 1)
     losses = F.cross_entropy(logits, truth.flatten(), reduction="none", label_smoothing=smoothing)
     return (losses * weight.flatten()).sum() / rows.shape[1]

@@ -4,10 +4,10 @@ The objective is minimized over V (D, K), where the last of the D columns of X i
 
     sum over rows of w_n * (-log softmax(x_n V)[y_n]) / W  +  1/2 sum_dk ridge_d V_dk^2,   W = sum w_n.
 
-The method is L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 7.4), started from a metric: the
-penalized Gram matrix of the rows, each weighted by the mean over classes of p (1 - p), which is the trace of the
-softmax's Hessian. (With weight 1/2 for every row it would be the bound of Böhning, Ann. Inst. Statist. Math. 44, 1992,
-which is fifteen times too large for 31 classes.) Logits are linear in the step, so the line search needs no
+The method is L-BFGS (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithm 7.4). The initial Hessian
+approximation, called metric, is the penalized Gram matrix of the rows, each weighted by the mean over classes of
+p (1 - p). (With weight 1/2 for every row, it would be the bound of Böhning, Ann. Inst. Statist. Math. 44, 1992, which
+is fifteen times too large for 31 classes.) Logits are linear in the step, so trial steps of the line search need no
 product with X.
 """
 
@@ -39,7 +39,7 @@ MAX_CLASS_METRIC_DIMS = 512
 """Maximum number of dimensions for class metrics."""
 
 MAX_CLASS_METRIC_NUMBERS = 2**23
-"""Maximum number of entries, K * D^2, of all class metrics; a row takes as many operations."""
+"""Maximum number of entries, K * D^2, of all class metrics. Each row requires as many operations."""
 
 MEMORY = 5
 """L-BFGS history size. A longer history does not save iterations here."""
@@ -82,7 +82,7 @@ class Solution:
 
 
 def metric_inverse(rows: Tensor, logits: Tensor, weight: Tensor, ridge: Tensor) -> Tensor:
-    """Return the inverse (D, D) of the metric from ``rows`` (n, D) with ``logits`` (n, K) and ``weight`` (n,).
+    """Compute the inverse (D, D) of the metric from ``rows`` (n, D) with ``logits`` (n, K) and ``weight`` (n,).
 
     Raises:
         BadArray: rows or logits are not finite, or too large for ``float32``.
@@ -93,19 +93,19 @@ def metric_inverse(rows: Tensor, logits: Tensor, weight: Tensor, ridge: Tensor) 
 
 
 def _inverse(metric: Tensor) -> Tensor:
-    """Return the inverse of one metric (D, D), or of one for each class (K, D, D).
+    """Invert one metric (D, D), or one metric for each class (K, D, D).
 
     Raises:
         BadArray: the inverse is not finite.
     """
     mean = metric.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    # Rounding may make the matrix indefinite if there are fewer rows than dimensions, but hardly with a strong penalty.
+    # Rounding may make the matrix indefinite if there are fewer rows than dimensions and the penalty is small.
     for exponent in range(-6, MAX_LIFT_EXPONENT + 1):
         factor, info = torch.linalg.cholesky_ex(metric + 10.0**exponent * mean * torch.eye(metric.shape[-1]))
         if not info.any():
             return torch.cholesky_inverse(factor)
     raise BadArray(
-        "The probe cannot be fitted: the embeddings or logits hold NaN, infinity or numbers too large for float32. "
+        "The probe cannot be fitted: the embeddings or logits contain NaN, infinity or numbers too large for float32. "
         "Check the model and its precision."
     )
 
@@ -137,10 +137,10 @@ def minimize(
 
 
 def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridge: Tensor) -> Tensor:
-    """Return the inverses (K, D, D) of the blocks of the Hessian, one for each class.
+    """Compute the inverses (K, D, D) of the diagonal blocks of the Hessian, one for each class.
 
-    They are exact, whereas the metric of all classes is a mean. The objective is curved far less for nearly separated
-    classes than for other classes, which would slow the optimizer down.
+    The blocks are exact, whereas the shared metric is a mean over classes. The curvature of the objective is much lower
+    for nearly separated classes than for other classes, so the shared metric would slow the optimizer down.
     """
     total = sum((block.weight.sum() for block in blocks), torch.zeros(()))
     metric = torch.diag(ridge).repeat(logits[0].shape[1], 1, 1)
@@ -153,7 +153,11 @@ def class_metric_inverse(blocks: Sequence[Block], logits: Sequence[Tensor], ridg
 
 
 def _iterate(state: _State, tolerance: float, max_iterations: int) -> tuple[bool, int]:
-    """Advance ``state`` until it has converged; return whether it has converged, and the number of iterations."""
+    """Advance ``state`` until it converges or ``max_iterations`` is reached.
+
+    Returns:
+        Whether it has converged, and the number of iterations.
+    """
     for iteration in range(max_iterations + 1):
         step, slope = state.direction()
         converged = bool(-slope / 2 <= tolerance * state.objective)
@@ -179,7 +183,7 @@ class _State:
         self.scale = torch.ones(())
 
     def direction(self) -> tuple[Tensor, Tensor]:
-        """Return -H gradient (D, K), by the two loops of L-BFGS around the metric, and the slope () along it."""
+        """Compute the search direction (D, K) with the two-loop recursion of L-BFGS, and the slope () along it."""
         q = self.gradient.clone()
         alphas = []
         for s, y, rho in reversed(self.pairs):
@@ -202,14 +206,14 @@ class _State:
         before, self.gradient = self.gradient, self._gradient()
         change = self.gradient - before
         curved = _dot(step, change)
-        moved = curved > 0  # False where rounding hides the change; such a pair is ignored
+        moved = curved > 0  # False if rounding hides the change, in which case the pair is ignored
         self.scale = torch.where(moved, curved / _dot(change, self._precondition(change)), self.scale)
         self.pairs = [*self.pairs[-MEMORY + 1 :], (step, change, torch.where(moved, 1 / curved, 0.0))]
 
     def _search(self, step: Tensor, slope: Tensor) -> Tensor:
-        """Return the length () along ``step`` to which logits, errors and objective are moved.
+        """Perform a line search along ``step``, update logits, errors and objective, and return the step length ().
 
-        The objective is convex, so its slope locates the minimum along the step.
+        The objective is convex, so its slope determines on which side the minimum is.
         """
         along = [_product(block, step) for block in self.blocks]
         value, at, curve = (_dot(self.ridge * a, b) for a, b in ((self.V, self.V), (self.V, step), (step, step)))

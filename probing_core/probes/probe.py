@@ -18,12 +18,14 @@ class FitFacts:
     """Fit statistics that are reported with the scores.
 
     Attributes:
-        penalty: chosen hyperparameter: penalty of a linear probe, weight decay of an MLP, or k of kNN.
-        at_edge: whether the penalty is at the edge of its grid: a better value may be outside.
+        penalty: hyperparameter: penalty of a linear probe, shrinkage of a discriminant analysis, weight decay of an
+            MLP, or k of k-NN.
+        at_edge: whether the penalty is at the edge of its grid, so that a better value may be outside.
         converged: whether the optimizer reached its tolerance with this penalty.
         iterations: number of optimizer iterations with this penalty.
         validation_loss: mean negative log-likelihood in nats on the validation rows.
-        path: all tried (penalty, validation loss) in order; for an MLP, (epoch, validation loss).
+        path: (penalty, validation loss) pairs in the order in which they were tried; for an MLP, (epoch, validation
+            loss) pairs.
     """
 
     penalty: float
@@ -72,7 +74,7 @@ class LinearProbe:
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return the logits (N, K) ``float32`` of embeddings ``X`` (N, D), before the temperature."""
+        """Compute the logits (N, K) ``float32`` of embeddings ``X`` (N, D), before temperature scaling."""
         X = np.asarray(X, np.float32)
         if X.ndim != 2 or X.shape[1] != self.mean.size:
             raise BadArray(
@@ -84,22 +86,22 @@ class LinearProbe:
         return ((X - self.mean) / self.scale) @ self.weight.T + self.bias
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D); rows sum to 1."""
+        """Compute class probabilities (N, K) ``float32`` of embeddings ``X`` (N, D). Rows sum to 1."""
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """Return the probe with a temperature (see `probing_core.measures.classification.fit_temperature`)."""
+        """Return a copy with a temperature (see `probing_core.measures.classification.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """Return the probe for classes with the prior probabilities ``prior`` (K,) instead of a uniform prior.
+        """Return a copy for classes with the prior probabilities ``prior`` (K,) instead of a uniform prior.
 
         Probabilities are multiplied by the prior (Saerens et al. 2002). Set the temperature first.
         """
         return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
 
     def to_bytes(self) -> bytes:
-        """Return the bytes of a safetensors file. Equal probes give equal bytes."""
+        """Serialize the probe as safetensors. Equal probes yield equal bytes."""
         about = {"classes": self.classes, "temperature": self.temperature, "facts": asdict(self.facts)}
         if self.root:
             about["root"] = True
@@ -107,7 +109,7 @@ class LinearProbe:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> LinearProbe:
-        """Read the probe that `to_bytes` wrote.
+        """Load a probe from bytes returned by `to_bytes`.
 
         Raises:
             BadRun: the bytes are corrupted or are not a linear probe.
@@ -137,7 +139,7 @@ def square_root(X: np.ndarray) -> np.ndarray:
 
 
 def forward(rows: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Return the outputs (N, K) of a ReLU network with ``layers`` of (weight (in, out), bias (out,))."""
+    """Compute the outputs (N, K) of a ReLU network with ``layers`` of (weight (in, out), bias (out,))."""
     for weight, bias in layers[:-1]:
         rows = np.maximum(rows @ weight + bias, 0)
     weight, bias = layers[-1]
@@ -152,8 +154,8 @@ class MLPProbe:
         classes: K class names.
         layers: three pairs of weight (in, out) and bias (out,), ``float32``.
         mean, scale: (D,) parameters of the standardization.
-        facts: fit statistics. ``penalty`` is the weight decay, ``iterations`` the chosen epoch. The fit counts as
-            converged if this is not the last epoch.
+        facts: fit statistics. ``penalty`` is the weight decay, and ``iterations`` is the selected epoch. The fit counts
+            as converged if this is not the last epoch.
     """
 
     classes: tuple[str, ...]
@@ -163,7 +165,7 @@ class MLPProbe:
     facts: FitFacts
 
     def probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return the probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
+        """Compute class probabilities (N, K) ``float32`` of embeddings ``X`` (N, D)."""
         return softmax(forward((np.asarray(X, np.float32) - self.mean) / self.scale, self.layers))
 
 

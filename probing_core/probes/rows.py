@@ -54,8 +54,8 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
         )
     if not np.issubdtype(np.asarray(y).dtype, np.integer) or len(y) == 0 or min(y) < 0 or max(y) >= classes:
         raise BadArray(
-            f"A probe of {classes} classes requires at least one row, and classes that are integers from 0 to "
-            f"{classes - 1}, but got {len(y)} rows of {np.unique(y)[:5]}..."
+            f"A probe of {classes} classes requires at least one row and integer class indices from 0 to "
+            f"{classes - 1}; got {len(y)} rows with the class indices {np.unique(y)[:5]}..."
         )
 
 
@@ -75,10 +75,13 @@ def read(X: Sliceable, part: slice) -> np.ndarray:
 
 
 def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean and standard deviation (D,) of the rows, ``float64``; 1 instead of a deviation of 0."""
+    """Compute the weighted mean and standard deviation (D,) ``float64`` of the rows.
+
+    Standard deviations of 0 are replaced with 1.
+    """
     total, mean, squares = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for part in slices(X.shape[0]):
-        # Chan, Golub & LeVeque (1983): blocks are merged about their own means to avoid cancellation.
+        # To avoid cancellation, merge blocks with deviations from their own means (Chan, Golub & LeVeque 1983).
         w, rows = weights[part], read(X, part).astype(np.float64)
         if (share := w.sum()) == 0:
             continue
@@ -92,7 +95,7 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
-    """Return the rows of one slice (n, D + 1): standardized, then a 1 for the bias.
+    """Return the standardized rows of one slice (n, D + 1), with a final 1 for the bias.
 
     Raises:
         BadArray: an embedding is not finite, or overflows when it is standardized.
@@ -113,7 +116,7 @@ def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray)
 
 
 def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
-    """Return a function that returns the `standardized` rows, which are cached where all of ``X`` is small enough."""
+    """Return a function that returns the `standardized` rows, which are cached if ``X`` is small enough."""
     if 4 * X.shape[0] * (X.shape[1] + 1) > MAX_CACHED_BYTES:
         return partial(standardized, X, part, mean, scale)
     rows = standardized(X, part, mean, scale)

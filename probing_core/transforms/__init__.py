@@ -81,7 +81,7 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates; `TIERS` and plug-in prefixes before a slash are expanded."""
+    """Expand `TIERS` and plug-in prefixes (before a slash) in ``names``, and remove duplicates."""
     return tuple(dict.fromkeys(selected for name in names for selected in _selected(name)))
 
 
@@ -115,7 +115,7 @@ copyreg.pickle(Transform, _reduced)
 
 
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
-    """Return a transformed image, (H, W, 3) ``uint8``, of the same size as ``image``.
+    """Apply a transformation to an image.
 
     >>> probing_core.transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
     (32, 32, 3)
@@ -125,6 +125,9 @@ def transform(image: Any, name: str, strength: float | None = None, seed: int = 
         name: transformation name, as listed by ``probing transforms``.
         strength: strength in the unit of the transformation; by default the middle of its range.
         seed: random seed. Random draws do not depend on the strength.
+
+    Returns:
+        The transformed image, (H, W, 3) ``uint8``, of the same size as ``image``.
 
     Raises:
         UnknownName: the transformation does not exist.
@@ -137,6 +140,6 @@ def transform(image: Any, name: str, strength: float | None = None, seed: int = 
             f"An image must have at least {SMALLEST} pixels along each side to be transformed; got "
             f"{picture.shape[1]} x {picture.shape[0]}."
         )
-    # The strength is not in the key, so that all strengths share one draw.
+    # The strength is not in the key, so that all strengths share the same random draws.
     rng = generator(seed, "picture", entry.name)
     return entry.apply(picture, entry.strength_at(0.5) if strength is None else strength, rng)

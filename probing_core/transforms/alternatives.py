@@ -1,8 +1,8 @@
 """Alternative implementations of the bank's transformations, and additional edits for training the detector.
 
-A probe trained on one implementation of fog may miss a different one. Evaluation uses only the bank. Deployment probes
+A probe trained on one implementation of fog may not detect another. Evaluation uses only the bank. Deployment probes
 are also trained on these alternatives. An alternative (`Transform.alternative`) draws its own strength, and its lengths
-are fractions of the image side.
+are proportional to the image side.
 
 All alternatives start from a clean image as other programs store it (`clean`, the alternative of identity): cropped
 from a larger image, resized with a different filter, slightly sharpened, and saved at high quality. Deployment probes
@@ -90,7 +90,10 @@ SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Apply `clean`, with the processing of older cameras before it or after it, each with probability 0.5."""
+    """Apply `clean` with the processing of older cameras, each step with probability 0.5.
+
+    The steps are JPEG compression before `clean`, and changes of exposure and white balance and sharpening after it.
+    """
     if rng.random() < 0.5:
         picture = stored(picture, "JPEG", quality=int(rng.integers(*JPEG_QUALITIES)), subsampling=int(rng.integers(3)))
     image = clean(picture, view, rng)
@@ -137,7 +140,7 @@ def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
-    """Return the motion-blur kernel of augmentation libraries, a line through the center: (side, side), sum 1."""
+    """Draw the motion-blur kernel of augmentation libraries, a line through the center: (side, side), sum 1."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)
     kernel = np.zeros((side, side), np.float32)
@@ -470,7 +473,7 @@ def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
 
 
 def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Draw discs with ``radii`` in pixels of a 128 px view: (height, width), 0 to 1."""
+    """Draw discs with ``radii`` in pixels at a view size of 128: (height, width), 0 to 1."""
     height, width = shape
     spots: np.ndarray = np.zeros(shape, np.float32)
     scale = 2**EIGHTHS

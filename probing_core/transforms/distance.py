@@ -24,8 +24,8 @@ class Description:
     """Difference between two images of the same size.
 
     Attributes:
-        ssim: structural similarity, mean of the three channels; 1 for identical images.
-        difference: mean absolute difference of the values, 0 to 255.
+        ssim: structural similarity, averaged over the three channels; 1 for identical images.
+        difference: mean absolute difference of the pixel values, 0 to 255.
         distance: 1 - SSIM, averaged over `OCTAVES` octaves.
         visible: whether the difference is visible according to `SAME_SSIM` and `SAME_DIFFERENCE`.
     """
@@ -62,7 +62,7 @@ def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
+    """Compute the structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
 
     It uses a Gaussian window with 11 taps and sigma 1.5, mirrors the borders, and averages over pixels and channels.
     """

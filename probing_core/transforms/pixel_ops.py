@@ -10,14 +10,14 @@ import numpy as np
 from probing_core.transforms.transformation import Image
 
 REFERENCE_SIDE = 128
-"""View side in pixels to which documented lengths refer."""
+"""View size in pixels to which documented lengths refer."""
 
 VALUES = np.arange(256, dtype=np.float64)
 """All channel values, for evaluating tone curves (see `lookup`)."""
 
 
 def scale_of(image: Image) -> float:
-    """Return the size of one pixel of a 128 px view in pixels of ``image``."""
+    """Return the number of pixels of ``image`` that correspond to one pixel at a view size of 128."""
     return min(image.shape[:2]) / REFERENCE_SIDE
 
 

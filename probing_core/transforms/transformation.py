@@ -26,7 +26,7 @@ PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """Function (image, strength, rng) -> image of the same size and dtype. It does not modify its input."""
 
 Alternative: TypeAlias = Callable[[Image, np.random.Generator], Image]
-"""Function (image, rng) -> image of the same size: the effect in a different program, with a random strength."""
+"""Function (image, rng) -> image of the same size: the effect as in other programs, with a random strength."""
 
 Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Input coordinates (x, y) of each output pixel, ``float32`` (height, width), in output pixels from the center."""
@@ -59,7 +59,7 @@ UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
 PROBE_SPLITS = ("train", "val", "test")
 
 ALTERNATIVE_DRAWS = 8
-"""Number of draws in the key of an alternative without a revision, which draws its own strength."""
+"""Number of draws for the key of an alternative without a revision. Each draw has a random strength."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +68,14 @@ class Transform:
 
     Attributes:
         member: member of the group (A, B or C), which determines the fold that holds it out; None outside the bank.
-        parameter, unit: name and unit of the strength, e.g. ``"sigma"`` in ``"px of a 128 px view"``.
+        parameter, unit: name and unit of the strength, e.g. ``"sigma"`` in ``"px at view size 128"``.
         weakest, strongest: documented strength range. ``weakest`` may be the larger number.
-        neutral: strength at which the image does not (or hardly) change, beyond ``weakest``; None if there is none.
+        neutral: strength, weaker than ``weakest``, at which the image does not or barely change; None if there is no
+            such strength.
         distribution: distribution of strengths: ``linear`` (uniform), ``log`` (log-uniform) or ``integer`` (uniform
             over integers).
-        revision: number to increase when the function changes, so that samples are recomputed. If it is missing (in
-            other packages), the key is a digest of the results for fixed images.
+        revision: number to increase when the function changes, so that samples are recomputed. If it is None (in other
+            packages), a digest of the results for fixed images is used instead.
         library: library that computes the pixels.
         source: source of the definition.
         draws: whether the result depends on ``rng`` in addition to the strength.
@@ -82,8 +83,9 @@ class Transform:
         pixels: function of a pixel transformation.
         warp: coordinate map of a geometric transformation.
         pixels_of_split: for overlays, split -> pixel function; splits share no fonts, words or icons.
-        is_length: whether the strength is a length in pixels of a 128 px view, which scales with the image.
+        is_length: whether the strength is a length in pixels at a view size of 128, which scales with the image.
         alternative: the same effect as implemented in other programs (`probing_core.transforms.alternatives`).
+        alternative_revision: as ``revision``, for ``alternative``.
     """
 
     name: str
@@ -157,7 +159,7 @@ class Transform:
         return self._as_drawn(self.weakest + (self.strongest - self.weakest) * fraction)
 
     def fainter(self, share: float) -> float:
-        """Interpolate between `neutral`, if there is one (0), and the weakest strength (1)."""
+        """Interpolate between `neutral` (0), which must not be None, and the weakest strength (1)."""
         assert self.neutral is not None
         return self._as_drawn(self.neutral + (self.weakest - self.neutral) * share)
 
@@ -192,7 +194,7 @@ class Transform:
         """Transform ``image`` at any strength.
 
         A geometric transformation magnifies the image by at least `SOURCE_MARGIN` in the same warp, so that the map
-        does not read beyond the image edges. Elongated images may need more magnification.
+        does not sample beyond the image edges. Elongated images may need more magnification.
         """
         if self.pixels is not None:
             return self.pixels(image, strength, rng)
@@ -219,7 +221,7 @@ def of_bank(
     source: str,
     **more: Any,
 ) -> Transform:
-    """Return a catalog entry with common defaults: library OpenCV, neutral strength 0, revision 1."""
+    """Create a catalog entry with common defaults: library OpenCV, neutral strength 0, revision 1."""
     usual: dict[str, Any] = {"library": "OpenCV", "neutral": 0.0, "revision": 1}
     usual["alternative_revision"] = 1 if "alternative" in more else None
     fields = {"group": group, "member": member, "parameter": parameter, "unit": unit, "definition": definition}
@@ -252,7 +254,7 @@ def _alternative_revision(transform: Transform) -> int | str:
 
 
 def digest_answers(functions: Sequence[Alternative]) -> str:
-    """Return a digest of the results of ``functions`` for two fixed images, one with noise and one smooth.
+    """Compute a digest of the results of ``functions`` for two fixed images, one with noise and one smooth.
 
     The digest covers the mean and the standard deviation of 16 px blocks, rounded to two levels of 255, because
     processors may round pixels differently. Flat blocks have integer levels, far from the rounding boundaries.
@@ -278,7 +280,7 @@ def grid(shape: tuple[int, int]) -> Coordinates:
 
 
 def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
-    """Sample ``image`` at ``coordinates``, whose unit is ``scale`` pixels of the image."""
+    """Sample ``image`` at ``coordinates``, in units of ``scale`` pixels of the image."""
     height, width = image.shape[:2]
     x, y = (values * np.float32(scale) for values in coordinates)
     x, y = x + np.float32((width - 1) / 2), y + np.float32((height - 1) / 2)

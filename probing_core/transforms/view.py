@@ -15,7 +15,7 @@ DENSITY = 2
 
 
 def source_side(view: int) -> int:
-    """Return the smallest source side in pixels that does not require upsampling for views of ``view`` pixels."""
+    """Return the smallest source side in pixels for which views of ``view`` pixels do not require upsampling."""
     return math.ceil(view * SOURCE_MARGIN)
 
 
@@ -69,7 +69,7 @@ def cut_view(source: Image, view: int, transform: Transform, strength: float, rn
 def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """Cut the same view without and with the transformation, with the same sub-pixel warp."""
+    """Cut a view without and with the transformation, using the same sub-pixel warp."""
     nudge = sub_pixel_warp(view, rng)
     before = warped(source, nudge(*grid((view, view))), DENSITY)
     if transform.warp is not None:

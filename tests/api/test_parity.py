@@ -49,7 +49,7 @@ def test_a_shift_is_the_distance_in_units_of_that_between_two_photographs(fault)
     assert found.shift == pytest.approx(expected[photographs].mean(), rel=1e-4)
     cosine = (first * second).sum(1) / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
     np.testing.assert_allclose(found.pictures["cosine"], cosine, atol=1e-5)
-    assert f"differ: the largest shift of {len(expected)} golden images" in str(found)
+    assert f"differ: the largest embedding shift over {len(expected)} golden images" in str(found)
     assert "<table" in found._repr_html_()
 
 
@@ -113,11 +113,11 @@ def test_a_function_of_paths_decodes_the_files_itself():
 
 
 def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(BadArray, match=r"one row of numbers for each of 44 golden images, \(N, D\)"):
+    with pytest.raises(BadArray, match=r"array \(N, D\) with one row for each of 44 golden images"):
         compared("baseline/pixels", lambda images: np.ones(3))
-    with pytest.raises(BadArray, match="'baseline/pixels' gives 768 numbers per image and 'baseline/dhash' 64"):
+    with pytest.raises(BadArray, match="'baseline/pixels' has embedding dimension 768 and 'baseline/dhash' has 64"):
         compared("baseline/pixels", "baseline/dhash")
-    with pytest.raises(BadConfig, match="A tolerance is a shift, 0 or more; got -1"):
+    with pytest.raises(BadConfig, match="must be finite and at least 0; got -1"):
         compared("baseline/pixels", "baseline/pixels", tolerance=-1)
     with pytest.raises(ModelUnavailable, match="does not exist"):
         compared("baseline/pixels", str(tmp_path / "none.npy"))
@@ -126,7 +126,7 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
     with pytest.raises(BadConfig, match="contains other files"):
         write_golden(tmp_path / "full")
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(ModelUnavailable, match="could not be read as embeddings"):
+    with pytest.raises(ModelUnavailable, match="Could not read embeddings"):
         read_vectors(tmp_path / "objects.npy")
 
 

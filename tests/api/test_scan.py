@@ -337,14 +337,14 @@ def test_clean_images_calibrate(made, folder, clean_folder, tmp_path):
     found = scan(folder, tmp_path / "scan", made, clean=clean)
     table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
     assert set(table.loc[table["error"] == "", "n"]) == {120}
-    assert "120 images that you trust" in found.promise
+    assert "120 of your clean images" in found.promise
     assert table["q"].isna().all()  # fewer than 500
     unedited = table["path"].str.extract(r"(\d+)\.")[0].astype(float) % 3 != 1
     same_source = table[unedited & (table["error"] == "") & ~table["no_color"] & (table["width"] == 44)]
     assert (same_source["p"] <= 0.05).mean() < 0.15
     for path in list(clean.iterdir())[:30]:
         path.unlink()
-    with pytest.raises(BadConfig, match="Use at least 100 clean images"):
+    with pytest.raises(BadConfig, match="Provide at least 100 clean images"):
         scan(folder, tmp_path / "other", made, clean=clean)
 
 

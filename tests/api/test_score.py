@@ -196,18 +196,18 @@ def changing():
         (
             lambda images: np.ones((2, 3)),
             "list",
-            r"returned the shape \(2, 3\) for 1 image; return one row per image, \(1,",
+            r"returned the shape \(2, 3\) for 1 image. Return a numeric array with one row per image, \(1,",
         ),
         (lambda images: np.ones(3), "list", r"returned the shape \(3,\)"),
-        (changing(), "list", "returned rows of 4 numbers where 3 are expected"),
+        (changing(), "list", "returned embeddings of dimension 4 instead of 3"),
         (lambda images: [["a", "b"]] * len(images), "list", "values of the type <U1"),
         (lambda images: np.ones((len(images), 2), complex), "list", "values of the type complex128"),
         (lambda images: np.full((len(images), 2), np.nan), "list", r"not finite numbers .* for 1 of 1 images"),
         (3, "list", "name of a model, a function"),
         (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 image"),
         (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
-        (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* has the shape \(5, 3\)"),
-        (np.ones(48), "list", r"got float64 of the shape \(48,\)"),
+        (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* got shape \(5, 3\)"),
+        (np.ones(48), "list", r"got float64 with shape \(48,\)"),
         (np.full((48, 2), np.inf), "list", "48 of 48 embeddings contain values that are not finite"),
         ("no/such", "list", "no/such"),
         (colors, [], "no images to score"),
@@ -365,7 +365,7 @@ def test_a_network_is_given_what_its_preprocessing_makes(pictures):
     assert len(table) == 5
     assert (32, 32) in seen, "views, beside the pictures that tell networks apart"
     calls = iter(range(1000))
-    with pytest.raises(BadConfig, match=r"one shape for all images, got \(3, 32, 9\), Image"):
+    with pytest.raises(BadConfig, match=r"the same shape for all images; got \(3, 32, 9\), Image"):
         scored(Colors(), pictures, preprocess=lambda p: torch.zeros(3, 32, 9) if next(calls) < 40 else p)
 
 

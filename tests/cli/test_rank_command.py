@@ -45,8 +45,8 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert main(command) == 0
     printed, told = capsys.readouterr()
     assert "48 samples of" in told
-    assert "baseline/dhash has place 3 of 3" in printed
-    assert "1 of your models was ranked on these test photographs so far" in printed
+    assert "baseline/dhash ranks #3 of 3" in printed
+    assert "So far, 1 of your models was ranked on these test photographs" in printed
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
     out = tmp_path / "runs" / "rank-baseline-dhash"
     assert list(Run.open(out).models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/dhash"]
@@ -78,7 +78,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
         )
         == 0
     )
-    assert "2 of your models were ranked on these test photographs so far" in capsys.readouterr().out
+    assert "So far, 2 of your models were ranked on these test photographs" in capsys.readouterr().out
 
 
 def test_rank_refuses_a_base_without_another_model(few_run, tmp_path, capsys):

@@ -49,8 +49,8 @@ def test_train_val_test_are_splits_if_exactly_they_are_there(tmp_path: Path) -> 
         ("train/dog/a.png", "dog", "train"),
         ("val/dog/b.png", "dog", "val"),
     ]
-    assert corpus.skipped == [("stray.png", "is not in one of the folders train, val and test")]
-    assert corpus.skipped_summary == "1 file was skipped. stray.png: is not in one of the folders train, val and test."
+    assert corpus.skipped == [("stray.png", "is not in one of the folders train, val or test")]
+    assert corpus.skipped_summary == "1 file was skipped. stray.png: is not in one of the folders train, val or test."
     fill(tmp_path, "other/a.png")
     assert set(FolderCorpus(tmp_path).rows["label"]) == {"train", "val", "test", "other", ""}
 

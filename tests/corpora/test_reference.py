@@ -105,7 +105,7 @@ def test_a_missing_file_is_one_sentence(tmp_path, monkeypatch, capsys):
     assert main(["run", "--out", str(tmp_path / "run"), "--corpus", "reference", "--models", "baseline/pixels"]) == 2
     printed = capsys.readouterr().err
     assert [line for line in printed.splitlines() if line.startswith("error:")] == printed.splitlines()
-    assert "shipped photographs is missing" in printed
+    assert "included photographs is missing" in printed
 
 
 def test_the_reference_run_is_whole_beside_them(capsys):

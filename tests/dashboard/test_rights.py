@@ -130,5 +130,5 @@ def test_a_visitor_downloads_no_model(monkeypatch):
         hub.fetch_repository("some/repo", "hf:some/repo")
     monkeypatch.setattr(hub, "answers", lambda *a: False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    with pytest.raises(ModelUnavailable, match="did not answer"):
+    with pytest.raises(ModelUnavailable, match="did not respond"):
         hub.fetch_repository("some/repo", "hf:some/repo")

@@ -114,12 +114,12 @@ def test_sixteen_bits_are_reduced_and_said() -> None:
     for format in ("PNG", "TIFF"):
         picture = images.inspect(encoded(pillow.fromarray(ramp), format))
         assert np.array_equal(picture.image, expected)
-        assert picture.notes == ("16 bits a channel were reduced to 8",)
+        assert picture.notes == ("16 bits per channel were reduced to 8",)
     color = np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=2)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in color)
     picture = images.inspect(made_png(200, 150, rows, 2, 16))
     assert np.array_equal(picture.image, (color >> 8).astype(np.uint8))
-    assert picture.notes == ("16 bits a channel were reduced to 8",)
+    assert picture.notes == ("16 bits per channel were reduced to 8",)
 
 
 def test_white_is_zero_in_some_tiffs() -> None:
@@ -156,7 +156,7 @@ def test_transparency_is_laid_on_white(format: str) -> None:
     assert difference(picture.image[:, :45], np.full((150, 45, 3), 255)) < 2
     assert difference(picture.image[:, 105:], np.broadcast_to((200, 40, 0), (150, 95, 3))) < 2
     assert difference(picture.image[:, 55:95], np.broadcast_to((227, 147, 127), (150, 40, 3))) < 2
-    assert picture.notes == ("transparency was laid on white",)
+    assert picture.notes == ("transparency was replaced with white",)
 
 
 def test_transparency_of_palettes_gray_and_single_colors() -> None:
@@ -240,7 +240,7 @@ def test_a_gray_picture_may_carry_a_color_profile() -> None:
 def test_a_profile_that_cannot_be_used_is_said(mode: str) -> None:
     profile = b"not a profile" if mode == "RGB" else adobe_rgb()
     picture = images.inspect(encoded(pillow.fromarray(smooth()).convert(mode), "JPEG", quality=95, icc_profile=profile))
-    assert picture.notes == ("its color profile cannot be used: colors were read as sRGB",)
+    assert picture.notes == ("invalid color profile: colors were interpreted as sRGB",)
     assert difference(picture.image, smooth()) < 6
 
 
@@ -254,7 +254,7 @@ def test_arrays_are_images_or_one_sentence_that_says_how_to_mend_them() -> None:
     assert np.array_equal(images.as_image(gray), np.dstack([gray] * 3))
     assert np.array_equal(images.as_image(pillow.fromarray(image)), image)
     for wrong, mend in (
-        (image / 255, r"float64 with the shape \(150, 200, 3\)\. .*astype\('uint8'\)"),
+        (image / 255, r"float64 with shape \(150, 200, 3\)\. .*astype\('uint8'\)"),
         (gray.astype(np.float32), "astype"),
         (np.dstack([image, gray]), r"image\[..., :3\]"),
         (image.transpose(2, 0, 1), r"Reshape it to \(height, width, 3\)"),
@@ -265,7 +265,7 @@ def test_arrays_are_images_or_one_sentence_that_says_how_to_mend_them() -> None:
     ):
         with pytest.raises(BadImage, match=mend) as caught:
             images.as_image(wrong)
-        assert str(caught.value).startswith("An image array must be uint8 with the shape (height, width, 3)")
+        assert str(caught.value).startswith("An image array must be uint8 with shape (height, width, 3)")
 
 
 # --- what already degrades a picture --------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_arrays_are_images_or_one_sentence_that_says_how_to_mend_them() -> None:
 def test_jpeg_quality_is_read_from_the_tables() -> None:
     for quality in range(1, 101):
         notes = images.inspect(images.encode_jpeg(smooth(), quality)).notes
-        said = (f"JPEG of about quality {quality}: compression is already visible",)
+        said = (f"JPEG quality of about {quality}: compression is already visible",)
         assert notes == (said if quality < images.LOW_QUALITY else ())
 
 
@@ -349,7 +349,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(data)
     monkeypatch.setattr(images, "MAX_BYTES", len(data) - 1)
     for source in (data, tmp_path / "a.png"):
-        with pytest.raises(BadImage, match="over the limit"):
+        with pytest.raises(BadImage, match="exceeds the limit"):
             images.read_image(source)
     monkeypatch.setattr(images, "MAX_BYTES", len(data))
     assert images.read_image(data).shape == (150, 200, 3)
@@ -585,14 +585,14 @@ def test_gray_and_transparent_pictures_become_rgb():
     for form in (gray, Image.fromarray(gray), torch.from_numpy(gray)[None]):
         assert np.array_equal(to_image(form), np.repeat(gray[..., None], 3, axis=2))
     clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
-    assert (to_image(clear) == 255).all(), "laid on white"
+    assert (to_image(clear) == 255).all(), "replaced with white"
 
 
 def test_what_is_no_picture_is_refused_in_one_sentence():
     torch = pytest.importorskip("torch")
     for form, message in (
-        (torch.zeros(40, 40), r"shape \(3, H, W\), got \(40, 40\)"),
-        (torch.full((3, 4, 4), -1.5), "got -1.5 to -1.5. Leave normalization to the model"),
+        (torch.zeros(40, 40), r"shape \(3, H, W\) or \(1, H, W\); got \(40, 40\)"),
+        (torch.full((3, 4, 4), -1.5), "got -1.5 to -1.5. Pass the image before normalization"),
         (torch.full((3, 4, 4), float("nan")), "values from 0 to 1"),
         (np.zeros((4, 4, 3)), "uint8"),
         (None, "uint8"),

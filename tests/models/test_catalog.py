@@ -72,11 +72,11 @@ def test_published_dimensions_follow_from_the_architectures():
         ("baseline/dhash@seed=2", BadConfig, "no options"),
         ("style:arbitrary", UnknownName, "no provider 'style:'"),
         ("timm:tf_efficientnet_lite0@pool=cls", BadConfig, "no class token"),
-        ("timm:vit_base_patch16_224.mae", ModelUnavailable, "did not answer"),
-        ("hf:kakaobrain/align-base", ModelUnavailable, "did not answer"),
-        ("open_clip:ViT-B-16/openai", ModelUnavailable, "did not answer"),
-        ("torchvision:resnet50", ModelUnavailable, "did not answer"),
-        ("slip:clip_base_25ep", ModelUnavailable, "did not answer"),
+        ("timm:vit_base_patch16_224.mae", ModelUnavailable, "did not respond"),
+        ("hf:kakaobrain/align-base", ModelUnavailable, "did not respond"),
+        ("open_clip:ViT-B-16/openai", ModelUnavailable, "did not respond"),
+        ("torchvision:resnet50", ModelUnavailable, "did not respond"),
+        ("slip:clip_base_25ep", ModelUnavailable, "did not respond"),
     ],
 )
 def test_what_cannot_be_loaded_gets_one_sentence(name, error, words):
@@ -92,7 +92,7 @@ def test_a_silent_network_is_given_up_in_time(monkeypatch):
 
     monkeypatch.setattr("urllib.request.urlopen", silent)
     monkeypatch.setattr(hub, "TIMEOUT_S", 0.2)
-    with pytest.raises(ModelUnavailable, match="did not answer"):
+    with pytest.raises(ModelUnavailable, match="did not respond"):
         load_embedder("hf:nobody/nothing")
 
 

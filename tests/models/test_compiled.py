@@ -190,7 +190,7 @@ class Elsewhere(nn.Module):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_what_cannot_be_compiled_runs_in_pytorch_and_says_so(kind, reason, precision, caplog):
     if precision == "bfloat16" and "BF16" not in compiled._capabilities(compiled._core()):
-        reason = "does not compute in bfloat16"
+        reason = "does not support bfloat16"
     net = kind()
     embedder = load(net, precision=precision)
     assert [record.getMessage() for record in caplog.records] == [
@@ -301,7 +301,7 @@ class Stem(nn.Module):
 def test_exact_modules_stay_in_float32(caplog):
     expected = load(Stem()).embed(pictures())
     assert load(Stem(), precision="bfloat16").engine == "PyTorch"
-    assert "have a cosine of" in caplog.text
+    assert "have a cosine similarity of" in caplog.text
     embedder = load(Stem(), precision="bfloat16", exact=("stem", "norm"))
     assert embedder.engine.startswith("OpenVINO")
     found = embedder.embed(pictures())

@@ -110,7 +110,7 @@ def test_a_function_is_an_embedder_with_a_key_of_its_own():
     register(from_callable("mine/mean", lambda images: 2 * mean(images), 3))
     assert load_embedder("mine/mean").recipe() != before
     register(from_callable("mine/mean", mean, 4))
-    with pytest.raises(BadArray, match="rows of 3 numbers where 4 are expected"):
+    with pytest.raises(BadArray, match="embeddings of dimension 3 instead of 4"):
         load_embedder("mine/mean").embed(pictures())
     with pytest.raises(BadConfig, match="a different name"):
         register(from_callable("baseline/pixels", mean, 3))

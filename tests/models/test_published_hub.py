@@ -107,7 +107,7 @@ def test_files_of_open_clip_are_not_taken_for_those_of_timm_in_one_repository(se
         ({"refused": {REPO: (404, "RepoNotFound")}}, f"no public repository '{REPO}'. Check the name"),
         ({"refused": {REPO: (404, "")}}, f"has no repository '{REPO}'"),
         ({"refused": {REPO: (500, "")}}, f"returned status 500 for {REPO}. Try again later"),
-        ({"silent": 4.0}, "did not answer within 3 seconds"),
+        ({"silent": 4.0}, "did not respond within 3 seconds"),
         ({"stalled": True}, "stopped responding. Try again"),
     ],
     ids=lambda value: "-".join(f"{key}-{value[key]}" for key in value) if isinstance(value, dict) else "",

@@ -92,11 +92,11 @@ def test_stated_mb_is_the_size_of_the_weights_that_would_be_downloaded(tmp_path,
 @pytest.mark.parametrize(
     ("name", "missing"),
     [
-        ("hf:org/model", r"'config\.json of hf:org/model' is not on disk, and .* did not answer"),
-        ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "'configuration of the text encoder of .* did not answer"),
+        ("hf:org/model", r"'config\.json of hf:org/model' is not on disk, and .* did not respond"),
+        ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "'configuration of the text encoder of .* did not respond"),
     ],
 )
 def test_load_or_build_names_the_file_without_which_nothing_can_be_built(name, missing):
-    with pytest.raises(ModelUnavailable, match=f"The time of '{name}' cannot be estimated: {missing}") as caught:
+    with pytest.raises(ModelUnavailable, match=f"The duration for '{name}' cannot be estimated: {missing}") as caught:
         load_or_build(name, device="cpu", precision="auto")
     assert "\n" not in str(caught.value)

@@ -1,2 +1,2 @@
-"""Providers of models. Modules with ``PREFIXES`` create specs from model names; the other modules define the baselines,
-and create specs from functions, networks and arrays."""
+"""Model providers. Modules with ``PREFIXES`` create specs from model names. The other modules define the baselines, and
+create specs from functions, networks and arrays."""

@@ -1,4 +1,4 @@
-"""Baselines without training."""
+"""Baselines that require no training."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ BASELINE_LICENSE = "MIT (this project)"
 
 
 class Plain(LoadedEmbedder):
-    """A fixed function of images.
+    """Model that applies a fixed function to images.
 
     Args:
         dim: embedding dimension (D).
-        function: function from N images to embeddings (N, D).
+        function: function that maps N images to embeddings (N, D).
         recipe: settings that affect the embeddings.
     """
 

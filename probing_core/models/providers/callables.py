@@ -1,7 +1,7 @@
 """Models from Python objects: functions, networks with their preprocessing, and precomputed embeddings.
 
-After ``register(from_callable("mine/statistics", function))``, the name can be used like the name of any other model in
-this process.
+After ``register(from_callable("mine/statistics", function))``, the name can be used like any other model name in this
+process.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
     from torch import nn
 
 Function = Callable[[Sequence[Image]], np.ndarray]
-"""Function from images of any size to embeddings (N, D)."""
+"""Function that maps images of any size to embeddings (N, D)."""
 
 UNSTEADY = "differ from call to call"
-"""Value that is stored instead of a digest for functions that are not deterministic."""
+"""Value that is stored instead of a digest for nondeterministic functions."""
 
 PROBED_PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
 """File names of photographs in scikit-image. The first photograph is not square."""
 
 
 class CallableEmbedder(LoadedEmbedder):
-    """An embedder that calls a function, which is identified by its embeddings of fixed images."""
+    """Model that calls a function. The function is identified by its embeddings of fixed images."""
 
     def __init__(self, name: str, function: Function, dim: int | None = None, batch_size: int | None = None) -> None:
         self.name, self._function = name, function
@@ -85,7 +85,7 @@ class CallableEmbedder(LoadedEmbedder):
 
 
 def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
-    """Return ``result``, an array or tensor from ``source``, as embeddings (N, D) ``float32`` of ``count`` images.
+    """Convert ``result``, an array or tensor from ``source``, to embeddings (N, D) ``float32`` of ``count`` images.
 
     Raises:
         BadArray: ``result`` has the wrong shape, or contains values that are not finite numbers.
@@ -99,13 +99,13 @@ def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
         matrix, got = np.empty(0, object), "rows of different lengths"
     if matrix.dtype.kind not in "biuf" or matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
         raise BadArray(
-            f"{source} returned {got} for {count} image{'s' * (count != 1)}; "
-            f"return one row per image, ({count}, {dim or 'D'}), of numbers."
+            f"{source} returned {got} for {count} image{'s' * (count != 1)}. "
+            f"Return a numeric array with one row per image, ({count}, {dim or 'D'})."
         )
     if dim and matrix.shape[1] != dim:
         raise BadArray(
-            f"{source} returned rows of {matrix.shape[1]} numbers where {dim} are expected; each call must return "
-            f"embeddings of the same dimension."
+            f"{source} returned embeddings of dimension {matrix.shape[1]} instead of {dim}. The dimension must be the "
+            f"same in every call."
         )
     with np.errstate(over="ignore"):  # values that are too large are rejected below
         rows = matrix.astype(np.float32, copy=False)
@@ -136,7 +136,7 @@ def _fixed_pictures() -> tuple[list[Image], ...]:
 def from_callable(
     name: str, function: Function, dim: int | None = None, *, batch_size: int | None = None
 ) -> EmbedderSpec:
-    """Return the spec of a function from images of any size to embeddings (N, D), which may be an array or a tensor.
+    """Create a model spec for a function that maps images of any size to an array or tensor (N, D) of embeddings.
 
     Args:
         dim: embedding dimension (D); by default, it is determined with a call.
@@ -153,11 +153,11 @@ def from_callable(
 def module_function(
     module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
 ) -> Function:
-    """Return a function from images to embeddings (N, D) that runs a network in eval mode without gradients.
+    """Return a function that maps images to embeddings (N, D) with a network in eval mode, without gradients.
 
     Args:
-        preprocess: `Preprocessing`, or a function from a Pillow image to a tensor (C, H, W), such as the transforms in
-            torchvision, timm and open_clip.
+        preprocess: `Preprocessing`, or a function that maps a Pillow image to a tensor (C, H, W), such as the
+            transforms of torchvision, timm and open_clip.
         device: as in `load_embedder`, but ``auto`` is the current device of the network. The network is moved back
             after each call.
     """
@@ -180,7 +180,7 @@ def module_function(
 
 
 def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
-    """Return the preprocessed images as a batch (N, C, H, W)."""
+    """Preprocess images to a batch (N, C, H, W)."""
     import torch
 
     if isinstance(preprocess, Preprocessing):
@@ -190,7 +190,8 @@ def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any]
         types = (tuple(t.shape) if hasattr(t, "shape") else type(t).__name__ for t in prepared)
         shapes = sorted({str(t) for t in types})
         raise BadConfig(
-            f"The preprocessing must return tensors (C, H, W) of one shape for all images, got {', '.join(shapes)}."
+            f"The preprocessing must return tensors (C, H, W) of the same shape for all images; got "
+            f"{', '.join(shapes)}."
         )
     return torch.stack(prepared)
 
@@ -247,7 +248,7 @@ def _keys(samples: pd.DataFrame) -> pd.MultiIndex:
 
 
 def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> EmbedderSpec:
-    """Return the spec of precomputed embeddings in memory.
+    """Create a model spec for precomputed embeddings in memory.
 
     Args:
         matrix: embeddings (N, D).
@@ -255,13 +256,13 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
     """
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf" or len(matrix) != len(samples) or not matrix.shape[1]:
         raise BadArray(
-            f"Embeddings of samples are one row per sample, ({len(samples)}, D), of numbers; got {matrix.dtype} of the "
-            f"shape {matrix.shape}."
+            f"Embeddings of samples must be a numeric array with one row per sample, ({len(samples)}, D); got "
+            f"{matrix.dtype} with shape {matrix.shape}."
         )
     if not np.isfinite(matrix).all():
         raise BadArray(
             f"{np.count_nonzero(~np.isfinite(matrix).all(1))} of {len(matrix)} embeddings contain values that are not "
-            f"finite numbers (NaN or infinity); embed these samples again."
+            f"finite numbers (NaN or infinity). Embed these samples again."
         )
     digest = hashlib.sha256(matrix.tobytes()).hexdigest()
 
@@ -275,7 +276,7 @@ def from_array(name: str, matrix: np.ndarray, samples: pd.DataFrame) -> Embedder
 def from_module(
     name: str, module: nn.Module, preprocessing: Preprocessing, blocks: Sequence[nn.Module] = ()
 ) -> EmbedderSpec:
-    """Return the spec of a network in memory, which maps batches (N, 3, H, W) to embeddings (N, D).
+    """Create a model spec for a network in memory that maps batches (N, 3, H, W) to embeddings (N, D).
 
     Args:
         blocks: modules whose outputs ``@layer=`` pools, first to last.

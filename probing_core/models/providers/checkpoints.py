@@ -1,4 +1,4 @@
-"""Published checkpoints that no library can load by name, and `PUBLISHED`, the list of published encoders.
+"""Published checkpoints that libraries cannot load by name, and `PUBLISHED`, the list of published encoders.
 
 ``simclr:resnet50``, ``slip:simclr_base_25ep``, ``slip:clip_base_25ep`` and ``csd:vit-l`` use the weights published by
 their authors, or ``@weights=PATH``. Tensor names and preprocessing follow the authors' code.
@@ -49,8 +49,8 @@ class Family:
     """Checkpoints with the same state dict format.
 
     Attributes:
-        build: function from tensors and their source (for messages) to a network; if the tensors are None, the weights
-            stay random.
+        build: function that builds a network from tensors and their source (for messages). If the tensors are None, the
+            weights remain random.
         source: source of the weights (see `hub.on_disk`).
     """
 
@@ -108,8 +108,7 @@ def build_slip(tensors: Tensors | None, source: str, width: int, heads: int) -> 
 
 
 def build_csd(tensors: Tensors | None, source: str) -> Network:
-    """Build CSD (Somepalli et al. 2024), which is CLIP's ViT with a projection trained for style, and has embeddings of
-    length 1."""
+    """Build CSD (Somepalli et al. 2024): CLIP's ViT with a projection trained for style and unit-norm embeddings."""
     import open_clip
     import torch
 
@@ -193,8 +192,10 @@ def _published(
     role: str,
     preferred: Sequence[str] = (),
 ) -> EmbedderSpec:
-    """Return an entry of `PUBLISHED`. ``facts`` are the values of `PUBLISHED_COLUMNS`, followed by the download size in
-    megabytes."""
+    """Create an entry of `PUBLISHED`.
+
+    ``facts`` are the values of `PUBLISHED_COLUMNS`, followed by the download size in megabytes.
+    """
     about = dict(zip(PUBLISHED_COLUMNS, facts[:-1], strict=True))
     source_fields = hub.published_at(source, facts[-1], preferred)
     return EmbedderSpec(name=name, role=role, loader=loader, **about, **source_fields)

@@ -1,7 +1,7 @@
-"""Handcrafted image statistics that are sensitive to transformations but not to content: a strong baseline.
+"""Handcrafted image statistics, a strong baseline that is more sensitive to transformations than to content.
 
-Lengths are in pixels. Each family of features has two functions: the first measures an image, mostly with histograms,
-and the second computes features from the measurements of many images of equal size.
+Lengths are in pixels. Each family of features has two functions. The first measures an image, mostly with histograms.
+The second computes features from the measurements of many images of equal size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ corners."""
 DIRECTIONS = 6
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Block sides of the grids that are detected: 8 for JPEG, the other sides for pixelation."""
+"""Block sizes of the grids that are detected: 8 for JPEG, the others for pixelation."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -84,7 +84,7 @@ Measured = tuple[np.ndarray, ...]
 
 
 def statistics(images: Sequence[Image]) -> np.ndarray:
-    """Return the features (N, len(FEATURES)) ``float32`` of images of any size, with sides of at least 16 px."""
+    """Compute the features (N, len(FEATURES)) ``float32`` of images of any size with sides of at least 16 px."""
     result = np.empty((len(images), len(FEATURES)), np.float32)
     shapes: dict[tuple[int, ...], list[int]] = {}
     for position, image in enumerate(images):
@@ -116,7 +116,7 @@ class Picture:
 
     @cached_property
     def steps(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return absolute differences between pixels `LAGS` apart, vertically and (transposed) horizontally."""
+        """Absolute differences between pixels `LAGS` apart, vertically and (transposed) horizontally."""
         down, across = (
             [cv2.absdiff(plane[lag:], plane[:-lag]) for lag in LAGS] for plane in (self.gray, cv2.transpose(self.gray))
         )
@@ -193,7 +193,7 @@ def _measure_spectrum(picture: Picture) -> Measured:
 
 
 def _describe_spectrum(size: int, power: np.ndarray) -> np.ndarray:
-    """Return the log fraction of the power in each ring around the origin of the Fourier plane, with a Hann window."""
+    """Compute the log fraction of the power in each ring around the origin of the Fourier plane."""
     rings = power + 1e-3
     return np.log(rings / rings.sum(1, keepdims=True))
 
@@ -213,7 +213,7 @@ def _measure_directions(picture: Picture) -> Measured:
 
 
 def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
-    """Return the fraction of the gradient magnitude in each direction. Motion blur and streaks make these fractions
+    """Compute the fraction of the gradient magnitude in each direction. Motion blur and streaks make these fractions
     uneven."""
     shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
     shares[:, 0] += turn[:, -1]
@@ -228,7 +228,7 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Return the log ratio between the steps on the strongest grid of each period and the other steps (Wang et al.
+    """Compute the log ratio of the steps on the strongest grid of each period to the other steps (Wang et al.
     2002)."""
     columns = []
     for period in PERIODS:
@@ -260,7 +260,7 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Return the log standard deviation of noise (with `NOISE_KERNEL`) and the log fractions of isolated bright and
+    """Compute the log standard deviation of noise (with `NOISE_KERNEL`) and the log fractions of isolated bright and
     dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
@@ -308,7 +308,7 @@ FEATURE_FAMILIES: tuple[tuple[Callable[[Picture], Measured], Callable[..., np.nd
     (_measure_noise, _describe_noise),
     (_measure_structure, _describe_structure),
 )
-"""Both functions for each family, in the order of `FEATURES`. The second function maps the number of pixels and the
+"""The two functions of each family, in the order of `FEATURES`. The second function maps the number of pixels and the
 measurements of N images to features (N, K)."""
 
 

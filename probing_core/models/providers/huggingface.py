@@ -1,8 +1,8 @@
-"""``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models of transformers.
+"""``hf:<repo>`` or ``hf:<folder>``: vision models and image-text models from transformers.
 
-``@weights=`` is a folder written by `save_pretrained`, or a weight file for the architecture of the named model. Either
+``@weights=`` is a folder written by `save_pretrained`, or a weight file for the architecture of the named model. It
 replaces the weights of the named model. Images are preprocessed with the image processor of the checkpoint.
-Repositories whose code would have to be executed are rejected.
+Repositories that require executing their code are rejected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PREFIXES = ("hf",)
 
 NO_CODE = {"trust_remote_code": False}
-"""Setting without which transformers asks in the terminal whether code from the repository may be executed."""
+"""Argument that prevents transformers from asking in the terminal whether to execute code from the repository."""
 
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -175,7 +175,7 @@ def network(model: nn.Module, processor: Any) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """Return the settings of an image processor, with mean and std converted to values in [0, 1] for any rescaling."""
+    """Convert the settings of an image processor. Mean and std refer to values in [0, 1] after any rescaling."""
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
@@ -275,7 +275,7 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Raise `ModelUnavailable` for a repository of a different library, with the correct provider in the message."""
+    """Raise `ModelUnavailable` for a repository of another library, with the correct provider in the message."""
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -290,7 +290,7 @@ def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
     else:
         raise ModelUnavailable(f"'{name.base}' has no config.json with a model_type that transformers supports.")
     target = name.model if local_folder(name.model) else f"hf-hub:{name.model}"
-    raise ModelUnavailable(f"'{name.base}' is a model of {provider}. Use '{provider}:{target}'.")
+    raise ModelUnavailable(f"'{name.base}' is a model from {provider}. Use '{provider}:{target}'.")
 
 
 def _reason(error: Exception) -> str:

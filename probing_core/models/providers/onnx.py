@@ -32,7 +32,7 @@ HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224
 
 
 class OnnxEmbedder(LoadedEmbedder):
-    """An ONNX network, computed with onnxruntime on the CPU in the precision of the file."""
+    """An ONNX network, which onnxruntime computes on the CPU in the precision of the file."""
 
     known_preprocessing: Preprocessing
 
@@ -129,7 +129,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise ModelUnavailable(
-            f"'{facts}' is not a valid preprocessing ({one_line(error)[:200]}). Expected JSON such as {HINT}."
+            f"'{facts}' is not a valid preprocessing file ({one_line(error)[:200]}). Expected JSON such as {HINT}."
         ) from error
 
 

@@ -29,7 +29,7 @@ PREFIXES = ("open_clip",)
 
 
 def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
-    """Load an open_clip model. Embeddings are computed with ``encode_image`` and projected to the text space."""
+    """Load an open_clip model. ``encode_image`` computes embeddings in the joint image-text space."""
     import open_clip
 
     architecture, path, tag = _resolve(name)
@@ -57,7 +57,7 @@ def untrained(name: ModelName) -> tuple[Network, Preprocessing]:
 
 
 def _settings(tag: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``create_model`` for a pretrained configuration of open_clip."""
+    """Return the arguments of ``create_model`` for the pretrained configuration ``tag``."""
     forced = {key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in tag}
     # Some tags were trained with QuickGELU, but the default configuration of their architecture uses GELU.
     return {"force_preprocess_cfg": forced or None, "force_quick_gelu": bool(tag.get("quick_gelu"))}

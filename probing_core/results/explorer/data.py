@@ -416,6 +416,6 @@ def _words(name: str) -> tuple[str, str, float]:
         return f"{entry.parameter} ", "%", 100.0
     if entry.unit == "power" or entry.unit.startswith("of "):
         return f"{entry.parameter} ", "", 1.0
-    unit = {"bits a channel": "", "degrees": "°", "times": "", "radians": "rad"}.get(entry.unit, entry.unit)
+    unit = {"bits per channel": "", "degrees": "°", "times": "", "radians": "rad"}.get(entry.unit, entry.unit)
     unit = "px" if unit.startswith("px") else unit
     return f"{entry.parameter} ", f"\N{NO-BREAK SPACE}{unit}" if len(unit) > 1 else unit, 1.0

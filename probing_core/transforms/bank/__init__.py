@@ -1,1 +1,1 @@
-"""The bank: one file per group of transforms."""
+"""Transformation bank, with one module per group."""

@@ -39,19 +39,19 @@ def emboss(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "artistic", "A", "stylization", "blend", "fraction", 0.5, 1.0,
-        "Smooths between edges and darkens the edges, like a painted illustration.",
+        "Smooths the regions between edges and darkens the edges, like a painted illustration.",
         "Gastal & Oliveira 2011, Domain transform", library="OpenCV stylization",
         pixels=stylization,
     ),
     of_bank(
         "artistic", "B", "pencil-sketch", "blend", "fraction", 0.5, 1.0,
-        "Divides the grayscale image by its blur: white paper, dark strokes.",
+        "Divides the grayscale image by a blurred copy, which yields dark strokes on white.",
         "color dodge of W3C Compositing 1 with the blurred negative",
         pixels=pencil_sketch,
     ),
     of_bank(
         "artistic", "C", "emboss", "blend", "fraction", 0.4, 0.8,
-        "Shows the brightness slope from top left to bottom right as a relief on gray.",
+        "Renders the brightness gradient from top left to bottom right as a relief on gray.",
         "relief filter, e.g. GIMP Emboss",
         library="NumPy",
         pixels=emboss, alternative=alternatives.emboss,

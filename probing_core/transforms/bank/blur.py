@@ -56,18 +56,18 @@ NARROWEST_RADIUS = 0.5
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "blur", "A", "gaussian-blur", "sigma", "px of a 128 px view", 1.5, 3.0,
+        "blur", "A", "gaussian-blur", "sigma", "px at view size 128", 1.5, 3.0,
         "Convolves the image with a Gaussian.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=NARROWEST_SIGMA, pixels=gaussian_blur, is_length=True, alternative=alternatives.gaussian_blur,
     ),
     of_bank(
-        "blur", "B", "motion-blur", "length", "px of a 128 px view", 7.0, 15.0,
+        "blur", "B", "motion-blur", "length", "px at view size 128", 7.0, 15.0,
         "Averages along a straight line at a random angle.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         draws=True, pixels=motion_blur, is_length=True, alternative=alternatives.motion_blur,
     ),
     of_bank(
-        "blur", "C", "defocus-blur", "radius", "px of a 128 px view", 2.5, 5.0,
-        "Averages over a disc, like a lens that is out of focus.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "blur", "C", "defocus-blur", "radius", "px at view size 128", 2.5, 5.0,
+        "Averages over a disc, like an out-of-focus lens.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=NARROWEST_RADIUS, pixels=defocus_blur, is_length=True, alternative=alternatives.defocus_blur,
     ),
 )

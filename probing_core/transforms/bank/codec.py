@@ -1,4 +1,4 @@
-"""Codec transformations: artifacts of storing an image in fewer bits."""
+"""Codec transformations: artifacts of storing an image with fewer bits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_
 
 
 def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
-    # Fix the subsampling. Encoders select it by quality, which would be a second effect.
+    # Fix the chroma subsampling. Encoders select it by quality, which would be a second effect.
     return store_as_jpeg(image, round(quality), "4:2:0")
 
 
 def store_as_jpeg(image: Image, quality: int, chroma: str) -> Image:
-    """Return ``image`` after storing it as JPEG; ``chroma`` is one of `SAMPLING`."""
+    """Compress ``image`` as JPEG and decode it. ``chroma`` is one of `SAMPLING`."""
     options = (cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[chroma])
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     stored = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -54,18 +54,18 @@ def posterize(image: Image, bits: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "codec", "A", "jpeg", "quality", "of 100", 30, 10,
-        "Compresses the image as JPEG with 4:2:0 chroma; blocks are 8 px at any image size.",
+        "Compresses the image as JPEG with 4:2:0 chroma subsampling. Blocks are 8 px at any image size.",
         "ITU-T T.81; Hendrycks & Dietterich 2019 (ImageNet-C)", library="OpenCV (libjpeg-turbo)",
         neutral=100, distribution="integer", pixels=jpeg, alternative=alternatives.jpeg,
     ),
     of_bank(
-        "codec", "B", "pixelate", "factor", "px of a 128 px view", 3.0, 5.0,
-        "Averages over square blocks of this side length.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "codec", "B", "pixelate", "factor", "px at view size 128", 3.0, 5.0,
+        "Averages over square blocks with this side length.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=1.0, pixels=pixelate, is_length=True, alternative=alternatives.pixelate,
     ),
     of_bank(
-        "codec", "C", "posterize", "bits", "bits a channel", 4, 2,
-        "Keeps the highest bits of every value and spreads the levels over the whole range.",
+        "codec", "C", "posterize", "bits", "bits per channel", 4, 2,
+        "Keeps the most significant bits of each value and stretches the levels to the full range.",
         "Pillow ImageOps.posterize, with levels from black to white",
         neutral=8, distribution="integer", pixels=posterize, alternative=alternatives.posterize,
     ),

@@ -1,4 +1,4 @@
-"""Color transformations: changes of hue and saturation that preserve lightness."""
+"""Color transformations: changes of hue and saturation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sepia(image: Image, amount: float, rng: np.random.Generator) -> Image:
 TRANSFORMS = (
     of_bank(
         "color", "A", "desaturate", "blend", "fraction", 0.6, 1.0,
-        "Blends the image with its luma; 100% removes all color.",
+        "Blends the image with its luma. A blend of 100% removes all color.",
         "torchvision adjust_saturation; luma of ITU-R BT.601",
         pixels=desaturate, alternative=alternatives.desaturate,
     ),
@@ -45,7 +45,7 @@ TRANSFORMS = (
     ),
     of_bank(
         "color", "C", "sepia", "blend", "fraction", 0.6, 1.0,
-        "Blends the image with its sepia tone.", "sepia matrix of W3C Filter Effects 1",
+        "Blends the image with a sepia-toned copy.", "sepia matrix of W3C Filter Effects 1",
         pixels=sepia, alternative=alternatives.sepia,
     ),
 )

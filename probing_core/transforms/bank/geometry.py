@@ -18,7 +18,7 @@ SWIRL_SHRINK = 0.975
 views would be sharper than clean views. The value comes from the shortcut audit at the weakest strength."""
 
 FAINT_SWIRL = 1.0
-"""Weakest documented swirl in radians. Below it, the magnification decreases to none at 0."""
+"""Weakest documented swirl in radians. Below it, the magnification decreases to 1 at an angle of 0."""
 
 
 def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
@@ -69,8 +69,8 @@ TRANSFORMS = (
         draws=True, warp=rotate, alternative=alternatives.rotate,
     ),
     of_bank(
-        "geometry", "B", "perspective", "tilt", "fraction of the half side", 0.15, 0.32,
-        "Tilts the image in a random direction: corners move out or in by up to this fraction.",
+        "geometry", "B", "perspective", "tilt", "fraction of half the side", 0.15, 0.32,
+        "Tilts the image in a random direction. Corners move outward or inward by up to this fraction.",
         "torchvision perspective",
         library="OpenCV remap",
         draws=True, warp=perspective, alternative=alternatives.perspective,

@@ -63,7 +63,7 @@ TRANSFORMS = (
     ),
     of_bank(
         "noise", "C", "speckle", "sigma", "fraction of the value", 0.15, 0.35,
-        "Adds normally distributed noise in proportion to every value.",
+        "Adds normally distributed noise with a standard deviation proportional to each value.",
         "Hendrycks & Dietterich 2019 (ImageNet-C)", library="NumPy",
         draws=True, pixels=speckle, alternative=alternatives.speckle,
     ),

@@ -30,7 +30,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """Return a star with ``points`` rays and an inner radius of ``inner``."""
+    """Return a star with ``points`` rays and the inner radius ``inner``."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -178,7 +178,7 @@ def border(image: Image, width: float, rng: np.random.Generator) -> Image:
     framed = np.empty_like(image)
     framed[:] = random_color(rng)
     framed[edge:-edge, edge:-edge] = image[edge:-edge, edge:-edge]
-    return framed if pixels >= 1 else blend(image, framed, pixels)  # a border narrower than a pixel covers it partly
+    return framed if pixels >= 1 else blend(image, framed, pixels)  # a border narrower than a pixel is blended
 
 
 def random_color(rng: np.random.Generator) -> tuple[int, int, int]:
@@ -214,7 +214,7 @@ def font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def by_split(draw: Callable[..., Image]) -> Callable[[str], PixelFunction]:
-    """Return a function from a split to ``draw`` with the fonts, words or icons of that split."""
+    """Return a function that maps a split to ``draw`` with the fonts, words or icons of the split."""
     return lambda split: partial(draw, split=split)
 
 
@@ -223,18 +223,18 @@ TRANSFORMS = (
     of_bank(
         "overlay", "A", "text", "height", "fraction of the side", 0.12, 0.20,
         "Draws one to three outlined words, one per line, in a random font and color at a random position.",
-        "own drawing",
-        library="Pillow (FreeType), fonts of matplotlib",
+        "drawn by this project",
+        library="Pillow (FreeType), fonts from matplotlib",
         draws=True, pixels=text, pixels_of_split=by_split(text),
     ),
     of_bank(
         "overlay", "B", "icons", "size", "fraction of the side", 0.20, 0.30,
-        "Draws one to three outlined icons in random colors at random positions.", "own drawing",
+        "Draws one to three outlined icons in random colors at random positions.", "drawn by this project",
         draws=True, pixels=add_icons, pixels_of_split=by_split(add_icons),
     ),
     of_bank(
         "overlay", "C", "border", "width", "fraction of the side", 0.04, 0.07,
-        "Draws a frame in one random color along the edge.", "own drawing", library="NumPy",
+        "Draws a border of a random color along the edges.", "drawn by this project", library="NumPy",
         draws=True, pixels=border,
     ),
 )

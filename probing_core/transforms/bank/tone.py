@@ -31,13 +31,13 @@ TRANSFORMS = (
     ),
     of_bank(
         "tone", "B", "contrast", "factor", "times", 0.6, 0.2,
-        "Multiplies the distance of each value from the mean luma by the factor.",
+        "Multiplies the difference between each value and the mean luma by the factor.",
         "torchvision adjust_contrast",
         neutral=1.0, pixels=contrast, alternative=alternatives.contrast,
     ),
     of_bank(
         "tone", "C", "gamma", "exponent", "power", 1.8, 2.5,
-        "Raises values in 0..1 to the exponent, which darkens the image.", "torchvision adjust_gamma",
+        "Raises values, scaled to 0..1, to the exponent, which darkens the image.", "torchvision adjust_gamma",
         neutral=1.0, pixels=gamma, alternative=alternatives.gamma,
     ),
 )

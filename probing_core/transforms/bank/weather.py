@@ -1,4 +1,4 @@
-"""Weather transformations: fog, rain and snow, implemented here from the cited sources."""
+"""Weather transformations: fog, rain and snow, implemented according to the cited sources."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FOG_DECAY = 2.0
 FOG_SIDE = 256
 
 FULL_RAIN = 60
-"""Number of rain streaks at which the scene is fully darkened."""
+"""Number of rain streaks from which the darkening of the scene is at its maximum."""
 
 FULL_SNOW = 80
-"""Number of snowflakes at which the scene is fully bleached."""
+"""Number of snowflakes from which the lightening of the scene is at its maximum."""
 
 
 def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
@@ -33,9 +33,8 @@ def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float =
 def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
     """Draw a cloud (side, side) ``float32`` in 0..1 with the diamond-square algorithm; ``side`` is a power of two.
 
-    ``decay`` is the factor by which the disturbance shrinks at every halving of the step.
-
-    Fournier, Fussell & Carpenter 1982, on a torus.
+    The algorithm (Fournier, Fussell & Carpenter 1982) is applied on a torus. ``decay`` is the factor by which the
+    disturbance shrinks whenever the step is halved.
     """
     cloud = np.zeros((side, side), np.float32)
     step, disturbance = side, 1.0
@@ -95,20 +94,20 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "weather", "A", "fog", "thickness", "of the scene's light", 0.4, 1.2,
-        "Adds a plasma cloud of light, then restores the maximum brightness.",
+        "weather", "A", "fog", "thickness", "of the value range", 0.4, 1.2,
+        "Adds a bright plasma cloud, then rescales the image to its original maximum brightness.",
         "Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982", library="NumPy",
         draws=True, pixels=fog, alternative=alternatives.fog,
     ),
     of_bank(
         "weather", "B", "rain", "streaks", "in a square view", FULL_RAIN, 300,
-        "Draws bright slanted streaks over a duller scene.", "Garg & Nayar 2006; own drawing",
+        "Draws bright slanted streaks over a darkened scene.", "Garg & Nayar 2006; drawn by this project",
         draws=True, pixels=rain, alternative=alternatives.rain,
     ),
     of_bank(
         "weather", "C", "snow", "flakes", "in a square view", FULL_SNOW, 400,
-        "Draws white flakes of several sizes over a paler scene.",
-        "Hendrycks & Dietterich 2019 (ImageNet-C); own drawing",
+        "Draws white flakes of several sizes over a lightened scene.",
+        "Hendrycks & Dietterich 2019 (ImageNet-C); drawn by this project",
         draws=True, pixels=snow, alternative=alternatives.snow,
     ),
 )

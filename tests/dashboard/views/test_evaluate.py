@@ -200,7 +200,10 @@ def test_quick_ranking_is_offered_where_the_run_has_its_results(open_app, made_r
 
 def test_quick_estimate_is_shown_without_ranking(open_app, monkeypatch, quick_base):
     asked = []
-    sentence = "Ranking zoo/mae takes about 3 min here (1,200 samples), a download of 343 MB and 12 MB of disk space."
+    sentence = (
+        "Ranking zoo/mae takes about 3 min on this machine (1,200 samples) and requires a download of 343 MB and 12 MB "
+        "of disk space."
+    )
     monkeypatch.setattr("dashboard.jobs.processes.quick_estimate", lambda *found: asked.append(found[:2]) or sentence)
     monkeypatch.setattr("probing_core.models.refuse_absent", lambda name: None)
     app = open_app("Evaluate your model", run=quick_base, rank_model="timm:resnet18")
@@ -299,11 +302,11 @@ def test_sets_of_models_are_offered_and_published_ones_with_their_size_and_view(
     assert {"all included models", "all zoo encoders", "published encoders", "SimCLR (zoo)"} <= set(
         app.multiselect(key="new-models").options
     )
-    assert "To be downloaded" not in texts(app)
+    assert "Models to download first" not in texts(app)
     app.multiselect(key="new-models").set_value(["published", "baseline/pixels"]).run()
     assert not app.exception
     assert "hf:kakaobrain/align-base 690 MB" in unescaped(app)
-    assert "MB in all." in unescaped(app)
+    assert "MB in total." in unescaped(app)
     label(app, "button", "Start run").click().run()
     (arguments,) = started
     assert arguments[arguments.index("--models") + 1] == "published,baseline/pixels"

@@ -71,7 +71,7 @@ def test_strip_title_counts_the_photographs_behind_p():
 
 
 def test_remarks_join_flags_to_the_edit_that_they_explain():
-    flags = ["JPEG of about quality 8: compression is already visible"]
+    flags = ["JPEG quality of about 8: compression is already visible"]
     assert "consistent with codec" in remarks(answer_with(), flags, None)
     assert "agrees" not in remarks(answer_with(), ["looks blurred"], None)
     assert "looks blurred" in remarks(answer_with(), ["looks blurred"], None)

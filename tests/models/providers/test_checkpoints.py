@@ -87,7 +87,7 @@ def test_csd_projects_clips_class_token_for_style(tmp_path):
     _refused("csd:vit-l", half | {"last_layer_style": style}, tmp_path, "ln_pre.weight")
     for lost in ("last_layer_style", "backbone.conv1.weight", "backbone.positional_embedding"):
         torch.save({name: tensor for name, tensor in tensors.items() if name != lost}, tmp_path / "part.pth")
-        with pytest.raises(ModelUnavailable, match=rf"1 missing \({lost}\)\. Name the architecture"):
+        with pytest.raises(ModelUnavailable, match=rf"1 missing \({lost}\)\. Specify the architecture"):
             load_embedder(f"csd:vit-l@weights={tmp_path}/part.pth")
 
 
