@@ -116,8 +116,8 @@ def test_layers_table_excludes_images_for_content_from_the_fine_task(tables):
     table = table[~table["task"].str.startswith(VARIANCE)]
     assert table.groupby("task")["images"].unique().map(list).to_dict() == {"content": [25], "fine": [20]}
     fine, content = (table[table["task"] == task]["note"].iloc[0] for task in ("fine", "content"))
-    assert fine.startswith("learned from 40 images")
-    assert content.startswith("learned from 60 images")
+    assert fine.startswith("trained on 40 images")
+    assert content.startswith("trained on 60 images")
 
 
 def test_layers_table_without_labels_has_no_content_task(series, monkeypatch):
@@ -287,7 +287,7 @@ def test_retrieval_table_agrees_with_scikit_learn(data, searched, untouched):
 
 def test_retrieval_table_notes_that_identity_is_an_upper_bound(searched):
     rows = retrieval_table(searched).query("transform == 'identity'")
-    assert rows["note"].str.contains("the ceiling").all()
+    assert rows["note"].str.contains("upper bound").all()
 
 
 def test_retrieval_table_by_strength_agrees_with_scikit_learn(searched, untouched):
