@@ -73,7 +73,8 @@ def test_counts_of_photographs_crops_and_samples_are_reconciled_in_a_sentence(re
     run = Run.open(REFERENCE)
     found = re.search(
         r"([\d,]+) crops of ([\d,]+) photographs .* two clean samples and one sample per transformation \((\d+)\), "
-        r"in (\d+) repetitions, and each test crop one per unseen style \((\d+)\): ([\d,]+) samples\. "
+        r"in (\d+) repetitions, and each test crop has one sample per unseen style \((\d+)\): "
+        r"([\d,]+) samples in total\. "
         r"Explore shows the samples of the ([\d,]+) test crops",
         shown(reference),
     )
