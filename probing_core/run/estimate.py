@@ -122,7 +122,7 @@ class Estimate:
             f"({self.samples:,} samples of {about}{self.images:,} images).",
             f"Unused images: {unused}." if unused else "All images will be used.",
             self.skipped,
-            f"Only {self.free:,.0f} MB of disk space are free. Use fewer images or models." if is_full else "",
+            f"Only {self.free:,.0f} MB of disk space is free. Use fewer images or models." if is_full else "",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
 
