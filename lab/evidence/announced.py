@@ -1,10 +1,10 @@
-"""Writes estimated and measured durations of runs into docs/how-to/large.md.
+"""Write estimated and measured durations of runs to docs/how-to/large.md.
 
     python -m lab.evidence.announced [KIND ...]
 
-Seven kinds of small runs, each in a process of its own: first `probing run --estimate`, then the run. Some ten minutes
-on two cores, which should be idle, since other programs change how long a run takes. With kinds, such as "two models",
-these alone are measured.
+The command estimates and then computes seven kinds of small runs, each in a separate process. This takes about ten
+minutes on two cores, which should otherwise be idle. To measure only some kinds, specify their names, such as
+"two models".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ENCODER, BASELINE = "zoo/mae", "baseline/pixels"
 DEMO = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 """Models of the demo run, as in `dashboard.jobs.demo`."""
 FEW = ("gaussian-blur", "jpeg", "gaussian-noise", "brighten", "pencil-sketch")
-"""Of the bank, so that a run takes a minute."""
+"""Transformations of the runs, few enough for a run to take about a minute."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Kind:
     """A kind of run.
 
     Attributes:
-        options: of it.
-        before: options of a run that is made first, and on which it stands.
-        until: stage up to which it was made already.
+        options: options of the run.
+        before: options of the base run, which is computed first.
+        until: last stage that has already been computed when the run is measured.
     """
 
     options: dict[str, Any]
@@ -72,12 +72,12 @@ class Measured:
 
     @property
     def factor(self) -> float:
-        """The factor by which they differ; 1 or more."""
+        """Factor by which the durations differ, at least 1."""
         return max(self.announced / self.took, self.took / self.announced)
 
 
 def measure(kind: Kind, folder: Path, until: str = "") -> Measured:
-    """Announce a run and make it, up to the stage ``until``."""
+    """Estimate the duration of a run up to the stage ``until``, compute the run, and measure its duration."""
     options, out = dict(kind.options), folder / "run"
     if kind.before is not None:
         options["base"] = str(folder / "base")
@@ -90,7 +90,7 @@ def measure(kind: Kind, folder: Path, until: str = "") -> Measured:
 
 
 def _spend(kind: str, out: Path, options: dict[str, Any], until: str) -> tuple[float, str]:
-    """Return the seconds that a process took, and what it printed."""
+    """Run a process, and return its duration in seconds and its output."""
     command = [sys.executable, "-m", "lab.evidence.announced", "--", kind, str(out), json.dumps(options), until]
     begun = time.perf_counter()
     process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | PASSIVE)
@@ -98,7 +98,7 @@ def _spend(kind: str, out: Path, options: dict[str, Any], until: str) -> tuple[f
 
 
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
-"""As in the command line: threads that wait take no processor."""
+"""Environment of the processes, as in the command line: waiting threads do not use processor time."""
 
 
 def _work(kind: str, out: Path, options: dict[str, Any], until: str) -> None:

@@ -1,11 +1,11 @@
-"""Writes docs/engines.md: how fast networks are in PyTorch, OpenVINO, ONNX Runtime and `torch.compile`.
+"""Write the throughput of networks in PyTorch, OpenVINO, ONNX Runtime and `torch.compile` to docs/engines.md.
 
-    pip install onnx onnxscript    # to export for ONNX Runtime
+    pip install onnx onnxscript    # required for the export to ONNX Runtime
     python -m lab.evidence.engines ["ROW" ...]
 
-Every engine takes batches of the same pictures, one batch on each of two cores. What is measured is the processor's
-time, in turns, the least of several rounds: other work on the machine changes it little. A few minutes. With rows,
-such as "the zoo's ViT, 128 px bfloat16", these alone are measured.
+All engines process batches of the same images, one batch on each of two cores. The command measures the minimum
+processor time over several rounds in which the engines alternate, so other processes have little effect. It takes a few
+minutes. To measure only some rows, specify their names, such as "the zoo's ViT, 128 px bfloat16".
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(selected: Sequence[str]) -> None:
 
 
 def _row(name: str, precision: str, count: int) -> str:
-    """Return the images per second of every engine, and those relative to PyTorch's."""
+    """Return the throughput of every engine in images per second, and relative to PyTorch in eager mode."""
     embedder, eager = (load_embedder(name, device="cpu", precision=precision) for _ in range(2))
     assert isinstance(embedder, NetworkEmbedder)
     assert isinstance(eager, NetworkEmbedder)

@@ -1,9 +1,9 @@
-"""What near neighbors share in each reading of a map: ``python -m lab.evidence.maps --run DIR`` prints a table.
+"""Properties that nearest neighbors have in common: ``python -m lab.evidence.maps --run DIR [--write]``.
 
-Of the 15 nearest neighbors of a picture, in each reading (what was done, everything), the share with its
-transformation, its group and its photograph, over 2,000 of the samples that maps hold drawn by seed, for every model
-of the run that has embeddings: among the embeddings of these samples as the reading has them, and on the map where the
-run has one. ``--write`` puts the table into docs/maps.md.
+For 2,000 random samples of the maps, the command computes the percentages of the 15 nearest neighbors that have the
+same transformation, the same group, and the same photograph. It does so for each projection (effect of the
+transformation, full embedding) and each model with embeddings, in the embedding space and, if the run has a map, on the
+map. ``--write`` updates the table in docs/maps.md.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ LABELS = {"transform": "transformation", "group": "group", "base_id": "photograp
 
 def main() -> None:
     parser = parser_of(__doc__, write="docs/maps.md")
-    parser.add_argument("--run", type=Path, required=True, help="a run with embeddings")
+    parser.add_argument("--run", type=Path, required=True, help="run with embeddings")
     options = parser.parse_args()
     run = Run.open(options.run)
     if not any(run.has_embeddings(model) for model in run.models["name"]):
-        raise SystemExit(f"error: The run '{options.run}' has no embeddings; `probing run --out DIR` makes them.")
+        raise SystemExit(f"error: The run '{options.run}' has no embeddings. Compute a run with `probing run`.")
     publish(PAGE, BEGIN, table_of(run), options.write)
 
 
 def table_of(run: Run, queries: int = QUERIES) -> str:
-    """Return what the run's models have in common with their neighbors, in words and as a table in Markdown."""
+    """Return a sentence about the samples and a Markdown table of the percentages."""
     samples = run.samples.iloc[samples_on_maps(run.samples, run.images)]
     chosen = np.random.default_rng(0).choice(len(samples), min(queries, len(samples)), replace=False)
     labels = {name: samples[name].to_numpy() for name in LABELS}
@@ -67,28 +67,28 @@ def table_of(run: Run, queries: int = QUERIES) -> str:
 
 
 def nearest_embeddings(X: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """Return the ``k`` rows of ``X`` (N, D) nearest to each of ``queries`` (Q,), by the cosine as on maps: (Q, k)."""
+    """Return the ``k`` rows (Q, k) of ``X`` (N, D) nearest to each of ``queries`` (Q,), by cosine as on maps."""
     rows = unit(X - X.mean(axis=0), np.float32)
     return nearest(rows, rows[queries], k, groups=(np.arange(len(rows)), queries))[0]
 
 
 def nearest_points(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """Return the ``k`` points of a map (N, 2) nearest to each of ``queries`` (Q,): (Q, k)."""
+    """Return the ``k`` points (Q, k) of a map (N, 2) nearest to each of ``queries`` (Q,)."""
     indices = cKDTree(points).query(points[queries], k + 1)[1]
-    # Others may be at the place of the query, and be found before it or instead of it.
+    # Other points may have the same position as the query, and may be returned before or instead of the query.
     return np.stack([row[row != query][:k] for row, query in zip(indices, queries, strict=True)])
 
 
 def shares_among(neighbors: np.ndarray, queries: np.ndarray, labels: dict[str, np.ndarray]) -> dict[str, float]:
-    """Return the share of neighbors, ``neighbors`` (Q, k), with the label of their query."""
+    """Return the fraction of ``neighbors`` (Q, k) that have the label of their query, for each set of ``labels``."""
     return {name: float((of[neighbors] == of[queries][:, None]).mean()) for name, of in labels.items()}
 
 
 def _shares(
     run: Run, samples: pd.DataFrame, queries: np.ndarray, labels: dict[str, np.ndarray]
 ) -> Iterator[tuple[str, str, dict[str, float], dict[str, float]]]:
-    """Yield model, reading, what is shared with neighbors in the embedding, and with those on the map if there is one
-    of all ``samples``."""
+    """Yield the model, the projection, the fractions for neighbors in the embedding space, and the fractions for
+    neighbors on the map, which are empty if there is no map of all ``samples``."""
     for model in run.models["name"]:
         lazy = run.lazy_embeddings(model)
         if lazy is None:

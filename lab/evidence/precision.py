@@ -1,10 +1,10 @@
-"""Writes docs/precision.md: what bfloat16 changes, for every network that comes with the product.
+"""Write the effect of bfloat16 on the included networks to docs/precision.md.
 
     python -m lab.evidence.precision [MODEL ...]
 
-Sixty packaged views under every transformation are embedded in float32 and in bfloat16; then the fine task is learned
-from each, by cross-validation over photographs. About a minute a model on two quiet cores. With names, only their rows
-are measured, and the others stay.
+Sixty packaged views under every transformation are embedded in float32 and in bfloat16, and probes for the task `fine`
+are cross-validated over photographs. This takes about a minute per model on two idle cores. If models are specified,
+only their rows are updated.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def main(names: Sequence[str]) -> None:
     available = networks()
     pictures, samples = transformed_samples()
     order = [f"`{name}`" for name in dict.fromkeys((*available, *names))]
-    for name in names or available:  # written after each: a minute's work is not lost with the next
+    for name in names or available:  # written after each model, so that an interruption loses little
         put_row(PAGE, BEGIN, HEAD, order, f"`{name}`", cells_of(name, pictures, samples))
 
 
 def networks() -> list[str]:
-    """Return the bundled models that compute in a precision of their own, and every encoder of the zoo that is here."""
+    """Return the bundled models that are networks, and all zoo encoders whose weights are available."""
     zoo = [s.name for s in CATALOG if s.name.startswith("zoo/") and s.check().available]
     names = dict.fromkeys((*bundled(), *zoo))
     return [name for name in names if find_spec(name).family != "baseline" or name == "baseline/random-vit"]
@@ -87,7 +87,7 @@ def _embed(name: str, precision: str, pictures: Sequence[Image]) -> np.ndarray:
 
 
 def _accuracy(X: np.ndarray, samples: pd.DataFrame) -> Interval:
-    """Return the balanced accuracy of the fine task, each photograph predicted by a probe that never saw it."""
+    """Return the cross-validated balanced accuracy of the task `fine`, with its 95% interval over photographs."""
     classes, y = np.unique(samples["transform"], return_inverse=True)
     photographs = samples["base_id"].to_numpy()
     groups = assign_groups(photographs.tolist(), 0, MAX_FOLDS)

@@ -1,8 +1,9 @@
-"""``python -m lab.evidence.presets``: the operations of ``imagenet-c`` beside those of imagecorruptions-imaug.
+"""Comparison of the ``imagenet-c`` operations with imagecorruptions-imaug: ``python -m lab.evidence.presets``.
 
-Both change the packaged photographs at 224 px, where lengths are the paper's. Prints, as Markdown, the mean absolute
-difference (of 255) from the untouched picture at each severity, ours / theirs, and for operations that draw nothing how
-far the two results are apart on average over severities. The library is in an environment of its own, which uv makes.
+Both implementations transform the packaged photographs at 224 px, the size in the paper. For each operation and
+severity, the command prints the mean absolute difference (of 255) from the original for this package and the library.
+For deterministic operations, it also prints the mean difference between the two results. The library is installed in a
+separate environment created with uv.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from probing_core.transforms.transformation import grid
 
 SIDE = 224
 THEIRS = {"imagenet-c/elastic": "elastic_transform", "imagenet-c/jpeg": "jpeg_compression"}
-"""Names that differ by more than dashes."""
+"""Operations whose names in the library differ by more than dashes and underscores."""
 
 
 def name_of_theirs(transform: Transform) -> str:
@@ -30,7 +31,7 @@ def name_of_theirs(transform: Transform) -> str:
 
 
 def changed(transform: Transform, picture: Image, severity: int, name: str) -> Image:
-    """Return ``picture`` at ``severity``; geometric ones read mirrored pixels beyond its edges, as theirs do."""
+    """Apply ``transform`` at ``severity``. Warps use mirrored pixels beyond the borders, as in the library."""
     rng = generator(0, name, transform.name)
     if transform.warp is None:
         return transform.apply(picture, severity, rng)
@@ -39,12 +40,12 @@ def changed(transform: Transform, picture: Image, severity: int, name: str) -> I
 
 
 def difference(first: Image, second: Image) -> float:
-    """Return the mean absolute difference of two pictures, of 255."""
+    """Return the mean absolute difference between two images (of 255)."""
     return float(cv2.norm(first, second, cv2.NORM_L1) / first.size)
 
 
 def squares() -> dict[str, Image]:
-    """Return the middle of each packaged photograph, `SIDE` pixels."""
+    """Return the central square of each packaged photograph, resized to `SIDE` pixels."""
     crops = {}
     for name, picture in PhotosCorpus().photographs():
         height, width = picture.shape[:2]
@@ -56,7 +57,7 @@ def squares() -> dict[str, Image]:
 
 
 def library_results(pictures: dict[str, Image], operations: list[str]) -> dict[str, Image]:
-    """Return ``picture|operation|severity`` -> the library's result."""
+    """Transform images with the library, and return the results as ``image|operation|severity`` -> image."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "pictures.npz", Path(folder) / "made.npz"
         np.savez(source, **pictures)  # type: ignore[arg-type]

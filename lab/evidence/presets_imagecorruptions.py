@@ -2,9 +2,10 @@
 # requires-python = "==3.11.*"
 # dependencies = ["imagecorruptions-imaug", "setuptools<81"]
 # ///
-"""What imagecorruptions makes of pictures; `lab.evidence.presets` starts it by ``uv run``.
+"""Transform images with imagecorruptions. `lab.evidence.presets` runs this script with ``uv run``.
 
-Reads an .npz of pictures and a JSON list of operations, and writes an .npz with the key ``picture|operation|severity``.
+Reads an .npz file of images and a JSON list of operations, and writes an .npz file with keys
+``image|operation|severity``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Accuracy of models under the protocols of others: ``python -m lab.evidence.protocols FOLDER [--only PROTOCOL]
+"""Accuracy of models under the protocols of other papers: ``python -m lab.evidence.protocols FOLDER [--only PROTOCOL]
 [--write]``.
 
-Makes a run of 200 of the photographs that ship over each part of ``traces`` and over ``imagenet-c`` (`lab.protocols`)
-in FOLDER, and resumes those that are there; the detector of the reference run looks at the photographs of the test
-split at each severity. Prints, as Markdown, the accuracy of linear probes, and by severity their recall and the share
-of pictures that the detector calls altered. ``--write`` puts it into docs/protocols.md, and the tables behind it into
-``data/protocols``; of one of the two alone, in addition to what is there of the other.
+The command computes runs of 200 included photographs in FOLDER, one for each part of ``traces`` and one for
+``imagenet-c`` (`lab.protocols`). Existing runs are resumed. The detector of the reference run predicts test photographs
+at each severity. The command prints, as Markdown, the accuracy of linear probes, and their recall and the percentage of
+images that the detector flags by severity. ``--write`` updates docs/protocols.md and the tables in ``data/protocols``.
+With ``--only``, the results of the other protocol are kept.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ SEVERITIES = (1, 2, 3, 4, 5)
 BATCH = 64
 
 STAGES = (EMBED, TRAIN, EVALUATE)
-"""No maps: nothing here is read from them."""
+"""Stages that are computed. Maps are not required."""
 
 
 def completed_run(folder: Path, part: str) -> Run:
-    """Return the run over a part of a protocol, completed."""
+    """Compute the run for a part of a protocol, and return it."""
     out = folder / slug(part)
     options = Options(
         corpus="reference",
@@ -66,7 +66,8 @@ def completed_run(folder: Path, part: str) -> Run:
 
 
 def accuracy_table(runs: dict[str, Run]) -> pd.DataFrame:
-    """Return one row per part and model: balanced accuracy of the fine task with its interval, and chance."""
+    """Return one row per part and model with the balanced accuracy of the task `fine`, its interval, and the chance
+    level."""
     tables = []
     for part, opened in runs.items():
         rows = opened.scores
@@ -77,15 +78,18 @@ def accuracy_table(runs: dict[str, Run]) -> pd.DataFrame:
 
 
 def by_severity(opened: Run) -> pd.DataFrame:
-    """Return ``model``, ``severity`` and ``recall``, the mean over operations, of the series of strengths."""
+    """Return the recall of each model at each severity, averaged over operations: ``model``, ``severity``,
+    ``recall``."""
     strengths = opened.table(table_path("strength"))
     means = strengths.groupby(["model", "strength"], as_index=False)["hit_rate"].mean()
     return means.rename(columns={"strength": "severity", "hit_rate": "recall"}).astype({"severity": int})
 
 
 def detected() -> pd.DataFrame:
-    """Return one row per operation and severity: the fraction of photographs that the detector of the reference run
-    flags, with its interval. Severity 0 is the clean crop.
+    """Compute the fraction of photographs that the detector of the reference run flags, with its interval.
+
+    Returns:
+        One row per operation and severity. Severity 0 stands for clean crops.
     """
     predictor = Predictor()
     corpus = open_corpus("reference")
@@ -114,7 +118,7 @@ def _altered(corpus: Corpus, ids: pd.Series, view: int, name: str, severity: int
 
 
 def table_of_traces(scores: pd.DataFrame) -> str:
-    """Return the models' accuracy in each part, in percent, as Markdown; best at JPEG first."""
+    """Return a Markdown table of the accuracy of each model in each part, sorted by accuracy in the first part."""
     trace_scores = scores[scores["part"].isin(TRACES)]
     chance = trace_scores.groupby("part")["chance"].first()
     head = [f"{part.partition('/')[2]} (chance {in_percent(chance[part])})" for part in TRACES]
@@ -124,7 +128,7 @@ def table_of_traces(scores: pd.DataFrame) -> str:
 
 
 def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
-    """Return accuracy over all corruptions, and recall at each severity, in percent, as Markdown."""
+    """Return a Markdown table of the accuracy over all corruptions, and the recall at each severity."""
     corruption_scores = scores[scores["part"] == CORRUPTIONS].sort_values("value", ascending=False)
     at = recalls.set_index(["model", "severity"])["recall"]
     head = ["model", f"all (chance {in_percent(corruption_scores['chance'].iloc[0])})", *map(str, SEVERITIES)]
@@ -136,7 +140,7 @@ def table_of_corruptions(scores: pd.DataFrame, recalls: pd.DataFrame) -> str:
 
 
 def table_of_detected(shares: pd.DataFrame) -> str:
-    """Return the fraction of images that are flagged, in percent, as Markdown."""
+    """Return a Markdown table of the percentages of flagged images, and a sentence about clean images."""
     untouched = shares[shares["severity"] == 0].iloc[0]
     changed = shares[shares["severity"] > 0].pivot_table(index="operation", columns="severity", values="share")
     lines = [
@@ -157,7 +161,7 @@ def _cell(value: float, low: float, high: float) -> str:
 def main() -> None:
     parser = parser_of(__doc__, write="docs/protocols.md and data/protocols")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="one of the two; default: both")
+    parser.add_argument("--only", choices=["traces", CORRUPTIONS], help="protocol to compute (default: both)")
     options = parser.parse_args()
     for plugin in (traces, imagenet_c):
         load_plugin(Path(plugin.__file__))

@@ -1,7 +1,8 @@
-"""Scores of models made again beside those that ship: ``python -m lab.evidence.remade RUN [--write]``.
+"""Differences between recomputed scores and the reference run: ``python -m lab.evidence.remade RUN [--write]``.
 
-RUN is made by ``probing run --corpus reference --models MODEL --out RUN``. Prints how far its scores lie from those of
-the same models in the reference run, as Markdown; ``--write`` puts them into docs/precision.md.
+RUN is the result of ``probing run --corpus reference --models MODEL --out RUN``. The command prints, as Markdown, the
+differences between its scores and the scores of the same models in the reference run. ``--write`` updates the table in
+docs/precision.md.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from probing_core.run.layout import table_path
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "precision.md"
 MARK = "<!-- generated: python -m lab.evidence.remade -->"
 LIMIT = 0.3
-"""Largest difference in points of scores made elsewhere that count as the same."""
+"""Expected maximum difference, in percentage points, between scores that were computed on different machines."""
 
 SAME = 1e-10
-"""Points that are no difference: sums of floats in another order."""
+"""Difference in percentage points up to which scores count as equal. Summation order causes such differences."""
 
 KEYS = ("model", "task", "probe", "subset", "measure", "layer", "part", "transform", "strength", "k", "gallery")
-"""Columns of tables that name a score."""
+"""Columns that identify a score in a table."""
 
 HEAD = (
     *("model", "scores", "number of scores", "identical", "largest difference (percentage points)"),
@@ -38,20 +39,21 @@ HEAD = (
 
 
 def differences(new: pd.DataFrame, shipped: pd.DataFrame) -> pd.Series:
-    """Return how many points each score of ``new`` lies from that of ``shipped`` with the same `KEYS`.
+    """Return the absolute differences, in percentage points, between scores of ``new`` and ``shipped`` with the same
+    `KEYS`.
 
     Raises:
-        BadRun: the tables have other scores.
+        BadRun: the tables contain different scores.
     """
     keys = [name for name in KEYS if name in shipped and name in new]
     new_values, shipped_values = (table.set_index(keys)["value"].sort_index() for table in (new, shipped))
     if not new_values.index.equals(shipped_values.index):
-        raise BadRun("The two runs have other scores; a run of `--corpus reference` was expected.")
+        raise BadRun("The runs contain different scores. Compute the run with `--corpus reference`.")
     return 100 * (new_values - shipped_values).abs()
 
 
 def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
-    """Return the differences of a model's scores by what they are scores of, without studies that the run lacks."""
+    """Return the differences in the scores of a model by type of score. Studies that the run lacks are omitted."""
 
     def of(read: Callable[[Run], pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
         new, old = (read(opened) for opened in (run, shipped))
@@ -78,7 +80,7 @@ def parts(run: Run, shipped: Run, model: str) -> dict[str, pd.Series]:
 
 
 def variance_of_layers(run: Run) -> pd.DataFrame:
-    """Return the parts of the variance of every block that was studied."""
+    """Return the fractions of variance of every layer in the table of layers."""
     rows = run.table(table_path("layers"))
     if not rows.empty:
         rows = rows[rows["task"].str.startswith(VARIANCE)]
@@ -87,15 +89,15 @@ def variance_of_layers(run: Run) -> pd.DataFrame:
 
 
 def table_of(run: Run, shipped: Run) -> str:
-    """Return the Markdown table of all models of ``run``.
+    """Return a Markdown table of the differences for all models of ``run``.
 
     Raises:
-        BadRun: the shipped run lacks one of them.
+        BadRun: the reference run lacks a model.
     """
     lines = []
     for model in run.models["name"]:
         if model not in set(shipped.models["name"]):
-            raise BadRun(f"The reference run has no '{model}' to compare with.")
+            raise BadRun(f"The reference run does not contain '{model}'.")
         for kind, points in parts(run, shipped, model).items():
             equal, beyond = int((points <= SAME).sum()), int((points > LIMIT).sum())
             lines.append([f"`{model}`", kind, str(len(points)), str(equal), f"{points.max():.2f}", str(beyond)])

@@ -1,4 +1,4 @@
-"""The table of docs/run-format.md that says what each file of a run is made from."""
+"""Generate the table in docs/run-format.md that lists the inputs of each file of a run."""
 
 from __future__ import annotations
 

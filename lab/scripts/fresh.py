@@ -1,4 +1,4 @@
-"""The installed package from outside: a fresh virtual environment, an empty folder and a home of its own."""
+"""Calls of the installed package in a new virtual environment, an empty folder and a temporary home directory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The moving picture of the README: ``python -m lab.scripts.movie [--run DIR] [--out docs/demo.webp]``.
+"""Record the animation in the README: ``python -m lab.scripts.movie [--run DIR] [--out docs/demo.webp]``.
 
-Serves the dashboard, walks through a few pages in headless Chromium, and writes its screenshots as one animated WebP.
+Serves the dashboard, visits several pages in headless Chromium, and writes screenshots as one animated WebP.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A newcomer's path, timed: ``python -m lab.scripts.newcomer [--wheel FILE]``.
+"""Measure the duration of the first steps of a new user: ``python -m lab.scripts.newcomer [--wheel FILE]``.
 
-    install - probing demo - the first insight - their own picture - their own folder - their own model
+    installation - probing demo - first result - own image - own folder - own model
 
-Installs the clone, or the wheel that is given, into a fresh environment, calls the commands of the documentation
-from an empty folder, and prints a row for each step: its seconds, how many of them processors worked on a command, and
-what was typed or done on the page. A command that fails says why, and the next one is tried. It takes minutes, and the
-room of an environment.
+Installs the clone, or the given wheel, into a new environment, and runs the commands of the documentation in an empty
+folder. For each step, it prints the duration, the processor time of the command, and the command or the action on the
+page. If a command fails, its error is printed and the next command is run. This takes several minutes and requires disk
+space for the environment.
 """
 
 from __future__ import annotations

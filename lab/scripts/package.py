@@ -1,11 +1,10 @@
-"""``make package``: builds the source distribution and the wheel, and tries the wheel as a newcomer would.
+"""Build the source distribution and the wheel, and test the wheel (``make package``).
 
     python -m lab.scripts.package [--dist dist] [--wheel FILE]
 
-The wheel is built from the source distribution, installed into a fresh virtual environment and called from an empty
-folder, with a home folder of its own: this takes minutes and a disk's room, both printed, and is no part of
-``make test``.
-Nothing is uploaded.
+The wheel is built from the source distribution, installed into a new virtual environment, and tested in an empty folder
+with a temporary home directory. This takes several minutes and requires disk space for the environment; both are
+printed. ``make test`` does not include this test. Nothing is uploaded.
 """
 
 from __future__ import annotations

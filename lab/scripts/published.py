@@ -1,10 +1,10 @@
-"""``make published``: the published encoders at full size, through a hub on this machine.
+"""Test the published encoders at full size with a local mock of the Hugging Face Hub (``make published``).
 
-The repositories hold random weights that timm, open_clip, torchvision and transformers wrote (5 GB, kept in --folder).
-The tests of tests/network compare our embeddings with those of the libraries' own calls; a run of the set `published`
-downloads, embeds and finishes, and a second one does so after the server has stopped. The layouts follow the libraries'
-code, so this does not show that the real hub answers alike, that its repositories hold these files, or that published
-weights fit.
+The repositories contain random weights that were written by timm, open_clip, torchvision and transformers (5 GB, stored
+in --folder). The tests in tests/network compare embeddings with the results of the libraries. A run with the model set
+`published` downloads the weights and completes, and a second run completes after the server has been stopped. The file
+layouts follow the code of the libraries. This does not test the responses of the real hub, the files in its
+repositories, or the published weights.
 """
 
 from __future__ import annotations

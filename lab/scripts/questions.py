@@ -1,9 +1,9 @@
-"""Questions to answer from the dashboard alone: ``python -m lab.scripts.questions --seed N [--run DIR] [--key]``.
+"""Questions for user tests of the dashboard: ``python -m lab.scripts.questions --seed N [--run DIR] [--key]``.
 
-Draws models, transformations and groups from the seed for 14 question templates, and prints the questions; with
-``--key``, the answers with their tolerances instead. Readers get the questions and the address of a dashboard, and note
-each page view, click, hover and scroll as one interaction. The answers are computed here from the tables of the run,
-with none of the dashboard's code, so that they also check the numbers on its pages.
+The command draws models, transformations and groups for 14 question templates, and prints the questions. With
+``--key``, it prints the answers with tolerances instead. Testers receive the questions and the URL of a dashboard, and
+count each page view, click, hover and scroll as one interaction. The answers are computed from the tables of the run
+without any code of the dashboard, so they also test the numbers on the pages.
 """
 
 from __future__ import annotations

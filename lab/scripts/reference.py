@@ -1,16 +1,13 @@
-"""Ships a run as ``data/reference``: what a page, a claim or a model that joins reads of it.
-
-Embeddings stay behind, and the predictions that scores alone are made of; of second trainings (``zoo/mae@seed=1``),
-whose weights do not ship in the package, what serves live predictions, too. All of the rest would take the wheel over
-the hundred megabytes of an index: nearest pictures ship in the reading *what was done* alone, of encoders that no other
-represents. The second map of these others, the maps of hashes and the views that calibrate weak baselines and variants
-stay behind.
-No file is edited, but that ``run.toml`` names corpora without the folders of this machine, which are hints where they
-lie.
-
-The photographs beside it (`lab.scripts.shipped_photographs`) stay where they are.
+"""Copy a run to ``data/reference``, with only the files that pages, claims and new models require.
 
     python -m lab.scripts.reference RUN
+
+The following files are omitted: embeddings; predictions that are only used to compute scores; files for predictions of
+new images by additional seeds (``zoo/mae@seed=1``), whose weights are not included in the package; and, to keep the
+wheel below 100 MB, some maps and nearest neighbors, and the scored views of weak baselines and of variants. Files are
+copied unchanged, except that ``run.toml`` names corpora without the folders of this machine.
+
+The included photographs (`lab.scripts.shipped_photographs`) are not changed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Screenshots of the nine pages: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots] [--all]``.
+"""Take screenshots of all pages: ``python -m lab.scripts.screenshots [--run DIR] [--out docs/screenshots] [--all]``.
 
-Serves the dashboard, opens every page in headless Chromium and writes one PNG each: by default of the reference run, in
-light, as the documentation shows them. `--themes light,dark --width 390` takes those of a phone, too, and `--all` those
-of every tab.
+Serves the dashboard, opens every page in headless Chromium, and writes one PNG per page. By default, the screenshots
+show the reference run in the light theme, as in the documentation. `--themes light,dark --width 390` takes screenshots
+in both themes at the width of a phone, and `--all` includes all tabs.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Many visitors at once: ``python -m lab.scripts.sessions --run DIR [--sessions 20]`` prints one JSON object.
+"""Load test with simultaneous visitors: ``python -m lab.scripts.sessions --run DIR [--sessions 20]``.
 
-Each session below the browser speaks Streamlit's own protocol over a websocket: it opens the dashboard, walks all pages
-that the navigation names, fetches their pictures, and gives five pictures to the page that takes uploads; one real
-browser does the same meanwhile. A page is there when its script has ended. Errors are exceptions and red boxes that a
-page shows, requests that fail, and sessions that end early.
-Reported are the errors, the page changes as median and 95th percentile in seconds, and the memory of the server before,
-at its highest, and after everybody has gone: what is resident, and how much of it is the server's own. The rest are
-pages of files (libraries, and the networks that OpenVINO has compiled), of which the system keeps one copy for all
-processes and which it drops where memory is short.
+One visitor uses a browser; all others communicate with Streamlit over a websocket. Each visitor opens the dashboard,
+visits all pages in the navigation, fetches their images, and uploads five images. A page change ends when the script of
+the page ends. Errors are exceptions and error messages on a page, failed requests, and sessions that end early.
+
+The command prints one JSON object with the errors, the median and 95th percentile of the duration of page changes in
+seconds, and the memory of the server before the visits, at its maximum, and after the visits. It reports the resident
+memory and the part of it that is private to the server. The other part consists of memory-mapped files, such as
+libraries and networks compiled by OpenVINO, which processes share and which the operating system can discard.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Writes the photographs that ship, ``data/reference/photographs.parquet``, from a corpus that has them.
+"""Write the included photographs, ``data/reference/photographs.parquet``.
 
     python -m lab.scripts.shipped_photographs CORPUS.parquet [--out FILE] [--further FILE]
 
-CORPUS.parquet has the columns that ``parquet:`` reads, and ``source``. Of its rows those are taken which the reference
-run may use at its view, which are of Caltech-101, and whose class no encoder of the zoo saw in pretraining. The
-pictures listed in `EXCLUDED` are left out, each for the reason that its tuple states; the encoded bytes of the others
-are taken over unchanged. Pictures of one photograph (`SAME_PHOTOGRAPH`) share their ``base_id``. The same corpus gives
-the same bytes under the same release of pyarrow.
+CORPUS.parquet has the columns that ``parquet:`` reads, and ``source``. The script selects images from Caltech-101 that
+the reference run can use at its view size, and whose class was not used to train the zoo encoders. Images listed in
+`EXCLUDED` are omitted for the reason stated there. The encoded bytes of all other images are copied unchanged. Images
+that show the same photograph (`SAME_PHOTOGRAPH`) have the same ``base_id``. With the same release of pyarrow, the same
+corpus results in the same bytes.
 
-``--further`` writes the photographs of all other classes, which do not ship: the detector of the reference run learns
-from them and is calibrated on them (``--calibrate-on``). None shares a class with a photograph that ships, so that none
-is a copy of one.
+``--further`` writes the photographs of all other classes. They are not included in the package; the detector of the
+reference run is trained and calibrated on them (``--calibrate-on``). They have no class in common with the included
+photographs, so they contain no copies of these photographs.
 
-A picture is taken down by adding its id to `TAKEN_DOWN`; the next release ships without it.
+To remove an image, add its id to `TAKEN_DOWN`. The next release will not include it.
 """
 
 from __future__ import annotations

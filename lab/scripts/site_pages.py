@@ -1,7 +1,7 @@
-"""The pages of the site that are made when it is built, by mkdocs-gen-files: commands, measures, cards, notebooks, and
-what lies outside ``docs/``.
+"""Pages that mkdocs-gen-files generates when the site is built: commands, measures, model cards, notebooks, and files
+outside of ``docs/``.
 
-Commands come from their own help, measures from the catalog, so that neither can be out of date.
+The pages of commands are generated from their help, and the pages of measures from the catalog.
 """
 
 from __future__ import annotations

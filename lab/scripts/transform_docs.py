@@ -1,8 +1,8 @@
-"""Writes the table of all transformations into docs/transforms.md, from the catalog.
+"""Generate the table of all transformations in docs/transforms.md from the catalog.
 
     python -m lab.scripts.transform_docs
 
-The distances are measured over the packaged photographs (half a minute, mostly for neural style).
+Distances are computed on the packaged photographs, which takes half a minute, mostly for neural style transfer.
 """
 
 from __future__ import annotations
