@@ -1,13 +1,12 @@
-# make demo    sets everything up and serves the dashboard on PORT: the reference run at once, while the demo run over
-#              the packaged photographs is computed beside it
-# make test    sets everything up and runs all tests
-# make quick   runs what a change needs in between: no browser, nothing slow
-# make check   formats, lints, checks types and imports
-# make bench   prints one JSON object of throughputs and ratios
-# make docs    regenerates what is generated in docs/
-# make site    builds the documentation site into build/site, and fails for a broken link
-# make published tries the published encoders at full size, in random weights, through a hub on this machine
-# make package builds the source distribution and the wheel into dist/, and tries the wheel in an empty folder
+# make demo       installs the dependencies and serves the dashboard on PORT; computes the demo run in the background
+# make test       installs the dependencies and runs all tests
+# make quick      runs all tests except browser tests and slow tests
+# make check      formats and lints the code, and checks types and imports
+# make bench      prints one JSON object of throughputs and ratios
+# make docs       updates the generated parts of docs/ and README.md
+# make site       builds the documentation site into build/site, and fails for broken links
+# make published  tests the published encoders at full size with random weights and a local mock of the hub
+# make package    builds the source distribution and the wheel into dist/, and tests the wheel in an empty folder
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
@@ -17,7 +16,7 @@ BIN := .venv/bin
 demo: .venv/runtime
 	$(BIN)/probing demo --port $(PORT)
 
-# Tests start dozens of processes: without compiled files, each would compile the sources anew.
+# Tests start dozens of processes, each of which would otherwise compile the sources again.
 test quick: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/dev browser
@@ -47,7 +46,7 @@ published: .venv/dev
 package: .venv/dev
 	$(BIN)/python -m lab.scripts.package
 
-# A browser for the page tests: installed where that needs no password, otherwise those tests say that they skip.
+# Browser for the page tests: installed if this requires no password. Otherwise, these tests are skipped.
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \

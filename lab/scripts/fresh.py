@@ -19,13 +19,13 @@ SERVED_S = 180
 
 @dataclass(frozen=True)
 class Fresh:
-    """Where a newcomer types.
+    """Environment of a new user.
 
     Attributes:
-        programs: the folder of the environment's commands.
-        empty: the folder in which they are called.
-        home: the user's.
-        env: the variables that they see: none of this process's Python, of its Streamlit or of its data.
+        programs: folder of the commands of the virtual environment.
+        empty: working directory.
+        home: home directory.
+        env: environment variables, without variables of the current Python, Streamlit or data folder.
     """
 
     programs: Path
@@ -34,16 +34,16 @@ class Fresh:
     env: dict[str, str]
 
     def call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Call a command of the environment and return its output and status."""
+        """Run a command of the environment, and return its output and exit status."""
         command = [str(self.programs / program), *arguments]
         return subprocess.run(command, cwd=self.empty, env=self.env, capture_output=True, text=True, check=False)
 
     @contextlib.contextmanager
     def demo(self) -> Iterator[str]:
-        """Yield the address at which ``probing demo`` answers; its background process is ended as well.
+        """Run ``probing demo``, and yield its URL. The server and its background process are stopped afterwards.
 
         Raises:
-            RuntimeError: it ended, or nothing answers.
+            RuntimeError: the server ended or does not respond.
         """
         import psutil
 
@@ -66,7 +66,7 @@ class Fresh:
 
 
 def install(wheel: Path, folder: Path) -> Fresh:
-    """Install ``wheel`` into a new environment within ``folder``."""
+    """Install ``wheel`` into a new virtual environment in ``folder``."""
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(programs / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
@@ -82,8 +82,8 @@ def install(wheel: Path, folder: Path) -> Fresh:
 def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(SERVED_S * 4):
         if server.poll() is not None:
-            raise RuntimeError(f"`probing demo` ended with {server.returncode}.")
+            raise RuntimeError(f"`probing demo` ended with exit code {server.returncode}.")
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
             return
         time.sleep(0.25)
-    raise RuntimeError(f"Nothing answers at {address} after {SERVED_S} s.")
+    raise RuntimeError(f"No response from {address} after {SERVED_S} s.")

@@ -27,7 +27,7 @@ LIMIT_MB = 3
 
 @dataclass(frozen=True)
 class Shot:
-    """One page: its address, what is done on it, and how long each picture of it stays."""
+    """A page, the actions on the page, and the duration of each frame."""
 
     path: str
     act: Callable[[Any], Iterator[None]]
@@ -35,7 +35,7 @@ class Shot:
 
 
 def scroll(page: Any) -> Iterator[None]:
-    """Show the page, and then what is below."""
+    """Show the page, and then scroll down."""
     yield
     for _ in range(2):
         page.mouse.move(WIDTH * 0.6, HEIGHT * 0.6)
@@ -45,7 +45,7 @@ def scroll(page: Any) -> Iterator[None]:
 
 
 def strengths(page: Any) -> Iterator[None]:
-    """Show the transformation, weaker and stronger."""
+    """Show the transformation at weaker and stronger strengths."""
     yield
     slider = page.get_by_role("slider", name=re.compile("^Strength")).first
     for key in ("Home", *["PageUp"] * 3, "End"):
@@ -55,7 +55,8 @@ def strengths(page: Any) -> Iterator[None]:
 
 
 def explore(page: Any) -> Iterator[None]:
-    """Select the example, nothing, a lasso, and what only the second model classifies correctly in it."""
+    """Show the example selection, no selection, a lasso, and samples in it that only the second model classifies
+    correctly."""
     yield
     page.locator(".px-example").click()
     wait_until_settled(page)
@@ -79,9 +80,7 @@ SHOTS = (
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument(
-        "--run", type=Path, default=reference_run(), help="the run to show (default: the reference run)"
-    )
+    parser.add_argument("--run", type=Path, default=reference_run(), help="run to show (default: the reference run)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "demo.webp")
     options = parser.parse_args()
     pictures, seconds, megabytes = make(options.run, options.out)
@@ -89,7 +88,7 @@ def main() -> None:
 
 
 def make(run: Path, out: Path, shots: Sequence[Shot] = SHOTS) -> tuple[int, float, float]:
-    """Write the moving picture to ``out`` and return how many pictures, seconds and megabytes it has."""
+    """Write the animation to ``out``, and return its number of frames, duration in seconds and size in MB."""
     pictures, durations = [], []
     with served(["--run", str(run)]) as address, browser() as chromium:
         context = chromium.new_context(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
@@ -105,7 +104,7 @@ def make(run: Path, out: Path, shots: Sequence[Shot] = SHOTS) -> tuple[int, floa
         megabytes = out.stat().st_size / 10**6
         if megabytes < LIMIT_MB:
             return len(pictures), sum(durations) / 1000, megabytes
-    raise SystemExit(f"error: {out} is over {LIMIT_MB} MB; show fewer pages.")
+    raise SystemExit(f"error: {out} is larger than {LIMIT_MB} MB. Show fewer pages.")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ safetensors.torch.save_file(model.state_dict(), "my.safetensors")
 MINE = ("run", "--out", "runs/mine", "--corpus", "folder:photos", "--models")
 MY_MODEL = "timm:resnet10t@weights=my.safetensors"
 INSTALL, SERVE = "pip install .", "probing demo"
-"""The commands of README's first screen, for an environment of one's own. The other one, ``make demo``, sets up the
-clone that this is run from."""
+"""Commands in the README for a separate environment. The other command, ``make demo``, uses an environment in the
+clone."""
 
 TYPED = {
     "own picture": ("predict", "cat.jpg"),
@@ -62,16 +62,16 @@ TYPED = {
     "a page to send": ("report", "--run", "runs/mine", "--out", "mine.html"),
     "verdicts on the folder": ("scan", "photos", "--out", "found"),
 }
-"""What is typed in the terminal, after ``probing``."""
+"""Arguments of ``probing`` that are entered in the terminal."""
 
 
 class Failed(Exception):
-    """A step did not come to its end; the message says why."""
+    """Raised if a step fails."""
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--wheel", type=Path, help="walk with this wheel instead of the clone")
+    parser.add_argument("--wheel", type=Path, help="install this wheel instead of the clone")
     options = parser.parse_args()
     print("| step | seconds | of processors | how |\n| --- | --- | --- | --- |", flush=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -84,7 +84,7 @@ def main() -> None:
 
 @contextmanager
 def step(title: str, command: str) -> Iterator[None]:
-    """Print the row of a step; processor seconds are those of the commands that have ended in it."""
+    """Print the row of a step. The processor time covers the commands that ended during the step."""
     began, busy, failure = time.monotonic(), _processor_s(), ""
     try:
         yield
@@ -101,15 +101,16 @@ def _processor_s() -> float:
 
 
 def prepare(fresh: Fresh) -> None:
-    """Prepare what a newcomer has: a picture, a folder of pictures and a checkpoint of a model."""
+    """Create files of the user: an image, a folder of images, and a model checkpoint."""
     for code in (PICTURE, FOLDER, CHECKPOINT):
         process = fresh.call("python", "-c", code)
         if process.returncode:
-            raise SystemExit(f"error: the newcomer's own files could not be made.\n{process.stderr}")
+            raise SystemExit(f"error: The files of the user could not be created.\n{process.stderr}")
 
 
 def on_the_page(fresh: Fresh) -> None:
-    """Try the demo in a browser: served, a first sentence, a picture dropped in, the demo run complete."""
+    """Test the demo in a browser: start of the server, first result, upload of an image, and completion of the demo
+    run."""
     began = time.monotonic()
     with ExitStack() as serving:
         with step("the demo answers", SERVE):

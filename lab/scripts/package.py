@@ -28,16 +28,16 @@ from probing_core.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST_MB, DATA_MB = 100, 105
-"""At most: either file, and the zoo, the reference run and its photographs together (as they lie on disk)."""
+"""Maximum sizes of the source distribution and the wheel, and of the zoo, reference run and photographs together."""
 
 PREFIXES = ("probing_core/", "dashboard/")
-"""What may stand at the root of the wheel, beside its metadata."""
+"""Names that may occur at the root of the wheel, in addition to its metadata."""
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where the two files go (default dist/)")
-    parser.add_argument("--wheel", type=Path, help="try this wheel instead of building one")
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="output folder (default: dist/)")
+    parser.add_argument("--wheel", type=Path, help="test this wheel instead of building one")
     options = parser.parse_args()
     wheel = options.wheel or build(options.dist)
     check_contents(wheel)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def build(dist: Path) -> Path:
-    """Build the source distribution into ``dist``, and from it the wheel; return the wheel."""
+    """Build the source distribution into ``dist``, build the wheel from it, and return the path of the wheel."""
     subprocess.run([sys.executable, "-m", "build", "--outdir", str(dist), str(ROOT)], check=True)
     newest = [max(dist.glob(kind), key=lambda p: p.stat().st_mtime) for kind in ("*.tar.gz", "*.whl")]
     for path in newest:
@@ -56,7 +56,7 @@ def build(dist: Path) -> Path:
 
 
 def check_contents(wheel: Path) -> None:
-    """Check that the wheel holds the packages, the weights with their terms, and the settings of the dashboard."""
+    """Check that the wheel contains the packages, the weights with their licenses, and the dashboard settings."""
     with zipfile.ZipFile(wheel) as archive:
         sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
         metadata = next(archive.read(name).decode() for name in sizes if name.endswith(".dist-info/METADATA"))
@@ -81,7 +81,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def try_wheel(wheel: Path, folder: Path) -> None:
-    """Install ``wheel`` into a fresh environment within ``folder`` and call its commands from an empty folder."""
+    """Install ``wheel`` into a new environment in ``folder``, and run its commands in an empty folder."""
     started = time.monotonic()
     fresh = install(wheel, folder)
     size = sum(path.stat().st_size for path in (folder / "venv").rglob("*") if path.is_file())
@@ -106,7 +106,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
         page = urllib.request.urlopen(address, timeout=10).read().decode()
         expect("<html" in page.lower(), f"the dashboard answers at {address}")
         open_page(address)
-        until = time.monotonic() + SERVED_S  # the recipe is written once the demo's process has read its pictures
+        until = time.monotonic() + SERVED_S  # the recipe is written after images are read
         while not (started_run := any(fresh.home.rglob("run.toml"))) and time.monotonic() < until:
             time.sleep(1)
     expect([p.name for p in fresh.empty.iterdir()] == ["cat.png"], "nothing was written into the folder of the caller")
@@ -114,7 +114,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
 
 
 def open_page(address: str) -> None:
-    """Open the first page in a browser, where there is one, and wait for its heading."""
+    """Open the first page in a browser, if one is installed, and wait for its heading."""
     if not CHROMIUM:
         print("no Chromium here: the first page was not opened in a browser")
         return
@@ -128,9 +128,9 @@ def open_page(address: str) -> None:
 
 
 def expect(holds: bool, claim: str, details: str = "") -> None:
-    """End with an error unless ``claim`` holds."""
+    """Exit with an error unless ``holds`` is true."""
     if not holds:
-        raise SystemExit(f"error: it does not hold that {claim}.\n{details}")
+        raise SystemExit(f"error: Expected that {claim}.\n{details}")
     print(f"ok: {claim}")
 
 

@@ -25,14 +25,14 @@ from lab.devtools.local_hub import REPOSITORIES, serving, write_published, write
 ROOT = Path(__file__).parents[2]
 
 ALSO_COMPARED = ("timm:vit_base_patch14_reg4_dinov2.lvd142m", "timm:vit_base_patch16_siglip_224.v2_webli")
-"""Encoders that tests/network compares, outside of the set `published`."""
+"""Encoders that are not in the set `published` but are compared by tests/network."""
 
 RUN = ("--models", "published", "--limit", "12", "--transforms", "brighten,gaussian-blur,jpeg", "--device", "cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="keeps the repositories for the next call (default: none is kept)")
+    parser.add_argument("--folder", type=Path, help="folder that keeps the repositories (default: none)")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="probing-published-") as temporary:
         folder = options.folder or Path(temporary) / "repositories"
@@ -53,7 +53,7 @@ def write_repositories(folder: Path) -> None:
 
 
 def check(folder: Path, work: Path) -> int:
-    """Compare embeddings, and make a run with the server and another without it; return the exit status."""
+    """Compare embeddings, compute a run with the server and a run without it, and return the exit status."""
     caches = {"HF_HOME": str(work / "hf"), "XDG_CACHE_HOME": str(work / "cache"), "TORCH_HOME": str(work / "torch")}
     environment = os.environ | caches | {"HF_HUB_OFFLINE": "0"}
     first, second = work / "first", work / "second"

@@ -29,13 +29,13 @@ T = TypeVar("T")
 
 RESAMPLES = 2000
 TRIES = 200
-"""Number of draws until a question has one clear answer."""
+"""Maximum number of draws for a question with a clear answer."""
 
 CLEAR_Z, UNCLEAR_Z = 5.0, 1.0
-"""Absolute differences in standard errors from which two models differ clearly, and below which they clearly do not."""
+"""Differences in standard errors above which two models clearly differ, and below which they clearly do not."""
 
 CLEAR_LEAD = 0.02
-"""Fewest percentage points, as a fraction, between the answer of a question for the largest value and the next one."""
+"""Minimum difference, as a fraction, between the largest and the second largest value in a question for the largest."""
 
 FALSE_POSITIVE_RATES = (0.01, 0.001)
 
@@ -45,10 +45,10 @@ class Question:
     """A question with its answer.
 
     Attributes:
-        text: of the question.
-        answer: in words, with units.
-        value: number in the answer; None where it has none.
-        tolerance: largest difference to ``value`` that counts as right, in the same unit.
+        text: text of the question.
+        answer: text of the answer, with units.
+        value: number in the answer, if any.
+        tolerance: maximum absolute difference from ``value`` of a correct answer.
     """
 
     text: str
@@ -58,20 +58,20 @@ class Question:
 
     @property
     def key(self) -> str:
-        """Return the answer with its tolerance: ``CLIP (zoo), 65.8% (± 0.2)``."""
+        """Format the answer with its tolerance: ``CLIP (zoo), 65.8% (± 0.2)``."""
         return self.answer if self.value is None else f"{self.answer} (± {self.tolerance:g})"
 
 
 class Unclear(Exception):
-    """The drawn question has no clear answer; draw again."""
+    """Raised if a question has no clear answer, so that another one must be drawn."""
 
 
 class Tables:
-    """The tables of a run that questions are answered from.
+    """Tables of a run from which questions are answered.
 
     Attributes:
-        models: with a place in the ranking: without baselines and additional seeds.
-        transforms: transformations that probes have learned, without identity.
+        models: ranked models, without baselines and additional seeds.
+        transforms: transformations of the probes, without identity.
     """
 
     def __init__(self, run: Run) -> None:
@@ -83,19 +83,19 @@ class Tables:
         listed = table[(table["group"] != "identity") & ~table["transform"].isin(run.far)]
         self.transforms = [str(name) for name in listed["transform"]]
         if not self.models:
-            raise BadRun(f"The run '{run.path}' has no encoder to ask about.")
+            raise BadRun(f"The run '{run.path}' contains no encoders.")
 
     def table(self, name: str) -> pd.DataFrame:
         rows = self.run.table(table_path(name))
         if rows.empty:
-            raise BadRun(f"The run '{self.run.path}' has no table '{name}', from which a question is answered.")
+            raise BadRun(f"The run '{self.run.path}' has no table '{name}', which is required for a question.")
         return rows
 
     def predictions(self, model: str) -> pd.DataFrame:
         return self.run.predictions(model, "fine", ["base_id"])
 
     def score(self, model: str, task: str, subset: str, measure: str) -> float:
-        """Return one value of the table of scores."""
+        """Return a value in the table of scores."""
         s = self.scores
         rows = s[(s["model"] == model) & (s["task"] == task) & (s["subset"] == subset) & (s["measure"] == measure)]
         if len(rows) != 1:
@@ -103,13 +103,13 @@ class Tables:
         return float(rows["value"].iloc[0])
 
     def over_folds(self, model: str, subset: str) -> float:
-        """Return the mean over folds of the rate at which the group is predicted correctly."""
+        """Return the group recall, averaged over folds."""
         folds = [task for task in self.scores["task"].unique() if str(task).startswith("group-")]
         return float(np.mean([self.score(model, task, subset, "group-hit-rate") for task in folds]))
 
     @cached_property
     def accuracy(self) -> pd.Series:
-        """Transformation accuracy by model, the best first."""
+        """Transformation accuracy of each model, best model first."""
         values = {model: self.score(model, "fine", "seen", "balanced-accuracy") for model in self.models}
         return pd.Series(values).sort_values(ascending=False)
 
@@ -340,7 +340,7 @@ TEMPLATES: tuple[Template, ...] = (
 
 
 def draw(names: Sequence[str], rng: np.random.Generator, number: int) -> list[str]:
-    """Draw ``number`` different names."""
+    """Draw ``number`` distinct names."""
     return [names[int(i)] for i in rng.choice(len(names), number, replace=False)]
 
 
@@ -349,16 +349,16 @@ def draw_one(options: Sequence[T], rng: np.random.Generator) -> T:
 
 
 def percentage(text: str, name: str, fraction: float, tolerance: float) -> Question:
-    """Return a question whose answer is a percentage, after a ``name`` where there is one."""
+    """Return a question whose answer is a percentage, optionally preceded by ``name``."""
     answer = f"{100 * fraction:.1f}%"
     return Question(text, f"{name}, {answer}" if name else answer, 100 * float(fraction), tolerance)
 
 
 def clear_extreme(values: pd.Series) -> tuple[str, float]:
-    """Return name and value of the largest of ``values``, fractions.
+    """Return the name and value of the largest fraction in ``values``.
 
     Raises:
-        Unclear: the next one is less than `CLEAR_LEAD` below it, or there is none.
+        Unclear: the second largest value is less than `CLEAR_LEAD` below it, or does not exist.
     """
     ordered = values.sort_values(ascending=False)
     if ordered.empty or (len(ordered) > 1 and ordered.iloc[0] - ordered.iloc[1] < CLEAR_LEAD):
@@ -367,10 +367,10 @@ def clear_extreme(values: pd.Series) -> tuple[str, float]:
 
 
 def questions(tables: Tables, seed: int) -> list[Question]:
-    """Return one question of each template; the same for the same tables and seed.
+    """Return one question for each template. The result is deterministic for given tables and seed.
 
     Raises:
-        BadRun: a template has no clear answer in `TRIES` draws.
+        BadRun: a template has no clear answer after `TRIES` draws.
     """
     return [_ask(template, tables, seed, number) for number, template in enumerate(TEMPLATES)]
 
@@ -381,13 +381,13 @@ def _ask(template: Template, tables: Tables, seed: int, number: int) -> Question
             return template(tables, np.random.default_rng([seed, number, attempt]))
         except Unclear:
             continue
-    raise BadRun(f"The run '{tables.run.path}' has no clear answer to the template '{template.__name__}'.")
+    raise BadRun(f"The run '{tables.run.path}' has no clear answer for the template '{template.__name__}'.")
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (default: %(default)s)")
-    parser.add_argument("--run", type=Path, default=reference_run(), help="the run (default: the reference run)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument("--run", type=Path, default=reference_run(), help="run (default: the reference run)")
     parser.add_argument("--key", action="store_true", help="print the answers instead of the questions")
     options = parser.parse_args()
     for number, question in enumerate(questions(Tables(Run.open(options.run)), options.seed), 1):

@@ -34,38 +34,38 @@ from probing_core.run.store import COMPLETED, Store, note_completed
 MAX_BYTES = 47_500_000
 
 SCORED_ALONE = (ORACLE, OTHER_PROBES)
-"""Tables of predictions that are read for their scores only."""
+"""Tables of predictions that are only used to compute scores."""
 
 KNOWING = ("baseline/handcrafted",)
-"""Baselines that know much of what was done."""
+"""Baselines with a high transformation accuracy."""
 
 VARIANTS = ("zoo/simclr-matched", "zoo/clip-plain", "zoo/align-plain")
-"""Encoders of the zoo that differ from another in one thing."""
+"""Zoo encoders that are variants of another zoo encoder."""
 
 BLOCK = "timm:tf_efficientnet_lite0@layer=4"
-"""A block of a network that is there as a whole."""
+"""Intermediate layer of a network that is also in the run."""
 
 HASHES = ("baseline/dhash", "baseline/phash")
 
 MAPS = "project"
-"""Stage that draws maps."""
+"""Stage that computes maps."""
 
 
 def _is_of_single_pictures(path: str) -> bool:
-    """Return whether what lies at ``path`` says or serves to say something of single pictures, and is no score."""
+    """Return whether the file at ``path`` is used for predictions of individual images and is not a score."""
     inner = path.removeprefix(layout.MODELS).partition("/")[2]
     parts = ("probes", "map", "neighbors", "verdicts")
     return path.startswith(layout.MODELS) and inner.startswith(parts)
 
 
 def ship(run: Store, out: Path) -> int:
-    """Write ``out`` anew from ``run``; return the bytes of what is shipped.
+    """Replace ``out`` with the required files of ``run``, and return their total size in bytes.
 
     Raises:
-        ProbingError: the run is not complete, or is larger than what ships.
+        ProbingError: the run is incomplete, or the files exceed the maximum size.
     """
     plan = plan_of(run, read_recipe(run))
-    # Maps are optional: a run is complete with those of its first model.
+    # Maps are optional. A run is complete if it contains the maps of its first model.
     missing = [
         partition.path
         for partition in plan.partitions.values()
@@ -76,7 +76,7 @@ def ship(run: Store, out: Path) -> int:
             f"'{run.root}' has no {(missing or plan.snapshot.unloaded)[0]}. Complete the run first.",
             hint=f"Run `probing run --out {run.root}`.",
         )
-    staging = out.with_name(f"{out.name}.new")  # what ships stays until the new one is whole and small enough
+    staging = out.with_name(f"{out.name}.new")  # the previous run is kept until this one is complete
     shutil.rmtree(staging, ignore_errors=True)
     second = tuple(layout.model_folder(name) for name in plan.snapshot.models if is_second_training(name))
     scored = {layout.predictions_path(model, name) for model in plan.snapshot.models for name in SCORED_ALONE}
@@ -117,11 +117,11 @@ def ship(run: Store, out: Path) -> int:
         replace(recipe, corpus=_at_home(recipe.corpus), calibrate_on=tuple(map(_at_home, recipe.calibrate_on))),
     )
     shipped.fold()
-    if date := completed_on(run.root):  # of its log, which stays behind
+    if date := completed_on(run.root):  # from the log, which is not copied
         note_completed(staging, date)
     total = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
     if total > MAX_BYTES:
-        raise ProbingError(f"'{staging}' has {total:,} bytes; {MAX_BYTES:,} are allowed.")
+        raise ProbingError(f"'{staging}' has {total:,} bytes, but the maximum is {MAX_BYTES:,}.")
     for name in layout.EXTRA_FILES:
         if (out / name).is_file():
             shutil.copy2(out / name, staging / name)
@@ -131,7 +131,7 @@ def ship(run: Store, out: Path) -> int:
 
 
 def completed_on(root: Path) -> str:
-    """Return the day (UTC, as 2026-11-29) on which work on the run ``root`` ended last; empty where no log says it."""
+    """Return the date (UTC, such as 2026-11-29) of the last entry in the logs of a run, or an empty string."""
     with suppress(OSError, ValueError):
         events = [json.loads(line) for line in (root / layout.EVENTS).read_text(encoding="utf-8").splitlines()]
         dates = [str(event["date"]) for event in events if event.get("event") == COMPLETED]
@@ -140,13 +140,13 @@ def completed_on(root: Path) -> str:
 
 
 def is_second_training(model: str) -> bool:
-    """Return whether a model is an encoder of the zoo with another seed, which shows how much trainings differ."""
+    """Return whether a model is an additional seed of a zoo encoder."""
     parsed = parse(model)
     return parsed.model.startswith("zoo/") and "seed" in parsed.options
 
 
 def _at_home(corpus: str) -> str:
-    """Return the name of a corpus without its folder."""
+    """Return the name of a corpus without the path of its folder."""
     kind, colon, place = corpus.partition(":")
     return f"{kind}{colon}{place.rpartition('/')[2]}"
 

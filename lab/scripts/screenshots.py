@@ -28,17 +28,17 @@ PAGES = (
     "transformations",
     "methods",
 )
-"""Names in `ADDRESSES` of the views that the documentation shows, one a page."""
+"""Names in `ADDRESSES` of the views in the documentation, one per page."""
 
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", default=reference_run(), help="the run to show (default: the reference run)")
+    parser.add_argument("--run", default=reference_run(), help="run to show (default: the reference run)")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--width", type=int, default=1400)
     parser.add_argument("--height", type=int, default=1000)
     parser.add_argument("--themes", default="light")
-    parser.add_argument("--all", action="store_true", help="every tab as well")
+    parser.add_argument("--all", action="store_true", help="include all tabs")
     options = parser.parse_args()
     pages = {name: path for name, path in ADDRESSES.items() if options.all or name in PAGES}
     for file in take(options.run, options.out, options.width, options.height, options.themes.split(","), pages):
@@ -48,7 +48,7 @@ def main() -> None:
 def take(
     run: Path | str, out: Path, width: int, height: int, themes: Sequence[str], pages: Mapping[str, str] = ADDRESSES
 ) -> Iterator[Path]:
-    """Write a picture of each of ``pages``, name -> address, into the folder ``out``, and yield its path."""
+    """Write a screenshot of each of ``pages`` (name -> URL) to the folder ``out``, and yield its path."""
     out.mkdir(parents=True, exist_ok=True)
     with served(["--run", str(run)]) as address, browser() as chromium:
         for theme in themes:
@@ -62,12 +62,12 @@ def take(
 
 @contextmanager
 def opened(context: Any, address: str) -> Iterator[Any]:
-    """Open the page at ``address``, with all that is in sight drawn, for as long as the context lasts."""
+    """Open the page at ``address`` in a context, and wait until all visible elements are rendered."""
     page = context.new_page()
     page.goto(address)
     page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
     wait_until_settled(page)
-    page.wait_for_load_state("networkidle")  # pictures of the explorer are asked for once it is drawn
+    page.wait_for_load_state("networkidle")  # the explorer requests images after rendering
     yield page
     page.close()
 

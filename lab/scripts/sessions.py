@@ -32,12 +32,12 @@ from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import Visitor, dropped, request, upload, visiting
 
 FAREWELL_S = 20.0
-"""After the last session has gone, before memory is looked at."""
+"""Time in seconds between the end of the last session and the measurement of memory."""
 
 
 @dataclass
 class Tally:
-    """What all sessions met; filled by threads, each appending alone."""
+    """Results of all sessions. Threads append their results."""
 
     changes: list[float] = field(default_factory=list)
     uploads: list[float] = field(default_factory=list)
@@ -46,8 +46,8 @@ class Tally:
 
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("--run", help="the run to open; by default the first that the dashboard finds")
-    parser.add_argument("--sessions", type=int, default=20, help="at once, one browser among them (default 20)")
+    parser.add_argument("--run", help="run to open (default: the first run that the dashboard lists)")
+    parser.add_argument("--sessions", type=int, default=20, help="sessions, including one browser (default 20)")
     options = parser.parse_args()
     print(json.dumps(measure(["--run", options.run] if options.run else [], options.sessions), indent=1))
 
@@ -55,17 +55,18 @@ def main() -> None:
 def measure(
     arguments: Sequence[str], sessions: int, uploads: int = 5, farewell_s: float = FAREWELL_S
 ) -> dict[str, Any]:
-    """Serve the dashboard with its ``arguments``, visit it, and return what is reported.
+    """Serve the dashboard, simulate the visitors, and return the report.
 
     Args:
-        sessions: at once, one browser among them.
-        uploads: pictures of each.
-        farewell_s: seconds after the last session has gone, before memory is looked at.
+        arguments: arguments of the dashboard.
+        sessions: number of simultaneous sessions, including one browser.
+        uploads: number of images that each session uploads.
+        farewell_s: time in seconds between the end of the last session and the measurement of memory.
     """
     tally, browsed, first = Tally(), Tally(), Tally()
     with served(arguments) as address:
         server = _server_of(address)
-        _walk(address, first, "warm-up", uploads)  # memory before: with the models loaded once
+        _walk(address, first, "warm-up", uploads)  # memory is measured with loaded models
         before, finished = _megabytes(server), threading.Event()
         highest = dict(before)
         threading.Thread(target=_watch, args=(server, highest, finished), daemon=True).start()
@@ -111,7 +112,7 @@ def _watch(process: psutil.Process, highest: dict[str, int], finished: threading
 
 
 def _walk(address: str, tally: Tally, name: str, uploads: int) -> None:
-    """Walk through all pages without a browser, as one visitor."""
+    """Visit all pages as one visitor, without a browser."""
     try:
         with visiting(address) as visitor:
             for page in list(visitor.scripts):
@@ -124,12 +125,12 @@ def _walk(address: str, tally: Tally, name: str, uploads: int) -> None:
                     _upload(address, visitor, page, uploads)
                     tally.uploads.append(time.perf_counter() - started)
                     tally.errors += _complaints(address, visitor, f"{name}, /{page} with pictures")
-    except Exception as error:  # the boundary of a session: the others go on, and the report has the error
+    except Exception as error:  # ends only this session and is reported
         tally.errors.append(f"{name}: {type(error).__name__}: {error}")
 
 
 def _complaints(address: str, visitor: Visitor, where: str) -> list[str]:
-    """Return what is wrong with the page that the visitor sees, including its pictures."""
+    """Return the errors on the visitor's page, including failed requests for images."""
     answers = {picture: request(address, picture).status for picture in visitor.pictures if picture.startswith("/")}
     failed = [f"{status} for {picture}" for picture, status in answers.items() if status != 200]
     complaints = [f"{where}: {what}" for what in (*visitor.exceptions, *visitor.alarms, *failed)]
@@ -138,7 +139,7 @@ def _complaints(address: str, visitor: Visitor, where: str) -> list[str]:
 
 
 def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
-    """Upload pictures and wait until the page has run with them."""
+    """Upload images, and wait until the page has processed them."""
     widget, several = next(iter(visitor.uploaders.items()))
     files = {str(uuid.uuid4()): f"mine{i}.png" for i in range(count if several else 1)}
     state = dropped(widget, *files)
@@ -146,12 +147,12 @@ def _upload(address: str, visitor: Visitor, page: str, count: int) -> None:
     for i, (info, (file, name)) in enumerate(zip(infos, files.items(), strict=True)):
         answer = upload(address, visitor.session, _picture(i), file, name=name)
         if answer.status >= 300:
-            raise RuntimeError(f"an upload was answered with {answer.status}: {answer.text[:200]}")
+            raise RuntimeError(f"An upload failed with status {answer.status}: {answer.text[:200]}")
         info.name = name
     before = visitor.seen
     visitor.visit(page, state)
     if visitor.seen == before:
-        raise RuntimeError(f"/{page} shows nothing of the pictures that were uploaded")
+        raise RuntimeError(f"/{page} does not show the uploaded images.")
 
 
 def _browse(address: str, tally: Tally, uploads: int) -> None:
@@ -170,7 +171,7 @@ def _browse(address: str, tally: Tally, uploads: int) -> None:
                     tally.uploads.append(time.perf_counter() - started)
                 if page.get_by_test_id("stException").count():
                     tally.errors.append(f"browser: an exception on /{name}")
-    except Exception as error:  # the boundary of a session, as above
+    except Exception as error:  # ends only this session and is reported
         tally.errors.append(f"browser: {type(error).__name__}: {error}")
 
 
@@ -181,7 +182,7 @@ def open_page(page: Any, address: str) -> None:
 
 
 def give_pictures(page: Any, field: Any, seeds: Sequence[int]) -> None:
-    """Give pictures to a field for files, or one where it takes no more, and wait until the page is at rest."""
+    """Upload images to a file field, or one image if it accepts no more, and wait until the page is idle."""
     seeds = seeds if field.get_attribute("multiple") is not None else seeds[:1]
     with run_again(page):
         field.set_input_files([{"name": f"mine{i}.png", "mimeType": "image/png", "buffer": _picture(i)} for i in seeds])

@@ -16,17 +16,17 @@ from probing_core.measures import MEASURES
 ROOT = Path(__file__).resolve().parents[2]
 DOCS, ZOO = ROOT / "docs", ROOT / "data" / "zoo"
 WIDTH = "100"
-"""Columns of the help."""
+"""Width of the help text in characters."""
 
 SHOWN = {
     "NbConvertBase": {"display_data_priority": ["image/png", "text/plain"]},
     "ExtractOutputPreprocessor": {"extract_output_types": {"image/png"}},
 }
-"""Of the outputs of a notebook."""
+"""Settings for converting the outputs of notebooks."""
 
 
 def pages() -> dict[str, str]:
-    """Return path within the site -> Markdown."""
+    """Return the generated pages as path in the site -> Markdown."""
     texts = {
         "reference/commands.md": commands(),
         "reference/measures.md": measures(),
@@ -39,13 +39,13 @@ def pages() -> dict[str, str]:
 
 
 def link_to_pages(markdown: str) -> str:
-    """Return ``markdown`` with the links that lead elsewhere in the repository leading to pages of the site."""
+    """Return ``markdown`` with links to files in the repository replaced by links to pages of the site."""
     markdown = markdown.replace("](docs/", "](").replace("](../data/zoo)", "](zoo/index.md)")
     return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown.replace("](../data/zoo/", "](zoo/"))
 
 
 def commands() -> str:
-    """Return every command with its own help."""
+    """Return a page with the help texts of all commands."""
     before = os.environ.get("COLUMNS"), os.environ.get("NO_COLOR")
     os.environ |= {"COLUMNS": WIDTH, "NO_COLOR": "1"}
     try:
@@ -63,7 +63,7 @@ def commands() -> str:
 
 
 def measures() -> str:
-    """Return every measure of the catalog: unit, bounds, direction, definition, formula, source."""
+    """Return a page with the unit, bounds, direction, definition, formula and source of every measure."""
     better = {True: "higher", False: "lower", None: "neither"}
     sections = [
         "# Measures",
@@ -83,7 +83,7 @@ def measures() -> str:
 
 
 def cards() -> str:
-    """Return the list of the zoo's cards."""
+    """Return a page that lists the model cards of the zoo."""
     rows = []
     for card in sorted(ZOO.glob("*.md")):
         title, _, objective, *_ = card.read_text(encoding="utf-8").split("\n")
@@ -97,7 +97,7 @@ def cards() -> str:
 
 
 def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
-    """Return a notebook as Markdown with the outputs that are saved in it, and their pictures by name."""
+    """Convert a notebook with its saved outputs to Markdown, and return the Markdown and the images by name."""
     from nbconvert import MarkdownExporter
     from traitlets.config import Config
 
@@ -108,7 +108,7 @@ def notebook(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def write() -> None:
-    """Put the pages, notebooks among them, into the site that is being built."""
+    """Add all generated pages and notebooks to the site."""
     import mkdocs_gen_files
 
     for path, text in pages().items():
@@ -122,5 +122,5 @@ def write() -> None:
                 file.write(content)
 
 
-if __name__ == "<run_path>":  # mkdocs-gen-files runs this file while the site is built
+if __name__ == "<run_path>":  # run by mkdocs-gen-files when the site is built
     write()

@@ -20,7 +20,7 @@ from probing_core.transforms.distance import describe
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "transforms.md"
 EVERY = 5
-"""Every fifth packaged image: four of each of ten photographs."""
+"""Step between the packaged images that are used: four images of each of ten photographs."""
 
 BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
 HEAD = (
@@ -43,7 +43,7 @@ def _table(transforms: tuple[Transform, ...]) -> str:
 
 
 def cells(transform: Transform) -> list[str]:
-    """Return the cells of a row that come from the catalog: all except the two measured ones."""
+    """Return the cells of a row that are generated from the catalog."""
     return [
         transform.group,
         transform.name,
@@ -60,9 +60,9 @@ def cells(transform: Transform) -> list[str]:
 
 
 def measured(transform: Transform) -> tuple[float, float]:
-    """Return median perceptual distance and visible share, over packaged images at random strengths, as a run draws
-    them."""
-    # The arbitrary-style network takes a tenth of a second an image: one image a photograph.
+    """Return the median perceptual distance and the fraction of visible samples, for packaged images at random
+    strengths."""
+    # The arbitrary-style network takes 0.1 s per image, so only one image per photograph is used.
     step = 4 if transform.name.startswith("style-arbitrary") else 1
     described = []
     for name, source in _sources()[::step]:
