@@ -1,1 +1,1 @@
-"""Helpers that tests, `scripts`, `evidence` and `benchmarks` share."""
+"""Helpers for tests, `scripts`, `evidence` and `benchmarks`."""

@@ -1,7 +1,7 @@
-"""A served dashboard and a headless Chromium, for tests, screenshots and measurements.
+"""Dashboard server and headless Chromium for tests, screenshots and measurements.
 
-Tests get both from the fixtures ``server`` and ``tab``, one per process: starting them, and compiling scripts for every
-tab again, takes long.
+Tests use the fixtures ``server`` and ``tab``, which are created once per process, because starting them and compiling
+the scripts of a new tab is slow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
 )
-"""The browser's program: the one that the variable names, or the system's."""
+"""Path of the browser: the environment variable CHROMIUM, or an installed browser."""
 
 IN_BROWSER = [
     pytest.mark.browser,
@@ -47,11 +47,11 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
-"""Headless, without a network, with a camera that shows a test picture."""
+"""Options of the browser: headless, without network access, and with a simulated camera."""
 
 UNOPTIMIZED = "--js-flags=--no-opt --no-maglev --min-semi-space-size=64"
-"""Scripts run as they are first compiled, with room for what they throw away: a test looks at a page for a second or
-two, and to optimize its scripts takes longer than that saves. Not for measurements of waits."""
+"""Options that disable the optimization of scripts, which takes longer than it saves in short tests. Do not use them to
+measure response times."""
 
 WINDOW: ViewportSize = {"width": 1280, "height": 900}
 
@@ -81,15 +81,15 @@ ADDRESSES = {
     "transformations-one": "transformations?transform=swirl",
     "methods": "methods",
 }
-"""A representative view of each page and tab."""
+"""Name of a page or tab -> URL of a representative view."""
 
 OWN_404 = ("/_stcore/health", "/_stcore/host-config")
-"""Streamlit looks for its server below a page's path first, which gives these two errors."""
+"""Expected console errors: Streamlit first requests these two URLs below the path of the page."""
 
 APP = ROOT / "dashboard" / "app.py"
 BY_STREAMLIT = ("streamlit", "run", str(APP), "--server.address={host}", "--server.port={port}")
 BY_UVICORN = ("uvicorn", "dashboard.app:app", "--host={host}", "--port={port}")
-"""Two ways to serve the dashboard, as modules with their arguments."""
+"""Modules that serve the dashboard, with their arguments."""
 
 
 @contextlib.contextmanager
@@ -99,11 +99,11 @@ def served(
     by: Sequence[str] = BY_STREAMLIT,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """Yield the address, on this machine, of a dashboard that is served while the context lasts.
+    """Serve a dashboard within a context, and yield its URL on this machine.
 
     Args:
-        arguments: of the dashboard's own.
-        host: what it listens on.
+        arguments: arguments of the dashboard.
+        host: host name or IP address on which the server listens.
         env: additional environment variables.
     """
     with socket.socket() as free:
@@ -116,12 +116,12 @@ def served(
     try:
         for _ in range(300):
             if process.poll() is not None:
-                raise RuntimeError(f"The dashboard ended with {process.returncode}.")
+                raise RuntimeError(f"The dashboard ended with exit code {process.returncode}.")
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
                 break
             time.sleep(0.2)
         else:
-            raise TimeoutError(f"No dashboard answers at {address}.")
+            raise TimeoutError(f"No response from the dashboard at {address}.")
         yield address
     finally:
         process.terminate()
@@ -133,7 +133,7 @@ _running = threading.local()
 
 @contextlib.contextmanager
 def playwright_of_process() -> Iterator[Any]:
-    """Yield Playwright's synchronous interface, of which a thread can have one: the running one, or a new one."""
+    """Yield Playwright's synchronous API. Each thread can have only one instance, so a running instance is reused."""
     from playwright.sync_api import sync_playwright
 
     if (running := getattr(_running, "playwright", None)) is not None:
@@ -157,10 +157,9 @@ def browser() -> Iterator[Any]:
 
 @contextlib.contextmanager
 def window(profile: Path) -> Iterator[Any]:
-    """Yield a context of headless Chromium that keeps what it has compiled in the folder ``profile``.
+    """Yield a context of headless Chromium that caches compiled scripts in the folder ``profile``.
 
-    Contexts of its ``browser`` start empty: there, a page takes three times as long. The visitor's system asks for
-    reduced motion, which takes a tenth less.
+    Without this cache, loading a page takes three times as long. Reduced motion is enabled, which saves a tenth.
     """
     with playwright_of_process() as playwright:
         context = playwright.chromium.launch_persistent_context(
@@ -177,7 +176,7 @@ def window(profile: Path) -> Iterator[Any]:
 
 
 class Tab:
-    """The tab of a window, for one visitor after another: a page in a new one takes twice as long."""
+    """Browser tab that is reused for successive visitors, because a page takes twice as long to load in a new tab."""
 
     def __init__(self, context: Any) -> None:
         self.context = context
@@ -186,7 +185,7 @@ class Tab:
 
     @contextlib.contextmanager
     def visitor(self) -> Iterator[tuple[Any, list[str]]]:
-        """Yield the page, without traces of an earlier visitor, and its complaints meanwhile."""
+        """Yield the page without data of earlier visitors, and a list of its console errors."""
         assert self.page.url == "about:blank", "one visitor at a time"
         self.page.set_viewport_size(WINDOW)
         self.page.emulate_media(color_scheme="light", media="screen")
@@ -213,14 +212,14 @@ AT_REST = """() => {
     && !document.getAnimations().some((each) => each.playState === 'running'
       && Number.isFinite(each.effect.getComputedTiming().endTime));
 }"""
-"""The script has run; visible content is loaded, and no color is in transition.
+"""Condition that the script has ended, visible content is loaded, and no color transition is running.
 
-Endless animations, which show that something is computed, are ignored.
+Infinite animations, such as spinners, are ignored.
 """
 
 
 def wait_until_settled(page: Any) -> None:
-    """Wait until the page shows what its script made, and no longer changes."""
+    """Wait until the page shows the results of its script and no longer changes."""
     page.wait_for_function(AT_REST, polling=POLL_MS, timeout=WAIT_MS)
 
 
@@ -232,12 +231,12 @@ WATCHED = """() => {
   window.watcher.observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
 }"""
 RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"
-"""The script has begun since the page was `WATCHED`."""
+"""Condition that the script has started since `WATCHED` was run."""
 
 
 @contextlib.contextmanager
 def run_again(page: Any) -> Iterator[None]:
-    """Wait at the end of the context until the script has run again, and the page is at rest."""
+    """Wait at the end of the context until the script has rerun and the page no longer changes."""
     page.evaluate(WATCHED)
     yield
     page.wait_for_function(RAN, polling=POLL_MS, timeout=WAIT_MS)
@@ -245,18 +244,18 @@ def run_again(page: Any) -> Iterator[None]:
 
 
 EXPLORER_READY = "() => document.querySelector('.probing-explorer')?.explorer"
-"""The points of the explorer are loaded and drawn."""
+"""Condition that the points of the explorer are loaded and drawn."""
 
 COUNTS = "() => document.querySelector('.probing-explorer').explorer.counts()"
 SELECTION = "() => document.querySelector('.probing-explorer').explorer.selection()"
-"""Counts of the explorer, and its selection."""
+"""Expression for the counts and the selection of the explorer."""
 
 LASSO = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.25)]
-"""Corners of a lasso, as fractions of the width and height of the map."""
+"""Vertices of a lasso, as fractions of the width and height of the map."""
 
 
 def lasso(page: Any, slot: str, release: bool = True) -> None:
-    """Draw a lasso around the middle of the map ``slot`` ("a" or "b") with the pointer."""
+    """Draw a lasso around the center of the map ``slot`` ("a" or "b") with the mouse."""
     plane = page.locator(f".px-map-{slot} .px-plane")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -278,7 +277,7 @@ if (!window.jumps) {
   })))).observe({type: 'layout-shift', buffered: true});
 }
 """
-"""Script for pages that are opened later: each records its layout shifts, with what moved."""
+"""Init script that records layout shifts and the elements that moved."""
 
 
 def jumped(page: Any) -> float:
@@ -287,8 +286,7 @@ def jumped(page: Any) -> float:
 
 
 def complaints_of(page: Any) -> list[str]:
-    """Return a list that collects what the console and the scripts of ``page`` complain about, except Streamlit's
-    own."""
+    """Return a list to which errors in the console and scripts of ``page`` are appended, except Streamlit's own."""
     complaints: list[str] = []
 
     def take(message: str) -> None:

@@ -1,4 +1,4 @@
-"""Helpers of the commands of `lab`: errors as sentences, separate environments, tables, pictures and output files."""
+"""Helpers for commands in `lab`: error messages, separate environments, tables, figures and output files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 
 
 def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
-    """Return ``command`` as one that returns its exit status: after an error, one line on stderr and status 2."""
+    """Wrap ``command`` so that it returns an exit status. Errors are printed as one line, with status 2."""
 
     @wraps(command)
     def status(*args: P.args, **kwargs: P.kwargs) -> int:
@@ -40,14 +40,15 @@ def errors_in_a_line(command: Callable[P, None]) -> Callable[P, int]:
 
 
 def parser_of(description: str | None, write: str = "") -> argparse.ArgumentParser:
-    """Return a parser whose help shows ``description``, a module's documentation, as it is written.
+    """Return a parser whose help shows ``description``, usually a module docstring, without reformatting.
 
     Args:
-        write: what the option ``--write`` changes; without it there is no such option.
+        description: text of the help.
+        write: files that the option ``--write`` updates. If empty, the option does not exist.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if write:
-        parser.add_argument("--write", action="store_true", help=f"into {write}")
+        parser.add_argument("--write", action="store_true", help=f"write the results to {write}")
     return parser
 
 
@@ -56,7 +57,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def svg_of(figure: Figure, salt: str) -> str:
-    """Return a figure of Matplotlib as an SVG, which has the same bytes every time; the figure is closed."""
+    """Return a Matplotlib figure as a reproducible SVG, and close the figure."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
@@ -68,28 +69,28 @@ def svg_of(figure: Figure, salt: str) -> str:
 
 
 def publish(page: Path, mark: str, text: str, write: bool) -> None:
-    """Print ``text``; with ``write`` it replaces what was behind ``mark`` on ``page``."""
+    """Print ``text``. With ``write``, also replace the generated part after ``mark`` on ``page``."""
     print(text, flush=True)
     if write:
         page.write_text(put(page.read_text(encoding="utf-8"), mark, text), encoding="utf-8")
 
 
 def places() -> str:
-    """Return the folders in which uv is searched: that of this Python first, since an environment that nobody activated
-    has its uv there."""
+    """Return the search path for uv. The folder of the current Python is first, because its environment may not be
+    activated."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def uv_run(script: Path, *arguments: object) -> str:
-    """Run ``script`` by ``uv run``, which makes the environment of its header and keeps it; return what it prints.
+    """Run ``script`` with ``uv run``, which creates and caches the environment in its header, and return its output.
 
     Raises:
         ProbingError: uv is not installed.
-        subprocess.CalledProcessError: the environment could not be made, or the script failed; stderr says why.
+        subprocess.CalledProcessError: the environment could not be created, or the script failed.
     """
     uv = shutil.which("uv", path=places())
     if uv is None:
-        raise ProbingError(f"{script.name} needs uv, which makes its environment, and uv was not found: pip install uv")
+        raise ProbingError(f"{script.name} requires uv, which is not installed. Run `pip install uv`.")
     command = [uv, "run", str(script), *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
@@ -109,12 +110,12 @@ def put(page: str, begin: str, text: str) -> str:
 
 
 def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, cells: str) -> None:
-    """Print the row ``name`` of the table after ``begin`` on ``page``, and put it there; other rows stay.
+    """Print the row ``name`` of the table after ``begin`` on ``page``, and update it on the page.
 
     Args:
-        head: of the table.
-        order: of its rows; others are removed.
-        cells: of the row, after its name.
+        head: header of the table.
+        order: names of all rows in order. Other rows are removed.
+        cells: cells of the row after its name.
     """
     text, row = page.read_text(encoding="utf-8"), f"| {name} | {cells} |"
     print(row, flush=True)
@@ -130,10 +131,10 @@ def put_row(page: Path, begin: str, head: str, order: Sequence[str], name: str, 
 
 
 def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Write ``rows`` into a Parquet file, replacing those with the same values in ``column``; other rows stay.
+    """Write ``rows`` to a Parquet file, replacing existing rows with the same values in ``column``.
 
     Returns:
-        The table as written: the rows that stay, then ``rows``.
+        The new table: remaining existing rows, followed by ``rows``.
     """
     if file.exists():
         earlier = pd.read_parquet(file)
@@ -143,7 +144,7 @@ def replace_rows(file: Path, rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def median_and_p95(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the median, and the smallest time that 95 % of ``seconds`` do not exceed; nothing where there are none."""
+    """Return the median and 95th percentile of ``seconds``, or an empty result for an empty list."""
     if not seconds:
         return {}
     p95 = np.quantile(seconds, 0.95, method="inverted_cdf")

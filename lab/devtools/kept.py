@@ -1,7 +1,7 @@
-"""Fixtures that take long to make: made once for all processes, and kept between calls of pytest.
+"""Cache for expensive fixtures, which are created once for all processes and reused in later pytest runs.
 
-They are in ``.pytest_cache/made``, in a folder named by a hash of the sources and libraries that make them. Nothing is
-taken from the folder of other sources, and what changed after it was made is made again.
+Fixtures are stored in ``.pytest_cache/made``, in a folder named after a hash of the sources and libraries on which they
+depend. Fixtures that were modified are created again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".pytest_cache" / "made"
 
 READERS = ("charts", "cli", "results")
-"""Packages of the core that make nothing in a run."""
+"""Packages that do not affect the files of a run."""
 
 OTHERS = (
     *("lab/devtools/kept.py", "lab/devtools/made_run.py", "lab/devtools/scenes.py"),
@@ -32,11 +32,11 @@ LIBRARIES = (
     *("torch", "safetensors"),
 )
 FORGOTTEN_S = 3600
-"""Age after which results of other sources are removed: another call of pytest may still read them."""
+"""Age after which fixtures of other sources are removed, since another pytest run may still use them."""
 
 
 def sources() -> str:
-    """Return a hash of everything that the results depend on: sources, libraries, cores."""
+    """Return a hash of the sources, the libraries and the number of cores."""
     core = ROOT / "probing_core"
     files = [path for path in core.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     files = [path for path in files if path.relative_to(core).parts[0] not in READERS]
@@ -53,7 +53,7 @@ AT_START = sources()
 
 
 def cached_folder(name: str, make: Callable[[Path], object]) -> Path:
-    """Return the folder that ``make`` fills, to be read only; its path is the same in all processes."""
+    """Return the folder that ``make`` fills. It is shared by all processes and must not be modified."""
     place = FOLDER / AT_START / name
     files = place.with_name(f"{name}.json")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def cached_folder(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def copy_of(name: str, make: Callable[[Path], object], out: Path) -> Path:
-    """Return ``out``, a copy of the folder that ``make`` fills, which may be written to."""
+    """Copy the folder that ``make`` fills to ``out``, which may be modified, and return ``out``."""
     return Path(shutil.copytree(cached_folder(name, make), out))
 
 

@@ -1,7 +1,7 @@
-"""The file API of the Hugging Face hub, over http on this machine, with the published encoders in random weights.
+"""Local mock of the file API of the Hugging Face Hub, with random weights for the published encoders.
 
-What is served follows the code of huggingface_hub, and how repositories are laid out that of timm, open_clip and
-transformers, which also write the files. Nothing here was compared with the real hub.
+The API follows the code of huggingface_hub, and the file layouts follow the code of timm, open_clip and transformers,
+which also write the files. The mock has not been compared with the real hub.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".bin", ".pth", ".pt")
-"""Endings of files that the hub keeps in large file storage: their ETag is their SHA-256, and HEAD is redirected."""
+"""Extensions of files in large file storage. Their ETag is the SHA-256, and HEAD requests are redirected."""
 
 BLOCK = 2**16
 
 
 @dataclass
 class Faults:
-    """What a hub does wrong.
+    """Simulated faults of the hub.
 
     Attributes:
-        refused: repository -> (status, ``X-Error-Code``) of every answer about it.
-        refused_files: likewise, for its files alone, as the hub answers for gated repositories.
-        cut: bytes of a file after which the connection breaks, in the order of the requests of large files.
-        short: bytes that every large file lacks, though its stated size is right.
-        altered: whether a byte of every large file differs.
-        silent: seconds before each answer.
-        stalled: whether large files stop arriving halfway.
+        refused: repository -> (status, ``X-Error-Code``) of all responses for the repository.
+        refused_files: repository -> (status, ``X-Error-Code``) of responses for files, as for gated repositories.
+        cut: numbers of bytes after which successive downloads of large files are interrupted.
+        short: number of missing bytes at the end of every large file. The stated size is correct.
+        altered: whether one byte of every large file is changed.
+        silent: delay in seconds before each response.
+        stalled: whether downloads of large files stall halfway.
     """
 
     refused: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -49,10 +49,10 @@ class Faults:
 
 
 class LocalHub:
-    """Serves the repositories below ``root`` (``org/name/files``).
+    """Server for the repositories in ``root`` (``org/name/files``).
 
     Attributes:
-        requests: (method, path, start of the range) of every request.
+        requests: (method, path, start of the range) of each request.
     """
 
     def __init__(self, root: Path) -> None:
@@ -68,7 +68,7 @@ class LocalHub:
 
     @property
     def storage_url(self) -> str:
-        """The address of large files: as on the real hub, under a different host name."""
+        """URL of large files. As on the real hub, it has a different host name."""
         return self.url.replace("127.0.0.1", "localhost")
 
     @contextmanager
@@ -84,7 +84,7 @@ class LocalHub:
             thread.join()
 
     def commit(self, repo: str) -> str:
-        """Return forty hex digits over the files of a repository."""
+        """Return a hash of the files of a repository, as 40 hex digits."""
         sha = hashlib.sha1(repo.encode())
         for path in self.files(repo):
             sha.update(f"{path.name} {path.stat().st_size}".encode())
@@ -94,7 +94,7 @@ class LocalHub:
         return sorted(path for path in (self.root / repo).iterdir() if path.is_file())
 
     def wait(self, seconds: float) -> None:
-        """Wait, unless the server is stopped meanwhile."""
+        """Wait until the time has passed or the server is stopped."""
         self._ended.wait(seconds)
 
 
@@ -109,7 +109,7 @@ def sha256_of(path: Path) -> str:
 
 
 def etag_of(path: Path) -> str:
-    """Return the SHA-256 of a large file, git's hash of any other."""
+    """Return the SHA-256 of a large file, or the Git hash of any other file."""
     if path.suffix in LARGE:
         return sha256_of(path)
     content = path.read_bytes()
@@ -253,14 +253,15 @@ REPOSITORIES = {
     "open_clip:ViT-B-16/openai": "timm/vit_base_patch16_clip_224.openai",
     "hf:kakaobrain/align-base": "kakaobrain/align-base",
 }
-"""Encoders of the set ``published`` -> their repositories."""
+"""Encoder in the set ``published`` -> its repositories."""
 
 
 def write_published(root: Path, align: dict[str, Any] | None = None) -> None:
-    """Write the repositories of the set ``published`` into ``root``, in the architectures that the libraries have now.
+    """Write the repositories of the set ``published`` to ``root``, with the architectures of the installed libraries.
 
     Args:
-        align: settings of ALIGN that differ from those of ``align-base``: ``text``, ``vision``, ``side`` in pixels.
+        root: folder of the repositories.
+        align: settings of ALIGN that replace those of ``align-base``: ``text``, ``vision``, ``side`` (in pixels).
     """
     import torch
 
@@ -273,7 +274,7 @@ def write_published(root: Path, align: dict[str, Any] | None = None) -> None:
 
 
 def write_timm(root: Path, name: str) -> None:
-    """Write what `timm.models.push_to_hf_hub` uploads for a model with its published number of classes."""
+    """Write the files that `timm.models.push_to_hf_hub` uploads for a model with the published number of classes."""
     import timm
     from timm.models._hub import save_for_hf
 
@@ -284,7 +285,7 @@ def write_timm(root: Path, name: str) -> None:
 
 
 def write_simclr(root: Path) -> None:
-    """Write the ResNet-50 of SimCLR as its converter does: one file with the key ``state_dict``."""
+    """Write the ResNet-50 of SimCLR like its converter: one file with the key ``state_dict``."""
     import torch
     import torchvision
 
@@ -296,7 +297,7 @@ def write_simclr(root: Path) -> None:
 
 
 def write_clip(root: Path) -> None:
-    """Write CLIP as open_clip does, next to its image encoder as timm does: both libraries name this repository."""
+    """Write CLIP like open_clip, and its image encoder like timm, since both libraries use the same repository."""
     import open_clip
     import timm
     import torch
@@ -319,7 +320,7 @@ def write_clip(root: Path) -> None:
 
 
 def write_align(root: Path, sizes: dict[str, Any]) -> None:
-    """Write ALIGN as transformers saves it: by default in the size of ``align-base``, which sees 289 of 346 pixels."""
+    """Write ALIGN like transformers, by default with the size of ``align-base``, which crops 289 of 346 pixels."""
     import transformers as t
 
     folder = root / REPOSITORIES["hf:kakaobrain/align-base"]

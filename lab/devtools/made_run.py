@@ -1,8 +1,8 @@
-"""A small made run: the schema of docs/run-format.md with invented predictions over the packaged photographs,
-scored by the project's own evaluation.
+"""Small synthetic run for tests: random predictions for the packaged photographs in the format of docs/run-format.md,
+scored by the evaluation of the package.
 
-It lets the read side and the dashboard be tested in seconds, without embedding anything. Pictures are real: they are
-made again from the corpus, as in any run.
+It allows testing results and the dashboard in seconds, without computing embeddings. Images are recomputed from the
+corpus, as in any run.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ SEEDS = MODELS | {
     "zoo/mae@seed=1": ("ViT", "MAE", 192, 0.8),
     "zoo/mae@seed=2": ("ViT", "MAE", 192, 0.7),
 }
-"""The same, and repeated trainings of one of them."""
+"""Models of the run, including additional seeds of one of them."""
 
 PHOTOGRAPHS = 8
 VIEWS = 2
 LIVE = ("baseline/pixels",)
-"""Models with a deployment probe (of random weights), so that live predictions can be tested without a network."""
+"""Models with a deployment probe with random weights, for tests of live predictions without a network."""
 
 KEY = "made"
-"""Key of files that are added to a made run and are not in its table."""
+"""Key of files that are added to a synthetic run and are not in its table of files."""
 
 
 def make_run(
@@ -63,7 +63,7 @@ def make_run(
     repetitions: int = 1,
     models: Mapping[str, tuple[str, str, int, float]] = MODELS,
 ) -> Path:
-    """Write the run into ``root`` and return it: 256 samples per view and repetition."""
+    """Write the run to ``root`` and return it."""
     corpus = open_corpus(corpus_name)
     recipe = Recipe(
         corpus=corpus_name,
@@ -128,14 +128,14 @@ def _enter_models(store: Store, models: Mapping[str, tuple[str, str, int, float]
 
 
 def _invent(plan: Plan, contents: dict[str, Any]) -> None:
-    """Enter ``contents``, path -> content, of one partition; its other outputs are nothing."""
+    """Add the files ``contents`` (path -> content) of one partition. Its other outputs are recorded as omitted."""
     partition = plan.partition(next(iter(contents)))
     by_template = {template: contents[path] for template, path in partition.outputs.items() if path in contents}
     plan.write(partition, by_template)
 
 
 def _leave_out(plan: Plan, *paths: str) -> None:
-    """Enter files that never existed as if they had been left out: what depends on them is complete."""
+    """Record nonexistent files as omitted, so that files that depend on them are complete."""
     for path in paths:
         partition = plan.partitions[path]
         last = max(partition.unit_count - 1, 0)
@@ -151,7 +151,7 @@ def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
 
 
 def ship(source: Path, root: Path) -> Path:
-    """Write into ``root`` what ships of the run ``source``: no embeddings, and a corpus that is not here."""
+    """Write a copy of the run ``source`` to ``root``, as if included in the package: without embeddings or corpus."""
     shutil.copytree(source, root, dirs_exist_ok=True)
     store = Store(root)
     store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
@@ -162,7 +162,7 @@ def ship(source: Path, root: Path) -> Path:
 
 
 def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return ``samples`` with invented columns instead of those measured on pictures."""
+    """Return ``samples`` with random values in columns that are normally measured on images."""
     rng = np.random.default_rng(seed)
     n, identity = len(samples), (samples["transform"] == "identity").to_numpy()
     ssim = np.where(identity, 1.0, rng.uniform(0.3, 1.0, n))
@@ -178,8 +178,8 @@ def complete(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
 def _predict(
     samples: pd.DataFrame, recipe: Recipe, task_name: str, skill: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return predictions that are right with the probability ``skill`` (less where unseen), else a neighbor in the
-    list."""
+    """Return predictions that are correct with the probability ``skill`` (lower if unseen), and otherwise a class that
+    is next to the correct class in the list."""
     task = make_task(task_name, samples, load_transforms(recipe))
     rows = np.flatnonzero(task.takes_part)
     truth, seen = task.truth[rows], task.seen[rows]
@@ -200,7 +200,7 @@ def _predict(
 
 
 def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return an invented map: a cluster for each transformation."""
+    """Return a random map with one cluster for each transformation."""
     names = sorted(samples["transform"].unique())
     centers = rng.normal(0, 6, (len(names), 2))
     points = centers[pd.Categorical(samples["transform"], names).codes] + rng.normal(0, 0.8, (len(samples), 2))
@@ -210,7 +210,7 @@ def map_of(samples: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def neighbors_on(points: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of neighbors of embeddings that are the places of a map."""
+    """Return the table of neighbors, using positions on a map as embeddings."""
     return neighbor_table(LazyRows((points[["x", "y"]].to_numpy(np.float32),)), samples)
 
 
@@ -220,7 +220,7 @@ def _fits(model: str, task: str) -> pd.DataFrame:
 
 
 def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:
-    """Return a probe that answers at random, but always the same."""
+    """Return a probe with reproducible random weights."""
     return LinearProbe(
         classes=classes,
         weight=rng.normal(0, 0.1, (len(classes), dim)).astype(np.float32),

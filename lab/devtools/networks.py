@@ -1,4 +1,4 @@
-"""Networks in PyTorch's eager mode, and their forward passes alone, to compare and to time engines."""
+"""Forward passes of networks in PyTorch's eager mode, for comparing and timing engines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from probing_core.models.processor import AHEAD
 
 
 def run_in_pytorch(embedder: NetworkEmbedder) -> None:
-    """Replace the compiled network of ``embedder`` by PyTorch."""
+    """Replace the compiled network of ``embedder`` with the PyTorch network."""
     embedder._compiled = {embedder._readouts.read: None, embedder._readouts.read_blocks: None}
     embedder.batch_size = embedder._recorded_batch_size = embedder._usual_batch_size()
 
 
 def forward_all(embedder: NetworkEmbedder, batches: Sequence[torch.Tensor]) -> list[list[np.ndarray]]:
-    """Compute `NetworkEmbedder.forward` of several batches, in parallel where that is faster."""
+    """Compute `NetworkEmbedder.forward` for several batches, in parallel if this is faster."""
     begin = partial(embedder._begin, embedder._readouts.read)
     ahead = AHEAD if embedder._own else 1
     return list(embedder._threads.feed(lambda batch: batch, begin, batches, ahead))

@@ -1,5 +1,4 @@
-"""Generated color images for tests and comparisons: smooth areas, edges and texture, so that every transformation is
-visible."""
+"""Generated color images for tests, with smooth areas, edges and texture, so that every transformation is visible."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from probing_core.images import encode_png
 
 
 def scene(seed: int, side: int) -> np.ndarray:
-    """Generate an image (side, side, 3) that depends on ``seed`` alone."""
+    """Generate an image (side, side, 3) that depends only on ``seed`` and ``side``."""
     rng = np.random.default_rng(seed)
     image = cv2.resize(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), (side, side), interpolation=cv2.INTER_CUBIC)
     for _ in range(6):
@@ -24,7 +23,7 @@ def scene(seed: int, side: int) -> np.ndarray:
 
 
 def write_scenes(folder: Path, count: int, side: int, first_seed: int = 0) -> Path:
-    """Write ``count`` scenes as PNG files into the subfolders ``even`` and ``odd`` of ``folder``, and return it."""
+    """Write ``count`` scenes as PNG files to the subfolders ``even`` and ``odd`` in ``folder``, and return it."""
     for i in range(count):
         label = folder / ("even" if i % 2 == 0 else "odd")
         label.mkdir(parents=True, exist_ok=True)

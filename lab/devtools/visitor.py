@@ -1,6 +1,6 @@
-"""A visitor without a browser: any requests, and messages of the websocket as a page sends them.
+"""Visitor without a browser, which sends HTTP requests and websocket messages like a page.
 
-What the server sends is read with Streamlit's own description of its messages.
+Messages of the server are decoded with Streamlit's message definitions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Answer:
 def request(
     address: str, path: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None
 ) -> Answer:
-    """Return the answer of the server at ``address`` to ``path``, which is sent unchanged."""
+    """Send a request for ``path``, without normalization, to the server at ``address``, and return the response."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=WAIT_S)
     try:
         connection.putrequest(method, path, skip_host="Host" in (headers or {}))
@@ -52,13 +52,13 @@ def request(
 
 
 def xsrf(address: str) -> dict[str, str]:
-    """Return the headers by which the server recognizes a page of its own."""
+    """Return the XSRF headers that the server requires for uploads."""
     token = request(address, "/_stcore/health").headers["set-cookie"].split("=", 1)[1].split(";")[0]
     return {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}"}
 
 
 def multipart(data: bytes, name: str = "picture.png") -> tuple[bytes, dict[str, str]]:
-    """Return the body of an upload, and its header."""
+    """Return the body and the Content-Type header of an upload."""
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
     return head.encode() + data + f"\r\n--{boundary}--\r\n".encode(), {
@@ -74,7 +74,7 @@ def upload(
     headers: dict[str, str] | None = None,
     name: str = "picture.png",
 ) -> Answer:
-    """Send a picture to the visit ``session``."""
+    """Upload an image to a session, and return the response."""
     body, kind = multipart(data, name)
     path = f"/_stcore/upload_file/{session}/{file or uuid.uuid4()}"
     return request(address, path, "PUT", body, kind | (xsrf(address) if headers is None else headers))
@@ -82,19 +82,19 @@ def upload(
 
 @dataclass
 class Visitor:
-    """A session of the dashboard, as a page of a browser has one.
+    """A session of the dashboard, like the session of a browser tab.
 
     Attributes:
-        session: its number.
-        seen: words of the page that was run last.
-        widgets: of that page, label -> the number by which messages name it.
-        pictures: addresses of those of the page that was run last.
-        points: addresses of what the explorer is drawn from.
-        previews: addresses of the pictures of the strength slider.
-        exceptions: messages of those that any page has shown.
-        alarms: words of the red boxes of the page that was run last.
-        uploaders: numbers of its fields for files -> whether they take several.
-        scripts: the pages, last part of the address -> the number by which messages name them.
+        session: ID of the session.
+        seen: texts on the last page.
+        widgets: label -> ID of each widget on the last page.
+        pictures: URLs of the images on the last page.
+        points: URLs of the data of the explorer.
+        previews: URLs of the images of the strength slider.
+        exceptions: messages of exceptions on any page.
+        alarms: error messages on the last page.
+        uploaders: ID of each file field -> whether it accepts several files.
+        scripts: last part of the URL of each page -> ID of the page.
     """
 
     socket: Any
@@ -110,7 +110,7 @@ class Visitor:
     scripts: dict[str, str] = field(default_factory=dict)
 
     def visit(self, page: str = "", *widgets: WidgetState, query: str = "") -> str:
-        """Run a page, with the states of ``widgets`` as if they had been changed, and return its words."""
+        """Run a page with changed ``widgets`` states, and return its texts."""
         message = BackMsg()
         message.rerun_script.page_script_hash = calc_hash(page) if page else ""
         message.rerun_script.query_string = query
@@ -127,7 +127,7 @@ class Visitor:
         return "\n".join(self.seen)
 
     def read_to_the_end(self) -> None:
-        """Read until the server closes the connection, which raises `ConnectionClosed`."""
+        """Read messages until the server closes the connection, which raises `ConnectionClosed`."""
         for _ in self._messages():
             pass
 
@@ -145,7 +145,7 @@ class Visitor:
             yield message
 
     def _note(self, element: Any) -> None:
-        """Record the words of an element, and the number by which messages name its widget."""
+        """Record the text of an element, and the ID of its widget."""
         inner = getattr(element, element.WhichOneof("type"))
         if element.WhichOneof("type") == "exception":
             self.exceptions.append(inner.message)
@@ -175,7 +175,7 @@ def typed(widget: str, text: str) -> WidgetState:
 
 
 def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
-    """Return an upload field's message, which names the files that it holds."""
+    """Return the state of an upload field that contains the given files."""
     state = WidgetState(id=widget)
     for file in files:
         state.file_uploader_state_value.uploaded_file_info.add(file_id=file, name=name, size=1)
@@ -186,7 +186,7 @@ def dropped(widget: str, *files: str, name: str = "picture.png") -> WidgetState:
 def visiting(
     address: str, headers: dict[str, str] | None = None, origin: str | None = None, page: str = "", query: str = ""
 ) -> Iterator[Visitor]:
-    """Yield a visit to the dashboard at ``address`` that has seen ``page``; ``Host`` may be among the headers."""
+    """Open ``page`` of the dashboard at ``address``, and yield the visitor. The headers may contain ``Host``."""
     parts = urlsplit(address)
     named = dict(headers or {})
     host = named.pop("Host", parts.netloc)

@@ -37,7 +37,7 @@ def test_without_uv_one_sentence_says_how_to_get_it(monkeypatch, tmp_path, capsy
     command = errors_in_a_line(lambda: print(uv_run(Path("foreign_imgaug.py"))))
     assert command() == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: foreign_imgaug.py needs uv")
+    assert told.startswith("error: foreign_imgaug.py requires uv")
     assert "pip install uv" in told
     assert len(told.splitlines()) == 1
 

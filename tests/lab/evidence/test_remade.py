@@ -18,7 +18,7 @@ def test_differences_are_in_points_and_rows_are_paired_by_what_names_them():
     scores = pd.DataFrame({"model": "m", "probe": ["linear", "mlp"], "subset": "seen", "value": [0.5, 0.25]})
     other = scores.iloc[::-1].assign(value=[0.26, 0.5])
     assert differences(scores, other).to_list() == pytest.approx([0.0, 1.0])
-    with pytest.raises(BadRun, match="other scores"):
+    with pytest.raises(BadRun, match="different scores"):
         differences(scores, scores.iloc[:1])
 
 
