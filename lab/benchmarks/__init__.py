@@ -1,7 +1,7 @@
 """Benchmarks of `make bench`: ratios and throughputs.
 
-Each file is one part: ``run(size) -> dict``, where the part's ``Size()`` is what is reported and its ``SMALL`` next to
-nothing, by which a test sees that the part still runs.
+Each module is one benchmark with a function ``run(size) -> dict``. Its ``Size()`` is the size for reported results, and
+its ``SMALL`` is a minimal size for tests.
 """
 
 import probing_core  # noqa: F401 - first, as in the command line: it chooses Arrow's allocator

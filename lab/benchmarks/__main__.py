@@ -1,8 +1,8 @@
-"""``make bench``: every benchmark, one JSON object on stdout; each part's own goes to stderr when it is measured.
+"""Run all benchmarks and print one JSON object (``make bench``).
 
-The sizes of the parts are such that on two cores none takes more than five minutes, and all take less than twenty.
-``python -m lab.benchmarks scan score`` measures these parts alone. A part that fails is named, the others go on, and
-the exit code is 1.
+The result of each benchmark is also printed to stderr. On two cores, each benchmark takes at most five minutes,
+and all benchmarks take less than twenty. To run only some benchmarks, specify their names, as in
+``python -m lab.benchmarks scan score``. If a benchmark fails, the others are still run, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PARTS = tuple(module.name for module in pkgutil.iter_modules(benchmarks.__path__
 
 
 def measure(parts: Sequence[str], small: bool = False) -> tuple[dict, list[str]]:
-    """Return what the parts measured, and the names of those that failed."""
+    """Return the results of the benchmarks, and the names of the benchmarks that failed."""
     results: dict = {}
     failed = []
     for part in parts:
@@ -39,10 +39,10 @@ def measure(parts: Sequence[str], small: bool = False) -> tuple[dict, list[str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 1 where a part failed, else 0."""
+    """Return 1 if a benchmark failed, otherwise 0."""
     parser = parser_of(__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
-    parser.add_argument("--small", action="store_true", help="next to nothing of each: whether it runs, no measurement")
+    parser.add_argument("--small", action="store_true", help="run with minimal sizes, as a test")
     options = parser.parse_args(arguments)
     if unknown := sorted(set(options.parts) - set(PARTS)):
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")

@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks: clocks, peak memory, measurements in a process of their own, and a network."""
+"""Helpers for benchmarks: clocks, peak memory, measurements in separate processes, and a network."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ def seconds_of(function: Callable[[], object], clock: Clock = time.perf_counter)
 
 
 def fastest(rounds: int, *functions: Callable[[], object], clock: Clock = time.perf_counter) -> list[float]:
-    """Return the seconds of the fastest of ``rounds`` calls of each function, after one that does not count.
+    """Return the minimum duration in seconds of ``rounds`` calls of each function, after one warm-up call.
 
-    They are called in turn, so that other work on the machine slows all alike.
+    The functions are called alternately, so that other processes affect them equally.
     """
     seconds = [[seconds_of(function, clock) for function in functions] for _ in range(rounds + 1)]
     return [min(column) for column in zip(*seconds[1:], strict=True)]
 
 
 def in_process(module: str, *arguments: object) -> dict[str, float]:
-    """Return the JSON object that ``python -m MODULE ARGUMENTS`` prints last."""
+    """Run ``python -m MODULE ARGUMENTS``, and return the JSON object in the last line of its output."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
 def peak_mb() -> float:
-    """Return MB at the peak since this program was started.
+    """Return the peak memory of this process in MB.
 
-    On Linux ``ru_maxrss`` starts at the size of the parent process, so that a small program under a large one would
-    seem as large.
+    On Linux, ``ru_maxrss`` is not used, because it starts at the size of the parent process.
     """
     if STATUS.is_file():
         line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -50,7 +49,7 @@ def peak_mb() -> float:
 
 
 def random_vit(folder: Path, name: str = VIT) -> str:
-    """Return the name of a ViT of timm, by default ViT-B/16, with random weights, which are written into ``folder``."""
+    """Write random weights of a timm ViT, by default ViT-B/16, to ``folder``, and return the name of the model."""
     import timm
     from safetensors.torch import save_file
 

@@ -1,7 +1,7 @@
-"""``accelerator``: how busy a run keeps an accelerator, simulated by one that sleeps as a GPU would.
+"""Utilization of a simulated accelerator during a run.
 
-Pictures are decoded, transformed and prepared for eight networks as in any run; instead of a pass, a device takes a
-batch at a time and is busy for some time per picture.
+Images are decoded, transformed and preprocessed for eight networks as in any run. Instead of computing forward passes,
+a simulated device sleeps for a fixed time per image, one batch at a time.
 """
 
 from __future__ import annotations
@@ -32,14 +32,12 @@ NETWORK = Preprocessing(size=(224, 224))
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """Size of the benchmark.
 
     Attributes:
-        images: of the reference corpus, each of which gives about 48 samples. The device sleeps in proportion to the
-            processor's part, which is half a minute on two cores, so that the three runs end within five minutes also
-            where the processor is half as fast.
-        models: networks that embed each picture.
-        slow, fast: seconds of the device, relative to those of the processor's part of the run.
+        images: number of images of the reference corpus, each with about 48 samples.
+        models: number of networks that embed each image.
+        slow, fast: time of the device, relative to the time of the processor.
     """
 
     images: int = 24
@@ -52,12 +50,12 @@ SMALL = Size(1, 2)
 
 
 def run(size: Size) -> dict[str, dict[str, float]]:
-    """Return ``accelerator``:
+    """Run the benchmark.
 
-    - ``busy_when_slow``: where the device takes longer than the processor, the share of the time from its first batch
-      to its last in which it is busy; 0.95 or more is the aim.
-    - ``run_over_processor``: seconds of a run with a device that takes less, over those of the run whose device takes
-      none; at most 1.1 is the aim.
+    Returns:
+        ``accelerator``: ``busy_when_slow`` is the fraction of time in which the device is busy if it is slower than the
+        processor (target: at least 0.95). ``run_over_processor`` is the duration of a run with a device that is faster
+        than the processor, relative to a run with an infinitely fast device (target: at most 1.1).
     """
     device, processor = _run(size, 0.0)
     slow, fast = (_run(size, share * processor / device.pictures) for share in (size.slow, size.fast))
@@ -70,12 +68,12 @@ def run(size: Size) -> dict[str, dict[str, float]]:
 
 
 class Device:
-    """Computes passes one after the other, by sleeping.
+    """Simulated device that processes batches sequentially by sleeping.
 
     Attributes:
-        pictures: number taken.
-        busy_s: seconds that it was busy.
-        seconds: from its first batch to the end of its last.
+        pictures: number of processed images.
+        busy_s: time in seconds in which the device was busy.
+        seconds: time in seconds from the start of the first batch to the end of the last batch.
     """
 
     def __init__(self, seconds_a_picture: float) -> None:
@@ -103,7 +101,7 @@ class Device:
 
 
 class Sleeping(LoadedEmbedder):
-    """A network on a `Device`; the mean color of the prepared picture is its embedding."""
+    """Simulated network on a `Device`, whose embedding is the mean color of the preprocessed image."""
 
     dim = 3
 
@@ -123,7 +121,7 @@ class Sleeping(LoadedEmbedder):
 
 
 def _run(size: Size, seconds_a_picture: float) -> tuple[Device, float]:
-    """Return the device, and the seconds of the stage ``embed`` of a run over it."""
+    """Run the stage ``embed`` with a device, and return the device and the duration in seconds."""
     device = Device(seconds_a_picture)
     names = [f"baseline/random-vit@seed={i}" for i in range(1, size.models + 1)]
     options = Options(corpus="reference", models=names, limit=size.images, repetitions=1)

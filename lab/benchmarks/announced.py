@@ -1,4 +1,4 @@
-"""``announced``: what was announced for a small run over what it took; `lab.evidence.announced` has more kinds."""
+"""Ratio of the estimated to the measured duration of a small run (see also `lab.evidence.announced`)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lab.evidence.announced import ENCODER, kinds, measure
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """Size of the benchmark.
 
     Attributes:
-        images: of the reference corpus.
-        until: the last stage; empty for all.
+        images: number of images of the reference corpus.
+        until: last stage of the run; empty for all stages.
     """
 
     images: int = 60
@@ -27,7 +27,7 @@ SMALL = Size(8, "baseline/pixels", "embed")
 
 
 def run(size: Size) -> dict[str, dict[str, float]]:
-    """Return ``announced``: ``over_taken``; the aim is between 0.67 and 1.5."""
+    """Return ``announced`` with the ratio ``over_taken`` (target: 0.67 to 1.5)."""
     with tempfile.TemporaryDirectory() as folder:
         measurement = measure(kinds(size.images, encoder=size.model)["splits"], Path(folder), size.until)
     return {"announced": {"over_taken": round(measurement.announced / measurement.took, 3)}}

@@ -1,4 +1,4 @@
-"""``bank``: pictures per second of the bank by 1, 2 and 4 worker processes, with and without neural styles."""
+"""Throughput of the bank with 1, 2 and 4 worker processes, with and without neural styles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTS = (1, 2, 4)
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: photographs that are transformed, in each way."""
+    """Numbers of photographs that are transformed with and without styles."""
 
     images: int = 32
 
@@ -27,8 +27,8 @@ SMALL = Size(2)
 
 
 def run(size: Size) -> dict[str, Any]:
-    """Return for the bank with and without styles the pictures per second by number of workers, and the ratio of two
-    workers to one."""
+    """Return the throughput in images per second by number of workers, and the ratio of two workers to one worker, with
+    and without styles."""
     corpus, results = open_corpus("reference"), {}
     for name, styles in (("without_styles", False), ("with_styles", True)):
         transforms = tuple(t for t in bank() if styles or t.group != "style")

@@ -1,5 +1,4 @@
-"""Throughput of embedders relative to their bare forward passes, and of these relative to PyTorch's, in one
-precision."""
+"""Throughput of embedders relative to their forward passes, and of the forward passes relative to PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ VIEW = 128
 
 @dataclass(frozen=True)
 class Size:
-    """Models (by default all bundled ones) and a network of timm, images, and rounds of which the fastest counts."""
+    """Models (by default all bundled models), a timm network, number of images, and number of rounds."""
 
     models: tuple[str, ...] = ()
     vit: str = VIT

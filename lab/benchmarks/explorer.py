@@ -1,4 +1,4 @@
-"""Measure the explorer in a real browser: from a lasso that is released to the paint of all views."""
+"""Response time of the explorer in a browser, from the release of a lasso to the rendering of all views."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def run(size: Size) -> dict[str, dict[str, float]]:
 
     ``bytes`` is the size of the data for each point and model.
     """
-    results: dict[str, float] = {"bytes": 2 * 2 + 3.0}  # two 16-bit places; answer and two probabilities
+    results: dict[str, float] = {"bytes": 2 * 2 + 3.0}  # two 16-bit coordinates, a class and two probabilities
     if not CHROMIUM:
         print("  no Chromium on this machine: the explorer is not drawn", file=sys.stderr, flush=True)
     for count in size.points if CHROMIUM else ():

@@ -1,4 +1,4 @@
-"""The linear probe and scikit-learn's: 20,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
+"""Comparison of the linear probe with scikit-learn: 20,000 embeddings of 768 dimensions, 31 classes, ten penalties."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def run(size: Size) -> dict[str, float]:
 
 
 def _make_classes(n: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return overlapping classes in correlated dimensions with a decaying spectrum, like embeddings."""
+    """Return synthetic embeddings of overlapping classes, with correlated dimensions and a decaying spectrum."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, CLASSES, n)
     spectrum = (np.arange(dims) + 1.0) ** -0.5

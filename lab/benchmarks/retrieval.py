@@ -1,4 +1,4 @@
-"""How the search of a gallery grows: seconds and memory."""
+"""Scaling of the duration and memory of a gallery search."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUERIES, DIM = 500, 64
 
 @dataclass(frozen=True)
 class Size:
-    """Pictures of two galleries."""
+    """Numbers of images in two galleries."""
 
     few: int = 100_000
     many: int = 1_000_000
@@ -41,7 +41,7 @@ def run(size: Size) -> dict[str, float]:
 
 
 def _measure(size: int) -> dict[str, float]:
-    """Search a gallery that is made block by block, so that the memory is that of the search."""
+    """Search a gallery that is generated in blocks, so that the peak memory is caused by the search."""
 
     def gallery() -> Iterator[np.ndarray]:
         for start in range(0, size, BLOCK):

@@ -1,7 +1,7 @@
-"""Cost of a run over that of its parts: its stage ``embed``, compared with the steps that no run can do without.
+"""Duration of the stage ``embed`` of a run, relative to the total duration of its necessary steps.
 
-The pictures are views of the packaged photographs, 176 px in one file, so that a run has its main samples alone: no
-larger pictures that are cut into crops, and no series.
+The images are views of the packaged photographs with 176 px in one file, so that the run has only its main samples: no
+larger images that are cut into crops, and no strength experiment.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _corpus(folder: Path) -> str:
 
 
 def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float:
-    """Return the run's seconds over those of its parts; the fastest of ``rounds`` of each, measured in turn."""
+    """Return the duration of the run relative to its steps, each the minimum of ``rounds`` alternating measurements."""
     loaded = {name: load_embedder(name, device="cpu") for name in names}
     run_s, parts_of = [], []
     for _ in range(rounds):
@@ -127,7 +127,7 @@ def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: in
 
 @contextmanager
 def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
-    """Let a run use models that are in memory, and keep them there."""
+    """Make a run use models that are already in memory, without unloading them."""
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(embedding_worker, "load_embedder", lambda name, **_: loaded[name]))
         for embedder in loaded.values():
@@ -136,7 +136,7 @@ def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
 
 
 class _Parts:
-    """The necessary parts of a run, one after the other, each on all cores."""
+    """The necessary steps of a run, executed sequentially, each on all cores."""
 
     def __init__(self, store: Store, corpus: Corpus) -> None:
         self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
@@ -146,12 +146,12 @@ class _Parts:
         self.pictures: list[Image] = []
 
     def make(self) -> None:
-        """Make the pictures of the samples, and measure the columns that a sample has."""
+        """Compute the images of the samples, and the measured columns of the table of samples."""
         with one_core_threads(self.recipe.threads) as pool:
             self.pictures, _ = make_samples(MAIN, self.recipe.design, self.corpus, self.planned, pool)
 
     def embed(self, embedder: LoadedEmbedder) -> tuple[float, float]:
-        """Return the seconds of making the batches, and those of the forward passes over them, unit by unit."""
+        """Return the durations in seconds of preparing batches and of the forward passes, unit by unit."""
         preparing = forward = 0.0
         for unit in self.units:
             pictures = self.pictures[unit.start : unit.stop]

@@ -1,6 +1,6 @@
-"""How costs grow with a run: entering files, seconds and memory of a sample, and what Ray takes beyond one process.
+"""Scaling of costs with the size of a run: registration of files, time and memory per sample, and the overhead of Ray.
 
-`WHOLE` takes a million samples in place of a hundred thousand (``python -m lab.benchmarks.scale --whole``).
+`WHOLE` uses a million samples instead of a hundred thousand (``python -m lab.benchmarks.scale --whole``).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _entry_ratio(size: Size) -> float:
 
 
 def _filled(root: Path, count: int) -> Store:
-    """Return a store in which ``count`` files are entered, which need not exist."""
+    """Return a store in which ``count`` nonexistent files are registered."""
     entry = {"bytes": 1024, "key": "0" * 16, "sha256": "0" * 64}
     manifest = Manifest(root)
     manifest.enter((f"{embeddings_folder('zoo/mae')}{units_name(i, i)}", entry) for i in range(count))
@@ -142,13 +142,13 @@ def _ray(folder: Path, size: Size) -> dict[str, float]:
 
 
 def _in_turn(blocks: int, *measures: Callable[[], float]) -> list[float]:
-    """Return the median of ``blocks`` values of each, measured in turn."""
+    """Return the median of ``blocks`` measurements of each function, which are called alternately."""
     rounds = [[measure() for measure in measures] for _ in range(blocks)]
     return [statistics.median(values) for values in zip(*rounds, strict=True)]
 
 
 def _corpus(folder: Path, samples: int) -> str:
-    """Return a Parquet file of pictures that give about ``samples`` samples; made once."""
+    """Return the path of a Parquet file of images for about ``samples`` samples, which is created once."""
     path = folder / f"{samples}.parquet"
     if not path.exists():
         rng = np.random.default_rng(0)
@@ -170,7 +170,7 @@ def _corpus(folder: Path, samples: int) -> str:
 
 
 def _tree_seconds(command: Sequence[str]) -> float:
-    """Return the processor seconds of a command and of all processes below it."""
+    """Run a command, and return the processor time of it and all its child processes in seconds."""
     driver = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds: dict[int, float] = {}
     while driver.poll() is None:
@@ -182,7 +182,7 @@ def _tree_seconds(command: Sequence[str]) -> float:
             pass
         time.sleep(POLL_S)
     if driver.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {driver.returncode}")
+        raise RuntimeError(f"`{' '.join(command)}` ended with exit code {driver.returncode}.")
     return sum(seconds.values())
 
 
@@ -215,7 +215,7 @@ def _measure(what: str, corpus: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--whole", action="store_true", help="a million samples")
+    parser.add_argument("--whole", action="store_true", help="use a million samples")
     parser.add_argument("--measure", nargs=2, metavar=("WHAT", "CORPUS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:

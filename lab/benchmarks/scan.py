@@ -1,4 +1,4 @@
-"""What a scan costs beyond its parts, and how many 12-megapixel JPEGs it takes a second."""
+"""Overhead of a scan, and its throughput for 12-megapixel JPEG files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VIEW = 128
 
 @dataclass(frozen=True)
 class Size:
-    """Pictures, their pixels, and rounds of which the fastest counts."""
+    """Number of images, their size in pixels, and number of rounds."""
 
     pictures: int = 32
     width: int = 4000
@@ -98,7 +98,7 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
 
 
 def _folder(folder: Path, size: Size) -> Path:
-    """Return a folder of JPEGs as large as a camera's, from the packaged photographs."""
+    """Write upsampled packaged photographs as JPEG files with the size of camera images, and return the folder."""
     folder.mkdir()
     corpus = open_corpus("photos")
     for i, image_id in enumerate(corpus.rows["image_id"].iloc[:: len(corpus.rows) // size.pictures][: size.pictures]):
@@ -111,7 +111,7 @@ def _folder(folder: Path, size: Size) -> Path:
 
 
 def _run(out: Path) -> Path:
-    """Return a made run with a detector, whose answers do not matter here."""
+    """Return a synthetic run with an arbitrary detector."""
     store = Store(make_run(out))
     store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
     scores = np.random.default_rng(0).normal(size=200)

@@ -1,4 +1,4 @@
-"""Cost of `probing_core.score` over that of the forward passes of its encoder."""
+"""Duration of `probing_core.score`, relative to the forward passes of its encoder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import probing_core
 
 BATCH = 64
 EVERY = 4
-"""One batch in so many has its forward pass measured alone."""
+"""Step between the batches whose forward passes are measured separately."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Photographs, a network of timm, and pixels of a side."""
+    """Number of photographs, timm network, and input size in pixels."""
 
     photographs: int = 100
     model: str = "resnet18"
@@ -43,7 +43,7 @@ def run(size: Size) -> dict[str, dict[str, float]]:
     """
     encoder = _Encoder(size)
     views = list(probing_core.samples(limit=size.photographs))
-    encoder(views[:BATCH])  # the first call of a network allocates
+    encoder(views[:BATCH])  # the first call of a network allocates memory
     forward = _forward(encoder, views)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -59,10 +59,10 @@ def run(size: Size) -> dict[str, dict[str, float]]:
 
 
 class _Encoder:
-    """A network as users write one: pictures in, rows out.
+    """A user-defined network that maps images to rows.
 
     Attributes:
-        seconds: spent in its forward passes.
+        seconds: duration of its forward passes.
     """
 
     def __init__(self, size: Size) -> None:
@@ -95,7 +95,7 @@ class _Encoder:
 
 
 def _forward(encoder: _Encoder, views: Sequence[np.ndarray]) -> float:
-    """Return the processor seconds of all forward passes, from those of one batch in `EVERY`."""
+    """Estimate the processor time of all forward passes in seconds from one batch in `EVERY`."""
     processor, measured = 0.0, 0
     for start in range(0, len(views), BATCH * EVERY):
         batch = encoder.prepare(views[start : start + BATCH])
