@@ -1,13 +1,14 @@
-"""Compare what two work trees compute: ``python -m lab.same_numbers OLD NEW`` makes four small runs in each.
+"""Compare the results of two work trees: ``python -m lab.same_numbers OLD NEW`` computes four small runs in each.
 
-The runs are one with splits, one of fewer than 30 photographs, which is cross-validated and has maps, one whose model
-joins the first by ``--base``, and one with ``--calibrate-on`` over two folders of generated scenes, one of them large.
-Each command is a process with the work tree as its ``PYTHONPATH``, on this machine in float32.
+The first run has splits. The second has fewer than 30 photographs, so that it is cross-validated, and has maps. The
+third adds a model to the first run with ``--base``. The fourth uses ``--calibrate-on`` with two folders of generated
+scenes, one of which contains large images. Each command is a process with the work tree as its ``PYTHONPATH``, and
+computes in float32.
 
-One row is printed for each file whose bytes, key or inputs in the manifest differ: for tables with the largest
-difference of common columns and rows; and one for what only one side has. The exit code is 1 where a number differs by
-more than 1e-6. With ``--exact``, it is 1 where any byte or key differs, and where NEW does not leave a complete run of
-OLD as it is, or does not finish a run that OLD stopped after the stage ``embed`` with OLD's bytes and keys.
+The command prints one row for each file that only one work tree has, or whose bytes, key or inputs in the manifest
+differ. For tables, the row contains the largest difference in common columns and rows. The exit code is 1 if a number
+differs by more than 1e-6. With ``--exact``, it is also 1 if any byte or key differs, if NEW changes a complete run of
+OLD, or if NEW completes a run that OLD stopped after the stage ``embed`` with different bytes or keys.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from lab.devtools.scenes import write_scenes
 from probing_core.run import layout
 
 TOLERANCE = 1e-6
-"""Absolute up to 1, relative beyond it."""
+"""Maximum difference: absolute for numbers up to 1, otherwise relative."""
 
 COMMON = (
     *("--view", "64", "--device", "cpu", "--precision", "float32"),
@@ -46,7 +47,7 @@ ON_CPU = ("--device", "cpu", "--precision", "float32")
 
 
 def commands(out: Path, scenes: Path) -> dict[str, tuple[str, ...]]:
-    """Return name of a run -> arguments of ``probing run``, in the folder ``out``; the third joins the first."""
+    """Return the arguments of ``probing run`` for each run in the folder ``out``."""
     calibrating = f"folder:{scenes / 'same' / 'names'},folder:{scenes / 'large' / 'names'}"
     of_scenes = ("--corpus", f"folder:{scenes / 'own'}", "--limit", "60", "--models", "baseline/handcrafted")
     options = {
@@ -59,7 +60,7 @@ def commands(out: Path, scenes: Path) -> dict[str, tuple[str, ...]]:
 
 
 def write_corpora(folder: Path) -> Path:
-    """Write the generated scenes, unless they are there: the run's own, and two folders whose files share names."""
+    """Write the generated scenes, unless they exist: a folder for the run, and two folders with equal file names."""
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}.new")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -71,25 +72,25 @@ def write_corpora(folder: Path) -> Path:
 
 
 KEYS = ("strength",)
-"""Columns of fractions that say of what a row is, not what was measured."""
+"""Columns of fractions that identify a row and are not measured."""
 
 PROSE = ("note", "missing")
-"""Columns of words for a reader, which may be written differently."""
+"""Columns of texts, whose wording may differ."""
 
 PASSED_OVER = ("map", "neighbors", "star")
-"""Prefixes of the names of files that are not compared."""
+"""Prefixes of the paths of files that are not compared."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one table in two runs.
+    """Difference between two versions of a table.
 
     Attributes:
-        largest: difference of two numbers, relative beyond 1; infinite where a number stands against none, or words or
-            truth values differ.
+        largest: largest difference between two numbers, relative for numbers above 1. Infinite if a number is missing,
+            or if texts or Booleans differ.
         where: column of the largest difference.
-        rows: number of rows that were compared.
-        only: what only one side has, in words.
+        rows: number of compared rows.
+        only: columns and rows that only one version has, as text.
     """
 
     largest: float
@@ -103,7 +104,7 @@ class Difference:
 
 
 def compare_tables(old: pd.DataFrame, new: pd.DataFrame) -> Difference:
-    """Compare the columns and rows that two versions of a table have in common."""
+    """Compare the common columns and rows of two versions of a table."""
     common = [name for name in old.columns if name in new.columns]
     only = [f"old alone: {name}" for name in old.columns if name not in common]
     only += [f"new alone: {name}" for name in new.columns if name not in common]
@@ -128,7 +129,7 @@ def compare_tables(old: pd.DataFrame, new: pd.DataFrame) -> Difference:
 
 
 def _keys(old: pd.DataFrame, new: pd.DataFrame, common: list[str]) -> list[str]:
-    """Return as many of the first columns that identify a row as make every row another one, in both tables."""
+    """Return the first identifying columns, as many as are required to make the rows of both tables unique."""
     named = [c for c in common if (c in KEYS or not pd.api.types.is_float_dtype(old[c])) and c not in PROSE]
     for count in range(1, len(named) + 1):
         if not any(table.duplicated(named[:count]).any() for table in (old, new)):
@@ -157,12 +158,12 @@ def _largest(old: pd.Series, new: pd.Series) -> float:
 
 @dataclass(frozen=True)
 class FileDifference:
-    """Difference of one file of two runs.
+    """Difference between two versions of a file.
 
     Attributes:
         bytes: whether the bytes differ.
         key: whether the key, the inputs or the state in the manifest differ.
-        table: the numbers of a table whose bytes differ; None for other files.
+        table: difference between tables whose bytes differ; None for other files.
     """
 
     bytes: bool
@@ -191,7 +192,7 @@ def compare_runs(old: Path, new: Path) -> dict[str, FileDifference | str]:
     """Compare all files of two runs.
 
     Returns:
-        path in the run -> its difference; or which side alone has it.
+        Path in the run -> difference, or the only run that has the file.
     """
     sides = {"old": entries_of(old), "new": entries_of(new)}
     results: dict[str, FileDifference | str] = {}
@@ -219,14 +220,14 @@ def _compare_files(
 
 
 def entries_of(run: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """Return path in the run -> its file, and its entry in the manifest; files of a base are those of the run, too."""
+    """Return the path of each file and its entry in the manifest, by path in the run, including files of the base."""
     content = json.loads((run / layout.MANIFEST).read_bytes())
     entries = entries_of(Path(content["base"])) if "base" in content else {}
     return entries | {path: (run / path, entry) for path, entry in content["files"].items()}
 
 
 def probing(tree: Path, arguments: Sequence[str]) -> None:
-    """Run the command ``probing`` of the work tree ``tree``."""
+    """Run ``probing`` in the work tree ``tree``."""
     print(f"{tree}: {' '.join(arguments[:3])} ...", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "probing_core.cli", *arguments]
     environment = os.environ | {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}
@@ -236,11 +237,11 @@ def probing(tree: Path, arguments: Sequence[str]) -> None:
 
 
 STOPPED = "stopped"
-"""Copy of the run with splits as it was after the stage ``embed``."""
+"""Name of a copy of the run with splits after the stage ``embed``."""
 
 
 def make_runs(tree: Path, out: Path, scenes: Path) -> None:
-    """Make the runs in the folder ``out`` by the commands of the work tree ``tree``."""
+    """Compute the runs in the folder ``out`` with the work tree ``tree``."""
     for name, arguments in commands(out, scenes).items():
         if name == SPLIT:
             probing(tree, [*arguments, "--until", "embed"])
@@ -249,8 +250,7 @@ def make_runs(tree: Path, out: Path, scenes: Path) -> None:
 
 
 def report(results: Mapping[str, FileDifference | str], exact: bool = False) -> bool:
-    """Print one row for each file that differs, and return whether all numbers, or with ``exact`` all files, are the
-    same."""
+    """Print one row for each file that differs, and return whether all numbers (or all files, with ``exact``) match."""
     equal = True
     for path, difference in results.items():
         if isinstance(difference, str):
@@ -265,7 +265,7 @@ def report(results: Mapping[str, FileDifference | str], exact: bool = False) -> 
 
 
 def report_continued(tree: Path, old: Path, folder: Path) -> bool:
-    """Have the work tree ``tree`` finish what OLD stopped, and complete what OLD completed; print what differs."""
+    """Resume the stopped and the complete run of OLD with the work tree ``tree``, and print all differences."""
     stopped, complete = folder / STOPPED, folder / FEW
     for place in (stopped, complete):
         shutil.rmtree(place, ignore_errors=True)
@@ -287,12 +287,16 @@ def _times(run: Path) -> dict[str, int]:
 
 
 def main() -> int:
-    """Return 0 where all common numbers, or with ``--exact`` all bytes and keys, are the same, else 1."""
+    """Return 0 if all common numbers (with ``--exact``, all bytes and keys) are equal, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("old", type=Path, help="a work tree of this repository")
-    parser.add_argument("new", type=Path, help="another one, for example '.'")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs of OLD there, for the next comparison")
-    parser.add_argument("--exact", action="store_true", help="every byte and key, and runs that NEW continues")
+    parser.add_argument("old", type=Path, help="work tree of this repository")
+    parser.add_argument("new", type=Path, help="another work tree, such as '.'")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="folder that keeps the runs of OLD for the next comparison"
+    )
+    parser.add_argument(
+        "--exact", action="store_true", help="compare all bytes and keys, and resume runs of OLD with NEW"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         places = {"old": options.keep or Path(folder) / "old", "new": Path(folder) / "new"}
