@@ -1,4 +1,4 @@
-// The explorer on its page: points and images have addresses, and each selection is sent to the server.
+// The explorer on the Explore page: points and images are fetched from URLs, and selections are sent to the server.
 
 const shown = new WeakMap();
 
@@ -12,7 +12,7 @@ export default function ({ parentElement, data, setStateValue }) {
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
-    // The server's selection may be older than the visitor's, except after the back button, which restores one.
+    // The server's selection may be older than the visitor's, except if the back button has restored a selection.
     const [a, b = a] = data.header.models.map((model) => model.name);
     const returned = before.visit !== data.visit && (data.selection ?? { a, b });
     before.visit = data.visit;
@@ -42,9 +42,9 @@ async function draw(root, { address, header }, now) {
   const { a, b } = now.options.selection ?? {};
   const first = header.models.map((model) => model.name).map((name, i) => name === a || name === b || i < 2);
   const names = ["points", ...first.flatMap((one, i) => (one ? [`model/${i}`] : []))];
-  const parts = new Map(names.map((name) => [name, bytes(name)])); // all are requested at once
+  const parts = new Map(names.map((name) => [name, bytes(name)])); // all parts are requested simultaneously
   const arrived = Promise.all(parts.values());
-  arrived.catch(() => {}); // it is thrown below, once
+  arrived.catch(() => {}); // the error is thrown below, once
   const data = await open(header, (name) => {
     const part = parts.get(name) ?? bytes(name);
     parts.delete(name); // requested again if it fails

@@ -1,9 +1,9 @@
-// The strength slider and its images. They follow the slider without the server, which receives the step on release.
+// The strength slider and its images. The images follow the slider; the server receives the step on release.
 
 const REST_MS = 400; // The page loads before the other steps.
 const KNOB_PX = 16;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const ARROW_STEP = 0.03; // of the image's side
+const ARROW_STEP = 0.03; // fraction of the image's side
 
 class Slider {
   constructor(root) {
@@ -77,7 +77,7 @@ class Slider {
     this.get('.strength').setAttribute('aria-busy', String(!frame));
     if (!frame) {
       this.shown = null;
-      this.get('dl').replaceChildren(); // numbers of a different strength
+      this.get('dl').replaceChildren(); // they belong to another strength
       this.fetch();
     }
     if (!frame || frame === this.shown) return;
@@ -94,7 +94,7 @@ class Slider {
     }));
   }
 
-  /** Magnify the region around (x, y), given as fractions of the image's side. */
+  /** Magnify the region around (x, y), which are fractions of the image's side. */
   magnify(x, y) {
     const side = 1 / this.data.zoom;
     const inside = (at) => Math.min(1 - side / 2, Math.max(side / 2, at));
@@ -120,18 +120,18 @@ class Slider {
   moveByKey(event) {
     const move = ARROWS[event.key];
     if (!move) return;
-    event.preventDefault(); // The page would scroll.
+    event.preventDefault(); // Prevent scrolling of the page.
     this.magnify(this.focus[0] + ARROW_STEP * move[0], this.focus[1] + ARROW_STEP * move[1]);
   }
 }
 
-/** The middle of the knob moves from half its width after the slider's start to half its width before its end. */
+/** Return the CSS position of a fraction of the slider. The knob stays within the slider, so its center does not reach the ends. */
 function alongSlider(fraction) {
   return `calc(${KNOB_PX / 2}px + (100% - ${KNOB_PX}px) * ${fraction})`;
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  // Called again with every message; the slider stays the same as long as its position on the page does.
+  // This function is called for every message. The slider is kept while its element stays on the page.
   const slider = (parentElement.__probingSlider ??= new Slider(parentElement));
   slider.send = (step) => setStateValue('index', step);
   slider.receive(data);
