@@ -125,7 +125,7 @@ class Slider {
   }
 }
 
-/** Return the CSS position of a fraction of the slider. The knob stays within the slider, so its center does not reach the ends. */
+/** Return the CSS position of a fraction of the slider. The center of the knob does not reach the ends. */
 function alongSlider(fraction) {
   return `calc(${KNOB_PX / 2}px + (100% - ${KNOB_PX}px) * ${fraction})`;
 }

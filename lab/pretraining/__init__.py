@@ -1,10 +1,10 @@
-"""Pretraining of the zoo: six objectives, one encoder, one loop, everything else equal.
+"""Pretraining of the zoo encoders with six objectives, using the same architecture and training loop.
 
-`pretrain` is all that a caller needs. An *objective* is a loss and the modules thrown away after training; a *recipe*
-(``recipes/*.toml``) is one objective with its settings; *views* are what is drawn from a picture at each step.
-Trainings get the same floating-point operations, not the same number of pictures.
+`pretrain` is the only public function. An *objective* is a loss with modules that are discarded after training. A
+*recipe* (``recipes/*.toml``) is an objective with its settings. *Views* are random crops of an image. All training runs
+have the same number of floating-point operations, but not the same number of images.
 
-Importing this package is cheap; `pretrain` imports PyTorch, timm and lightly.
+Importing this package does not import PyTorch, timm or lightly; `pretrain` does.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ def pretrain(
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> Path:
-    """Train one encoder, or continue where an earlier call was stopped; return the file of its weights.
+    """Train an encoder, or resume an interrupted training run, and return the path of the weights.
 
     Args:
-        recipe: one of the recipes, ``supervised`` or ``clip-plain``.
-        corpus: its rows of split ``pretrain`` are used; all of them if it has no such split.
-        out: a folder for the checkpoint, the log, the decoded pictures and, at the end, ``encoder.safetensors``.
-        seed: of the initial weights, the order of the pictures and everything that is drawn.
-        steps: how many; without it, as many as the zoo's budget of floating-point operations allows.
-        keep: how many encoders of earlier steps stay in ``out/kept``: the last one, that of half the steps, of a
-            quarter and so on, as files that ``zoo/<recipe>@weights=FILE`` embeds with.
+        recipe: name of a recipe, such as ``supervised`` or ``clip-plain``.
+        corpus: corpus whose ``pretrain`` split is used; all rows are used if there is no such split.
+        out: output folder for the checkpoint, the log, the decoded images and ``encoder.safetensors``.
+        seed: seed of the initial weights, the order of the images and all other random numbers.
+        steps: number of steps; by default determined by the compute budget of the zoo.
+        keep: number of checkpoints that are saved in ``out/kept``, after all steps, half of the steps, a quarter of the
+            steps and so on. They can be used as ``zoo/<recipe>@weights=FILE``.
         device: ``cpu``, ``cuda`` or ``auto``.
 
     Raises:
-        UnknownName: there is no such recipe.
-        BadConfig: ``out`` holds another training, ``steps`` is below 1, ``keep`` below 0, or lightly is not installed.
-        BadCorpus: it holds too few pictures.
-        BadRun: another process trains in ``out``, or the disk is full.
+        UnknownName: the recipe does not exist.
+        BadConfig: ``out`` contains another training run, ``steps`` is below 1, ``keep`` is below 0, or lightly is not
+            installed.
+        BadCorpus: the corpus has too few images.
+        BadRun: another process is writing to ``out``, or the disk is full.
     """
     try:
         from lab.pretraining.loop import ENCODER_FILE, export, train
@@ -56,12 +57,12 @@ def pretrain(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "lightly":
             raise
-        raise BadConfig("Pretraining needs lightly, which is not installed; `pip install lightly`.") from error
+        raise BadConfig("Pretraining requires lightly, which is not installed. Run `pip install lightly`.") from error
     loaded = load_recipe(recipe)
     if steps is not None and steps < 1:
-        raise BadConfig(f"The number of steps must be 1 or more; got {steps}.")
+        raise BadConfig(f"The number of steps must be at least 1, got {steps}.")
     if keep < 0:
-        raise BadConfig(f"The number of kept encoders must be 0 or more; got {keep}.")
+        raise BadConfig(f"The number of checkpoints must be at least 0, got {keep}.")
     resolved = resolve_device(device)
     with Store(out).locked():
         pictures = gather(corpus, out, progress)

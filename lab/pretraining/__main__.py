@@ -17,16 +17,18 @@ from probing_core.run.progress import terminal
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.pretraining", description=__doc__)
     parser.add_argument("recipe", metavar="RECIPE", help="supervised, simclr, mae, can, clip, align, ...")
-    parser.add_argument("--corpus", required=True, metavar="C", help="its `pretrain` split is used, or all of it")
+    parser.add_argument("--corpus", required=True, metavar="C", help="corpus (its `pretrain` split, if it has one)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="default 0")
-    parser.add_argument("--steps", type=natural, metavar="N", help="default: what the zoo's compute budget allows")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="random seed (default 0)")
+    parser.add_argument(
+        "--steps", type=natural, metavar="N", help="number of steps (default: the compute budget of the zoo)"
+    )
     parser.add_argument(
         "--keep",
         type=natural,
         default=0,
         metavar="N",
-        help="keep the encoder of N steps, each half of the next, in DIR/kept; default 0",
+        help="number of checkpoints to save in DIR/kept (default 0)",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
     options = parser.parse_args()

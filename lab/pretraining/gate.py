@@ -1,7 +1,7 @@
-"""The gate: whether a trained encoder knows more about content, and about transforms, than the same network untrained.
+"""Quality gate: a trained encoder must encode more about content and transformations than the untrained network.
 
-Transforms are the fine task of a run (which of the bank's transforms a picture underwent), over few photographs: a
-linear probe learns from photographs of the split ``train`` and is scored on those of ``val``.
+For transformations, a linear probe for the task `fine` is trained on a few photographs in the split ``train`` and
+scored on photographs in ``val``.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from probing_core.run.recipe import Recipe
 from probing_core.transforms import bank
 
 PHOTOGRAPHS = {"train": 240, "val": 150}
-"""Most photographs of a split; each undergoes every transform once."""
+"""Maximum number of photographs per split. Every transformation is applied once to each photograph."""
 
 CHOOSING = 4
-"""Every fourth photograph of ``train`` chooses the penalty; the others are learned from."""
+"""Step between the photographs in ``train`` that select the penalty. The others are used for training."""
 
 UNTRAINED = 3
-"""Seeds of the untrained encoders that a trained one is compared with."""
+"""Seeds of the untrained networks with which the encoder is compared."""
 
 
 @dataclass(frozen=True)
 class FineGate:
-    """Balanced accuracy at the fine task.
+    """Balanced accuracy for the task `fine`.
 
     Attributes:
-        trained: of the encoder, with a 95 % interval over photographs.
-        untrained: of the same network with random weights, one value per seed.
-        classes: number of transforms, including identity.
+        trained: accuracy of the encoder with its 95% interval over photographs.
+        untrained: accuracy of the network with random weights, for each seed.
+        classes: number of transformations, including identity.
     """
 
     trained: Interval
@@ -57,12 +57,12 @@ class FineGate:
 
     @property
     def passed(self) -> bool:
-        """True if the whole interval lies above the mean of the untrained encoders."""
+        """Whether the interval is entirely above the mean accuracy of the untrained networks."""
         return self.trained.low > self.reference
 
 
 class OneSplit(Corpus):
-    """The rows of one split of another corpus."""
+    """A corpus with only the rows of one split."""
 
     def __init__(self, corpus: Corpus, split: str) -> None:
         self.name, self.description, self._corpus = corpus.name, corpus.description, corpus
@@ -79,13 +79,15 @@ class OneSplit(Corpus):
 def measure_fine(
     trained: Mapping[str, LoadedEmbedder], untrained: Sequence[LoadedEmbedder], corpus: Corpus
 ) -> dict[str, FineGate]:
-    """Measure the second half of the gate for each of ``trained``, by name; every picture is made once for all.
+    """Measure the transformation accuracy of each encoder in ``trained``. All encoders embed the same images.
 
     Args:
-        untrained: the same network with random weights, of several seeds.
+        trained: name -> encoder.
+        untrained: networks with random weights, for several seeds.
+        corpus: corpus with the splits ``train`` and ``val``.
 
     Raises:
-        BadCorpus: the corpus has no usable photographs of a split.
+        BadCorpus: a split has no usable photographs.
     """
     embedders = {**trained, **{f"untrained {number}": embedder for number, embedder in enumerate(untrained)}}
     X_train, train = _embed_changed(embedders, corpus, "train")
@@ -135,7 +137,7 @@ def _numbers(names: pd.Series, classes: Sequence[str]) -> np.ndarray:
 
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
-"""Inverse penalties of the linear probe; one is chosen by cross-validation within train, none on val."""
+"""Candidate inverse penalties of the linear probe. One is selected by cross-validation on the split ``train``."""
 
 NEIGHBORS = 20
 CHUNK = 256
@@ -143,15 +145,15 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Gate:
-    """Content accuracy of an encoder and of its untrained start, in percent, and the fine task; ``train`` to ``val``.
+    """Content accuracy of an encoder and the untrained network in percent, and accuracy for the task `fine`.
 
     Attributes:
-        linear, linear_untrained: of a linear probe on standardized embeddings.
-        knn, knn_untrained: of 20 nearest neighbors by cosine.
-        needed: points by which ``linear`` must exceed ``linear_untrained``.
-        train, val: numbers of pictures.
-        classes: number of labels; all of them were seen in pretraining.
-        fine: the second half.
+        linear, linear_untrained: accuracy of a linear probe on standardized embeddings.
+        knn, knn_untrained: accuracy of 20 nearest neighbors by cosine.
+        needed: percentage points by which ``linear`` must exceed ``linear_untrained``.
+        train, val: numbers of images.
+        classes: number of labels, all of which occur in the pretraining data.
+        fine: accuracy for the task `fine`.
     """
 
     linear: float
@@ -203,7 +205,7 @@ def measure(trained: LoadedEmbedder, untrained: LoadedEmbedder, corpus: Corpus, 
 
 
 def seen_rows(corpus: Corpus, split: str) -> pd.DataFrame:
-    """Return the rows of ``split`` whose label occurs among the rows of split ``pretrain``."""
+    """Return the rows of ``split`` whose label occurs in the split ``pretrain``."""
     rows = corpus.rows
     known_labels = rows.loc[rows["split"] == "pretrain", "label"].unique()
     chosen = rows[(rows["split"] == split) & rows["label"].isin(known_labels)]

@@ -1,4 +1,4 @@
-"""The one training loop: the same for every objective, resumable bit for bit after a kill at any moment."""
+"""Training loop for all objectives. Interrupted training runs can be resumed with bit-identical results."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ Objectives that see two views or few patches take fewer or more pictures for the
 """
 
 ENCODER_FILE = "encoder.safetensors"
-"""File that a finished training leaves in its folder."""
+"""Name of the file with the weights of a finished training run."""
 
 KEPT_FOLDER = "kept"
-"""Folder in which a training keeps encoders of earlier steps."""
+"""Name of the folder with checkpoints of earlier steps."""
 
 SAVE_EVERY = 20
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts about a training, as written to ``training.json``; a training is resumed only with equal facts.
+    """Facts about a training run, as written to ``training.json``. A training run can only be resumed with equal facts.
 
-    ``kept`` has the numbers of steps after which the encoder is kept, in rising order.
+    ``kept`` contains the numbers of steps after which a checkpoint is saved, in ascending order.
     """
 
     recipe: dict[str, Any]
@@ -147,12 +147,12 @@ def take_step(
     clip: float,
     precision: str,
 ) -> dict[str, float]:
-    """Train ``objective`` for one step; return the terms of its loss, and ``gradient_norm`` before the clipping.
+    """Train ``objective`` for one step, and return the terms of its loss and ``gradient_norm`` before clipping.
 
     Args:
-        data: from `read_batch`.
-        rate: of learning.
-        clip: largest norm of the gradient.
+        data: result of `read_batch`.
+        rate: learning rate.
+        clip: maximum norm of the gradient.
     """
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -185,8 +185,8 @@ def count_flops(objective: Objective, data: tuple[Tensor, Tensor]) -> int:
 
 
 def schedule(step: int, steps: int, warm_up: float) -> float:
-    """Return the factor of the peak rate: a straight rise over the first ``warm_up`` of the steps, then a cosine to
-    0."""
+    """Return the learning rate relative to its peak: linear warm-up over the fraction ``warm_up`` of the steps, then
+    cosine decay to 0."""
     rise = max(1, round(warm_up * steps))
     if step < rise:
         return (step + 1) / rise
@@ -194,7 +194,7 @@ def schedule(step: int, steps: int, warm_up: float) -> float:
 
 
 def make_optimizer(objective: Objective, recipe: PretrainingRecipe) -> torch.optim.AdamW:
-    """Return AdamW over every parameter; biases, scales, positions and tokens do not decay, as is usual."""
+    """Return AdamW for all parameters, without weight decay for biases, scales, positions and tokens."""
     named = [(name, p) for name, p in objective.named_parameters() if p.requires_grad]
     spared = {name for name, p in named if p.ndim < 2 or name.endswith(("pos_embed", "positions", "mask_token"))}
     groups = [
@@ -205,7 +205,7 @@ def make_optimizer(objective: Objective, recipe: PretrainingRecipe) -> torch.opt
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """Return the generator of everything random in one step."""
+    """Return the random generator for one step."""
     key = hashlib.blake2b(f"{seed}|{step}".encode(), digest_size=7).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(key, "little"))
 
@@ -221,7 +221,7 @@ def kept_steps(steps: int, keep: int) -> tuple[int, ...]:
 
 
 def kept_path(out: Path, step: int) -> Path:
-    """Return the path of the encoder of ``step`` kept by the training in ``out``; the names sort by step."""
+    """Return the path of the checkpoint after ``step`` steps of the training run in ``out``. Paths sort by step."""
     return out / KEPT_FOLDER / f"step-{step:06d}.safetensors"
 
 
@@ -255,10 +255,10 @@ def read_log(out: Path) -> list[dict[str, float]]:
 
 
 def read_facts(out: Path) -> Facts:
-    """Read the facts about the training in ``out``.
+    """Read the facts about the training run in ``out``.
 
     Raises:
-        BadRun: its ``training.json`` is missing or damaged.
+        BadRun: ``training.json`` is missing or corrupted.
     """
     with _readable(out / "training.json") as text:
         content = json.loads(text)
@@ -278,14 +278,14 @@ def _readable(path: Path) -> Iterator[str]:
 
 
 def read_batch(pictures: Pictures, step: int, batch: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the pictures (N, 3, S, S) ``uint8`` of one step, and their positions (N,), on ``device``."""
+    """Return the images (N, 3, S, S) ``uint8`` of one step and their positions (N,), on ``device``."""
     indices = batch_indices(step, len(pictures.rows), batch, seed)
     images = torch.from_numpy(np.ascontiguousarray(pictures.pixels[indices]))
     return images.to(device), torch.from_numpy(indices).to(device)
 
 
 def choose_attention(objective: Objective, device: torch.device) -> None:
-    """Turn fused attention off on a CPU, where PyTorch's fused backward pass is slower for 64 tokens."""
+    """Disable fused attention on CPUs, where PyTorch's fused backward pass is slower for 64 tokens."""
     for module in objective.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = device.type != "cpu"  # type: ignore[assignment]
@@ -312,7 +312,7 @@ def _save(path: Path, step: int, objective: Objective, optimizer: torch.optim.Op
 
 
 def _resume(path: Path, objective: Objective, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
-    """Load the last checkpoint, if there is one, and return the step to continue with."""
+    """Load the last checkpoint, if there is one, and return the next step."""
     if not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)

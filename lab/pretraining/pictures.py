@@ -1,4 +1,4 @@
-"""The pictures of a training: decoded once, stored on disk, read in an order that is the same for every objective."""
+"""Training images, which are decoded once, stored on disk, and read in the same order for all objectives."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from probing_core.run.files import written_atomically
 from probing_core.run.progress import Progress
 
 SIDE = 144
-"""Pixels of the side of the stored pictures: a little more than the encoder's 128, since crops cut some away."""
+"""Side length of the stored images in pixels, larger than the encoder's 128 px to allow random crops."""
 
 MIN_PICTURES = 8
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures and rows that a training reads.
+    """Images and rows of a training run.
 
     Attributes:
         rows: one row per image, with ``image_id``, ``label`` and, where the corpus has it, ``style``.
@@ -39,18 +39,18 @@ class Pictures:
 
 
 def gather(corpus: Corpus, folder: Path, progress: Progress) -> Pictures:
-    """Read the pictures of the split ``pretrain``, or all of them in a corpus that has no such split.
+    """Read the images of the split ``pretrain``, or all images of a corpus without this split.
 
     Raises:
-        BadCorpus: there are fewer than `MIN_PICTURES`.
-        BadImage: a picture cannot be read.
+        BadCorpus: there are fewer than `MIN_PICTURES` images.
+        BadImage: an image cannot be read.
         BadRun: the disk is full.
     """
     rows = corpus.rows
     if (rows["split"] == "pretrain").any():
         rows = rows[rows["split"] == "pretrain"]
     if len(rows) < MIN_PICTURES:
-        raise BadCorpus(f"Pretraining needs at least {MIN_PICTURES} pictures; '{corpus.name}' has {len(rows)} for it.")
+        raise BadCorpus(f"Pretraining requires at least {MIN_PICTURES} images, but '{corpus.name}' has {len(rows)}.")
     rows = rows[[c for c in ("image_id", "label", "style") if c in rows]].reset_index(drop=True)
     content = json.dumps([list(rows), rows.astype(str).to_numpy().tolist()])
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]

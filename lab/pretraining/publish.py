@@ -1,10 +1,10 @@
-"""Puts finished trainings into the zoo to come: their weights, their gates and their cards.
+"""Add finished training runs to the next version of the zoo: weights, quality gates and model cards.
 
     python -m lab.pretraining.publish TRAINING... --corpus parquet:FILE
 
-Each TRAINING is a folder that `python -m lab.pretraining` has finished. The files of seed 0 go to ``data/zoo/next``,
-those of other seeds to ``data/zoo/seeds`` (``zoo/mae@seed=1``); no list of models shows either. The command
-may be given again: it writes the same files. The corpus must be the one of the trainings, with
+Each TRAINING is the output folder of a finished `python -m lab.pretraining`. Files of seed 0 are written to
+``data/zoo/next``, and files of other seeds to ``data/zoo/seeds`` (``zoo/mae@seed=1``). Lists of models contain neither.
+The command can be repeated and writes the same files again. The corpus must be the corpus of the training runs, with
 the splits pretrain, train and val.
 """
 
@@ -48,7 +48,7 @@ LIMITS = {
     "clip-plain": FROM_LABELS,
     "align-plain": FROM_LABELS,
 }
-"""Recipe -> what a reader must know of it alone."""
+"""Recipe -> remark that is only in its model card."""
 
 LEARNED_NOISE = 0.98
 """Noise error at the end of CAN below which its noise term counts as learned; 1 is that of predicting no noise."""
@@ -64,7 +64,7 @@ def model_card(
     size: int,
     license_line: str,
 ) -> str:
-    """Return the card as Markdown.
+    """Return the model card as Markdown.
 
     Args:
         facts, log: of the training.
@@ -179,15 +179,15 @@ def _text(value: object) -> str:
 
 
 NEEDED = {"supervised": 20.0, "clip": 20.0}
-"""Objective -> points over the untrained network that its gate asks for."""
+"""Objective -> percentage points by which its content accuracy must exceed that of the untrained network."""
 
 NEEDED_ELSE = 10.0
 
 MAX_BYTES, MAX_BYTES_WITH_TEXT = 6_500_000, 9_000_000
-"""Bytes of a file of weights."""
+"""Maximum size of a file of weights in bytes."""
 
 WITH_TEXT = ("clip", "align", "clip-plain", "align-plain")
-"""Encoders whose file also holds the tower of the words that they learned with."""
+"""Encoders whose file also contains the text tower."""
 
 
 def publish(trainings: Sequence[Path], corpus: Corpus) -> dict[str, Gate]:
@@ -269,8 +269,8 @@ def _line(gate: Gate) -> str:
 @errors_in_a_line
 def main() -> None:
     parser = parser_of(__doc__)
-    parser.add_argument("training", nargs="+", type=Path, help="a folder of `python -m lab.pretraining`")
-    parser.add_argument("--corpus", required=True, help="as for `python -m lab.pretraining`")
+    parser.add_argument("training", nargs="+", type=Path, help="output folder of `python -m lab.pretraining`")
+    parser.add_argument("--corpus", required=True, help="corpus of the training runs")
     arguments = parser.parse_args()
     for name, gate in publish(arguments.training, open_corpus(arguments.corpus)).items():
         print(f"{name}: {_line(gate)}")

@@ -1,4 +1,4 @@
-"""Recipes: what differs between two trainings, as data. One TOML file each, in ``recipes/``."""
+"""Recipes: the settings of training runs, each in a TOML file in ``recipes/``."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingRecipe:
-    """One training, less the corpus and the seed.
+    """Settings of a training run, without the corpus and the seed.
 
     Attributes:
-        name: of the encoder, ``zoo/<name>``.
-        objective: which file of the package holds the loss.
-        summary: what is trained, in one phrase.
-        learning_rate, weight_decay, betas: of AdamW; the rate is the peak.
+        name: name of the encoder, ``zoo/<name>``.
+        objective: name of the objective.
+        summary: short description of the objective.
+        learning_rate, weight_decay, betas: arguments of AdamW. The learning rate is the peak.
         options: arguments of the objective.
         views: arguments of `Views`.
-        batch: pictures of one step.
-        warm_up: share of the steps over which the rate rises to its peak; then it falls by a cosine to 0.
-        clip: largest norm of the gradient.
+        batch: number of images per step.
+        warm_up: fraction of the steps with linear warm-up, which is followed by cosine decay to 0.
+        clip: maximum norm of the gradient.
     """
 
     name: str
@@ -52,11 +52,11 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def load_recipe(name: str) -> PretrainingRecipe:
-    """Read the recipe called ``name``.
+    """Read the recipe ``name``.
 
     Raises:
-        UnknownName: there is none of that name.
-        BadConfig: its file has entries that no recipe has, or lacks some.
+        UnknownName: the recipe does not exist.
+        BadConfig: the file has unknown or missing entries.
     """
     if name not in recipe_names():
         raise UnknownName(

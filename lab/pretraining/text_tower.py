@@ -1,6 +1,6 @@
-"""The zoo's small text tower: words -> a vector in the space of the pictures' embeddings.
+"""Text tower of the zoo, which maps words to vectors in the joint image-text space.
 
-It imports torch at once, so it is imported only when a model with a text tower is loaded or trained.
+This module imports torch, so it is only imported when a model with a text tower is loaded or trained.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from probing_core.models.zoo_input import WIDTH
 
 PADDING = 0
 LENGTH = 16
-"""Words of a text that are read; what follows is cut off."""
+"""Maximum number of words of a text. Longer texts are truncated."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words a tower was trained on; the token of a word is its position plus one, 0 is padding."""
+    """Vocabulary of a text tower. The token of a word is its position plus one, and 0 is padding."""
 
     words: tuple[str, ...]
 
@@ -54,9 +54,9 @@ def split_words(text: str) -> list[str]:
 
 
 class TextTower(nn.Module):
-    """A two-layer transformer over words; the mean of its outputs, projected to the pictures' width.
+    """A two-layer transformer over words, whose mean output is projected to the size of image embeddings.
 
-    Pictures have no projection of their own, so that their embedding is what the text is compared with.
+    Images have no projection, so texts are directly compared with image embeddings.
     """
 
     def __init__(self, words: int, layers: int = 2, heads: int = 3) -> None:

@@ -1,8 +1,8 @@
-"""Random views of pictures, drawn for a whole batch at once.
+"""Random views of images, computed for a batch at a time.
 
-A view is two matrices per picture (rows and columns: crop, flip and blur are linear and separable) and one affine
-color map (brightness, contrast, saturation, hue and gray). Two batched products then do all of it, several times
-faster than picture by picture, and the same code runs on a GPU.
+A view consists of two matrices per image (for rows and columns, since cropping, flipping and blurring are linear and
+separable) and an affine color map (brightness, contrast, saturation, hue and grayscale). With batched matrix products,
+this is several times faster than processing single images, and the same code runs on a GPU.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _YIQ = torch.tensor([LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)
 
 @dataclass(frozen=True, kw_only=True)
 class Views:
-    """Changes that a view may make.
+    """Augmentations of a view.
 
     Attributes:
-        scale: smallest and largest share of the picture's area that a crop keeps.
+        scale: minimum and maximum area of a crop, as fractions of the image area.
         flip: probability of a horizontal flip.
-        jitter: half-widths of brightness, contrast and saturation about 1, and of hue in turns about 0.
-        jitter_chance, gray, blur: probabilities of jitter, of dropping color, and of Gaussian blur.
+        jitter: maximum changes of brightness, contrast and saturation (around 1) and of hue (in turns, around 0).
+        jitter_chance, gray, blur: probabilities of color jitter, grayscale conversion and Gaussian blur.
     """
 
     scale: tuple[float, float]
@@ -43,7 +43,7 @@ class Views:
     blur: float = 0.0
 
     def __call__(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the views (N, 3, 128, 128) ``float32`` in [0, 1] of ``pictures`` (N, 3, S, S) ``uint8``."""
+        """Return views (N, 3, 128, 128) ``float32`` in [0, 1] of ``pictures`` (N, 3, S, S) ``uint8``."""
         with torch.autocast(pictures.device.type, enabled=False):  # bfloat16 would posterize the pictures
             return self._draw(pictures, generator)
 

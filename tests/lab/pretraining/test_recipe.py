@@ -50,5 +50,5 @@ def test_without_its_library_pretraining_says_what_to_install(tmp_path):
     command = [sys.executable, "-c", code, tmp_path]
     ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert ran.returncode != 0
-    assert "BadConfig: Pretraining needs lightly" in ran.stderr
+    assert "BadConfig: Pretraining requires lightly" in ran.stderr
     assert "pip install lightly" in ran.stderr
