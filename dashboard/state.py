@@ -170,7 +170,7 @@ def unmet() -> dict[str, Unmet]:
 
 
 def begin_page(title: str) -> bool:
-    """Discard unmet values of the previous page, and return whether the visitor opened a new page."""
+    """Discard the unavailable values of the previous page, and return whether the visitor opened another page."""
     if st.session_state.get("_page") == title:
         return False
     st.session_state["_page"] = title

@@ -96,8 +96,8 @@ def gallery(run: Run) -> np.ndarray:
 def searchable(run: Run, models: Sequence[str]) -> list[str]:
     """Return the ``models`` that can search the gallery of the run.
 
-    A model can search the gallery if the run has its embeddings, or if the images are available and at most
-    `MAX_EMBEDDED`.
+    A model can search the gallery if the run has its embeddings, or if the images are available and the gallery has at
+    most `MAX_EMBEDDED` images.
     """
     makes = len(gallery(run)) <= MAX_EMBEDDED and not run.pictures.why_not
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
