@@ -63,6 +63,7 @@ def other_pages() -> None:
         for compute in (finds_originals, retrieval.originals):
             cache.computed(run, compute)
         predictions.accuracies(run)
+        cache.trust(run)
     first = cache.packaged().rows["image_id"].iloc[0]
     contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
 
