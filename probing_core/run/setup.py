@@ -177,6 +177,11 @@ def _new_recipe(
     entries = usual | options.entries()
     if options.view is None and "published" in (options.models or ()):
         entries["view"] = PUBLISHED_VIEW
+    if any(other.fingerprint == corpus.fingerprint for other in calibrating):
+        raise BadConfig(
+            f"'{corpus.name}' cannot be used for both probes and calibration. Calibration requires other photographs.",
+            hint="Pass different corpora to --corpus and --calibrate-on.",
+        )
     if options.calibrate_on:
         entries["calibrate_on"] = tuple(absolute_name(other.name) for other in calibrating)
         entries["calibrate_fingerprints"] = tuple(other.fingerprint for other in calibrating)
