@@ -50,7 +50,8 @@ def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselin
     seeds are listed directly below it. They are not compared with other models and do not affect the ranking.
 
     Args:
-        task, subset: score by which models are ranked.
+        task: task of the score by which models are ranked, such as ``fine``.
+        subset: subset of the score, such as ``all``.
         baselines: whether to include models that were not trained on images.
 
     Returns:
