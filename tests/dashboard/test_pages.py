@@ -72,7 +72,7 @@ def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tm
     app = open_app(page, run=run)
     assert not app.exception
     if page not in WITHOUT_A_RUN:
-        assert "its 'name' must be text; got ['baseline/pixels']." in unescaped(app)
+        assert "'name' must be a string; got ['baseline/pixels']." in unescaped(app)
 
 
 def test_pages_of_one_model_and_pages_of_several_follow_each_other(open_app):
