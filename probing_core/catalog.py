@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 OPTION_START = re.compile(r"@(?=\w+=)")
-"""The ``@`` at which an option of a model name starts; paths may contain more of them."""
+"""Pattern of an ``@`` that starts an option of a model name. Paths may contain other ``@`` characters."""
 
 
 class Named(Protocol):
