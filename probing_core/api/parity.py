@@ -85,7 +85,10 @@ class Parity:
 
     @property
     def as_far_as(self) -> str:
-        """Transformation in `scale` with the smallest shift of at least `shift`; empty if there is none or `shift` is 0."""
+        """Transformation in `scale` with the smallest shift that is at least `shift`.
+
+        Empty if there is none or if `shift` is 0.
+        """
         return _as_far_as(self.shift, self.scale)
 
     def __str__(self) -> str:
