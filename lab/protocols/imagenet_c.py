@@ -1,11 +1,11 @@
-"""Common corruptions at five severities, after Hendrycks & Dietterich 2019: a plug-in.
+"""Plug-in with the common corruptions of Hendrycks & Dietterich 2019 at five severities.
 
-``probing --plugin lab/protocols/imagenet_c.py run --transforms imagenet-c --out DIR`` applies all nineteen. Parameters
-are those of the paper and its code (hendrycks/robustness, Apache-2.0); the operations are those of the bank, or this
-project's own code (MIT).
+``probing --plugin lab/protocols/imagenet_c.py run --transforms imagenet-c --out DIR`` applies all nineteen corruptions.
+The parameters follow the paper and its code (hendrycks/robustness, Apache-2.0). The operations are functions of the
+bank, or are implemented in this module (MIT).
 
-Lengths arrive in pixels of the picture. What the paper draws at its 224 pixels is drawn on a grid of the same number of
-cells here, and enlarged or reduced to the picture.
+Functions receive lengths in pixels of the image. Random fields that the paper draws at 224 pixels are drawn on a grid
+with the same number of cells and resized to the image.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from probing_core.transforms.transformation import Coordinates, Image, Transform
 
 SOURCE = "Hendrycks & Dietterich, ICLR 2019 (ImageNet-C, arXiv 1903.12261)"
 SIDE = 224
-"""Pixels of the paper's view, in which lengths are given; they are applied as fractions of the side."""
+"""View size of the paper in pixels, to which lengths refer. They scale with the image side."""
 
 MOTION_ANGLES, SNOW_ANGLES = (-45, 45), (-135, -45)
-"""Degrees between which the direction of a smear is drawn."""
+"""Range of directions of the motion blur in degrees."""
 
 SMEAR_STEP = 0.25
-"""Pixels between the points of a smeared line."""
+"""Distance in pixels between the points of a motion-blur line."""
 
 SWAPS = 2
-"""How often a pixel moves in a pass of glass blur: the paper swaps every pixel with a neighbor, one after the other, so
-that each is swapped for its own sake once, and once, on average, for another's."""
+"""Number of moves of a pixel in a pass of glass blur. The paper swaps every pixel with a neighbor in sequence, so each
+pixel moves twice on average."""
 
 PALE_TURQUOISE, MUD = np.array((175, 238, 238), np.float32), np.array((63, 42, 20), np.float32)
 SOLID_MUD = 0.8
-"""Coverage below which mud leaves nothing."""
+"""Coverage below which mud is invisible."""
 
 ICE = np.array((0.86, 0.97, 1.03), np.float32)
 ICE_SIDE = 256
@@ -128,12 +128,12 @@ def frost(image: Image, rng: np.random.Generator, *, kept: float, ice: float) ->
 
 
 def ice_sheet(rng: np.random.Generator) -> np.ndarray:
-    """Draw ice on a window (`ICE_SIDE`, `ICE_SIDE`, 3) ``float32`` in 0..255: bright veins over clouds, bluish.
+    """Draw bluish ice with bright veins over clouds: (`ICE_SIDE`, `ICE_SIDE`, 3) ``float32`` in 0..255.
 
-    About as bright, and as uneven, as the photographs of the paper (mean 140, standard deviation 40).
+    Mean and standard deviation are similar to those of the paper's photographs (mean 140, standard deviation 40).
     """
     clouds, crystals = (weather.plasma(ICE_SIDE, rng, decay) for decay in (1.8, 1.4))
-    # Where a cloud passes through a level, it leaves a thin line: a vein.
+    # The level set of a cloud is a thin line, which is used as a vein.
     veins = np.exp(-np.square((crystals - crystals.mean()) / np.float32(0.03)))
     brightness = 45 + 110 * clouds + 100 * crystals + 60 * veins
     return np.minimum(brightness[..., None] * ICE, 255).astype(np.float32)
@@ -211,7 +211,7 @@ def spatter(
 
 
 def _shine(liquid: np.ndarray, threshold: float) -> np.ndarray:
-    """Return how bright each point of the drops is, 0 to 1: lit from one side, as a curved surface is."""
+    """Return the brightness of each point of the drops, 0 to 1, as a curved surface lit from one side."""
     lit = np.gradient(liquid, axis=0) + np.gradient(liquid, axis=1)
     inside = liquid > threshold
     steepest = float(np.abs(lit[inside]).max()) if inside.any() else 1.0
@@ -226,7 +226,7 @@ def saturate(image: Image, rng: np.random.Generator, *, factor: float, amount: f
 
 
 def _cells(shape: tuple[int, int], grain: float) -> tuple[int, int]:
-    """Return how many cells of ``grain`` px a picture of ``shape`` has, down and across."""
+    """Return the numbers of rows and columns of cells of ``grain`` px in an image of ``shape``."""
     return max(1, round(shape[0] / grain)), max(1, round(shape[1] / grain))
 
 
@@ -236,13 +236,13 @@ def _field(shape: tuple[int, int], grain: float, rng: np.random.Generator) -> np
 
 
 def _smeared(picture: np.ndarray, radius: float, sigma: float, degrees: float) -> np.ndarray:
-    """Average ``picture`` along a line of 2 ``radius`` + 1 px to one side, weights falling as a Gaussian."""
+    """Average ``picture`` along a one-sided line of 2 ``radius`` + 1 px with half-Gaussian weights."""
     kernel, anchor = half_gaussian_line(2 * radius, sigma, degrees)
     return cv2.filter2D(picture, -1, kernel, anchor=anchor)
 
 
 def half_gaussian_line(length: float, sigma: float, degrees: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return weights (K, L) ``float32``, sum 1, of a line that leaves the anchor (x, y) at an angle, and the anchor."""
+    """Return a kernel (K, L) ``float32``, sum 1, of a line that starts at the anchor (x, y), and the anchor."""
     away = np.arange(0, length + SMEAR_STEP / 2, SMEAR_STEP)
     weights = np.exp(-(away**2) / (2 * sigma**2))
     x, y = away * math.cos(math.radians(degrees)), away * math.sin(math.radians(degrees))
@@ -258,12 +258,12 @@ def half_gaussian_line(length: float, sigma: float, degrees: float) -> tuple[np.
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One corruption at its severities.
+    """A corruption with its severities.
 
     Attributes:
-        does: what is done: (image, or the shape for `elastic`, rng, **parameters).
-        levels: its parameters at each severity, the first being severity 1.
-        lengths: names of the parameters that are lengths, in pixels of a view of `SIDE` pixels.
+        does: function (image, or its shape for `elastic`, rng, **parameters).
+        levels: parameters at each severity, starting at severity 1.
+        lengths: names of parameters that are lengths, in pixels at view size `SIDE`.
     """
 
     does: Callable[..., Any]
@@ -285,7 +285,7 @@ def _transform(
     draws: bool = False,
     **values: Any,
 ) -> Transform:
-    """Return the transform of a function; of its parameters, lists have a value for each severity."""
+    """Create the transformation of a function. Parameters that are lists have one value for each severity."""
     levels = tuple({k: v[i] if isinstance(v, list) else v for k, v in values.items()} for i in range(5))
     name, in_pixels = does.__name__.replace("_", "-"), tuple(lengths.split())
     operation, geometric = Operation(does, levels, in_pixels), does is elastic
@@ -488,6 +488,6 @@ TRANSFORMS = (
     ),
 )
 
-if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
+if not __name__.startswith("lab."):  # run as a plug-in, not imported as a module
     for transform in TRANSFORMS:
         register(transform)

@@ -1,7 +1,8 @@
-"""Traces of processing that hardly anybody sees, which end as JPEG: a plug-in.
+"""Plug-in with barely visible processing, after which images are stored as JPEG (Ramos et al., ICCV 2025).
 
-``probing --plugin lab/protocols/traces.py run --transforms traces --out DIR`` applies all fourteen operations; `PARTS`
-has the paper's four questions. Parameters are those of Ramos et al., the operations are this project's own code (MIT).
+``probing --plugin lab/protocols/traces.py run --transforms traces --out DIR`` applies all fourteen operations. `PARTS`
+contains the four parts of the paper. The parameters follow the paper. The operations are implemented by this project
+(MIT).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from probing_core.transforms.transformation import Image, Transform
 SOURCE = "Ramos et al., ICCV 2025 (arXiv 2508.10637)"
 
 SMOOTH = np.array([(1, 1, 1), (1, 5, 1), (1, 1, 1)], np.float32) / 13
-"""The smoothing kernel of Pillow's ``ImageFilter.SMOOTH``, which its sharpening departs from."""
+"""Smoothing kernel of Pillow's ``ImageFilter.SMOOTH``, which Pillow's sharpening uses."""
 
 
 def jpeg(image: Image, severity: float, rng: np.random.Generator, *, quality: int, chroma: str) -> Image:
@@ -30,7 +31,7 @@ def jpeg(image: Image, severity: float, rng: np.random.Generator, *, quality: in
 
 
 def sharpen(image: Image, severity: float, rng: np.random.Generator, *, factor: float, **stored: Any) -> Image:
-    """Sharpen as Pillow's ``ImageEnhance.Sharpness``: pixels on the border stay."""
+    """Sharpen like Pillow's ``ImageEnhance.Sharpness``, which does not change the pixels on the border."""
     smooth = image.copy()
     smooth[1:-1, 1:-1] = cv2.filter2D(image, -1, SMOOTH)[1:-1, 1:-1]
     return jpeg(cv2.addWeighted(image, factor, smooth, 1 - factor, 0), severity, rng, **stored)
@@ -46,7 +47,7 @@ def resample(
     largest: float,
     **stored: Any,
 ) -> Image:
-    """Resize as Pillow does, whose kernels widen when they reduce; back as the models' own preprocessing does."""
+    """Resize with Pillow, whose kernels are antialiased, and resize back like the preprocessing of most models."""
     height, width = image.shape[:2]
     factor = rng.uniform(smallest, largest)
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -115,6 +116,6 @@ PARTS = {
     "traces/interpolation": tuple(t.name for t in TRANSFORMS if "resample" in t.name),
 }
 
-if not __name__.startswith("lab."):  # run as a plug-in, not imported for what it holds
+if not __name__.startswith("lab."):  # run as a plug-in, not imported as a module
     for transform in TRANSFORMS:
         register(transform)
