@@ -53,13 +53,13 @@ def kinds(images: int = 60, encoder: str = ENCODER) -> dict[str, Kind]:
     """Return the kinds of runs by name."""
     splits = {"corpus": "reference", "limit": images, "transforms": list(FEW), "models": [encoder]}
     return {
-        "few photographs, the whole bank": Kind({"corpus": "photos", "limit": 40, "models": [encoder]}),
-        "splits": Kind(splits),
+        "few photographs, all transformations of the bank": Kind({"corpus": "photos", "limit": 40, "models": [encoder]}),
+        "photographs with splits": Kind(splits),
         "two models": Kind(splits | {"models": [encoder, BASELINE]}),
-        "answers calibrated by `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),
-        "the demo run": Kind({"corpus": "reference", "limit": images, "models": list(DEMO), "repetitions": 1}),
-        "a run that was stopped after embedding": Kind(splits, until=EMBED),
-        "a model added by `--base`": Kind({"models": [encoder]}, before=splits | {"models": [BASELINE]}),
+        "calibration with `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),
+        "demo run": Kind({"corpus": "reference", "limit": images, "models": list(DEMO), "repetitions": 1}),
+        "run resumed after embedding": Kind(splits, until=EMBED),
+        "model added with `--base`": Kind({"models": [encoder]}, before=splits | {"models": [BASELINE]}),
     }
 
 

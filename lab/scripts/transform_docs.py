@@ -25,7 +25,7 @@ EVERY = 5
 BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
 HEAD = (
     *("group", "name", "definition", "parameter", "weakest", "strongest", "unit", "distribution", "library", "source"),
-    *("unseen in fold", "median distance", "visible"),
+    *("held out in fold", "median distance", "visible"),
 )
 
 
