@@ -53,7 +53,9 @@ def kinds(images: int = 60, encoder: str = ENCODER) -> dict[str, Kind]:
     """Return the kinds of runs by name."""
     splits = {"corpus": "reference", "limit": images, "transforms": list(FEW), "models": [encoder]}
     return {
-        "few photographs, all transformations of the bank": Kind({"corpus": "photos", "limit": 40, "models": [encoder]}),
+        "few photographs, all transformations of the bank": Kind(
+            {"corpus": "photos", "limit": 40, "models": [encoder]}
+        ),
         "photographs with splits": Kind(splits),
         "two models": Kind(splits | {"models": [encoder, BASELINE]}),
         "calibration with `--calibrate-on`": Kind(splits | {"calibrate_on": ["photos"]}),
