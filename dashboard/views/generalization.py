@@ -102,8 +102,8 @@ def _styles(run: Run) -> None:
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
     st.caption(
-        "Unseen styles come from other networks and paintings. A high percentage on clean images indicates a bias "
-        "toward predicting style."
+        "Unseen styles are other styles of the network used in training, and styles of a second network. A high "
+        "percentage on clean images indicates a bias toward predicting style."
     )
 
 

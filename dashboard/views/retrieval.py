@@ -95,7 +95,7 @@ def _originals(run: Run) -> None:
         st.markdown(f"**Recall by model**: how often the original ranks first among {gallery:,} clean crops")
         bars = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
         figure = recall_by_model_chart(bars, cache.theme(), model, 100 / gallery)
-        tables.chart(figure, "by-model", at_once, "Recall of originals of each model.", _select_model)
+        tables.chart(figure, "by-model", at_once, "Recall of originals with each model.", _select_model)
         if (bars["seed_of"] != "").any():
             st.caption("Vertical ticks: additional seeds. Click a model to show its recall by transformation.")
     with right:
@@ -105,7 +105,7 @@ def _originals(run: Run) -> None:
         titled = tables.as_percent(model_rows.assign(title=model_rows["transform"].map(named)))
         figure = recall_by_transformation_chart(titled, cache.theme(), groups)
         tables.chart(
-            figure, "by-transform", model_rows, f"Recall of originals of {model_title(model)} by transformation."
+            figure, "by-transform", model_rows, f"Recall of originals with {model_title(model)}, by transformation."
         )
         st.caption(f"{named('identity')} is a second crop of the same photograph and serves as an upper bound.")
 

@@ -48,6 +48,8 @@ DRAWN = {"linear": "uniformly", "log": "log-uniformly", "integer": "uniformly fr
 
 GALLERY = "All transformations"
 
+AT_LEAST, AT_MOST = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
+
 RESOLUTION = 1 / 30
 """Precision of displayed strengths, as a fraction of the range in training."""
 
@@ -144,7 +146,7 @@ def _gallery_finding(number: int, recall: pd.Series) -> str:
         return f"{number} transformations, each applied at random strengths."
     hardest = str(recall.idxmin())
     return (
-        f"**{plain(named(hardest))}** is the hardest of {number} transformations to recognize: the median accuracy "
+        f"**{plain(named(hardest))}** is the hardest of {number} transformations to classify: the median accuracy "
         f"over encoders is {in_percent(recall[hardest])}."
     )
 
@@ -275,7 +277,9 @@ class Scale:
     def threshold(self, row: pd.Series) -> str:
         if row["censored"] == ABOVE:
             return "not detected"
-        return f"{'up to ' * (row['censored'] == BELOW)}{self.number(row['threshold'])}"
+        if row["censored"] == BELOW:
+            return f"{AT_LEAST if self.transform.falling else AT_MOST} {self.number(row['threshold'])}"
+        return self.number(row["threshold"])
 
     def interval(self, low: float, high: float) -> str:
         """Format an interval, such as ``0.61–0.84``. The result is empty if a limit is NaN."""

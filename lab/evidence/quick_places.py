@@ -1,8 +1,9 @@
 """Validation of the quick protocol: ``python -m lab.evidence.quick_places [RUN] [--time MODELS]``.
 
 Each ranked model of RUN (by default the reference run) is left out and ranked among the other models with the quick
-protocol. The command prints the rank of each model by full accuracy, its rank interval according to the quick protocol,
-how often the interval contains the rank, Kendall's tau between quick and full accuracy, and half-widths of 95% CIs.
+protocol. The command prints the rank of each model under the full protocol, its rank interval according to the quick
+protocol, how often the interval contains the rank, Kendall's tau between the accuracies under the two protocols, and
+half-widths of 95% CIs.
 ``--time`` also ranks the named models without the cache and prints the durations in seconds.
 """
 
@@ -46,7 +47,7 @@ def leave_one_out(board: pd.DataFrame, quick: pd.DataFrame, groups: Mapping[str,
     """Rank each model among the other models with the quick protocol.
 
     Args:
-        board: ``model``, ``value`` (full accuracy) and ``seed_of``, best first.
+        board: ``model``, ``value`` (accuracy under the full protocol) and ``seed_of``, best first.
         quick: table ``quick`` of the run.
         groups: transformation -> group.
 
@@ -86,7 +87,7 @@ def _half_widths(ranking: QuickRanking) -> dict[str, float]:
 
 
 def agreement(places: pd.DataFrame) -> float:
-    """Return Kendall's tau between quick and full accuracy."""
+    """Return Kendall's tau between accuracy under the quick and the full protocol."""
     return float(kendalltau(places["value"], places["quick_value"]).statistic)
 
 
@@ -98,12 +99,15 @@ def summary(places: pd.DataFrame) -> str:
     widths = [f"{100 * places[c].mean():.1f} percentage points" for c in ("half_width", "half_width_difference")]
     lines = [
         [
-            "models whose rank interval contains their rank by full accuracy",
+            "models whose rank interval contains their rank by accuracy under the full protocol",
             f"{int(places['contains'].sum())} of {len(places)}",
         ],
         ["mean number of ranks in the rank interval", f"{(places['last'] - places['first'] + 1).mean():.1f}"],
-        ["Kendall's tau between quick and full accuracy, for all models / encoders / zoo encoders", " / ".join(taus)],
-        ["mean half-width of the 95% CI of quick accuracy", widths[0]],
+        [
+            "Kendall's tau between the quick and the full protocol, for all models / encoders / zoo encoders",
+            " / ".join(taus),
+        ],
+        ["mean half-width of the 95% CI of accuracy under the quick protocol", widths[0]],
         ["mean half-width of the 95% CI of the difference between two models", widths[1]],
     ]
     return markdown_table(["statistic", "value"], lines)

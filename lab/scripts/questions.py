@@ -125,7 +125,7 @@ def ranked(tables: Tables, rng: np.random.Generator) -> Question:
         raise Unclear
     ordinal = ("highest", "second highest", "third highest", "fourth highest")[place]
     return percentage(
-        f"Which model other than a baseline has the {ordinal} accuracy at recognizing transformations, and how high is "
+        f"Which model other than a baseline has the {ordinal} accuracy at classifying transformations, and how high is "
         "it? (Intermediate layers count, additional seeds do not.)",
         model_title(values.index[place]),
         values.iloc[place],
@@ -144,7 +144,7 @@ def better(tables: Tables, rng: np.random.Generator) -> Question:
         raise Unclear
     points = 100 * float(difference)
     return Question(
-        f"Is {model_title(first)} significantly better than {model_title(second)} at recognizing transformations? "
+        f"Is {model_title(first)} significantly better than {model_title(second)} at classifying transformations? "
         "By how many percentage points do they differ?",
         f"{_verdict(points, z)}, {points:+.1f} percentage points",
         points,
@@ -284,7 +284,7 @@ def hardest_group(tables: Tables, rng: np.random.Generator) -> Question:
     values = rows.set_index(rows["subset"].str.removeprefix("group:"))["value"]
     name, value = clear_extreme(-values)
     return percentage(
-        f"Which group of transformations does {model_title(model)} recognize worst, and with what accuracy? "
+        f"Which group of transformations does {model_title(model)} classify worst, and with what accuracy? "
         "(Clean images do not count.)",
         name,
         -value,

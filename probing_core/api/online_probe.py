@@ -185,7 +185,9 @@ class OnlineProbe:
             raise BadConfig(f"Expected a function of a list of images or a torch.nn.Module; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
-            raise BadConfig("Only a torch.nn.Module accepts preprocessing. A function must preprocess images itself.")
+            raise BadConfig(
+                "preprocessing is only supported for a torch.nn.Module. A function must preprocess images itself."
+            )
         call = encode if owner is None else _on_tensors(encode, owner, preprocessing)
         with undisturbed(*(part for part in (owner, module) if part is not None)):
             X = _embed(call, self.views.images)

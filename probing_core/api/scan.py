@@ -177,7 +177,7 @@ def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
         )
     n = _clean_count(sets)
     hint = "" if n >= MIN_FOR_Q else f" To compute q, the false discovery rate, provide at least {MIN_FOR_Q} images."
-    rate = f"about {in_percent(level)} of unedited images from the same source have p of at most {level:g}"
+    rate = f"about {in_percent(level)} of unedited images from the same source have a p-value of at most {level:g}"
     return f"Calibrated on {n:,} of your clean images: {rate}.{hint}"
 
 

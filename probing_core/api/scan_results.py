@@ -61,7 +61,7 @@ VERDICT_COLUMNS = {
 MAX_ROWS = 5000
 """Maximum number of images on the page; the tables contain all images."""
 
-ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p if q was not computed."
+ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p-value if q was not computed."
 ABOUT_GRAY = (
     "Images without color are compared with color photographs converted to grayscale, not with original grayscale "
     "photographs, so their q is not guaranteed. Color edits cannot be detected in these images."

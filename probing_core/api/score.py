@@ -441,7 +441,7 @@ def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callab
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
-        raise BadConfig("Only a torch.nn.Module accepts preprocess. A function receives the images unchanged.")
+        raise BadConfig("preprocess is only supported for a torch.nn.Module. A function receives the images unchanged.")
     return encoder
 
 

@@ -95,7 +95,7 @@ class ArrayCorpus(DigestedCorpus):
         try:
             return to_image(item), label
         except BadImage as error:
-            raise BadImage(f"{str(error).rstrip('.')} (item {place} of the images).") from None
+            raise BadImage(f"{str(error).rstrip('.')} (image {place}).") from None
 
 
 def _length(items: Any) -> int:

@@ -241,7 +241,7 @@ KIND = CorpusKind(
     argument="FILE",
     is_path=True,
     description="A Parquet file with the columns image (encoded bytes) and label.",
-    license="see the column license",
+    license="see the license column",
     open=lambda argument: ParquetCorpus(user_path(argument)),
 )
 REFERENCE = CorpusKind(

@@ -51,14 +51,14 @@ def open_header(data: bytes, name: str) -> pillow.Image:
     try:
         opened = pillow.open(io.BytesIO(data), formats=FORMATS)
     except pillow.DecompressionBombError:
-        raise BadImage(f"{name} states a size {_too_large()}") from None
+        raise BadImage(f"{name} declares a size {_too_large()}") from None
     except Exception:  # many kinds: UnidentifiedImageError, struct.error, OverflowError, ...
         raise BadImage(f"{name} {_what_arrived(data)}") from None
     width, height = opened.size
     if width * height > MAX_PIXELS:
-        raise BadImage(f"{name} states a size of {width} x {height} pixels, {_too_large()}")
+        raise BadImage(f"{name} declares a size of {width} x {height} pixels, {_too_large()}")
     if width < 1 or height < 1:
-        raise BadImage(f"{name} states a size of {width} x {height} pixels, but an image needs at least 1 x 1.")
+        raise BadImage(f"{name} declares a size of {width} x {height} pixels, but an image needs at least 1 x 1.")
     return opened
 
 

@@ -254,8 +254,7 @@ def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Pat
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
     raise ModelUnavailable(
-        f"'{model}': the folder {folder} does not contain a single weight file. "
-        f"Expected one of: {', '.join(WEIGHT_FILES)}."
+        f"'{model}': the folder {folder} must contain exactly one of these weight files: {', '.join(WEIGHT_FILES)}."
     )
 
 
@@ -394,7 +393,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source: str, ignore: str = "") -> None:
-    """Load ``tensors`` into ``module``, whose names and shapes they must match exactly.
+    """Load ``tensors`` into ``module``. Their names and shapes must match exactly.
 
     Args:
         source: source of the tensors, for messages.
@@ -413,7 +412,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 def refuse_misfit(source: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> None:
     problems = [
         f"{len(names)} {problem} ({', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''})"
-        for problem, names in (("missing", missing), ("unexpected", unexpected), ("with a different shape", misshapen))
+        for problem, names in (("missing", missing), ("unexpected", unexpected), ("with mismatched shapes", misshapen))
         if names
     ]
     if problems:
@@ -427,7 +426,7 @@ def refuse_misfit(source: str, missing: list[str], unexpected: list[str], missha
 def fitting(source: str) -> Iterator[None]:
     """Raise `ModelUnavailable` if a library fails to load weights within the context.
 
-    The message lists missing, unexpected and misshapen tensors if the library reports them.
+    If the library reports missing or unexpected tensors, or tensors with mismatched shapes, the message lists them.
     """
     try:
         yield
@@ -440,7 +439,7 @@ def fitting(source: str) -> Iterator[None]:
 
 
 def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
-    """Return the missing, unexpected and misshapen tensors that an error message of ``load_state_dict`` lists."""
+    """Return the missing, unexpected and mismatched tensors listed in an error message of ``load_state_dict``."""
 
     def names(heading: str) -> list[str]:
         section = re.search(heading + r"[^:]*: (.*?)\.? *$", text, re.MULTILINE)

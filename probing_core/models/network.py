@@ -81,7 +81,7 @@ class Readouts:
         self.first = self.read(batch) if layers or self._pool else [output]
 
     def read(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        """Compute the embeddings (N, D) for each of `asked`."""
+        """Compute the embeddings (N, D) for each requested layer and pooling."""
         network = self._network
         if self._layers:
             return self._read_layers(self._layers, batch)

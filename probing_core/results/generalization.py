@@ -1,4 +1,4 @@
-"""Recognition rates of groups and styles, for seen and unseen transformations."""
+"""Accuracy of group predictions and rates of style predictions, for seen and unseen transformations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def fold_tasks(run: RunTables) -> list[str]:
 
 
 def generalization_rates(run: RunTables) -> pd.DataFrame:
-    """Compute the recognition rates of each model, averaged over folds.
+    """Compute the rates of group and style predictions of each model, averaged over folds.
 
     `SEEN` and `UNSEEN` are balanced accuracies over groups, excluding clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and
     `CLEAN` are the fractions of images that are predicted as style. Additional seeds and subsets without images are

@@ -114,9 +114,10 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     name = str(best["base"])
     interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
     return (
-        f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, is more "
-        f"accurate for transformations than the last layer. The largest difference is {_points(best['difference'])} "
-        f"({interval}), at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
+        f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, is "
+        f"significantly more accurate for transformations than the last layer. The largest difference is "
+        f"{_points(best['difference'])} ({interval}), "
+        f"at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
     )
 
 
@@ -142,7 +143,7 @@ GOING_TOGETHER = 0.3
 
 
 def shift_finding(points: pd.DataFrame, model: str) -> str:
-    """Return a sentence on whether transformations with a larger embedding shift are recognized more often.
+    """Return a sentence on whether transformations with a larger embedding shift have higher recall.
 
     The sentence is empty if there are fewer than three transformations.
 
@@ -155,9 +156,9 @@ def shift_finding(points: pd.DataFrame, model: str) -> str:
         return ""
     rho = float(points["value"].rank().corr(points["value_recall"].rank()))
     if rho >= GOING_TOGETHER:
-        result = f"The further a transformation shifts embeddings of {model}, the better the probe recognizes it"
+        result = f"The further a transformation shifts embeddings of {model}, the higher its recall"
     else:
-        result = f"A larger shift of the embeddings of {model} does not mean better recognition"
+        result = f"A larger shift of the embeddings of {model} does not mean higher recall"
     return f"{result}: rank correlation {minus(f'{rho:.2f}')} over {len(points)} transformations."
 
 

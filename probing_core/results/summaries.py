@@ -37,7 +37,7 @@ def recalls(scores: pd.DataFrame, of: Literal["transform", "group"]) -> pd.DataF
 
 
 def members(run: RunTables, model: str) -> pd.DataFrame:
-    """Return how often the group of each transformation is recognized in every fold (``rotation``) of the group task.
+    """Return the recall of each transformation in every fold (``rotation``) of the group task.
 
     ``unseen`` is True in the fold in which the transformation was held out. Transformations that were never held out
     are omitted. Rows are sorted by group, as in `RunTables.transforms`.

@@ -84,9 +84,9 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Score missing units of the views for calibrating and testing answers.
+    """Score missing units of the crops used to calibrate and test answers.
 
-    All models and the detector score the same views.
+    All models and the detector score the same crops.
     """
     context = writers[0].context
     resources, corpora = context.resources, corpora_of(context)
@@ -135,7 +135,7 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
 detector_views = stage.add(
     Asset(
         path=layout.scored_views_path(DETECTOR),
-        description="Detector scores of the views for calibrating and testing answers.",
+        description="Detector scores of the crops used to calibrate and test answers.",
         stage=TRAIN,
         partitions=once_if_calibrated,
         dependencies=(photographs, detector),
@@ -153,7 +153,8 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     store = run.store
 
     def is_scored(name: str) -> bool:
-        """Return whether a model is scored. Models copied from another run keep the scored views of that run."""
+        """Return whether a model is scored. A model copied from another run is only scored if its scored views were
+        copied too."""
         is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
         return not is_copied or store.entry(layout.scored_views_path(name)) is not None
 
@@ -163,7 +164,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
 model_views = stage.add(
     Asset(
         path=layout.scored_views_path(ANY_MODEL),
-        description="Model scores of the views for calibrating and testing answers.",
+        description="Model scores of the crops used to calibrate and test answers.",
         stage=TRAIN,
         partitions=_scored_models,
         dependencies=(photographs, model, fine.output(probe_path(ANY_MODEL, DEPLOYMENT))),

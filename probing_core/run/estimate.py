@@ -141,7 +141,7 @@ def estimate(
         options: options of the run.
         out: run directory. If the run exists, only the remaining work is included.
         stages: stages to include.
-        progress: progress of the estimate.
+        progress: object that receives progress updates.
 
     Raises:
         ProbingError: the input is invalid, or the run has a different recipe.

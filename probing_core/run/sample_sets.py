@@ -133,7 +133,7 @@ class UnitJob:
 
 
 def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:
-    """Divide units into shards. A shard ends with the unit with which its size reaches ``shard_bytes``."""
+    """Divide units into shards. A shard is closed once its size reaches ``shard_bytes``."""
     shards: list[Shard] = []
     first, size = 0, 0
     for unit, count in enumerate(unit_bytes):

@@ -404,7 +404,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Draw still or falling flakes over an image that may be brightened, or draw snow on the ground."""
+    """Draw round or motion-blurred snowflakes over a brightened image, or lighten its dark areas like snowy ground."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:

@@ -70,8 +70,8 @@ class Transform:
         member: member of the group (A, B or C), which determines the fold that holds it out; None outside the bank.
         parameter, unit: name and unit of the strength, e.g. ``"sigma"`` in ``"px at view size 128"``.
         weakest, strongest: documented strength range. ``weakest`` may be the larger number.
-        neutral: strength, weaker than ``weakest``, at which the image does not or barely change; None if there is no
-            such strength.
+        neutral: strength, weaker than ``weakest``, at which the image changes little or not at all; None if there is
+            no such strength.
         distribution: distribution of strengths: ``linear`` (uniform), ``log`` (log-uniform) or ``integer`` (uniform
             over integers).
         revision: number to increase when the function changes, so that samples are recomputed. If it is None (in other

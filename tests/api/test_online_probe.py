@@ -239,7 +239,7 @@ def test_embeddings_that_cannot_be_used_are_refused_in_a_sentence(probe, encode,
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_path):
     images, _ = pictures
-    with pytest.raises(BadConfig, match="Only a torch.nn.Module accepts preprocessing"):
+    with pytest.raises(BadConfig, match="preprocessing is only supported for a torch.nn.Module"):
         probe.measure(statistics, 0, preprocessing=Preprocessing(size=(8, 8)))
     with pytest.raises(BadConfig, match="Nothing has been measured yet"):
         probe.plot()

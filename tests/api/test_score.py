@@ -243,7 +243,7 @@ def test_a_number_that_cannot_be_is_told_in_one_sentence(asked, message, picture
 def test_the_arguments_of_a_call_must_fit_together(pictures):
     with pytest.raises(BadConfig, match="Samples are already transformed.* view"):
         probing_core.score(colors, probing_core.samples(pictures, view=32), view=64)
-    with pytest.raises(BadConfig, match="Only a torch.nn.Module accepts preprocess"):
+    with pytest.raises(BadConfig, match="preprocess is only supported for a torch.nn.Module"):
         scored(colors, pictures, preprocess=lambda picture: picture)
     with pytest.raises(BadConfig, match="Studies and maps require the cache"):
         scored(colors, pictures, cache=False, studies=True)

@@ -193,7 +193,7 @@ def test_decompression_bombs(server):
         words = a.visit("try", dropped(a.widgets["Your images"], *files))
         assert not a.exceptions
         words = words.replace("\\", "")
-        assert "picture.png states a size over the limit of 64 million pixels" in words
+        assert "picture.png declares a size over the limit of 64 million pixels" in words
         assert "picture.png is a PNG of 7000 x 7000 pixels with corrupted" in words
         assert words.count("picture.png begins like a PNG, but its header is corrupted") == 2
 

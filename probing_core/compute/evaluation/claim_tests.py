@@ -1,4 +1,7 @@
-"""Statistical tests of the claims. Each test returns a result and the numbers that determine it."""
+"""Statistical tests of the claims. Each test returns a result and the numbers that determine it.
+
+A role is the kind of encoder that a claim refers to, such as ``MAE``.
+"""
 
 from __future__ import annotations
 
@@ -229,7 +232,7 @@ def by_contrasts(contrasts: pd.DataFrame) -> Result:
 
 
 def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -> Result:
-    """Test claim 5 with the rank correlation between style accuracy and content accuracy over roles.
+    """Test claim 5 with the rank correlation between transformation accuracy and content accuracy over roles.
 
     The p-value comes from a one-sided exact permutation test (`rank_correlation`). Unlike an interval over photographs,
     it accounts for the small number of encoders.

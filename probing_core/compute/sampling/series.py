@@ -77,7 +77,7 @@ def rendered(design: Design) -> list[Transform]:
 
     These are all transformations except unseen styles, if any of them has an alternative implementation. Identity and
     transformations without an alternative implementation are included so that they start from the same images.
-    Otherwise, a probe could recognize them by how images were resized.
+    Otherwise, a probe could identify them by how images were resized.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []

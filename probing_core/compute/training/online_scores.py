@@ -50,7 +50,7 @@ class FixedViews:
 
 
 def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
-    """Compute views under every transformation in ``design``, and a clean view of every other labeled image.
+    """Compute views under every transformation in ``design``, and a clean view of each remaining labeled image.
 
     A corpus without splits is split by photograph. The ``test`` split is never read.
 

@@ -228,8 +228,8 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """Compute the log ratio of the steps on the strongest grid of each period to the other steps (Wang et al.
-    2002)."""
+    """For each block period, compute the log ratio of the mean difference between adjacent pixels at the strongest grid
+    offset to the mean at all other offsets (Wang et al. 2002)."""
     columns = []
     for period in PERIODS:
         logs = []

@@ -69,7 +69,7 @@ _LOADING = Lock()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence transformers within the context, because `_load_model` checks its report on weights.
+    """Silence the messages of transformers within the context, because `_load_model` reports mismatched weights.
 
     The settings of transformers are global, so a lock prevents two threads from changing them at the same time.
     """

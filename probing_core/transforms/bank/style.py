@@ -219,7 +219,7 @@ def _built_in_style(style: int, member: Member | None) -> Transform:
 
 
 PAINTING = 1
-"""Revision of the arbitrary-style rendering."""
+"""Revision of the arbitrary style transfer."""
 
 
 def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
@@ -234,7 +234,8 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
     # fmt: off
     return of_bank(
         "style", None, f"style-arbitrary-{number}", "interpolation", "fraction", 0.5, 1.0,
-        "Renders the image with the arbitrary-style network, between its own style and a reference style.", ARBITRARY,
+        "Renders the image with an arbitrary style transfer network, in a style interpolated between its own and a "
+        "reference style.", ARBITRARY,
         library=LIBRARY, neutral=None, revision=PAINTING, far=True, pixels=pixels,
     )
     # fmt: on
@@ -243,7 +244,8 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
 # fmt: off
 CONTROL = of_bank(
     "style", None, "style-arbitrary-control", "none", "none", 0.0, 0.0,
-    "Renders the image in its own style with the arbitrary-style network, which leaves only its artifacts.", ARBITRARY,
+    "Renders the image in its own style with an arbitrary style transfer network, which leaves only its artifacts.",
+    ARBITRARY,
     library=LIBRARY, neutral=None, revision=PAINTING, far=True,
     pixels=lambda image, strength, rng: in_style(image, style_vector(image)),
 )
