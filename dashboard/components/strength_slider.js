@@ -16,6 +16,12 @@ class Slider {
     const views = this.get('.views');
     views.onkeydown = (event) => this.moveByKey(event);
     for (const view of this.all('.view')) view.onpointermove = view.onpointerdown = (event) => this.point(event);
+    requestAnimationFrame(() => this.showTop());
+  }
+
+  /** Scroll to the top if the slider appears above the window: a page opened from a list keeps the list's position. */
+  showTop() {
+    if (this.amount.getBoundingClientRect().bottom < 0) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0);
   }
 
   receive(data) {

@@ -146,3 +146,17 @@ def test_row_labels_of_a_heat_map_stay_next_to_their_rows_where_it_scrolls(serve
         assert labels == pytest.approx(rows, abs=3)
         left = page.locator(".row-labels").bounding_box()["x"]
         assert 0 <= left < 30
+
+
+SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"
+
+
+def test_transformation_opened_from_the_end_of_the_gallery_starts_at_the_top(server, tab):
+    with tab.visitor() as (page, _):
+        page.goto(f"{server}/transformations")
+        wait_until_settled(page)
+        card = page.locator("[class*=st-key-open-] button").last
+        card.scroll_into_view_if_needed()
+        assert page.evaluate(SCROLLED) > 100
+        card.click()
+        page.wait_for_function(f"() => {SCROLLED} === 0")
