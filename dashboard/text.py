@@ -106,7 +106,7 @@ PAGES = {
             "views/generalization.py",
             "travel_explore",
             "generalization",
-            "Do probes generalize to unseen transformations and styles?",
+            "Do probes generalize, and how far do transformations shift embeddings?",
         ),
         Page("Retrieval", "views/retrieval.py", "search", "retrieval", "Which transformations break retrieval?"),
     ),

@@ -96,8 +96,8 @@ def _styles(run: Run) -> None:
         return
     kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
-        f"On unseen styles, **{below} of {count} {kind}** are below chance: their probes classify fewer than "
-        f"{in_percent(chance, 1)} of these images as style."
+        f"Probes of **{below} of {count} {kind}** classify fewer images in unseen styles as style than random guessing "
+        f"({in_percent(chance, 1)})."
     )
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")

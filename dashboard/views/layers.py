@@ -36,14 +36,17 @@ def show() -> None:
     drawn = cache.computed(run, _drawn_rows)
     crops = cache.computed(run, summaries.training_crops)
     present = {task: title for task, title in TASKS.items() if (drawn["task"] == task).any()}
+    depth = drawn.groupby("base")["layer"].max()
     for column, (task, title) in zip(st.columns(len(present)), present.items(), strict=True):
         with column:
-            tables.vega_chart(
-                cache.computed(run, _chart, task, title, cache.theme()),
-                f"layers-{task}",
-                rows[rows["task"] == task],
-                f"{title} accuracy of each layer: difference from the last layer in percentage points, by network.",
-            )
+            for layers in depth.value_counts().index:  # deep networks differ more between layers than shallow ones
+                names = depth.index[depth == layers]
+                tables.vega_chart(
+                    cache.computed(run, _chart, task, title, int(layers), cache.theme()),
+                    f"layers-{task}-{layers}",
+                    rows[(rows["task"] == task) & rows["base"].isin(names)],
+                    f"{title} accuracy of each layer: difference from the last layer in percentage points, by network.",
+                )
     st.caption(_caption(rows, drawn, crops))
     _chosen_layers(rows)
 
@@ -56,14 +59,15 @@ def _drawn_rows(run: Run) -> pd.DataFrame:
     return drawn.assign(chosen=pd.MultiIndex.from_frame(drawn[["base", "layer"]]).isin(selected))
 
 
-def _chart(run: Run, task: str, title: str, theme: Theme) -> dict[str, Any]:
+def _chart(run: Run, task: str, title: str, layers: int, theme: Theme) -> dict[str, Any]:
+    """Draw the networks that have ``layers`` layers."""
     drawn = _drawn_rows(run)
     crops = summaries.training_crops(run).get(task)
     return layer_chart(
-        drawn[drawn["task"] == task],
+        drawn[(drawn["task"] == task) & (drawn.groupby("base")["layer"].transform("max") == layers)],
         theme,
-        f"{title} accuracy: difference from the last layer",
-        f"percentage points, {crops:,} training crops" if crops else "percentage points",
+        f"{title} accuracy vs. the last of {layers} layers",
+        ["percentage points", *([f"{crops:,} training crops"] if crops else [])],
     )
 
 

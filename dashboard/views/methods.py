@@ -85,6 +85,7 @@ def show() -> None:
     sections = {
         "Protocol": _protocol,
         "Splits": _splits,
+        "Glossary": lambda _: _define(GLOSSARY),
         "Training data of the encoders": _training_data,
         "Intervals and p-values": lambda _: st.markdown(UNCERTAINTY),
         "Models": _models,
@@ -92,7 +93,6 @@ def show() -> None:
         "Photographs and licenses": _data,
         "Recipe": _recipe,
         "Tables": _export,
-        "Glossary": lambda _: _define(GLOSSARY),
         "Calibration of answers": _trust,
     }
     anchors = {title: title.lower().replace(" ", "-") for title in sections}

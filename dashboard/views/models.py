@@ -179,13 +179,13 @@ def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: floa
 
 def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
     spreads = {model: cache.computed(run, two_models.seed_spread, model) for model in (a, b)}
-    lines = []
-    for model, spread in spreads.items():
-        title = plain(model_title(model))
-        if spread.count > 1:
-            lines.append(f"{title}: {100 * spread.width:.1f} percentage points over {spread.count} seeds")
-        else:
-            lines.append(f"{title}: one seed")
+    lines = [
+        f"{plain(model_title(model))}: {100 * spread.width:.1f} percentage points over {spread.count} seeds"
+        for model, spread in spreads.items()
+        if spread.count > 1
+    ]
+    if not lines:
+        return "Only one training seed is available for each of these models."
     text = f"Accuracy range over training seeds: {'; '.join(lines)}."
     if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
         text += " The range for one of the models is at least as large as the difference between the models."

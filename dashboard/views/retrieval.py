@@ -72,9 +72,12 @@ PARTS = {
 @page("Retrieval")
 def show() -> None:
     run = messages.run_with_models()
-    if sentence := cache.computed(run, uses.finds_originals):
-        messages.finding(sentence)
+    above = st.container()
     part, place = pickers.tab(PARTS)
+    sentence = cache.computed(run, uses.finds_originals)
+    if sentence and part != "duplicates":  # which has a sentence of its own
+        with above:
+            messages.finding(sentence)
     with place:
         show_part = {"found": _originals, "search": _search, "duplicates": _duplicates}
         show_part[part](run)
@@ -107,7 +110,7 @@ def _originals(run: Run) -> None:
         tables.chart(
             figure, "by-transform", model_rows, f"Recall of originals with {model_title(model)}, by transformation."
         )
-        st.caption(f"{named('identity')} is a second crop of the same photograph and serves as an upper bound.")
+        st.caption(f"{named('identity')} is a second clean sample of the same crop and serves as an upper bound.")
 
 
 def _select_model(picked: list[str]) -> None:
@@ -145,8 +148,8 @@ def _duplicates(run: Run) -> None:
     )
     tables.chart(figure, "recall-by-rate", curves, "Recall of edited copies by false-positive rate for each model.")
     st.caption(
-        f"Labels: {plain(model_title(model))}, the best encoders and the best baselines. Copies are edited but not "
-        "cropped."
+        f"Highlighted: {plain(model_title(model))}, the best encoders and the best baselines. Hover over a line to see "
+        "its model. Copies are edited but not cropped."
     )
     _thresholds(run, rate)
 
@@ -166,7 +169,7 @@ def _with_names(best_first: Sequence[str], model: str) -> list[str]:
     """Return the models whose lines are labeled: the selected model, the best encoders and the best baselines."""
     encoders = [name for name in best_first if not name.startswith(BASELINE)]
     baselines = [name for name in best_first if name.startswith(BASELINE)]
-    return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 3]]))
+    return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 2]]))
 
 
 def _thresholds(run: Run, rate: float) -> None:

@@ -120,7 +120,7 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
     with st.spinner("Transforming"):
         strips = contact_sheet(picture, tuple(transforms.values()))
     st.caption(
-        "Each card shows the weakest, middle and strongest strength in training. Accuracies and thresholds are medians "
+        "Each card shows the weakest, middle and strongest strength in training. Recalls and thresholds are medians "
         "over encoders. Click a transformation to see its details."
     )
     with st.container(key="sheet"):
@@ -146,14 +146,14 @@ def _gallery_finding(number: int, recall: pd.Series) -> str:
         return f"{number} transformations, each applied at random strengths."
     hardest = str(recall.idxmin())
     return (
-        f"**{plain(named(hardest))}** is the hardest of {number} transformations to classify: the median accuracy "
+        f"**{plain(named(hardest))}** is the hardest of {number} transformations to classify: the median recall "
         f"over encoders is {in_percent(recall[hardest])}."
     )
 
 
 def _card(transform: Transform, strip: str | bytes, recall: float | None, thresholds: pd.Series) -> None:
     strengths = strengths_in_words(transform.name, transform.weakest, transform.strongest, 3)
-    accuracy = "" if recall is None else f", median accuracy {in_percent(recall)}"
+    accuracy = "" if recall is None else f", median recall {in_percent(recall)}"
     detected = ""
     if transform.name in thresholds:
         median = float(thresholds[transform.name])

@@ -124,7 +124,9 @@ def _choose_example() -> str:
     st.caption("Or an example")
     with st.container(horizontal=True, key="examples", gap="small"):
         for name in examples.NAMES:
-            with st.container(width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"):
+            with st.container(
+                key=f"example-card-{name}", width=EXAMPLE_WIDTH + 8, gap="xsmall", horizontal_alignment="center"
+            ):
                 st.image(examples.thumbnail(name, EXAMPLE_WIDTH), width=EXAMPLE_WIDTH, alt=name)
                 clicked = st.button(
                     name,
@@ -243,7 +245,7 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
     elif _detector(run):
         notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
     if without:
-        notes.append(f"{without} models cannot be applied to new images.")
+        notes.append(f"{without} models, such as additional seeds, are not available for new images.")
     if notes:
         st.caption(" ".join(notes))
     return rows

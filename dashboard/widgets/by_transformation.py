@@ -89,9 +89,12 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     encoders = encoders_of(rows)
     undetected = encoders[encoders["censored"] == "above"].groupby("transform").size()
     if len(undetected):
+        names = encoders["model"].drop_duplicates()
+        detecting = len(names) - undetected.max()
+        how_many = f"{detecting} of {models_in_words(names)}" if detecting else f"none of {models_in_words(names)}"
         st.markdown(
-            f"**{plain(named(str(undetected.idxmax())))}** is the hardest transformation: {undetected.max()} of "
-            f"{models_in_words(encoders['model'].drop_duplicates())} do not detect it at any tested strength."
+            f"**{plain(named(str(undetected.idxmax())))}** is the hardest transformation: {how_many} "
+            f"{'detects' if detecting <= 1 else 'detect'} it at any tested strength."
         )
     numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
     cells = rows.assign(
@@ -104,17 +107,20 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     order = by_transform.hardest_first(run, rows, "relative", descending=True)
     titles = {name: f"{named(name)} ({strength_axis(name)})" if name != "identity" else named(name) for name in order}
     _heat_map(run, cells, rows, titles, THRESHOLD_SCALE, column="relative")
-    st.caption("None: not detected at any tested strength. All: detected at every tested strength.")
+    st.caption(
+        "Detected: a probe separates transformed from clean images with d\N{PRIME} = 1. None: not detected at any "
+        "tested strength. All: detected at every tested strength."
+    )
 
 
 def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
-    axis = strength_axis(row["transform"])
+    parameter = strength_axis(row["transform"]).removesuffix(", %")
     if row["censored"] == "above":
-        return f"not detected up to {axis} {number}"
+        return f"not detected at any tested strength ({parameter} {number})"
     if row["censored"] == "below":
-        return f"detected at every tested strength ({axis} {number})"
+        return f"detected at every tested strength ({parameter} {number})"
     low, high = (strength_number(row["transform"], row[end]) for end in ("low", "high"))
-    return f"detection threshold: {axis} {number} (95% CI {low}\N{EN DASH}{high})"
+    return f"detection threshold: {parameter} {number} (95% CI {low}\N{EN DASH}{high})"
 
 
 def _cell_title(model: str, title: str) -> str:

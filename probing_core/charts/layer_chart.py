@@ -16,8 +16,8 @@ from probing_core.measures.notation import in_points, minus, model_title
 PANEL_COLUMNS = 3
 """Number of panels per row, which fits on a phone."""
 
-PANEL_PX = 150
-"""Height of a row of panels in pixels."""
+PANEL_PX, AROUND_PX = 120, 120
+"""Height in pixels of a row of panels, and of the title, the legend and the axis together."""
 
 FAINT_OPACITY = 0.15
 """Opacity of the lines of other networks in a panel."""
@@ -28,10 +28,10 @@ LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 """Candidate distances between ticks in percentage points. The first that gives about `MOST_TICKS` ticks is used."""
 
-MOST_TICKS = 4
+MOST_TICKS = 6
 
 
-def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict[str, Any]:
+def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -> dict[str, Any]:
     """Draw a panel for each network, with a line over its layers. The last layer is at 0.
 
     All panels have the same scales and also show the lines of all other networks faintly. The network under the pointer
@@ -42,7 +42,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
         rows: table with the columns ``base`` (model without layer), ``layer``, ``difference``, ``difference_low`` and
             ``difference_high`` (fractions), and ``chosen`` (whether the layer was selected).
         title: title of the chart.
-        axis: title of the vertical axis.
+        axis: lines of the title of the vertical axis.
 
     Returns:
         A Vega-Lite specification with its data.
@@ -154,7 +154,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: str) -> dict
             {"mark": {"type": "line", "strokeWidth": 2.5}, "encoding": line},
             marks,
         ],
-        "height": PANEL_PX * len(downs),
+        "height": PANEL_PX * len(downs) + AROUND_PX,
         "background": "transparent",
         "config": _config(theme),
     }

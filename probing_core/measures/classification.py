@@ -394,7 +394,7 @@ MEASURES = (
         low=None,
         high=None,
         higher_is_better=None,
-        definition="The strength at which a probe separates transformed from clean images with d' = 1.",
+        definition="The lowest strength at which a probe separates transformed from clean images with d' = 1.",
         formula="the strength s at which z(detection rate at s) − z(false positive rate) = 1",
         source="Wichmann & Hill 2001; Green & Swets 1966",
     ),

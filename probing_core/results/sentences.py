@@ -292,9 +292,9 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     sentences = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):
         model_kind = "Zoo encoders" if of_zoo else ", ".join(map(model_title, rows["name"]))
-        trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}."
-        unchecked = "They may include photographs of this run, which was not checked."
-        sentences[model_kind] = f"{trained} {unseen if of_zoo and is_known else unchecked}"
+        trained = f"{'were' if of_zoo or len(rows) > 1 else 'was'} trained on {data or 'unknown images'}"
+        unchecked = ", which may include photographs of this run. This was not checked."
+        sentences[model_kind] = f"{trained}. {unseen}" if of_zoo and is_known else f"{trained}{unchecked}"
     return sentences | {"Baselines": "were not trained on images."}
 
 

@@ -284,7 +284,7 @@ def layers() -> pd.DataFrame:
 @pytest.mark.parametrize("theme", THEMES)
 def test_layer_chart_draws_a_panel_for_each_network_on_the_same_axes(theme):
     rows = layers()
-    spec = charts.layer_chart(rows, theme, "Transformation", "percentage points")
+    spec = charts.layer_chart(rows, theme, "Transformation", ["percentage points"])
     altair.Chart.from_dict(spec)  # refuses what Vega-Lite does not know
     values = pd.DataFrame(spec["data"]["values"])
     np.testing.assert_allclose(values["difference"], 100 * rows["difference"])
@@ -306,7 +306,7 @@ def test_layer_chart_draws_a_panel_for_each_network_on_the_same_axes(theme):
 
 
 def test_layer_chart_highlights_the_hovered_network_in_all_other_panels():
-    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", "percentage points")
+    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", ["percentage points"])
     name = spec["layer"][-1]["params"][0]["name"]
     (lines,) = (
         layer for layer in spec["layer"] if layer["encoding"].get("opacity", {}).get("condition", {}).get("param")
@@ -324,7 +324,7 @@ def test_layer_chart_highlights_the_hovered_network_in_all_other_panels():
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_layer_chart_labels_ticks_of_every_row_of_panels(count):
     rows = pd.concat([layers().iloc[:3].assign(base=f"model{i}") for i in range(count)], ignore_index=True)
-    spec = charts.layer_chart(rows, THEMES[0], "Transformation", "percentage points")
+    spec = charts.layer_chart(rows, THEMES[0], "Transformation", ["percentage points"])
     ticks = pd.DataFrame(spec["layer"][1]["data"]["values"])
     own = pd.DataFrame(spec["data"]["values"])
     downs = sorted(set((own["y"] - own["difference"]).round(6)))
@@ -336,7 +336,7 @@ def test_layer_chart_labels_ticks_of_every_row_of_panels(count):
 
 
 def test_layer_chart_draws_intervals_as_bands():
-    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", "percentage points")
+    spec = charts.layer_chart(layers(), THEMES[0], "Transformation", ["percentage points"])
     altair.Chart.from_dict(spec)
     assert "area" in {layer["mark"]["type"] for layer in spec["layer"]}
     assert {"low", "high"} <= {entry["field"] for entry in spec["layer"][-1]["encoding"]["tooltip"]}

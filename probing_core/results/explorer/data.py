@@ -29,7 +29,7 @@ from probing_core.transforms import Transform, resolve
 
 SOURCE_FOLDER = Path(__file__).parent
 ABOUT_EXPLORER = (
-    "Each dot is an image under one transformation. A small classifier (the probe) predicts the transformation from "
+    "Each dot is one transformed image. A small classifier (the probe) predicts the transformation from "
     "the model's embedding. Similar embeddings are close together."
 )
 

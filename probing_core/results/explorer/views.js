@@ -223,7 +223,7 @@ class List {
         const name = [!total && [app.className(row), " \u2192 "], app.className(column), column === row && " \u2713"];
         const bars = both.map((count, slot) => el("span",
           el(`i.px-bar.px-fill-${"ab"[slot]}`, { style: { width: `${(72 * count) / full}%` } }),
-          el("small", total ? percent(count, total) : number(count))));
+          el("small", total ? percent(count, total) : `${number(count)} (${percent(count, app.counting.counts.rows[row])})`)));
         const pressed = String(isSame(what, [row], [column], what?.by));
         return el("button.px-line", { "aria-pressed": pressed, onclick: () => app.toggleCell(row, column),
           ...app.previews([row], [column]) }, el("span", name), el("span.px-bars", bars));

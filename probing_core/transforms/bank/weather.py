@@ -94,7 +94,7 @@ def snow(image: Image, amount: float, rng: np.random.Generator) -> Image:
 # fmt: off
 TRANSFORMS = (
     of_bank(
-        "weather", "A", "fog", "thickness", "of the value range", 0.4, 1.2,
+        "weather", "A", "fog", "thickness", "fraction of the value range", 0.4, 1.2,
         "Adds a bright plasma cloud, then rescales the image to its original maximum brightness.",
         "Hendrycks & Dietterich 2019 (ImageNet-C); Fournier, Fussell & Carpenter 1982", library="NumPy",
         draws=True, pixels=fog, alternative=alternatives.fog,
