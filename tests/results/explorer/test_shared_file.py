@@ -407,7 +407,7 @@ class TestInABrowser:
         totals = page.evaluate(
             """async () => {
               const k = explorer.data.classes.length, seen = [];
-              const number = (text) => Number(text.replace(/[,%]/g, ""));
+              const number = (text) => Number(text.split(" (")[0].replace(/[,%]/g, ""));
               for (const rows of [["rotate"], undefined]) {
                 await explorer.select({panel: "list", what: rows && {rows}});
                 const {matrix, rows: n} = explorer.counting.counts;
