@@ -172,7 +172,7 @@ def rank(
     opened = open_run(base)
     if not full:
         if out is not None:
-            raise BadConfig("The quick protocol does not create a run. Use out only with full.")
+            raise BadConfig("The quick protocol does not create a run. out is only supported with full=True.")
         return _ranked_quickly(model, opened, name or name_of(model), corpus, device, progress)
     if not isinstance(model, str):
         raise BadConfig("A function can only be ranked with the quick protocol. Register it as a model for a full run.")

@@ -44,7 +44,7 @@ REVISION = 5
 MIN_FOR_Q = 500
 """Minimum number of clean images for computing q.
 
-With fewer images, the smallest possible p is too large to find edited images if a folder contains few of them.
+With fewer images, the smallest possible p-value is too large to find edited images if a folder contains few of them.
 """
 
 MARK = "scan.txt"
@@ -87,7 +87,7 @@ def scan(
         run: directory of the run with the detector.
         clean: folder with unedited images from the same source as the images in ``folder``. They replace the
             photographs of the run for calibrating p, q and the probability.
-        level: significance level; images with p of at most this value are flagged.
+        level: significance level; images with a p-value of at most this level are flagged.
         progress: object that receives progress updates.
         threads: number of files to process in parallel; by default the number of cores.
 

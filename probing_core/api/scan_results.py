@@ -64,7 +64,7 @@ MAX_ROWS = 5000
 ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p-value if q was not computed."
 ABOUT_GRAY = (
     "Images without color are compared with color photographs converted to grayscale, not with original grayscale "
-    "photographs, so their q is not guaranteed. Color edits cannot be detected in these images."
+    "photographs, so their false discovery rate is not guaranteed. Color edits cannot be detected in these images."
 )
 
 
@@ -100,7 +100,7 @@ class Results:
         return {answer: counts[answer] for answer in FILE_ANSWERS if answer in counts}
 
     def flagged_in_words(self, level: float) -> str:
-        """Format the number of images with p of at most ``level`` as a sentence."""
+        """Format the number of images with a p-value of at most ``level`` as a sentence."""
         p = self.judged["p"].dropna()
         return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
 

@@ -191,7 +191,9 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     if not isinstance(images, str | Path):
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
-        raise BadConfig("Only a list of images accepts labels. The labels of a folder are its subfolder names.")
+        raise BadConfig(
+            "labels is only supported for a list of images. The labels of a folder are its subfolder names."
+        )
     if Path(images).is_dir():
         return open_corpus(f"folder:{images}")
     try:

@@ -192,7 +192,7 @@ class HubCorpus(DigestedCorpus):
             return cell.get("bytes") or b""
         path = Path(cell["path"]).resolve()
         if not any(path.is_relative_to(folder) for folder in self._roots):
-            raise BadCorpus(f"{self.name} refers to a file outside the dataset for {image_id}, which is not allowed.")
+            raise BadCorpus(f"{image_id} in {self.name} refers to a file outside the dataset, which is not allowed.")
         try:
             return read_bytes(path, image_id)
         except BadImage:

@@ -120,7 +120,7 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
     missing = [column for column in ("image", "label") if column not in schema.names]
     if missing:
         raise BadCorpus(
-            f"{path.name} lacks the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}. Expected image "
+            f"{path.name} has no column{'s' if len(missing) > 1 else ''} {' or '.join(missing)}. Expected image "
             f"(encoded bytes) and label (text); got {', '.join(schema.names) or 'no columns'}."
         )
     expected = [("image", "encoded bytes", _is_bytes)]
@@ -130,7 +130,7 @@ def _check_columns(file: pq.ParquetFile, path: Path) -> None:
     for name, type_name, accepts in expected:
         if name in schema.names and not accepts(schema.field(name).type):
             raise BadCorpus(
-                f"The column {name} of {path.name} must contain {type_name}; got the type {schema.field(name).type}."
+                f"The column {name} of {path.name} must contain {type_name}; got type {schema.field(name).type}."
             )
 
 

@@ -97,12 +97,12 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
             return (
-                f"In none of {_count(count)} is the layer that was selected on the validation set better than the last "
-                "layer."
+                f"In none of {_count(count)} is the layer that was selected on the validation set more accurate for "
+                "transformations than the last layer."
             )
         return (
-            f"{layer}, selected on the validation set, is more accurate than the last layer by "
-            f"{_points(best['difference'])} for transformations{_content_change(rows, name, best['layer'])}."
+            f"{layer}, selected on the validation set, is more accurate for transformations than the last layer, by "
+            f"{_points(best['difference'])}{_content_change(rows, name, best['layer'])}."
         )
     better = fine["difference_low"] > 0
     if not better.any():
@@ -130,7 +130,7 @@ def _points(difference: float) -> str:
 
 
 def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
-    """Format the difference in content accuracy of a layer in parentheses, if content accuracy was measured."""
+    """Format the difference in content accuracy of a layer as a clause, which is empty if it was not measured."""
     content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
     if content.empty:
         return ""

@@ -26,7 +26,7 @@ LOADING = "load"
 """Stage in which models are loaded and compiled. Its duration does not predict the duration of other stages."""
 
 EXACT_S = 600
-"""Duration in seconds starting at which seconds are not shown."""
+"""Minimum duration in seconds that is displayed without seconds."""
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,8 @@ def _new_recipe(
         entries["view"] = PUBLISHED_VIEW
     if any(other.fingerprint == corpus.fingerprint for other in calibrating):
         raise BadConfig(
-            f"'{corpus.name}' cannot be used for both probes and calibration. Calibration requires other photographs.",
+            f"'{corpus.name}' cannot be used for both probes and calibration. "
+            f"Calibration requires different photographs.",
             hint="Pass different corpora to --corpus and --calibrate-on.",
         )
     if options.calibrate_on:

@@ -222,7 +222,7 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(probe)
         (lambda images: np.zeros(len(images)), r"returned the shape \(64,\)"),
         (lambda images: np.full((len(images), 3), np.nan), "The encoder returned values that are not finite numbers"),
         (lambda images: np.ones((len(images), 3)), "All embeddings are equal"),
-        (lambda images: [["a"]] * len(images), "values of the type <U1 for 64 images"),
+        (lambda images: [["a"]] * len(images), "values of type <U1 for 64 images"),
         (lambda images: [[1, 2], [3]] * 32, "rows of different lengths for 64 images"),
         (
             lambda images: np.random.default_rng(0).normal(size=(len(images), len(images))),

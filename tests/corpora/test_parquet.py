@@ -116,12 +116,12 @@ def test_a_fingerprint_decodes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": None}, "lacks the column image. Expected image"),
-        ({"image": None, "label": None}, "lacks the columns image and label"),
-        ({"image": ["text"] * 7}, "column image of x.parquet must contain encoded bytes; got the type string"),
-        ({"label": list(range(7))}, "column label of x.parquet must contain text; got the type int64"),
-        ({"near_gray": ["yes"] * 7}, "column near_gray of x.parquet must contain booleans; got the type string"),
-        ({"width": [1.5] * 7}, "column width of x.parquet must contain integers; got the type double"),
+        ({"image": None}, "has no column image. Expected image"),
+        ({"image": None, "label": None}, "has no columns image or label"),
+        ({"image": ["text"] * 7}, "column image of x.parquet must contain encoded bytes; got type string"),
+        ({"label": list(range(7))}, "column label of x.parquet must contain text; got type int64"),
+        ({"near_gray": ["yes"] * 7}, "column near_gray of x.parquet must contain booleans; got type string"),
+        ({"width": [1.5] * 7}, "column width of x.parquet must contain integers; got type double"),
         ({"image_id": ["same", "same", *"abcde"]}, "2 rows with a duplicate image_id, such as 'same'"),
         ({"image_id": ["", *"abcdef"]}, "row without an image_id"),
         ({"image_id": ["a\0", *"bcdefg"]}, "image_id with a NUL character"),
