@@ -217,9 +217,9 @@ def test_a_step_that_is_measured_again_is_replaced_and_steps_are_in_order(probe)
     [
         (
             lambda images: np.zeros((1, 4)),
-            r"the shape \(1, 4\) for 64 images. Return a numeric array with one row per image, \(64, D\)",
+            r"an array of shape \(1, 4\) for 64 images. Return a numeric array with one row per image, \(64, D\)",
         ),
-        (lambda images: np.zeros(len(images)), r"returned the shape \(64,\)"),
+        (lambda images: np.zeros(len(images)), r"returned an array of shape \(64,\)"),
         (lambda images: np.full((len(images), 3), np.nan), "The encoder returned values that are not finite numbers"),
         (lambda images: np.ones((len(images), 3)), "All embeddings are equal"),
         (lambda images: [["a"]] * len(images), "values of type <U1 for 64 images"),

@@ -196,9 +196,9 @@ def changing():
         (
             lambda images: np.ones((2, 3)),
             "list",
-            r"returned the shape \(2, 3\) for 1 image. Return a numeric array with one row per image, \(1,",
+            r"returned an array of shape \(2, 3\) for 1 image. Return a numeric array with one row per image, \(1,",
         ),
-        (lambda images: np.ones(3), "list", r"returned the shape \(3,\)"),
+        (lambda images: np.ones(3), "list", r"returned an array of shape \(3,\)"),
         (changing(), "list", "returned embeddings of dimension 4 instead of 3"),
         (lambda images: [["a", "b"]] * len(images), "list", "values of type <U1"),
         (lambda images: np.ones((len(images), 2), complex), "list", "values of type complex128"),
@@ -378,5 +378,5 @@ def test_a_network_of_which_no_matrix_comes_is_told_in_one_sentence(pictures):
 
     with pytest.raises(BadConfig, match="returned tuple instead of a tensor"):
         scored(Pair(), pictures)
-    with pytest.raises(BadArray, match=r"returned the shape \(1, 3, 32, 32\)"):
+    with pytest.raises(BadArray, match=r"returned an array of shape \(1, 3, 32, 32\)"):
         scored(torch.nn.Identity(), pictures)

@@ -94,7 +94,7 @@ def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
         result = result.detach().float().cpu().numpy()
     try:
         matrix = np.asarray(result)
-        got = f"shape {matrix.shape}" if matrix.dtype.kind in "biuf" else f"values of type {matrix.dtype}"
+        got = f"an array of shape {matrix.shape}" if matrix.dtype.kind in "biuf" else f"values of type {matrix.dtype}"
     except ValueError:
         matrix, got = np.empty(0, object), "rows of different lengths"
     if matrix.dtype.kind not in "biuf" or matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
