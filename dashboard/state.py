@@ -208,12 +208,12 @@ def choose(name: str, value: Any) -> None:
 
 
 def stored_choice(name: str) -> str:
-    """Return the selection ``name`` as text, or an empty string. The page may lack a widget for the selection."""
+    """Return the selection ``name`` as text, or an empty string. The page need not have a widget for the selection."""
     return _choices().get(name, "")
 
 
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
-    """Return the ``options`` that are in the selection ``name``. The page may lack a widget for the selection."""
+    """Return the ``options`` that are in the selection ``name``. The page need not have a widget for the selection."""
     return [value for value in _split(stored_choice(name)) if value in options]
 
 

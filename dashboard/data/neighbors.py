@@ -42,7 +42,7 @@ class Gallery:
         """Compute the missing embeddings of ``model`` in batches.
 
         Yields:
-            Number of completed samples and number of all samples, before each batch.
+            Number of completed samples and total number of samples, before each batch.
 
         Raises:
             PicturesMissing: an image is not available.

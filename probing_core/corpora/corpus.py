@@ -26,7 +26,7 @@ COLUMNS = {
     "image_id": "string, unique",
     "base_id": "string, photograph from which the image was cut; the image_id if it is a full photograph",
     "label": "string, the content; empty if unknown",
-    "split": "train, val, test, pretrain or calibrate; empty if photographs are to be split 60/20/20",
+    "split": "train, val, test, pretrain or calibrate; empty to split photographs 60/20/20",
     "license": "string",
     "color": "bool, False for images that are excluded from all classes (paintings, cartoons, near-gray images)",
     "geometry": "bool, False for padded or cut-out images, which are unsuitable for geometry",

@@ -110,7 +110,7 @@ class Copies:
         rows: n sample rows of transformed test images and of second clean versions.
         cosines: (n,) cosine similarity between each of ``rows`` and its original.
         chosen: number of clean images that were compared in pairs.
-        images: number of all clean images.
+        images: total number of clean images.
     """
 
     pairs: int
