@@ -49,7 +49,7 @@ class Measure:
         source: source of the definition.
         has_interval: whether to compute a bootstrap interval. For a sum of absolute gaps, which increases with
             sampling noise, an interval would be misleading because it may not include the value.
-        score: function that computes the score as sums by photograph, or None if the predictions do not have an input. The
+        score: function that computes the score as sums by photograph, or None if an input is not available. The
             table of scores contains it for every probe, over the transformations that the probe was trained on (subset
             ``seen``). None for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of
             studies (`probing_core.compute.studies`).
