@@ -221,7 +221,7 @@ class UploadLimits:
 
 
 class SharedCaches:
-    """Middleware that ignores browser messages that would clear the caches of all visitors.
+    """Middleware that ignores browser messages that would clear all visitors' caches.
 
     The pages of the dashboard do not send such messages.
     """

@@ -180,7 +180,7 @@ def begin_page(title: str) -> bool:
 
 
 def publish(name: str, value: Any) -> None:
-    """Store ``value`` for other pages and for the next call of `write_address`."""
+    """Store ``value`` for other pages and for the next call to `write_address`."""
     _choices()[name] = _published()[name] = _encode(value)
 
 

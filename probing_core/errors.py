@@ -49,7 +49,7 @@ class BadArray(ProbingError):
 
 
 class ModelUnavailable(ProbingError):
-    """A model whose weights, library or network access is missing."""
+    """A model that cannot be loaded because its weights, a required library, or network access is missing."""
 
 
 class BadRun(ProbingError):

@@ -24,7 +24,7 @@ def data_dir() -> Path:
 
 
 def reference_run() -> Path:
-    """Return the path of the reference run, which may not exist."""
+    """Return the path of the reference run. The folder may not exist."""
     return data_dir() / "reference"
 
 

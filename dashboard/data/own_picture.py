@@ -35,9 +35,12 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
     if run.pictures.why_not and not run.has_embeddings(model):
         return "the images of this run, which are required for the comparison, are not available on this computer"
     if not any(points.name == model and BY_EMBEDDING in points.places for points in data.models):
-        return "the run has no map of the full embedding of this model; select another model above a map"
+        return (
+            "the run has no map of the full embedding of this model; use the menu above a map to select a different "
+            "model"
+        )
     if model not in run.live_models:
-        return "this model cannot embed new images; select another model above a map"
+        return "this model cannot embed new images; use the menu above a map to select a different model"
     return ""
 
 

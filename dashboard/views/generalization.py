@@ -96,8 +96,8 @@ def _styles(run: Run) -> None:
         return
     kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
-        f"Probes of **{below} of {count} {kind}** classify fewer images in unseen styles as style than random guessing "
-        f"({in_percent(chance, 1)})."
+        f"For **{below} of {count} {kind}**, the probe classifies fewer images in unseen styles as style than random "
+        f"guessing would ({in_percent(chance, 1)})."
     )
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
@@ -119,8 +119,10 @@ def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
-    """Draw the group recall of each transformation when it was seen in training (without an interval) and when it was
-    not."""
+    """Plot the group recall of each transformation for probes that were trained on it, and for probes that were not.
+
+    Only the second value has an interval.
+    """
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
     seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")

@@ -30,7 +30,7 @@ MARK = "<!-- generated: python -m lab.evidence.familywise -->"
 def equal_models(models: int, photographs: int, seed: int) -> list[AccuracySums]:
     """Simulate the accuracies of equally good models, and return them with the highest accuracy first.
 
-    The difficulty of a photograph is the same for all models. The errors of every second model are correlated with the
+    The difficulty of a photograph is the same for all models. The errors of every other model are correlated with the
     errors of the previous model.
     """
     rng = np.random.default_rng(seed)

@@ -20,7 +20,7 @@ from probing_core.transforms.distance import describe
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "transforms.md"
 EVERY = 5
-"""Step between the packaged images that are used: four images of each of ten photographs."""
+"""Step between the images in `photos` that are used: four images of each of ten photographs."""
 
 BEGIN = "<!-- generated: python -m lab.scripts.transform_docs -->"
 HEAD = (
@@ -60,8 +60,8 @@ def cells(transform: Transform) -> list[str]:
 
 
 def measured(transform: Transform) -> tuple[float, float]:
-    """Return the median perceptual distance and the fraction of visible samples, for packaged images at random
-    strengths."""
+    """Return the median perceptual distance and the fraction of visible samples, for images in `photos` at
+    random strengths."""
     # The arbitrary-style network takes 0.1 s per image, so only one image per photograph is used.
     step = 4 if transform.name.startswith("style-arbitrary") else 1
     described = []

@@ -105,9 +105,9 @@ def edit_cell(word: str, edit: Edit | None) -> str:
 
 
 def p_in_words(p: float | None, n: int) -> str:
-    """Format a p-value with the number of clean photographs, such as ``0.014 (1 of 147)``.
+    """Format a p-value, followed by the number of clean photographs with at least the same score.
 
-    Returns an empty string if there is no p-value.
+    An example is ``0.014 (1 of 147)``. Returns an empty string if there is no p-value.
     """
     if p is None or math.isnan(p) or n <= 0:
         return ""

@@ -28,7 +28,7 @@ MAX_TILES = 9
 """Maximum number of tiles per image. Sixteen tiles did not increase the number of detected edits."""
 
 ERASED_TILE_WEIGHT = 0.8
-"""Weight of the tiles for groups that are removed by downsampling."""
+"""Weight of the tiles for groups whose traces are removed by downsampling."""
 
 TILE_WEIGHT = 0.5
 """Weight of the tiles for all other groups."""
@@ -106,8 +106,8 @@ def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Combine the class probabilities of the crops of an image.
 
     The logit of a class is a weighted mean of log p for the full image and the mean log p over tiles. Tiles have a
-    higher weight than the full image for groups that are removed by downsampling, and the same weight for all other
-    groups.
+    higher weight than the full image for groups whose traces are removed by downsampling, and the same weight for all
+    other groups.
 
     Args:
         probabilities: (1 + T, K) class probabilities of the full image and of each of its T tiles, in this order.

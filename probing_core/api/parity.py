@@ -243,7 +243,7 @@ class _Side:
 
 
 def write_golden(folder: Path) -> int:
-    """Write the golden images and their list to ``folder``, for a pipeline that runs elsewhere.
+    """Write the golden images and a list of their file names to ``folder``, for a pipeline that runs elsewhere.
 
     Returns:
         The number of images.

@@ -192,7 +192,7 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
         raise BadConfig(
-            "labels is only supported for a list of images. The labels of a folder are its subfolder names."
+            "Labels can only be passed with a list of images. For a folder, the subfolder names are the labels."
         )
     if Path(images).is_dir():
         return open_corpus(f"folder:{images}")

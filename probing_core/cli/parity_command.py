@@ -43,7 +43,10 @@ def run(options: argparse.Namespace) -> int:
         if options.a is not None:
             raise BadConfig("--write only writes the golden images. Compare the pipelines in a separate call.")
         count = write_golden(options.write)
-        print(f"Wrote {count} golden images and their list to {options.write}. Embed them in the order of the list.")
+        print(
+            f"Wrote {count} golden images and a list of their file names to {options.write}. Embed them in the order "
+            "of the list."
+        )
         return 0
     if options.b is None:
         raise BadConfig(

@@ -152,7 +152,7 @@ def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
 
 
 class DigestedCorpus(Corpus):
-    """A corpus that reads every image once, to compute rows and fingerprint.
+    """A corpus that reads every image once, to compute its rows and fingerprint.
 
     Copies of an image (identical bytes) share a ``base_id``. A copy in a different split is listed in ``skipped``.
     """

@@ -1,4 +1,4 @@
-"""The ``photos`` corpus: all color photographs included in dependencies of the project.
+"""The ``photos`` corpus: color photographs from the project's dependencies.
 
 Each photograph is cut into about twenty square crops at several positions and scales.
 """
@@ -118,7 +118,7 @@ class PhotosCorpus(Corpus):
                 "license": [f"{photograph.license}; {photograph.author}" for _, photograph in views],
             }
         )
-        self.description = f"{len(views)} views of {len(self._images)} photographs included in dependencies"
+        self.description = f"{len(views)} crops of {len(self._images)} photographs from installed packages"
         if self.skipped:
             self.description += f" ({', '.join(name for name, _ in self.skipped)} missing)"
 

@@ -63,7 +63,10 @@ def open_header(data: bytes, name: str) -> pillow.Image:
 
 
 def format_of(opened: pillow.Image) -> str:
-    """Return one of `FORMATS`. Pillow reports JPEG files with several images as MPO."""
+    """Return the file format (one of `FORMATS`).
+
+    Multi-picture JPEG files, which Pillow reports as MPO, are treated as JPEG.
+    """
     return "JPEG" if opened.format == "MPO" else str(opened.format)
 
 

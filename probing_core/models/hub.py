@@ -187,8 +187,8 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
         raise ModelUnavailable(f"'{model}' could not be downloaded: {_hub_reason(error, repo)}") from error
     if altered:
         raise ModelUnavailable(
-            f"'{model}' could not be downloaded: {', '.join(altered)} of {repo} is corrupted (its SHA-256 differs from "
-            f"the digest at {_host(hub_address())}) and was removed. Try again."
+            f"'{model}' could not be downloaded. Corrupted files of {repo} were removed (SHA-256 differs from the "
+            f"digest at {_host(hub_address())}): {', '.join(altered)}. Try again."
         )
     return folder
 

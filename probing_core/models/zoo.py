@@ -37,9 +37,9 @@ ENCODERS = {
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
-    """Return the path of the weights of the encoder ``name``, which may not exist.
+    """Return the path of the weights of the encoder ``name``.
 
-    Only the weights for ``seed`` 0 are in the package.
+    The weights file may not exist: only the weights for ``seed`` 0 are in the package.
     """
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"

@@ -49,7 +49,7 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Convert errors that occur while ``what`` is read from bytes to `BadRun`.
+    """Raise `BadRun` for errors that occur while reading ``what`` from bytes.
 
     Raises:
         BadRun: the bytes are corrupted or have a different format.

@@ -97,13 +97,17 @@ def _contrasts_in_words(contrasts: int, tested: int, above: int, below: int) -> 
     if not above + below:
         return f"None of the {tested} contrasts{absent} is significant after Holm correction."
     return (
-        f"Of {tested} contrasts{absent}, {above} {_are(above)} significantly above 0 and {below} {_are(below)} "
-        "significantly below 0 after Holm correction."
+        f"After Holm correction, {_number(above)} of the {tested} contrasts{absent} {_are(above)} significantly "
+        f"positive and {_number(below)} {_are(below)} significantly negative."
     )
 
 
+def _number(count: int) -> str:
+    return {0: "none", 1: "one"}.get(count, str(count))
+
+
 def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    return "is" if count <= 1 else "are"
 
 
 def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:

@@ -97,25 +97,26 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
             return (
-                f"In none of {_count(count)} is the layer that was selected on the validation set more accurate for "
-                "transformations than the last layer."
+                f"In none of {_count(count)} does the layer that was selected on the validation set have a higher "
+                "transformation accuracy than the last layer."
             )
         return (
-            f"{layer}, selected on the validation set, is more accurate for transformations than the last layer, by "
-            f"{_points(best['difference'])}{_content_change(rows, name, best['layer'])}."
+            f"{layer}, selected on the validation set, has a transformation accuracy "
+            f"{_points(best['difference'])} higher than that of the last layer"
+            f"{_content_change(rows, name, best['layer'])}."
         )
     better = fine["difference_low"] > 0
     if not better.any():
         return (
-            f"In none of {_count(count)} is the layer that was selected on the validation set significantly more "
-            "accurate for transformations than the last layer."
+            f"In none of {_count(count)} does the layer that was selected on the validation set have a significantly "
+            "higher transformation accuracy than the last layer."
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
     interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
     return (
-        f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, is "
-        f"significantly more accurate for transformations than the last layer. The largest difference is "
+        f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, has "
+        f"a significantly higher transformation accuracy than the last layer. The largest difference is "
         f"{_points(best['difference'])} ({interval}), "
         f"at layer {best['layer']:.0f} of {title(name)}{_content_change(rows, name, best['layer'])}."
     )

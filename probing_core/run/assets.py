@@ -343,13 +343,13 @@ class UnitWriter:
         self._store.enter(written)
 
     def join(self, unit: int) -> None:
-        """Join the units of the shard that contains ``unit`` into one file if all units of the shard are complete."""
+        """Concatenate the units of the shard that contains ``unit`` into one file if all of them are complete."""
         shard = next((shard for shard in self._open if unit in _range(shard)), None)
         if shard and all(self._store.has(self.partition.unit(member), self.cache_key) for member in _range(shard)):
             self._join(shard)
 
     def join_all(self) -> None:
-        """Join the units of all shards; all units must exist."""
+        """Concatenate the units of each shard into one file. All units must exist."""
         for shard in tuple(self._open):
             self._join(shard)
 

@@ -153,7 +153,7 @@ class Worker:
     def _start_single_threaded(self, embed: Mapping[str, Callable[[], Arrays]]) -> Mapping[str, Future[Arrays]]:
         """Submit single-threaded models to a thread pool, where they run while other models embed.
 
-        The caller runs the models that have not been started when all other models are complete.
+        When all other models are complete, the caller runs the single-threaded models that have not started yet.
         """
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}

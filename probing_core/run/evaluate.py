@@ -84,7 +84,7 @@ def concatenated(files: Files, paths: Iterable[str]) -> pd.DataFrame:
 
 
 def join(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the rows of all models."""
+    """Concatenate the rows of all models."""
     return concatenated(files, files.paths)
 
 
@@ -95,13 +95,13 @@ JOINING = "Joining tables"
     layout.SCORES, partitions=once_if_embedded, dependencies=(model_scores,), options=(MODELS,), message=JOINING
 )
 def scores(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the scores of all models."""
+    """Concatenate the scores of all models."""
     return join(files, context)
 
 
 @stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FIT_OUTPUTS, options=(MODELS,), message=JOINING)
 def fits(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the fits of all models. The table has one row for each fitted probe."""
+    """Concatenate the fits of all models. The table has one row for each fitted probe."""
     names = (*TASKS, OTHER_PROBES)
     return concatenated(files, (fits_path(model, name) for model in context.options["models"] for name in names))
 
@@ -133,7 +133,7 @@ def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 @stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
 def quick(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Join the counts of correct predictions of all models under the quick protocol."""
+    """Concatenate the counts of correct predictions of all models under the quick protocol."""
     return join(files, context)
 
 

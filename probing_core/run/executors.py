@@ -27,7 +27,7 @@ class Executor(Protocol):
         """Compute the jobs of each unit.
 
         Yields:
-            The files that were written for a unit, in any order of the units.
+            The files written for each unit. Units may complete in any order.
         """
 
 

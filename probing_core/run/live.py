@@ -139,7 +139,7 @@ class LoadedModels:
         if meant:
             embedder.close()
             raise BadRun(
-                f"'{name}' has changed since its probe was trained ({', '.join(meant)} differ). {HOW_TO_RESTORE}."
+                f"'{name}' has changed since its probe was trained (changed: {', '.join(meant)}). {HOW_TO_RESTORE}."
             )
         embedder.keep_embedding()
         with self._changing:

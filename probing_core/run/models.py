@@ -86,7 +86,7 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
     changed = sorted(name for name in lasting if before.get(name) != now.get(name))
     if changed:
         raise BadRun(
-            f"'{entry['name']}' has changed since it was added to the run ({', '.join(changed)} differ). "
+            f"'{entry['name']}' has changed since it was added to the run (changed: {', '.join(changed)}). "
             f"{HOW_TO_RESTORE}."
         )
 

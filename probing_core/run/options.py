@@ -61,7 +61,7 @@ class Options:
     transforms: Sequence[str] | None = _option(
         "a,b",
         "names of transformations or sets: bank (default), far-styles (styles on which no probe is trained), or the "
-        "common prefix of plug-in names before a slash",
+        "prefix before the slash that a group of plug-in names shares",
         "names",
     )
     limit: int | None = _option(

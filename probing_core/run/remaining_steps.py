@@ -266,7 +266,7 @@ It is less than the number of penalties, because each fit starts near its soluti
 """
 
 SHORT_GRID_COST = 2.25
-"""Cost of a penalty grid for content probes, which have few rows, and for studies, which use every second penalty."""
+"""Cost of a penalty grid for content probes, which have few rows, and for studies, which use every other penalty."""
 
 STUDY_FITS = {"selectivity": 2, "layers": 6}
 """Name of a study -> number of probes that it fits on about `FIT_IMAGES` images."""

@@ -129,11 +129,11 @@ def asked_for(
 
 
 def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
-    """Start a run as a copy of the run in ``base``, unless it is already a copy of this run.
+    """Start the run in ``store`` as a copy of the run in ``base``, unless it is already a copy of ``base``.
 
     Raises:
         BadConfig: there are no models to add.
-        BadRun: ``base`` is not a run, or this run exists and is not a copy of ``base``.
+        BadRun: ``base`` is not a run, or the run in ``store`` exists and is not a copy of ``base``.
     """
     if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
         return

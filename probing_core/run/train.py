@@ -80,7 +80,8 @@ def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Conte
     message=MESSAGE,
 )
 def fine(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the probe that predicts the transformation and the probe for new images."""
+    """Train the `fine` probe, which predicts the transformation, and the `deployment` probe, which is for new
+    images."""
     return _by_path(train_linear(model_samples(files, context), FINE), FINE)
 
 

@@ -66,14 +66,14 @@ def _pending_dependency(plan: Plan, partition: Partition) -> str:
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["revision"] != new["revision"]:
-        yield f"code version was {old['revision']} and is {new['revision']}"
+        yield f"code version changed from {old['revision']} to {new['revision']}"
     before, after = _flat(old["options"]), _flat(new["options"])
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             values = (before.get(name), after.get(name))
             old_text, new_text = ("unset" if value is None else str(value) for value in values)
             fit = max(len(old_text), len(new_text)) <= MAX_LETTERS
-            yield f"{name} was {old_text} and is {new_text}" if fit else f"{name} changed"
+            yield f"{name} changed from {old_text} to {new_text}" if fit else f"{name} changed"
     other_entries = {"revision", "options"}
     for path in sorted((old.keys() | new.keys()) - other_entries):
         if path not in old:

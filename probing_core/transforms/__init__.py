@@ -68,7 +68,7 @@ def bank() -> tuple[Transform, ...]:
 
 
 FAR_CONTROL = style.CONTROL.name
-"""Name of the control among the unseen styles: the style network without a style image. It is reported separately."""
+"""Name of the control among the unseen styles: images rendered in their own style. It is reported separately."""
 
 
 def far_style() -> tuple[Transform, ...]:

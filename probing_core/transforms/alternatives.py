@@ -4,8 +4,8 @@ A probe trained on one implementation of fog may not detect another. Evaluation 
 are also trained on these alternatives. An alternative (`Transform.alternative`) draws its own strength, and its lengths
 are proportional to the image side.
 
-All alternatives start from a clean image as other programs store it (`clean`, the alternative of identity): cropped
-from a larger image, resized with a different filter, slightly sharpened, and saved at high quality. Deployment probes
+All alternatives are applied to the output of `clean`, the alternative of identity, which crops a larger image, resizes
+the crop with a random filter, and sometimes sharpens it or compresses it as JPEG at high quality. Deployment probes
 must classify such images as clean. Older cameras and websites change images more (`wider_clean`), and the
 detector must not flag these images either. `WIDER_ALTERED` are edits that are not in the bank. Only the detector is
 trained on them, because probes predict transformations of the bank.
@@ -257,7 +257,7 @@ def speckle(image: Image, rng: np.random.Generator) -> Image:
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
-    """Compress with Pillow's JPEG encoder at a random chroma subsampling, or sometimes as WebP."""
+    """Compress with Pillow as JPEG with random chroma subsampling, or sometimes as WebP."""
     if rng.random() < 0.1:
         return stored(image, "WEBP", quality=int(rng.integers(1, 25)))
     return stored(image, "JPEG", quality=int(rng.integers(8, 56)), subsampling=int(rng.integers(3)))
@@ -388,7 +388,7 @@ def fog(image: Image, rng: np.random.Generator) -> Image:
 
 
 def rain(image: Image, rng: np.random.Generator) -> Image:
-    """Draw rain streaks over a dull image, before or after blurring it."""
+    """Draw rain streaks and darken the image. Optionally blur the image before or after drawing the streaks."""
     scale = scale_of(image)
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)

@@ -185,7 +185,7 @@ def test_a_run_name_with_markup(address):
 
 
 @attempt(
-    "A user forges a message that would clear the caches of all visitors and the session of the user",
+    "A user forges a message that would clear all visitors' caches and the user's own session",
     "The message is ignored, and the session continues",
 )
 def test_clearing_the_caches(address):

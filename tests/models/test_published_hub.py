@@ -97,7 +97,10 @@ def test_files_of_open_clip_are_not_taken_for_those_of_timm_in_one_repository(se
     ("fault", "reason"),
     [
         ({"short": 1000}, f"a file of {REPO} from .* is incomplete"),
-        ({"altered": True}, r"model\.safetensors of org/model is corrupted \(its SHA-256 differs"),
+        (
+            {"altered": True},
+            r"Corrupted files of org/model were removed \(SHA-256 differs from .*\): model\.safetensors\.",
+        ),
         ({"refused": {REPO: (401, "GatedRepo")}}, f"{REPO} is gated. Accept its license"),
         ({"refused_files": {REPO: (401, "GatedRepo")}}, f"{REPO} is gated. Accept its license"),
         ({"refused_files": {REPO: (403, "GatedRepo")}}, f"{REPO} is gated. Accept its license"),

@@ -14,7 +14,7 @@ from probing_core.results.claim_sentences import differences, encoders_by_role, 
     [
         ({"transformations": 30, "identified": 27}, ("27", "30")),
         ({"transformations": DOZENS - 1, "identified": 4}, (str(DOZENS - 1),)),
-        ({"contrasts": 8, "tested": 6, "above": 5, "below": 1}, ("5", "6", "1", "2")),
+        ({"contrasts": 8, "tested": 6, "above": 5, "below": 1}, ("5", "6", "one", "2")),
         ({"contrasts": 8, "tested": 8, "above": 0, "below": 0}, ("8",)),
         ({"contrasts": 5, "tested": 0, "above": 0, "below": 0}, ("5",)),
         ({"roles": 6, "rho": -0.14, "p": 0.4}, ("\u22120.14", "6", "0.40")),

@@ -229,10 +229,10 @@ def test_added_asset_is_computed_verified_and_explained(copy):
     assert path.read_bytes() == whole
 
     seeded = plan_of(copy, replace(recipe, seed=7), graph=longer)
-    assert why(seeded, names[0]) == [f"'{names[0]}' is stale: seed was 0 and is 7."]
+    assert why(seeded, names[0]) == [f"'{names[0]}' is stale: seed changed from 0 to 7."]
     raised = longer.replacing(replace(counts, code_version=2))
     (reasons,) = why(plan_of(copy, graph=raised), names[1])
-    assert reasons == f"'{names[1]}' is stale: code version was 1 and is 2."
+    assert reasons == f"'{names[1]}' is stale: code version changed from 1 to 2."
     entry = copy.entry(scores)
     copy.write_table(scores, copy.read_table(scores).iloc[1:], entry["key"])
     assert why(plan_of(copy, graph=longer), names[0]) == [f"'{names[0]}' is stale: '{scores}' changed."]

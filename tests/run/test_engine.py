@@ -167,7 +167,7 @@ def test_plan_changed_option_makes_its_assets_and_changed_dependents_stale(tmp_p
     assert found["crate.parquet"] is State.MATERIALIZED
     assert found["jam/apple.parquet"] is State.STALE
     assert why(sweeter, "jam/apple.parquet") == [
-        "'jam/apple.parquet' is stale: sugar was 1 and is 2.",
+        "'jam/apple.parquet' is stale: sugar changed from 1 to 2.",
         "'jam/apple.parquet' is stale: 'juice/apple/' changed.",
     ]
     assert why(sweeter, "shelf.parquet") == [
@@ -206,7 +206,7 @@ def test_plan_raised_code_version_makes_the_asset_stale(tmp_path):
     materialize(plan_of(tmp_path))
     assets = (crate, juice, changed(jam, code_version=2), shelf)
     raised = plan_of(tmp_path, assets=assets)
-    assert why(raised, "jam/apple.parquet") == ["'jam/apple.parquet' is stale: code version was 1 and is 2."]
+    assert why(raised, "jam/apple.parquet") == ["'jam/apple.parquet' is stale: code version changed from 1 to 2."]
     assert materialize(raised) == ["jam/apple.parquet", "jam/pear.parquet"], "the shelf reads the same jam"
 
 

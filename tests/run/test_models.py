@@ -58,7 +58,7 @@ def test_require_joined_accepts_updates_but_not_other_weights():
     updated = joined | {"libraries": {"torch": "3.0"}, "device": "cuda", "precision": "bfloat16", "batch_size": 16}
     require_joined({"name": "zoo/mae", "recipe": updated}, {"recipe": joined})
     for other, differs in ((joined | {"weights": "b"}, "weights"), (joined | {"layer": 2}, "layer")):
-        with pytest.raises(BadRun, match=rf"has changed since it was added to the run \({differs} differ\)"):
+        with pytest.raises(BadRun, match=rf"has changed since it was added to the run \(changed: {differs}\)"):
             require_joined({"name": "zoo/mae", "recipe": other}, {"recipe": joined})
 
 

@@ -1,1 +1,1 @@
-"""Select the images of a run, transform them to samples, and define the tasks of probes."""
+"""Select the images of a run, transform them to samples, and define probe tasks."""

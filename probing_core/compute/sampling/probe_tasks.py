@@ -1,4 +1,4 @@
-"""Tasks of probes: the class of each sample, and the samples that can be used for training."""
+"""Probe tasks: the class of each sample, and the samples that can be used for training."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def load(name: ModelName, device: str, precision: str) -> OnnxEmbedder:
 
 
 def facts_of(path: Path) -> Path:
-    """Return the path of the preprocessing file of the ONNX file ``path``, which may not exist."""
+    """Return the path of the preprocessing file of the ONNX file ``path``. The preprocessing file may not exist."""
     return path.with_suffix(".json")
 
 

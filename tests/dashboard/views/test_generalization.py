@@ -55,7 +55,7 @@ def test_unseen_styles_are_compared_with_styles_in_training_and_chance(open_app)
     unseen = rates[(rates["subset"] == STYLES_UNSEEN) & ~rates["model"].str.startswith("baseline/")]
     unseen = unseen[unseen["model"].isin(networks(unseen["model"]))]  # an intermediate layer is not an encoder
     below = (unseen["value"] < 1 / len(run.classes("group"))).sum()
-    assert re.search(rf"{below} of {len(unseen)} encoders\*\* classify fewer images", unescaped(app))
+    assert re.search(rf"{below} of {len(unseen)} encoders\*\*, the probe classifies fewer images", unescaped(app))
     assert any("chance" in note["text"] for note in figure["layout"]["annotations"])
 
 
