@@ -17,7 +17,7 @@ TERMS = {
     "the random selection of test photographs, but not for the random seed of training.",
     "selectivity": "Accuracy of a probe for transformations minus accuracy of a probe for random labels, in "
     "percentage points. Both probes are trained on fewer images than the probes in the ranking.",
-    "fine": "Predicts the transformation. The classes are all transformations and clean.",
+    "fine": 'Predicts the transformation. The classes are the transformations and "clean".',
     "group": "Predicts the group of the transformation. In each fold, one member of every group is held out from "
     "training.",
     "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean absolute difference "

@@ -50,7 +50,7 @@ AT_ONCE = 2
 """Maximum number of images that are computed simultaneously for one visitor."""
 
 WAITING = 100
-"""Maximum number of waiting requests of a visitor. Further requests are refused."""
+"""Maximum number of pending requests from one visitor. Additional requests are refused."""
 
 _explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
 """Explorers in memory, by the second part of their URLs."""
@@ -125,7 +125,7 @@ class Explorer:
 
 
 class TooMany(Exception):
-    """Raised if too many requests of a visitor are waiting."""
+    """Raised if too many requests from one visitor are pending."""
 
 
 class Visitor:
@@ -145,7 +145,7 @@ class Visitor:
         """Wait until fewer than `AT_ONCE` images are being computed for the visitor.
 
         Raises:
-            TooMany: `WAITING` requests are already waiting.
+            TooMany: `WAITING` requests are already pending.
         """
         if self._requests >= AT_ONCE + WAITING:
             raise TooMany

@@ -121,7 +121,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     """Show the slider with its preview, and return the selected step.
 
     The URL contains the index of the selected step, relative to the weakest strength in training. Weaker strengths have
-    negative indices. The slider starts in the middle of the range in training.
+    negative indices. The slider starts in the middle of the training range.
 
     Args:
         picture: image to transform.
@@ -153,7 +153,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
             "first": previewed.message([index]),
             "hints": HINTS,
             "trained": weaker / max(1, len(previewed.strengths) - 1),
-            "legend": f"Shaded: range in training.{' Left of it: weaker strengths.' if weaker else ''}",
+            "legend": f"Shaded: training range.{' To the left: lower strengths.' if weaker else ''}",
             "mark": mark and {"at": previewed.position_of(mark.strength), "text": mark.text},
             "zoom": ZOOM,
             "focus": previewed.step(index).focus(1 / ZOOM),

@@ -30,7 +30,7 @@ THREADS = 2
 """Number of threads that compute a preview. Most of the computation releases the GIL."""
 
 STEPS = 13
-"""Number of strengths in the range in training, including both ends."""
+"""Number of strengths in the training range, including both ends."""
 
 WEAKER = (0.0, 0.25, 0.5, 0.75)
 """Strengths weaker than in training, as positions between no change (0) and the weakest strength in training (1)."""

@@ -260,7 +260,7 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
 
 
 def _from_here(path: Path) -> str:
-    """Return ``path`` for a command, relative to the working directory if it is inside this directory."""
+    """Format ``path`` for use in a shell command, relative to the working directory if ``path`` is inside it."""
     current = Path.cwd()
     return str(path.relative_to(current)) if path.is_relative_to(current) else str(path)
 

@@ -72,7 +72,7 @@ def _chart(run: Run, task: str, title: str, layers: int, theme: Theme) -> dict[s
 
 
 def _chosen_layers(rows: pd.DataFrame) -> None:
-    """Show a table of the layer of each network that was selected for transformations."""
+    """Show a table of the layer selected for transformations in each network."""
     st.markdown(
         "**Layer selected for transformations on the validation set**: difference in accuracy from the last layer "
         "(percentage points)"

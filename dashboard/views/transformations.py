@@ -51,7 +51,7 @@ GALLERY = "All transformations"
 AT_LEAST, AT_MOST = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 
 RESOLUTION = 1 / 30
-"""Precision of displayed strengths, as a fraction of the range in training."""
+"""Precision of displayed strengths, as a fraction of the training range."""
 
 
 @page("Transformations")
@@ -258,7 +258,7 @@ class Scale:
         return f"{self.transform.parameter} ({unit_title(self.transform.unit)})"
 
     def axis(self, curve: pd.DataFrame) -> StrengthAxis:
-        """Return an axis for the tested strengths in ``curve``, or for the range in training if ``curve`` is empty."""
+        """Return an axis for the tested strengths in ``curve``, or for the training range if ``curve`` is empty."""
         ends = [self.transform.weakest, self.transform.strongest]
         trained = (self.factor * ends[0], self.factor * ends[1])
         tested = curve["strength"] if len(curve) else pd.Series(ends)

@@ -29,7 +29,7 @@ KINDS = (
     "of the image. Artistic: conversion into a drawing. Style: neural style transfer."
 )
 ABOUT = (
-    "An answer is correct if the group is correct, or if no edit is detected in a clean image. As for uploads, models "
+    "An answer is correct if the group is correct, or if no edit is detected in a clean image. As with uploads, models "
     "assume that half of all images are clean. On the Explore page, clean is one of {classes} classes."
 )
 

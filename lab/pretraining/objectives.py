@@ -102,7 +102,10 @@ def equal_rows(tokens: Tensor) -> Tensor:
 
 
 def _full_precision(tensor: Tensor) -> torch.autocast:
-    """Return a context with autocast off: over a temperature of 0.07, bfloat16 would round the logits by 0.06."""
+    """Return a context manager that disables autocast.
+
+    At a temperature of 0.07, bfloat16 would round the logits by 0.06.
+    """
     return torch.autocast(tensor.device.type, enabled=False)
 
 

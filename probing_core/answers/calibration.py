@@ -5,8 +5,8 @@ likelihood. There are two kinds of calibration:
 
 - Models (`model_posteriors`) are calibrated on scored views of the ``--calibrate-on`` photographs, on which no probe
   was trained. Scores differ between sources of images, such as cameras or websites, and new images come from new
-  sources. The offset is therefore random, and its standard deviation is estimated with leave-one-source-out. If there
-  are too few views, the calibration from training is used, which has no spread.
+  sources. The offset is therefore random, and its standard deviation is estimated by leave-one-source-out
+  cross-validation. If there are too few views, the calibration from training is used, which has no spread.
 - The detector (`probing_core.answers.reference_sets.Edits.posterior`) is calibrated for each kind of image, on clean
   photographs with the roles ``calibrate`` and ``report`` and on edited photographs with the role ``report``. This
   calibration has no spread.
@@ -153,7 +153,7 @@ class _Scored:
         return float(np.sqrt(max(0.0, excess.mean()))), len(sufficient)
 
     def transfer_error(self) -> float | None:
-        """Estimate the calibration error on new sources with leave-one-source-out.
+        """Estimate the calibration error on new sources by leave-one-source-out cross-validation.
 
         Returns None if no source can be held out.
         """

@@ -61,7 +61,10 @@ class Crops:
 
 
 def cut(image: Image, view: int) -> Crops:
-    """Cut ``image`` into its central square, resized to ``view`` pixels, and tiles if the image is large."""
+    """Crop the central square of ``image`` and resize it to ``view`` pixels.
+
+    If the image is large, also cut it into tiles.
+    """
     full_image = resize(central_square(image), view)
     tiles = tuple(
         np.array(image[y : y + view, x : x + view], order="C")  # copy, so that the full image can be freed

@@ -189,7 +189,7 @@ class ReferenceSet:
     Attributes:
         clean: (n,) scores of clean photographs for p-values. They have the role ``calibrate`` or come from ``--clean``.
         posterior: calibration of scores, or None if there are too few photographs.
-        edits: edited photographs on which the posterior was fitted, together with clean photographs of both roles.
+        edits: edited photographs. The posterior is fitted on them and on clean photographs with either role.
         detection_rate: detection rate at `LEVEL`, or None if it was not measured.
     """
 

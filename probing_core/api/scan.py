@@ -155,8 +155,8 @@ def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float
     color = rows[~rows["no_color"].astype(bool)]
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean color images are too few to calibrate a level of {in_percent(level)}. Provide at "
-            f"least {MIN_BEYOND / level:.0f} clean images, or use a larger level."
+            f"{len(color)} clean color images are too few to calibrate for a false-positive rate of "
+            f"{in_percent(level)}. Provide at least {MIN_BEYOND / level:.0f} clean color images, or use a higher level."
         )
     large = color.loc[color["large"].astype(bool), "joined"].to_numpy()
     scores = {VIEW: color["whole"].to_numpy(), LARGE: large, GRAY: rows["gray"].dropna().to_numpy()}

@@ -154,7 +154,7 @@ def promise_of(out: Path) -> str:
 
 
 def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
-    """Return the WebP thumbnails for ``rows`` of the table of the scan in ``out``; empty bytes where missing."""
+    """Return WebP thumbnails for ``rows`` of the scan table in ``out``. Missing thumbnails are empty bytes."""
     try:
         names, lengths = json.loads((pq.read_schema(out / TABLE_FILE).metadata or {})[PLACES_KEY])
     except (OSError, pa.ArrowException, KeyError, ValueError):

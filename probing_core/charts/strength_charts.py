@@ -57,7 +57,7 @@ class StrengthAxis:
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
         """Return the label of the training range. It is right-aligned, because there is no space to its right."""
-        return label_above(self.trained[1], "range in training", theme, xanchor="right")
+        return label_above(self.trained[1], "training range", theme, xanchor="right")
 
 
 def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str) -> Figure:

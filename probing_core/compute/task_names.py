@@ -1,4 +1,4 @@
-"""Names of series, tasks, probes, projections and claim results that are used in the files of a run."""
+"""Names of experiments, tasks, probes, projections and claim results that are used in the files of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
-"""Names of the main samples and of the additional series (`probing_core.compute.sampling.series`)."""
+"""Names of the main samples and of the additional experiments (`probing_core.compute.sampling.series`)."""
 
 VARIANCE = "variance-"
 """Prefix for fractions of variance in the column ``task`` of ``tables/layers.parquet``."""

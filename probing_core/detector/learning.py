@@ -62,7 +62,8 @@ def choose_photographs(
     if not rows["role"].isin((CALIBRATE, REPORT)).any():
         raise BadCorpus(
             f"Calibration requires photographs without splits, or in the splits 'calibrate' or 'test', but "
-            f"{', '.join(source.name for source in calibrate_on)} has none. Use another calibration corpus."
+            f"none were found in {', '.join(source.name for source in calibrate_on)}. "
+            "Use a different calibration corpus."
         )
     limited = []
     for role, limit in MAX_BY_PURPOSE.items():

@@ -297,7 +297,7 @@ MEASURES = (
         low=-1.0,
         high=1.0,
         higher_is_better=None,
-        definition="The cosine similarity that a stated fraction of pairs of different photographs exceeds.",
+        definition="The cosine similarity exceeded by a given fraction of pairs of different photographs.",
         formula="the smallest t for which the fraction of pairs i, j of photographs with cos(zᵢ, zⱼ) > t is ≤ α",
         source="quantile of a two-sample U-statistic",
     ),

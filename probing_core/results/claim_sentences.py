@@ -113,8 +113,8 @@ def _are(count: int) -> str:
 def _ranks_in_words(roles: int, rho: float | None, p: float | None) -> str:
     if rho is None:
         return (
-            f"{roles} kinds of encoder have both accuracies. The rank correlation requires at least {MIN_RANKED}, and "
-            "their accuracies must differ."
+            f"Transformation and content accuracy are both available for {roles} kinds of encoder. The rank "
+            f"correlation requires at least {MIN_RANKED}, with accuracies that differ."
         )
     return (
         f"The rank correlation between transformation accuracy and content accuracy is {minus(f'{rho:.2f}')} over "
@@ -137,8 +137,8 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     Returns:
         A table with one row per contrast, and the units over which intervals were computed. The columns are ``name``,
         ``value``, ``low`` and ``high`` (in percentage points), and ``series``, the result after Holm correction
-        (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). The units are similar to "2 seeds of each, pooled variance" if
-        there are intervals over seeds for all contrasts, or otherwise "photographs".
+        (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). The units are text such as "2 seeds of each, pooled variance" if
+        all contrasts have intervals over seeds, and "photographs" otherwise.
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")

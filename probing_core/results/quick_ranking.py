@@ -139,8 +139,8 @@ class QuickRanking(TitledTable):
             "Quick accuracy is not comparable with the accuracies on the Models page, because its probes are trained "
             "on fewer photographs.",
             f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the rank interval "
-            "and adds unseen transformations and styles, content, retrieval, layers and maps. The resulting run can "
-            "be opened on every page.",
+            "and adds unseen transformations and styles, content, retrieval, layers and maps. The resulting run is "
+            "available on every page of the dashboard.",
         ]
 
 

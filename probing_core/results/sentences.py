@@ -23,10 +23,12 @@ If there are more, only their number is stated.
 
 
 def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str) -> str:
-    """Return a sentence on which model encodes the most about transformations, or that this is undecided.
+    """Return a sentence that states which model encodes the most about transformations.
+
+    If the ranking is inconclusive, the sentence says so.
 
     Args:
-        board: result of `leaderboard`, which may be empty. It only includes baselines if there are no encoders.
+        board: result of `leaderboard`, which may be empty. It includes baselines only if there are no encoders.
         classes: number of classes of the probe, including clean.
         title: function that formats the name of a model.
     """

@@ -80,7 +80,7 @@ requires a new code version of ``thresholds``.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
-"""Strengths of each transformation in the series ``strength``."""
+"""Strengths of each transformation in the strength experiment."""
 
 TRAIN_SAMPLES = Option("train_samples", _train_samples)
 CALIBRATE_ON = Option("calibrate_on", _calibrating)

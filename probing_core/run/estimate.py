@@ -64,7 +64,7 @@ from probing_core.run.snapshot import RunSnapshot
 from probing_core.run.store import Store
 
 TIMED_SAMPLES = 60
-"""Approximate number of samples of each series that are transformed and embedded for timing."""
+"""Approximate number of samples of each experiment that are transformed and embedded for timing."""
 
 MOST_READ = 2000
 """Maximum number of images that are read to find unusable images. Counts for larger corpora are extrapolated."""
@@ -267,7 +267,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 
 
 def _timed_samples(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
-    """Transform some samples of a series.
+    """Transform some samples of an experiment.
 
     Returns:
         The seconds per sample, and up to `TIMED_SAMPLES` images with their rows.

@@ -33,7 +33,9 @@ class Executor(Protocol):
 
 @contextmanager
 def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
-    """Return a context with the executor that the options specify. The images of the run must have been selected.
+    """Return a context manager that provides the executor specified in the options.
+
+    The images of the run must have been selected.
 
     Raises:
         ProbingError: the executor is not installed, the cluster does not respond, or the corpus has changed.

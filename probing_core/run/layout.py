@@ -97,7 +97,7 @@ QUICK = table_path("quick")
 
 
 def series_table(name: str) -> str:
-    """Return the path of the sample table of a series, or of the main samples if ``name`` is empty."""
+    """Return the path of the sample table of an experiment, or of the main samples if ``name`` is empty."""
     return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
 
 

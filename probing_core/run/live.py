@@ -102,7 +102,7 @@ class LoadedModels:
         self._changing = threading.Lock()  # for the two attributes above; never held while a model is loaded
 
     def embed(self, entry: Mapping[str, Any], pictures: Sequence[Image]) -> np.ndarray:
-        """Embed ``pictures`` with the model that ``entry``, the content of its ``model.toml``, describes.
+        """Embed ``pictures`` with the model described by ``entry`` (the content of its ``model.toml``).
 
         Returns:
             (N, D) embeddings.
@@ -114,7 +114,7 @@ class LoadedModels:
             return np.asarray(self._load(entry).embed_layers(pictures)[entry["name"]])
 
     def load(self, entry: Mapping[str, Any]) -> None:
-        """Load the model that ``entry``, the content of its ``model.toml``, describes.
+        """Load the model described by ``entry`` (the content of its ``model.toml``).
 
         Raises:
             BadRun: the embeddings of the model have changed since its probe was trained.

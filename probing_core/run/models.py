@@ -110,19 +110,19 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
 
 
 def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
-    """Read the (N, D) ``float32`` embeddings of ``model``, in the order of ``samples.parquet`` or of a series table."""
+    """Read the (N, D) ``float32`` embeddings of ``model``, in the order of the sample table."""
     return lazy_embeddings(store, model, series)[:]
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the embeddings of `read_embeddings` as lazy rows (N, D), which are read on access."""
+    """Return the same embeddings as `read_embeddings`, (N, D), but read each row only when it is accessed."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
 def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
-    """Return the embeddings (N, D) of each layer of ``model`` by name, in the order of the series table.
+    """Return the embeddings (N, D) of each layer of ``model`` by name, in the order of the sample table.
 
-    If the series only has embeddings from the output of the model, the only name is ``embeddings``.
+    If only the output of the model was embedded, the only name is ``embeddings``.
     """
     units = _unit_paths(store, model, series)
     return {

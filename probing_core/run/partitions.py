@@ -14,7 +14,7 @@ def loaded_models(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 
 def embedded_models(run: RunSnapshot, series: str = "") -> Sequence[PartitionKey]:
-    """Return a partition key for each model that embeds the samples of a series, by default the main samples."""
+    """Return a partition key for each model that embeds the samples of an experiment, by default the main samples."""
     return [{"model": name} for name in run.models if run.covers(name, series)]
 
 

@@ -284,7 +284,7 @@ def terminal(run: Path | None = None) -> Progress:
 
 @contextmanager
 def final_report(progress: Progress) -> Iterator[None]:
-    """Return a context that writes the final report when it ends, unless nothing has been reported."""
+    """Return a context manager that writes the final report on exit, unless nothing has been reported."""
     state, error = "failed", ""
     try:
         yield

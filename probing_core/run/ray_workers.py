@@ -2,7 +2,8 @@
 
 There is one worker per GPU or, without GPUs, one for every ``threads`` cores (an entry in the recipe). Each worker
 opens the corpus itself, so no images are sent. As in a single process, it transforms the images of the next unit while
-it embeds the current unit. Entries that are only registered in this process are serialized and sent to the workers.
+it embeds the current unit. Models, transformations and corpora that are only registered in this process are serialized
+and sent to the workers.
 
 Workers read and write files in the run directory, which must have the same path on all machines. This process adds the
 files that workers have written to the manifest. Ray restarts workers that die and repeats their work.
@@ -125,7 +126,9 @@ class RayExecutor:
 
 @contextmanager
 def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
-    """Connect to a Ray cluster or start a local cluster, and start the workers. They are stopped with the context.
+    """Connect to a Ray cluster or start a local cluster, and start the workers.
+
+    The workers are stopped when the context exits.
 
     Raises:
         BadConfig: Ray is not installed, or the cluster does not respond or is too small.
@@ -145,7 +148,7 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
-    """Serialize the recipe entries that are only registered in this process, to send them to workers.
+    """Serialize the models, transformations and corpora that are only registered in this process, for the workers.
 
     Raises:
         BadConfig: an entry cannot be serialized.

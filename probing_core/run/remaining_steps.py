@@ -55,7 +55,7 @@ MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
 LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
 
 Unit = tuple[str, str]
-"""A kind of work, and its series or model.
+"""A kind of work, and its experiment or model.
 
 The units are samples to transform (`MADE`), samples to embed (`EMBEDDED`, or `BLOCKS` for every layer), models to load
 and compile (`LOADED`), crops whose features are computed (`FEATURES`), photographs of one of the kinds in `VIEWS`, maps
@@ -142,7 +142,7 @@ def embedding_left(plan: Plan) -> list[tuple[str, str, int]]:
     """Return the numbers of samples that remain to be embedded or transformed.
 
     Returns:
-        Tuples of series, model and number of samples. The model is an empty string for samples to transform.
+        Tuples of experiment, model and number of samples. The model is an empty string for samples to transform.
     """
     work = []
     for series, sample_set in plan.snapshot.sample_sets.items():

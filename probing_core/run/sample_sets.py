@@ -1,4 +1,4 @@
-"""Sets of samples that a run computes and embeds in units: the main samples, and the samples of each series."""
+"""Sets of samples that a run computes and embeds in units: the main samples, and those of each experiment."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SHARD_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples that are computed and embedded in units: the main samples, or the samples of a series.
+    """Samples that are computed and embedded in units: the main samples, or the samples of an experiment.
 
     Attributes:
-        series: name of the series, or an empty string for the main samples. Only the main samples can have precomputed
-            embeddings.
+        series: name of the experiment, or an empty string for the main samples. Only the main samples can have
+            precomputed embeddings.
         plan: (start, stop) -> planned rows in this range, without the columns that are measured on images.
         units: ranges of rows that are computed together.
     """
@@ -97,7 +97,7 @@ def plan_sample_sets(design: Design, images: pd.DataFrame) -> dict[str, SampleSe
     """Plan the samples of a run.
 
     Returns:
-        Name of a series -> its samples. The main samples come first, with an empty name.
+        Name of an experiment -> its samples. The main samples come first, with an empty name.
     """
     main = SamplePlan(design, images)
     sets = [SampleSet(MAIN, main.rows, main.units)]
@@ -116,7 +116,7 @@ class UnitJob:
     """A job for one unit, which computes either its rows or its embeddings from one model.
 
     Attributes:
-        series: name of the series, or an empty string for the main samples.
+        series: name of the experiment, or an empty string for the main samples.
         unit: index of the unit.
         model: full name of the model, or an empty string if the job computes rows.
         request: name of the model in the recipe.

@@ -209,10 +209,10 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 
 @contextmanager
 def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
-    """Return a context that removes a model from the recipe if an error occurs, so that the run can be completed.
+    """Return a context manager that removes a model from the recipe if an error occurs.
 
-    The model is not removed if it is the only model, or if the run already contains it (or may have contained it before
-    files were corrupted).
+    The run can then be completed without the model. The model is not removed if it is the only model, or if the run
+    already contains it (or may have contained it before files were corrupted).
 
     Args:
         request: name of the model in the recipe.
@@ -256,7 +256,7 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
 
 
 def refuse_other_folder(store: Store) -> None:
-    """Check that a folder is a run, empty, or does not exist, so that no other files are overwritten.
+    """Check that a folder is a run, is empty, or does not exist, so that no other files are overwritten.
 
     Raises:
         BadRun: the folder contains other files.
@@ -276,7 +276,7 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Return a context that removes the files of a ``new`` run if an error occurs before any results were computed."""
+    """Return a context manager that removes the files of a ``new`` run if it fails before any results were computed."""
     try:
         yield
     except ProbingError:

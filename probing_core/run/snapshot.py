@@ -112,7 +112,7 @@ class RunSnapshot:
 
     @cached_property
     def sample_sets(self) -> dict[str, SampleSet]:
-        """Name of a series -> its samples, divided into units. The main samples have an empty name.
+        """Name of an experiment -> its samples, divided into units. The main samples have an empty name.
 
         The mapping is empty before the images are selected.
         """

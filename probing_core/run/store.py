@@ -409,7 +409,7 @@ class Store(RunFiles):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Return a context in which the run is locked for writing. The lock is released if the process is killed.
+        """Return a context manager that locks the run for writing. The lock is released if the process is killed.
 
         Raises:
             RunBusy: another process, or another store in this process, has locked the run.
@@ -431,7 +431,7 @@ class Store(RunFiles):
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Return a context like `locked`, but without checking or cleaning up files."""
+        """Return a context manager that locks the run without checking or cleaning up files."""
         lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
         try:
             self.path(LOG).mkdir(parents=True, exist_ok=True)

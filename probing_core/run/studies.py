@@ -1,7 +1,7 @@
 """Studies, which are additional tables of the ``evaluate`` stage in runs with splits.
 
 A function that is decorated with `study` computes the rows for one model (``models/<slug>/studies/<name>.parquet``),
-and `join` concatenates them to ``tables/<name>.parquet``. `study` specifies the inputs of both files. docs/assets.md
+and `join` concatenates them into ``tables/<name>.parquet``. `study` specifies the inputs of both files. docs/assets.md
 explains when a file is stale. If all layers of a model were requested, only the last layer is studied.
 
 To add a study, add a function like the following to this file. A long function belongs in
@@ -63,10 +63,13 @@ SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
     STRENGTH: (strength_samples, strength_embeddings),
     LAYERS: (layers_samples, layers_embeddings),
 }
-"""Series that studies can read in addition to the main samples -> assets of the series."""
+"""Experiment that studies can read in addition to the main samples -> assets of the experiment."""
 
 Compute = Callable[[Any], pd.DataFrame]
-"""Function that takes a `StudiedModel`, or `SeriesData` if the study reads a series, and returns rows for one model."""
+"""Function that takes a `StudiedModel`, or `SeriesData` if the study reads an additional experiment.
+
+The function returns rows for one model.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Study:
 
     Attributes:
         name: name of the study and of its table, ``tables/<name>.parquet``.
-        series: series that the study reads in addition to the main samples, or an empty string.
+        series: additional experiment that the study reads, or an empty string.
         compute: function that computes the rows for one model.
         rows: asset with the rows for one model.
         table: asset that joins the rows for all models.
@@ -106,12 +109,15 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
     Args:
         name: name of the study and of its table.
         code_version: code version of the rows.
-        series: series that the study reads. The function then receives `SeriesData` instead of a `StudiedModel`.
+        series: additional experiment that the study reads. If it is not empty, the function receives `SeriesData`
+            instead of a `StudiedModel`.
         reads_probe: whether the function receives a `ProbedSeries`, which includes the ``fine`` probe. This requires
-            the series ``strength``.
+            the strength experiment.
     """
     if reads_probe and series != STRENGTH:
-        raise ValueError(f"The study '{name}' cannot read a probe, because it does not read the series '{STRENGTH}'.")
+        raise ValueError(
+            f"The study '{name}' cannot read a probe, because it does not read the experiment '{STRENGTH}'."
+        )
     probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
 
     def models(run: RunSnapshot) -> Sequence[PartitionKey]:

@@ -130,7 +130,7 @@ def pooled(trainings: Trainings) -> ClusterSums:
 
 @dataclass(frozen=True)
 class Identified:
-    """Numbers of transformations that a role identifies.
+    """Numbers of transformations that encoders of one kind identify.
 
     Attributes:
         above_chance: number of transformations whose confidence interval for recall is entirely above chance. This
@@ -160,7 +160,9 @@ class Identified:
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count the transformations that a role identifies. Recall is averaged over the training runs.
+    """Count the transformations that encoders of one kind identify (recall significantly above chance).
+
+    Recall is averaged over the training runs.
 
     Args:
         trainings: test predictions of each training run for the same samples, with the columns ``truth``, ``predicted``

@@ -35,7 +35,7 @@ def bytes_of(share: float) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Return a context in which numerical libraries use ``count`` threads and OpenCV uses one, in the whole process."""
+    """Return a context manager that limits numerical libraries to ``count`` threads and OpenCV to one, process-wide."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -50,7 +50,7 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Return a context in which OpenCV runs in the thread of its caller, in the whole process.
+    """Return a context manager that makes OpenCV run in the thread of its caller, in the whole process.
 
     Otherwise, OpenCV threads would compete with threads that process other images.
     """
@@ -76,7 +76,7 @@ MEMORY_OF_WORKER = 400 * 2**20
 
 @contextmanager
 def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
-    """Return a context with a pool for processing images.
+    """Return a context manager that provides a pool for processing images.
 
     Args:
         images: approximate number of images.
@@ -94,7 +94,10 @@ def image_pool(images: int, jobs: int | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Return a context with a pool of ``count`` threads, in each of which PyTorch and OpenCV use one core."""
+    """Return a context manager that provides a pool of ``count`` threads.
+
+    In each of these threads, PyTorch and OpenCV use one core.
+    """
     with opencv_on_one_thread(), start_one_core_threads(count) as pool:
         yield pool
 

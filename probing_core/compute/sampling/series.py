@@ -1,4 +1,4 @@
-"""Compute samples: the main samples, and series with additional versions of some images.
+"""Compute samples: the main samples, and experiments with additional versions of some images.
 
 - ``strength``: test images under every transformation at several strengths, including strengths below the training
   range. The random numbers are the same at all strengths.
@@ -8,7 +8,8 @@
 - ``layers``: images from every split, transformed as in the main samples, and additional clean images. Every layer of a
   network is embedded.
 
-Runs that are evaluated with splits have these series. They are computed and embedded in units like the main samples.
+Runs that are evaluated with splits have these experiments. Their samples are computed and embedded in units, like the
+main samples.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ Made = tuple[Image, Image, Columns]
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
-# A change of the numbers of images requires a new code version of the series in `probing_core.run.embed`.
+# A change of the numbers of images requires a new code version of the experiment in `probing_core.run.embed`.
 SERIES_IMAGES = 150
-"""Maximum number of test images in the series ``strength``, which has about as many samples as a thousand main images.
+"""Maximum number of test images in the strength experiment.
+
+The experiment has about as many samples as a thousand main images.
 """
 
 RENDERED_IMAGES = 500
-"""Maximum number of images in the series ``rendering``."""
+"""Maximum number of images in the rendering experiment."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
 """Maximum number of images from each split for which every layer is embedded under every transformation."""
@@ -65,7 +68,10 @@ Strengths in the documented range are evenly spaced on the scale of the distribu
 
 
 def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of the series of a run, or an empty tuple if the run has no splits or no test images."""
+    """Return the names of the additional experiments of a run.
+
+    The tuple is empty if the run has no splits or no test images.
+    """
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
     included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
@@ -73,7 +79,7 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 
 
 def rendered(design: Design) -> list[Transform]:
-    """Return the transformations in the rendering series.
+    """Return the transformations in the rendering experiment.
 
     These are all transformations except unseen styles, if any of them has an alternative implementation. Identity and
     transformations without an alternative implementation are included so that they start from the same images.
@@ -84,12 +90,12 @@ def rendered(design: Design) -> list[Transform]:
 
 
 def swept(design: Design) -> list[Transform]:
-    """Return the transformations in the strength series: all except identity and unseen styles."""
+    """Return the transformations in the strength experiment: all except identity and unseen styles."""
     return [t for t in design.transforms if not t.far and t.name != "identity"]
 
 
 def strengths_of(transform: Transform) -> list[float]:
-    """Return the strengths of a transformation in the strength series, starting with the weakest.
+    """Return the strengths of a transformation in the strength experiment, starting with the weakest.
 
     Strengths that coincide, for example because they must be integers, are included once. The neutral strength is
     excluded.
@@ -100,12 +106,12 @@ def strengths_of(transform: Transform) -> list[float]:
 
 
 def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame:
-    """Plan the samples of a series.
+    """Plan the samples of an additional experiment.
 
     Returns:
         Samples ordered by image, without the columns that are measured on images. The columns are ``sample`` (0 to
-        n - 1), ``image_id``, ``base_id``, ``label``, ``split``, ``transform`` and ``group``. The strength series also
-        has ``strength`` and ``position`` (see `position_of`).
+        n - 1), ``image_id``, ``base_id``, ``label``, ``split``, ``transform`` and ``group``. The strength
+        experiment also has ``strength`` and ``position`` (see `position_of`).
     """
     if name == LAYERS:
         return _numbered(_plan_layers(design, images))

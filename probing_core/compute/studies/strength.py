@@ -30,7 +30,7 @@ from probing_core.transforms.transformation import Transform
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Predictions for the strength series of one model.
+    """Predictions of one model in the strength experiment.
 
     Attributes:
         rows: rows of ``series/strength.parquet`` with the additional columns ``right`` (whether the probe predicted the
@@ -48,10 +48,10 @@ class Sweep:
 def sweep_of(
     rows: pd.DataFrame, X: np.ndarray, clean_rows: pd.DataFrame, clean: np.ndarray, probe: LinearProbe
 ) -> Sweep:
-    """Predict the transformations of the strength series, and measure embedding shifts.
+    """Predict the transformations in the strength experiment, and measure embedding shifts.
 
     Args:
-        rows: n rows of the strength series.
+        rows: n sample rows of the strength experiment.
         X: (n, D) embeddings of these rows.
         clean_rows: m sample rows with the clean versions of the same images.
         clean: (m, D) embeddings of these rows.
@@ -78,7 +78,7 @@ def sweep_of(
 
 @dataclass(frozen=True, eq=False)
 class ProbedSeries(SeriesData):
-    """The strength series of one model, with the ``fine`` probe of the run."""
+    """The strength experiment for one model, with the ``fine`` probe of the run."""
 
     probe: LinearProbe
 

@@ -266,11 +266,11 @@ class StudiedModel(ModelSamples):
 
 @dataclass(frozen=True, eq=False)
 class SeriesData:
-    """The samples of a series with their embeddings from one model.
+    """The samples of an additional experiment with their embeddings from one model.
 
     Attributes:
         main: main samples of the run.
-        rows: n rows of the series table.
+        rows: n rows of the sample table of the experiment.
         blocks: name of a layer -> embeddings (n, D), in the order of the network. If only the output of the model was
             embedded, the only name is ``embeddings``.
     """

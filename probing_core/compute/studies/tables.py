@@ -197,7 +197,7 @@ def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray
     # Images with a single version are only used for the content task, because classes of the fine task are paired.
     fine = np.where(versions > 1, codes(rows["transform"], data.classes), -1)
     tasks: dict[str, tuple[np.ndarray, Sequence[str]]] = {"fine": (fine, data.classes)}
-    # Only labels with enough images in this series, which may not include all images of the corpus.
+    # Only labels with enough images in this experiment, which may not include all images of the corpus.
     if labels := content_labels(data.images[data.images["image_id"].isin(rows["image_id"])]):
         tasks[CONTENT] = (np.where(rows["transform"] == "identity", codes(rows["label"], labels), -1), labels)
     return tasks
@@ -208,7 +208,7 @@ KS = (1, 10)
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
-    """Compute the retrieval recall for each transformation, in the main samples and at each strength of the series.
+    """Compute the retrieval recall for each transformation, in the main samples and at each strength of the experiment.
 
     In rows for the main samples, ``strength`` is NaN. The recall for identity is computed with its second draw. It
     measures the effect of the sub-pixel warp and is an upper bound for all other transformations.
