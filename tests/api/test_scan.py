@@ -344,7 +344,7 @@ def test_clean_images_calibrate(made, folder, clean_folder, tmp_path):
     assert (same_source["p"] <= 0.05).mean() < 0.15
     for path in list(clean.iterdir())[:30]:
         path.unlink()
-    with pytest.raises(BadConfig, match="Provide at least 100 clean images"):
+    with pytest.raises(BadConfig, match="Provide at least 100 clean color images"):
         scan(folder, tmp_path / "other", made, clean=clean)
 
 
