@@ -86,8 +86,8 @@ def test_threshold_asks_only_where_there_is_one(censored, clear):
             script.threshold(asked, rng())
         return
     found = script.threshold(asked, rng())
-    assert "0.25" in found.answer
-    assert (found.value, found.tolerance) == (0.25, pytest.approx(0.06 * 0.25, rel=0.4))
+    assert "25%" in found.answer, "the thickness of fog is a fraction"
+    assert (found.value, found.tolerance) == (25, pytest.approx(0.06 * 25, rel=0.4))
 
 
 @pytest.mark.parametrize(("better", "words"), [(0.9, "yes"), (0.5, "not significantly different")])
