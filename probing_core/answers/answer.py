@@ -16,10 +16,12 @@ An answer is computed in the following steps:
    `calibration.model_posteriors` for models and by `reference_sets` for the detector. If there are too few of these
    photographs, the temperature and the offset from training are used for models (``probes/noticing.safetensors``).
 5. The probability is unavailable for one of the reasons in `Unavailable`: the image may not be a photograph
-   (`quality.is_flat`), there are too few photographs to calibrate, the scores do not separate clean from edited images,
-   or the calibration error on held-out sources is above 0.12 (`MAX_TRANSFER_ERROR`).
+   (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration from step 4 either,
+   the scores do not separate clean from edited images, or the calibration error on held-out sources is above 0.12
+   (`MAX_TRANSFER_ERROR`).
 6. The probability is rounded to percent. `answer_word` looks up the verbal answer in `LOWEST_PERCENT`. Without a
-   probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%.
+   probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%;
+   `answer_in_words` combines both.
 
 The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it.
 docs/detector.md contains measured error rates.
@@ -83,7 +85,7 @@ def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = 
 
     Args:
         no_color: whether to exclude the color group.
-        whole_only: whether to ignore tiles and only use the full image.
+        whole_only: whether to ignore tiles and only use the central square.
     """
     probabilities = prediction.crop_probabilities[:1] if whole_only else prediction.probabilities[None]
     return float(edit_score(log_of(probabilities), prediction.groups, no_color)[0])
@@ -302,14 +304,15 @@ class Answer:
         """Reason why the probability is unavailable, or None if it is available."""
         if self.prediction.is_flat:
             return Unavailable.NO_PHOTOGRAPH
+        if math.isnan(self.score):  # the run only has color transformations, and the image has no color
+            return Unavailable.NOT_SEPARATED
         return Unavailable.TOO_FEW if self.posterior is None else self.posterior.unavailable
 
     def probability(self, prior: float = PRIOR) -> float | None:
         """Return the probability that the image was edited, or None if it is `unavailable`."""
         if self.unavailable:
             return None
-        p = float(probability_edited(np.array([self.score]), self.posterior, prior)[0])
-        return None if math.isnan(p) else p
+        return float(probability_edited(np.array([self.score]), self.posterior, prior)[0])
 
     def word(self, prior: float = PRIOR) -> str:
         """Return the verbal answer: one of `ANSWERS`, or `PERHAPS_NO_PHOTOGRAPH`."""

@@ -16,9 +16,12 @@ To add a study, add a function like the following to this file. A long function 
 
 - ``data.of_split("test")`` contains the embeddings ``X`` and the sample table ``rows`` of up to 300 test images
   (`STUDY_IMAGES`) under the transformations on which probes are trained, in the first repetition. Identity has two
-  draws. ``.of(transform)`` selects one sample for each image, always in the same order.
+  draws; ``.of("identity", draw=1)`` selects the second one. ``.of(transform)`` selects one sample for each image,
+  always in the same order.
+- ``mean``, ``measured`` and ``shift`` are imported as in `probing_core.compute.studies.tables`.
 - ``measured(name, sums)`` returns the columns of a score and its interval. ``name`` must be in `MEASURES`
-  (`probing_core.measures`), which defines the bounds of the interval. A table needs the columns ``low`` and ``high``,
+  (`probing_core.measures`), which defines the bounds of the interval. If no measure fits, add one without a ``score``
+  to ``probing_core/measures/<family>.py``. A table needs the columns ``low`` and ``high``,
   or ``..._low`` and ``..._high``.
 - Describe the columns in docs/run-format.md, in the order of the table. Tests check the order. Then run
   ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
@@ -78,7 +81,7 @@ class Study:
 
     Attributes:
         name: name of the study and of its table, ``tables/<name>.parquet``.
-        series: additional experiment that the study reads, or an empty string.
+        series: additional experiment that the study reads, or `MAIN`.
         compute: function that computes the rows for one model.
         rows: asset with the rows for one model.
         table: asset that joins the rows for all models.
