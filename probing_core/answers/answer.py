@@ -16,8 +16,8 @@ An answer is computed in the following steps:
    `calibration.model_posteriors` for models and by `reference_sets` for the detector. If there are too few of these
    photographs, the temperature and the offset from training are used for models (``probes/noticing.safetensors``).
 5. The probability is unavailable for one of the reasons in `Unavailable`: the image may not be a photograph
-   (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration from step 4 either,
-   the scores do not separate clean from edited images, or the calibration error on held-out sources is above 0.12
+   (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration of step 4, the
+   scores do not separate clean from edited images, or the calibration error on held-out sources is above 0.12
    (`MAX_TRANSFER_ERROR`).
 6. The probability is rounded to percent. `answer_word` looks up the verbal answer in `LOWEST_PERCENT`. Without a
    probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%;

@@ -262,9 +262,10 @@ def about_images(run: RunTables) -> str:
     learned = len(set(run.recipe.transforms) - run.far - {"identity"})
     owner = "each test crop" if tested else "each crop"
     far = f", and {owner} has one sample per unseen style ({len(run.far)})" if run.far else ""
+    excluded = f"{len(run.images) - len(used):,}" if len(run.images) > len(used) else "no"
     text = (
         f"Corpus {run.recipe.corpus}, fingerprint {run.recipe.fingerprint[:12]}...: {len(used):,} crops of "
-        f"{used['base_id'].nunique():,} photographs are used, and {len(run.images) - len(used):,} crops are excluded. "
+        f"{used['base_id'].nunique():,} photographs are used, and {excluded} crops are excluded. "
         f"Each crop has two clean samples and one sample per transformation ({learned}), in {times} "
         f"repetition{'' if times == 1 else 's'}{far}: {run.sample_count:,} samples in total."
     )

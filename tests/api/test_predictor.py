@@ -190,7 +190,7 @@ def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_pat
     assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
     entry["recipe"]["size"] = 8
     store.write_toml(path, entry, "key")
-    with pytest.raises(BadRun, match=r"\(size differ\)\. Specify the previous weights with @weights=PATH"):
+    with pytest.raises(BadRun, match=r"\(changed: size\)\. Specify the previous weights with @weights=PATH"):
         Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
 
 

@@ -125,6 +125,6 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
 
 def test_run_refuses_to_calibrate_on_its_own_corpus(tmp_path, few_scenes):
     folder = f"folder:{few_scenes}"
-    with pytest.raises(BadConfig, match="other photographs"):
+    with pytest.raises(BadConfig, match="different photographs"):
         setup.open_or_start(Store(tmp_path / "run"), Options(corpus=folder, calibrate_on=(folder,)))
     assert not (tmp_path / "run" / "run.toml").exists()

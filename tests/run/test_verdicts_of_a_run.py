@@ -112,7 +112,7 @@ def test_corpora_of_training_photographs_calibrate_nothing(many_scenes, few_scen
     recipe = Recipe(corpus=few.name, fingerprint="", transforms=("identity", "gamma"), models=(MODEL,), view=32)
     assert set(choose_photographs(recipe.design, images, few, [other])["role"]) == {"calibrate"}
     other.rows = other.rows.assign(split="train")
-    with pytest.raises(BadCorpus, match="'calibrate' or 'test'.* has none"):
+    with pytest.raises(BadCorpus, match="'calibrate' or 'test'.* none were found"):
         choose_photographs(recipe.design, images, few, [other])
 
 
