@@ -14,11 +14,12 @@ class ProbingError(Exception):
         message: what went wrong and how to fix it, without commands, since web pages show it.
         hint: a command, option or package that helps, as a sentence.
 
-    >>> try:
-    ...     probing_core.load_embedder("resnet")
-    ... except probing_core.ProbingError as error:
-    ...     print(type(error).__name__)
-    UnknownName
+    Examples:
+        >>> try:
+        ...     probing_core.load_embedder("resnet")
+        ... except probing_core.ProbingError as error:
+        ...     print(type(error).__name__)
+        UnknownName
     """
 
     def __init__(self, message: str = "", hint: str = "") -> None:

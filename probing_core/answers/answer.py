@@ -213,8 +213,9 @@ FOUND = (EDITED, PROBABLY_EDITED)
 def answer_word(probability: float | None, is_flat: bool = False) -> str:
     """Return the verbal answer for a probability that an image was edited.
 
-    >>> answer_word(0.93), answer_word(0.2), answer_word(None)
-    ('edited', 'probably unedited', 'inconclusive')
+    Examples:
+        >>> answer_word(0.93), answer_word(0.2), answer_word(None)
+        ('edited', 'probably unedited', 'inconclusive')
 
     Args:
         probability: probability of an edit. If it is None or NaN, the answer is `INCONCLUSIVE`.

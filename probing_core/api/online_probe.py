@@ -92,8 +92,9 @@ class OnlineProbe:
     are comparable between steps and between training runs, but not with the scores of a probing run, whose probes are
     trained on more photographs.
 
-    >>> probe = probing_core.OnlineProbe()  # doctest: +SKIP
-    >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
+    Examples:
+        >>> probe = probing_core.OnlineProbe()  # doctest: +SKIP
+        >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
         images: as in `probing_core.score`; by default the included photographs. Only the splits ``train`` and ``val``

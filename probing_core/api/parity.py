@@ -134,8 +134,9 @@ def parity(
     A shift is the distance between the two embeddings of one image, in units of the mean distance between two
     photographs.
 
-    >>> probing_core.parity("baseline/dhash", "baseline/dhash").largest
-    0.0
+    Examples:
+        >>> probing_core.parity("baseline/dhash", "baseline/dhash").largest
+        0.0
 
     Args:
         a: a model name or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the

@@ -32,12 +32,13 @@ class Predictor:
 
     Each model is loaded when it is first used. Predictors are thread-safe.
 
-    >>> from skimage.data import cat
-    >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
-    >>> predictor = probing_core.Predictor()
-    >>> rows = predictor.predict([blurred], models=["baseline/handcrafted"])
-    >>> rows[0]["answer"]
-    'edited'
+    Examples:
+        >>> from skimage.data import cat
+        >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
+        >>> predictor = probing_core.Predictor()
+        >>> rows = predictor.predict([blurred], models=["baseline/handcrafted"])
+        >>> rows[0]["answer"]
+        'edited'
 
     Args:
         run: a `probing_core.Run` or its directory; by default the reference run.
@@ -190,11 +191,12 @@ def predict(
 
     The models of the last run remain in memory for the next call.
 
-    >>> from skimage.data import cat
-    >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
-    >>> rows = probing_core.predict(blurred, models="baseline/handcrafted")
-    >>> rows["answer"].tolist()
-    ['edited']
+    Examples:
+        >>> from skimage.data import cat
+        >>> blurred = probing_core.transform(cat(), "gaussian-blur", strength=3)
+        >>> rows = probing_core.predict(blurred, models="baseline/handcrafted")
+        >>> rows["answer"].tolist()
+        ['edited']
 
     Args:
         images: one image or a list of images: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.

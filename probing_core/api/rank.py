@@ -149,7 +149,8 @@ def rank(
     By default, the quick protocol is used: a subset of the photographs with one repetition. A second call resumes an
     interrupted ranking or returns the cached result.
 
-    >>> probing_core.rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
+    Examples:
+        >>> probing_core.rank("timm:resnet50.a1_in1k")  # doctest: +SKIP
 
     Args:
         model: a model name, as in ``probing run --models`` (a pattern matches several checkpoints); or a function or

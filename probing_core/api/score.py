@@ -142,9 +142,10 @@ def samples(
 
     Embed the samples in their order, and pass the embeddings (N, D) and the samples to `score`.
 
-    >>> samples = probing_core.samples("photos", transforms=["jpeg"], limit=4)
-    >>> len(samples), samples[0].shape
-    (12, (128, 128, 3))
+    Examples:
+        >>> samples = probing_core.samples("photos", transforms=["jpeg"], limit=4)
+        >>> len(samples), samples[0].shape
+        (12, (128, 128, 3))
 
     Args:
         images: as in `score`.
@@ -209,8 +210,9 @@ MAX_CACHE_BYTES = 2 * 2**30
 def name_of(encoder: Any) -> str:
     """Return the default name of an encoder in tables: ``my/`` and the name of the function or class.
 
-    >>> name_of(np.mean), name_of(lambda images: images), name_of(np.zeros((2, 3)))
-    ('my/mean', 'my/encoder', 'my/encoder')
+    Examples:
+        >>> name_of(np.mean), name_of(lambda images: images), name_of(np.zeros((2, 3)))
+        ('my/mean', 'my/encoder', 'my/encoder')
     """
     name = "" if isinstance(encoder, np.ndarray) else getattr(encoder, "__name__", type(encoder).__name__)
     return f"my/{name}" if name.isidentifier() else "my/encoder"
@@ -236,7 +238,8 @@ def score(
 ) -> Scores:
     """Measure what the embeddings of an encoder encode besides content, with linear probes of transformations.
 
-    >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
+    Examples:
+        >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
 
     Args:
         encoder: a model name, as in ``probing run --models``; a function that maps N images (H, W, 3) ``uint8`` to

@@ -106,8 +106,9 @@ _LIBRARIES = {
 def model_title(model: str) -> str:
     """Return the display name of a model.
 
-    >>> model_title("zoo/simclr")
-    'SimCLR (zoo)'
+    Examples:
+        >>> model_title("zoo/simclr")
+        'SimCLR (zoo)'
 
     Folders are removed from names without a known prefix.
     """

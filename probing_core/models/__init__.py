@@ -186,9 +186,10 @@ def locate(name: str) -> tuple[EmbedderSpec, str]:
 def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -> LoadedEmbedder:
     """Load a model.
 
-    >>> embedder = probing_core.load_embedder("baseline/dhash")
-    >>> embedder.embed([np.zeros((128, 128, 3), np.uint8)]).shape
-    (1, 64)
+    Examples:
+        >>> embedder = probing_core.load_embedder("baseline/dhash")
+        >>> embedder.embed([np.zeros((128, 128, 3), np.uint8)]).shape
+        (1, 64)
 
     Args:
         name: name of the model, which may have options: ``NAME@pool=mean@layer=6@weights=PATH``.

@@ -223,9 +223,10 @@ def compare(
     has a single model, these two models are compared. Files contain scores on the ``val`` split. With ``max_drop``,
     models and runs are also compared on ``val``, so that repeated checks do not overfit the ``test`` split.
 
-    >>> comparison = probing_core.compare("zoo/clip", "zoo/can")
-    >>> round(float(comparison.table["difference"][0]), 2)
-    0.06
+    Examples:
+        >>> comparison = probing_core.compare("zoo/clip", "zoo/can")
+        >>> round(float(comparison.table["difference"][0]), 2)
+        0.06
 
     Args:
         a: name of the first model, or the first run or file. With ``max_drop``, this is the earlier version.

@@ -18,8 +18,9 @@ def csv_text(table: pd.DataFrame, header: bool = True) -> str:
 
     All tables for download are formatted with this function.
 
-    >>> csv_text(pd.DataFrame({"path": ["=1+1.jpg", "cat.jpg"], "p": [-0.5, 1.0]}))
-    "path,p\n'=1+1.jpg,-0.5\ncat.jpg,1.0\n"
+    Examples:
+        >>> csv_text(pd.DataFrame({"path": ["=1+1.jpg", "cat.jpg"], "p": [-0.5, 1.0]}))
+        "path,p\n'=1+1.jpg,-0.5\ncat.jpg,1.0\n"
     """
     text = {
         name: column.astype(object).map(_escaped)

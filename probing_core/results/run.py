@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Run(RunTables):
     """The tables of a run directory. A table that does not exist (yet) is empty and has no columns.
 
-    >>> probing_core.open().recipe.repetitions
-    3
+    Examples:
+        >>> probing_core.open().recipe.repetitions
+        3
 
     Attributes:
         store: the files of the run.
@@ -45,9 +46,10 @@ class Run(RunTables):
 def open_run(run: Path | str | Run | None = None) -> Run:
     """Open a run to access its tables, scores, embeddings and explorer.
 
-    >>> run = probing_core.open()
-    >>> run.classes("fine")[:3]
-    ['identity', 'desaturate', 'hue-shift']
+    Examples:
+        >>> run = probing_core.open()
+        >>> run.classes("fine")[:3]
+        ['identity', 'desaturate', 'hue-shift']
 
     Args:
         run: directory of the run, by default the included reference run.

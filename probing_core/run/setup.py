@@ -295,8 +295,9 @@ def register(entry: Entry | Corpus) -> None:
     If the name is already registered, the entry is replaced. ``probing --plugin FILE.py`` runs a file that registers
     entries before it executes a command. The dashboard does not support plug-ins.
 
-    >>> from probing_core.models import from_callable
-    >>> probing_core.register(from_callable("mine/first-pixel", lambda images: np.stack([i[0, 0] for i in images])))
+    Examples:
+        >>> from probing_core.models import from_callable
+        >>> probing_core.register(from_callable("mine/first-pixel", lambda images: np.stack([i[0, 0] for i in images])))
 
     Args:
         entry: a model created with `probing_core.models.from_callable` or ``from_module``, a `Transform`, a

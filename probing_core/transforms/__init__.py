@@ -61,8 +61,9 @@ CATALOG: Catalog[Transform] = Catalog(
 def bank() -> tuple[Transform, ...]:
     """Return identity and the thirty transformations, ordered by `GROUPS` and member (A, B, C).
 
-    >>> len(bank())
-    31
+    Examples:
+        >>> len(bank())
+        31
     """
     return _BANK
 
@@ -117,8 +118,9 @@ copyreg.pickle(Transform, _reduced)
 def transform(image: Any, name: str, strength: float | None = None, seed: int = 0) -> Image:
     """Apply a transformation to an image.
 
-    >>> probing_core.transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
-    (32, 32, 3)
+    Examples:
+        >>> probing_core.transform(np.zeros((32, 32, 3), np.uint8), "fog", strength=1.2).shape
+        (32, 32, 3)
 
     Args:
         image: an array (H, W, 3) or (H, W) ``uint8``, a Pillow image, a tensor (C, H, W), or a file path.
