@@ -23,6 +23,7 @@ from probing_core.corpora import open_corpus
 from probing_core.detector.detector import Detector, fit_detector
 from probing_core.detector.features import features, prepare
 from probing_core.images import encode_jpeg, encode_webp, inspect
+from probing_core.images.quality import as_measured
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
 from probing_core.run.store import Store
 from probing_core.transforms import bank
@@ -89,8 +90,9 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
     with opencv_on_one_thread():
         for path in sorted(folder.iterdir()):
             picture = timed("decode", lambda path=path: inspect(path, path.name)).image
-            crops = timed("cut", lambda picture=picture: cut(picture, VIEW))
-            timed("flags", lambda picture=picture, crops=crops: flags_of(picture, (), crops, no_color=False))
+            small = timed("flags", lambda picture=picture: as_measured(picture))
+            crops = timed("cut", lambda picture=picture, small=small: cut(picture, VIEW, small))
+            timed("flags", lambda small=small, crops=crops: flags_of(small, (), crops, no_color=False))
             X = timed("measure", lambda crops=crops: features(crops.images))
             timed("judge", lambda X=X: detector.log_probabilities(X))
             timed("thumbnail", lambda picture=picture: encode_webp(thumbnail(picture), 60))

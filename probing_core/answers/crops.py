@@ -60,17 +60,20 @@ class Crops:
         return [self.whole, *self.tiles]
 
 
-def cut(image: Image, view: int) -> Crops:
+def cut(image: Image, view: int, small: Image | None = None) -> Crops:
     """Crop the central square of ``image`` and resize it to ``view`` pixels.
 
     If the image is large, also cut it into tiles.
+
+    Args:
+        small: result of `probing_core.images.quality.as_measured`, if it has been computed already.
     """
     full_image = resize(central_square(image), view)
     tiles = tuple(
         np.array(image[y : y + view, x : x + view], order="C")  # copy, so that the full image can be freed
         for x, y in tile_corners(image.shape[0], image.shape[1], view)
     )
-    return Crops(full_image, tiles, is_flat(image))
+    return Crops(full_image, tiles, is_flat(image if small is None else small))
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:

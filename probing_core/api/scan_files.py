@@ -23,7 +23,7 @@ from probing_core.compute.runtime.workers import WorkerDied
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect
-from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, flaws
+from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws
 from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
@@ -112,7 +112,8 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
         picture = inspect(Path(file.path), file.name)
     except BadImage as error:
         return row | {"error": str(error)}, None
-    crops = cut(picture.image, view)
+    small = as_measured(picture.image)
+    crops = cut(picture.image, view, small)
     no_color = has_no_color(crops.whole)
     measured = {
         "width": picture.width,
@@ -120,14 +121,21 @@ def decode(file: File, view: int) -> tuple[Row, Crops | None]:
         "no_color": no_color,
         "large": crops.kind == COMBINED,
         "is_flat": crops.is_flat,
-        "flags": "; ".join(flags_of(picture.image, picture.notes, crops, no_color)),
+        "flags": "; ".join(flags_of(small, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(thumbnail(picture.image), 60),
     }
     return row | measured, crops
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
-    """Return the flags of an image, as on the "Try your images" page. Flags that affect the answer come first."""
+    """Return the flags of an image, as on the "Try your images" page. Flags that affect the answer come first.
+
+    Args:
+        image: the image, or the result of `as_measured` for it.
+        notes: remarks on how the file was decoded.
+        crops: crops of the image.
+        no_color: whether the image is nearly gray.
+    """
     flawed = flaws(image)
     kinds = {
         PERHAPS_NO_PHOTOGRAPH: crops.is_flat,
