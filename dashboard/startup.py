@@ -63,7 +63,6 @@ def other_pages() -> None:
         for compute in (finds_originals, retrieval.originals):
             cache.computed(run, compute)
         predictions.accuracies(run)
-        cache.trust(run)
     first = cache.packaged().rows["image_id"].iloc[0]
     contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())
 
