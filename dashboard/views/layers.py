@@ -53,7 +53,7 @@ def show() -> None:
 
 def _drawn_rows(run: Run) -> pd.DataFrame:
     """Return the rows of the networks in the charts; ``chosen`` marks the layer selected for transformations."""
-    rows = summaries.layers(run)
+    rows = cache.computed(run, summaries.layers)
     drawn = rows[rows["base"].isin(_networks(rows))]
     selected = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].set_index(["base", "layer"]).index
     return drawn.assign(chosen=pd.MultiIndex.from_frame(drawn[["base", "layer"]]).isin(selected))
@@ -61,8 +61,8 @@ def _drawn_rows(run: Run) -> pd.DataFrame:
 
 def _chart(run: Run, task: str, title: str, layers: int, theme: Theme) -> dict[str, Any]:
     """Draw the networks that have ``layers`` layers."""
-    drawn = _drawn_rows(run)
-    crops = summaries.training_crops(run).get(task)
+    drawn = cache.computed(run, _drawn_rows)
+    crops = cache.computed(run, summaries.training_crops).get(task)
     return layer_chart(
         drawn[(drawn["task"] == task) & (drawn.groupby("base")["layer"].transform("max") == layers)],
         theme,
