@@ -1,8 +1,9 @@
 """Options on which assets depend in addition to files.
 
 The value of an option is part of the cache key of each asset that depends on it. The function of the asset receives the
-value, or the object that the value describes (`corpora_of`, `transforms_of`). Values only depend on the recipe, except
-for `TRAIN_SAMPLES`, which also depends on memory, and `MODELS`, `UNSCORED` and `CLAIMS`, which depend on the models.
+value, or the object that the value describes (`corpora_of`, `transforms_of`). Values are determined by the recipe and
+the code, with two exceptions: `TRAIN_SAMPLES`, `MODELS`, `UNSCORED` and `CLAIMS` also depend on the loaded models, and
+`TRAIN_SAMPLES` depends on the size of the machine's memory.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _train_samples(run: RunSnapshot, key: PartitionKey) -> int | None:
 def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
     """Return the fingerprints of the calibration corpora.
 
-    Fingerprints are marked if photograph IDs are only unique within the corpus.
+    The suffix " own ids" marks corpora whose photograph IDs are only unique within the corpus.
     """
     named = zip(run.recipe.calibrate_on, run.recipe.calibrate_fingerprints, strict=True)
     has_global_ids = ("parquet", "reference")
@@ -44,7 +45,7 @@ def _calibrating(run: RunSnapshot, key: PartitionKey) -> list[str]:
 
 
 FINGERPRINT = Option("fingerprint", lambda run, key: run.recipe.fingerprint, argument=lambda run, key: run.corpora)
-"""The images of the corpus. Functions receive the corpora of the run (`corpora_of`)."""
+"""Fingerprint of the corpus. Functions receive the corpora of the run instead (`corpora_of`)."""
 
 VIEW = Option("view", lambda run, key: run.recipe.view)
 LIMIT = Option("limit", lambda run, key: run.recipe.limit)
@@ -61,22 +62,22 @@ TRANSFORMS = Option(
     lambda run, key: {"order": ",".join(run.recipe.transforms)} | {t.name: t.key for t in run.transforms},
     argument=_transforms,
 )
-"""The transformations with their code versions and strengths."""
+"""Names, code versions and strength ranges of the transformations."""
 
 ALTERNATIVES = Option("alternatives", lambda run, key: {t.name: t.alternative_key for t in run.transforms if not t.far})
-"""The alternative implementations of the transformations with their code versions."""
+"""Code versions of the alternative implementations of the transformations."""
 
 CLASSES = Option(
     "classes", lambda run, key: [[t.name, t.group, t.far, t.unseen_in] for t in run.transforms], argument=_transforms
 )
-"""The fields of the transformations that label samples.
+"""Transformation fields that determine the labels of samples.
 
-Functions receive `Transform` objects, although the key only contains these four fields. Only the study ``thresholds``
-reads other fields: the range, the distribution and the neutral strength. It becomes stale if one of them changes,
-because it depends on the embeddings of the series ``strength``. Their key contains the range and the distribution
-(`TRANSFORMS`) and the strengths below the range, which depend on the neutral strength (`STRENGTHS`). There is one
-exception: integer strengths are rounded, so a change of the neutral strength may not change any of them. Such a change
-requires a new code version of ``thresholds``.
+Functions receive `Transform` objects, although the cache key only contains these four fields. Only the ``thresholds``
+study reads other fields: the strength range, the distribution and the neutral strength. A change to these fields makes
+the study stale, because it depends on the embeddings of the strength experiment. The cache key of these embeddings
+contains the range and the distribution (`TRANSFORMS`), and the strengths below the range, which depend on the neutral
+strength (`STRENGTHS`). However, integer strengths are rounded, so a new neutral strength may not change any of them.
+``thresholds`` then requires a new code version.
 """
 
 STRENGTHS = Option("strengths", lambda run, key: {t.name: strengths_of(t) for t in swept(run.design)})
@@ -92,7 +93,7 @@ UNSCORED = Option(
 
 MEASURES = Option("measures", lambda run, key: [measure.name for measure in ALL_MEASURES if measure.score is not None])
 STUDY_SIZES = Option("studies", lambda run, key: [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)])
-"""Numbers of images and penalties in studies."""
+"""Maximum numbers of images in studies, and the penalty grid of their probes."""
 
 MODELS = Option("models", lambda run, key: list(run.models))
 MAP = Option("map", lambda run, key: [MAP_NEIGHBORS, LANDMARKS])
@@ -122,6 +123,6 @@ def transforms_of(context: Context) -> tuple[Transform, ...]:
 
 
 def design_of(context: Context) -> Design:
-    """Return the design that the options of an asset describe, with defaults for all other parameters."""
+    """Return the `Design` specified by the options of an asset, with default values for missing options."""
     named = {option.name: context.options[option.name] for option in DESIGN if option.name in context.options}
     return Design(transforms=transforms_of(context), threads=context.resources.threads, **named)

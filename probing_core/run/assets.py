@@ -25,10 +25,10 @@ Shard = tuple[int, int]
 """Indices of the first and last unit in one file of a folder."""
 
 PartitionKey = Mapping[str, str]
-"""Partition key: maps each placeholder in a path to its value (a model or a task)."""
+"""Mapping from each placeholder in a path to its value (a model or a task)."""
 
 UNPARTITIONED: Sequence[PartitionKey] = ({},)
-"""Partition keys of an asset that exists once per run."""
+"""Partition keys of an unpartitioned asset: a single empty key."""
 
 Function = Callable[["InputFiles", "Context"], Any]
 """Function that takes the input files and the context of a partition, and returns the content of the partition."""
@@ -42,8 +42,8 @@ def _once(snapshot: Any) -> Iterable[PartitionKey]:
 class Option:
     """A value that assets depend on in addition to files.
 
-    Cache keys contain files, options and the code version, and nothing else. A change of anything else that affects
-    bytes, such as a constant, therefore requires a new ``code_version`` of every asset that uses it.
+    Cache keys only cover dependencies, options and the code version. If anything else that affects the contents of
+    files changes, such as a constant, the ``code_version`` of every asset that uses it must be increased.
 
     Attributes:
         value: (snapshot of the run, partition key) -> JSON-serializable value, which is part of the cache key.
@@ -58,14 +58,14 @@ class Option:
 
 @dataclass(frozen=True)
 class Context:
-    """Arguments for the function of an asset, in addition to its input files.
+    """Arguments of an asset function other than the input files.
 
     Attributes:
-        key: key of the partition to compute.
-        options: option name -> value, or the object that the value describes, for the options of the asset.
+        key: partition key.
+        options: option name -> result of `Option.argument`, or of `Option.value` if ``argument`` is None.
         resources: objects that do not affect the contents of files, such as the progress bar
             (`probing_core.run.snapshot.Resources`).
-        cache: objects that the assets of a group share in memory while they have the same partition key.
+        cache: objects that the assets of a group share in memory while they are computed for one partition key.
         units: paths of the unit files from which the partition is computed, in order.
     """
 
@@ -87,21 +87,21 @@ class Asset:
     Attributes:
         path: path with placeholders, such as ``models/{model}/map.parquet``. A path that ends with a slash is a folder,
             and the asset consists of all files in the folder.
-        description: one sentence. `Stage.asset` uses the first paragraph of the function's docstring.
-        stage: stage that materializes the asset, or an empty string if the file is written directly.
+        description: short description. `Stage.asset` uses the first paragraph of the function's docstring.
+        stage: stage that materializes the asset, or an empty string if the engine does not write the file.
         partitions: snapshot of a run -> partition keys of the asset. The result is empty until the snapshot contains
             the required information.
-        dependencies: assets, or paths of additional files of assets (see `output`). A placeholder that is not in
-            ``path`` matches all values.
-        code_version: number to increase when a change in the code gives different bytes for the same inputs.
-        also_writes: paths of additional files that the function returns.
+        dependencies: assets whose main file is read, or paths of their additional files (see `output`). Placeholders
+            that are not in ``path`` match all values.
+        code_version: version that must be increased when a code change produces different bytes for the same inputs.
+        also_writes: paths of additional files whose contents the function returns.
         identified_by_key: whether dependents use the cache key of this asset instead of its checksum. Rounding
             differences then do not invalidate the dependents.
         function: function that returns the content of ``path``, or a mapping from paths to contents if ``also_writes``
-            is not empty. None if the content consists of the rows of all units.
-        compute_units: function that computes the missing units of all assets with this function. None if the asset is
-            not computed in units. Completed units are preserved if the process is killed.
-        shards: (snapshot, partition key) -> ranges of units that are joined into one file of a folder.
+            is not empty. None if the asset is a concatenation of its units, or if the engine does not write the file.
+        compute_units: function that computes missing units, for all assets that share the function. None if the asset
+            is not computed in units. Completed units are preserved if the process is killed.
+        shards: (snapshot, partition key) -> ranges of units. Each range is joined into one file of a folder.
         group: name of a group. Consecutive assets of a group are materialized one partition key at a time, so that they
             can share `Context.cache`.
         message: progress message, with placeholders.
@@ -132,7 +132,7 @@ class Asset:
         return tuple(dependency if isinstance(dependency, str) else dependency.path for dependency in self.dependencies)
 
     def output(self, path: str) -> str:
-        """Return ``path`` as a dependency on one file of the asset.
+        """Check that the asset writes ``path``, and return it for use as a dependency.
 
         Raises:
             ValueError: the asset does not write ``path``.
@@ -148,19 +148,19 @@ def summary(function: Callable[..., object]) -> str:
 
 
 class Stage:
-    """A stage of a run, with the assets defined in one source file, each after its dependencies."""
+    """The assets of a stage that are defined in one source file, each after its dependencies."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.assets: list[Asset] = []
 
     def add(self, asset: Asset) -> Asset:
-        """Add an asset without a function: it is either written directly or consists of units."""
+        """Add ``asset`` to the stage and return it."""
         self.assets.append(asset)
         return asset
 
     def asset(self, path: str, **attributes: Any) -> Callable[[Function], Asset]:
-        """Return a decorator for a function that computes an asset, which it replaces with the `Asset`.
+        """Return a decorator that converts a function into the `Asset` that the function computes.
 
         Args:
             path: path of the asset, with placeholders.
@@ -211,14 +211,14 @@ class AssetGraph:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """The files of an asset for one partition key, which are written together.
+    """The files of an asset for one partition key.
 
     Attributes:
         path: path of the main file or of the folder in the run.
         outputs: path with placeholders -> path in the run.
         dependencies: paths of the dependencies in the run.
         options: option name -> JSON-serializable value.
-        shards: ranges of units that are joined into one file of a folder.
+        shards: ranges of units. Each range is joined into one file of a folder.
     """
 
     asset: Asset
@@ -243,24 +243,24 @@ class Partition:
         return f"{UNITS}{self.path.removesuffix('/')}/"
 
     def unit(self, index: int) -> str:
-        """Return the path of the temporary file that contains a unit until all units are complete."""
+        """Return the path of the temporary file for the unit with this ``index``."""
         suffix = ".safetensors" if self.is_folder else PurePosixPath(self.path).suffix
         return f"{self.units_folder}{unit_name(index)}{suffix}"
 
     def missing_units(self, store: Store, cache_key: str, count: int) -> list[int]:
-        """Return the indices, less than ``count``, of units that are neither in a joined file nor in a unit file."""
+        """Return the indices of the units, out of ``count``, that have not been written with this ``cache_key``."""
         joined = store.names(self.path) if self.is_folder else []
         complete = units_in(name for name in joined if store.has(name, cache_key))
         return [i for i in range(count) if i not in complete and not store.has(self.unit(i), cache_key)]
 
 
 def units_in(paths: Iterable[str]) -> set[int]:
-    """Return the indices of the units in the files at ``paths``, which belong to one folder."""
+    """Return the indices of the units in embedding files, as specified by the file names in ``paths``."""
     return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 
 class InputFiles(Files):
-    """The input files of an asset. The function of the asset cannot read any other files."""
+    """The input files of a partition. The function of the asset cannot read any other files."""
 
     def __init__(
         self, store: Store, paths: Sequence[str], tables: MutableMapping[tuple[str, str], pd.DataFrame]
@@ -283,7 +283,7 @@ class InputFiles(Files):
         return self._store.path(name)
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a full table. The caller must not modify it, because the most recent tables are cached and shared."""
+        """Read a full table. The caller must not modify it, because recently read tables are cached and shared."""
         version = name, self.checksum(name)
         if version not in self._tables:
             self._tables[version] = self.read_table(name)
@@ -293,11 +293,11 @@ class InputFiles(Files):
 class UnitWriter:
     """Writer for the units of one partition.
 
-    A unit is a temporary file that is preserved if the process is killed. It is valid if it has the cache key of the
-    partition. Unit files are removed when all units are complete.
+    Each unit is written to a temporary file, which is preserved if the process is killed. The file is valid if it has
+    the cache key of the partition. Unit files are removed after they have been joined into the files of the partition.
 
     Attributes:
-        files, context: arguments for the function of the asset.
+        files, context: arguments of the asset function.
         inputs: inputs of the partition, as recorded in the manifest.
         count: number of units, as set by the most recent call to `missing`.
     """
@@ -339,7 +339,7 @@ class UnitWriter:
         self.join(unit)
 
     def enter(self, written: Sequence[tuple[str, Entry]]) -> None:
-        """Add units that other processes have written to the manifest. Their paths are given by `Partition.unit`."""
+        """Record units from other processes in the manifest. Their paths must match `Partition.unit`."""
         self._store.enter(written)
 
     def join(self, unit: int) -> None:

@@ -1,4 +1,4 @@
-"""Assets of the ``train`` stage in runs with ``--calibrate-on``: the detector and the scored views."""
+"""Assets of the ``train`` stage in runs with ``--calibrate-on``: the detector, and scored crops for calibration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ stage = Stage(TRAIN)
 
 
 def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a single partition key if the run has calibration corpora, or no partition keys otherwise."""
+    """Return one partition key if the run has calibration corpora, and none otherwise."""
     return UNPARTITIONED if run.recipe.calibrate_on else ()
 
 
@@ -48,9 +48,9 @@ def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Compute the detector features of missing units of training views.
+    """Compute missing units of the detector features of training crops.
 
-    Units are skipped if there are too few photographs.
+    Nothing is computed if there are too few photographs.
     """
     for writer in writers:
         chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
@@ -84,7 +84,7 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Score missing units of the crops used to calibrate and test answers.
+    """Compute missing units of the scores of crops used to calibrate and test answers.
 
     All models and the detector score the same crops.
     """
@@ -153,8 +153,7 @@ def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     store = run.store
 
     def is_scored(name: str) -> bool:
-        """Return whether a model is scored. A model copied from another run is only scored if its scored views were
-        copied too."""
+        """Return True unless the model was copied from another run without its scores."""
         is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
         return not is_copied or store.entry(layout.scored_views_path(name)) is not None
 

@@ -18,7 +18,7 @@ from probing_core.run.store import Files, unreadable
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the ``columns`` that exist in a table. Strings are read as sorted categories to save memory.
+    """Read those ``columns`` that exist in a table. Strings are read as sorted categories to save memory.
 
     Raises:
         BadRun: the table cannot be read.
@@ -43,7 +43,7 @@ def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
     """Read the first ``count`` rows of a table.
 
     Returns:
-        The rows, and the total number of rows of the table.
+        The rows, and the total number of rows in the table.
 
     Raises:
         BadRun: the table cannot be read.
@@ -74,9 +74,9 @@ FACTS = (
 
 
 class SampleTable:
-    """The table ``samples.parquet``, in which the number of a sample is its row position.
+    """Reader for ``samples.parquet``, in which the number of a sample is its row position.
 
-    Columns are cached in memory after they are read. Strings are stored as sorted categories.
+    Columns are cached in memory. Strings are stored as sorted categories.
     """
 
     def __init__(self, store: Files) -> None:
@@ -89,7 +89,7 @@ class SampleTable:
         return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """Return the existing columns among ``names`` for all samples.
+        """Return those columns in ``names`` that exist, for all samples.
 
         The caller must not modify the columns, because they are shared.
         """
@@ -100,7 +100,7 @@ class SampleTable:
         return pd.DataFrame({name: self._columns[name] for name in names if name in self._columns}, copy=False)
 
     def rows(self, rows: np.ndarray) -> pd.DataFrame:
-        """Return the samples at the positions ``rows``, with all columns."""
+        """Return all columns of the samples at the positions ``rows``."""
         samples = self.columns("sample", *FACTS)
         if samples.empty:
             return samples
@@ -109,14 +109,16 @@ class SampleTable:
         return selected.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
 
     def joined(self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True) -> pd.DataFrame:
-        """Return ``columns`` of the table named ``predictions``, joined with the columns ``facts`` of the samples.
+        """Read a table of predictions and join it with the samples.
 
         Args:
-            predictions: path of a table with a column ``sample``.
-            once: whether each sample may occur only once.
+            predictions: path of the table.
+            columns: columns of the table to read, including ``sample``.
+            facts: columns of the samples to add.
+            once: whether to raise an error if a sample occurs more than once.
 
         Raises:
-            BadRun: a sample is unknown, or if ``once`` is set and a sample occurs more than once.
+            BadRun: a sample is unknown, or occurs more than once although ``once`` is set.
         """
         table = read_columns(self._store, predictions, columns)
         numbers, samples = table["sample"].to_numpy(), self.columns("sample", *facts)

@@ -1,7 +1,7 @@
 """All assets of a run, in the order in which they are materialized.
 
-Each asset is defined in the module of its stage: `probing_core.run.embed`, `train`, `calibrate`, `evaluate`, `studies`,
-`project`.
+All assets except the recipe are defined in the modules of the stages: `probing_core.run.embed`, `train`, `calibrate`,
+`evaluate`, `studies` and `project`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ stage = Stage(EMBED)
 
 @stage.asset(layout.IMAGES, options=(FINGERPRINT, VIEW, LIMIT, SEED, WARPS), code_version=2, message="Reading images")
 def images(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Select the images of the run. The table has one row for each image that was considered."""
+    """Select the images of the run. The table also lists images that cannot be used, with the reason."""
 
     def report(completed: int, total: int) -> None:
         context.resources.progress.update("images", completed, total, "Reading images")
@@ -74,9 +74,9 @@ model = stage.add(
 
 
 def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
-    """Transform the missing samples of ``series`` and embed them with several models.
+    """Compute missing units of an experiment: transform the samples and embed them with all models.
 
-    Each image is transformed only once for all models.
+    Each image is transformed only once.
     """
     resources = writers[0].context.resources
     total, jobs = len(resources.sample_sets[series].units), dict[int, list[UnitJob]]()
@@ -101,7 +101,7 @@ def embed_units(writers: Sequence[UnitWriter], series: str) -> None:
 def _sample_set(
     series: str, samples_are: str, embeddings_are: str, options: Sequence[Option] = (), code_version: int = 1
 ) -> tuple[Asset, Asset]:
-    """Define the assets of ``series``: the table of samples, and the folder with the embeddings from a model."""
+    """Define the two assets of an experiment: the table of samples, and the folder with embeddings from a model."""
 
     def sampled(run: RunSnapshot) -> Sequence[PartitionKey]:
         exists = series in run.sample_sets and (series != LAYERS or embedded_models(run, series))
@@ -149,7 +149,7 @@ samples, embeddings = _sample_set(
 )
 strength_samples, strength_embeddings = _sample_set(
     STRENGTH,
-    "Samples of the strength experiment: test images under every transformation at seven strengths.",
+    "Samples of the strength experiment: test images under each transformation at up to seven strengths.",
     "Embeddings of the samples of the strength experiment.",
     options=(STRENGTHS,),
     code_version=2,
@@ -163,8 +163,8 @@ rendering_samples, rendering_embeddings = _sample_set(
 )
 layers_samples, layers_embeddings = _sample_set(
     LAYERS,
-    "Samples from every split for which embeddings of every layer are computed.",
-    "Embeddings of the samples in `series/layers.parquet`, for every layer.",
+    "Samples from every split, for which embeddings from every layer are computed.",
+    "Embeddings of the samples in `series/layers.parquet` from every layer.",
 )
 
 
@@ -172,7 +172,7 @@ def embed(plan: Plan) -> Plan:
     """Materialize missing assets of the ``embed`` stage. The images of the run must have been selected.
 
     Returns:
-        The plan, which includes models that were loaded for the first time.
+        A plan that includes models that were loaded for the first time.
     """
     waiting = to_load(plan)
     with opened_executor(plan.snapshot) as executor:
@@ -196,7 +196,7 @@ def _load_some(executor: Executor, plan: Plan, requests: Sequence[str]) -> Itera
     """Load at least one model, and more if they fit into memory.
 
     Yields:
-        The contents of ``model.toml`` for the layers of each model.
+        The contents of the ``model.toml`` files for all layers of one model.
     """
     snapshot, store = plan.snapshot, plan.store
     for count, request in enumerate(requests):

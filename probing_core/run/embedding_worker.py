@@ -1,6 +1,6 @@
-"""Workers that transform the images of units and embed them with several models.
+"""Workers that transform images and embed them with several models, one unit at a time.
 
-Each transformed image is computed once for all models. Memory use is limited to the models and two or three units of
+Each image is transformed only once for all models. Memory use is limited to the models and two or three units of
 images, regardless of the size of the corpus.
 """
 
@@ -46,8 +46,8 @@ class Worker:
 
     Args:
         device, precision: device and precision of the models.
-        transformers: pool of processes or threads that transform images. The worker shuts it down.
-        memory_share: fraction of the machine's memory. Once the process uses more, it loads no additional models.
+        transformers: pool of processes or threads that transform images. `close` shuts it down.
+        memory_share: fraction of the machine's memory above which the process does not load additional models.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Worker:
             return None
         if not embedder.embeds_pictures:
             main = self._sample_sets[""]
-            for unit in main.units:  # reject a file with missing rows before it is added to the run
+            for unit in main.units:  # reject a model with missing rows before it is added to the run
                 embedder.embed_samples([], main.rows(unit))
         self._models[request] = embedder
         return describe(request, embedder)
@@ -136,7 +136,7 @@ class Worker:
         return self._models[request]
 
     def _transformed(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob]) -> TransformedUnit:
-        """Return the images and rows of a unit. The next unit is started first, so that no core is idle."""
+        """Return the images and rows of a unit. The next unit is submitted first, so that no core is idle."""
         if self._started and self._started[0][0] != jobs:
             self._started.clear()
         for unit in (jobs, upcoming)[len(self._started) :]:
@@ -166,10 +166,10 @@ Loaded = TypeVar("Loaded")
 
 
 def load_if_it_fits(load: Callable[..., Loaded], request: str, device: str, precision: str) -> Loaded | None:
-    """Load a model with ``load``.
+    """Load a model if there is enough memory.
 
     Returns:
-        The model, or None if there is not enough memory.
+        The result of ``load``, or None if it runs out of memory.
     """
     try:
         return load(request, device=device, precision=precision)

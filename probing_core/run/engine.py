@@ -1,11 +1,11 @@
-"""The engine of runs, which finds and materializes missing and stale assets.
+"""Engine that finds and materializes missing and stale assets of a run.
 
 A `Plan` expands the asset graph into the partitions of one run. The cache key of a partition is the digest of its
 inputs: the code version, the values of the options, and the checksums or cache keys of its dependencies. A file with a
 different cache key is stale, and the inputs recorded in its manifest entry show why (`probing_core.run.why`).
 
-Partitions are materialized in the order of the graph. Long computations are divided into units, which are preserved if
-the process is killed (`UnitWriter`).
+Partitions are materialized in the order of the graph. Long computations are divided into units (`UnitWriter`).
+Completed units are preserved if the process is killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class State(StrEnum):
     """State of a partition.
 
-    ``NOTHING``: the function of the asset wrote nothing. ``LEFT_OUT``: the partition was materialized, but this copy of
+    ``NOTHING``: the asset has no content. ``LEFT_OUT``: the partition was materialized, but this copy of
     the run does not include it. ``UNAVAILABLE``: the partition cannot be materialized because one of its dependencies
     was left out.
     """
@@ -65,7 +65,7 @@ class Plan:
 
     Args:
         snapshot: argument for ``Asset.partitions``, ``Asset.shards`` and options. The engine does not use it otherwise.
-        resources: objects that asset functions receive and that do not affect the contents of files.
+        resources: objects for asset functions that do not affect the contents of files (`Context.resources`).
     """
 
     def __init__(self, graph: AssetGraph, snapshot: Any, store: Store, resources: Any = None) -> None:
@@ -114,7 +114,7 @@ class Plan:
     def version(self, path: str) -> str | None:
         """Return the checksum or cache key that identifies ``path`` in the inputs of its dependents.
 
-        Returns None if the file is missing.
+        Returns None if the file, or an input that determines its key, is missing.
         """
         asset = self._by_output[path].asset
         if asset.identified_by_key and asset.stage:
@@ -125,7 +125,7 @@ class Plan:
         return entry["key"] if asset.identified_by_key else short_checksum(entry)
 
     def inputs(self, partition: Partition) -> dict[str, Any]:
-        """Return a mapping from the name of each input of ``partition`` to its version, or None if it is missing."""
+        """Return the version of each input of ``partition``, by name. The version of a missing input is None."""
         versions: dict[str, Any] = {path: self.version(path) for path in partition.dependencies}
         return versions | {"revision": partition.asset.code_version, "options": dict(partition.options)}
 
@@ -152,13 +152,13 @@ class Plan:
         return key
 
     def entries(self, partition: Partition) -> Mapping[str, Entry | None]:
-        """Return a mapping from path to manifest entry for the outputs of ``partition`` or the files in its folder."""
+        """Return the manifest entries of the outputs of ``partition``, or of the files in its folder, by path."""
         if partition.is_folder:
             return self.store.entries(partition.path)
         return {path: self.store.entry(path) for path in partition.outputs.values()}
 
     def state(self, partition: Partition) -> State:
-        """Return the state of ``partition`` according to the manifest, without reading other files."""
+        """Return the state of ``partition``, based on the manifest and file sizes, without reading the files."""
         if not partition.asset.stage:
             return State.MATERIALIZED if self.store.has(partition.path) else State.MISSING
         state = self._state(partition)
@@ -176,7 +176,7 @@ class Plan:
         return State.STALE if _is_complete(partition, existing) else State.MISSING
 
     def _existing(self, partition: Partition) -> dict[str, Entry]:
-        """Return a mapping from path to manifest entry for outputs whose file exists or is not needed."""
+        """Return the manifest entries of outputs whose file exists or is not needed, by path."""
         entries = self.entries(partition).items()
         return {path: entry for path, entry in entries if entry and ("state" in entry or self.store.has(path))}
 
@@ -188,7 +188,7 @@ class Plan:
         return bool(pinned) and _is_complete(partition, pinned)
 
     def is_unavailable(self, path: str) -> bool:
-        """Return whether ``path`` was left out or cannot be materialized in this copy of the run."""
+        """Return whether ``path`` was left out of this copy of the run, or cannot be materialized in it."""
         partition, entry = self._by_output[path], self.store.entry(path)
         if not partition.is_folder and entry is not None:
             return entry.get("state") == LEFT_OUT
@@ -232,7 +232,7 @@ class Plan:
             if path := self.missing_dependency(partition):
                 root = self.store.root
                 raise BadRun(
-                    f"'{partition.path}' depends on '{path}', which is missing in the run '{root}'.",
+                    f"'{partition.path}' depends on '{path}', which is missing from the run '{root}'.",
                     hint=f"Run `probing run --out {root}` to compute it.",
                 )
             compute_units = partition.asset.compute_units
@@ -248,7 +248,7 @@ class Plan:
         self.clean()
 
     def arguments(self, partition: Partition, units: Sequence[str] = ()) -> tuple[InputFiles, Context]:
-        """Return the arguments for the function that computes ``partition``, from ``units`` if there are any."""
+        """Return the arguments for computing ``partition`` from its dependencies and unit files (``units``)."""
         if partition.key != self._cache[0]:
             self._cache = partition.key, {}
         options = dict(partition.options)
@@ -260,14 +260,14 @@ class Plan:
         return files, Context(partition.key, options, self.resources, cache, units)
 
     def _compute(self, partition: Partition, units: Sequence[str] = ()) -> None:
-        """Compute a partition, whose dependencies must exist, and write its files."""
+        """Compute a partition and write its files. Its dependencies must exist."""
         asset = partition.asset
         assert asset.function is not None
         content = asset.function(*self.arguments(partition, units))
         self.write(partition, content if asset.also_writes else {asset.path: content})
 
     def write(self, partition: Partition, content: Mapping[str, Content]) -> None:
-        """Write the files of ``partition``; the keys of ``content`` are paths with placeholders."""
+        """Write the files of ``partition``. The keys of ``content`` are paths with placeholders."""
         unknown = set(content) - set(partition.outputs)
         assert not unknown, f"'{partition.asset.path}' does not write {unknown}"
         key, inputs = self.require_cache_key(partition), self.inputs(partition)
@@ -281,7 +281,7 @@ class Plan:
     def _compute_in_units(
         self, partitions: Sequence[Partition], compute_units: Callable[[Sequence[UnitWriter]], None]
     ) -> None:
-        """Compute the missing units of ``partitions`` together, and complete each partition that has all its units."""
+        """Compute missing units of all ``partitions`` together, and write the files of partitions with all units."""
         writers = [self.unit_writer(partition) for partition in partitions]
         compute_units(writers)
         for writer in writers:
@@ -301,7 +301,7 @@ class Plan:
         self.store.remove(*self.store.names(partition.units_folder))
 
     def clean(self) -> None:
-        """Remove units of complete partitions, which may remain if a process was killed."""
+        """Remove leftover units of complete partitions, for example after a process was killed."""
         folders = {f"{path.rpartition('/')[0]}/" for path in self.store.names(UNITS)}
         by_folder = {partition.units_folder: partition for partition in self.partitions.values()}
         for folder in sorted(folders):

@@ -1,8 +1,8 @@
-"""Estimate the duration of a run, and count the images that will not be used.
+"""Estimate the duration of a run and its disk space, and count the images that will not be used.
 
-Each kind of work in the remaining steps (`probing_core.run.remaining_steps`) is timed on a subset: some samples of
-every series are transformed, every model is loaded and embeds them, and some photographs for the detector and for
-calibration are processed. No files are written to the run.
+Each kind of work in the remaining steps (`probing_core.run.remaining_steps`) is timed on a subset: some samples of each
+experiment are transformed and embedded with every model, and some photographs are processed for the detector and for
+calibration. No files are written to the run.
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ class Estimate:
         left_out: reason why images are not used -> number of images.
         images: number of images that are used.
         samples: number of samples that remain to be transformed.
-        download: models to download, with the size of their weights.
-        megabytes: disk space in MB of the embeddings that remain to be computed.
-        free: free disk space in megabytes.
+        download: size of the weights to download.
+        megabytes: disk space in MB for the embeddings that remain to be computed.
+        free: free disk space in MiB.
         skipped: summary of the files in the corpus that were skipped.
-        whole: whether all images were read. If not, numbers of images are extrapolated from a subset.
+        whole: whether all images were read. If False, numbers of images are extrapolated from a subset.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -115,14 +115,14 @@ class Estimate:
         ]
         about = "" if self.whole else "about "
         unused = ", ".join(f"{about}{count:,} {reason}" for reason, count in self.left_out.items())
-        download = f", a download of {self.download}" if self.download.megabytes else ""
+        download = f"a download of {self.download} and " if self.download.megabytes else ""
         is_full = self.megabytes >= self.free
         sentences = [
-            f"The run will take about {duration(self.seconds)}{download} and {self.megabytes:,.0f} MB of disk space "
-            f"({self.samples:,} samples of {about}{self.images:,} images).",
+            f"The run will take about {duration(self.seconds)} and require {download}{self.megabytes:,.0f} MB of disk "
+            f"space ({self.samples:,} samples from {about}{self.images:,} images).",
             f"Unused images: {unused}." if unused else "All images will be used.",
             self.skipped,
-            f"Only {self.free:,.0f} MB of disk space is free. Use fewer images or models." if is_full else "",
+            f"Only {self.free:,.0f} MB of disk space is available. Use fewer images or models." if is_full else "",
         ]
         return "\n".join([*filter(None, sentences), "", text_table(rows)])
 
@@ -195,7 +195,7 @@ def _with_images(snapshot: RunSnapshot) -> tuple[RunSnapshot, float, bool]:
     """Select the images of a new run, or extrapolate from a subset if there are many images.
 
     Returns:
-        The snapshot with images, the estimated seconds for reading all images, and whether all images were read.
+        A snapshot with the images, the estimated seconds for reading all images, and whether all images were read.
     """
     design, corpus = snapshot.design, snapshot.corpora.own
     times = max(1.0, min(len(corpus.rows), design.limit or len(corpus.rows)) / MOST_READ)
@@ -224,8 +224,8 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     """Time each kind of work in a run.
 
     Returns:
-        The plan, which includes the loaded models, the seconds per unit of work, the number of crops per photograph of
-        each kind, and the downloads of all models.
+        A plan that includes the loaded models; the seconds per unit of each kind of work; the number of crops per
+        photograph of each kind; and the total size of all downloads.
     """
     snapshot, options, requests = plan.snapshot, plan.snapshot.options, to_load(plan)
     entries, rates, views = dict(snapshot.models), dict[Unit, float](), dict[str, float](VIEWS)
@@ -234,10 +234,10 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
     samples: dict[str, tuple[list[Image], pd.DataFrame]] = {}
     with image_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as pool:
         for count, name in enumerate(series):
-            snapshot.progress.update("measure", count, total, "Measuring")
+            snapshot.progress.update("measure", count, total, "Timing transformations")
             rates[MADE, name], samples[name] = _timed_samples(snapshot, name, pool)
     for count, request in enumerate(requests, len(series)):
-        snapshot.progress.update("measure", count, total, f"Measuring {request}")
+        snapshot.progress.update("measure", count, total, f"Timing {request}")
         began = time.perf_counter()
         loaded = load_if_it_fits(load_or_build, request, options.device, options.precision)
         if loaded is None:
@@ -255,7 +255,7 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
                 images, _ = samples[LAYERS]
                 rates[LOADED, request] += _timed(partial(embedder.embed_blocks, images[:2]))
                 rates[BLOCKS, request] = _timed(partial(embedder.embed_blocks, images)) / len(images)
-    snapshot.progress.update("measure", total - 2, total, "Measuring")
+    snapshot.progress.update("measure", total - 2, total, "Timing remaining steps")
     later = snapshot.with_loaded_models()
     later.models = {entry["name"]: entry for entry in in_order(entries.values(), snapshot.recipe.models)}
     plan = later.plan(plan.graph)
@@ -267,17 +267,17 @@ def _measured(plan: Plan, stages: Sequence[str]) -> tuple[Plan, dict[Unit, float
 
 
 def _timed_samples(snapshot: RunSnapshot, series: str, pool: Any) -> tuple[float, tuple[list[Image], pd.DataFrame]]:
-    """Transform some samples of an experiment.
+    """Time the transformation of some samples of an experiment.
 
     Returns:
-        The seconds per sample, and up to `TIMED_SAMPLES` images with their rows.
+        The seconds per sample, and up to `TIMED_SAMPLES` transformed images with their rows.
     """
     sample_set, corpus = snapshot.sample_sets[series], snapshot.corpora.own
     rows = sample_set.rows()
     rows = rows[rows["image_id"].isin(corpus.rows["image_id"])]  # excludes images added by `_repeated`
     names = rows["image_id"].unique().tolist()
     count = max(2 * getattr(pool, "count", 2), TIMED_SAMPLES * len(names) // len(rows))
-    # Processing the first images includes starting the workers, which does not depend on the size of the run.
+    # The first images are not timed, because their time includes starting the workers.
     spread = _spread(names, count)
     first, some = (rows[rows["image_id"].isin(ids)] for ids in (spread[:2], spread))
     sample_set.make(snapshot.design, corpus, first, pool)
@@ -294,7 +294,7 @@ def _measure_verdicts(
 ) -> None:
     """Time the processing of some photographs of each kind, and count their crops.
 
-    The results are added to ``rates`` and ``views``. If a corpus is not available, they are not changed.
+    ``rates`` and ``views`` are updated in place, unless a corpus is missing or has changed.
     """
     try:
         design, corpora = snapshot.design, snapshot.corpora.all
@@ -324,7 +324,7 @@ def _measure_verdicts(
 
 
 def _map() -> tuple[float, float]:
-    """Return the seconds for starting a map and the seconds per point."""
+    """Time the computation of a map, and return the startup time and the time per point, in seconds."""
     from probing_core.compute.maps import umap_points
 
     X = np.random.default_rng(0).normal(size=(POINTS, 64)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The ``evaluate`` stage: scores, claims, and tables of all models.
+"""The ``evaluate`` stage: scores, claim tests, and tables that combine all models.
 
 `probing_core.run.studies` defines the studies.
 """
@@ -37,7 +37,7 @@ from probing_core.transforms import FAR_CONTROL
 stage = Stage(EVALUATE)
 
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
-"""Tasks that a run can have, in order."""
+"""Probe tasks that a run can have, in order."""
 
 FIT_OUTPUTS = (
     fine.output(fits_path(ANY_MODEL, FINE)),
@@ -45,7 +45,7 @@ FIT_OUTPUTS = (
     content.output(fits_path(ANY_MODEL, CONTENT)),
     other_probes.output(fits_path(ANY_MODEL, OTHER_PROBES)),
 )
-"""Paths of the tables of fits for all tasks, as dependencies."""
+"""Paths of the fit tables of all tasks, for use as dependencies."""
 
 
 @stage.asset(
@@ -107,7 +107,7 @@ def fits(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return the partition keys of the models that the quick protocol evaluates.
+    """Return a partition key for each model that the quick protocol evaluates.
 
     Models that were trained on some of the classes are excluded.
     """
@@ -133,7 +133,7 @@ def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 @stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
 def quick(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Concatenate the counts of correct predictions of all models under the quick protocol."""
+    """Concatenate the numbers of correct predictions under the quick protocol for all models."""
     return join(files, context)
 
 
@@ -151,7 +151,7 @@ def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
     message="Testing claims",
 )
 def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Test the claims with contrasts between encoders. Also compute the tables of roles, contrasts and ablations."""
+    """Test the claims, and compute the tables of roles, contrasts and ablations."""
     models = context.options["claims"]
     far = {t.name for t in transforms_of(context) if t.far} - {FAR_CONTROL}
     sample_table, results = SampleTable(files), {}

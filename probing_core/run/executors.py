@@ -38,7 +38,7 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
     The images of the run must have been selected.
 
     Raises:
-        ProbingError: the executor is not installed, the cluster does not respond, or the corpus has changed.
+        ProbingError: the executor is unknown or not installed, the cluster does not respond, or the corpus has changed.
     """
     options = snapshot.options
     if options.executor not in EXECUTORS:

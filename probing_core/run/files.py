@@ -32,11 +32,11 @@ ABANDONED_S = 3600.0
 """Seconds without a change after which a temporary file from another machine is considered abandoned."""
 
 START_TIME_TOLERANCE_S = 1.0
-"""Tolerance in seconds when start times of processes are compared. Process IDs are not reused within this time."""
+"""Tolerance in seconds for comparing start times of processes. Process IDs are not reused within this time."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``path`` atomically. If the process is killed, the file has either the old or the complete new content.
+    """Write a file atomically. If the process is killed, the file has either the old or the complete new content.
 
     Raises:
         BadRun: the file cannot be written, for example because the disk is full.
@@ -47,10 +47,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[BufferedRandom]:
-    """Open a file for atomic writing in several steps. The handle can also read what has been written.
+    """Return a context manager that opens a file for atomic writing. The handle also supports reading.
 
     The temporary name is unique, because two machines may write the same file of a run at the same time. It identifies
     the writing process, so that `is_abandoned` can detect files that were left by a killed process.
+
+    Raises:
+        BadRun: the file cannot be written, for example because the disk is full.
     """
     temporary = path.with_name(f"{path.name}.{_machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{TEMPORARY}")
     try:
@@ -134,7 +137,7 @@ MAPPED = {"F32": "<f4", "F16": "<f2"}
 """Safetensors data types that NumPy can memory-map -> NumPy data types."""
 
 GROUP_ROWS = 2**14
-"""Maximum number of rows in a Parquet row group, and in memory when a table is written in parts."""
+"""Maximum number of rows in a Parquet row group. Smaller tables are combined up to this number of rows."""
 
 
 def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:

@@ -27,13 +27,13 @@ IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
 
 EXTRA_FILES = (PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE)
-"""Files that may be in the run directory but are not part of the run: the photographs of the reference run."""
+"""Files that may be in the run directory but are not part of the run: the reference photographs and their license."""
 
 LOG = "log"
-"""The only folder whose files may differ between two runs with the same recipe."""
+"""The only folder whose files may differ between runs with the same recipe."""
 
 EVENTS = f"{LOG}/events.jsonl"
-"""Log of completed work on the run, one JSON object per line."""
+"""Log of completed work on the run, with one JSON object per line."""
 
 LOCK = f"{LOG}/lock"
 WRITER = f"{LOG}/writer.json"
@@ -66,13 +66,13 @@ VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 
 
 ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders. If one of them is passed as the name, the functions below return a path with a placeholder."""
+"""Placeholders for a model and a task. The following functions accept them instead of names."""
 
 
 def slug(name: str) -> str:
     """Convert the name of a model to a folder name, such as ``zoo-mae`` or ``timm_resnet50``.
 
-    Names of any other form are shortened and end in a short hash.
+    Names that are not of the form ``provider/name`` or ``provider:name`` are shortened and end in a short hash.
     """
     if name == ANY_MODEL:
         return name
@@ -135,7 +135,7 @@ def units_at(path: str) -> tuple[int, int]:
 
 
 def is_embeddings_path(path: str) -> bool:
-    """Return whether ``path`` is a file of embeddings. These files are large and can be recomputed from the corpus."""
+    """Return whether ``path`` is an embedding file. These files are large and can be recomputed from the corpus."""
     inner = path.removeprefix(MODELS).partition("/")[2]
     return path.startswith(MODELS) and inner.startswith(("embeddings/", SERIES))
 

@@ -1,4 +1,4 @@
-"""Probes, calibration and loaded models of a run, for predictions on new images."""
+"""Read the probes and the calibration of a run, and load its models, for predictions on new images."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
 def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
     """Return the posteriors that convert edit scores of ``model`` to probabilities, by kind of image.
 
-    Posteriors are fitted on the ``--calibrate-on`` photographs if the run has scores for enough of them. Otherwise, the
-    posterior from training is used. The result is empty if the run has neither.
+    A posterior is fitted on the ``--calibrate-on`` photographs for each kind of image with enough scores. For crops,
+    the posterior from training (`read_fitted_posterior`) is used if there are not enough scores.
     """
     fitted = read_fitted_posterior(store, model)
     posteriors = {} if fitted is None else {DIRECT: fitted}
@@ -57,23 +57,23 @@ def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
 def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
     """Read the posterior that was fitted during training.
 
-    Returns None if the run does not include it. The shipped reference run has none for additional seeds of the zoo.
+    Returns None if the run does not include it, as in the shipped reference run for additional seeds of the zoo.
     """
     name = probe_path(model, NOTICING)
     return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:
-    """Return the sets of clean photographs with which the detector compares images.
+    """Read the detector scores of clean photographs, with which the scores of new images are compared.
 
-    The sets are built and calibrated from the scored views of the run. They are empty if the run has no detector.
+    There are no reference sets if the run has no detector.
     """
     has = has_scored_views(store, DETECTOR)
     return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 
 
 def has_scored_views(store: Files, model: str) -> bool:
-    """Return whether the run has views that were scored by the current probe of ``model`` or the current detector.
+    """Return whether the run has scores that were computed with the current probe of ``model`` or the current detector.
 
     Scores from a different probe would give an incorrect calibration. Such scores remain if a run is interrupted before
     it recomputes them, or if it was copied from a run with a different probe. If the manifest does not record the

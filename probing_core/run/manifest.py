@@ -46,7 +46,7 @@ class Manifest:
         files: path -> entry.
         options: digest -> option values.
         copied_from: directory of the run from which this run was copied, or None.
-        base: directory of a run whose files also belong to this run, or None. Only runs from earlier versions have it.
+        base: directory of a run whose files also belong to this run, or None. It is only set in older runs.
 
     Raises:
         BadRun: the manifest is corrupted.
@@ -83,11 +83,11 @@ class Manifest:
         return name
 
     def digest(self) -> str:
-        """Return a digest of all entries (16 hexadecimal digits), as of the last time that the manifest was read."""
+        """Return a digest of the entries in memory (16 hexadecimal digits)."""
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()[:16]
 
     def enter(self, entries: Iterable[tuple[str, Entry | None]]) -> None:
-        """Add the entries of complete files, and remove files whose entry is None. Changes are written to disk."""
+        """Add or replace entries, and remove entries that are None. Changes are written to the journal."""
         if entries := list(entries):
             self._append(entries)
 
@@ -183,7 +183,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
-    """Yield the complete lines of the journal at ``path``, in order."""
+    """Yield the name and the entry in each complete line of the journal at ``path``, in order."""
     try:
         content = path.read_bytes()
     except OSError:

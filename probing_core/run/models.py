@@ -64,7 +64,7 @@ def _entry(store: Files, path: str) -> dict[str, Any]:
             require_type(f"'{name}'", entry.get(name), kind)
     except BadConfig as error:
         raise BadRun(
-            f"'{store.root / path}' was modified or has a different version. {error} Restore the original file."
+            f"'{store.root / path}' was modified or created by a different version. {error} Restore the original file."
         ) from error
     return entry
 
@@ -99,7 +99,7 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
     """Compare two recipes of a model.
 
     Entries that occur in only one recipe are ignored, because other versions of the project record different entries.
-    The batch size is also ignored, because it only affects the rounding.
+    The batch size is also ignored, because it only affects rounding.
 
     Returns:
         The names of differing entries that affect embeddings, and the names of differing `ROUNDING_ENTRIES`.
@@ -115,12 +115,12 @@ def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
 
 
 def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
-    """Return the same embeddings as `read_embeddings`, (N, D), but read each row only when it is accessed."""
+    """Return the (N, D) embeddings of ``model`` as in `read_embeddings`, but only read rows when they are accessed."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
 def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
-    """Return the embeddings (N, D) of each layer of ``model`` by name, in the order of the sample table.
+    """Return the (N, D) embeddings from each layer of ``model`` by layer name, in the order of the sample table.
 
     If only the output of the model was embedded, the only name is ``embeddings``.
     """
@@ -150,5 +150,5 @@ def _unit_paths(store: Files, model: str, series: str) -> list[str]:
 
 
 def has_embeddings(store: Files, model: str, series: str = "") -> bool:
-    """Return whether the run has embeddings from the model. A shipped run may not include them."""
+    """Return whether the run has embeddings from the model. Shipped runs may omit them."""
     return bool(store.names(embeddings_folder(model, series)))

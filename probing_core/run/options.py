@@ -1,8 +1,8 @@
 """The options of a run.
 
-The arguments of ``probing run``, the values in the recipe, the runs on the "Evaluate your model" page, and the command
-that is shown for a run are derived from `Options`. Executor, address, device and precision are not part of the recipe.
-They are stored in ``log/`` and reused when the run is resumed.
+`Options` defines the arguments of ``probing run`` and the settings of runs started on the "Evaluate your model" page.
+Executor, address, device and precision are not part of the recipe. They are stored in ``log/`` and reused when the run
+is resumed from this page.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ Kind = Literal["text", "number", "names", "folder"]
 
 
 def _option(metavar: str, help: str, kind: Kind = "text", *, entry: bool = False, default: Any = None) -> Any:
-    """Create a field of `Options`. ``entry`` specifies whether the value is an entry in the recipe."""
+    """Create a field of `Options`. ``entry`` specifies whether the value is copied to the recipe unchanged."""
     return field(default=default, metadata={"metavar": metavar, "help": help, "kind": kind, "entry": entry})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of a run. None means the value in the recipe of an existing run, or the default.
+    """Options of a run.
 
-    Lists may be given as a single name, such as ``models="zoo/mae"``.
+    If an option is None, the value in the recipe of an existing run or the default is used. A single name can be passed
+    instead of a list, such as ``models="zoo/mae"``.
 
     Attributes:
         corpus, view, models, transforms, limit, seed, repetitions: see `Recipe`.
-        base: directory of a run to copy. ``models`` are added to the copy, and the original is not changed.
+        base: directory of a run to copy. ``models`` are added to the copy, and the base run is not changed.
         calibrate_on: corpora of unedited photographs for calibrating answers.
         device, precision: device and precision of the models. ``auto`` selects the fastest on this machine.
         jobs: number of processes that transform images, by default one per core if memory allows. It does not affect
@@ -69,13 +70,13 @@ class Options:
     )
     seed: int | None = _option("N", "random seed (default 0)", "number", entry=True)
     repetitions: int | None = _option(
-        "N", "random draws per image and transformation (default 1)", "number", entry=True
+        "N", "number of random draws per image and transformation (default 1)", "number", entry=True
     )
     calibrate_on: Sequence[str] | None = _option(
         "C,D", "corpora of unedited photographs, used to train a detector and calibrate answers", "names"
     )
     base: Path | None = _option(  # noqa: RUF009
-        "RUN", "add models to a copy of this run (hard links); the original is not changed", "folder"
+        "RUN", "add models to a copy of this run (hard links); this run is not changed", "folder"
     )
     device: str = _option("DEVICE", "auto (default), cpu, cuda, cuda:1, mps", default="auto")
     precision: str = _option("PRECISION", "auto (default), float32, bfloat16, float16", default="auto")
@@ -93,12 +94,12 @@ class Options:
                 object.__setattr__(self, option.name, (value,))
 
     def entries(self) -> dict[str, Any]:
-        """Return the values other than None that are entries in the recipe, by name."""
+        """Return the values that are copied to the recipe unchanged, by name, except those that are None."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["entry"]}
         return {name: value for name, value in values.items() if value is not None}
 
     def arguments(self) -> list[str]:
-        """Return arguments of ``probing run`` for every option that differs from its default."""
+        """Return the ``probing run`` arguments for all options that differ from their defaults."""
         flags: list[str] = []
         for option in fields(self):
             value = getattr(self, option.name)
@@ -120,13 +121,13 @@ NOTED = {"device": "device", "precision": "precision", "engine": "executor", "ad
 
 
 def note_options(run: Path, options: Options) -> None:
-    """Write the ``options`` that are not part of the recipe to `LAST_OPTIONS`."""
+    """Write the values of the options in `NOTED` to `LAST_OPTIONS`."""
     noted = {name: getattr(options, option) for name, option in NOTED.items()}
     write_atomically(run / LAST_OPTIONS, json.dumps(noted).encode())
 
 
 def last_options(run: Path) -> Options:
-    """Read the options that `note_options` wrote. Missing or invalid options are replaced by the defaults."""
+    """Read the options that `note_options` wrote, or return `DEFAULTS` if any of them is missing or invalid."""
     try:
         noted = json.loads((run / LAST_OPTIONS).read_bytes())
         options = Options(**{option: noted[name] for name, option in NOTED.items()})

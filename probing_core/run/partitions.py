@@ -9,7 +9,7 @@ from probing_core.run.snapshot import RunSnapshot
 
 
 def loaded_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a partition key for each model that was loaded."""
+    """Return a partition key for each loaded model."""
     return [{"model": name} for name in run.models]
 
 
@@ -19,5 +19,5 @@ def embedded_models(run: RunSnapshot, series: str = "") -> Sequence[PartitionKey
 
 
 def once_if_embedded(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a single partition key if any model embeds the main samples, or no partition keys otherwise."""
+    """Return one partition key if any model embeds the main samples, and none otherwise."""
     return UNPARTITIONED if embedded_models(run) else ()

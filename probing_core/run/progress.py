@@ -26,7 +26,7 @@ LOADING = "load"
 """Stage in which models are loaded and compiled. Its duration does not predict the duration of other stages."""
 
 EXACT_S = 600
-"""Minimum duration in seconds that is displayed without seconds."""
+"""Minimum duration, in seconds, for which seconds are not displayed."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def share(self) -> float:
-        """Completed fraction of the run, or of the stage if only the progress of the stage is known, from 0 to 1."""
+        """Completed fraction (0 to 1) of the run, or of the stage if ``whole`` is None."""
         return min(1.0, self.done / max(1, self.total)) if self.whole is None else self.whole
 
 
@@ -120,9 +120,10 @@ class Progress:
         return bool(self._stage)
 
     def expect(self, steps: Mapping[str, Expected]) -> None:
-        """Set the expected steps by name, in order, without completed work.
+        """Set the remaining steps, so that subsequent reports include the overall progress.
 
-        Subsequent reports include the progress of all steps together.
+        Args:
+            steps: name of a step -> step, in order.
         """
         self._expected = dict(steps)
 
@@ -211,7 +212,7 @@ class Progress:
         return remaining, min(1.0, self._whole)
 
     def note(self, sentence: str) -> None:
-        """Write a sentence to the stream in place of the progress line, unless the sentence is empty."""
+        """Write a sentence to the stream in place of the progress line. An empty sentence is ignored."""
         if sentence:
             self._write(f"{sentence}\n")
 
@@ -265,7 +266,7 @@ def in_one_line(is_shown: bool | None = None) -> Progress:
     """Return a `Progress` that overwrites a single line on standard error.
 
     Args:
-        is_shown: whether the line is shown. By default, it is shown in terminals and notebooks.
+        is_shown: whether to show the line. By default, it is shown in terminals and notebooks.
     """
     if is_shown is None:
         is_shown = sys.stderr.isatty() or _in_a_notebook()

@@ -1,4 +1,4 @@
-"""The ``project`` stage: maps of the embeddings of each model, and the nearest samples of other photographs."""
+"""The ``project`` stage: maps of the embeddings from each model, and the nearest samples from other photographs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from probing_core.run.store import RunFiles
 stage = Stage(PROJECT)
 
 FEW_SAMPLES = 5000
-"""Maximum number of samples for which a single process computes all maps, because starting processes takes seconds."""
+"""Maximum number of samples for which maps are not computed in parallel, because starting processes takes seconds."""
 
 WORKER_BYTES = 600 * 2**20
 """Memory in bytes that a process needs to compute a map, excluding embeddings."""
@@ -48,7 +48,7 @@ class Projection:
     Attributes:
         reading: name of the projection (`PROJECTIONS`).
         seed: random seed of a map, or None for a table of neighbors.
-        far: names of the unseen styles, which are on maps but not among neighbors.
+        far: names of the unseen styles, which are excluded from tables of neighbors.
     """
 
     model: str
@@ -116,7 +116,7 @@ def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
 
 
 def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
-    """Define the map and the table of neighbors of a model for one projection."""
+    """Define two assets for one projection: the map of a model, and its table of neighbors."""
     points = stage.add(
         Asset(
             path=map_path(ANY_MODEL, reading),
@@ -127,15 +127,15 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
             options=(SEED, MAP),
             code_version=4,
             compute_units=project,
-            message="Computing the map of {model}",
+            message="Computing the map for {model}",
         )
     )
     neighbors = stage.add(
         Asset(
             path=neighbors_path(ANY_MODEL, reading),
-            description="Nearest test samples of other photographs (`near_1` to `near_5`) for each `sample`, computed "
-            f"from {embeddings_are}. Neighbors are row numbers of this table, starting at 0. The maximum of the "
-            "integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only contain "
+            description="Nearest test samples from other photographs (`near_1` to `near_5`) for each `sample`, "
+            f"computed from {embeddings_are}. Neighbors are row numbers of this table, starting at 0. The maximum of "
+            "the integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only contain "
             "neighbors from the first repetition.",
             stage=PROJECT,
             partitions=_placed_models,
@@ -143,7 +143,7 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
             options=(CLASSES, MAP),
             code_version=2,
             compute_units=project,
-            message="Finding neighbors of {model}",
+            message="Finding nearest neighbors for {model}",
         )
     )
     return points, neighbors

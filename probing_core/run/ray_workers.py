@@ -1,6 +1,6 @@
 """Embed units on the workers of a Ray cluster.
 
-There is one worker per GPU or, without GPUs, one for every ``threads`` cores (an entry in the recipe). Each worker
+There is one worker per GPU or, without GPUs, one worker per ``threads`` CPU cores (see `Recipe`). Each worker
 opens the corpus itself, so no images are sent. As in a single process, it transforms the images of the next unit while
 it embeds the current unit. Models, transformations and corpora that are only registered in this process are serialized
 and sent to the workers.
@@ -126,12 +126,13 @@ class RayExecutor:
 
 @contextmanager
 def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
-    """Connect to a Ray cluster or start a local cluster, and start the workers.
+    """Return a context manager that connects to a Ray cluster or starts a local cluster, and starts the workers.
 
     The workers are stopped when the context exits.
 
     Raises:
-        BadConfig: Ray is not installed, or the cluster does not respond or is too small.
+        BadConfig: Ray is not installed, the cluster does not respond or is too small, or an object that is only
+            registered in this process cannot be serialized.
     """
     try:
         import ray
@@ -148,10 +149,10 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
-    """Serialize the models, transformations and corpora that are only registered in this process, for the workers.
+    """Serialize the models, transformations and corpora that are only registered in this process.
 
     Raises:
-        BadConfig: an entry cannot be serialized.
+        BadConfig: one of them cannot be serialized.
     """
     for module in plugin_modules():  # workers cannot import plug-in modules
         ray.cloudpickle.register_pickle_by_value(module)
@@ -162,7 +163,7 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
         except Exception as error:  # serializing user-defined objects may raise any exception
             raise BadConfig(
                 f"'{entry.name}' was registered in this process and cannot be serialized for the Ray workers "
-                f"({one_line(error)[:200]}). Create objects that cannot be serialized on the first call of the "
+                f"({one_line(error)[:200]}). Create objects that cannot be serialized in the first call to the "
                 f"function, or use the local executor."
             ) from error
     return sent
@@ -175,7 +176,7 @@ def _connect(ray: Any, address: str | None) -> None:
             arguments: dict[str, Any] = {"address": "local", "include_dashboard": False}
         else:
             arguments = {"address": address}
-            if ":" in address:  # Ray itself only fails after a minute
+            if ":" in address:  # Ray itself would only fail after a minute
                 host, _, port = address.rpartition(":")
                 socket.create_connection((host, int(port)), TIMEOUT_S).close()
         on_termination = signal.getsignal(signal.SIGTERM)

@@ -100,7 +100,7 @@ class Recipe:
             raise BadConfig(f"The recipe is incomplete: {error}.") from error
 
     def without_models(self) -> dict[str, Any]:
-        """Return the entries that must be equal in two runs to rank their models in one table.
+        """Return the entries that must be equal in two runs for their models to be ranked in one table.
 
         These are all entries except the models and `UNCOMPARED_ENTRIES`. The location of a corpus does not identify the
         corpus, and the number of threads only affects the last bits of results.
@@ -150,7 +150,7 @@ def require_type(what: str, value: Any, hint: Any) -> None:
 
     Args:
         what: description of the value for the error message.
-        hint: expected type: one of `TYPE_NAMES`, or the union of one of these types and None.
+        hint: expected type, which is one of `TYPE_NAMES` or the union of one of these types and None.
 
     Raises:
         BadConfig: ``value`` has a different type.
@@ -172,7 +172,8 @@ def read_recipe(store: Files) -> Recipe:
     """Read the recipe of a run.
 
     Raises:
-        BadRun: the recipe cannot be read, or has unknown, missing or invalid entries.
+        BadRun: the recipe cannot be read or has unknown, missing or invalid entries, or the run was created by an
+            earlier version and refers to files of another run.
     """
     if getattr(store, "base", None) is not None:
         raise BadRun(
@@ -184,7 +185,8 @@ def read_recipe(store: Files) -> Recipe:
         return Recipe.from_toml(content)
     except BadConfig as error:
         raise BadRun(
-            f"Cannot open the run '{store.root}', because its {RECIPE} was modified or has a different version. {error}"
+            f"Cannot open the run '{store.root}', because its {RECIPE} was modified or created by a different version. "
+            f"{error}"
         ) from error
 
 

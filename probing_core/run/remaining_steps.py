@@ -41,8 +41,7 @@ TYPICAL_BLOCKS = 12
 """Assumed embedding dimension and number of layers of a network that has not been loaded yet."""
 
 LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
-"""Kinds of photographs: photographs for training the detector, and photographs that are scored with edits or only
-clean."""
+"""Kinds of photographs: for training the detector, scored with and without edits, and only scored without edits."""
 
 VIEWS = {
     LEARNED: 2 + learning.CLEAN_VIEWS + learning.WIDER_CLEAN_VIEWS + learning.BANK_VIEWS + learning.ALTERNATIVE_VIEWS,
@@ -55,7 +54,7 @@ MADE, EMBEDDED, BLOCKS, FEATURES = "made", "embedded", "blocks", "features"
 LOADED, CALCULATED, MAP_BEGUN, MAPPED = "loaded", "calculated", "map begun", "mapped"
 
 Unit = tuple[str, str]
-"""A kind of work, and its experiment or model.
+"""A kind of work, and the experiment or model to which it applies (an empty string if there is none).
 
 The units are samples to transform (`MADE`), samples to embed (`EMBEDDED`, or `BLOCKS` for every layer), models to load
 and compile (`LOADED`), crops whose features are computed (`FEATURES`), photographs of one of the kinds in `VIEWS`, maps
@@ -82,7 +81,7 @@ class Step:
     """A part of the remaining work.
 
     Attributes:
-        name: name of the stage or path of the partition, which is not necessarily unique.
+        name: name for `Progress.update`, such as a stage or the path of a partition. Several steps can share a name.
         stage: name of the stage, as in `Report`.
         phase: displayed name of the kind of work.
         model: name of the model, or an empty string for work that all models share.
@@ -104,7 +103,7 @@ class Step:
 
 
 def foreseen(plan: Plan) -> Plan:
-    """Return a plan that includes the files of models that have not been loaded yet. The images must be selected."""
+    """Return a plan that includes models that have not been loaded yet. The images must have been selected."""
     snapshot = plan.snapshot
     if not snapshot.unloaded:
         return plan
@@ -129,7 +128,7 @@ def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
 
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
-    """Combine steps with the same name for `Progress.expect`, with default times."""
+    """Combine steps with the same name, with default times, for use with `Progress.expect`."""
     steps_by_name: dict[str, Expected] = {}
     for step in steps:
         # Calibration mostly consists of embedding, so it is assumed to have the same pace as the `EMBED` stage.
@@ -180,7 +179,7 @@ def _verdicts_left(plan: Plan) -> list[Partition]:
 def photographs_left(plan: Plan) -> dict[str, list[dict[Any, Any]]]:
     """Return the photographs of each kind (`VIEWS`) that remain to be processed.
 
-    The result is empty if the photographs cannot be selected. The run raises an error when it needs them.
+    The result is empty if the photographs cannot be selected. In this case, the run raises an error when it needs them.
     """
     left = _verdicts_left(plan)
     if not left or plan.is_unavailable(layout.VERDICT_PHOTOGRAPHS):
@@ -248,7 +247,7 @@ def _drawing(plan: Plan) -> Iterator[Step]:
 # Seconds on the machine on which the formulas were fitted:
 FIT_S = 0.05  # to fit a linear probe of any size
 SPAN_S = 3e-10  # to project onto the span of the rows if there are fewer rows than dimensions, per rows² × dimensions
-PASS_S = 1.27e-8  # of the optimizer for one penalty, per row × dimension × class
+PASS_S = 1.27e-8  # to run the optimizer for one penalty, per row × dimension × class
 METRIC_S = 1.2e-10  # to compute the metric of the optimizer, per dimensions² × (rows + dimensions)
 LIVE_S = 0.4  # to calibrate the probe for new images
 MLP_S = 1.0e-3  # to train an MLP, per row; the embedding dimension is ignored, because hidden layers are wider
@@ -262,7 +261,7 @@ THRESHOLD_S = 0.2  # to compute the study of thresholds, additionally per class
 PENALTY_GRID_COST = 5.0
 """Cost of a penalty grid as a multiple of the cost of one penalty.
 
-It is less than the number of penalties, because each fit starts near its solution.
+It is less than the number of penalties, because each fit is initialized with previous solutions.
 """
 
 SHORT_GRID_COST = 2.25
@@ -289,7 +288,7 @@ def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: fl
 
 
 class Calculations:
-    """Estimator for the time needed to compute partitions from embeddings, without writing files.
+    """Estimator of the time to compute partitions from embeddings, excluding the time to write files.
 
     Attributes:
         mapped: number of samples on a map.
@@ -349,7 +348,7 @@ MEASURED_S = 0.048
 
 @cache
 def slowness() -> float:
-    """Return the duration of a fit on this machine relative to `MEASURED_S`. It is measured once per process."""
+    """Time a probe fit, and return its duration relative to `MEASURED_S`. The result is cached."""
     rng, rows, dim, classes = np.random.default_rng(0), 2048, 192, 31
     y = np.arange(rows) % classes
     X = (rng.normal(size=(classes, dim))[y] * 0.25 + rng.normal(size=(rows, dim))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Sets of samples that a run computes and embeds in units: the main samples, and those of each experiment."""
+"""Sets of samples that a run computes and embeds in units: the main samples, and the samples of each experiment."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ class SampleSet:
 
     @property
     def blocks(self) -> bool:
-        """Whether every layer of a network is embedded, instead of only the output of the model."""
+        """Whether embeddings are computed from every layer of a network, instead of only from its output."""
         return self.series == LAYERS
 
     def rows(self, unit: Unit | None = None) -> pd.DataFrame:
-        """Return the planned rows of ``unit``, or of all units if it is None."""
+        """Return the planned rows of ``unit``, or of all units if ``unit`` is None."""
         return self.plan(0, len(self)) if unit is None else self.plan(unit.start, unit.stop)
 
     def covers(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether the model that ``entry`` (its ``model.toml``) describes embeds these samples."""
+        """Return whether the model described by ``entry`` (the content of its ``model.toml``) embeds these samples."""
         return bool(entry.get("blocks")) if self.blocks else not self.series or embeds_pictures(entry)
 
     def shards(self, entry: Mapping[str, Any]) -> list[Shard]:
-        """Divide the units into shards, whose embeddings are joined into files of about `SHARD_BYTES`.
+        """Divide the units into shards. The embeddings of a shard are joined into one file of about `SHARD_BYTES`.
 
         Every layer of a network is assumed to have the embedding dimension of the network.
 
@@ -69,7 +69,7 @@ class SampleSet:
             entry: content of ``model.toml``.
 
         Returns:
-            First and last unit of each shard.
+            The first and the last unit of each shard.
         """
         arrays = entry["blocks"] if self.blocks else ("embeddings",)
         sizes = Counter(unit.stop - unit.start for unit in self.units)
@@ -113,7 +113,7 @@ def _slice(planned: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class UnitJob:
-    """A job for one unit, which computes either its rows or its embeddings from one model.
+    """A job that computes the rows of one unit, or its embeddings from one model.
 
     Attributes:
         series: name of the experiment, or an empty string for the main samples.

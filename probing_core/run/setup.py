@@ -39,7 +39,7 @@ class Corpora:
         """The corpus of the run.
 
         Raises:
-            BadRun: the corpus has changed.
+            BadRun: the corpus is missing or has changed.
         """
         return self._own or open_same_corpus(self._recipe)
 
@@ -48,7 +48,7 @@ class Corpora:
         """The corpus of the run, followed by the calibration corpora.
 
         Raises:
-            BadRun: a corpus has changed.
+            BadRun: a corpus is missing or has changed.
         """
         named = zip(self._recipe.calibrate_on, self._recipe.calibrate_fingerprints, strict=True)
         calibration = self._calibrating or [
@@ -63,7 +63,7 @@ class Corpora:
 
 
 def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
-    """Open the run as `asked_for` does, and write the recipe if it has changed."""
+    """Open or start a run (see `asked_for`), and write its recipe if it is new or has changed."""
     recipe, corpora = asked_for(store, options)
     if not store.has(RECIPE, digest(recipe.to_toml())):
         write_recipe(store, recipe)
@@ -78,7 +78,7 @@ def asked_for(
 ) -> tuple[Recipe, Corpora]:
     """Determine the recipe and the corpora of a run from the requested options.
 
-    The recipe of an existing run is not changed. With ``--base``, a new run is started as a copy of the base run.
+    The recipe is not written. With ``--base``, a new run is started as a copy of the base run.
     Corpora are identified by their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
 
     Args:
@@ -157,9 +157,9 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
 
 
 def _named_again(names: Sequence[str], recorded: Sequence[str]) -> list[Corpus]:
-    """Open the corpora in ``names`` if the names differ from those in the recipe.
+    """Open the corpora in ``names`` if the names differ from the ``recorded`` names in the recipe.
 
-    Corpora with different names can still be the same corpora, which their fingerprints show.
+    Corpora with different names may be identical. Their fingerprints identify them.
     """
     return (
         [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(recorded) else []
@@ -203,7 +203,7 @@ def _new_recipe(
 
 
 def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the expanded ``names`` starting with ``identity``, or an empty tuple if there are no names."""
+    """Expand the ``names`` of transformations and put ``identity`` first. The result is empty if there are no names."""
     return ("identity", *(name for name in expand(names) if name != "identity")) if names else ()
 
 
@@ -233,7 +233,7 @@ def open_same_corpus(recipe: Recipe) -> Corpus:
     """Open the corpus of an existing run.
 
     Raises:
-        BadRun: the corpus has changed.
+        BadRun: the corpus is missing or has changed.
     """
     return _open_same(recipe.corpus, recipe.fingerprint, "--corpus")
 
@@ -276,7 +276,7 @@ def refuse_other_folder(store: Store) -> None:
 
 @contextmanager
 def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
-    """Return a context manager that removes the files of a ``new`` run if it fails before any results were computed."""
+    """Return a context manager that removes the files of a ``new`` run if it fails before any results are computed."""
     try:
         yield
     except ProbingError:
@@ -292,8 +292,8 @@ Entry = EmbedderSpec | Transform | CorpusKind
 def register(entry: Entry | Corpus) -> None:
     """Register a model, a transformation or a corpus in this process.
 
-    If the name is already registered, the entry is replaced. ``probing --plugin FILE.py`` runs a file that registers
-    entries before it executes a command. The dashboard does not support plug-ins.
+    An existing entry with the same name is replaced. ``probing --plugin FILE.py`` runs a file that registers entries
+    before the command is executed. The dashboard does not support plug-ins.
 
     Examples:
         >>> from probing_core.models import from_callable
@@ -304,7 +304,7 @@ def register(entry: Entry | Corpus) -> None:
             `CorpusKind`, or an opened corpus.
 
     Raises:
-        BadConfig: the name is reserved by the project, or the entry has a different type.
+        BadConfig: the name is reserved by the project, or the type of ``entry`` is not supported.
     """
     if isinstance(entry, EmbedderSpec):
         register_model(entry)
@@ -325,7 +325,7 @@ def register(entry: Entry | Corpus) -> None:
 
 
 def registered(recipe: Recipe) -> tuple[Entry, ...]:
-    """Return the entries of a recipe that were added in this process with `register`."""
+    """Return the models, transformations and corpora in a recipe that were added in this process with `register`."""
     named = {
         *(parse(model).base for model in recipe.models),
         *recipe.transforms,

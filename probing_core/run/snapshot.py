@@ -33,7 +33,7 @@ class Resources:
     Attributes:
         options: options of the computation, such as the device.
         threads: number of threads of the numerical libraries.
-        sample_sets: name of a series -> its samples (`RunSnapshot.sample_sets`).
+        sample_sets: name of an experiment -> its samples (`RunSnapshot.sample_sets`).
         is_copy: whether the run is a copy of another run.
         executor: executor that computes embeddings, set during the ``embed`` stage.
         requests: full name of a loaded model -> name in the recipe.
@@ -100,7 +100,7 @@ class RunSnapshot:
 
     @property
     def unloaded(self) -> list[str]:
-        """Models in the recipe for which a ``model.toml`` is missing (for a layer or for the whole model)."""
+        """Models in the recipe for which a ``model.toml`` is missing (for any layer, if all layers were requested)."""
         layers = {entry["request"]: entry["recipe"].get("layers") for entry in self.models.values()}
 
         def is_known(request: str) -> bool:
@@ -135,9 +135,10 @@ class RunSnapshot:
         return series in self.sample_sets and self.sample_sets[series].covers(self.models[model])
 
     def studied_models(self, series: str) -> list[str]:
-        """Return the names of the models for studies that use ``series``.
+        """Return the names of the models for which studies of an experiment are computed.
 
-        If all layers of a model were requested, only the last layer is included.
+        If all layers of a model were requested, only the last layer is included. The list is empty if the run has no
+        splits or too few images.
         """
         if not self.has_splits or not can_study(self.images):
             return []

@@ -111,7 +111,7 @@ def _expect(plan: Plan, stages: Sequence[str]) -> None:
 
 
 def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
-    """Check that corrupted files of ``stages`` were recomputed, and remove those that are no longer needed.
+    """Check that corrupted files of ``stages`` were recomputed, and remove corrupted files that are not needed anymore.
 
     Raises:
         BadRun: a corrupted file could not be recomputed.
@@ -164,12 +164,12 @@ def _outdated_samples(plan: Plan) -> str:
         return ""
     return (
         f"'{outdated[0]}' was computed with a different version of the code. Added models are embedded with the "
-        f"current version, which alone may change their scores."
+        f"current version. This difference may affect their scores."
     )
 
 
 def _materialize_embeddings(plan: Plan) -> Plan:
-    """Materialize missing assets of the ``embed`` stage, and return the plan, which includes all loaded models."""
+    """Materialize missing assets of the ``embed`` stage, and return a plan that includes all loaded models."""
     store = plan.store
     if _is_missing_embeddings(plan):
         plan.snapshot.progress.note(download_summary(to_load(plan)))

@@ -80,9 +80,10 @@ def note_completed(root: Path, date: str = "") -> None:
 
 
 def digest(recipe: Any) -> str:
-    """Return a digest of ``recipe`` (JSON-serializable) and the run format, which is used as a cache key.
+    """Return a digest of ``recipe`` and the run format (16 hexadecimal digits), for use as a cache key.
 
-    The digest has 16 hexadecimal digits.
+    Args:
+        recipe: JSON-serializable object.
     """
     text = json.dumps([FORMAT, recipe], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -106,7 +107,7 @@ class Files(ABC):
         """Return the path of a file, which need not exist."""
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return the sorted names of all files whose paths start with ``prefix``."""
+        """Return the sorted paths of all files that start with ``prefix``."""
         return sorted(name for name, entry in self.entries(prefix).items() if "state" not in entry)
 
     def has(self, name: str, key: str | None = None) -> bool:
@@ -148,7 +149,7 @@ class Files(ABC):
         return load_file(self.path(name))
 
     def map_array(self, name: str, array: str) -> np.ndarray:
-        """Memory-map an array in a file, so that only accessed rows are read. Fall back to reading the full array."""
+        """Memory-map an array in a file, so that only accessed rows are read, or read the full array if necessary."""
         mapped = map_array(self.path(name), array)
         return self.read_arrays(name)[array] if mapped is None else mapped
 
@@ -182,7 +183,7 @@ class RunFiles(Files):
     def base(self) -> Path | None:
         """Directory of a run whose files also belong to this run, or None.
 
-        Only runs from earlier versions have it. `Store.locked` copies the files.
+        It is only set in older runs. `Store.locked` copies the files.
         """
         return None if self._manifest.base is None else Path(self._manifest.base)
 
@@ -205,7 +206,7 @@ class RunFiles(Files):
         return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
-        """Return the problems of missing files and files with an incorrect checksum, by name."""
+        """Return a description of the problem for each file that is missing or has an incorrect checksum, by path."""
         files = sorted(self._manifest.files.items())
         with ThreadPoolExecutor() as pool:
             flaws = pool.map(lambda item: _flaw(self.root / item[0], item[1]), files)
@@ -234,7 +235,7 @@ class Store(RunFiles):
         self.write(name, table, key)
 
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
-        """Concatenate the rows of the tables ``parts`` in one file, with one row group in memory at a time."""
+        """Concatenate the rows of the tables ``parts`` into one file, with one row group in memory at a time."""
         tables = (self.read_table(part) for part in parts)
         self._write(name, partial(write_tables, tables), key, inputs)
 
@@ -259,7 +260,7 @@ class Store(RunFiles):
         self._enter([(to, entry), (name, None)])
 
     def enter(self, written: Sequence[tuple[str, Entry]], inputs: Inputs | None = None) -> None:
-        """Add files that `write_file` has written to the run directory, possibly on another machine, to the manifest.
+        """Add files that were written by `write_file`, possibly on another machine, to the manifest.
 
         Args:
             written: name and entry of each file.
@@ -295,7 +296,7 @@ class Store(RunFiles):
         copied = RunFiles(source)
         if damaged := copied.damaged():
             name, problem = next(iter(damaged.items()))
-            raise BadRun(f"'{name}' of the run '{source}' {problem}. Repair that run first.")
+            raise BadRun(f"'{name}' in the run '{source}' {problem}. Repair that run first.")
         entries = {
             name: entry | {"pinned": True}
             for name, entry in copied.entries("").items()
@@ -350,7 +351,7 @@ class Store(RunFiles):
         """Remove all files of the run, its log, and folders that are then empty.
 
         Returns:
-            Files in the folder that do not belong to the run. They are not removed.
+            Names of other files in the folder. They do not belong to the run and are not removed.
 
         Raises:
             RunBusy: another process is writing to the run.
@@ -398,7 +399,7 @@ class Store(RunFiles):
             return False
 
     def _is_locked(self) -> bool:
-        """Return whether the lock is held, by trying to acquire it."""
+        """Check whether the lock is held by trying to acquire it."""
         try:
             with FileLock(self.path(LOCK), timeout=0, thread_local=False):
                 return False
@@ -456,16 +457,16 @@ class Store(RunFiles):
                     self.path(WRITER).unlink(missing_ok=True)
 
     def _found_damaged(self) -> dict[str, str]:
-        """Return the problems of corrupted files by name. Corrupted units are removed and not listed."""
+        """Return the problems of missing or corrupted files, by path. Corrupted units are removed and not returned."""
         damaged = self.damaged()
         self.remove(*(name for name in damaged if name.startswith(UNITS)))
         return {name: problem for name, problem in damaged.items() if not name.startswith(UNITS)}
 
     @property
     def lost(self) -> dict[str, str]:
-        """Problems of files that were corrupted when the run was locked and have not been recomputed, by name.
+        """Problems of missing or corrupted files that have not been recomputed since the run was locked, by path.
 
-        Such a file is treated as missing, but it remains on disk and in the manifest until it is replaced.
+        A corrupted file is treated as missing, but it remains on disk and in the manifest until it is replaced.
         """
         return dict(self._lost)
 

@@ -1,8 +1,9 @@
 """Studies, which are additional tables of the ``evaluate`` stage in runs with splits.
 
 A function that is decorated with `study` computes the rows for one model (``models/<slug>/studies/<name>.parquet``),
-and `join` concatenates them into ``tables/<name>.parquet``. `study` specifies the inputs of both files. docs/assets.md
-explains when a file is stale. If all layers of a model were requested, only the last layer is studied.
+and `join` concatenates the rows of all models into ``tables/<name>.parquet``. `study` specifies the inputs of both
+files. docs/assets.md explains when a file is stale. If all layers of a model were requested, studies only use the last
+layer.
 
 To add a study, add a function like the following to this file. A long function belongs in
 `probing_core.compute.studies`::
@@ -20,9 +21,9 @@ To add a study, add a function like the following to this file. A long function 
   always in the same order.
 - ``mean``, ``measured`` and ``shift`` are imported as in `probing_core.compute.studies.tables`.
 - ``measured(name, sums)`` returns the columns of a score and its interval. ``name`` must be in `MEASURES`
-  (`probing_core.measures`), which defines the bounds of the interval. If no measure fits, add one without a ``score``
-  to ``probing_core/measures/<family>.py``. A table needs the columns ``low`` and ``high``,
-  or ``..._low`` and ``..._high``.
+  (`probing_core.measures`), which defines the bounds of the interval. If no measure is suitable, add one without a
+  ``score`` to ``probing_core/measures/<family>.py``. A table needs the columns ``low`` and ``high``, or ``..._low`` and
+  ``..._high``.
 - Describe the columns in docs/run-format.md, in the order of the table. Tests check the order. Then run
   ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
 - If the study fits probes, add it to `STUDY_FITS` (`probing_core.run.remaining_steps`). If a page shows the table, add
@@ -66,7 +67,7 @@ SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
     STRENGTH: (strength_samples, strength_embeddings),
     LAYERS: (layers_samples, layers_embeddings),
 }
-"""Experiment that studies can read in addition to the main samples -> assets of the experiment."""
+"""Experiment that studies can read in addition to the main samples (or `MAIN` for none) -> assets of the experiment."""
 
 Compute = Callable[[Any], pd.DataFrame]
 """Function that takes a `StudiedModel`, or `SeriesData` if the study reads an additional experiment.
@@ -84,7 +85,7 @@ class Study:
         series: additional experiment that the study reads, or `MAIN`.
         compute: function that computes the rows for one model.
         rows: asset with the rows for one model.
-        table: asset that joins the rows for all models.
+        table: asset with the rows for all models.
     """
 
     name: str
@@ -107,7 +108,7 @@ def assets() -> list[Asset]:
 
 
 def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
-    """Return a decorator for a function that computes the rows for one model.
+    """Return a decorator that defines a study from a function that computes the rows for one model.
 
     Args:
         name: name of the study and of its table.
@@ -119,7 +120,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
     """
     if reads_probe and series != STRENGTH:
         raise ValueError(
-            f"The study '{name}' cannot read a probe, because it does not read the experiment '{STRENGTH}'."
+            f"The study '{name}' cannot read a probe, because it does not read the '{STRENGTH}' experiment."
         )
     probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
 
@@ -143,7 +144,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
             code_version=code_version,
             function=rows_of_model,
             group="studies",
-            message=f"{name.capitalize()} of {{model}}",
+            message=f"Computing the {name} study for {{model}}",
         )
         table = Asset(
             path=layout.table_path(name),
@@ -162,7 +163,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
 
 
 def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
-    """Return the input of a study. Inputs and shared results are cached in memory for one model at a time."""
+    """Return the input of a study. Inputs and shared results of one model are cached in memory."""
     cache = context.cache
     if MAIN not in cache:
         cache[MAIN] = StudiedModel(**model_inputs(files, context))
@@ -181,7 +182,7 @@ def study_data(files: InputFiles, context: Context, series: str, reads_probe: bo
 
 @study("duplicates", code_version=7)
 def duplicates(data: StudiedModel) -> pd.DataFrame:
-    """Compute the recall of transformed copies at thresholds on cosine similarity."""
+    """Compute the recall of transformed copies at several cosine similarity thresholds."""
     return tables.duplicates_table(data)
 
 
@@ -223,11 +224,11 @@ def thresholds(data: ProbedSeries) -> pd.DataFrame:
 
 @study("uses", code_version=5)
 def uses(data: StudiedModel) -> pd.DataFrame:
-    """Compute scores by photograph for comparing models on several tasks."""
+    """Compute scores of each photograph to compare models on several tasks."""
     return tables.uses_table(data)
 
 
 @study("variance", code_version=5)
 def variance(data: StudiedModel) -> pd.DataFrame:
-    """Decompose the variance of embeddings into content, appearance and residual."""
+    """Decompose the variance of embeddings into content, appearance, their interaction, and a residual."""
     return tables.variance_table(data)

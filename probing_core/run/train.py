@@ -31,7 +31,7 @@ MESSAGE = "Training probes on {model}"
 
 
 def model_inputs(files: InputFiles, context: Context) -> dict[str, Any]:
-    """Return the arguments of `ModelSamples` that training and the quick protocol share."""
+    """Return arguments of `ModelSamples` for training, for the quick protocol and for studies."""
     return {
         "model": context.model,
         "X": lazy_embeddings(files, context.model),
@@ -80,13 +80,12 @@ def _by_path(trained: Trained, name: str, template: str = "") -> dict[str, Conte
     message=MESSAGE,
 )
 def fine(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the `fine` probe, which predicts the transformation, and the `deployment` probe, which is for new
-    images."""
+    """Train the `fine` probe, which predicts the transformation, and the `deployment` probe for new images."""
     return _by_path(train_linear(model_samples(files, context), FINE), FINE)
 
 
 def fine_alone(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train the probe that predicts the transformation, without the probe for new images."""
+    """Train the `fine` probe, but not the `deployment` probe for new images."""
     return _by_path(train_linear(model_samples(files, context), FINE, live=False), FINE)
 
 
@@ -123,17 +122,17 @@ def _models_with_content(run: RunSnapshot) -> Sequence[PartitionKey]:
     message=MESSAGE,
 )
 def content(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train a content probe on clean images, and oracles: content probes on images with one transformation each."""
+    """Train a content probe on clean images and, as oracles, a content probe on images with each transformation."""
     return _by_path(train_content(model_samples(files, context)), CONTENT)
 
 
 def content_without_oracles(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Train a content probe on clean images, without oracles."""
+    """Train a content probe on clean images, but no oracles."""
     return _by_path(train_content(model_samples(files, context), oracles=False), CONTENT)
 
 
 def models_with_splits(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a partition key for each embedded model if the run has splits, or no partition keys otherwise."""
+    """Return a partition key for each embedded model if the run has splits, and none otherwise."""
     return [key for key in embedded_models(run) if run.has_splits]
 
 

@@ -44,7 +44,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     command = ["rank", "baseline/dhash", "--full", "--base", str(base), "--device", "cpu"]
     assert main(command) == 0
     printed, told = capsys.readouterr()
-    assert "48 samples of" in told
+    assert "48 samples from" in told
     assert "baseline/dhash ranks #3 of 3" in printed
     assert "So far, 1 of your models was ranked on these test photographs" in printed
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
@@ -54,7 +54,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
 
     assert main([*command, "--json"]) == 0
     printed, told = capsys.readouterr()
-    assert "samples of" not in told, "nothing is left to be made"
+    assert "samples from" not in told, "nothing is left to be made"
     (found,) = json.loads(printed)
     assert found["place"] == 3
     assert [row["model"] for row in found["others"]] == list(

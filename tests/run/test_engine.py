@@ -255,7 +255,7 @@ def test_asset_graph_refuses_unknown_dependencies():
 
 def test_materialize_refuses_a_missing_dependency(tmp_path):
     plan = plan_of(tmp_path)
-    with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'crate.parquet', which is missing in the run"):
+    with pytest.raises(BadRun, match=r"'jam/apple.parquet' depends on 'crate.parquet', which is missing from the run"):
         plan.materialize(plan.select("cook"))
     assert why(plan, "jam/apple.parquet")[0] == "'jam/apple.parquet' depends on 'crate.parquet', which is missing."
     with pytest.raises(UnknownName, match="has no file 'bread'"):

@@ -50,7 +50,7 @@ def test_invalid_entry_is_named(store, change, sentence):
     write(store, "zoo/mae", **change)
     with pytest.raises(BadRun, match=sentence) as refused:
         model_entries(store)
-    assert "model.toml' was modified or has a different version" in str(refused.value)
+    assert "model.toml' was modified or created by a different version" in str(refused.value)
 
 
 def test_require_joined_accepts_updates_but_not_other_weights():

@@ -54,7 +54,7 @@ def test_existing_run_keeps_its_recipe_if_options_are_refused(tmp_path, few_scen
 def test_evaluate_requires_predictions(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="(?s)which is missing in the run .*`probing run --out"):
+    with pytest.raises(BadRun, match="(?s)which is missing from the run .*`probing run --out"):
         run(tmp_path / "run", options, ("evaluate",))
 
 

@@ -255,7 +255,7 @@ def test_a_path_alone_is_a_folder_or_a_table(open_app):
 def test_what_a_run_will_take_is_measured_by_a_process_of_its_own(many_scenes, tmp_path):
     options = few_transforms(many_scenes, "baseline/pixels")
     said: list[str] = []
-    assert "samples of 40 images" in processes.measured(tmp_path / "run", options.arguments(), said.append)
+    assert "samples from 40 images" in processes.measured(tmp_path / "run", options.arguments(), said.append)
     assert said, "how far it is"
     with pytest.raises(BadRun, match="does not exist"):
         processes.measured(tmp_path / "run", ["--corpus", "folder:/no/such/folder"], said.append)
