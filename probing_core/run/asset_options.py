@@ -2,8 +2,8 @@
 
 The value of an option is part of the cache key of each asset that depends on it. The function of the asset receives the
 value, or the object that the value describes (`corpora_of`, `transforms_of`). Values are determined by the recipe and
-the code, with two exceptions: `TRAIN_SAMPLES`, `MODELS`, `UNSCORED` and `CLAIMS` also depend on the loaded models, and
-`TRAIN_SAMPLES` depends on the size of the machine's memory.
+the code. `TRAIN_SAMPLES`, `MODELS`, `UNSCORED` and `CLAIMS` also depend on the loaded models, and `TRAIN_SAMPLES` also
+depends on the size of the machine's memory.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ class Partition:
 
 
 def units_in(paths: Iterable[str]) -> set[int]:
-    """Return the indices of the units in embedding files, as specified by the file names in ``paths``."""
+    """Return the indices of the units in the embedding files at ``paths``, parsed from the file names."""
     return {unit for shard in map(units_at, paths) for unit in _range(shard)}
 
 

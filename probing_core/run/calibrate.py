@@ -48,7 +48,7 @@ def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
 
 
 def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing units of the detector features of training crops.
+    """Compute missing units of detector features for training crops.
 
     Nothing is computed if there are too few photographs.
     """
@@ -84,7 +84,7 @@ def detector(files: InputFiles, context: Context) -> bytes | None:
 
 
 def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing units of the scores of crops used to calibrate and test answers.
+    """Compute missing units of scores for the crops used to calibrate and test answers.
 
     All models and the detector score the same crops.
     """

@@ -172,7 +172,7 @@ def embed(plan: Plan) -> Plan:
     """Materialize missing assets of the ``embed`` stage. The images of the run must have been selected.
 
     Returns:
-        A plan that includes models that were loaded for the first time.
+        A plan that includes newly loaded models.
     """
     waiting = to_load(plan)
     with opened_executor(plan.snapshot) as executor:

@@ -43,9 +43,8 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 class State(StrEnum):
     """State of a partition.
 
-    ``NOTHING``: the asset has no content. ``LEFT_OUT``: the partition was materialized, but this copy of
-    the run does not include it. ``UNAVAILABLE``: the partition cannot be materialized because one of its dependencies
-    was left out.
+    ``NOTHING``: the asset has no content. ``LEFT_OUT``: the partition was materialized, but this copy of the run does
+    not include it. ``UNAVAILABLE``: the partition cannot be materialized because one of its dependencies was left out.
     """
 
     MATERIALIZED = "materialized"

@@ -1,4 +1,4 @@
-"""Estimate the duration of a run and its disk space, and count the images that will not be used.
+"""Estimate the duration and the disk space of a run, and count the images that will not be used.
 
 Each kind of work in the remaining steps (`probing_core.run.remaining_steps`) is timed on a subset: some samples of each
 experiment are transformed and embedded with every model, and some photographs are processed for the detector and for
@@ -135,7 +135,7 @@ def _whose(models: pd.Series) -> str:
 def estimate(
     options: Options, out: Path | None = None, stages: Sequence[str] = STAGES, progress: Progress = SILENT
 ) -> Estimate:
-    """Estimate the time to complete a run, and count the images that will not be used.
+    """Estimate the time and disk space to complete a run, and count the images that will not be used.
 
     Args:
         options: options of the run.
@@ -305,7 +305,7 @@ def _measure_verdicts(
     scored = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with image_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
-            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # excludes `_repeated`
+            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # excludes images added by `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = learned if kind == LEARNED else scored

@@ -37,7 +37,7 @@ from probing_core.transforms import FAR_CONTROL
 stage = Stage(EVALUATE)
 
 TASKS = (FINE, *GROUP_TASKS, CONTENT)
-"""Probe tasks that a run can have, in order."""
+"""Probe tasks that a run can include, in order."""
 
 FIT_OUTPUTS = (
     fine.output(fits_path(ANY_MODEL, FINE)),

@@ -74,7 +74,7 @@ def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], object
     """Create ``target`` as a hard link to ``source``, or as a copy if a link is not possible.
 
     Args:
-        link: function that creates the link. Use ``os.symlink`` if ``source`` exists for as long as ``target``.
+        link: function that creates the link. Use ``os.symlink`` only if ``source`` will exist as long as ``target``.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -27,7 +27,7 @@ from probing_core.run.files import not_written, write_atomically
 from probing_core.run.layout import FORMAT, JOURNAL, MANIFEST
 
 Entry = dict[str, Any]
-"""Entry of a file. The module docstring describes its keys."""
+"""Manifest entry of a file. The module docstring describes its keys."""
 
 NOTHING, LEFT_OUT = "nothing", "left out"
 

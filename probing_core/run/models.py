@@ -92,7 +92,7 @@ def require_joined(entry: Mapping[str, Any], joined: Mapping[str, Any]) -> None:
 
 
 HOW_TO_RESTORE = "Specify the previous weights with @weights=PATH, or start a new run"
-"""Advice shown if a model computes different embeddings."""
+"""Advice in error messages for a model whose embeddings have changed."""
 
 
 def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[str], list[str]]:

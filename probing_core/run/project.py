@@ -135,8 +135,8 @@ def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
             path=neighbors_path(ANY_MODEL, reading),
             description="Nearest test samples from other photographs (`near_1` to `near_5`) for each `sample`, "
             f"computed from {embeddings_are}. Neighbors are row numbers of this table, starting at 0. The maximum of "
-            "the integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only contain "
-            "neighbors from the first repetition.",
+            "the integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only "
+            "contain neighbors from the first repetition.",
             stage=PROJECT,
             partitions=_placed_models,
             dependencies=(samples, images, embeddings),

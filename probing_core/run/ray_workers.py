@@ -1,9 +1,9 @@
 """Embed units on the workers of a Ray cluster.
 
-There is one worker per GPU or, without GPUs, one worker per ``threads`` CPU cores (see `Recipe`). Each worker
-opens the corpus itself, so no images are sent. As in a single process, it transforms the images of the next unit while
-it embeds the current unit. Models, transformations and corpora that are only registered in this process are serialized
-and sent to the workers.
+There is one worker per GPU or, without GPUs, one worker per ``threads`` CPU cores (see `Recipe`). Each worker opens the
+corpus itself, so no images are sent. As in a single process, it transforms the images of the next unit while it embeds
+the current unit. Models, transformations and corpora that are only registered in this process are serialized and sent
+to the workers.
 
 Workers read and write files in the run directory, which must have the same path on all machines. This process adds the
 files that workers have written to the manifest. Ray restarts workers that die and repeats their work.

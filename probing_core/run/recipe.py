@@ -29,7 +29,7 @@ class Recipe:
     Attributes:
         corpus: last known location of the corpus, such as ``photos`` or ``folder:`` with an absolute path.
             ``--corpus`` can set a new location if the fingerprint is the same.
-        fingerprint: digest of the images and rows of the corpus, which identifies it.
+        fingerprint: digest of the images and rows of the corpus, which identifies the corpus.
         view: view size in pixels.
         transforms: names of the transformations, starting with ``identity``.
         models: names of the models. More models can be added later.

@@ -41,7 +41,7 @@ TYPICAL_BLOCKS = 12
 """Assumed embedding dimension and number of layers of a network that has not been loaded yet."""
 
 LEARNED, EDITED, CLEAN_ONLY = "learned from", "edited", "clean only"
-"""Kinds of photographs: for training the detector, scored with and without edits, and only scored without edits."""
+"""Kinds of photographs: used to train the detector, scored with and without edits, or only scored without edits."""
 
 VIEWS = {
     LEARNED: 2 + learning.CLEAN_VIEWS + learning.WIDER_CLEAN_VIEWS + learning.BANK_VIEWS + learning.ALTERNATIVE_VIEWS,
@@ -128,7 +128,7 @@ def steps_left(plan: Plan, views: Mapping[str, float] = VIEWS) -> list[Step]:
 
 
 def by_name(steps: list[Step]) -> dict[str, Expected]:
-    """Combine steps with the same name, with default times, for use with `Progress.expect`."""
+    """Combine the default times of steps with the same name, for use with `Progress.expect`."""
     steps_by_name: dict[str, Expected] = {}
     for step in steps:
         # Calibration mostly consists of embedding, so it is assumed to have the same pace as the `EMBED` stage.
@@ -272,7 +272,7 @@ STUDY_FITS = {"selectivity": 2, "layers": 6}
 
 
 def fits_s(rows: float, dim: float, classes: int, fits: float = 1, penalties: float = 1) -> float:
-    """Estimate the seconds for fitting linear probes.
+    """Estimate the time in seconds for fitting linear probes.
 
     Args:
         rows: number of training rows.

@@ -78,8 +78,8 @@ def asked_for(
 ) -> tuple[Recipe, Corpora]:
     """Determine the recipe and the corpora of a run from the requested options.
 
-    The recipe is not written. With ``--base``, a new run is started as a copy of the base run.
-    Corpora are identified by their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
+    The recipe is not written. With ``--base``, a new run is started as a copy of the base run. Corpora are identified by
+    their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
 
     Args:
         link: function that links the files of the base run.
@@ -159,7 +159,7 @@ def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating
 def _named_again(names: Sequence[str], recorded: Sequence[str]) -> list[Corpus]:
     """Open the corpora in ``names`` if the names differ from the ``recorded`` names in the recipe.
 
-    Corpora with different names may be identical. Their fingerprints identify them.
+    Different names can refer to the same corpus, so the caller must compare fingerprints.
     """
     return (
         [open_corpus(name) for name in names] if names and [absolute_name(n) for n in names] != list(recorded) else []

@@ -75,8 +75,8 @@ class RunSnapshot:
     def plan(self, graph: AssetGraph) -> Plan:
         """Expand ``graph`` into the partitions of this run.
 
-        Before the images are selected, the plan does not contain partitions that depend on the images. The partitions
-        of a model are added when the model has been loaded.
+        Before the images are selected, the plan does not contain partitions that depend on the images. It only contains
+        the partitions of models that have been loaded.
         """
         return Plan(graph, self, self.store, self.resources)
 

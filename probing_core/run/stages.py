@@ -1,6 +1,6 @@
 """The stages of a run, in order: embed, train, evaluate, project.
 
-Each stage materializes its missing and stale assets, which `probing_core.run.definitions` lists.
+Each stage materializes its missing and stale assets (see `probing_core.run.definitions`).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _materialize(plan: Plan, stage: str) -> None:
 
 
 COMPLETED_MESSAGES = {TRAIN: "Training probes", EVALUATE: "Scoring", PROJECT: "Computing maps"}
-"""Progress messages for completed stages."""
+"""Stage -> final progress message of the stage."""
 
 
 def plan_of(store: Store, recipe: Recipe) -> Plan:

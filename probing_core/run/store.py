@@ -202,7 +202,7 @@ class RunFiles(Files):
         return self.root / name
 
     def state(self) -> str:
-        """Return a digest of the manifest (16 hexadecimal digits), which changes when any file changes."""
+        """Return a digest of the manifest entries (16 hexadecimal digits)."""
         return self._manifest.digest()
 
     def damaged(self) -> dict[str, str]:
@@ -335,7 +335,7 @@ class Store(RunFiles):
         self._enter([(name, None) for name in names])
 
     def clear(self) -> None:
-        """Remove all files, including the recipe, but keep the log."""
+        """Remove all files of the run, including the recipe, but keep the log."""
         names = list(self._manifest.files)
         self._manifest.clear()  # first, because a folder without a manifest can be used for a new run
         for name in names:
@@ -476,7 +476,7 @@ class Store(RunFiles):
 
 
 def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list[str]:
-    """Return a message for each file from `RunFiles.damaged` or `Store.foreign`."""
+    """Return a message for each file in the results of `RunFiles.damaged` and `Store.foreign`."""
     return [f"'{name}' {problem}." for name, problem in damaged.items()] + [
         f"'{name}' is not in the manifest, so it is not part of the run." for name in foreign
     ]

@@ -5,7 +5,7 @@ and `join` concatenates the rows of all models into ``tables/<name>.parquet``. `
 files. docs/assets.md explains when a file is stale. If all layers of a model were requested, studies only use the last
 layer.
 
-To add a study, add a function like the following to this file. A long function belongs in
+To add a study, add a function like the following to this file. Long functions belong in
 `probing_core.compute.studies`::
 
     @study("brightening", code_version=1)
@@ -200,7 +200,7 @@ def layers(data: SeriesData) -> pd.DataFrame:
 
 @study("retrieval", code_version=7, series=STRENGTH)
 def retrieval(data: SeriesData) -> pd.DataFrame:
-    """Compute the recall of original images, by transformation and strength."""
+    """Compute the recall of retrieving original images, by transformation and strength."""
     return tables.retrieval_table(data)
 
 
@@ -224,7 +224,7 @@ def thresholds(data: ProbedSeries) -> pd.DataFrame:
 
 @study("uses", code_version=5)
 def uses(data: StudiedModel) -> pd.DataFrame:
-    """Compute scores of each photograph to compare models on several tasks."""
+    """Compute scores for each photograph to compare models on several tasks."""
     return tables.uses_table(data)
 
 

@@ -25,7 +25,7 @@ stage = Stage(TRAIN)
 
 LEARNING = (CLASSES, SEED, TRAIN_SAMPLES)
 CODE_VERSION = 9
-"""Code version of all assets of this stage."""
+"""Code version of all assets in this module."""
 
 MESSAGE = "Training probes on {model}"
 
