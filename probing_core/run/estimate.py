@@ -305,7 +305,7 @@ def _measure_verdicts(
     scored = partial(views_of_row, corpora, [t for t in design.transforms if not t.far], design)
     with image_pool(sum(VIEWS[kind] * len(rows) for kind, rows in photographs.items())) as pool:
         for kind, all_rows in photographs.items():
-            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # excludes images added by `_repeated`
+            rows = [row for row in all_rows if row["image_id"] in available[row["corpus"]]]  # excludes `_repeated`
             if not rows:
                 continue
             make: Callable[[dict[Any, Any]], Any] = learned if kind == LEARNED else scored

@@ -78,8 +78,8 @@ def asked_for(
 ) -> tuple[Recipe, Corpora]:
     """Determine the recipe and the corpora of a run from the requested options.
 
-    The recipe is not written. With ``--base``, a new run is started as a copy of the base run. Corpora are identified by
-    their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
+    The recipe is not written. With ``--base``, a new run is started as a copy of the base run. Corpora are identified
+    by their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
 
     Args:
         link: function that links the files of the base run.
