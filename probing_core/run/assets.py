@@ -279,7 +279,7 @@ class InputFiles(Files):
 
     def path(self, name: str) -> Path:
         if not self._is_dependency(name):
-            raise KeyError(f"'{name}' is not a dependency. Dependencies: {', '.join(self.paths)}")
+            raise KeyError(f"'{name}' is not a dependency. Dependencies: {', '.join(self.paths)}.")
         return self._store.path(name)
 
     def table(self, name: str) -> pd.DataFrame:

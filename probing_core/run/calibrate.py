@@ -106,7 +106,7 @@ def score_views(writers: Sequence[UnitWriter]) -> None:
         if not resources.is_copy:  # copies do not need the corpora of the original run
             raise
         resources.progress.note(
-            f"{', '.join(by_name)}: Answers cannot be calibrated because the photographs are missing. {error}"
+            f"Answers from {', '.join(by_name)} cannot be calibrated, because photographs are not available. {error}"
         )
         return
     models = LoadedModels(resources.options.device, resources.options.precision)

@@ -120,7 +120,7 @@ def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
     partitions=_quick_models,
     dependencies=(samples, images, embeddings),
     options=(CLASSES, SEED),
-    message="Quick protocol: {model}",
+    message="Evaluating {model} with the quick protocol",
 )
 def quick_rows(files: InputFiles, context: Context) -> pd.DataFrame:
     """Count the correct predictions of a model under the quick protocol, by test photograph and transformation."""

@@ -116,7 +116,7 @@ class RayExecutor:
             if error.actor_init_failed:
                 raise BadRun(
                     f"A Ray worker could not start ({str(error).strip().splitlines()[-1]}). Every machine in the "
-                    f"cluster needs access to the run folder and the corpus, and the same installed packages."
+                    f"cluster needs access to the run folder and the corpus, and must have the same packages installed."
                 ) from error
             raise BadRun(
                 f"A Ray worker died {RETRIES + 1} times ({one_line(error)[:200]}). Completed work has been saved. "
@@ -163,8 +163,8 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
         except Exception as error:  # serializing user-defined objects may raise any exception
             raise BadConfig(
                 f"'{entry.name}' was registered in this process and cannot be serialized for the Ray workers "
-                f"({one_line(error)[:200]}). Create objects that cannot be serialized in the first call to the "
-                f"function, or use the local executor."
+                f"({one_line(error)[:200]}). Create unserializable objects when the function is first called, or use "
+                f"the local executor."
             ) from error
     return sent
 
@@ -199,8 +199,8 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     count = gpus or cores // recipe.threads
     if count < 1:
         raise BadConfig(
-            f"Each worker needs {recipe.threads} cores (the number of threads of the run), but the Ray cluster has "
-            f"only {cores}. Add a machine.",
+            f"The Ray cluster has too few CPU cores ({cores}). The minimum is {recipe.threads}, the number of threads of "
+            f"the run. Add a machine.",
             hint=f"Start Ray with --num-cpus {recipe.threads}.",
         )
     transformers = max(1, min(recipe.threads, cores // count))

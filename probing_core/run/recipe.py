@@ -71,7 +71,7 @@ class Recipe:
         for noun, names in (("transform", self.transforms), ("model", self.models)):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise BadConfig(f"Each {noun} must be given only once. Duplicates: {', '.join(twice)}.")
+                raise BadConfig(f"Each {noun} must be specified only once. Duplicates: {', '.join(twice)}.")
 
     def to_toml(self) -> dict[str, Any]:
         """Return the content of ``run.toml``. Entries that are None or empty are omitted, because TOML has no null."""

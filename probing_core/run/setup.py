@@ -143,7 +143,7 @@ def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Cal
         is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "not a copy of another run"
         raise BadRun(f"The run '{store.root}' is {is_a}, but the requested base is '{base}'. Choose another folder.")
     if not models:
-        raise BadConfig("A run with a base run requires the names of the models to add.", hint="Pass --models.")
+        raise BadConfig("The names of the models to add to the base run are missing.", hint="Pass --models.")
     read_recipe(RunFiles(base))
     store.copy_from(base, link)
 
