@@ -46,7 +46,8 @@ class Manifest:
         files: path -> entry.
         options: digest -> option values.
         copied_from: directory of the run from which this run was copied, or None.
-        base: directory of a run whose files also belong to this run, or None. It is only set in older runs.
+        base: directory of a run whose files also belong to this run, or None. Only runs created by earlier versions
+            have a base.
 
     Raises:
         BadRun: the manifest is corrupted.

@@ -35,11 +35,11 @@ class Report:
 
     Attributes:
         stage: name of the stage, such as ``embed`` or ``train``.
-        done, total: number of completed units of work in this stage, and total number.
+        done, total: completed and total number of units of work in this stage.
         left_s: remaining seconds of the run, or of the stage if ``whole`` is None. None if unknown.
         message: description of the current work for users.
         state: ``running``, ``done``, ``failed`` or ``cancelled``.
-        pid: ID of the working process.
+        pid: ID of the process that does the work.
         error: error message if the work has failed.
         born: start time of the process (``psutil.Process.create_time``), because process IDs are reused.
         whole: completed fraction of the run, from 0 to 1. None if only the progress of the stage is known.

@@ -199,8 +199,8 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     count = gpus or cores // recipe.threads
     if count < 1:
         raise BadConfig(
-            f"The Ray cluster has too few CPU cores ({cores}). The minimum is {recipe.threads}, the number of threads of "
-            f"the run. Add a machine.",
+            f"The Ray cluster has too few CPU cores ({cores}). The minimum is {recipe.threads}, the number of threads "
+            f"of the run. Add a machine.",
             hint=f"Start Ray with --num-cpus {recipe.threads}.",
         )
     transformers = max(1, min(recipe.threads, cores // count))

@@ -183,7 +183,7 @@ class RunFiles(Files):
     def base(self) -> Path | None:
         """Directory of a run whose files also belong to this run, or None.
 
-        It is only set in older runs. `Store.locked` copies the files.
+        Only runs created by earlier versions have a base. `Store.locked` copies its files.
         """
         return None if self._manifest.base is None else Path(self._manifest.base)
 
