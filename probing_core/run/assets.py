@@ -294,7 +294,7 @@ class UnitWriter:
     """Writer for the units of one partition.
 
     Each unit is written to a temporary file, which is preserved if the process is killed. The file is valid if it has
-    the cache key of the partition. Unit files are removed after they have been joined into the files of the partition.
+    the cache key of the partition. Unit files are removed after the files of the partition have been written.
 
     Attributes:
         files, context: arguments of the asset function.
