@@ -1,4 +1,4 @@
-"""Create charts from data frames, without Streamlit. All are Plotly figures, except `layer_chart` (Vega-Lite)."""
+"""Charts of tables, without Streamlit. All charts are Plotly figures, except `layer_chart` (Vega-Lite)."""
 
 from __future__ import annotations
 

@@ -22,10 +22,12 @@ from probing_core.measures.notation import p_value
 def difference_chart(
     rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str], level: float = 0.05
 ) -> Figure:
-    """Draw a difference with its 95% CI for each row, with the first row on top. Significant differences are filled.
+    """Draw the difference between two models in each row with its 95% CI, with the first row on top.
+
+    The marks of significant differences are filled.
 
     Args:
-        rows: table with the columns ``name``, ``difference``, ``low`` and ``high`` (fractions), and ``p``.
+        rows: table with the columns ``name``, ``difference``, ``low`` and ``high`` (fractions), and ``p`` (p-value).
         title: title of the axis.
         names: display names of the two models.
         colors: colors of the two models. Each row has the color of the better model.

@@ -51,14 +51,14 @@ def dots_chart(
     """Draw a row for each name, with a dot for each series.
 
     Args:
-        rows: table with the columns ``name`` (in order, from the top), ``series`` and ``value``, and optionally ``low``
-            and ``high``, in the unit of the axis. If the optional column ``seed_of`` is not empty, the value is drawn
-            as a tick in the row with this name.
+        rows: table with the columns ``name`` (from top to bottom), ``series`` and ``value``, and optionally ``low``
+            and ``high``, in the unit of the axis. Values with a name in the optional column ``seed_of`` are drawn as
+            ticks in the row with this name.
         groups: name -> group, which determines the color. By default, dots are neutral.
         marks: label -> value at which a dotted line is drawn, such as chance level. The label may be empty.
         unit: unit of the values in hover text.
-        ends: lower and upper end of the axis.
-        series: names of all series, in the order of their symbols. By default, they are in order of appearance.
+        ends: lower and upper ends of the axis.
+        series: names of all series, in the order of `SERIES_SYMBOLS`. The default is the order of appearance.
         has_values: whether to write values next to their marks.
     """
     seeds = rows[:0]
@@ -109,7 +109,7 @@ def dots_chart(
 
 
 def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
-    """Return text traces with values: the minimum to the left, the maximum to the right, and other values above."""
+    """Return traces of value labels: the minimum on the left, the maximum on the right, and other values above."""
     rows = rows.reset_index(drop=True)
     by_name = rows.groupby("name")["value"]
     between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")

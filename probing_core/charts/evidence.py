@@ -19,12 +19,12 @@ MAX_MARKS = 1500
 def evidence_chart(
     score: float, clean_scores: np.ndarray, edited_scores: np.ndarray, theme: Theme, title: str
 ) -> Figure:
-    """Draw the edit score of an image and the scores of photographs as a strip plot with one tick per photograph.
+    """Draw a strip plot with a tick for the score of each photograph, and a line at the edit score of an image.
 
     Args:
         score: edit score of the image.
-        clean_scores: (n,) scores of clean photographs.
-        edited_scores: (m,) scores of edited photographs, which may be empty.
+        clean_scores: (N,) scores of clean photographs.
+        edited_scores: (M,) scores of edited photographs. The array may be empty.
     """
     rows = {CLEAN: (clean_scores, theme.text)} | (
         {EDITED: (edited_scores, theme.warning)} if len(edited_scores) else {}

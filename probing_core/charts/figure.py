@@ -48,9 +48,10 @@ def base_figure(
     yaxis: dict[str, Any] | None = None,
     **layout: Any,
 ) -> Figure:
-    """Return a figure in the colors of the theme.
+    """Create a figure with the shared layout and the colors of the theme.
 
     Args:
+        height: height of the figure in pixels.
         xaxis, yaxis: arguments of `axis_style`.
         layout: additional entries of the layout.
     """
@@ -74,7 +75,7 @@ def base_figure(
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
-    """Return the settings of an axis. They do not depend on a Plotly template."""
+    """Return axis settings that do not depend on a Plotly template."""
     style: dict[str, Any] = {
         "gridcolor": theme.grid,
         "zerolinecolor": theme.grid,
@@ -131,7 +132,7 @@ def interval_marks(value: pd.Series, low: pd.Series, high: pd.Series, color: str
 
 
 def row_axis(labels: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of a vertical axis with one row per label, with the first label at the bottom."""
+    """Return the settings of a vertical axis with one row per label, starting at the bottom."""
     return {
         "tickvals": list(range(len(labels))),
         "ticktext": list(labels),
@@ -167,7 +168,7 @@ def percent(column: pd.Series) -> np.ndarray:
 
 
 def seed_ticks(x: np.ndarray, y: Sequence[Any], hover: Sequence[str], theme: Theme) -> dict[str, Any]:
-    """Return a trace of ticks for additional seeds of models, in the rows ``y`` of the models.
+    """Return a trace that draws additional seeds as ticks in the rows of their models.
 
     Args:
         x: value of each tick.

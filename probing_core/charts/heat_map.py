@@ -16,10 +16,10 @@ CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
 EMPTY_TITLE_PX = 40
-"""Height of the space for slanted titles without characters, in pixels."""
+"""Height of the space for slanted column titles, excluding their characters, in pixels."""
 
 TITLE_CHARACTER_PX = 4
-"""Additional height for each character of a slanted title, in pixels."""
+"""Additional height per character of the longest slanted title, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class HeatScale:
 
     Attributes:
         title: title of the color bar.
-        ticks: value -> label of its tick on the color bar.
+        ticks: value -> tick label on the color bar.
     """
 
     title: str
@@ -45,12 +45,12 @@ def heat_map(
 ) -> Figure:
     """Draw ``values`` as colored cells with text, with the first row on top.
 
-    When a cell is clicked, ``customdata`` contains the IDs of its row and column.
+    Click events contain the IDs of the row and column of the cell as ``customdata``.
 
     Args:
-        values: values from 0 to 1, which determine the color. Cells with NaN are blank. The index and the columns are
+        values: values from 0 to 1, which determine the color. Cells with NaN are blank. The index and column labels are
             IDs.
-        texts: text of each cell. The index and the columns are titles.
+        texts: text of each cell. The index and column labels are titles.
         hover: hover text of each cell.
         scale: color scale.
         bands: color and number of rows of each group of rows, from the top.

@@ -29,12 +29,12 @@ def interval_chart(
     Args:
         rows: table with the columns ``name``, ``title``, ``text`` (written after the title), ``value``, ``low`` and
             ``high`` (in the unit of the axis), ``color``, ``symbol`` and ``hover``. Rows without a value have no mark.
-            When a mark is clicked, ``customdata`` contains ``hover`` and ``name``.
+            Click events contain ``hover`` and ``name`` as ``customdata``.
         xaxis: settings of the horizontal axis.
         selected: ``name`` of the row to highlight.
         row_px: height of a row in pixels.
-        traces: additional traces that are drawn over the marks. The last row is at height 0.
-        shapes, annotations: additional entries of the layout.
+        traces: additional traces, which are drawn over the marks. The y coordinate of the last row is 0.
+        shapes, annotations: additional shapes and annotations.
     """
     rows = rows.iloc[::-1].reset_index(drop=True)
     drawn = rows[rows["value"].notna()]

@@ -1,4 +1,4 @@
-"""Place the labels of points without overlap."""
+"""Placement of point labels without overlap."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 PLOT = (280, 250)
 """Width and height of a plot on a phone, in pixels.
 
-The page width is not known when labels are placed. Labels that do not overlap on a phone also do not overlap on wider
-pages.
+The page width is not known when labels are placed. Labels that do not overlap on a phone do not overlap on wider
+pages either.
 """
 
 CHARACTER_PX = 6.0
-"""Width of a character in pixels."""
+"""Assumed width of a character in pixels."""
 
 LINE_PX = 14.0
 """Height of a line of text in pixels."""
@@ -33,14 +33,14 @@ POSITIONS = {
     "top right": (0.0, LABEL_GAP_PX),
     "bottom right": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""Plotly ``textposition``, best first -> offset in pixels from a point to the left and lower edges of its label."""
+"""Plotly ``textposition``, best first -> offset in pixels from a point to the lower left corner of its label."""
 
 LEFT_POSITIONS = {
     "middle left": (LABEL_GAP_PX, -LINE_PX / 2),
     "top left": (0.0, LABEL_GAP_PX),
     "bottom left": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""Plotly ``textposition`` of labels to the left -> offset in pixels from a point to the right and lower label edges."""
+"""Like `POSITIONS`, for labels to the left: mirrored offset from a point to the lower right corner of its label."""
 
 
 def place_labels(
@@ -53,15 +53,15 @@ def place_labels(
 ) -> list[tuple[str, str]]:
     """Choose positions for labels so that they do not overlap.
 
-    Labels with fewer free positions are placed first.
+    Labels with the fewest free positions are placed first.
 
     Args:
         x, y: coordinates of the points, as fractions of the axis ranges.
         texts: label of each point.
         plot: width and height of the plot in pixels.
         left: whether labels can be placed to the left of their points.
-        lines: (M, 4) horizontal and vertical lines that labels must not cross. Each row contains x and y of the lower
-            left end, followed by x and y of the upper right end, as fractions of the axis ranges.
+        lines: (M, 4) horizontal and vertical lines that labels must not cross. Each row contains the x and y
+            coordinates of the lower left end and of the upper right end, as fractions of the axis ranges.
 
     Returns:
         Text and Plotly ``textposition`` for each point. The text is empty if there is no space for the label.
@@ -94,5 +94,5 @@ def place_labels(
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return whether boxes (..., 4) overlap. Each box is given by its left, lower, right and upper edges in pixels."""
+    """Return whether the boxes ``a`` and ``b`` (..., 4) overlap: left, lower, right and upper edges in pixels."""
     return np.asarray(((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1))

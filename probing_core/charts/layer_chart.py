@@ -1,6 +1,6 @@
-"""Chart of the accuracy by layer compared with the last layer.
+"""Chart of the difference in accuracy between each layer and the last layer.
 
-It uses Vega-Lite, because Vega-Lite can highlight the line under the pointer.
+Vega-Lite is used because it can highlight the line under the pointer.
 """
 
 from __future__ import annotations
@@ -14,38 +14,38 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import in_points, minus, model_title
 
 PANEL_COLUMNS = 3
-"""Number of panels per row, which fits on a phone."""
+"""Number of panels per row. Three panels fit on a phone."""
 
 PANEL_PX, AROUND_PX = 120, 120
-"""Height in pixels of a row of panels, and of the title, the legend and the axis together."""
+"""Height of a row of panels, and total height of the title, the legend and the axis, in pixels."""
 
 FAINT_OPACITY = 0.15
 """Opacity of the lines of other networks in a panel."""
 
 LAYER, LAST, SELECTED = "layer", "last layer", "selected for transformations"
-"""Names of marks in the legend."""
+"""Legend labels of the marks."""
 
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-"""Candidate distances between ticks in percentage points. The first that gives about `MOST_TICKS` ticks is used."""
+"""Candidate tick intervals in percentage points. The smallest interval with at most `MOST_TICKS` ticks is used."""
 
 MOST_TICKS = 6
 
 
 def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -> dict[str, Any]:
-    """Draw a panel for each network, with a line over its layers. The last layer is at 0.
+    """Draw a panel for each network, with a line for the difference between each layer and the last layer.
 
-    All panels have the same scales and also show the lines of all other networks faintly. The network under the pointer
+    All panels have the same scales and also show the faint lines of all other networks. The network under the pointer
     is highlighted in all panels. Vega-Lite cannot fit faceted charts to the width of a page, so all panels are drawn
     with offsets in a single pair of axes.
 
     Args:
-        rows: table with the columns ``base`` (model without layer), ``layer``, ``difference``, ``difference_low`` and
-            ``difference_high`` (fractions), and ``chosen`` (whether the layer was selected).
+        rows: table with the columns ``base`` (model name without the layer), ``layer``, ``difference``,
+            ``difference_low`` and ``difference_high`` (fractions), and ``chosen`` (whether the layer was selected).
         title: title of the chart.
-        axis: lines of the title of the vertical axis.
+        axis: title of the vertical axis, one string per line.
 
     Returns:
-        A Vega-Lite specification with its data.
+        A Vega-Lite specification that includes the data.
     """
     names = list(dict.fromkeys(rows["base"]))
     styles = theme.model_styles(names)
@@ -92,7 +92,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -
     tooltip = [
         {"field": "model", "title": "model"},
         {"field": "of", "title": "layer"},
-        {"field": "difference", "title": "change (points)", "format": "+.1f"},
+        {"field": "difference", "title": "difference (points)", "format": "+.1f"},
         *({"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")),
     ]
     band = {
@@ -177,7 +177,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shifted(points: pd.DataFrame, panels: pd.DataFrame) -> pd.DataFrame:
-    """Add the coordinates of ``points`` in the chart, which depend on their panel."""
+    """Add the chart coordinates of ``points``, which depend on the panel."""
     points = points.merge(panels, on="panel")
     down = points["down"]
     return points.assign(

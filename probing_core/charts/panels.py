@@ -24,13 +24,13 @@ def paneled_figure(
     yaxes: Sequence[dict[str, Any]],
     **layout: Any,
 ) -> Figure:
-    """Return a figure with panels side by side.
+    """Create a figure with panels side by side.
 
     Args:
         titles: title of each panel.
         height: height of the figure without its menu, in pixels.
         gap: distance between two panels, as a fraction of the width of the figure.
-        traces: traces with the axes of their panel (`axes_of`).
+        traces: traces, each with the axes of its panel (see `axes_of`).
         xaxis: settings of all horizontal axes (see `axis_style`).
         yaxes: settings of the vertical axis of each panel.
     """

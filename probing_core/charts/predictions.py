@@ -15,8 +15,8 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a reliability diagram: the fraction of edited images against the predicted probability of an edit.
 
     Args:
-        bins: table with the columns ``set`` (name of the line), ``stated`` (predicted probability), ``fraction`` and
-            ``weight`` (area of the mark), as fractions.
+        bins: table with the columns ``set`` (name of the line), ``stated`` (predicted probability), ``fraction``
+            (of edited images) and ``weight`` (proportional to the area of the mark), as fractions.
     """
     diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
     traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]

@@ -1,4 +1,4 @@
-"""Chart of ranked models, as marks with confidence intervals."""
+"""Chart of a ranking, with a mark and a confidence interval for each model."""
 
 from __future__ import annotations
 
@@ -101,12 +101,12 @@ def _ends(ranked: pd.DataFrame) -> tuple[float, float]:
 
 
 def _is_hollow(ranked: pd.DataFrame) -> pd.Series:
-    """Return a Boolean series that is True for models that are not significantly different from the best model."""
+    """Return a mask of the models that are not significantly different from the best model."""
     return ranked["p"].notna() & ~ranked["apart"].astype(bool)
 
 
 def _comparison(ranked: pd.DataFrame) -> dict[str, str]:
-    """Return text on the comparison of each model with the best model."""
+    """Describe how each tested model compares with the best model."""
     comparisons = {}
     for row in ranked.to_dict("records"):
         if np.isfinite(row["p"]):
@@ -160,7 +160,7 @@ def _values(rows: pd.DataFrame, theme: Theme) -> dict[str, Any]:
 
 
 def _arrows(rows: pd.DataFrame, start: float, theme: Theme) -> dict[str, Any]:
-    """Return arrows at the left end for models whose score is below the range of the axis."""
+    """Return a trace of arrows at the left end of the axis for models whose score is below its range."""
     styles = theme.model_styles(rows["model"])
     return {
         "type": "scatter",

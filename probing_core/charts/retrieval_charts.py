@@ -26,13 +26,13 @@ from probing_core.charts.theme import Theme
 from probing_core.measures.notation import interval_in_percent, model_title
 
 RECALL = {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False}
-"""Settings of the horizontal axis of charts with the recall of originals."""
+"""Settings of the horizontal axis in charts of the recall of originals."""
 
 NAMED = 6
-"""Maximum number of labeled lines."""
+"""Maximum number of models in the legend."""
 
 UNNAMED = 0.7
-"""Opacity of lines without a label."""
+"""Opacity of the lines of models that are not in the legend."""
 
 
 def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chance: float) -> Figure:
@@ -67,7 +67,7 @@ def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chanc
 
 
 def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Mapping[str, str]) -> Figure:
-    """Draw the recall under each transformation with its 95% confidence interval, with the first row on top.
+    """Draw the recall for each transformation with its 95% confidence interval, with the first row on top.
 
     Args:
         rows: table with the columns ``title`` (of the transformation), ``value``, ``low`` and ``high`` (in percent).
@@ -85,12 +85,12 @@ def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Map
 def recall_by_rate_chart(
     curves: pd.DataFrame, theme: Theme, rate: float, named: Sequence[str], selected: str
 ) -> Figure:
-    """Draw recall against the false-positive rate for every model. Lines without a label are gray.
+    """Draw the recall of each model against the false-positive rate. Models that are not in the legend are gray.
 
     Args:
         curves: table with the columns ``model``, ``rate`` (a fraction), ``value``, ``low`` and ``high`` (in percent).
         rate: selected false-positive rate, a fraction.
-        named: up to `NAMED` models whose lines are labeled.
+        named: up to `NAMED` models to list in the legend.
         selected: model whose line is thick and has a confidence band.
     """
     styles = theme.model_styles(dict.fromkeys([*named, *curves["model"]]))

@@ -31,7 +31,7 @@ WIDE_PX = (800, 480)
 
 
 def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tuple[str, str]) -> Figure:
-    """Draw a mark with two 95% CIs for each model, with a label or, if there is no space, a legend entry.
+    """Draw a mark with two 95% CIs for each model. Models whose labels do not fit are listed in the legend.
 
     Args:
         points: table with the column ``model``, the columns ``x`` and ``y``, and the bounds of their intervals in
@@ -63,7 +63,7 @@ def scatter_chart(points: pd.DataFrame, theme: Theme, x: str, y: str, titles: tu
 def _bars(
     points: pd.DataFrame, column: str, along: np.ndarray, high: np.ndarray, ends: tuple[float, float], axis: int
 ) -> np.ndarray:
-    """Return the intervals of a column as lines for `place_labels`. Missing intervals have no length."""
+    """Return the intervals of a column as lines for `place_labels`. Missing intervals have zero length."""
     bars = np.column_stack([along, high, along, high])
     for place, end in ((axis, "low"), (axis + 2, "high")):
         values = percent(points[f"{column}_{end}"].fillna(points[column]))
@@ -117,7 +117,7 @@ def transformation_scatter(
     """Draw a mark for each transformation in the color of its group, with a label if there is space.
 
     Args:
-        points: table with the columns ``name``, ``group`` and ``columns``.
+        points: table with the columns ``name`` and ``group``, and the two columns in ``columns``.
         columns: names of the columns on the horizontal and vertical axes. The second column contains fractions, which
             are drawn in percent.
         titles: titles of the two axes.

@@ -8,14 +8,14 @@ from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
 SPLIT_ROW = 44
-"""Height of a bar and its gap in pixels."""
+"""Height of a bar, including the gap, in pixels."""
 
 
 def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a bar for the number of photographs in each split.
 
     Args:
-        counts: table with the columns ``label``, ``photographs`` and ``crops``, from top to bottom.
+        counts: table with the columns ``label``, ``photographs`` and ``crops``. The first row is on top.
     """
     bars = {
         "type": "bar",

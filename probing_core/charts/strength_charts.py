@@ -30,12 +30,12 @@ from probing_core.measures.notation import model_title
 
 @dataclass(frozen=True)
 class StrengthAxis:
-    """Horizontal axis for strengths, with the strongest on the right.
+    """Horizontal axis for strengths, from weakest to strongest.
 
     Attributes:
         title: parameter and unit.
         weakest, strongest: range of tested strengths. The weakest strength may have the larger value.
-        trained: range of strengths in training.
+        trained: range of strengths used in training.
     """
 
     title: str
@@ -56,7 +56,7 @@ class StrengthAxis:
         return upright_band(*self.trained) | shade
 
     def training_label(self, theme: Theme) -> dict[str, Any]:
-        """Return the label of the training range. It is right-aligned, because there is no space to its right."""
+        """Return a label for the training range, right-aligned because there is no space on the right."""
         return label_above(self.trained[1], "training range", theme, xanchor="right")
 
 

@@ -10,7 +10,7 @@ from probing_core.measures.notation import interval_in_percent
 
 PARTS = {"content": "content", "look": "appearance", "both": "interaction", "rest": "residual (strength)"}
 UNSEPARATED = "interaction and residual"
-"""Name of the residual in runs with a single repetition, in which it includes the interaction."""
+"""Name of the residual in runs with a single repetition, where the residual includes the interaction."""
 
 
 def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:

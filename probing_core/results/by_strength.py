@@ -49,8 +49,8 @@ def accuracy_by_strength(strength: pd.DataFrame, transform: str) -> pd.DataFrame
 def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: int) -> pd.DataFrame:
     """Count the predicted classes for the samples of one transformation.
 
-    The first row is the true class. It is followed by the incorrect classes, most frequent first. The last row
-    (`OTHERS`) combines all remaining classes.
+    The first row is the true class. It is followed by the incorrect classes, most frequent first. If classes remain,
+    the last row (`OTHERS`) combines them.
 
     Args:
         predictions: table with the columns ``truth`` and ``predicted``.
@@ -76,7 +76,7 @@ def predicted_classes(predictions: pd.DataFrame, transform: str, max_classes: in
 
 
 def median_recall(scores: pd.DataFrame) -> pd.Series:
-    """Return the median recall of each transformation over encoders, or over baselines if there are no encoders.
+    """Compute the median recall of each transformation over encoders, or over baselines if there are no encoders.
 
     Each network counts once.
     """
@@ -87,12 +87,13 @@ def median_recall(scores: pd.DataFrame) -> pd.Series:
 
 
 def median_thresholds(thresholds: pd.DataFrame, falling: Collection[str]) -> pd.Series:
-    """Return the median detection threshold of each transformation over encoders, or over baselines if there are none.
+    """Compute the median detection threshold of each transformation over encoders.
 
-    Each network counts once. The median is NaN if at least half of the models do not detect the transformation.
+    If there are no encoders, baselines are used. Each network counts once. The median is NaN if at least half of
+    the models do not detect the transformation.
 
     Args:
-        thresholds: table of thresholds of a run.
+        thresholds: threshold table of a run.
         falling: names of transformations for which smaller values are stronger, such as JPEG quality.
     """
     if thresholds.empty:

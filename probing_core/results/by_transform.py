@@ -16,7 +16,7 @@ from probing_core.transforms.transformation import Transform
 
 
 def recall_by_model(run: RunTables) -> pd.DataFrame:
-    """Return the recall of each transformation in the fine task.
+    """Return the recall of each transformation in the fine task, by model.
 
     Returns:
         Table with the columns ``transform``, ``model``, ``value``, ``low`` and ``high``.
@@ -25,7 +25,7 @@ def recall_by_model(run: RunTables) -> pd.DataFrame:
 
 
 def recall_by_group(run: RunTables) -> pd.DataFrame:
-    """Return the recall of each group in the fine task, averaged over its transformations.
+    """Return the recall of each group in the fine task (mean over its transformations), by model.
 
     Returns:
         Table with the columns ``group``, ``model``, ``value``, ``low`` and ``high``.
@@ -65,22 +65,22 @@ def _relative(name: str, strength: float) -> float:
 
 
 def relative_strength(transform: Transform, strength: float) -> float:
-    """Map a strength to a scale from 0 (neutral strength) to 1 (maximum strength in training).
+    """Map a strength to a scale from 0 (neutral strength) to 1 (strongest value in training).
 
-    If there is no neutral strength, 0 is the minimum strength in training. Values are clipped to this range.
+    If there is no neutral strength, 0 is the weakest value in training. Results are clipped to the range from 0 to 1.
     """
     zero = transform.weakest if transform.neutral is None else transform.neutral
     return float(np.clip((strength - zero) / (transform.strongest - zero), 0, 1))
 
 
 def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: bool) -> list[str]:
-    """Sort transformations by group and difficulty. The hardest group is first, as is the hardest member of each group.
+    """Sort groups by mean difficulty, and the transformations in each group by difficulty, hardest first.
 
     Args:
         run: run that contains the groups of the transformations.
         rows: table with the columns ``transform``, ``model`` and ``column``.
         column: column whose median over encoders determines the difficulty.
-        descending: whether larger values mean a higher difficulty.
+        descending: whether larger values mean higher difficulty.
     """
     medians = encoders_of(rows).groupby("transform")[column].median()
     medians = -medians if descending else medians
@@ -93,6 +93,6 @@ def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: b
 def matrix(
     rows: pd.DataFrame, column: str, names: Sequence[str], models: Sequence[str], index: str = "transform"
 ) -> pd.DataFrame:
-    """Pivot ``column`` to a table with ``names`` (values of ``index``) as rows and ``models`` as columns."""
+    """Pivot ``column`` into a table with ``names`` (values of ``index``) as rows and ``models`` as columns."""
     table = rows.pivot(index=index, columns="model", values=column)
     return table.reindex(index=list(names), columns=list(models))

@@ -37,16 +37,16 @@ TITLES = {
 }
 
 WORDS = {SUPPORTED: "Supported here", NOT_SUPPORTED: "Not supported here", UNDECIDED: "Undecided here"}
-"""Result in the table of claims -> text of the result."""
+"""Result in the table of claims -> displayed text."""
 
 
 def claims_by_set(claims: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Split the table of claims by set of encoders, and return the rows by the title of the set."""
+    """Map the title of each set of encoders to its rows in the table of claims."""
     return {TITLES.get(str(name), str(name)): rows for name, rows in claims.groupby("set", sort=False)}
 
 
 def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the names of the encoders for each role.
+    """Map each role, which is a kind of encoder such as ``MAE``, to the names of its encoders.
 
     Args:
         roles: rows of the table of roles, for one set of encoders.
@@ -55,7 +55,7 @@ def encoders_by_role(roles: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def claim_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
-    """Return the text of the claim that a row of the table of claims is about."""
+    """Return the text of the claim in a row of the table of claims."""
     return CLAIM_TEXTS[int(row["claim"]) - 1]
 
 
@@ -83,7 +83,7 @@ def evidence_in_words(row: pd.Series | Mapping[Any, Any]) -> str:
 
 def _counts_in_words(identified: int, transformations: int) -> str:
     if transformations < DOZENS:
-        return f"The run has {transformations} transformations, but the claim is about at least two dozen."
+        return f"The claim requires at least two dozen transformations, but the run has only {transformations}."
     return (
         f"Each kind of encoder identifies at least {identified} of {transformations} transformations (the 95% CI of "
         "their recall is entirely above chance). The claim requires at least two dozen."
@@ -129,16 +129,16 @@ ALONE = "significant only without correction"
 
 
 def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the differences on which the result for a claim is based, and a description of their intervals.
+    """Return the differences on which the result for a claim is based, and the units over which intervals are computed.
 
     Args:
         contrasts: rows of the table of contrasts, for one claim and one set of encoders.
 
     Returns:
-        A table with one row per contrast, and the units over which intervals were computed. The columns are ``name``,
-        ``value``, ``low`` and ``high`` (in percentage points), and ``series``, the result after Holm correction
-        (`DIFFERENT`, `NOT_DISTINGUISHED` or `ALONE`). The units are text such as "2 seeds of each, pooled variance" if
-        all contrasts have intervals over seeds, and "photographs" otherwise.
+        A table with one row per contrast, and the units. The columns are ``name``, ``value``, ``low`` and ``high`` (in
+        percentage points), and ``series``, the result after Holm correction (`DIFFERENT`, `NOT_DISTINGUISHED` or
+        `ALONE`). The units are text such as "2 seeds of each kind, pooled variance" if all contrasts have intervals
+        over seeds, and "photographs" otherwise.
     """
     seeds = "seeds_low" in contrasts and bool(contrasts["seeds_low"].notna().all())
     low, high = ("seeds_low", "seeds_high") if seeds else ("low", "high")
@@ -149,7 +149,7 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows["series"] = np.select(
         [contrasts["p_holm"] < SIGNIFICANCE, excludes_zero], [DIFFERENT, ALONE], NOT_DISTINGUISHED
     )
-    return rows, f"{_number_of_seeds(contrasts)} seeds of each, pooled variance" if seeds else "photographs"
+    return rows, f"{_number_of_seeds(contrasts)} seeds of each kind, pooled variance" if seeds else "photographs"
 
 
 def _number_of_seeds(contrasts: pd.DataFrame) -> str:

@@ -30,8 +30,8 @@ def _is_named(corpus: str) -> bool:
 def command_of(recipe: Recipe) -> str:
     """Return the ``probing run`` command with all options of a recipe.
 
-    The command contains the placeholders ``CORPUS`` if the location of the corpus is unknown, and ``FURTHER-1`` and so
-    on for calibration corpora that are not available.
+    The command contains the placeholder ``CORPUS`` if the location of the corpus is unknown, and the placeholders
+    ``FURTHER-1``, ``FURTHER-2`` and so on for calibration corpora that are not available.
     """
     calibrate_on = [name if _leads_there(name) else f"{FURTHER}-{n}" for n, name in enumerate(recipe.calibrate_on, 1)]
     options = Options(

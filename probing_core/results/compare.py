@@ -193,8 +193,8 @@ class Comparison:
     def _explained(self) -> str:
         if self.max_drop is None:
             return (
-                f"Difference in percentage points with its 95% CI over the {self.split} photographs of both models. p: "
-                f"paired sign-flip test by photograph, Holm-corrected over the rows of a pair of models."
+                f"Difference in percentage points with its 95% CI over shared {self.split} photographs. p: "
+                f"paired sign-flip test by photograph, Holm-corrected over the rows for a pair of models."
             )
         return (
             f"Difference in percentage points over {self.split} photographs, with a Holm-corrected interval. worse: "
@@ -234,7 +234,7 @@ def compare(
         run: run that contains the models, by default the reference run.
         max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals are
             Student's t intervals with the bootstrap standard error over photographs, at the levels of Holm's procedure
-            (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is worse is at most 5%.
+            (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is marked as worse is at most 5%.
 
     Returns:
         A `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs). P-values come from
@@ -242,10 +242,11 @@ def compare(
 
     Raises:
         UnknownName: the run has no such model.
-        BadConfig: ``a`` and ``b`` are of different kinds, ``run`` is given for runs or files, a file cannot be read, or
-            there are too few photographs for an interval.
-        BadRun: the photographs or transformations differ, the runs share no models, or (with ``max_drop``) a run has no
-            splits or embeddings.
+        BadConfig: ``a`` and ``b`` are of different kinds, ``run`` is given for runs or files, a file cannot be read,
+            ``max_drop`` is not a fraction, or (with ``max_drop``) a score of ``a`` is missing for ``b`` or there are
+            too few photographs for an interval.
+        BadRun: the photographs, transformations or view sizes differ, the runs share no models, or (with ``max_drop``)
+            a run has no splits or embeddings.
     """
     kinds = {_kind(a), _kind(b)}
     if len(kinds) > 1 or (kinds != {"model"} and run is not None):
@@ -292,7 +293,7 @@ def _require_same_samples(first: Run, second: Run) -> None:
         if getattr(first.recipe, entry) != getattr(second.recipe, entry):
             raise BadRun(
                 f"Runs can only be compared if they have the same photographs, transformations and view size, but "
-                f"'{first.path}' and '{second.path}' have different "
+                f"'{first.path}' and '{second.path}' differ in their "
                 f"{'photographs' if entry == 'fingerprint' else entry}."
             )
 
@@ -342,8 +343,8 @@ def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -
     freedom = np.array([len(first.bases) - 1 for first, _ in pairs])
     if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
         raise BadConfig(
-            f"A score is based on {freedom.min() + 1} photographs from the 'val' split, but an interval requires at "
-            f"least {MIN_CLUSTERS_FOR_T}. Use a corpus with more photographs."
+            f"An interval requires at least {MIN_CLUSTERS_FOR_T} photographs from the 'val' split, but a score is "
+            f"based on {freedom.min() + 1}. Use a corpus with more photographs."
         )
     for place, (first, second) in enumerate(pairs):
         drops[place] = first.sums.value - second.sums.value
@@ -369,7 +370,7 @@ class SavedScores:
     Attributes:
         model: name of the model.
         measured: digest of the photographs and their samples. Only scores with equal digests can be compared.
-        contrasts: sums of each score.
+        contrasts: sums for each score.
     """
 
     model: str
@@ -388,7 +389,7 @@ class SavedScores:
         if not has_splits(run.images):
             raise BadRun(
                 f"Scores are computed on the 'val' split, but '{run.path}' has no splits because it has fewer than 30 "
-                f"photographs. Use more photographs."
+                f"photographs. Use a corpus with more photographs."
             )
         transform_keys = [transform.key for transform in run.recipe.design.transforms]
         scores = contrasts(partial(_predicted, run, model), run.far)
@@ -439,7 +440,7 @@ class SavedScores:
 def _read(row: dict[str, Any]) -> tuple[tuple[str, str, str], AccuracySums]:
     """Parse the name and the sums of a score.
 
-    For each probe, a row of sums contains the number of hits for each class, followed by the number of samples for each
+    For each probe, a row of sums contains the number of hits for each class, followed by the number of samples in each
     class.
     """
     name = str(row["task"]), str(row["subset"]), str(row["measure"])

@@ -25,7 +25,7 @@ FOLD_COLUMNS = ("base_id", "transform")
 
 
 def fold_tasks(run: RunTables) -> list[str]:
-    """Return the names of the group tasks. There is one for each fold, in which some transformations are held out."""
+    """Return the names of the group tasks, one per fold. Some transformations are held out in each fold."""
     return [task for task in run.tasks if task.startswith("group-")]
 
 
@@ -33,7 +33,7 @@ def generalization_rates(run: RunTables) -> pd.DataFrame:
     """Compute the rates of group and style predictions of each model, averaged over folds.
 
     `SEEN` and `UNSEEN` are balanced accuracies over groups, excluding clean images. `STYLES_SEEN`, `STYLES_UNSEEN` and
-    `CLEAN` are the fractions of images that are predicted as style. Additional seeds and subsets without images are
+    `CLEAN` are the fractions of images that are classified as style. Additional seeds and subsets without images are
     omitted.
 
     Returns:
@@ -86,7 +86,7 @@ def _codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean_over_folds(folds: list[AccuracySums]) -> dict[str, float] | None:
-    """Average over folds, using the photographs that are in all folds.
+    """Average a rate over folds, using the photographs that are in all folds.
 
     Returns:
         ``value``, ``low`` and ``high``, or None if there are no images.

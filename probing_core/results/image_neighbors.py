@@ -16,7 +16,7 @@ def nearest(embeddings: LazyRows, query: np.ndarray, k: int) -> tuple[np.ndarray
     in memory at a time.
 
     Returns:
-        Indices (k,) and cosine similarities (k,), the most similar row first.
+        Indices (k,) and cosine similarities (k,), most similar first.
     """
     total = sum(block.sum(axis=0, dtype=np.float64) for block in embeddings.blocks())
     mean = np.asarray(total / len(embeddings), np.float32)
@@ -30,7 +30,7 @@ def place(points: pd.DataFrame, samples: np.ndarray, similarities: np.ndarray) -
     """Estimate the position of an image on a map as the weighted mean position of its neighbors.
 
     Args:
-        points: ``sample``, ``x`` and ``y`` of the points on the map.
+        points: map with the columns ``sample``, ``x`` and ``y``.
         samples: sample numbers of the neighbors.
         similarities: cosine similarities of the neighbors.
 

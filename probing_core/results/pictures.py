@@ -36,13 +36,13 @@ class Pictures:
         try:
             fingerprint = self._corpus.fingerprint
         except UnknownName:
-            return f"This run has no images: its corpus ({self.recipe.corpus}) is not on this computer."
+            return f"The images of this run are missing: its corpus ({self.recipe.corpus}) is not on this computer."
         except ProbingError as error:
-            return f"This run has no images: its corpus '{self.recipe.corpus}' cannot be opened. {error}"
+            return f"The images of this run are missing: its corpus '{self.recipe.corpus}' cannot be opened. {error}"
         if fingerprint != self.recipe.fingerprint:
             return (
-                f"This run has no images: the corpus '{self.recipe.corpus}' on this computer has the fingerprint "
-                f"{fingerprint} instead of {self.recipe.fingerprint}."
+                f"The images of this run are missing: the corpus '{self.recipe.corpus}' on this computer has the "
+                f"fingerprint {fingerprint} instead of {self.recipe.fingerprint}."
             )
         return ""
 

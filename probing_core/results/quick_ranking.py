@@ -150,7 +150,7 @@ def quick_ranking(
     """Compare a model with the models of a run under the quick protocol.
 
     Args:
-        model: name of the model. If the run contains a model with this name, it is ignored.
+        model: name of the model. A model with this name in the run is ignored.
         table: ``quick`` table of the model.
         quick: ``quick`` table of the run.
         groups: transformation -> name of its group.

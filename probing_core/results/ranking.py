@@ -164,7 +164,7 @@ def measure_of(subset: str) -> str:
 
 
 def is_baseline(models: pd.Series) -> pd.Series:
-    """Return a Boolean series that is True for baselines, which were not trained on images."""
+    """Return a mask of the baselines, which are models that were not trained on images."""
     return models.str.startswith(BASELINE)
 
 
@@ -261,7 +261,7 @@ class AccuracySums:
         return self.over(bases), other.over(bases)
 
     def minus(self, other: AccuracySums) -> Interval:
-        """Return the difference between two scores with its 95% CI, over the photographs on which both were tested.
+        """Return the score minus the score of ``other`` with its 95% CI, over photographs on which both were tested.
 
         The difference is NaN if there are no such photographs.
         """

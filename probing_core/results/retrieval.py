@@ -65,7 +65,7 @@ def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
 def originals(run: RunTables) -> pd.DataFrame:
     """Return the recall of originals, sorted by model (best first) and transformation (highest recall first).
 
-    Identity is included as an upper bound. Rows that combine all transformations are excluded.
+    Clean samples (``identity``) are included as an upper bound. Rows that combine all transformations are excluded.
     """
     rows = run.table(layout.table_path("retrieval"))
     if rows.empty:
@@ -80,8 +80,8 @@ def originals(run: RunTables) -> pd.DataFrame:
 def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
     """Return the threshold for each model, and the transformations to which the model is or is not robust.
 
-    The confidence interval of the recall must be entirely above `MIN_SURVIVING` or below `MAX_LOST`. Without an
-    interval, the recall itself is compared.
+    A model is robust to a transformation if the confidence interval of the recall is entirely above `MIN_SURVIVING`,
+    and not robust if the interval is entirely below `MAX_LOST`. Without an interval, the recall itself is compared.
 
     Args:
         unrelated: false-positive rate.

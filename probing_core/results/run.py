@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run(RunTables):
-    """The tables of a run directory. A table that does not exist (yet) is empty and has no columns.
+    """The tables of a run, which may be incomplete. Missing tables are empty and have no columns.
 
     Examples:
         >>> probing_core.open().recipe.repetitions

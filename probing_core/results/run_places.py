@@ -1,4 +1,4 @@
-"""Find runs that can be opened: included runs, and runs of the user."""
+"""Find included runs and the user's runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RunPlace:
 
 
 def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunPlace]:
-    """Find runs from the command line, included runs (reference run first) and runs of the user (demo run first).
+    """Find runs from the command line, included runs (reference run first) and the user's runs (demo run first).
 
     Args:
         extra: run directories from the command line.
@@ -68,7 +68,7 @@ def _folders(root: Path, first: str) -> list[Path]:
 
 
 def ranked_on(base: Path, extra_run: Path) -> int:
-    """Count the models that were added to copies of the run ``base``, in the runs of the user and in ``extra_run``."""
+    """Count the distinct models that were added to copies of ``base``, over the user's runs and ``extra_run``."""
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), extra_run]}:
         with suppress(BadRun):

@@ -62,7 +62,7 @@ MODEL_COLUMNS = (
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of a run directory. A table that does not exist (yet) is empty and has no columns.
+    """The tables of a run, which may be incomplete. Missing tables are empty and have no columns.
 
     Attributes:
         store: the files of the run.
@@ -114,7 +114,7 @@ class RunTables:
 
     @cached_property
     def models(self) -> pd.DataFrame:
-        """One row per model (or requested layer), in the order of the recipe."""
+        """Table with one row per model or requested layer, in the order of the recipe."""
         return pd.DataFrame([{c: e.get(c) for c in MODEL_COLUMNS} for e in self.entries], columns=list(MODEL_COLUMNS))
 
     def require_model(self, name: str) -> None:
@@ -128,7 +128,7 @@ class RunTables:
 
     @cached_property
     def live_models(self) -> tuple[str, ...]:
-        """Names of the models that can make predictions for new images and have a deployment probe."""
+        """Names of the models that have a deployment probe and can embed new images."""
         return tuple(
             entry["name"]
             for entry in self.entries
@@ -206,7 +206,8 @@ class RunTables:
 
         Returns:
             Table with the columns ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``,
-            ``facts`` and ``correct`` (bool). Strings are sorted categories, which are the same for ``truth`` and
+            ``facts`` and ``correct`` (bool), and for tasks with a deployment probe, its predictions ``altered`` and
+            ``named``. Strings are sorted categories, which are the same for ``truth`` and
             ``predicted``. The table is empty if the run has no such predictions.
 
         Raises:
@@ -268,7 +269,7 @@ class RunTables:
         return None if lazy is None else lazy[:]
 
     def lazy_embeddings(self, model: str) -> LazyRows | None:
-        """Return embeddings (N, D) that are read on access, in the order of `samples`, or None if not available."""
+        """Return embeddings (N, D) that are read on access, in the order of `samples`, or None if unavailable."""
         return lazy_embeddings(self.store, model) if self.has_embeddings(model) else None
 
     def data(self, model: str, task: str = "fine", split: str | None = None, seen: bool = True) -> Data:
@@ -334,7 +335,7 @@ class RunTables:
         return probabilities
 
     def linear_probe(self, model: str, name: str) -> LinearProbe:
-        """Return a linear probe of a model. ``name`` is the name of a task, or of the calibrated or deployment probe.
+        """Load a linear probe of a model. ``name`` is the name of a task, or of the calibrated or deployment probe.
 
         Raises:
             UnknownName: the run has no such model.

@@ -79,7 +79,7 @@ def beside_baselines(board: pd.DataFrame, baselines: pd.DataFrame, title: Callab
 
 
 def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str:
-    """Return a sentence on which layers encode the most about transformations, or an empty string without results.
+    """Return a sentence on which layers encode the most about transformations. It is empty if there are no results.
 
     The layer that was selected on validation photographs is compared with the last layer. Additional seeds are ignored.
     Untrained networks are only included if there are no trained networks.
@@ -99,7 +99,7 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     if not fine["difference_low"].notna().any():
         if not best["difference"] > 0:
             return (
-                f"In none of {_count(count)} does the layer that was selected on the validation set have a higher "
+                f"In 0 of {_count(count)}, the layer that was selected on the validation set has a higher "
                 "transformation accuracy than the last layer."
             )
         return (
@@ -110,8 +110,8 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     better = fine["difference_low"] > 0
     if not better.any():
         return (
-            f"In none of {_count(count)} does the layer that was selected on the validation set have a significantly "
-            "higher transformation accuracy than the last layer."
+            f"In 0 of {_count(count)}, the layer that was selected on the validation set has a significantly higher "
+            "transformation accuracy than the last layer."
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
@@ -133,7 +133,7 @@ def _points(difference: float) -> str:
 
 
 def _content_change(rows: pd.DataFrame, name: str, layer: float) -> str:
-    """Format the difference in content accuracy of a layer as a clause, which is empty if it was not measured."""
+    """Format the content accuracy of a layer minus that of the last layer as a clause, empty if it was not measured."""
     content = rows[(rows["task"] == "content") & (rows["base"] == name) & (rows["layer"] == layer)]
     if content.empty:
         return ""
@@ -251,7 +251,7 @@ def about_visibility(run: RunTables) -> str:
     invisible = int((~changed["visible"]).sum())
     return (
         f"The transformation is invisible in {invisible:,} of {len(changed):,} transformed samples (SSIM above 0.99 or "
-        "a mean difference below 2 of 255). The “visible” subset excludes these samples."
+        "a mean difference below 2 on a scale from 0 to 255). The “visible” subset excludes these samples."
     )
 
 
@@ -272,8 +272,8 @@ def about_images(run: RunTables) -> str:
     if not tested:
         return text
     return (
-        f"{text} Explore shows the samples of the {tested:,} test crops, with one clean sample each and without unseen "
-        "styles."
+        f"{text} The Explore page shows the samples of the {tested:,} test crops, with one clean sample each and "
+        "without unseen styles."
     )
 
 
@@ -281,7 +281,7 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     """Return sentences on the training data of the encoders, and on whether it contains photographs of the run.
 
     Returns:
-        Display names of models -> the sentences without their subject.
+        Display names of models -> sentences without a subject.
     """
     used = run.images[run.images["used"]]
     is_known = bool(len(used)) and used["held_out"].astype(bool).all()
@@ -289,8 +289,8 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     encoders = run.models[run.models["name"].isin(names) & ~is_baseline(run.models["name"])]
     is_zoo = encoders["name"].str.startswith("zoo/")
     unseen = (
-        f"None of the {used['base_id'].nunique():,} photographs of this run is among them, and no zoo encoder was "
-        f"trained on any of their {used['label'].nunique()} labels. Photographs from the same collection are similar "
+        f"None of the {used['base_id'].nunique():,} photographs of this run is in the training data, and no zoo "
+        f"encoder was trained on any of their {used['label'].nunique()} labels. Photographs from the same collection are similar "
         "in style."
     )
     sentences = {}
@@ -305,7 +305,7 @@ def about_training_data(run: RunTables) -> dict[str, str]:
 def entries_of(recipe: Mapping[str, Any]) -> pd.DataFrame:
     """Return the entries of a recipe as a table with the columns ``entry`` and ``value``.
 
-    Names of nested entries are joined, such as ``preprocessing, crop``.
+    Names of nested entries are joined with commas, such as ``preprocessing, crop``.
     """
     (flat,) = pd.json_normalize(dict(recipe), sep=", ").to_dict("records")
     values = [", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in flat.values()]

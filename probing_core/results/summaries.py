@@ -59,7 +59,7 @@ def members(run: RunTables, model: str) -> pd.DataFrame:
 
 
 def gaps(points: pd.DataFrame) -> pd.DataFrame:
-    """Compare the recall of each transformation when it is seen and unseen.
+    """Compare the seen and unseen recall of each transformation.
 
     Args:
         points: result of `members`.
@@ -110,7 +110,7 @@ def substance(run: RunTables) -> pd.DataFrame:
 
 
 def content_classes(run: RunTables) -> str:
-    """Return a sentence on the labels of the content task, and on the number of labels that are omitted and why."""
+    """Describe the labels of the content task, and how many labels are omitted and why."""
     labels = content_labels(run.images)
     rows = labelled(run.images)
     restriction = " that no zoo encoder saw in pretraining" if rows["held_out"].any() else ""
@@ -118,8 +118,8 @@ def content_classes(run: RunTables) -> str:
     text = f"The content is one of {len(labels)} labels{restriction}"
     if omitted:
         text += (
-            f". {omitted} labels are omitted, because they have fewer than {MIN_TO_LEARN} training or {MIN_TO_TEST} "
-            "test photographs"
+            f". Labels with fewer than {MIN_TO_LEARN} training or {MIN_TO_TEST} test photographs are omitted "
+            f"({omitted})"
         )
     return f"{text}."
 
@@ -127,9 +127,9 @@ def content_classes(run: RunTables) -> str:
 def layers(run: RunTables) -> pd.DataFrame:
     """Return the scores of every layer on the tasks ``fine`` and ``content``.
 
-    The columns are the columns of ``tables/layers.parquet`` and ``base``, which is the name of the model and, if its
-    layers were pooled in several ways, the pooling (``@pool=``). ``difference`` is the accuracy minus the accuracy of
-    the last layer. ``chosen`` marks the layer with the lowest loss on validation photographs.
+    The columns are the columns of ``tables/layers.parquet`` and ``base``. ``base`` is the name of the model, followed
+    by ``@pool=`` and the pooling if its layers were pooled in several ways. ``difference`` is the accuracy
+    minus the accuracy of the last layer. ``chosen`` marks the layer with the lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:

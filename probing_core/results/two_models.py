@@ -90,7 +90,7 @@ def recall_differences(run: RunTables, first: str, second: str, flips: int = CLA
     Returns:
         Table with the columns ``transform``, ``group``, ``first`` and ``second`` (recall of each model),
         ``difference``, ``low`` and ``high`` (95% CI) and ``p`` (two-sided, adjusted for testing all transformations,
-        see `paired_p`), sorted by the magnitude of the difference in descending order.
+        see `paired_p`), sorted by absolute difference in descending order.
     """
     columns = ["transform", "group", "first", "second", "difference", "low", "high"]
     sides = [_sums_by_transform(run, model) for model in (first, second)]

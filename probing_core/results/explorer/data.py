@@ -229,7 +229,7 @@ def _p_values(run: RunTables, models: Sequence[str]) -> tuple[tuple[float, ...],
 def default_models(run: RunTables, limit: int = SHARED_MODELS) -> list[str]:
     """Return the models to show by default: the best model of each objective, followed by other encoders and baselines.
 
-    The first two are swapped, so that model A is the second best and B minus A is positive.
+    The first two models are swapped, so that model A is the second best and B minus A is positive.
     """
     ranked = ranked_models(run)
     objectives = run.models.set_index("name")["objective"].fillna("").astype(str).str.split(",").str[0]
@@ -320,7 +320,7 @@ def packed(data: ExplorerData) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
-    """Return the 95% CI and p-value of the difference in accuracy between each model and each preceding model."""
+    """Compute the 95% CI and p-value of the difference in accuracy between each model and each preceding model."""
     cluster = data.photographs[data.crop].astype(np.int64)
     sums = [balanced_accuracy(data.truth.astype(np.int64), m.predicted.astype(np.int64), cluster) for m in data.models]
     is_drawn = len(np.unique(cluster)) >= MIN_CLUSTERS_FOR_BOOTSTRAP

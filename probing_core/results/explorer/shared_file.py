@@ -1,4 +1,4 @@
-"""Write a single HTML file for sharing, with the ranking, the claims and the explorer, which can be opened offline."""
+"""Write a single HTML file with the ranking, the claims and the explorer, which can be shared and opened offline."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SMALL = 64
 """Size of small images in pixels."""
 
 LARGE = 128
-"""Size of images in the dialog in pixels."""
+"""Size of images in the image dialog, in pixels."""
 
 SHEET_COLUMNS = 8
 WEBP_QUALITY = 72
@@ -74,7 +74,7 @@ IMAGES_OF = 0
 SELECTION = '<script type="application/json" data-selection>{}</script>'
 
 ABOUT_ZOO = (
-    "Models marked (zoo) have the same architecture, training data and compute, and differ in their training objective."
+    "Models marked (zoo) have the same architecture, training data and compute. They differ only in their objective."
 )
 
 
@@ -214,7 +214,7 @@ def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str
     """Count the photographs in the file by license.
 
     Returns:
-        License -> number of photographs, and the reason why there are no photographs or an empty string.
+        License -> number of photographs; and the reason why the file has no photographs, or an empty string.
     """
     if run.pictures.why_not:  # this message is not used, because it may contain a path
         return {}, "the images of this run are not available on the computer that wrote the file"
@@ -289,7 +289,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Format JSON that is safe inside a script element. Characters that could end the element are escaped."""
+    """Serialize ``value`` as JSON that is safe inside a script element. Characters that could end it are escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
