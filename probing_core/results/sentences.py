@@ -82,7 +82,7 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
     """Return a sentence on which layers encode the most about transformations. It is empty if there are no results.
 
     The layer that was selected on validation photographs is compared with the last layer. Additional seeds are ignored.
-    Untrained networks are only included if there are no trained networks.
+    Untrained networks are included only if there are no trained networks.
 
     Args:
         rows: rows of `probing_core.results.summaries.layers`.
@@ -290,8 +290,8 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     is_zoo = encoders["name"].str.startswith("zoo/")
     unseen = (
         f"None of the {used['base_id'].nunique():,} photographs of this run is in the training data, and no zoo "
-        f"encoder was trained on any of their {used['label'].nunique()} labels. Photographs from the same collection are similar "
-        "in style."
+        f"encoder was trained on any of their {used['label'].nunique()} labels. Photographs from the same collection "
+        "are similar in style."
     )
     sentences = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):

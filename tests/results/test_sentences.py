@@ -125,7 +125,7 @@ def test_layers_finding_counts_no_additional_seeds_and_no_untrained_networks():
 
 
 def test_layers_finding_needs_an_interval_above_zero():
-    assert "none of 2 networks" in layers_finding(layers_of(b=THREE["b"], c=((0.5, 0.6), (0.1, 0.2))))
+    assert "0 of 2 networks" in layers_finding(layers_of(b=THREE["b"], c=((0.5, 0.6), (0.1, 0.2))))
 
 
 def test_layers_finding_without_intervals_claims_no_significance():
@@ -134,7 +134,7 @@ def test_layers_finding_without_intervals_claims_no_significance():
     assert "CI" not in sentence
     assert "significant" not in sentence
     last = layers_finding(layers_of(half=np.nan, d=((0.5, 0.6), (0.1, 0.2))))
-    assert "none of 1 network" in last
+    assert "0 of 1 network," in last
 
 
 @pytest.mark.parametrize(
@@ -163,5 +163,5 @@ def test_training_data_is_stated_for_every_encoder(made_run, tmp_path):
         return sentences.about_training_data(Run.open(copy))["Zoo encoders"]
 
     number = Run.open(made_run).images.query("used")["base_id"].nunique()
-    assert f"None of the {number} photographs of this run is among them" in about(made_run, held_out=True)
+    assert f"None of the {number} photographs of this run is in the training data" in about(made_run, held_out=True)
     assert "None of the" not in about(made_run, held_out=False), "nobody knows"

@@ -57,7 +57,7 @@ def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     Store(tmp_path).write_table(layout.IMAGES, rows, "made")
     told = summaries.content_classes(Run.open(tmp_path))
     assert "one of 18 labels that" in told
-    assert "3 labels are omitted, because they have fewer than 5 training" in told
+    assert "Labels with fewer than 5 training or 2 test photographs are omitted (3)." in told
 
 
 def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_several(made_run, tmp_path):

@@ -1,20 +1,20 @@
-// The selection and all counts for it, without drawing. The files in `SCRIPTS` of data.py form one module.
+// The selection and its counts, without drawing. The files in `SCRIPTS` of data.py form one module.
 //
-// A selection has four clauses that intersect: where (a lasso on a map), what (rows and columns of the matrix), out
-// (which model is correct) and how (strength). Every point has a byte of bits, one for each clause that it passes. A
-// change of a clause writes one bit of all points; then one pass counts everything that the views show. A view leaves
-// its own clause out of its counts, and marks it by a frame instead.
+// A selection is the intersection of four clauses: where (a lasso on a map), what (rows and columns of the matrix), out
+// (which model is correct) and how (strength). Every point has a byte with one bit for each clause that it passes. If a
+// clause changes, its bit is updated for all points, and all numbers in the views are counted in one pass. The counts
+// in a view ignore the clause that is set in this view. A frame marks this clause instead.
 
 const WHERE = 1;
 const WHAT = 2;
 const OUT = 4;
 const HOW = 8;
-const ROWS = 16; // only the rows of `what`, because curves ignore its columns
+const ROWS = 16; // only the rows of `what`, because curves ignore columns
 const ALL = 31;
 
-const BINS = 12; // number of bins of the strength, each with equally many samples of a class
+const BINS = 12; // number of strength bins, each with the same number of samples of a class
 const NO_STRENGTH = 255;
-const EITHER = 2; // in place of a slot: A or B
+const EITHER = 2; // used instead of a slot: model A or B
 const OUTCOMES = ["neither", "a", "b", "both"]; // bit 1: A is correct, bit 2: B is correct
 const CORNERS = 64; // maximum number of corners of a lasso in a stored selection
 const NONE = { where: null, what: null, out: 0, how: null };
@@ -22,12 +22,12 @@ const NONE = { where: null, what: null, out: 0, how: null };
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const binOf = (strength) => ((strength * BINS) / NO_STRENGTH) | 0;
 
-/** Return the coordinates of a model in a projection, or in the only one that it has. */
+/** Return the coordinates of a model in a projection, or in its only projection. */
 const placesOf = (model, projection) => model.places[projection] ?? Object.values(model.places)[0];
 
 /**
- * Return the data that `packed` of data.py wrote. `bytes(name)` promises the buffer of a part. The parts of a model are
- * requested by the first call of its `load` or `neighbors`, and again by the next call if that failed.
+ * Read the data written by `packed` in data.py. `bytes(name)` returns a promise of the buffer of a part. The parts of a
+ * model are requested by the first call to its `load` or `neighbors`, and requested again if that call failed.
  */
 export async function open(header, bytes) {
   const typed = (value, buffer) => {
@@ -75,7 +75,7 @@ function encloser(polygon) {
   };
 }
 
-/** Return a polygon of at most `CORNERS` corners, by removing the corners that form the smallest triangles. */
+/** Simplify a polygon to at most `CORNERS` corners by removing the corners that form the smallest triangles. */
 function simplified(polygon) {
   const corners = Array.from({ length: polygon.length / 2 }, (_, k) => [polygon[2 * k], polygon[2 * k + 1]]);
   const area = ([x, y], k) => {
@@ -92,14 +92,14 @@ function simplified(polygon) {
   return corners.flat();
 }
 
-/** Return the 97.5% quantile of Student's t distribution for `clusters`; NaN for fewer than six. */
+/** Return the 97.5% quantile of Student's t distribution for `clusters`, or NaN for fewer than six clusters. */
 function quantile(clusters) {
   const t = [2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101];
   if (clusters < 6) return NaN;
   return t[clusters - 6] ?? 1.95996 + 2.3723 / (clusters - 1) + 2.8225 / (clusters - 1) ** 2;
 }
 
-/** Return the two-sided p-value of Student's t for `clusters`; NaN for fewer than six. */
+/** Return the two-sided p-value of Student's t for `clusters`, or NaN for fewer than six clusters. */
 function twoSided(t, clusters) {
   if (clusters < 6 || Number.isNaN(t)) return NaN;
   // With t = sqrt(freedom) tan(angle), the density is proportional to a power of the cosine.
@@ -114,18 +114,18 @@ function twoSided(t, clusters) {
   return area(from) / area(0);
 }
 
-/** Return the interval of model `second` minus model `first`, from a table that has each later minus each earlier. */
+/** Return the interval of model `second` minus model `first`. `table` contains each model minus preceding models. */
 function differenceOf(table, first, second) {
   const found = table[Math.max(first, second)]?.[Math.min(first, second)];
   return found && first > second ? [-found[1], -found[0], found[2]] : found;
 }
 
 /**
- * The bits of all points, and all counts of the views.
+ * The bits of all points, and all counts in the views.
  *
- * A state is `{models, projection, where, what, out, how}`: two models; a lasso `{slot, polygon}`; `{rows, columns,
- * by}`, lists of classes (empty: all classes) and the slot of the model whose predictions are used; a bit for each outcome
- * (0: any); the first and the last bin.
+ * A state is `{models, projection, where, what, out, how}`. `models` contains two models, and `where` is a lasso
+ * `{slot, polygon}`. `what` is `{rows, columns, by}`: lists of classes (empty: all classes), and the slot of the model
+ * whose predictions are used. `out` has a bit for each outcome (0: any outcome). `how` contains the first and last bin.
  */
 class Counting {
   constructor(data) {
@@ -144,7 +144,7 @@ class Counting {
     return !(where || what || out || how);
   }
 
-  /** Write the bits of the clauses that changed, and count. */
+  /** Update the bits of the clauses that changed, and all counts. */
   update(state) {
     const { bits, outcome } = this;
     const { truth, strength, tested } = this.data;
@@ -175,7 +175,7 @@ class Counting {
     this.counts = this.count(bits, what?.columns ?? []);
   }
 
-  /** Return for each class whether it is in `list`; an empty list contains all classes. */
+  /** Return whether each class is in `list`. An empty list represents all classes. */
   flags(list) {
     return Uint8Array.from(this.data.classes, (_, cls) => Number(!list.length || list.includes(cls)));
   }
@@ -189,7 +189,7 @@ class Counting {
     return (i) => inRows[truth[i]] && (inColumns[first[i]] || inColumns[second[i]]);
   }
 
-  /** Return what would be selected by `what`, as `bits` and `n`. */
+  /** Return the `bits` and the number `n` of points that `what` would select. */
   preview(what) {
     const test = this.tester(what);
     const bits = this.bits.map((passed, i) => ((passed | WHAT | ROWS) === ALL && test(i) ? ALL : 0));
@@ -240,7 +240,7 @@ class Counting {
     return found;
   }
 
-  /** Return the number of photographs from which the selected samples are cut. */
+  /** Return the number of photographs in the selection. */
   photographs() {
     const { photographs, crop } = this.data, found = new Set();
     this.bits.forEach((passed, i) => passed === ALL && found.add(photographs[crop[i]]));
@@ -248,10 +248,10 @@ class Counting {
   }
 
   /**
-   * Return the difference in accuracy B minus A over the selected samples, in percentage points, as `value` with its
-   * 95% CI from `low` to `high`, and its two-sided `p`, clustered by photograph; NaN for fewer than six photographs.
-   * Over all samples, Python computed the interval and p, which is adjusted for testing all pairs of models, and NaN for
-   * a pair that was not tested.
+   * Return the difference in accuracy B minus A on the selected samples in percentage points (`value`), with its 95% CI
+   * (`low`, `high`) and two-sided p-value (`p`), clustered by photograph. The CI and p are NaN for fewer than six
+   * photographs. For all samples, they were computed in Python. p is then adjusted for testing all pairs of models, and
+   * NaN if the pair was not tested.
    */
   difference() {
     const { photographs, crop, differences, models } = this.data;

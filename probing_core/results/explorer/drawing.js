@@ -1,4 +1,4 @@
-// Elements, colors, and points as pixels.
+// HTML elements, colors, and drawing of points as pixels.
 
 const NBSP = "\u00a0";
 const SVG = new Set(["svg", "rect", "line", "path", "circle", "text"]);
@@ -10,9 +10,9 @@ const plural = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const percent = (part, whole, digits = 0) => (whole ? `${((100 * part) / whole).toFixed(digits)}%` : "\u2013");
 
 /**
- * Create an element: `name` is its tag and classes ("button.px-chip"). Attributes are optional: `on...` adds a
- * listener, `style` is an object, `keys` maps keys to functions that replace the browser's reaction. Null and false
- * attributes and children are left out; children may be nested lists.
+ * Create an element. `name` contains its tag and classes ("button.px-chip"). Attributes are optional: `on...` adds a
+ * listener, `style` is an object, and `keys` maps keys to functions that replace the default action of the browser.
+ * Attributes and children that are null or false are omitted. Children may be nested lists.
  */
 function el(name, ...rest) {
   const [tag, ...classes] = name.split(".");
@@ -35,7 +35,7 @@ function el(name, ...rest) {
   return node;
 }
 
-/** Replace the children of `node` by those given, in the form that `el` takes; a focused button keeps the focus. */
+/** Replace the children of `node` with `children`, as accepted by `el`. A focused button keeps the focus. */
 function fill(node, ...children) {
   const buttons = () => [...node.querySelectorAll("button")];
   const focused = buttons().indexOf(document.activeElement);
@@ -43,7 +43,7 @@ function fill(node, ...children) {
   if (focused >= 0) buttons().at(Math.min(focused, buttons().length - 1))?.focus();
 }
 
-/** Make `nodes` one stop of the Tab key: arrow keys move between them. */
+/** Make `nodes` a single tab stop. Arrow keys move between them. */
 function roving(nodes) {
   const focus = (next) => nodes.forEach((node) => (node.tabIndex = node === next ? 0 : -1));
   nodes.forEach((node, at) => {
@@ -86,13 +86,13 @@ function contrast(one, other) {
   return (light + 0.05) / (dark + 0.05);
 }
 
-/** Return black or white, whichever contrasts more with `color`; the contrast is at least 4.58. */
+/** Return black or white, whichever has more contrast with `color`. The contrast is at least 4.58. */
 function inkOn(color) {
   const [black, white] = [[0, 0, 0], [255, 255, 255]];
   return contrast(color, black) > contrast(color, white) ? black : white;
 }
 
-/** Return `color` mixed with the ink until text in it is readable on the ground. */
+/** Mix `color` with `ink` until text in this color is readable on `ground`. */
 function readable(color, ground, ink) {
   const shares = Array.from({ length: 11 }, (_, i) => i / 10);
   return mix(color, ink, shares.find((share) => contrast(mix(color, ink, share), ground) >= 4.6) ?? 1);
@@ -104,7 +104,7 @@ function ramp(stops, share) {
   return mix(stops[below], stops[below + 1], place - below);
 }
 
-/** Return the coverage of each pixel around a disc, 0 to 256, for 16 positions within a pixel: `{side, covers}`. */
+/** Return the coverage of pixels by a disc, from 0 to 256, for 16 positions within a pixel: `{side, covers}`. */
 function discs(radius) {
   const side = Math.ceil(2 * radius) + 2;
   const covers = Array.from({ length: 16 }, (_, place) => {
@@ -117,7 +117,7 @@ function discs(radius) {
   return { side, covers };
 }
 
-/** Draw the points that have all `bits` (null: all points); `codes` (null: all 0) are indices into the `palette`. */
+/** Draw the points that have all `bits` (null: all points). `codes` (null: all 0) are indices into `palette`. */
 function drawPoints({ frame, width, height }, view, places, bits, codes, palette, { side, covers }) {
   const left = width / 2 - side / 2, top = height / 2 - side / 2;
   for (let i = 0; i < places.length / 2; i++) {
@@ -142,7 +142,7 @@ function drawPoints({ frame, width, height }, view, places, bits, codes, palette
   }
 }
 
-/** Return `grid`, `side` by `side`, smoothed by (1, 4, 6, 4, 1) / 16 twice in both directions; outside of it is 0. */
+/** Smooth `grid` (`side` by `side`) with (1, 4, 6, 4, 1) / 16 twice in both directions, with zero padding. */
 function smoothed(grid, side) {
   for (const along of ["row", "column", "row", "column"]) {
     const before = grid, step = along === "row" ? 1 : side;
@@ -155,7 +155,7 @@ function smoothed(grid, side) {
   return grid;
 }
 
-/** Return the contour of `grid`, `side` by `side`, at `level`, on a map of `width` by `height`. */
+/** Return the contour of `grid` (`side` by `side`) at `level`, scaled to `width` by `height`. */
 function contour(grid, side, level, width, height) {
   const path = new Path2D();
   for (let y = 0; y < side - 1; y++) {

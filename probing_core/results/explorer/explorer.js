@@ -1,27 +1,27 @@
-// The explorer: linked views of two models' embeddings and predictions, over one selection.
+// The explorer: linked views of the embeddings and predictions of two models, with a shared selection.
 
 const NARROW = 600; // width on a phone, where the list is more readable than the matrix
-const OWN_PROJECTION = "everything"; // the other one needs all transformed versions of an image
+const OWN_PROJECTION = "everything"; // the other projection requires all transformed versions of an image
 const SLOTS = ["a", "b"];
 const BY = ["a", "b", "difference"];
 const WHOSE = ["a", "b", "either"];
 const CLAUSES = ["models", "where", "what", "out", "how"];
 
 /**
- * Draw the explorer into `root`, which it fills, and promise it.
+ * Draw the explorer into `root`, replacing its content, and return a promise of it.
  *
- * `data` comes from `open`. Options:
+ * `data` is the result of `open`. Options:
  * - `selection`: a selection to restore, as JSON.
- * - `isDark()`: by default, as the system.
+ * - `isDark()`: returns whether to use dark colors. The default is the system setting.
  * - `onSelection(selection)`: called after every completed change.
- * - `image({crop, cls, sample, large})`: returns `{url}`, or `{url, columns, rows, tile, box}` for a tile of a sheet,
- *   or null. `cls` -1 requests the full photograph, which may come with `cut: [left, top, width, height]`, the crop in
- *   fractions of it.
- * - `imagesOf`: the only repetition that has images; by default all have.
- * - `own`: `{title, places: {model: [x, y]}}`, an uploaded image on the maps of full embeddings.
+ * - `image({crop, cls, sample, large})`: returns `{url}`, `{url, columns, rows, tile, box}` for a tile of a sprite
+ *   sheet, or null. `cls` -1 requests the full photograph. Its result may include `cut: [left, top, width, height]`,
+ *   the crop as fractions of the photograph.
+ * - `imagesOf`: the only repetition that has images. By default, all repetitions have images.
+ * - `own`: `{title, places: {model: [x, y]}}`, an uploaded image to show on the maps of full embeddings.
  *
- * The promised object has the public methods `update(options)`, `destroy()`, `counts()`, `selection()`,
- * `select(selection)`, and for measurements `apply(patch)` and `draw(live)`.
+ * The explorer has the public methods `update(options)`, `destroy()`, `counts()`, `selection()` and
+ * `select(selection)`, and for benchmarks `apply(patch)` and `draw(live)`.
  */
 export async function explore(root, data, options = {}) {
   const explorer = new Explorer(root, data, options);
@@ -32,13 +32,13 @@ export async function explore(root, data, options = {}) {
 class Explorer {
   constructor(root, data, options) {
     Object.assign(this, { root, data, options, hovered: null, preview: null, scrolled: -1000 });
-    this.requests = [null, null]; // the latest request of each map for a model
+    this.requests = [null, null]; // latest model request of each map
     this.counting = new Counting(data);
-    this.tasks = new Map(); // to run before the next paint
+    this.tasks = new Map(); // tasks to run before the next paint
     this.identity = data.classes.findIndex((one) => one.name === "identity");
     this.originals = new Map(); // clean samples by crop and repetition
     data.truth.forEach((cls, i) => cls === this.identity && this.originals.set(this.versionOf(i), data.sample[i]));
-    this.strengths = new Map(); // of a class, in ascending order of rank
+    this.strengths = new Map(); // strengths of a class, in ascending order of rank
     this.members = data.groups.map((_, g) => [...data.classes.keys()].filter((cls) => data.classes[cls].group === g));
     const [first] = Object.keys(data.projections), hasOwn = options.own && OWN_PROJECTION in data.projections;
     this.state = { models: [data.models[0], data.models[1] ?? data.models[0]],
@@ -73,7 +73,7 @@ class Explorer {
     this.root.replaceChildren();
   }
 
-  /** Return every number that the views show, as plain arrays. */
+  /** Return all numbers that the views show, as plain arrays. */
   counts() {
     const plain = (value) => (typeof value === "object" ? Array.from(value, plain) : value);
     const counts = Object.entries(this.counting.counts).map(([key, one]) => [key, plain(one)]);
@@ -82,7 +82,7 @@ class Explorer {
     return { ...Object.fromEntries(counts), photographs, difference: [value, low, high, p] };
   }
 
-  /** Restore a selection, as far as this data has its models and classes. */
+  /** Restore a selection. Unknown models and classes are ignored. */
   async select(selection) {
     const found = this.parsed(selection);
     if (!(await this.arrived([0, 1], found.models))) return;
@@ -90,14 +90,14 @@ class Explorer {
     this.draw();
   }
 
-  /** Promise that the arrays of `models` are loaded. */
+  /** Return a promise that is fulfilled when the arrays of `models` are loaded. */
   loaded(models) {
     return Promise.all(models.map((model) => model.predicted ?? model.load()));
   }
 
   /**
-   * Load `models` for the maps of `slots`, and promise whether to show them: not if loading failed, or if the visitor has
-   * selected others in the meantime.
+   * Load `models` for the maps of `slots`. Return a promise of whether to show them: not if loading failed or the user
+   * has selected other models in the meantime.
    */
   async arrived(slots, models) {
     const request = {}, isLatest = () => slots.every((slot) => this.requests[slot] === request);
@@ -106,7 +106,7 @@ class Explorer {
     return isLoaded && isLatest();
   }
 
-  /** Promise whether `promise` is fulfilled; if it is not, call `otherwise`. */
+  /** Return a promise of whether `promise` is fulfilled. If it is rejected, call `otherwise`. */
   succeeds(promise, otherwise) {
     return promise.then(() => true, () => {
       otherwise();
@@ -114,7 +114,7 @@ class Explorer {
     });
   }
 
-  /** Show that `models` could not be loaded, and in the menus the models of the maps. */
+  /** Show that `models` could not be loaded, and reset the menus to the models on the maps. */
   failed(models) {
     this.maps.forEach((map) => (map.select.value = map.model.name));
     const titles = [...new Set(models)].filter((model) => !model.predicted).map((model) => model.title);
@@ -122,7 +122,7 @@ class Explorer {
     this.notice.hidden = false;
   }
 
-  // ------------------------------------------------------------------ the state, and its form in an address
+  // ------------------------------------------------------------------ state and its serialization
 
   get isNarrow() {
     return this.root.clientWidth < NARROW;
@@ -149,7 +149,7 @@ class Explorer {
     this.counting.update(state);
   }
 
-  /** Change the state, draw it, and report it. */
+  /** Change the state, redraw the views, and report the selection. */
   set(patch, words) {
     this.trial?.end();
     this.trial = null;
@@ -160,7 +160,7 @@ class Explorer {
     this.options.onSelection?.(this.selection());
   }
 
-  /** Show a change during an interaction. `set` keeps it, `cancel` reverts it; both call `end`. */
+  /** Preview a change during an interaction. `set` keeps the change, and `cancel` reverts it. Both call `end`. */
   tryOut(patch, end) {
     const { where, what, how } = this.state;
     this.trial ??= { before: { where, what, how }, end };
@@ -170,7 +170,7 @@ class Explorer {
     });
   }
 
-  /** Return whether there was a change to revert. */
+  /** Revert the change of an interaction. Return whether there was a change. */
   cancel() {
     if (!this.trial) return false;
     this.set(this.trial.before);
@@ -181,7 +181,7 @@ class Explorer {
     if (!this.cancel() && !this.counting.isEmpty) this.set(NONE);
   }
 
-  /** Return the state as JSON that fits into an address. */
+  /** Return the state as a JSON-serializable object that fits into a URL. */
   selection() {
     const { data, state } = this, { models, projection, where, what, out, how, by, panel, pin } = state;
     const names = (classes) => (classes.length ? classes.map((cls) => data.classes[cls].name) : undefined);
@@ -200,7 +200,7 @@ class Explorer {
     }));
   }
 
-  /** Return the state of a selection, as far as this data has it. A selection from an address may be anything. */
+  /** Return the state for a selection. Invalid parts are ignored, because a selection from a URL can be anything. */
   parsed(selection) {
     const { data } = this, { where, what, out, how } = Object(selection);
     const list = (value) => (Array.isArray(value) ? value : []);
@@ -238,7 +238,7 @@ class Explorer {
     this.set({ what: rows.length || columns.length ? { rows: inOrder(rows), columns, by } : null });
   }
 
-  /** Select rows, or deselect them; `join` keeps the other rows selected. */
+  /** Select or deselect rows. `join` keeps other rows selected. */
   toggleRows(classes, join) {
     const { what, by } = this.state, before = what && !what.columns.length ? what.rows : [];
     const others = before.filter((cls) => !classes.includes(cls));
@@ -267,7 +267,7 @@ class Explorer {
     this.set({ pin }, pin === null ? "No image is pinned" : `${this.pointInWords(i)[0]} is pinned`);
   }
 
-  /** Return the slot of the model whose predictions select a cell. */
+  /** Return the slot of the model whose predictions determine the samples of a cell. */
   get predictedBy() {
     return this.state.panel === "list" ? EITHER : this.state.by;
   }
@@ -278,7 +278,7 @@ class Explorer {
     this.draw();
   }
 
-  /** Show on the maps what would be selected; null: what is selected. */
+  /** Highlight on the maps what a click would select. If `what` is null, show the selection. */
   setPreview(what) {
     if (!what && !this.preview) return;
     this.preview = what && this.counting.preview({ ...what, by: this.predictedBy });
@@ -290,7 +290,7 @@ class Explorer {
     return { onpointerenter: () => this.setPreview({ rows, columns }), onpointerleave: () => this.setPreview(null) };
   }
 
-  /** Ring a point on both maps; describe it at the pointer of `event`, or to screen readers after a key (null). */
+  /** Mark a point on both maps. Describe it at the pointer, or to screen readers if `event` is null (keyboard). */
   hover(i, event) {
     if (i !== this.hovered) {
       this.hovered = i;
@@ -357,7 +357,7 @@ class Explorer {
     this.maps = [new PointMap(this, 0), new PointMap(this, 1)];
     this.switches = [0, 1].map((slot) =>
       el("button", { "aria-pressed": String(slot === 0), onclick: () => this.showMap(slot) }, "Map ", "AB"[slot]));
-    const switching = el("div.px-switch", { role: "group", "aria-label": "Map shown" }, this.switches);
+    const switching = el("div.px-switch", { role: "group", "aria-label": "Displayed map" }, this.switches);
     this.groups = data.groups.map((group, g) => el("button", { ...this.previews(this.members[g], []),
       onclick: (event) => this.toggleRows(this.members[g], event.shiftKey) }, el("i"), group.title));
     const projections = Object.entries(data.projections);
@@ -373,7 +373,7 @@ class Explorer {
     this.panelTabs = ["matrix", "list"].map(tab);
     roving(this.panelTabs);
     this.byTabs = [0, 1, 2].map((by) => el("button", { onclick: () => this.set({ by }) }));
-    this.byGroup = el("div", { role: "group", "aria-label": "Matrix of" }, this.byTabs);
+    this.byGroup = el("div", { role: "group", "aria-label": "Values in the matrix" }, this.byTabs);
     this.outcomes = new Outcomes(this);
     this.images = new Images(this);
     this.dialog = new ImageDialog(this);
@@ -392,7 +392,7 @@ class Explorer {
     this.root.replaceChildren(this.frameNode);
   }
 
-  /** Redraw when sizes or the theme change, and listen to keys. */
+  /** Redraw when sizes or the theme change, and handle the Escape key. */
   watch() {
     const places = [...this.maps.map((map) => map.plane), this.matrix.node, this.curves.plot];
     const sizes = () => places.map((node) => `${node.clientWidth} ${node.clientHeight}`).join();
@@ -403,7 +403,7 @@ class Explorer {
     }));
     places.forEach((node) => resizes.observe(node));
     const left = new AbortController(), { signal } = left;
-    // The page around the explorer takes a moment to change its own colors.
+    // The surrounding page takes a moment to change its colors.
     darkness().addEventListener("change", () => setTimeout(() => this.update({}), 300), { signal });
     document.addEventListener("keydown", (event) => {
       const here = event.target === document.body || event.composedPath().includes(this.root);
@@ -430,7 +430,7 @@ class Explorer {
     this.groups.forEach((node, g) => (node.firstChild.style.background = this.data.groups[g].colors[side]));
   }
 
-  /** Run `task` before the next paint; it replaces an earlier task with the same key. */
+  /** Run `task` before the next paint. It replaces a pending task with the same key. */
   frame(key, task) {
     if (!this.tasks.size) {
       requestAnimationFrame(() => {
@@ -453,7 +453,7 @@ class Explorer {
     return options.imagesOf === undefined || data.repetition[i] === options.imagesOf;
   }
 
-  /** Return the strength of a point with its unit; empty for a clean sample. */
+  /** Return the strength of a point with its unit, or an empty string for a clean sample. */
   strength(i) {
     if (this.data.strength[i] === NO_STRENGTH) return "";
     const cls = this.data.truth[i], { before, after } = this.data.classes[cls];
@@ -464,7 +464,7 @@ class Explorer {
     return Number((value * this.data.classes[cls].scale).toPrecision(2));
   }
 
-  /** Return the strength of a class below which a fraction `share` of its samples is. */
+  /** Return the quantile `share` (from 0 to 1) of the strengths of a class. */
   strengthAt(cls, share) {
     const { truth, strength, value } = this.data;
     if (!this.strengths.has(cls)) {
@@ -477,7 +477,7 @@ class Explorer {
     return values[Math.round(share * (values.length - 1))];
   }
 
-  /** Return the label of a tick on the strength axis of a class, or of all classes (null). */
+  /** Return a tick label for the strength axis of a class, or of all classes if `cls` is null. */
   strengthLabel(cls, share) {
     return cls === null ? String(100 * share) : minus(String(this.rounded(cls, this.strengthAt(cls, share))));
   }
@@ -510,7 +510,7 @@ class Explorer {
     return this.options.image && el("span.px-pair", this.image(i, "original"), this.image(i, "transformed"), words);
   }
 
-  /** Return an element with a point's "transformed" image, its "original", or its "full" photograph (or null). */
+  /** Return an element with the "transformed", "original" or "full" image of a point, or null. */
   image(i, kind, large = false) {
     const { data, identity, options } = this, crop = data.crop[i], cls = data.truth[i];
     const sample = kind === "original" ? this.originals.get(this.versionOf(i)) ?? null : data.sample[i];
@@ -520,7 +520,7 @@ class Explorer {
     const found = isThere ? options.image?.({ crop, cls: tileOf, sample, large }) : null;
     const image = { role: "img", "aria-label": words };
     if (!found) return kind !== "full" && el("span.px-image.px-missing", image, "no image");
-    // One tile of a sheet of `columns` by `rows`; its `box` (left, top, width, height) is shown, and `cut` outlined.
+    // Show the `box` (left, top, width, height) of a tile in a sheet of `columns` by `rows`, and outline `cut`.
     const { url, columns, rows, tile, box: [left, top, width, height] = [0, 0, 1, 1], cut } = found;
     const place = (at, count) => `${count > 0 ? (100 * at) / count : 0}%`;
     const x = place((tile % columns) + left, columns - width);
@@ -538,7 +538,7 @@ class Explorer {
     return projection in model.places ? projection : Object.keys(model.places)[0];
   }
 
-  /** Return the five nearest points of other crops on a map. */
+  /** Return the five points of other crops that are nearest on a map. */
   nearestOnMap(i, slot) {
     const { crop, tested } = this.data, { places } = this.maps[slot];
     let near = [];
@@ -565,12 +565,12 @@ class Explorer {
 
   // ------------------------------------------------------------------ drawing
 
-  /** Draw all views; during an interaction (`live`) without images, names and chips. */
+  /** Draw all views. During an interaction (`live`), images, names and chips are omitted. */
   draw(live = false) {
     this.maps.forEach((map) => map.draw(live));
     this.drawPanel();
     this.drawLegend();
-    this.curves.draw(); // in the space that the legend leaves
+    this.curves.draw(); // in the space below the legend
     this.outcomes.draw();
     fill(this.sentence, this.sentenceWords());
     if (live) return;
@@ -655,7 +655,7 @@ class Explorer {
       [" ", names[other], ` classifies ${number(correct[other])} of these ${number(n)} correctly.`]];
   }
 
-  /** Return the accuracy of both models over all samples, and their difference. */
+  /** Return the accuracy of both models on all samples, and their difference. */
   overallWords() {
     const { counting, models } = this, { n, correct } = counting.counts, names = this.names();
     const accuracies = correct.map((one) => percent(one, n, 1));
@@ -672,7 +672,7 @@ class Explorer {
       `${signed(value, 1)} percentage points`, interval(), ".", chance];
   }
 
-  /** Return the accuracy of both models over the selection, and their difference where the selection allows that. */
+  /** Return the accuracy of both models on the selection, and their difference if it is not biased. */
   accuracyWords() {
     const { counting, models, state } = this, { where, what, how } = state, { n, correct } = counting.counts;
     const name = what ? this.nameOf(what.rows) : "", names = this.names();
@@ -680,13 +680,13 @@ class Explorer {
       `${plural(n, "sample")}${where ? " in the lasso" : ""}`].filter(Boolean).join(", ");
     const [a, b] = correct.map((one) => percent(one, n));
     const words = [subject, ": accuracy ", names[0], ` ${a}, `, names[1], ` ${b}.`];
-    // A lasso, a cell or an outcome selects where one model fails: the other looks better by regression to the mean.
+    // A lasso or a cell may select errors of one model. The other model then appears better (regression to the mean).
     if (where || models[0] === models[1]) return words;
     const { interval, points } = this.differenceWords();
     return [words, ` B \u2212 A: ${points} percentage points`, interval(), "."];
   }
 
-  /** Return the difference B minus A in words: `points`, and a function that returns its interval and p-value. */
+  /** Return the text of the difference B minus A, and a function that formats its interval and p-value. */
   differenceWords(least = 0) {
     const { value, low, high, p } = this.counting.difference();
     const digits = Math.max(least, high - low < 4 ? 1 : 0), write = (one) => minus(one.toFixed(digits));
@@ -710,7 +710,7 @@ class Explorer {
     return this.rangeInWords(this.state.how);
   }
 
-  /** Return a range of bins in words: as percentages of samples, or as strengths of the class `cls`. */
+  /** Format a range of bins as percentages of samples, or as strengths of the class `cls`. */
   rangeInWords([low, high], cls = null) {
     const [from, to] = [low / BINS, (high + 1) / BINS], [first, last] = [from, to].map((one) => Math.round(100 * one));
     if (cls !== null) {
@@ -740,7 +740,7 @@ class Explorer {
       counting.isEmpty && this.example(), el("span.px-hint", this.scope()));
   }
 
-  /** Return a button that selects a confusion, for a visitor who has selected nothing yet. */
+  /** Return a button that selects an example confusion, or null. It is shown if nothing is selected. */
   example() {
     const { data, models } = this;
     if (!data.example) return null;
@@ -770,6 +770,6 @@ const isTouch = () => window.matchMedia("(pointer: coarse)").matches;
 /** Return the numbers that are not negative, in ascending order. */
 const inOrder = (numbers) => numbers.filter((one) => one >= 0).sort((one, other) => one - other);
 
-/** Return whether `what` is these rows and columns by this model. */
+/** Return whether `what` selects exactly these rows and columns for this model. */
 const isSame = (what, rows, columns, by) =>
   Boolean(what) && what.by === by && String(what.rows) === String(rows) && String(what.columns) === String(columns);

@@ -1,7 +1,7 @@
-// The map of one model: points, names of classes, outlines, lasso.
+// The map of one model: points, class names, contours and lasso.
 
-const LARGE_POINTS = 600; // fewer selected points are drawn large, filled or hollow
-const SEPARATE_POINTS = 100; // fewer selected points are moved apart, so that each can be seen
+const LARGE_POINTS = 600; // if fewer points are selected, they are drawn large, filled or hollow
+const SEPARATE_POINTS = 100; // if fewer points are selected, they are moved apart so that all are visible
 const CONTOURS_FROM = 500;
 const HOME = { x: 0, y: 0, factor: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -10,7 +10,7 @@ const STEP = 12; // distance by which arrow keys move a rectangle, in pixels
 
 const extents = new WeakMap();
 
-/** Return the largest distances of points from the center, horizontally and vertically. */
+/** Return the largest horizontal and vertical distances of points from the center. */
 function extentOf(places) {
   if (!extents.has(places)) {
     const reach = [1, 1];
@@ -20,7 +20,7 @@ function extentOf(places) {
   return extents.get(places);
 }
 
-/** Move positions apart, in place, until none are closer than `least`, or as far as a hundred steps allow. */
+/** Move positions apart, in place, until none are closer than `least`. Stop after one hundred steps. */
 function separate(places, least) {
   for (let step = 0; step < 100; step++) {
     let isDone = true;
@@ -29,7 +29,7 @@ function separate(places, least) {
         const [dx, dy] = [places[j][0] - places[i][0], places[j][1] - places[i][1]], away = Math.hypot(dx, dy);
         if (away >= least - 0.01) continue;
         isDone = false;
-        const angle = away ? Math.atan2(dy, dx) : i + j; // equal positions move in any direction
+        const angle = away ? Math.atan2(dy, dx) : i + j; // equal positions move in an arbitrary direction
         const [x, y] = [Math.cos(angle), Math.sin(angle)].map((one) => (one * (least - away)) / 2);
         places[i] = [places[i][0] - x, places[i][1] - y];
         places[j] = [places[j][0] + x, places[j][1] + y];
@@ -50,9 +50,9 @@ class PointMap {
     this.points = el("canvas", { "aria-hidden": "true" });
     this.over = el("canvas", { tabindex: 0, role: "application", ...this.gestures(), keys: this.keys() });
     this.names = el("div.px-names");
-    // A finger scrolls the page unless this is pressed. Pressed by a key, it starts a rectangle.
+    // Touching the map scrolls the page unless this button is on. If pressed with a key, it starts a rectangle.
     this.enclose = el("button.px-enclose", { "aria-pressed": "false", onclick: (event) => this.begin(event),
-      "aria-label": `Lasso points of map ${letter}` }, "Lasso");
+      "aria-label": `Lasso points on map ${letter}` }, "Lasso");
     const corner = (k) => [Math.sin((Math.PI * k) / 5), -Math.cos((Math.PI * k) / 5)].map((at) => at * (k % 2 ? 4 : 10));
     const corners = Array.from({ length: 10 }, (_, k) => corner(k).map((at) => (at + STAR).toFixed(1)));
     this.star = el("svg.px-star", { "aria-hidden": "true" }, el("path", { d: `M${corners.join("L")}Z` }));
@@ -69,9 +69,9 @@ class PointMap {
     return placesOf(this.model, this.app.state.projection);
   }
 
-  // ------------------------------------------------------------------ coordinates of the map and of the page
+  // ------------------------------------------------------------------ map and page coordinates
 
-  /** Return the center of the view, and pixels per unit of the map. */
+  /** Return the center of the view, and its scale in pixels per unit of the map. */
   view(density = 1) {
     const [right, top] = extentOf(this.places), { clientWidth, clientHeight } = this.plane;
     const fit = Math.min((clientWidth / 2 - 10) / right, (clientHeight / 2 - 12) / top);
@@ -96,7 +96,7 @@ class PointMap {
     for (let i = 0; i < bits.length; i++) if (bits[i] === ALL) visit(i, ...toPage(places[2 * i], places[2 * i + 1]));
   }
 
-  /** Return the nearest selected point at a pixel position, else the nearest other one. */
+  /** Return the selected point nearest to a pixel position, or the nearest other point if there is none. */
   nearest(at) {
     const { places } = this, { bits } = this.app.counting;
     for (const [i, [x, y]] of this.separated) if (Math.hypot(x - at[0], y - at[1]) < this.radius + 1) return i;
@@ -109,7 +109,7 @@ class PointMap {
     return best[0] ?? best[1];
   }
 
-  /** Return the next selected point in a direction, or at first the one nearest to the center. */
+  /** Return the next selected point in a direction. The first point is the one nearest to the center. */
   next(dx, dy) {
     const from = this.app.hovered;
     const [x0, y0] = from === null ? [this.plane.clientWidth / 2, this.plane.clientHeight / 2] : this.pageOf(from);
@@ -123,7 +123,7 @@ class PointMap {
     return best;
   }
 
-  /** Return the pixel position of the visitor's own image, or null if it is not on this map. */
+  /** Return the pixel position of the uploaded image, or null if it is not on this map. */
   get ownPlace() {
     const { state, options } = this.app, own = options.own?.places[this.model.name];
     return state.projection === OWN_PROJECTION && own ? this.toPage()(...own) : null;
@@ -135,9 +135,9 @@ class PointMap {
 
   // ------------------------------------------------------------------ drawing
 
-  /** Draw everything; during an interaction (`live`) without names and contours. */
+  /** Draw the map. During an interaction (`live`), names and contours are omitted. */
   draw(live = false) {
-    if (!this.plane.clientWidth) return; // on a phone, the other map
+    if (!this.plane.clientWidth) return; // on a phone, only the other map is visible
     const { app } = this, { counting, shown } = app, { counts, total } = counting;
     this.select.value = this.model.name;
     const { n } = counts, { slot } = this;
@@ -150,7 +150,7 @@ class PointMap {
     this.large = !this.everything && shown.n < LARGE_POINTS;
     this.arrange();
     this.drawPoints();
-    // During a preview, the name under the pointer stays: once replaced, it would not report that the pointer left.
+    // During a preview, keep the name under the pointer. A new element would not report that the pointer left.
     const isPointedAt = shown !== counting && this.names.matches(":hover");
     if (!live && !isPointedAt) this.drawNames();
     this.contours = live ? [] : this.findContours();
@@ -181,7 +181,7 @@ class PointMap {
     ctx.putImageData(this.image, 0, 0);
   }
 
-  /** Draw what is above the points: contours, large points, the lasso, rings, the star of an uploaded image. */
+  /** Draw the overlay: contours, large points, the lasso, rings, and the star of an uploaded image. */
   drawOver() {
     const { app, slot } = this, { theme, state, counting } = app;
     const ctx = context(this.over), toPage = this.toPage(), [ink, ground] = [css(theme.ink), css(theme.ground)];
@@ -216,11 +216,11 @@ class PointMap {
     this.star.style.display = this.ownPlace ? "" : "none";
     Object.assign(this.star.style, { left: `${x - STAR}px`, top: `${y - STAR}px` });
     this.over.setAttribute("aria-label", `Map of ${this.model.title}, ${plural(app.data.tested, "sample")}, ` +
-      `${number(counting.n)} selected. Arrow keys move between points, Enter opens one, Space pins it, E selects ` +
-      "points by a rectangle, plus and minus zoom, 0 shows the whole map.");
+      `${number(counting.n)} selected. Arrow keys move between points, Enter opens a point, Space pins it, ` +
+      "E selects points with a rectangle, plus and minus zoom, 0 shows the whole map.");
   }
 
-  /** Draw a large point: filled if this map's model is correct, else hollow. */
+  /** Draw a large point, which is filled if the model of this map is correct, and hollow otherwise. */
   dot(ctx, x, y, radius, i) {
     const { app } = this, color = css(app.classColors[app.data.truth[i]]);
     const disc = (size) => {
@@ -238,7 +238,7 @@ class PointMap {
     }
   }
 
-  /** Find the positions of large points. They shrink if they crowd, and few points that overlap are moved apart. */
+  /** Compute the radius and positions of large points. If there are few, overlapping points are moved apart. */
   arrange() {
     this.separated = new Map();
     if (!this.large) return;
@@ -257,7 +257,7 @@ class PointMap {
     for (const [i, [x, y]] of this.separated) this.dot(ctx, x, y, this.radius, i);
   }
 
-  /** Count the shown points in a grid over the map, `side` by `side`, separately for each `layer(i)` of `layers`. */
+  /** Count the shown points in a grid of `side` by `side` cells over the map, separately for each `layer(i)`. */
   binned(side, layers = 1, layer = () => 0) {
     const grid = new Float32Array(layers * side * side);
     const { clientWidth, clientHeight } = this.plane;
@@ -268,7 +268,7 @@ class PointMap {
     return grid;
   }
 
-  /** Return contours of the densest regions that contain 50% and 90% of the points in the lasso of the other map. */
+  /** Return the contours of the densest regions with 50% and 90% of the points in the lasso on the other map. */
   findContours() {
     const { shown, counting, state } = this.app;
     if (!state.where || state.where.slot === this.slot || shown !== counting || shown.n < CONTOURS_FROM) return [];
@@ -302,7 +302,7 @@ class PointMap {
     const total = found.reduce((sum, one) => sum + one.all, 0);
     const shown = found.filter((one) => one.size && (everything ? one.size >= 0.2 * one.all : one.all >= 0.04 * total));
     shown.sort((one, other) => (everything ? other.size - one.size : other.all - one.all));
-    const placed = (this.ownPlace ? [-12, 0] : []).map((by) => // the star's two halves
+    const placed = (this.ownPlace ? [-12, 0] : []).map((by) => // the two halves of the star
       ({ middle: this.ownPlace[0], half: STAR, top: this.ownPlace[1] + by }));
     const dots = large ? [...this.separated.values()] : []; // names avoid large points
     const nodes = shown.map(({ cls, x, y }) => {
@@ -328,10 +328,10 @@ class PointMap {
 
   // ------------------------------------------------------------------ pointer
 
-  /** Return the pointer's listeners: it lassos or taps; with Shift, the right button, or a second finger it pans. */
+  /** Return listeners for lassoing and tapping, and for panning with Shift, the right button or a second finger. */
   gestures() {
     const { app } = this;
-    const fingers = new Map(); // pressed pointers -> their positions
+    const fingers = new Map(); // active pointers -> their positions
     let kind = "", far = 0, start = null, drawn = [];
     const place = (event) => {
       const box = this.over.getBoundingClientRect();
@@ -343,7 +343,7 @@ class PointMap {
       const [first, second] = [...fingers.values()];
       return second ? Math.hypot(first[0] - second[0], first[1] - second[1]) : 1;
     };
-    const twoFingers = (event) => event.touches.length > 1 && event.preventDefault(); // or the browser would scroll
+    const twoFingers = (event) => event.touches.length > 1 && event.preventDefault(); // prevent scrolling
     return {
       ontouchstart: twoFingers,
       ontouchmove: twoFingers,
@@ -391,7 +391,7 @@ class PointMap {
       onpointerleave: () => fingers.size || app.hover(null),
       ondblclick: () => this.home(),
       onwheel: (event) => {
-        // Scrolling of the page continues over the map, and a map that is not zoomed cannot be zoomed out.
+        // Continue scrolling the page if it reaches the map, or if the map cannot be zoomed out further.
         if (performance.now() - app.scrolled < 400 || (event.deltaY > 0 && this.zoom.factor <= 1)) return;
         event.preventDefault();
         this.zoomBy(Math.exp(-event.deltaY / 400), place(event));
@@ -400,7 +400,7 @@ class PointMap {
     };
   }
 
-  /** Zoom, and move the point at `from` to `to`. */
+  /** Zoom by `factor`, and move the point at `from` to `to`. */
   zoomBy(factor, from, to = from) {
     const [x, y] = this.toMap(from);
     this.zoom = { ...this.zoom, factor: clamp(this.zoom.factor * factor, 1, 60) };
@@ -444,7 +444,7 @@ class PointMap {
     };
   }
 
-  /** Start a lasso by finger, or a rectangle if a key pressed the button. */
+  /** Switch touch lasso on or off, or start a rectangle if the button was pressed with a key. */
   begin(event) {
     if (event.detail === 0) {
       this.over.focus();

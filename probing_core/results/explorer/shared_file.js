@@ -7,7 +7,7 @@ const text = part("bytes");
 const decoded = ([at, length]) => Uint8Array.from(atob(text.slice(at, at + length)), (one) => one.charCodeAt(0));
 const addresses = new Map();
 
-/** Return the address of a sheet of images, which is decoded when it is first shown. */
+/** Return the URL of a sprite sheet. The sheet is decoded when it is first shown. */
 function sheetAddress(place) {
   const [offset] = place;
   if (!addresses.has(offset)) {
@@ -16,7 +16,7 @@ function sheetAddress(place) {
   return addresses.get(offset);
 }
 
-/** Return one tile of a sheet, which has one for each class and, at the end, the full photograph. */
+/** Return a tile of a sprite sheet, which has one tile per class, followed by the full photograph. */
 function image({ crop, cls, large }) {
   const { columns, small, large: larger, full } = header.images, classes = header.data.classes.length;
   const place = (large && larger[crop]) || small[crop];
@@ -28,7 +28,7 @@ let selection = JSON.parse(part("selection"));
 try {
   selection = JSON.parse(decodeURIComponent(location.hash.slice(1)));
 } catch {
-  // The address contains no selection: the file opens with the sender's selection.
+  // The URL contains no selection, so the file opens with the selection of its author.
 }
 const data = await open(header.data, async (name) => decoded(header.parts[name]).buffer);
 window.explorer = await explore(document.querySelector("[data-explorer]"), data, {
@@ -39,7 +39,7 @@ window.explorer = await explore(document.querySelector("[data-explorer]"), data,
     try {
       history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(selected))}`);
     } catch {
-      // In a frame, the address must not be changed.
+      // Inside a frame, the URL cannot be changed.
     }
   },
 });

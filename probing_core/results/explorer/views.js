@@ -1,4 +1,4 @@
-// The views next to the maps: matrix, largest confusions, curves, outcomes, images, one image, and the table.
+// The views other than maps: matrix, largest confusions, curves, outcomes, images, image dialog, and table.
 
 const FEW = 30; // rows of a matrix with fewer samples show counts instead of percentages
 const LEAST_SIZE = 8.8; // minimum font size of the numbers in a matrix, in pixels
@@ -7,10 +7,10 @@ const SCALE_STOPS = 12; // number of stops of the color scale
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const MOST_IN_A_BUCKET = 400;
 
-/** The confusion matrix: row percentages of model A, of B, or of B minus A. */
+/** The confusion matrix, with row percentages of A, of B, or of the difference B minus A. */
 class Matrix {
   constructor(app) {
-    Object.assign(this, { app, over: null }); // the cell [row, column] under the pointer or the keys
+    Object.assign(this, { app, over: null }); // cell [row, column] under the pointer or with keyboard focus
     const { classes } = app.data;
     const move = (event) => this.show(this.moved(ARROWS[event.key]));
     const select = () => this.over && app.toggleCell(...this.over);
@@ -18,7 +18,7 @@ class Matrix {
       tabindex: 0,
       role: "application",
       "aria-label": "Confusion matrix: true classes in rows, predicted classes in columns. Arrow keys move between " +
-        "cells, Enter selects one.",
+        "cells, Enter selects a cell.",
       onpointermove: (event) => this.show(this.at(event), event),
       onpointerleave: () => this.show(null),
       onblur: () => this.show(null),
@@ -41,7 +41,7 @@ class Matrix {
     this.node = el("div.px-cells", this.grid, el("div.px-explained", this.caption, this.scale));
   }
 
-  /** Return width and height of a cell. */
+  /** Return the width and height of a cell. */
   get cell() {
     const k = this.app.data.classes.length;
     return [this.canvas.clientWidth / k, this.canvas.clientHeight / k];
@@ -58,7 +58,7 @@ class Matrix {
     return this.over ? [clamp(this.over[0] + dy, 0, last), clamp(this.over[1] + dx, 0, last)] : [0, 0];
   }
 
-  /** Mark a cell, and show its counts at the pointer, or next to the cell after a key. */
+  /** Mark a cell, and show its counts at the pointer, or next to the cell if the keyboard is used. */
   show(cell, event) {
     if (String(cell) === String(this.over)) return;
     const { app } = this;
@@ -89,7 +89,7 @@ class Matrix {
     if (!this.node.clientWidth) return;
     const { app } = this, { theme, data, counting, state } = app, { counts, total } = counting, { what } = state;
     const k = data.classes.length;
-    this.explain(); // before cells are measured, because it takes some of their space
+    this.explain(); // before cells are measured, because the caption reduces their space
     const [cw, ch] = this.cell, ctx = context(this.canvas);
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const pressed = (list, cls) => String(Boolean(list?.includes(cls)));
@@ -133,15 +133,15 @@ class Matrix {
     const ofClean = identity >= 0 && !isDifference && counts.matrix[state.by][identity * (k + 1)];
     const isRare = identity >= 0 && !isDifference && !hasFew && ofClean < counts.rows[identity] / 2;
     const sentences = isDifference
-      ? ["Difference B \u2212 A in percentage points, labeled from 10. Blue: more frequent with B. Orange, hatched: " +
-        "more frequent with A.", hasFew && `Rows with n below ${FEW} are empty.`]
+      ? ["Difference B \u2212 A in percentage points, labeled if at least 10. Blue: more frequent with B. " +
+        "Orange, hatched: more frequent with A.", hasFew && `Rows with n below ${FEW} are empty.`]
       : ["Row percentages. Off-diagonal values below 10% are not labeled.",
-        // The matrix counts without its own clause.
+        // The counts in the matrix ignore its own clause.
         state.what ? "n: samples in the row, selected or not." : "n: samples in the row.",
         hasFew && `Rows with n below ${FEW} show counts, in italics.`,
         isRare && `Clean is rarely predicted: it is one of ${k} classes, and weak transformations look like it.`];
     const isWide = this.grid.scrollWidth > this.grid.clientWidth + 1;
-    this.caption.textContent = [isWide && "Scroll sideways for all columns.", ...sentences].filter(Boolean).join(" ");
+    this.caption.textContent = [isWide && "Scroll right to see all columns.", ...sentences].filter(Boolean).join(" ");
     const [low, high] = isDifference ? [-100, 100] : [0, 100];
     const stops = Array.from({ length: SCALE_STOPS + 1 }, (_, i) =>
       css(this.color((low + ((high - low) * i) / SCALE_STOPS) / 100, isDifference, theme)));
@@ -150,30 +150,30 @@ class Matrix {
     fill(this.scale, from, el("i", { style: { background: `linear-gradient(90deg, ${stops.join(", ")})` } }), to);
   }
 
-  /** Return the color of a fraction of a row. Small fractions are visible too, because the scale is a square root. */
+  /** Return the color of a fraction of a row, on a square-root scale so that small fractions are visible. */
   color(share, isDifference, theme) {
     const strong = Math.sign(share) * Math.sqrt(Math.abs(share));
     return isDifference ? ramp(theme.diverging, (1 + strong) / 2) : ramp(theme.ramp, strong);
   }
 
-  /** Draw a cell. Differences are not shown by color alone: less frequent with B is hatched, or has a minus. */
+  /** Draw a cell. Negative differences are hatched or have a minus sign, so that they are not shown by color alone. */
   drawCell(ctx, row, column, dim) {
     const { app } = this, { theme, counting, state } = app, { counts } = counting;
     const [cw, ch] = this.cell, [left, top, width, height] = [column * cw, row * ch, cw - 0.6, ch - 0.6];
     const n = counts.rows[row], few = n < FEW, differs = state.by === EITHER;
-    const isDiagonal = n > 0 && row === column && !differs; // has its number, however small
+    const isDiagonal = n > 0 && row === column && !differs; // always labeled
     const [a, b] = counts.matrix.map((matrix) => matrix[row * app.data.classes.length + column]);
     const count = differs ? (few ? 0 : b - a) : [a, b][state.by];
     const share = n ? count / n : 0, points = Math.round(100 * share);
     let color = this.color(share, differs, theme);
     if (!n || (differs && few)) color = theme.empty;
     if (few) color = mix(color, theme.ground, 0.45);
-    if (dim) color = mix(color, theme.ground, 0.62); // less would leave the diagonal neither dark nor light
+    if (dim) color = mix(color, theme.ground, 0.62); // a lower value would make the diagonal neither dark nor light
     ctx.fillStyle = css(color);
     ctx.fillRect(left, top, width, height);
     const isLabeled = few || Math.abs(points) >= 10 || isDiagonal, label = few ? count : points;
     const wanted = isLabeled ? label : 0;
-    const shown = cw < 9.5 && Math.abs(wanted) > 9 ? 0 : wanted; // narrow cells, as on a phone, have no room
+    const shown = cw < 9.5 && Math.abs(wanted) > 9 ? 0 : wanted; // cells on a phone are too narrow
     if (points <= -HATCHED_FROM && !shown) {
       Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.2 : 0.5)), lineWidth: 0.8 }).beginPath();
       for (const [x0, y0, x1, y1] of [[0, 0.5, 0.5, 0], [0, 1, 1, 0], [0.5, 1, 1, 0.5]]) {
@@ -195,13 +195,13 @@ class Matrix {
   }
 }
 
-/** Return the ranges in which `flags` are on, as [first, last + 1]. */
+/** Return the ranges in which `flags` are set, as [first, last + 1]. */
 function runs(flags) {
   const edges = [...flags, 0].flatMap((on, i) => (on === (flags[i - 1] ?? 0) ? [] : [i]));
   return edges.flatMap((edge, i) => (i % 2 ? [] : [[edge, edges[i + 1]]]));
 }
 
-/** The largest confusions, or the predictions for the only selected class; two bars each. */
+/** The largest confusions, or the predictions for the only selected class, with a bar for each model. */
 class List {
   constructor(app) {
     this.app = app;
@@ -211,7 +211,7 @@ class List {
   draw() {
     const { app } = this, { data, models, state } = app, { what } = state;
     const cls = app.singleRow(), cells = this.cells(), total = cls === null ? 0 : this.app.counting.counts.rows[cls];
-    // As many rows as fit above the line on omitted rows.
+    // As many rows as fit above the note on omitted rows.
     const room = app.isNarrow ? 8 : Math.max(4, Math.floor((this.node.clientHeight - 84) / 36));
     const shown = cells.slice(0, room), full = total || shown[0]?.most;
     const title = cls === null ? `Largest confusions among ${plural(this.n, "sample")}, sorted by the longer bar`
@@ -232,11 +232,11 @@ class List {
     );
   }
 
-  /** Return the cells to list, largest first, each `{row, column, both, most}`; sets `n`, the number of samples. */
+  /** Return the cells to list, largest first, as `{row, column, both, most}`. Set `n`, the number of samples. */
   cells() {
     const { data, counting, state } = this.app, { rows, matrix } = counting.counts, { what } = state;
     const k = data.classes.length, isAny = this.app.singleRow() === null;
-    const isCell = what?.rows.length && what.columns.length; // it is marked among the others, as in the matrix
+    const isCell = what?.rows.length && what.columns.length; // marked, like in the matrix
     const [inRows, inColumns] = ["rows", "columns"].map((side) => counting.flags(isCell ? [] : what?.[side] ?? []));
     this.n = rows.reduce((sum, one, row) => sum + one * inRows[row], 0);
     return Array.from({ length: k * k }, (_, cell) => {
@@ -246,18 +246,18 @@ class List {
       .sort((one, other) => other.most - one.most);
   }
 
-  /** Return a sentence on the cells that the list leaves out, with their total. */
+  /** Return a sentence on the number and total of cells that are not listed. */
   leftOut(cells, total) {
     if (!cells.length) return total ? "No other predictions." : "No other confusions.";
     const sums = [0, 1].map((slot) => cells.reduce((sum, one) => sum + one.both[slot], 0));
     const amounts = sums.map((sum, slot) => `${"AB"[slot]} ${total ? percent(sum, total) : number(sum)}`).join(", ");
-    const kind = total ? `other ${cells.length === 1 ? "class" : "classes"}, together ${amounts}`
-      : `other ${cells.length === 1 ? "confusion" : "confusions"}, together ${amounts} samples`;
+    const kind = total ? `other ${cells.length === 1 ? "class" : "classes"} (total: ${amounts})`
+      : `other ${cells.length === 1 ? "confusion" : "confusions"} (total: ${amounts} samples)`;
     return `Not listed: ${number(cells.length)} ${kind}.`;
   }
 }
 
-/** Accuracy (or the fraction predicted as the selected class) by strength; dragging selects a range. */
+/** Accuracy, or the fraction predicted as the selected class, by strength. Dragging selects a range. */
 class Curves {
   constructor(app) {
     Object.assign(this, { app, from: null });
@@ -284,7 +284,7 @@ class Curves {
     this.node = el("div.px-curves", this.title, this.plot, this.ends);
   }
 
-  /** Select a range; the same range again, or all of it, clears the selection. */
+  /** Select a range. Selecting the same range again, or all strengths, clears the selection. */
   choose(how) {
     this.from = null;
     this.app.set({ how: String(how) === String(this.before) || how[1] - how[0] === BINS - 1 ? null : how });
@@ -329,7 +329,7 @@ class Curves {
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
     const title = columns.length ? `Predicted as ${app.nameOf(columns)}, by strength` : "Accuracy by strength";
-    const notes = [state.out && "whichever model is correct", narrowed && "dashed: all samples"];
+    const notes = [state.out && "all outcomes", narrowed && "dashed: all samples"];
     this.title.textContent = [title, ...notes].filter(Boolean).join("; ");
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
@@ -356,7 +356,7 @@ class Curves {
   }
 }
 
-/** How many samples both models, only one, or neither classifies correctly: a bar, and four buttons that select. */
+/** Samples that both models, only one model, or neither classifies correctly, as a bar and four buttons. */
 class Outcomes {
   constructor(app) {
     this.app = app;
@@ -381,15 +381,15 @@ class Outcomes {
         n > 0 && el("small", percent(count, n) + overall));
       this.bars[i].classList.toggle("px-off", off);
       this.buttons[i].classList.toggle("px-off", off);
-      this.buttons[i].style.visibility = count || selected ? "" : "hidden"; // hidden, so that no other button moves
+      this.buttons[i].style.visibility = count || selected ? "" : "hidden"; // keeps its space
       this.buttons[i].ariaPressed = String(selected);
     });
   }
 }
 
 /**
- * Return `points` in an order in which every prefix has about the same proportions of outcomes; each outcome keeps its
- * order. `sizes` are the numbers of samples with each outcome, which may be more than are in `points`.
+ * Reorder `points` so that every prefix has about the same proportions of outcomes. Each outcome keeps its order.
+ * `sizes` are the numbers of samples with each outcome, which may exceed the numbers in `points`.
  */
 function mixed(points, outcome, sizes) {
   const kinds = OUTCOMES.map(() => []);
@@ -398,7 +398,7 @@ function mixed(points, outcome, sizes) {
   return places.sort((one, other) => one.place - other.place).map(({ i }) => i);
 }
 
-/** Pairs of images, original and transformed, of the selected samples. */
+/** Original and transformed images of the selected samples. */
 class Images {
   constructor(app) {
     Object.assign(this, { app, rows: 1, order: [] });
@@ -409,9 +409,9 @@ class Images {
   }
 
   /**
-   * Return the selected samples to show, at most `most`, as `points`, and their number in `total`. Confident errors of
-   * both models come first; one sample of each class comes before a second one, and one of each crop before a second
-   * one. In a selection, outcomes are mixed in the proportions of the bar.
+   * Return up to `most` selected samples to show (`points`), and the number of selected samples (`total`). Samples
+   * of new classes come first, followed by samples of new crops. Within these, confident errors of both models come
+   * first. In a selection, outcomes are mixed in the same proportions as in the bar.
    */
   ranked(most) {
     const { app } = this, { counting, data, models, identity } = app;
@@ -452,7 +452,7 @@ class Images {
     this.order = (pin === null ? points : [pin, ...points.filter((i) => i !== pin)]).slice(0, most);
     this.title.textContent = this.titleWords(points.length, total);
     this.row.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    const none = el("p.px-quiet", app.counting.n ? "No images of the selection." : "No samples selected.");
+    const none = el("p.px-quiet", app.counting.n ? "No images in the selection." : "No samples selected.");
     fill(this.row, this.order.length ? this.order.map((i, at) => this.card(i, at === 0)) : none);
   }
 
@@ -467,7 +467,7 @@ class Images {
     const { app } = this, show = () => app.hover(i), leave = () => app.hovered === i && app.hover(null);
     const predictions = [0, 1].map((slot) => el("span.px-answer", badge(slot), ` ${app.prediction(i, slot)}`));
     const words = first && [el("em", "original"), el("em", "transformed")];
-    // A pointer also enters an image that is laid out under it. Only its movement takes the place of the keys.
+    // If an image is laid out under the pointer, pointerenter also fires. Only movement overrides the keyboard.
     const listening = { onclick: () => app.open(i), onfocus: show, onblur: leave, onpointermove: show,
       onpointerleave: leave };
     const about = [app.strength(i), app.state.pin === i && "pinned"].filter(Boolean).join(", ");
@@ -475,7 +475,7 @@ class Images {
   }
 }
 
-/** One sample: its image and its original enlarged, the predictions of every model, and the nearest samples. */
+/** Dialog with the enlarged images of a sample, the predictions of every model, and the nearest samples. */
 class ImageDialog {
   constructor(app) {
     this.app = app;
@@ -509,7 +509,7 @@ class ImageDialog {
     this.pin.textContent = pinned ? "Pinned" : "Pin";
   }
 
-  /** Show a point; predictions of the other models and nearest samples are loaded when they are first needed. */
+  /** Show a point. Predictions of other models and nearest samples are loaded when they are first needed. */
   open(i) {
     const { app } = this, { data, models, identity } = app;
     const clean = data.truth[i] === identity, strength = app.strength(i);
@@ -548,7 +548,7 @@ class ImageDialog {
       el("span.px-track", el("i", { style: { width: `${model.confidence[i] / 2.55}%` } })), el("span", words));
   }
 
-  /** Return the five nearest samples of other crops: in the embedding if the run has them, else on the map. */
+  /** Return the five nearest samples of other crops, in the embedding if available, and otherwise on the map. */
   async near(i, model, slot) {
     const { app } = this, { data } = app;
     const stored = (await model.neighbors())[app.projectionOf(model)];
@@ -562,7 +562,7 @@ class ImageDialog {
   }
 }
 
-/** The numbers of all views as a table. */
+/** Table with the numbers of all views. */
 class Numbers {
   constructor(app) {
     this.app = app;

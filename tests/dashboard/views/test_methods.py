@@ -75,7 +75,7 @@ def test_counts_of_photographs_crops_and_samples_are_reconciled_in_a_sentence(re
         r"([\d,]+) crops of ([\d,]+) photographs .* two clean samples and one sample per transformation \((\d+)\), "
         r"in (\d+) repetitions, and each test crop has one sample per unseen style \((\d+)\): "
         r"([\d,]+) samples in total\. "
-        r"Explore shows the samples of the ([\d,]+) test crops",
+        r"The Explore page shows the samples of the ([\d,]+) test crops",
         shown(reference),
     )
     assert found, shown(reference)
