@@ -1,4 +1,4 @@
-"""Charts of tables, without Streamlit. All charts are Plotly figures, except `layer_chart` (Vega-Lite)."""
+"""Draw tables as charts, without Streamlit. All charts are Plotly figures, except `layer_chart` (Vega-Lite)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
 EMPTY_TITLE_PX = 40
-"""Height of the space for slanted column titles, excluding their characters, in pixels."""
+"""Base height of the space for slanted column titles, in pixels."""
 
 TITLE_CHARACTER_PX = 4
 """Additional height per character of the longest slanted title, in pixels."""

@@ -40,7 +40,7 @@ LEFT_POSITIONS = {
     "top left": (0.0, LABEL_GAP_PX),
     "bottom left": (0.0, -LABEL_GAP_PX - LINE_PX),
 }
-"""Like `POSITIONS`, for labels to the left: mirrored offset from a point to the lower right corner of its label."""
+"""Like `POSITIONS`, for labels on the left. Offsets are mirrored and refer to the lower right corner of the label."""
 
 
 def place_labels(
@@ -94,5 +94,5 @@ def place_labels(
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return whether the boxes ``a`` and ``b`` (..., 4) overlap: left, lower, right and upper edges in pixels."""
+    """Return whether the boxes ``a`` and ``b`` (..., 4) overlap. Boxes are (left, lower, right, upper) in pixels."""
     return np.asarray(((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1))

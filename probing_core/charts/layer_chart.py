@@ -32,7 +32,7 @@ MOST_TICKS = 6
 
 
 def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -> dict[str, Any]:
-    """Draw a panel for each network, with a line for the difference between each layer and the last layer.
+    """Draw a panel for each network, with a line for the difference in accuracy between its layers and the last layer.
 
     All panels have the same scales and also show the faint lines of all other networks. The network under the pointer
     is highlighted in all panels. Vega-Lite cannot fit faceted charts to the width of a page, so all panels are drawn

@@ -16,7 +16,7 @@ def reliability_chart(bins: pd.DataFrame, theme: Theme) -> Figure:
 
     Args:
         bins: table with the columns ``set`` (name of the line), ``stated`` (predicted probability), ``fraction``
-            (of edited images) and ``weight`` (proportional to the area of the mark), as fractions.
+            (of edited images) and ``weight`` (determines the area of the mark), as fractions.
     """
     diagonal = {"x": [0, 100], "y": [0, 100], "mode": "lines", "line": {"color": theme.muted, "width": 1}}
     traces: list[dict[str, Any]] = [diagonal | {"type": "scatter", "hoverinfo": "skip", "showlegend": False}]

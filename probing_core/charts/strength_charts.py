@@ -122,7 +122,7 @@ def accuracy_by_strength_chart(
 
 
 def predictions_chart(rows: pd.DataFrame, theme: Theme, groups: Sequence[str], true: str) -> Figure:
-    """Draw how often each class is predicted, with the first row on top.
+    """Draw a bar for the frequency of each predicted class, with the first row on top.
 
     Args:
         rows: table with the columns ``title`` and ``value`` (in percent).

@@ -41,7 +41,7 @@ _SERIES = (
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "x", "cross", "star", "triangle-down", "pentagon", "hexagram")
 BASELINE_SYMBOLS = ("hourglass", "bowtie", "star-square", "diamond-wide", "star-triangle-up", "diamond-tall")
 MEMBER_SHADES = (0.0, 0.28, -0.22, 0.5, -0.4)
-"""Amount by which a group color is lightened (positive) or darkened (negative) for each transformation."""
+"""Amounts by which a group color is lightened (positive) or darkened (negative) for each transformation."""
 
 # Colors of the objectives in the zoo. Other encoders are dark, and baselines are gray.
 _OBJECTIVES = {
@@ -55,7 +55,7 @@ _OBJECTIVES = {
 _OTHERS = (("#5b4a9c", "#b7a6f5"), ("#4a5461", "#cbd1d8"), ("#7a6a5c", "#c9b8a6"), ("#384250", "#e0e5ea"))
 
 VARIANT_SHADES = (0.0, 0.35, -0.35, 0.2, -0.2, 0.5, -0.5, 0.1, -0.1, -0.65)
-"""Amount by which a color is lightened (positive) or darkened (negative) in the light theme, for models of one hue."""
+"""Amounts by which the color of a model is lightened (positive) or darkened (negative) in the light theme."""
 
 MIN_CONTRAST = 3.0
 """Minimum contrast between a mark and the background (WCAG 2.2, 1.4.11)."""

@@ -17,7 +17,7 @@ def variance_chart(rows: pd.DataFrame, theme: Theme) -> Figure:
     """Draw a stacked bar with the variance components of each model.
 
     Args:
-        rows: table with the columns ``model`` (in order, from the top), ``part``, ``value``, ``low`` and ``high``
+        rows: table with the columns ``model`` (from top to bottom), ``part``, ``value``, ``low`` and ``high``
             (fractions).
     """
     bars = list(dict.fromkeys(rows["model"]))[::-1]

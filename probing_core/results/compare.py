@@ -313,9 +313,10 @@ def _shared_models(first: Run, second: Run) -> list[tuple[str, str]]:
 def _table(
     model: str, contrasts: Contrasts, other: str, other_contrasts: Contrasts, max_drop: float | None
 ) -> pd.DataFrame:
-    """Return a table with the columns `COMPARED` and one row for each score that two models share.
+    """Compare two models on each score that they share.
 
-    With ``max_drop``, the table also has the column ``worse``.
+    Returns:
+        Table with the columns `COMPARED` and, with ``max_drop``, the column ``worse``.
     """
     if max_drop is not None and (missing := [name for name in contrasts if name not in other_contrasts]):
         raise BadConfig(

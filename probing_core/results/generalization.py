@@ -105,7 +105,7 @@ def below_chance(rates: pd.DataFrame, chance: float) -> tuple[int, int]:
 
     Args:
         rates: table returned by `generalization_rates`.
-        chance: rate of random guessing, a fraction.
+        chance: rate of style predictions by random guessing, as a fraction.
 
     Returns:
         The number of encoders below chance, and the total number of encoders.

@@ -78,7 +78,7 @@ def originals(run: RunTables) -> pd.DataFrame:
 
 
 def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
-    """Return the threshold for each model, and the transformations to which the model is or is not robust.
+    """Return the cosine threshold of each model, and the transformations to which the model is or is not robust.
 
     A model is robust to a transformation if the confidence interval of the recall is entirely above `MIN_SURVIVING`,
     and not robust if the interval is entirely below `MAX_LOST`. Without an interval, the recall itself is compared.

@@ -240,8 +240,8 @@ def how_trained(run: RunTables) -> str:
 def about_fits(run: RunTables) -> str:
     fits = run.fits
     return (
-        f"{len(fits):,} probes were trained. For {int(fits['at_edge'].sum())} of them, the selected penalty is at the "
-        f"edge of the grid. {int((~fits['converged']).sum())} did not converge."
+        f"{len(fits):,} probes were trained. The selected penalty is at the edge of the grid for "
+        f"{int(fits['at_edge'].sum())} of them, and {int((~fits['converged']).sum())} did not converge."
     )
 
 

@@ -53,7 +53,7 @@ SHARED_MODELS = 6
 
 @dataclass(frozen=True)
 class Class:
-    """A class of the fine task, which is a transformation or clean.
+    """A class of the fine task: a transformation, or clean.
 
     Attributes:
         name: name of the transformation.
@@ -158,12 +158,12 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
 
     Args:
         models: names of the models, in the order of the menus. By default, `default_models` are used.
-        near_in: repetition whose samples only have neighbors from the same repetition, because only images of this
-            repetition can be shown. By default, neighbors are from all repetitions.
+        near_in: the only repetition whose images can be shown. Neighbors of its samples are limited to this repetition.
+            By default, neighbors are from all repetitions.
 
     Raises:
         UnknownName: the run has no such model.
-        BadRun: a model does not have both a map and predictions, or no sample is on the maps of all models.
+        BadRun: one of ``models``, or every model of the run, has no map or no predictions, or the maps share no samples.
     """
     names = list(models) if models is not None else default_models(run)
     for name in names:

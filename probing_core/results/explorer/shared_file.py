@@ -1,4 +1,4 @@
-"""Write a single HTML file with the ranking, the claims and the explorer, which can be shared and opened offline."""
+"""Write an HTML file with the ranking, the claims and the explorer. The file can be shared and opened offline."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def licenses_of(run: RunTables, data: ExplorerData) -> tuple[dict[str, int], str
     if run.pictures.why_not:  # this message is not used, because it may contain a path
         return {}, "the images of this run are not available on the computer that wrote the file"
     by_photograph = dict(zip(data.photographs.tolist(), data.licenses, strict=True))
-    return dict(Counter(name or "no license stated" for name in by_photograph.values()).most_common()), ""
+    return dict(Counter(name or "an unknown license" for name in by_photograph.values()).most_common()), ""
 
 
 def photograph_count(data: ExplorerData) -> int:
