@@ -196,7 +196,7 @@ def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums
 
 
 def of_subset(predictions: pd.DataFrame, subset: str, far: Collection[str] = ()) -> pd.DataFrame:
-    """Return the predictions that belong to a subset of ``scores.parquet``.
+    """Select the predictions in ``subset``, a subset of ``scores.parquet``.
 
     Args:
         far: names of the unseen styles.

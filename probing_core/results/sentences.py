@@ -226,8 +226,8 @@ PROTOCOL = (
 )
 MODES = {
     "cross-validation": "The run has fewer than 30 photographs, so linear probes are evaluated with cross-validation "
-    "over at most five groups of photographs. All probes on a model have the same fixed penalty, which is proportional "
-    "to the embedding dimension.",
+    "over at most five groups of photographs. All probes for a model have the same fixed penalty, which is "
+    "proportional to the embedding dimension.",
     "split": "Linear probes are trained on the train split. Their penalty is selected on the val split, and they are "
     "evaluated on the test split.",
 }

@@ -163,7 +163,8 @@ def explorer_data(run: RunTables, models: Sequence[str] | None = None, near_in: 
 
     Raises:
         UnknownName: the run has no such model.
-        BadRun: one of ``models``, or every model of the run, has no map or no predictions, or the maps share no samples.
+        BadRun: one of ``models``, or every model of the run, has no map or no predictions, or no sample is on
+            all maps.
     """
     names = list(models) if models is not None else default_models(run)
     for name in names:
