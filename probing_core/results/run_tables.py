@@ -206,9 +206,9 @@ class RunTables:
 
         Returns:
             Table with the columns ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``,
-            ``facts`` and ``correct`` (bool), and for tasks with a deployment probe, its predictions ``altered`` and
-            ``named``. Strings are sorted categories, which are the same for ``truth`` and
-            ``predicted``. The table is empty if the run has no such predictions.
+            ``correct`` (bool) and the columns in ``facts``. For the fine task, the columns ``altered`` and ``named`` may
+            contain predictions of the deployment probe. Strings are sorted categories, which are the same for ``truth``
+            and ``predicted``. The table is empty if the run has no such predictions.
 
         Raises:
             BadRun: a sample is unknown or occurs twice.
@@ -384,7 +384,7 @@ class RunTables:
         return Pictures(self.recipe)
 
     def picture(self, sample: int) -> tuple[Image, Image]:
-        """Recompute the view of a sample before and after its transformation from the corpus.
+        """Recompute the view of a sample from the corpus, before and after its transformation.
 
         Raises:
             PicturesMissing: the corpus is not available on this computer, or has changed.

@@ -170,7 +170,7 @@ def _interval(row: pd.Series, digits: int = 0) -> str:
 
 
 def _level(board: pd.DataFrame, title: Callable[[str], str]) -> str:
-    """List the models that are not significantly different from the best model in parentheses, if there are any."""
+    """Return the models that are not significantly different from the best model as text in parentheses, if any."""
     other_rows = board.iloc[1:]
     other_rows = other_rows[has_place(other_rows)]
     level = other_rows.loc[~other_rows["apart"].astype(bool), "model"].map(title).tolist()

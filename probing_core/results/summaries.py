@@ -128,8 +128,8 @@ def layers(run: RunTables) -> pd.DataFrame:
     """Return the scores of every layer on the tasks ``fine`` and ``content``.
 
     The columns are the columns of ``tables/layers.parquet`` and ``base``. ``base`` is the name of the model, followed
-    by ``@pool=`` and the pooling if its layers were pooled in several ways. ``difference`` is the accuracy
-    minus the accuracy of the last layer. ``chosen`` marks the layer with the lowest loss on validation photographs.
+    by ``@pool=`` and the pooling if its layers were pooled in several ways. ``difference`` is the accuracy minus the
+    accuracy of the last layer. ``chosen`` marks the layer with the lowest loss on validation photographs.
     """
     rows = pick(run.table(layout.table_path("layers")), task=("fine", "content"))
     if rows.empty:

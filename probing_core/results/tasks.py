@@ -1,4 +1,4 @@
-"""Scores of models on tasks for which embeddings are used."""
+"""Scores of models on tasks that use embeddings."""
 
 from __future__ import annotations
 
