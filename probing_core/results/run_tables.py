@@ -207,8 +207,8 @@ class RunTables:
         Returns:
             Table with the columns ``sample``, ``truth``, ``predicted``, ``p_truth``, ``p_predicted``, ``seen``,
             ``correct`` (bool) and the columns in ``facts``. For the fine task, the columns ``altered`` and ``named``
-            may contain predictions of the deployment probe. Strings are sorted categories, which are the same for ``truth``
-            and ``predicted``. The table is empty if the run has no such predictions.
+            may contain predictions of the deployment probe. Strings are sorted categories, which are the same for
+            ``truth`` and ``predicted``. The table is empty if the run has no such predictions.
 
         Raises:
             BadRun: a sample is unknown or occurs twice.
