@@ -12,7 +12,7 @@ export default function ({ parentElement, data, setStateValue }) {
   };
   const before = shown.get(root);
   if (before?.address === data.address) {
-    // The server's selection may be older than the visitor's, except if the back button has restored a selection.
+    // The server's selection may be older than the visitor's, unless the back button has restored a selection.
     const [a, b = a] = data.header.models.map((model) => model.name);
     const returned = before.visit !== data.visit && (data.selection ?? { a, b });
     before.visit = data.visit;

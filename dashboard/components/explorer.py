@@ -1,4 +1,4 @@
-"""The explorer of a run as a component. The browser fetches points and images directly, without a script rerun."""
+"""Streamlit component with the explorer of a run. The browser fetches points and images without a script rerun."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SELECTION = "selection"
 """Name of the selection in the session state and the URL. Its value is JSON."""
 
 VISITOR = "visitor"
-"""Session key of the visitor, and query parameter that contains the key of the visitor."""
+"""Key of the visitor in the session state, and name of the query parameter that contains `Visitor.key`."""
 
 MOST_MODELS = 16
 """Maximum number of models in the menus. The map of a model is fetched when the model is selected."""
@@ -72,7 +72,7 @@ class Explorer:
 
     Attributes:
         run: the run.
-        address: prefix of the URLs. It contains a random token.
+        address: URL prefix, which contains a random token.
         data: points of the explorer.
         header: description of the bytes in ``parts``.
         parts: last part of the URL -> binary data.
@@ -129,7 +129,7 @@ class TooMany(Exception):
 
 
 class Visitor:
-    """Limits on the computations for one visitor.
+    """Limits on simultaneous computations and pending requests of one visitor.
 
     Attributes:
         key: random token in the URLs of images.
@@ -142,7 +142,7 @@ class Visitor:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until fewer than `AT_ONCE` images are being computed for the visitor.
+        """Return a context manager that waits until fewer than `AT_ONCE` images are being computed for the visitor.
 
         Raises:
             TooMany: `WAITING` requests are already pending.
@@ -169,7 +169,7 @@ def explorer_of(run: Run) -> Explorer:
     """Return the explorer of ``run``, which all visitors share.
 
     Raises:
-        BadRun: no sample of the run has both a position on a map and a prediction.
+        BadRun: no model has both a map and predictions, or no sample is on the maps of all models.
     """
     return Explorer(run)
 
@@ -178,7 +178,8 @@ def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
     """Show the explorer of ``run``, and write its selection to the URL of the page.
 
     Args:
-        own_image: uploaded image to show on the maps of full embeddings: ``title``, and ``places`` (x, y) by model.
+        own_image: ``title`` of an uploaded image to show on the maps of full embeddings, and its ``places`` (x, y) by
+            model.
     """
     selected_explorer = explorer_of(run)
 
@@ -205,7 +206,7 @@ def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
 
 
 def shown_models(run: Run) -> list[str]:
-    """Return the models of the two maps, or one model if both maps show the same model."""
+    """Return the names of the models of the two maps, or one name if both maps show the same model."""
     names = [model.name for model in explorer_of(run).data.models]
     selected = selection() or {}
     return list(dict.fromkeys(selected[m] for m in "ab" if selected.get(m) in names)) or names[:2]

@@ -1,4 +1,4 @@
-"""Server routes for the HTML of the pages, and for redirects of former pages."""
+"""Server routes for the HTML of pages, and for redirects from former pages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 
 def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
-    """Return a route for ``path`` (without a leading slash) below the base path of the server."""
+    """Create a route for ``path`` (without a leading slash) below the base path of the server."""
     base = st.get_option("server.baseUrlPath").strip("/")
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
 def page(address: str) -> Route:
-    """Return the route of a page, which serves Streamlit's HTML with the stylesheet of the dashboard.
+    """Create the route of a page, which serves Streamlit's HTML with the stylesheet of the dashboard.
 
     ``st.html`` would send the stylesheet after the first elements, and the layout would shift.
     """
@@ -34,7 +34,7 @@ def page(address: str) -> Route:
 
 
 def former_pages(successors: Mapping[str, str]) -> list[Route]:
-    """Return routes that redirect the URLs of former pages, with their selections, to the pages that replaced them.
+    """Create routes that redirect former pages to the pages that replaced them, keeping the selections in the URL.
 
     Args:
         successors: former URL -> new URL. ``page?part=tab`` denotes a tab of a page and replaces the tab in the

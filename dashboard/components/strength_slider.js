@@ -1,6 +1,6 @@
 // The strength slider and its images. The images follow the slider; the server receives the step on release.
 
-const REST_MS = 400; // The page loads before the other steps.
+const REST_MS = 400; // delay before the other steps are fetched, so that the page loads first
 const KNOB_PX = 16;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const ARROW_STEP = 0.03; // fraction of the image's side
@@ -19,7 +19,7 @@ class Slider {
     requestAnimationFrame(() => this.showTop());
   }
 
-  /** Scroll to the top if the slider appears above the window: a page opened from a list keeps the list's position. */
+  /** Scroll to the top if the slider is above the window: a page opened from a list keeps the list's scroll position. */
   showTop() {
     if (this.amount.getBoundingClientRect().bottom < 0) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0);
   }
@@ -83,7 +83,7 @@ class Slider {
     this.get('.strength').setAttribute('aria-busy', String(!frame));
     if (!frame) {
       this.shown = null;
-      this.get('dl').replaceChildren(); // they belong to another strength
+      this.get('dl').replaceChildren(); // the numbers belong to another strength
       this.fetch();
     }
     if (!frame || frame === this.shown) return;
@@ -142,6 +142,6 @@ export default function ({ data, parentElement, setStateValue }) {
   slider.send = (step) => setStateValue('index', step);
   slider.receive(data);
   return () => {
-    if (!parentElement.isConnected) clearTimeout(slider.rest); // otherwise a later message has taken over
+    if (!parentElement.isConnected) clearTimeout(slider.rest); // otherwise, a later message still uses the slider
   };
 }

@@ -1,8 +1,8 @@
-"""The strength slider and its preview, a component that several pages use.
+"""Streamlit component with the strength slider and its preview, used by several pages.
 
-The page contains the image at the selected strength. The browser fetches the images at all other strengths when it is
-idle, so that the preview follows the slider without requests to the server. The script receives the selected strength
-when the slider is released.
+The page contains the image at the selected strength. Shortly afterwards, the browser fetches the images at all other
+strengths, so that the preview follows the slider without requests to the server. The script receives the selected
+strength when the slider is released.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HINTS = {
 
 
 ZOOM = 4
-"""Magnification of the lenses. They show a region whose side length is 1 / `ZOOM` of the image."""
+"""Magnification of the lenses. Each lens shows a square region with 1 / `ZOOM` of the side length of the image."""
 
 TICKS = 5
 """Maximum number of tick labels below the slider."""
@@ -55,9 +55,9 @@ _HTML = """
       <figcaption>original</figcaption></figure>
     <figure><div class="view"><img class="transformed" alt="transformed"><div class="region"></div></div>
       <figcaption>transformed</figcaption></figure>
-    <figure><div class="lens"><img class="original" alt="part of the original, magnified"></div>
+    <figure><div class="lens"><img class="original" alt="magnified region of the original"></div>
       <figcaption>original, <span class="zoom"></span></figcaption></figure>
-    <figure><div class="lens"><img class="transformed" alt="part of the transformed image, magnified"></div>
+    <figure><div class="lens"><img class="transformed" alt="magnified region of the transformed image"></div>
       <figcaption>transformed, <span class="zoom"></span></figcaption></figure>
   </div>
   <details><summary>Difference from the original</summary><dl></dl></details>
@@ -131,7 +131,7 @@ def strength_slider(picture: VisitorPicture, view: int, transform: Transform, ma
     """
     previewed = preview(picture, view, transform)
     weaker = previewed.first_trained
-    # The key changes if the visitor goes back, because the state of the component would override the URL.
+    # The key changes if the visitor navigates back or forward, because the component's state would override the URL.
     slider = f"{STRENGTH}-{state.visits()}"
     moved = st.session_state.get(slider, {}).get("index")
     steps = len(previewed.strengths)
@@ -181,7 +181,7 @@ def strength_title(transform: Transform) -> str:
 
 
 def _step_of(requested: Any, before: int, steps: int, first: int) -> int:
-    """Return the index of the step that the browser or the URL requests, limited to valid indices.
+    """Return the index of the step that the browser or the URL requests, clipped to the valid range.
 
     Args:
         requested: requested index, relative to the step ``before``. It may have any type.

@@ -1,7 +1,7 @@
 """Compute or complete the demo run, a small run on included photographs: ``python -m dashboard.jobs.demo``.
 
-The demo run is computed in the background. If the reference run is missing, it is computed on the packaged photographs
-before this command returns.
+The demo run is computed in the background. If the reference run is missing, the demo run is computed on the packaged
+photographs before this command returns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from probing_core.run import layout
 from probing_core.run.options import Options
 
 LIMIT = 60
-"""Number of images of a new demo run. An existing demo run keeps its recipe."""
+"""Number of images in a new demo run. An existing demo run keeps its recipe."""
 
 MODELS = ("zoo/mae", "zoo/clip", "baseline/handcrafted")
 
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _why_unreadable(run: Path) -> str:
-    """Return the reason why a run cannot be opened, for example after an update of the package, or an empty string."""
+    """Return the reason why a run cannot be opened, or an empty string if it can be opened."""
     try:
         Run.open(run)
     except ProbingError as error:

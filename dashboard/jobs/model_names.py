@@ -1,4 +1,4 @@
-"""Model names that are suggested in forms. A background process lists them once."""
+"""Model names that are suggested in forms. They are listed once, in a background process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ModelNames:
 
     Attributes:
         on_disk: names of models whose weights are available locally.
-        published: names of other models, whose weights are downloaded on first use.
+        published: names of all other models, whose weights are downloaded on first use.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Background processes: start, status and cancellation of computations that continue when the page is closed.
+"""Start, monitor and cancel background processes, which continue when the page is closed.
 
-Functions that start or end a process raise `NotAllowed` if the visitor has no permission (see `dashboard.rights`), and
-`BadRun` if the run is not writable.
+Functions that start or end a process or remove a run raise `NotAllowed` if the visitor has no permission (see
+`dashboard.rights`). Functions that start a background process raise `BadRun` if the run is not writable.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from probing_core.run.progress import Report
 from probing_core.run.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-"""Regular expression for names of folders that a process creates."""
+"""Regular expression for names of new runs, which are also names of folders."""
 
 MAX_REPORT_NUMBER = 1e15
 """Upper bound for the numbers in a valid report. JSON files may also contain NaN and infinity."""
@@ -42,7 +42,7 @@ STARTING_LOCK = f"{LOG}/starting.lock"
 """Path of the lock that is held while a process is started, so that only one process is started at a time."""
 
 NICENESS = 5
-"""Increase of the niceness of a background process, which gives the server a higher priority."""
+"""Increase in the niceness of background processes, so that the server has a higher priority."""
 
 
 def report_of(run: Path) -> Report | None:
@@ -84,12 +84,12 @@ def suggested_models() -> dict[str, list[str]]:
 
 
 def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], object]) -> str:
-    """Run ``probing run --out run ARGUMENTS --estimate`` in a separate process, and return its output.
+    """Run ``probing run --out RUN ARGUMENTS --estimate`` in a separate process, and return its output.
 
     Args:
         run: folder of the run.
         arguments: other command-line arguments.
-        on_progress: called with each line of progress.
+        on_progress: function that is called with each line of progress.
 
     Raises:
         BadRun: the command failed. The message is the error message of the command.
@@ -98,12 +98,12 @@ def measured(run: Path, arguments: Sequence[str], on_progress: Callable[[str], o
 
 
 def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object]) -> list[dict[str, Any]]:
-    """Run ``probing rank model --base base --json`` in a separate process, and return the parsed output.
+    """Run ``probing rank MODEL --base BASE --json`` in a separate process, and return the parsed output.
 
     Args:
         model: name of the model.
-        base: folder of the run among whose models it is ranked.
-        on_progress: called with each line of progress.
+        base: folder of the run whose models ``model`` is compared with.
+        on_progress: function that is called with each line of progress.
 
     Raises:
         BadRun: the command failed. The message is the error message of the command.
@@ -112,12 +112,12 @@ def ranked_quickly(model: str, base: Path, on_progress: Callable[[str], object])
 
 
 def quick_estimate(model: str, base: Path, on_progress: Callable[[str], object]) -> str:
-    """Run ``probing rank model --base base --estimate`` in a separate process, and return its output.
+    """Run ``probing rank MODEL --base BASE --estimate`` in a separate process, and return its output.
 
     Args:
         model: name of the model.
-        base: folder of the run among whose models it is ranked.
-        on_progress: called with each line of progress.
+        base: folder of the run whose models ``model`` is compared with.
+        on_progress: function that is called with each line of progress.
 
     Raises:
         BadRun: the command failed. The message is the error message of the command.
@@ -160,7 +160,7 @@ def resume(run: Path) -> None:
 
 
 def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
-    """Start a background process that runs ``probing COMMAND``, unless another process is writing to ``run``.
+    """Start a background process that runs ``probing COMMAND``, unless a process is already writing to ``run``.
 
     Args:
         what: action for which the visitor needs permission.
@@ -170,14 +170,13 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
     rights.require(what)
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
-        with FileLock(run / STARTING_LOCK, thread_local=False):  # two visitors, or a second click
+        with FileLock(run / STARTING_LOCK, thread_local=False):  # for simultaneous requests, such as a double click
             report = report_of(run)
             if report is None or report.state != "running":
                 _start_process(run, command)
     except OSError as error:
         raise BadRun(
-            f"Cannot write to '{run}' ({error.strerror}). Make the folder writable, or start a run in a different "
-            "folder."
+            f"Cannot write to '{run}' ({error.strerror}). Make the folder writable, or use a different folder."
         ) from error
 
 
@@ -193,7 +192,7 @@ def _start_process(run: Path, command: Sequence[str]) -> None:
     started = psutil.Process(process.pid)
     born = started.create_time()
     _lower_priority(started)
-    # The process writes its first report after imports. Until then, this report replaces that of an earlier process.
+    # The process writes its first report after imports. Until then, this report replaces any report of an earlier one.
     starting = Report(
         "start",
         0,
@@ -251,7 +250,7 @@ def _ask_to_end(run: Path) -> psutil.Process | None:
 
 
 def remove(run: Path) -> list[str]:
-    """Remove the files of a run, and return the names of the files in its folder that do not belong to the run.
+    """Remove the files of a run, and return the names of all other files in its folder, which are kept.
 
     Raises:
         BadRun: the run is in use, or a file cannot be removed.

@@ -1,4 +1,4 @@
-"""Functions that start, resume and remove scans for the "A folder" tab.
+"""Start, resume and remove scans, for the "A folder" tab.
 
 The request for a scan is stored in the output folder of the scan, as `REQUEST`. All functions except `read_request`
 raise `NotAllowed` if the visitor has no permission.
@@ -26,7 +26,7 @@ class ScanRequest:
     Attributes:
         folder: path of the folder to scan.
         run: path of the run whose detector is used.
-        clean: path of the folder of clean images, if given.
+        clean: path of the folder with clean images, or None.
     """
 
     folder: str
@@ -56,7 +56,7 @@ def read_request(out: Path) -> ScanRequest | None:
 
 
 def resume(out: Path) -> None:
-    """Resume the scan in ``out``, keeping its results.
+    """Resume the scan in ``out`` with the settings of its stored request.
 
     Raises:
         BadRun: the request is missing or corrupted.

@@ -1,6 +1,6 @@
-"""Convert class probabilities to answers on whether and how an image was edited.
+"""Determine from class probabilities whether and how an image was edited.
 
-`crops` cuts images and combines the probabilities of their crops, `calibration` fits the posteriors of models,
-`reference_sets` compares images with clean photographs, and `answer` computes the answer that pages, commands and
-tables show. This package does not depend on runs, files or pages.
+`crops` cuts images into crops and combines the probabilities of the crops, `calibration` fits the posteriors of models,
+`reference_sets` compares images with clean photographs, and `answer` computes the answer for an image. This package
+does not depend on runs, files or the dashboard.
 """

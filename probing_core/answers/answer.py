@@ -1,27 +1,27 @@
-"""Answers of models and of the detector: the probability that an image was edited, and a verbal answer.
+"""Answers of models and the detector: the probability that an image was edited, and a verbal answer.
 
 An answer is computed in the following steps:
 
 1. The image is cut into a central square and, if it is large, tiles (`crops.cut`). Class probabilities p_k are
    predicted for each crop (`Predictor.ask` in api/predictor.py), and `crops.join` averages them in log space. Tiles
-   have a weight of 0.8 for groups that resizing removes, such as noise, and a weight of 0.5 for all other groups.
-2. The edit score (`edit_score`) is s = max log p_k - log p_identity, over all transformations k. Tiles are only used if
-   there is a calibration for large images. Otherwise, the score of the central square is used (`Answer.of_model`,
-   `ReferenceSets.answer`). The detector compares nearly gray images with grayscale photographs and ignores the color
-   group.
-3. The probability (`Posterior.probability`) has the log odds (s - offset) / temperature + log(prior / (1 - prior)). The
-   offset of a model differs between sources of images, so the probability is averaged over N(offset, spread^2). The
-   prior is `PRIOR` unless a different prior is selected.
-4. Temperature, offset and spread are fitted on photographs with known edits when the first answer is requested, by
-   `calibration.model_posteriors` for models and by `reference_sets` for the detector. If there are too few of these
-   photographs, the temperature and the offset from training are used for models (``probes/noticing.safetensors``).
+   have a weight of 0.8 for groups whose traces are removed by resizing, such as noise, and 0.5 for all other groups.
+2. The edit score (`edit_score`) is s = max_k log p_k - log p_identity, where k ranges over the transformations. Tiles
+   are used only if there is a calibration for large images (`Answer.of_model`, `ReferenceSets.answer`). Otherwise, s is
+   the score of the central square. The detector compares nearly gray images with photographs converted to grayscale,
+   and excludes the color group.
+3. The log odds of an edit (`Posterior.probability`) are (s - offset) / temperature + log(prior / (1 - prior)). For
+   models, the offset differs between sources of images, so the probability is averaged over offsets drawn from
+   N(offset, spread^2). The default prior is `PRIOR`.
+4. Temperature, offset and spread are fitted on clean and edited photographs when the first answer is requested, by
+   `calibration.model_posteriors` for models and by `reference_sets` for the detector, which has no spread. If there are
+   too few photographs for a model, its temperature and offset from training are used (``probes/noticing.safetensors``).
 5. The probability is unavailable for one of the reasons in `Unavailable`: the image may not be a photograph
-   (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration of step 4, the
+   (`quality.is_flat`), the detector has too few photographs to calibrate, a model has no calibration from step 4, the
    scores do not separate clean from edited images, or the calibration error on held-out sources is above 0.12
    (`MAX_TRANSFER_ERROR`).
-6. The probability is rounded to percent. `answer_word` looks up the verbal answer in `LOWEST_PERCENT`. Without a
-   probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%;
-   `answer_in_words` combines both.
+6. The probability is rounded to a whole percentage, and `answer_word` looks up the verbal answer in `LOWEST_PERCENT`.
+   Without a probability, the answer is `INCONCLUSIVE`. `probability_in_words` formats 0% as <1%, and 100% as >99%.
+   `answer_in_words` combines the verbal answer and the probability.
 
 The p-value of the detector (`reference_sets.p_values`) is shown next to the answer but does not affect it.
 docs/detector.md contains measured error rates.
@@ -45,7 +45,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.probes import array_file
 
 PRIOR = 0.5
-"""Default prior probability that an image was edited, which is the assumed fraction of edited images."""
+"""Default prior probability of an edit, that is, the assumed fraction of edited images."""
 
 
 def require_prior(prior: float) -> None:
@@ -55,14 +55,14 @@ def require_prior(prior: float) -> None:
         BadConfig: the prior is not strictly between 0 and 1.
     """
     if not 0 < prior < 1:
-        raise BadConfig(f"The prior (the fraction of edited images) must be between 0 and 1, such as 0.5; got {prior}.")
+        raise BadConfig(f"The prior (the fraction of edited images) must be strictly between 0 and 1; got {prior}.")
 
 
 def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
-    """Compute edit scores, which are the largest log odds of any transformation against identity.
+    """Compute edit scores: the maximum log odds of any transformation versus identity.
 
-    The maximum is used instead of the sum, so that thirty small probabilities for a clean image do not add up to an
-    edit.
+    The maximum is used instead of the sum, because for a clean image, the small probabilities of many transformations
+    would add up.
 
     Args:
         log_probabilities: (N, K) log probabilities.
@@ -70,7 +70,7 @@ def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_col
         without_color: whether to exclude the color group, as the detector does for images without color.
 
     Returns:
-        (N,) edit scores, or NaN if no transformation remains.
+        (N,) edit scores, or NaN if all transformations are excluded.
     """
     group = np.asarray(groups)
     edits = (group != "identity") & ~(without_color & (group == "color"))
@@ -81,23 +81,23 @@ def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_col
 
 
 def score_of(prediction: Prediction, no_color: bool = False, whole_only: bool = False) -> float:
-    """Return the edit score of an image.
+    """Compute the edit score of an image from its prediction.
 
     Args:
         no_color: whether to exclude the color group.
-        whole_only: whether to ignore tiles and only use the central square.
+        whole_only: whether to use only the central square and ignore tiles.
     """
     probabilities = prediction.crop_probabilities[:1] if whole_only else prediction.probabilities[None]
     return float(edit_score(log_of(probabilities), prediction.groups, no_color)[0])
 
 
 def log_of(probabilities: np.ndarray) -> np.ndarray:
-    """Return natural logarithms (``float64``) of probabilities, which are clipped below at `MIN_SCORED_PROBABILITY`."""
+    """Compute natural logarithms (``float64``) of probabilities, clipped to at least `MIN_SCORED_PROBABILITY`."""
     return np.log(np.maximum(np.asarray(probabilities, np.float64), MIN_SCORED_PROBABILITY))
 
 
 def given_edited(probabilities: np.ndarray, groups: Sequence[str], without_color: bool = False) -> np.ndarray:
-    """Return class probabilities conditional on an edit.
+    """Compute class probabilities conditional on an edit.
 
     Args:
         probabilities: (..., K) class probabilities.
@@ -105,7 +105,7 @@ def given_edited(probabilities: np.ndarray, groups: Sequence[str], without_color
         without_color: whether to exclude the color group.
 
     Returns:
-        (..., K) probabilities that sum to 1 and are 0 for identity.
+        (..., K) probabilities, which sum to 1. Identity and, if excluded, the color group have probability 0.
     """
     group = np.asarray(groups)
     excluded = (group == "identity") | (without_color & (group == "color"))
@@ -123,7 +123,7 @@ class Unavailable(StrEnum):
 
 
 MAX_TRANSFER_ERROR = 0.12
-"""Maximum calibration error on held-out sources for stating a probability."""
+"""Calibration error on held-out sources above which probabilities are unavailable."""
 
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 """Nodes and weights of the Gauss-Hermite quadrature over the offset."""
@@ -134,10 +134,10 @@ class Posterior:
     """Calibration that converts edit scores to probabilities that images were edited.
 
     Attributes:
-        temperature: divisor of scores, which is infinite if the model is no better than the prior.
-        offset: score at which the probability equals the prior, averaged over sources.
-        spread: standard deviation of the offset between sources.
-        sources: number of sources used for calibration. With a single source, the spread is unknown.
+        temperature: divisor of the scores; infinite if the model is no better than the prior.
+        offset: mean over sources of the score at which the probability equals the prior.
+        spread: standard deviation of this score between sources.
+        sources: number of sources used to estimate the spread. With a single source, the spread is unknown.
         transfer_error: calibration error on held-out sources, or None if no source could be held out.
     """
 
@@ -157,9 +157,10 @@ class Posterior:
         return None
 
     def probability(self, scores: np.ndarray, prior: float = PRIOR) -> np.ndarray:
-        """Return the probabilities (N,) that images were edited.
+        """Convert edit scores (N,) to probabilities (N,) that the images were edited.
 
-        Each is the mean of sigmoid((score - o) / temperature + log(prior / (1 - prior))) over o ~ N(offset, spread^2).
+        A probability is the mean of sigmoid((score - o) / temperature + log(prior / (1 - prior))) over
+        o ~ N(offset, spread^2).
         """
         odds = (np.asarray(scores, np.float64) - self.offset) / self.temperature + np.log(prior) - np.log1p(-prior)
         if not self.spread or not np.isfinite(self.temperature):
@@ -168,16 +169,16 @@ class Posterior:
         return sigmoid(shifted) @ (NODE_WEIGHTS / NODE_WEIGHTS.sum())
 
     def to_bytes(self) -> bytes:
-        """Serialize the temperature and the offset reproducibly in the safetensors format."""
+        """Serialize the temperature and the offset as safetensors. Equal values yield equal bytes."""
         numbers = {"temperature": np.array([self.temperature]), "offset": np.array([self.offset])}
         return array_file.to_bytes(numbers, "noticing", {})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Posterior:
-        """Read the output of `to_bytes`.
+        """Load a posterior from bytes returned by `to_bytes`.
 
         Raises:
-            BadRun: the bytes are corrupted or have different content.
+            BadRun: the bytes are corrupted or have a different format.
         """
         with array_file.expected("A calibration (safetensors with temperature and offset)"):
             numbers, _ = array_file.from_bytes(data, "noticing")
@@ -189,9 +190,9 @@ def sigmoid(odds: np.ndarray) -> np.ndarray:
 
 
 def probability_edited(scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR) -> np.ndarray:
-    """Return the probabilities (N,) that images were edited, or NaN if they are unavailable.
+    """Convert edit scores (N,) to probabilities (N,) that the images were edited, or NaN if they are unavailable.
 
-    All pages, commands and tables show these probabilities.
+    The dashboard and the command line show these probabilities.
     """
     if posterior is None or posterior.unavailable:
         return np.full(len(scores), np.nan)
@@ -250,12 +251,12 @@ def answer_in_words(word: str, probability: float | None) -> str:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of the detector for one image, which is the entry ``verdict`` of ``probing predict --json``.
+    """Evidence of the detector for one image: the value of ``verdict`` in ``probing predict --json``.
 
     Attributes:
         p: p-value of the image (`reference_sets.p_values`), or None if there are too few clean photographs.
         n: number of clean photographs on which the p-value is based.
-        kind: kind of the image and of the photographs with which it is compared: ``view``, ``large`` or ``gray``.
+        kind: kind of the image, and of the photographs that it is compared with: ``view``, ``large`` or ``gray``.
         no_color: whether the image is nearly gray, so that the color group was excluded.
         detection_rate: fraction of edited images of this kind with a p-value of at most 0.05, or None if it was not
             measured.
@@ -270,7 +271,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Answer on whether an image was edited and, if so, how.
+    """Answer to the questions whether an image was edited and how.
 
     The prior is an argument of the methods, so a different prior does not require another forward pass.
 
@@ -288,7 +289,7 @@ class Answer:
 
     @classmethod
     def of_model(cls, prediction: Prediction, posteriors: Mapping[str, Posterior]) -> Answer:
-        """Return the answer of a model.
+        """Create the answer of a model.
 
         Without a calibration for large images, only the central square of a large image is scored, and the calibration
         for small images is used.
@@ -342,7 +343,11 @@ class Answer:
 
 
 def classes_of(prediction: Prediction, no_color: bool = False) -> list[dict[str, Any]]:
-    """Return `Answer.classes` for a prediction. With ``no_color``, the probability of the color group is 0."""
+    """Return the classes of a prediction, as in `Answer.classes`.
+
+    Args:
+        no_color: whether to set the probability of the color group to 0.
+    """
     probabilities = given_edited(prediction.probabilities, prediction.groups, no_color)
     classes = zip(prediction.classes, prediction.groups, probabilities, strict=True)
     return [

@@ -17,8 +17,8 @@ class Quality(NamedTuple):
     """Quality of the answers of one model.
 
     Attributes:
-        kept: fraction of clean images with a probability of at most 0.5.
-        found: fraction of edited images with a probability above 0.5. All groups have the same weight.
+        kept: fraction of clean images with a predicted probability of at most 0.5.
+        found: fraction of edited images with a predicted probability above 0.5. All groups have the same weight.
         accuracy: balanced accuracy over clean and edited images, with its confidence interval over photographs.
         named: fraction of detected edits whose group is predicted correctly.
         error: calibration error (`calibration_error`).
@@ -51,7 +51,7 @@ def quality(rows: pd.DataFrame) -> Quality:
 
 
 def accuracy(rows: pd.DataFrame) -> ClusterSums:
-    """Compute the balanced accuracy of one model for classifying images as edited or clean, as sums by photograph."""
+    """Compute the balanced accuracy of classifying images as edited or clean, as sums by photograph."""
     is_edited, flagged = _edited_and_found(rows)
     return balanced_accuracy(is_edited.astype(np.int64), flagged.astype(np.int64), rows["photograph"].to_numpy())
 

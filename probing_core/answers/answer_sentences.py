@@ -13,10 +13,10 @@ MIN_NAMED_PERCENT = 50
 """Minimum displayed (rounded) probability in percent for naming a group or transformation."""
 
 MIN_CERTAIN_GROUP_PERCENT = 60
-"""Minimum displayed probability in percent for naming a group without *perhaps*."""
+"""Minimum displayed probability in percent for naming a group without the word "perhaps"."""
 
 MIN_CERTAIN_TRANSFORM_PERCENT = 90
-"""Minimum displayed probability in percent for naming a transformation without *most likely*."""
+"""Minimum displayed probability in percent for naming a transformation without the words "most likely"."""
 
 UNCLEAR = "edit unclear"
 """Text if no group is probable enough to be named."""
@@ -25,11 +25,12 @@ ABOUT_P = (
     "Fraction of clean photographs of the same kind (size, color) that score at least as high as this image. Small "
     "values are rare for unedited images."
 )
-ABOUT_Q = "False discovery rate: expected fraction of unedited images among all images with at most this q-value."
+ABOUT_Q = "False discovery rate: expected fraction of unedited images among the images with this q-value or lower."
 ABOUT_ANSWER = (
     "The answer depends on the probability that the image was edited: "
     + ", ".join(f"{answer} for at least {lowest}%" for answer, lowest in LOWEST_PERCENT.items() if lowest)
-    + ". The probability assumes that half of all images are edited. The p-value does not depend on this assumption."
+    + ", otherwise no edit detected. The probability assumes that half of all images are edited. The p-value does not "
+    "depend on this assumption."
 )
 
 
@@ -39,7 +40,7 @@ class Edit(NamedTuple):
     Attributes:
         group: most probable group.
         transform: most probable transformation of this group.
-        group_probability, transform_probability: their probabilities given an edit.
+        group_probability, transform_probability: probabilities of the group and the transformation given an edit.
     """
 
     group: str
@@ -52,7 +53,9 @@ class Edit(NamedTuple):
         return is_named(self.group_probability)
 
     def in_words(self, numbers: bool = False) -> str:
-        """Format the edit, such as ``perhaps codec, most likely JPEG``, or return `UNCLEAR`.
+        """Format the edit, such as ``perhaps codec, most likely JPEG``.
+
+        Returns `UNCLEAR` if the group is not probable enough to be named.
 
         Args:
             numbers: whether to include probabilities.
@@ -66,7 +69,7 @@ class Edit(NamedTuple):
 
 
 def edit_of(classes: Sequence[Mapping[str, Any]]) -> Edit:
-    """Return the most probable edit in the result of `Answer.classes`."""
+    """Return the most probable edit, given the result of `Answer.classes`."""
     groups: dict[str, float] = {}
     for entry in classes:
         groups[entry["group"]] = groups.get(entry["group"], 0.0) + entry["probability"]
@@ -97,7 +100,7 @@ def _percent(probability: float) -> int:
 
 
 def edit_cell(word: str, edit: Edit | None) -> str:
-    """Format an edit for a table cell, or return an empty string unless the image is classified as edited."""
+    """Format an edit for a table cell. The result is empty unless the image is classified as edited."""
     if word not in FOUND or edit is None:
         return ""
     text = edit.in_words()
@@ -105,9 +108,9 @@ def edit_cell(word: str, edit: Edit | None) -> str:
 
 
 def p_in_words(p: float | None, n: int) -> str:
-    """Format a p-value, followed by the number of clean photographs with at least the same score.
+    """Format a p-value and the number of clean photographs that score at least as high, such as ``0.014 (1 of 147)``.
 
-    An example is ``0.014 (1 of 147)``. Returns an empty string if there is no p-value.
+    Returns an empty string if there is no p-value.
     """
     if p is None or math.isnan(p) or n <= 0:
         return ""

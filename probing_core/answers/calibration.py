@@ -5,11 +5,11 @@ likelihood. There are two kinds of calibration:
 
 - Models (`model_posteriors`) are calibrated on scored views of the ``--calibrate-on`` photographs, on which no probe
   was trained. Scores differ between sources of images, such as cameras or websites, and new images come from new
-  sources. The offset is therefore random, and its standard deviation is estimated by leave-one-source-out
-  cross-validation. If there are too few views, the calibration from training is used, which has no spread.
-- The detector (`probing_core.answers.reference_sets.Edits.posterior`) is calibrated for each kind of image, on clean
-  photographs with the roles ``calibrate`` and ``report`` and on edited photographs with the role ``report``. This
-  calibration has no spread.
+  sources. The offset is therefore modeled as random. Its standard deviation, the spread, is estimated by comparing each
+  source with all others. If there are too few photographs, the calibration from training is used, which has no spread.
+- The detector (`probing_core.answers.reference_sets.Edits.posterior`) is calibrated separately for each kind of image,
+  on clean photographs with the role ``calibrate`` or ``report`` and on edited photographs with the role ``report``.
+  This calibration has no spread.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ MIN_STANDARD_ERRORS = 2.0
 """Minimum gain in log likelihood over the prior, in standard errors. If the gain is smaller, the prior is used."""
 
 MIN_PHOTOGRAPHS = 30
-"""Minimum number of clean and of edited photographs for calibrating a model, and of edited photographs for calibrating
-the detector. The detector needs more clean photographs (`probing_core.answers.reference_sets.is_enough`)."""
+"""Minimum numbers of clean and edited photographs for calibrating a model.
+
+For the detector, this is the minimum number of edited photographs. It requires more clean photographs (`is_enough` in
+answers/reference_sets.py).
+"""
 
 MIN_OF_SOURCE = 15
 """Minimum number of clean photographs for estimating the offset of a source."""
@@ -45,15 +48,18 @@ def fit_posterior(scores: np.ndarray, groups: np.ndarray, makers: np.ndarray, ph
 
     Args:
         scores: (N,) edit scores of images on which the probe was not trained.
-        groups: (N,) group of the transformation of each image, or ``identity`` for clean images.
-        makers: (N,) implementation of the transformation (the bank, or an alternative).
+        groups: (N,) transformation group of each image, or ``identity`` for clean images.
+        makers: (N,) implementation of each transformation (the bank, or an alternative).
         photographs: (N,) photograph IDs. Images of the same photograph are not independent.
     """
     return _Scored.of(scores, groups, makers, photographs).fit()
 
 
 def weights(groups: pd.Series) -> np.ndarray:
-    """Return weights (N,) that sum to 1: half for clean images, and half for edited images with equal sums by group."""
+    """Compute weights (N,) that sum to 1, with half of the weight on edited images.
+
+    The weight of edited images is divided equally among groups.
+    """
     zeros = np.zeros(len(groups))
     return _Scored.of(zeros, groups.to_numpy(), zeros, zeros).weights()
 
@@ -65,7 +71,7 @@ class _Scored:
     Attributes:
         scores: (N,) edit scores.
         is_edited: (N,) whether each image was edited.
-        groups, makers, photographs, sources: (N,) integer codes, which are faster than strings.
+        groups, makers, photographs, sources: (N,) integer codes, which are faster to compare than strings.
     """
 
     scores: np.ndarray
@@ -93,9 +99,9 @@ class _Scored:
         return _Scored(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def weights(self) -> np.ndarray:
-        """Return weights (N,) that sum to 1, with half of the weight on edited images.
+        """Compute weights (N,) that sum to 1, with half of the weight on edited images.
 
-        The weight of edited images is divided equally over groups, and within a group over implementations.
+        The weight of edited images is divided equally among groups, and within a group among implementations.
         """
         makers = np.where(self.is_edited, self.makers, 0)
         cells, cell = np.unique(self.groups * (makers.max(initial=0) + 1) + makers, return_inverse=True)
@@ -138,8 +144,8 @@ class _Scored:
         """Estimate the variation of the offset between sources.
 
         Returns:
-            The standard deviation of the difference between one source and all others, after subtracting the sampling
-            variance, and the number of sources.
+            The standard deviation of the difference in mean clean score between one source and all others, after
+            subtracting the sampling variance, and the number of sources.
         """
         clean = self.only(~self.is_edited)
         counts = np.bincount(clean.sources)
@@ -185,7 +191,7 @@ def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
     """Fit a calibration for each kind of image (``direct`` and ``combined``).
 
     Views from the corpus of the run are excluded, because probes may have been trained on them. Views without color are
-    also excluded. A kind with fewer than `MIN_PHOTOGRAPHS` clean or edited photographs has no calibration.
+    also excluded. Kinds with fewer than `MIN_PHOTOGRAPHS` clean or edited photographs are omitted.
 
     Args:
         rows: table of scored views of the model (docs/run-format.md).
@@ -200,9 +206,9 @@ def model_posteriors(rows: pd.DataFrame) -> dict[str, Posterior]:
 
 
 def fit_between_sources(rows: pd.DataFrame, score: str = "score") -> Posterior | None:
-    """Fit the posterior for images from new sources.
+    """Fit a posterior for images from new sources.
 
-    A source is the part of ``base_id`` before a slash or, without a slash, the corpus.
+    The source of a photograph is the part of ``base_id`` before the first slash or, without a slash, the corpus.
 
     Args:
         rows: scored views of one size.
@@ -248,8 +254,8 @@ def reliability_bins(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarr
 def calibration_error(stated: np.ndarray, is_edited: np.ndarray, weight: np.ndarray) -> float:
     """Compute the expected calibration error.
 
-    It is the weighted mean over bins of the absolute difference between predicted probability and fraction of edited
-    images.
+    The error is the weighted mean over bins of the absolute difference between the mean predicted probability and the
+    fraction of edited images.
     """
     bins = reliability_bins(stated, is_edited, weight)
     return float((bins["weight"] * (bins["fraction"] - bins["stated"]).abs()).sum())

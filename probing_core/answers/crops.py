@@ -2,7 +2,7 @@
 
 If the shorter side of an image is at most 1.5 times the view size, only its resized central square is embedded
 (``direct``). For larger images, tiles at the original resolution are also embedded (``combined``). The central square
-shows color, tone, style, overlays and composition, while tiles show blur, noise and compression, which resizing
+shows color, tone, style, overlays and composition, while tiles show traces of blur, noise and compression that resizing
 removes. `join` combines the probabilities of the central square and the tiles.
 """
 
@@ -19,7 +19,7 @@ from probing_core.transforms.transformation import ERASED_BY_REDUCTION, Image
 from probing_core.transforms.view import central_square, resize
 
 DIRECT, COMBINED = "direct", "combined"
-"""Kinds of images: only the central square is embedded, or the central square and tiles."""
+"""Kinds of images: embedded without tiles, and embedded with tiles."""
 
 DIRECT_UP_TO = 1.5
 """Maximum length of the shorter side of ``direct`` images, as a multiple of the view size."""
@@ -39,11 +39,11 @@ FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class Crops:
-    """The crops of one image that models receive.
+    """Crops of one image, as passed to models.
 
     Attributes:
         whole: central square, resized to the view size.
-        tiles: crops of the view size at the original resolution. There are no tiles for the kind ``direct``.
+        tiles: crops of the view size at the original resolution; empty for the kind ``direct``.
         is_flat: whether the image may not be a photograph (`probing_core.images.quality.is_flat`).
     """
 
@@ -66,7 +66,7 @@ def cut(image: Image, view: int, small: Image | None = None) -> Crops:
     If the image is large, also cut it into tiles.
 
     Args:
-        small: result of `probing_core.images.quality.as_measured`, if it has been computed already.
+        small: result of `probing_core.images.quality.as_measured` for ``image``, if already computed.
     """
     full_image = resize(central_square(image), view)
     tiles = tuple(
@@ -77,7 +77,7 @@ def cut(image: Image, view: int, small: Image | None = None) -> Crops:
 
 
 def tile_corners(height: int, width: int, view: int) -> list[tuple[int, int]]:
-    """Return the upper left corner (x, y) of each tile in pixels, row by row.
+    """Return the upper-left corner (x, y) of each tile in pixels, row by row.
 
     The list is empty for images of the kind ``direct``.
     """
@@ -111,12 +111,12 @@ def _starts(length: int, view: int, count: int) -> list[int]:
 def join(probabilities: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Combine the class probabilities of the crops of an image.
 
-    The logit of a class is a weighted mean of log p for the full image and the mean log p over tiles. Tiles have a
-    higher weight than the full image for groups whose traces are removed by downsampling, and the same weight for all
-    other groups.
+    The logit of a class is a weighted mean of its log probability for the central square and its mean log probability
+    over tiles. Tiles have a higher weight than the central square for groups whose traces are removed by downsampling,
+    and the same weight for all other groups.
 
     Args:
-        probabilities: (1 + T, K) class probabilities of the full image and of each of its T tiles, in this order.
+        probabilities: (1 + T, K) class probabilities of the central square and of each of the T tiles, in this order.
         groups: (K,) group of each class.
 
     Returns:
@@ -138,8 +138,9 @@ class Prediction:
         classes: names of the K classes.
         groups: group of each class.
         probabilities: (K,) class probabilities, which sum to 1.
-        crop_probabilities: (1 + T, K) class probabilities of the full image and of each of its T tiles, in this order.
-        embedding: (D,) embedding of the full image at the view size.
+        crop_probabilities: (1 + T, K) class probabilities of the central square and of each of the T tiles, in this
+            order.
+        embedding: (D,) embedding of the central square.
         is_flat: whether the image may not be a photograph, as in `Crops`.
     """
 
@@ -171,7 +172,7 @@ def predictions_of(
         classes: names of the K classes.
         groups: group of each class.
         crops: crops of each image.
-        probabilities: (P, K) class probabilities of all P crops, ordered by image, with the full image before its
+        probabilities: (P, K) class probabilities of all P crops, ordered by image, with the central square before the
             tiles.
         embeddings: (P, D) embeddings of the crops, in the same order.
     """

@@ -1,9 +1,9 @@
-"""Compare images with clean photographs of the same kind, which gives the evidence of the detector.
+"""Compare images with clean photographs of the same kind to compute the evidence of the detector.
 
-There are three kinds of images: images of about the view size, large images (full image and tiles combined), and images
-without color. Each kind has separate clean photographs for computing p-values, and a separate posterior. P-values are
-conformal (Vovk et al. 2005, and Bates et al. 2021 for outliers). They are valid if the image comes from the same source
-as the photographs. Each photograph counts once.
+There are three kinds of images: images of about the view size, large images (central square and tiles combined), and
+images without color. Each kind has separate clean photographs for computing p-values, and a separate posterior.
+P-values are conformal (Vovk et al. 2005; for outliers, Bates et al. 2021). They are valid if the image comes from the
+same source as the clean photographs. Each photograph is counted once.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ LEVEL = 0.05
 """
 
 MIN_BEYOND = 5
-"""Minimum expected number of false positives for computing p-values (100 clean photographs for 5%, 500 for 1%).
+"""Minimum expected number of false positives for computing p-values (100 clean photographs at 5%, 500 at 1%).
 
 With fewer photographs, the actual false-positive rate differs too much from the nominal rate.
 """
 
 MIN_CHECKED = 2
-"""Minimum expected number of false positives for testing the false-positive rate on large photographs (40 at 5%).
+"""Minimum expected number of false positives for testing the false-positive rate (40 large photographs at 5%).
 
-With fewer photographs, a false-positive rate of four times the level would often not be detected.
+With fewer photographs, a false-positive rate of four times the level would often go undetected.
 """
 
 AS_IT_IS, TURNED_GRAY = "as it is", "turned gray"
@@ -60,7 +60,7 @@ HALF = 0.5
 
 
 def p_values(scores: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    """Return the p-values (N,) of ``scores`` (N,).
+    """Compute the p-values (N,) of ``scores`` (N,).
 
     A p-value is (1 + number of ``clean`` scores that are at least as high) / (n + 1), where n is the number of
     ``clean`` scores.
@@ -133,9 +133,13 @@ class Edits:
     rows: pd.DataFrame
 
     def detection_rate(self, clean: np.ndarray) -> DetectionRate | None:
-        """Return the fraction of edits that are flagged given ``clean`` scores (n,).
+        """Compute the fraction of edits that are flagged.
 
-        Returns None if there are no edits or no clean scores.
+        Args:
+            clean: (n,) scores of the clean photographs for p-values.
+
+        Returns:
+            The detection rate, or None if there are no edits or no clean photographs.
         """
         rows = self.rows
         if rows.empty or not len(clean):
@@ -187,9 +191,9 @@ class ReferenceSet:
     """Clean photographs with which images of one kind are compared.
 
     Attributes:
-        clean: (n,) scores of clean photographs for p-values. They have the role ``calibrate`` or come from ``--clean``.
+        clean: (n,) scores of the clean photographs for p-values.
         posterior: calibration of scores, or None if there are too few photographs.
-        edits: edited photographs. The posterior is fitted on them and on clean photographs with either role.
+        edits: edited photographs for fitting the posterior and measuring the detection rate.
         detection_rate: detection rate at `LEVEL`, or None if it was not measured.
     """
 
@@ -199,16 +203,16 @@ class ReferenceSet:
     detection_rate: DetectionRate | None
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
-        """Return the p-values (N,) of ``scores`` (N,), or NaN if there are too few clean photographs."""
+        """Compute the p-values (N,) of ``scores`` (N,), or NaN if there are too few clean photographs."""
         if not is_enough(len(self.clean)):
             return np.full(len(scores), np.nan)
         return np.where(np.isnan(scores), np.nan, p_values(scores, self.clean))
 
     def with_clean(self, clean: np.ndarray) -> ReferenceSet:
-        """Return a set that uses other clean photographs for p-values and for the posterior.
+        """Return a copy of this set that uses other clean photographs for p-values and the posterior.
 
         Args:
-            clean: (n,) scores of the photographs.
+            clean: (n,) scores of the other clean photographs.
         """
         photographs = np.array([f"clean-{i}" for i in range(len(clean))])
         return replace(self, clean=clean, posterior=self.edits.posterior(clean, photographs), detection_rate=None)
@@ -230,11 +234,14 @@ class ReferenceSets:
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame | None) -> ReferenceSets:
-        """Build the sets from the table of scored views of a run (docs/run-format.md).
+        """Build the reference sets from the table of scored views of a run (docs/run-format.md).
 
-        There is only a set for large images if p-values that are computed from large photographs with the role
+        Large images have a reference set only if p-values that are computed from large photographs with the role
         ``calibrate`` are valid for large photographs with the role ``report`` (`error_holds`). Without this set, only
         the central square of large images is scored.
+
+        Args:
+            rows: scored views, or None if the run has none.
         """
         if rows is None:
             return cls({})
@@ -253,13 +260,13 @@ class ReferenceSets:
         return cls(sets)
 
     def kind_of(self, large: bool, no_color: bool) -> str:
-        """Return the kind of an image, which is ``view`` for large images without a reference set."""
+        """Return the kind of an image. Without a reference set for large images, they have the kind ``view``."""
         if no_color:
             return GRAY
         return LARGE if large and LARGE in self.sets else VIEW
 
     def answer(self, prediction: Prediction, no_color: bool) -> Answer:
-        """Return the answer of the detector for an image."""
+        """Compute the answer of the detector for an image."""
         kind = self.kind_of(prediction.kind == COMBINED, no_color)
         score, reference_set = score_of(prediction, no_color, whole_only=kind != LARGE), self.sets.get(kind, NO_SET)
         p = float(reference_set.p_values(np.array([score]))[0])
@@ -272,7 +279,7 @@ class ReferenceSets:
 
         Args:
             rows: table with the columns ``large``, ``no_color``, ``is_flat`` (as in `Crops`), ``whole`` (edit score of
-                the full image) and ``joined`` (edit score of the full image and its tiles).
+                the central square) and ``joined`` (edit score of the central square and the tiles).
 
         Returns:
             Table with the columns ``p``, ``n``, ``edited`` and ``answer``, and one row per image.
@@ -290,10 +297,10 @@ class ReferenceSets:
         return judged.assign(answer=[*map(answer_word, judged["edited"], rows["is_flat"])])
 
     def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:
-        """Return sets that use other clean images. Kinds with too few clean images are omitted.
+        """Return reference sets that use other clean images. Kinds with too few clean images are omitted.
 
         Args:
-            clean: kind of image -> scores (n,) of clean images.
+            clean: kind of image -> scores (n,) of the other clean images.
         """
         return ReferenceSets({
             kind: self.sets[kind].with_clean(scores)
@@ -305,7 +312,7 @@ class ReferenceSets:
 def highest_tile(answer: Answer, prior: float) -> int | None:
     """Return the index of the tile with the highest edit score.
 
-    Returns None if the image is not classified as edited or inconclusive, or if the answer does not use tiles.
+    Returns None if the image is neither classified as edited nor inconclusive, or if the answer does not use tiles.
     """
     evidence, prediction = answer.evidence, answer.prediction
     if evidence is None or evidence.kind != LARGE or answer.word(prior) not in (*FOUND, INCONCLUSIVE):
@@ -315,10 +322,10 @@ def highest_tile(answer: Answer, prior: float) -> int | None:
 
 
 def _set_of(rows: pd.DataFrame, clean: pd.DataFrame, size: str, no_color: bool = False) -> ReferenceSet:
-    """Return the reference set of the scored views ``clean``.
+    """Build the reference set for one kind of image.
 
-    P-values are computed from views with the role ``calibrate``. The posterior is fitted on clean views with either
-    role, and on the edits in ``rows`` that have the same kind and the role ``report``.
+    P-values are computed from the ``clean`` views with the role ``calibrate``. The posterior is fitted on all ``clean``
+    views and on the edited views of this kind in ``rows`` that have the role ``report``.
     """
     is_kind = (rows["size"] == size) & (rows["no_color"] == no_color) & (rows["transform"] != "identity")
     edits = Edits(rows[is_kind & (rows["role"] == "report")].dropna(subset="score"))

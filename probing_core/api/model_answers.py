@@ -26,13 +26,16 @@ OUTSIDE = "answers.parquet"
 def live_posterior(run: Run, model: str) -> Posterior:
     """Return the calibration of ``model`` for images that are embedded without tiles.
 
-    If there is no such calibration, the probability is the prior.
+    If the run has no such calibration, the result converts every score to the prior.
     """
     return read_posteriors(run.store, model).get(DIRECT, Posterior())
 
 
 def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
-    """Recover the edit scores (N,) from the probabilities ``altered`` (N,); NaN where ``altered`` is NaN."""
+    """Recover the edit scores (N,) from the probabilities ``altered`` (N,), which may be NaN.
+
+    The probabilities must have been computed with the posterior from training.
+    """
     fitted = read_fitted_posterior(run.store, model) or Posterior()
     p = altered.to_numpy(np.float64)
     return np.where(np.isnan(p), np.nan, scores_behind(p, fitted))
@@ -41,8 +44,8 @@ def tested_scores(run: Run, model: str, altered: pd.Series) -> np.ndarray:
 def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
     """Return the answers for the test samples of ``run``, from probes that were not trained on the same photographs.
 
-    Columns: ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (the probability that the image was
-    edited) and ``named`` (the most probable group if it was edited). Models without these predictions are omitted.
+    The columns are ``model``, ``photograph``, ``operation``, ``group``, ``altered`` (probability that the image was
+    edited) and ``named`` (most probable group given an edit). Models without these predictions are omitted.
     """
     parts = []
     for model in models:
@@ -62,9 +65,9 @@ def held_out(run: Run, models: Sequence[str]) -> pd.DataFrame:
 
 
 def outside(run: Run) -> pd.DataFrame:
-    """Return the answers for images from other collections; empty unless ``run`` is the reference run.
+    """Return the answers for images from other collections.
 
-    The columns are the same as in `held_out`, plus ``source``.
+    The table has the columns of `held_out` and ``source``. It is empty unless ``run`` is the reference run.
     """
     path = data_dir() / OUTSIDE
     is_reference = run.path.resolve() == reference_run().resolve()

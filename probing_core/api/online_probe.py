@@ -1,4 +1,4 @@
-"""Scores of an encoder during training, computed within seconds between two steps."""
+"""Scores of an encoder during training, computed within seconds between two training steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEARN_PHOTOGRAPHS = 60
 """Default number of photographs for training the probes. With the defaults, each measurement embeds 3,700 views."""
 
 HELD_OUT_PHOTOGRAPHS = 40
-"""Default number of held-out photographs. With the default, the 95% CI of fine accuracy spans about 5 points."""
+"""Default number of held-out photographs. The 95% CI of fine accuracy then spans about 5 percentage points."""
 
 EMBED_BATCH = 64
 
@@ -97,12 +97,12 @@ class OnlineProbe:
         >>> probe.measure(encoder, step=1000)  # doctest: +SKIP
 
     Args:
-        images: as in `probing_core.score`; by default the included photographs. Only the splits ``train`` and ``val``
-            are used. Photographs without splits are split by photograph.
+        images: as in `probing_core.score`. Only the splits ``train`` and ``val`` are used. A corpus without splits is
+            split by photograph.
         labels: as in `probing_core.score`.
-        learn: number of photographs for training the probes. Every transformation is applied to each photograph.
-        held_out: number of photographs for scoring. Every transformation is applied to each photograph. The content
-            score also uses clean views of all other photographs.
+        learn: maximum number of images for training the probes. Every transformation is applied to each image.
+        held_out: maximum number of images for scoring. Every transformation is applied to each image. The content
+            score also uses clean views of all other labeled images.
         view: view size in pixels.
         transforms: names of transformations or sets, as in ``--transforms``.
         seed: random seed.
@@ -147,7 +147,7 @@ class OnlineProbe:
                 corpus_of(images, labels, None, seed),
                 learn,
                 held_out,
-                lambda completed, total: bar.update("views", completed, total, "Computing the views"),
+                lambda completed, total: bar.update("views", completed, total, "Computing views"),
             )
         finally:
             bar.close()
@@ -171,7 +171,7 @@ class OnlineProbe:
                 the module to a tensor (N, D). A module receives the views after ``preprocessing``; by default, pixel
                 values are scaled to [0, 1].
             step: training step, 0 or more.
-            preprocessing: input size, mean and standard deviation of a module.
+            preprocessing: preprocessing for a module, such as its input size, mean and standard deviation.
             module: the module that the function ``encode`` calls. It is in eval mode during the call.
 
         Returns:
@@ -183,7 +183,7 @@ class OnlineProbe:
         """
         started = time.perf_counter()
         if not callable(encode):
-            raise BadConfig(f"Expected a function of a list of images or a torch.nn.Module; got {encode!r:.80}.")
+            raise BadConfig(f"encode must be a torch.nn.Module or a function that embeds images; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
             raise BadConfig(
@@ -217,10 +217,10 @@ class OnlineProbe:
 
 @contextmanager
 def undisturbed(*modules: torch.nn.Module) -> Iterator[None]:
-    """Run code without side effects on training.
+    """Return a context manager for code that must not affect training.
 
-    In the context, ``modules`` are in eval mode and no gradient is recorded. On exit, the mode of every submodule and
-    the random states of Python, NumPy and PyTorch (CPU and CUDA) are restored.
+    Within the context, ``modules`` are in eval mode and no gradients are recorded. On exit, the mode of every submodule
+    and the random states of Python, NumPy and PyTorch (CPU and CUDA) are restored.
     """
     python, numpy_ = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global state, to be restored
     torch = sys.modules.get("torch")

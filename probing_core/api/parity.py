@@ -52,8 +52,8 @@ class Parity:
         a, b: names of the two pipelines.
         pictures: one row per golden image: ``picture``, ``kind``, ``shift`` (distance between its two embeddings in
             units of the mean distance between two photographs; infinite if an embedding is not finite), ``cosine``
-            (similarity of the two embeddings), ``as_far_as`` (the transformation in ``scale`` with the smallest shift
-            that is at least as large; empty if ``shift`` is 0 or larger than all shifts in ``scale``).
+            (similarity of the two embeddings) and ``as_far_as`` (the transformation in ``scale`` with the smallest
+            shift that is at least ``shift``; empty if there is none or if ``shift`` is 0).
         scale: one row per transformation in `FAINT_GROUPS` at its weakest strength: ``alteration`` (its name) and
             ``shift`` (mean shift of the photographs), in ascending order of ``shift``. Empty if neither pipeline can
             be called.
@@ -104,13 +104,13 @@ class Parity:
 
     @property
     def _summary(self) -> str:
-        equivalent = f", similar to {self.as_far_as} at its weakest strength" if self.as_far_as else ""
+        equivalent = f", similar to the shift due to {self.as_far_as} at its weakest strength" if self.as_far_as else ""
         return "\n".join(
             (
                 *self.notes,
                 f"{self.a} and {self.b} {'agree' if self.alike else 'differ'}: the largest embedding shift over "
                 f"{len(self.pictures)} golden images is {_in_words(self.largest)} (tolerance "
-                f"{decimal(self.tolerance)}). The mean shift of photographs is {_in_words(self.shift)} of the mean "
+                f"{decimal(self.tolerance)}). The mean shift of photographs is {_in_words(self.shift)} times the mean "
                 f"distance between two photographs{equivalent}.",
             )
         )
@@ -142,7 +142,7 @@ def parity(
         a: a model name or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
             file specifies none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its parameter is
             called ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`, in
-            the order of their list, as an array or an ``.npy`` file.
+            the order of ``pictures.csv``, as an array or an ``.npy`` file.
         b: the second pipeline, in any of these forms.
         tolerance: maximum shift at which the pipelines are considered to agree.
         device: device for named models, as in `load_embedder`.
@@ -174,8 +174,8 @@ def parity(
     gaps = _distances(reference.vectors, kinds)
     if not gaps.any():
         raise BadArray(
-            "Shifts cannot be measured because neither pipeline distinguishes any photographs. Check that the "
-            "embeddings are finite and belong to the golden images."
+            "Shifts cannot be measured because neither pipeline has different embeddings for different photographs. "
+            "Check that the embeddings are finite and belong to the golden images."
         )
     progress.update("parity", 2, 3, "Transforming photographs")
     photographs = [image for image, kind in zip(images, kinds, strict=True) if kind == PHOTOGRAPH]
@@ -197,7 +197,7 @@ def parity(
 
 
 def _distances(vectors: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-    """Return the distances (P,) between all P pairs of photographs whose embeddings are finite and not all zeros."""
+    """Compute the distances (P,) between all P pairs of photographs with finite, nonzero embeddings."""
     usable = np.isfinite(vectors).all(1) & vectors.any(1)
     selected = vectors[usable & (kinds == PHOTOGRAPH)].astype(np.float64)
     return np.linalg.norm(selected[:, None] - selected[None], axis=-1)[np.triu_indices(len(selected), 1)]
@@ -236,7 +236,7 @@ Embed = Callable[[Sequence[Image]], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """One of the two pipelines: its embeddings (N, D) of the golden images and, if it can be called, its function."""
+    """One of the two pipelines, with its embeddings (N, D) of the golden images and, if callable, its function."""
 
     name: str
     vectors: np.ndarray
@@ -308,7 +308,7 @@ def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
     matrix = np.asarray(vectors)
     if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
-            f"'{name}' must provide a numeric array (N, D) with one row for each of {pictures} golden images; got "
+            f"'{name}' must provide a numeric array (N, D) with one row for each of the {pictures} golden images; got "
             f"{matrix.dtype} with shape {matrix.shape}."
         )
     with np.errstate(over="ignore"):
@@ -319,7 +319,7 @@ def read_vectors(path: Path) -> np.ndarray:
     """Read embeddings (N, D) from the NumPy file ``path``.
 
     Raises:
-        ModelUnavailable: the file cannot be read.
+        ModelUnavailable: the file does not exist or cannot be read.
     """
     if not path.is_file():
         raise ModelUnavailable(

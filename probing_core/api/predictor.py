@@ -70,12 +70,12 @@ class Predictor:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models that can predict for new images."""
+        """Names of the models that can make predictions for new images."""
         return tuple(self._entries)
 
     @property
     def has_detector(self) -> bool:
-        """Whether the run has an edit detector. Its answers have the model name `DETECTOR` and precede all others."""
+        """Whether the run has an edit detector. Its answers have the model name `DETECTOR` and are listed first."""
         return self.store.has(DETECTOR_FILE)
 
     def predict(
@@ -96,16 +96,17 @@ class Predictor:
 
         Returns:
             One row for each image and model, as in ``probing predict --json``. A row has ``image``, ``model``,
-            ``crops`` (``direct``: the central square, resized; ``combined``: this square and tiles), ``edited`` (the
-            probability that the image was edited), ``answer`` (edited, probably edited, inconclusive, probably
-            unedited, no edit detected, may not be a photograph), ``unavailable`` (the reason if ``edited`` is None, one
-            of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``, ``group`` and
+            ``crops`` (``direct``: resized central square; ``combined``: resized central square and tiles), ``edited``
+            (the probability that the image was edited), ``answer`` (edited, probably edited, inconclusive, probably
+            unedited, no edit detected, may not be a photograph), ``unavailable`` (if ``edited`` is None, the reason,
+            one of `probing_core.answers.answer.Unavailable`) and ``classes``, a list of ``class``, ``group`` and
             ``probability`` given that the image was edited, most probable first. These probabilities sum to 1. The
             list is empty for an image that may not be a photograph. Rows of the detector also have ``verdict``, with
             the fields of `Evidence`.
 
         Raises:
-            BadConfig: the prior is not between 0 and 1.
+            BadConfig: the prior is not strictly between 0 and 1.
+            BadRun: a model has changed since its probe was trained, or the run has no detector.
             UnknownName: the run has no such model.
         """
         require_prior(prior)
@@ -115,15 +116,15 @@ class Predictor:
         return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
 
     def cut(self, images: Sequence[Image]) -> list[Crops]:
-        """Crop each image to its resized central square and, if the image is large, to tiles."""
+        """Cut each image into a resized central square and, if the image is large, tiles."""
         return [cut(as_image(image), self.recipe.view) for image in images]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
-        """Return one answer of ``model``, or of the detector, for each image.
+        """Compute the answer of one model, or of the detector, for each image.
 
-        The detector predicts class probabilities for each crop. For a model, the ``deployment`` probe predicts them
-        from the embeddings. `predictions_of` combines the probabilities of the crops of an image. From the result, an
-        `Answer` computes the probability that the image was edited. It uses the calibration of the model or, for the
+        Class probabilities of each crop are predicted by the detector or, from the embeddings of the model, by its
+        ``deployment`` probe. `predictions_of` combines the probabilities of the crops of an image. An `Answer` converts
+        the result to the probability that the image was edited, using the calibration of the model or, for the
         detector, the reference sets of clean photographs (`ReferenceSets.answer`).
 
         Raises:
@@ -149,7 +150,7 @@ class Predictor:
         """
         if not self.has_detector:
             raise BadRun(
-                f"The run '{self.store.root}' has no edit detector. Training one requires calibration photographs.",
+                f"The run '{self.store.root}' has no edit detector. Calibration photographs are required to train it.",
                 hint="Run `probing run` with --calibrate-on CORPUS.",
             )
         return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
@@ -160,7 +161,7 @@ class Predictor:
         return read_reference_sets(self.store)
 
     def prepare(self, model: str) -> None:
-        """Load everything that ``model`` needs for its first answer."""
+        """Load everything that ``model`` requires for its first answer."""
         if model == DETECTOR:
             _ = self.detector, self.reference_sets
             prepare(self.recipe.view, self.recipe.view)
@@ -189,7 +190,7 @@ def predict(
 ) -> pd.DataFrame:
     """Predict whether images were edited, with the models of a run.
 
-    The models of the last run remain in memory for the next call.
+    The models of the most recent run remain in memory for the next call.
 
     Examples:
         >>> from skimage.data import cat
@@ -210,8 +211,9 @@ def predict(
         One row for each image and model, with the columns of `Predictor.predict`.
 
     Raises:
+        BadConfig: the prior is not strictly between 0 and 1.
         BadImage: an image cannot be read.
-        BadRun: the run does not exist, or has no probes.
+        BadRun: the run does not exist or has no probes, or a model has changed since its probe was trained.
         UnknownName: the run has no such model.
     """
     single = isinstance(images, str | Path | pillow.Image) or getattr(images, "ndim", 4) < 4

@@ -62,8 +62,8 @@ class Ranking(TitledTable):
     Attributes:
         model: name of the model.
         board: the table returned by `place_among`.
-        best_other: the best other model that has a rank.
-        groups: one row per group: ``group``, ``recall``, ``recall_other`` (recall of the best other model) and
+        best_other: the highest-ranked other model.
+        groups: one row per group: ``group``, ``recall``, ``recall_other`` (recall of ``best_other``) and
             ``difference``.
         ranked: number of the user's models ranked on these test photographs so far.
         path: directory of the new run.
@@ -127,7 +127,7 @@ class Ranking(TitledTable):
             f"Compared with {self.best_other}, recall is higher for {', '.join(better[:NAMED_GROUPS]) or none} and "
             f"lower for {', '.join(worse[:NAMED_GROUPS]) or none}.",
             EXPLAINED,
-            f"So far, {self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test "
+            f"In total, {self.ranked} of your models {'was' if self.ranked == 1 else 'were'} ranked on these test "
             f"photographs. The score of the best of many models is partly due to chance.",
         ]
 
@@ -144,7 +144,7 @@ def rank(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> list[QuickRanking] | list[Ranking]:
-    """Rank a model among the models of a run, which is not changed.
+    """Rank a model among the models of a run, without changing the run.
 
     By default, the quick protocol is used: a subset of the photographs with one repetition. A second call resumes an
     interrupted ranking or returns the cached result.
@@ -155,11 +155,11 @@ def rank(
     Args:
         model: a model name, as in ``probing run --models`` (a pattern matches several checkpoints); or a function or
             module, as in `score`.
-        base: run with the models to compare with; by default the reference run.
+        base: run whose models ``model`` is compared with; by default the reference run.
         full: whether to embed all samples of ``base`` in a new run, instead of using the quick protocol.
         name: name of a function or module in the results, as in `score`.
-        corpus: location of the photographs of ``base``, if they have moved.
-        out: folder for the new run if ``full``; by default ``rank-MODEL`` in the folder of your runs.
+        corpus: corpus with the photographs of ``base``, if they were moved.
+        out: folder for the new run if ``full``; by default ``rank-MODEL`` in the runs folder.
         device: as in `load_embedder`.
         precision: as in `load_embedder`; only used if ``full``.
         progress: object that receives progress updates; by default, progress is displayed in the terminal.
@@ -176,7 +176,9 @@ def rank(
             raise BadConfig("The quick protocol does not create a run. out is only supported with full=True.")
         return _ranked_quickly(model, opened, name or name_of(model), corpus, device, progress)
     if not isinstance(model, str):
-        raise BadConfig("A function can only be ranked with the quick protocol. Register it as a model for a full run.")
+        raise BadConfig(
+            "Functions and modules can only be ranked with the quick protocol. For a full run, register a model."
+        )
     return _ranked_fully(model, opened, corpus, out, device, precision, progress)
 
 
@@ -228,7 +230,7 @@ QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, emb
 def _quick_rankings(
     base: Run, scored: Samples, model: str, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
-    """Rank a model, or each of its layers if all were requested."""
+    """Rank a model, or each of its layers if all layers were requested."""
     recipes = recipes_of(model, device)
     graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
     bar = in_one_line(None) if progress is None else progress
@@ -258,11 +260,11 @@ def _ranked_fully(
     progress = terminal(out) if progress is None else progress
     options = Options(corpus=corpus, models=names, base=opened.path, device=device, precision=precision)
     if not (out / RECIPE).is_file():
-        _require_photographs(opened, corpus)  # checked first for its error message, which is the most helpful one
+        _require_photographs(opened, corpus)  # checked first, because its error message is the most helpful
         for name in names:
             find_spec(name)  # the estimate does not need the weights, but the run does
         expected = estimate(options, out, progress=progress)
-        progress.note(f"{expected}\nIf it is interrupted, run the same command again to resume.")
+        progress.note(f"{expected}\nIf the run is interrupted, run the same command again to resume it.")
     with final_report(progress):
         run(out, options, progress=progress)
     completed = Run.open(out)
@@ -283,14 +285,14 @@ def _require_photographs(base: Run, name: str | None) -> Corpus:
     """
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
-            f"The photographs of the run '{base.path}', {base.recipe.corpus}, are not included. Use one of your own "
-            f"runs, or specify the location of the photographs.",
+            f"The photographs of the run '{base.path}' ({base.recipe.corpus}) are not included in the package. Use a "
+            f"run on your photographs, or specify the corpus with the photographs.",
             hint="Pass a run as --base, or the photographs as --corpus.",
         )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)
     if corpus.fingerprint != base.recipe.fingerprint:
         raise BadRun(
-            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Specify its original corpus.",
+            f"'{corpus.name}' is not the corpus of the run '{base.path}'. Specify the corpus of this run.",
             hint="Pass the original corpus as --corpus.",
         )
     return corpus

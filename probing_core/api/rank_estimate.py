@@ -1,4 +1,4 @@
-"""Estimate of the duration of the quick protocol for a model on this machine, before weights are downloaded."""
+"""Estimate how long the quick protocol takes for a model on this machine, before its weights are downloaded."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def estimate_rank(
         device: as in `rank`.
 
     Raises:
-        ProbingError: as in `rank`, or if the duration cannot be measured before the model's files are downloaded.
+        ProbingError: as in `rank`, or the duration cannot be measured before the model's files are downloaded.
     """
     name = parse(model).full if isinstance(model, str) else name_of(model)
     scored = quick_samples(open_run(base), corpus)
@@ -95,7 +95,7 @@ def _estimated(name: str, scored: Samples, device: str) -> QuickEstimate:
 
 
 def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
-    """Return the estimated seconds for all samples and the probe, and the embedding dimension."""
+    """Estimate the time in seconds for all samples and the probe, and return it with the embedding dimension."""
     places = np.linspace(0, len(scored) - 1, MEASURED_SAMPLES).astype(int)
     scored[0]  # reads the table of the corpus
     images, making = _timed(lambda: [scored[int(place)] for place in places])

@@ -1,8 +1,8 @@
-"""Scan of a folder for edited images: streaming, resumable, on all cores.
+"""Scan a folder for edited images on all cores. Scans can be resumed.
 
 One thread per core scores files that are decoded in separate processes, so only one image per core is in memory.
-Measurements are saved in chunks (`scan_files`), so a scan can be resumed after an interruption, and a changed file only
-affects one chunk. Answers are computed from the measurements and the calibration, and written at the end.
+Measurements are saved in chunks (`scan_files`), so a scan can be resumed after an interruption, and a changed file
+affects only one chunk. At the end, answers are computed from the measurements and the calibration.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ REVISION = 5
 """Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
 
 MIN_FOR_Q = 500
-"""Minimum number of clean images for computing q.
+"""Minimum number of clean images for computing q-values.
 
-With fewer images, the smallest possible p-value is too large to find edited images if a folder contains few of them.
+With fewer clean images, the smallest possible p-value is too large to detect edits in a folder with few edited images.
 """
 
 MARK = "scan.txt"
@@ -60,7 +60,7 @@ class Scan:
     Attributes:
         counts: answer -> number of files; ``unreadable`` counts files that are not images or are corrupted.
         errors: one error message for each file that cannot be read.
-        promise: a statement of whether error rates are guaranteed, and the number of flagged images.
+        promise: a statement on whether error rates are guaranteed, followed by the number of flagged images.
     """
 
     counts: dict[str, int]
@@ -86,17 +86,17 @@ def scan(
         out: folder for the results.
         run: directory of the run with the detector.
         clean: folder with unedited images from the same source as the images in ``folder``. They replace the
-            photographs of the run for calibrating p, q and the probability.
+            photographs of the run for calibrating p-values, q-values and probabilities.
         level: significance level; images with a p-value of at most this level are flagged.
         progress: object that receives progress updates.
         threads: number of files to process in parallel; by default the number of cores.
 
     Raises:
-        BadRun: the run has no detector.
-        BadConfig: a folder cannot be used, or there are too few clean images for the level.
+        BadRun: the run does not exist or has no detector.
+        BadConfig: ``level`` is invalid, a folder cannot be used, or there are too few clean images for the level.
     """
     if not 0 < level < 1:
-        raise BadConfig(f"The level must be between 0 and 1, such as 0.05; got {level}.")
+        raise BadConfig(f"The level must be strictly between 0 and 1; got {level}.")
     predictor = Predictor(run, device="cpu")
     detector, sets = predictor.detector, predictor.reference_sets
     _refuse_other_folder(out)
@@ -113,7 +113,7 @@ def scan(
             detector=detector,
         )
         if trusted is not None:
-            _fill(pool, trusted, partial(measured, as_gray=True), progress, "Measuring the clean images", "clean")
+            _fill(pool, trusted, partial(measured, as_gray=True), progress, "Measuring clean images", "clean")
         _fill(pool, chunks, partial(measured, as_gray=False), progress, "Scanning images", "scan")
     if trusted is not None:
         sets = calibrated(sets, trusted.read(), level)
@@ -140,7 +140,7 @@ def _fill(
 
 
 def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float) -> ReferenceSets:
-    """Replace the clean photographs of the run in ``sets`` with clean images, for p and the posterior.
+    """Return reference sets that are calibrated on clean images instead of the photographs of the run.
 
     Args:
         sets: reference sets of the run.
@@ -155,8 +155,8 @@ def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float
     color = rows[~rows["no_color"].astype(bool)]
     if not is_enough(len(color), level):
         raise BadConfig(
-            f"{len(color)} clean color images are too few to calibrate for a false-positive rate of "
-            f"{in_percent(level)}. Provide at least {MIN_BEYOND / level:.0f} clean color images, or use a higher level."
+            f"Too few clean color images ({len(color)}) to calibrate for a false-positive rate of {in_percent(level)}. "
+            f"Provide at least {MIN_BEYOND / level:.0f} clean color images, or use a higher level."
         )
     large = color.loc[color["large"].astype(bool), "joined"].to_numpy()
     scores = {VIEW: color["whole"].to_numpy(), LARGE: large, GRAY: rows["gray"].dropna().to_numpy()}
@@ -176,7 +176,7 @@ def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
             f"images from your source."
         )
     n = _clean_count(sets)
-    hint = "" if n >= MIN_FOR_Q else f" To compute q, the false discovery rate, provide at least {MIN_FOR_Q} images."
+    hint = "" if n >= MIN_FOR_Q else f" The false discovery rate (q) requires at least {MIN_FOR_Q} clean images."
     rate = f"about {in_percent(level)} of unedited images from the same source have a p-value of at most {level:g}"
     return f"Calibrated on {n:,} of your clean images: {rate}.{hint}"
 

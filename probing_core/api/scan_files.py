@@ -39,7 +39,7 @@ class File:
 
     Attributes:
         path: absolute path.
-        name: path relative to the folder, with forward slashes; bytes that are not valid UTF-8 are replaced.
+        name: path relative to the scanned folder, with forward slashes; bytes that are not valid UTF-8 are replaced.
         stamp: size and modification time, used to detect changed files.
     """
 
@@ -58,7 +58,7 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
     """
 
     def refuse(error: OSError) -> None:
-        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it.")
+        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it elsewhere.")
 
     root, excluded = (Path(os.path.realpath(path)) for path in (folder, excluded))
     if not root.is_dir():
@@ -102,11 +102,15 @@ UNREAD: Row = {
     "flags": "",
     "thumbnail": b"",
 }
-"""Default values of a row of `measure`, used for files that cannot be read."""
+"""Default values of a row of `measure`, which are used for files that cannot be read."""
 
 
 def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file, and return a partial row and the crops, which are None if the file cannot be read."""
+    """Decode one file.
+
+    Returns:
+        Part of a row of `measure`, and the crops of the image, or None if the file cannot be read.
+    """
     row = UNREAD | {"path": file.name}
     try:
         picture = inspect(Path(file.path), file.name)
@@ -160,12 +164,12 @@ def measure(
         decoding: function that submits `decode` to a process. If a file crashes the process, the file is reported as
             unreadable, and the scan continues.
         detector: detector that scores the image.
-        as_gray: whether to also score the image with its color removed, for calibrating images without color.
+        as_gray: whether to also score the image converted to grayscale, for calibrating images without color.
 
     Returns:
-        A row with the keys of `UNREAD`. The edit scores are ``whole`` (full image), ``joined`` (full image and tiles)
-        and ``gray`` (full image without color). ``group``, ``class`` and their probabilities describe the most
-        probable edit.
+        A row with the keys of `UNREAD`. The edit scores are ``whole`` (central square), ``joined`` (central square and
+        tiles) and ``gray`` (central square converted to grayscale). ``group``, ``class`` and their probabilities
+        describe the most probable edit.
     """
     try:
         row, crops = decoding(file).result()
@@ -195,10 +199,11 @@ CHUNK = 64
 
 
 class Chunks:
-    """Measurements of the files in one folder, in chunks of about `CHUNK` files; each chunk is a file in a `Store`.
+    """Measurements of the files in one folder, stored in chunks of about `CHUNK` files.
 
-    A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new file affects only one chunk. The
-    name of a chunk is a digest of its files and ``settings``.
+    Each chunk is a file in a `Store`, and its name contains a digest of ``settings`` and of the names, sizes and
+    modification times of its files. A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new
+    file affects only one chunk.
     """
 
     def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
@@ -221,7 +226,7 @@ class Chunks:
             yield self._store.read_table(name, columns)
 
     def remove_others(self) -> None:
-        """Remove chunks with files that were removed or changed."""
+        """Remove outdated chunks, whose files or settings have changed."""
         expected = set(self.names)
         self._store.remove(*(name for name in self._store.names() if name not in expected))
         self._store.fold()

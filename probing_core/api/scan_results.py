@@ -59,7 +59,7 @@ VERDICT_COLUMNS = {
 """Columns of the CSV and the Parquet file, one row per file."""
 
 MAX_ROWS = 5000
-"""Maximum number of images on the page; the tables contain all images."""
+"""Maximum number of files listed on the HTML page. The CSV and Parquet files list all files."""
 
 ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p-value if q was not computed."
 ABOUT_GRAY = (
@@ -70,7 +70,7 @@ ABOUT_GRAY = (
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Answers for all files of a scan, in the order of their names.
+    """Answers for all files of a scan, sorted by file name.
 
     Attributes:
         chunks: measurements of the files.
@@ -117,7 +117,7 @@ class Results:
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:
-    """Compute q-values (n,) from p-values (n,) with the Benjamini–Hochberg procedure."""
+    """Compute q-values (n,) from p-values (n,) using the Benjamini–Hochberg procedure."""
     from scipy.stats import false_discovery_control
 
     return false_discovery_control(p) if len(p) else p
@@ -145,10 +145,10 @@ def write_tables(out: Path, results: Results, promise: str) -> None:
 
 
 def promise_of(out: Path) -> str:
-    """Return the statement of whether the error rates of the scan in ``out`` are guaranteed.
+    """Read the statement on whether the error rates of the scan in ``out`` are guaranteed.
 
     Raises:
-        OSError, pyarrow.ArrowException: the table does not exist, or is corrupted.
+        OSError, pyarrow.ArrowException: the table does not exist or is corrupted.
     """
     return (pq.read_schema(out / TABLE_FILE).metadata or {}).get(PROMISE_KEY, b"").decode()
 
@@ -180,7 +180,7 @@ def listed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def edit_of_row(row: Mapping[Any, Any]) -> Edit | None:
-    """Return the edit of a row (`VERDICT_COLUMNS`); None if no edit was detected."""
+    """Return the most probable edit in a row of the scan table, or None if no edit was detected."""
     probabilities = float(row["group_probability"]), float(row["class_probability"])
     return Edit(row["group"], row["class"], *probabilities) if row["group"] else None
 
@@ -204,10 +204,10 @@ def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> None:
-    """Write `PAGE_FILE`.
+    """Write the HTML page `PAGE_FILE`.
 
     Args:
-        out: folder of the page.
+        out: folder for the page.
         folder: scanned folder.
         results: answers for all files.
         about: paragraphs at the top of the page.
@@ -221,7 +221,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
     first_rows = parts[0]
     total, counts = len(results.judged), results.counts
     notes = [*about, ABOUT_LIST, ABOUT_ANSWER]
-    notes.append(f"{total:,} files: {', '.join(f'{count:,} {answer}' for answer, count in counts.items())}.")
+    notes.append(f"Files: {total:,} ({', '.join(f'{count:,} {answer}' for answer, count in counts.items())}).")
     if len(first_rows) < total:
         notes.append(f"This page lists the first {len(first_rows):,} files. The CSV and Parquet files list all files.")
     gray = first_rows["no_color"] & first_rows["answer"].isin(ANSWERS)

@@ -1,4 +1,4 @@
-"""Scores of an encoder on images, computed in one call, and the transformed images that the encoder embeds."""
+"""Score an encoder in one call, or compute the transformed images for an encoder that runs elsewhere."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ ANY = "any"
 
 
 class Samples(Sequence[Image]):
-    """Transformed images in a fixed order, each computed on access: (view, view, 3) ``uint8``.
+    """Sequence of transformed images, (view, view, 3) ``uint8``, which are computed on access.
 
     Samples can be pickled and used with a torch ``DataLoader``. Iteration computes several images in parallel.
 
@@ -82,7 +82,7 @@ class Samples(Sequence[Image]):
         self._source = lru_cache(IMAGES_CACHED)(self._prepare_source)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for pickling, including the plan, so that other processes need not read all images."""
+        """Return the state for pickling, including the sample plan, so other processes need not read all images."""
         _ = self._plan
         return {name: value for name, value in self.__dict__.items() if name != "_source"}
 
@@ -95,8 +95,11 @@ class Samples(Sequence[Image]):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per sample: ``image_id``, ``base_id`` (the photograph), ``label``, ``split``, ``transform``,
-        ``group``, ``repetition``, ``draw``."""
+        """Table with one row per sample.
+
+        The columns are ``image_id``, ``base_id`` (ID of the photograph), ``label``, ``split``, ``transform``,
+        ``group``, ``repetition`` and ``draw``.
+        """
         return self._plan.rows().drop(columns="sample")
 
     @cached_property
@@ -140,7 +143,7 @@ def samples(
 ) -> Samples:
     """Return the transformed images that `score` embeds, for an encoder that runs elsewhere.
 
-    Embed the samples in their order, and pass the embeddings (N, D) and the samples to `score`.
+    Embed the samples in order, and pass the embeddings (N, D) and the samples to `score`.
 
     Examples:
         >>> samples = probing_core.samples("photos", transforms=["jpeg"], limit=4)
@@ -151,7 +154,7 @@ def samples(
         images: as in `score`.
         labels: as in `score`.
         transforms: names of transformations or sets, as in ``--transforms``.
-        limit: maximum number of images, drawn evenly from all photographs; by default all images.
+        limit: maximum number of images, distributed evenly over photographs; by default all images.
         view: view size in pixels.
         seed: random seed.
 
@@ -176,11 +179,11 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
     """Convert the ``images`` argument of `score` and `samples` to a corpus.
 
     Args:
-        images: a corpus, which is returned unchanged; a folder or the name of a corpus; images or a data set in memory;
-            or None for the corpus of the reference run.
+        images: a corpus, which is returned unchanged; a folder or the name of a corpus; images or a dataset in memory;
+            or None for the included photographs (the corpus ``reference``).
         labels: content labels of images in memory.
-        limit: maximum number of images in memory.
-        seed: random seed.
+        limit: number of requested images, as in `ArrayCorpus`; only used for images in memory.
+        seed: random seed; only used for images in memory.
 
     Raises:
         ProbingError: the corpus does not exist, images cannot be read, or labels were given with a folder.
@@ -208,7 +211,9 @@ MAX_CACHE_BYTES = 2 * 2**30
 
 
 def name_of(encoder: Any) -> str:
-    """Return the default name of an encoder in tables: ``my/`` and the name of the function or class.
+    """Return the default name of an encoder in tables.
+
+    The name consists of ``my/`` and the name of the function or class, or ``encoder`` if it has no valid name.
 
     Examples:
         >>> name_of(np.mean), name_of(lambda images: images), name_of(np.zeros((2, 3)))
@@ -236,7 +241,7 @@ def score(
     cache: bool = True,
     progress: bool | Progress | None = None,
 ) -> Scores:
-    """Measure what the embeddings of an encoder encode besides content, with linear probes of transformations.
+    """Measure what the embeddings of an encoder encode besides content, using linear probes for transformations.
 
     Examples:
         >>> probing_core.score("baseline/dhash", "photos", limit=20)  # doctest: +SKIP
@@ -246,23 +251,23 @@ def score(
             (N, D); a ``torch.nn.Module`` that maps a batch (N, 3, H, W) to (N, D), which is in eval mode during the
             call; or the embeddings (N, D) of `samples`, in their order.
         images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, Pillow images or paths; a
-            torch data set (items are images, or pairs of an image and its label) or a Hugging Face data set; or
-            `samples`. By default the included photographs.
+            torch dataset (items are images, or pairs of an image and its label) or a Hugging Face dataset; or
+            `samples`; by default the included photographs (the corpus ``reference``).
         preprocess: function that converts a Pillow image to a tensor (C, H, W) for a module, as in torchvision, timm
             and open_clip. By default, values are scaled to [0, 1], the shorter side is resized to ``view`` (bicubic)
             and the center is cropped.
-        labels: content labels if ``images`` is a list or a data set; by default the labels of the data set.
+        labels: content labels if ``images`` is a list or a dataset; by default the labels of the dataset.
         transforms: names of transformations or sets, as in ``--transforms``; by default the bank.
-        limit: maximum number of images, drawn evenly from all photographs; by default all images.
+        limit: maximum number of images, distributed evenly over photographs; by default all images.
         view: view size in pixels; by default 128.
         seed: random seed; by default 0.
         studies: whether to also compute the studies of a run. Their tables are in `Scores.run`.
         maps: whether to compute a map of the embeddings.
         name: name of a function, module or array of embeddings in the table and in error messages; by default ``my/``
-            and the name of the function or class, or ``my/encoder``.
+            followed by the name of the function or class, or ``my/encoder``.
         device: device of a model or module, as in `load_embedder`; ``auto`` does not move a module.
         batch_size: number of images per call of a function or module; by default 64.
-        cache: whether to cache the result (embeddings and predictions, no images) for the next call.
+        cache: whether to cache the result (embeddings and predictions, but no images) for the next call.
         progress: whether to display progress (by default, in terminals and notebooks), or an object that receives
             progress updates.
 
@@ -273,7 +278,7 @@ def score(
         ProbingError: the encoder or the images cannot be used; the message explains how to fix the problem.
     """
     if not cache and (studies or maps):
-        raise BadConfig("Studies and maps require the cache.", hint="Leave out cache=False.")
+        raise BadConfig("Studies and maps require the cache.", hint="Omit cache=False.")
     chosen: dict[str, Any] = {"labels": labels, "transforms": transforms, "limit": limit, "view": view, "seed": seed}
     chosen = {key: value for key, value in chosen.items() if value is not None}
     if isinstance(images, Samples) and chosen:
@@ -311,7 +316,7 @@ def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
 
 
 def recipes_of(model: str, device: str) -> Mapping[str, dict[str, Any]]:
-    """Return everything that affects the embeddings of a model: weights, preprocessing, library versions."""
+    """Return everything that affects a model's embeddings, such as weights, preprocessing and library versions."""
     embedder = load_embedder(model, device=device)
     recipes = embedder.recipes()
     embedder.close()
@@ -337,19 +342,19 @@ def computed(
     progress: Progress,
     read: Callable[[Run, Path | None], Result],
 ) -> Result:
-    """Compute a run, or open the cached one with the same inputs, and return the result of ``read`` for it.
+    """Compute a run, or open the cached run with the same inputs, and return the result of ``read``.
 
     Without ``cache``, the run is removed afterwards.
 
     Args:
         scored: samples that the model embeds.
         model: name of the model.
-        recipes: recipes of the model (`LoadedEmbedder.recipes`), which are part of the key.
+        recipes: recipes of the model (`LoadedEmbedder.recipes`), which are part of the cache key.
         graph: assets to materialize.
         device: as in `load_embedder`.
         cache: whether to cache the run.
         progress: object that receives progress updates; it is closed at the end.
-        read: (run, its folder or None if it is not cached) -> result.
+        read: function that returns the result, given the run and its directory, or None if the run is not cached.
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
@@ -427,7 +432,7 @@ def without_oracles(graph: AssetGraph) -> AssetGraph:
 
 
 def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:
-    """Return a model spec called ``name`` for a function or for an array of embeddings of the samples."""
+    """Create a model spec named ``name`` for a function or for an array with the embeddings of the samples."""
     if parse(name).options:
         raise BadConfig(f"The name of an encoder must not contain options; got '{name}'.")
     if callable(encoder):
@@ -435,14 +440,14 @@ def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) ->
     if getattr(encoder, "ndim", None) is not None:
         return from_array(name, _array_of(encoder, scored), scored.table)
     raise BadConfig(
-        f"An encoder must be the name of a model, a function of a list of images, a torch.nn.Module or an array "
+        f"An encoder must be a model name, a function that embeds a list of images, a torch.nn.Module or an array "
         f"(N, D) of embeddings; got {encoder!r:.80}."
     )
 
 
 def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callable[..., Any]:
     """Convert an encoder function or module to a function that embeds images."""
-    torch = sys.modules.get("torch")  # a module exists only if torch was imported
+    torch = sys.modules.get("torch")  # modules exist only if torch was imported
     if torch is not None and isinstance(encoder, torch.nn.Module):
         return module_function(encoder, preprocess or Preprocessing((view, view)), device)
     if preprocess is not None:
@@ -461,7 +466,7 @@ def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
 
 
 def _used(root: Path, timeout: float = -1) -> FileLock:
-    """Return a lock for the result ``root`` that waits ``timeout`` seconds for other processes (-1: no limit)."""
+    """Return a lock for the cached run ``root`` that waits ``timeout`` seconds for other processes (-1: no limit)."""
     locks = root.parent.with_name("scores-in-use")
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / root.name, timeout=timeout, thread_local=False)
@@ -470,7 +475,7 @@ def _used(root: Path, timeout: float = -1) -> FileLock:
 def _forget_oldest(place: Path, newest: Path) -> None:
     """Remove the least recently used results until the total size is at most `MAX_CACHE_BYTES`.
 
-    Results in use are not removed.
+    The result ``newest`` and results in use are not removed.
 
     Raises:
         OSError: another process removed a result in the meantime.

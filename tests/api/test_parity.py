@@ -113,7 +113,7 @@ def test_a_function_of_paths_decodes_the_files_itself():
 
 
 def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
-    with pytest.raises(BadArray, match=r"array \(N, D\) with one row for each of 44 golden images"):
+    with pytest.raises(BadArray, match=r"array \(N, D\) with one row for each of the 44 golden images"):
         compared("baseline/pixels", lambda images: np.ones(3))
     with pytest.raises(BadArray, match="'baseline/pixels' has embedding dimension 768 and 'baseline/dhash' has 64"):
         compared("baseline/pixels", "baseline/dhash")

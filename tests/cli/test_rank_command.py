@@ -35,7 +35,7 @@ def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, t
     shipped.fold()
     assert main(["rank", "baseline/dhash", "--full", "--base", str(shipped.root)]) == 2
     told = capsys.readouterr().err
-    assert "photographs of elsewhere, are not included" in told
+    assert "(photographs of elsewhere) are not included" in told
 
 
 def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monkeypatch, capsys):
@@ -46,7 +46,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     printed, told = capsys.readouterr()
     assert "48 samples from" in told
     assert "baseline/dhash ranks #3 of 3" in printed
-    assert "So far, 1 of your models was ranked on these test photographs" in printed
+    assert "In total, 1 of your models was ranked on these test photographs" in printed
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
     out = tmp_path / "runs" / "rank-baseline-dhash"
     assert list(Run.open(out).models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/dhash"]
@@ -78,7 +78,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
         )
         == 0
     )
-    assert "So far, 2 of your models were ranked on these test photographs" in capsys.readouterr().out
+    assert "In total, 2 of your models were ranked on these test photographs" in capsys.readouterr().out
 
 
 def test_rank_refuses_a_base_without_another_model(few_run, tmp_path, capsys):
