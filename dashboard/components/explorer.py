@@ -44,7 +44,7 @@ IMAGES_KEPT = 2048
 CACHED = {"Cache-Control": "private, max-age=86400"}
 NUMBER = re.compile("[0-9]{1,9}")
 LARGEST_SIDE = 640
-"""Maximum length in pixels of the longer side of photographs in the dialog."""
+"""Maximum side length in pixels of photographs in the dialog."""
 
 AT_ONCE = 2
 """Maximum number of images that are computed simultaneously for one visitor."""
@@ -53,7 +53,7 @@ WAITING = 100
 """Maximum number of pending requests from one visitor. Additional requests are refused."""
 
 _explorers: WeakValueDictionary[str, Explorer] = WeakValueDictionary()
-"""Explorers in memory, by the second part of their URLs."""
+"""Explorers in memory, by the token in their URLs."""
 
 _visitors: WeakValueDictionary[str, Visitor] = WeakValueDictionary()
 """Visitors by key. Visitors are removed when their session ends."""
@@ -68,14 +68,14 @@ _component = st.components.v2.component(
 
 
 class Explorer:
-    """Data of one run that the browser fetches.
+    """Explorer data of one run, which the browser fetches.
 
     Attributes:
         run: the run.
         address: URL prefix, which contains a random token.
         data: points of the explorer.
         header: description of the bytes in ``parts``.
-        parts: last part of the URL -> binary data.
+        parts: rest of the URL -> binary data.
     """
 
     def __init__(self, run: Run) -> None:
@@ -92,6 +92,7 @@ class Explorer:
 
         Raises:
             KeyError: the explorer does not contain the sample.
+            PicturesMissing: the images of the run cannot be recomputed.
         """
         if sample not in self.data.sample:
             raise KeyError(sample)
@@ -102,6 +103,7 @@ class Explorer:
 
         Raises:
             IndexError: there is no crop with this number.
+            PicturesMissing: the images of the run cannot be recomputed.
         """
         return self._photograph(number)
 
@@ -206,7 +208,7 @@ def explorer(run: Run, own_image: Mapping[str, Any] | None = None) -> None:
 
 
 def shown_models(run: Run) -> list[str]:
-    """Return the names of the models of the two maps, or one name if both maps show the same model."""
+    """Return the names of the models on the two maps, or one name if both maps show the same model."""
     names = [model.name for model in explorer_of(run).data.models]
     selected = selection() or {}
     return list(dict.fromkeys(selected[m] for m in "ab" if selected.get(m) in names)) or names[:2]

@@ -19,7 +19,7 @@ class Slider {
     requestAnimationFrame(() => this.showTop());
   }
 
-  /** Scroll to the top if the slider is above the window: a page opened from a list keeps the list's scroll position. */
+  /** Scroll to the top if the slider is above the window. A page opened from a list keeps its scroll position. */
   showTop() {
     if (this.amount.getBoundingClientRect().bottom < 0) document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0);
   }

@@ -74,7 +74,7 @@ def edit_score(log_probabilities: np.ndarray, groups: Sequence[str], without_col
     """
     group = np.asarray(groups)
     edits = (group != "identity") & ~(without_color & (group == "color"))
-    if not edits.any():  # the run only has color transformations, and the image has no color
+    if not edits.any():  # the run has only color transformations, and the image has no color
         return np.full(len(log_probabilities), np.nan)
     clean = np.logaddexp.reduce(log_probabilities[:, group == "identity"], axis=1)
     return log_probabilities[:, edits].max(1) - clean
@@ -271,7 +271,7 @@ class Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """Answer to the questions whether an image was edited and how.
+    """Answer for one image: whether it was edited and, if so, how.
 
     The prior is an argument of the methods, so a different prior does not require another forward pass.
 
@@ -306,7 +306,7 @@ class Answer:
         """Reason why the probability is unavailable, or None if it is available."""
         if self.prediction.is_flat:
             return Unavailable.NO_PHOTOGRAPH
-        if math.isnan(self.score):  # the run only has color transformations, and the image has no color
+        if math.isnan(self.score):  # the run has only color transformations, and the image has no color
             return Unavailable.NOT_SEPARATED
         return Unavailable.TOO_FEW if self.posterior is None else self.posterior.unavailable
 

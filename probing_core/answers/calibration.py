@@ -31,7 +31,7 @@ MIN_STANDARD_ERRORS = 2.0
 MIN_PHOTOGRAPHS = 30
 """Minimum numbers of clean and edited photographs for calibrating a model.
 
-For the detector, this is the minimum number of edited photographs. It requires more clean photographs (`is_enough` in
+The detector requires the same number of edited photographs, but more clean photographs (`is_enough` in
 answers/reference_sets.py).
 """
 

@@ -103,7 +103,7 @@ def error_holds(p: np.ndarray, level: float, calibrated_on: int) -> bool:
 
 @dataclass(frozen=True)
 class DetectionRate:
-    """Fraction of edited images that are flagged, on photographs that are not used for training or for p-values.
+    """Fraction of edited images that are flagged, on photographs that are not used for training or p-values.
 
     The posterior of the detector is fitted on these photographs. This does not affect the detection rate, because
     images are flagged based on their p-values.
@@ -182,7 +182,7 @@ class Edits:
 
     @property
     def visible(self) -> pd.DataFrame:
-        """Rows of all edits except color edits of images without color, which are not visible."""
+        """Rows of all visible edits, that is, of all edits except color edits of images without color."""
         return self.rows[~(self.rows["no_color"] & (self.rows["group"] == "color"))]
 
 
@@ -260,7 +260,7 @@ class ReferenceSets:
         return cls(sets)
 
     def kind_of(self, large: bool, no_color: bool) -> str:
-        """Return the kind of an image. Without a reference set for large images, they have the kind ``view``."""
+        """Return the kind of an image. Large images have the kind ``view`` if they have no reference set."""
         if no_color:
             return GRAY
         return LARGE if large and LARGE in self.sets else VIEW

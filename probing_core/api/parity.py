@@ -277,7 +277,7 @@ def _opened(pipeline: Any, other: Any, load: Callable[[str], LoadedEmbedder], no
     original = _opened(other, None, load, notes)
     preprocessing = getattr(original, "known_preprocessing", None) or onnx.read_preprocessing(path)
     notes.append(
-        f"{path.name} is preprocessed like {getattr(original, 'name', other)}, because its preprocessing is unknown."
+        f"{path.name} is preprocessed like {getattr(original, 'name', other)}, because it specifies no preprocessing."
     )
     return onnx.OnnxEmbedder(text, path, preprocessing)
 

@@ -196,7 +196,7 @@ def _ranked_quickly(
 
 
 def quick_samples(base: Run, corpus: str | None = None) -> Samples:
-    """Return the subset of the samples of a run that the quick protocol uses.
+    """Return the samples of a run that the quick protocol uses.
 
     Raises:
         BadRun: the run has no results of the quick protocol, or its photographs are missing or have changed.
@@ -286,7 +286,7 @@ def _require_photographs(base: Run, name: str | None) -> Corpus:
     if name is None and not corpus_is_named(base.recipe):
         raise BadRun(
             f"The photographs of the run '{base.path}' ({base.recipe.corpus}) are not included in the package. Use a "
-            f"run on your photographs, or specify the corpus with the photographs.",
+            f"run on your own photographs, or specify the corpus of the run.",
             hint="Pass a run as --base, or the photographs as --corpus.",
         )
     corpus = open_corpus(name) if name else open_same_corpus(base.recipe)

@@ -28,7 +28,7 @@ from probing_core.paths import leads_out
 from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""File extensions to scan. Whether a file is an image is determined from its content."""
+"""Extensions of files to scan. Whether a file is an image is determined from its content."""
 
 THUMBNAIL = 72
 
@@ -71,7 +71,7 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
                 continue
             try:
-                status = path.stat() if path.exists() else path.lstat()  # follows links, and fails for broken ones
+                status = path.stat() if path.exists() else path.lstat()  # follow links, except broken ones
             except FileNotFoundError:
                 continue  # the file was removed in the meantime
             relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")

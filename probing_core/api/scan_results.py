@@ -216,7 +216,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
 
     columns = [name for name in VERDICT_COLUMNS if name not in results.judged] + ["thumbnail"]
     parts: list[pd.DataFrame] = []
-    for rows in results.rows(columns):  # thumbnails of all files would not fit into memory
+    for rows in results.rows(columns):  # thumbnails of all files may not fit in memory
         parts = [listed(pd.concat([*parts, rows], ignore_index=True)).head(MAX_ROWS)]
     first_rows = parts[0]
     total, counts = len(results.judged), results.counts
