@@ -43,9 +43,9 @@ def start(out: Path, folder: Path, run: Path, clean: Path | None) -> None:
 
 
 def read_request(out: Path) -> ScanRequest | None:
-    """Return the request for the scan in ``out``, or None if the file is missing or corrupted.
+    """Return the request for the scan in ``out``, or None if it is missing or corrupted.
 
-    The file is missing if the scan was started on the command line.
+    Scans that were started on the command line have no request.
     """
     try:
         request = ScanRequest(**json.loads((out / REQUEST).read_bytes()))

@@ -190,9 +190,9 @@ def sigmoid(odds: np.ndarray) -> np.ndarray:
 
 
 def probability_edited(scores: np.ndarray, posterior: Posterior | None, prior: float = PRIOR) -> np.ndarray:
-    """Convert edit scores (N,) to probabilities (N,) that the images were edited, or NaN if they are unavailable.
+    """Convert edit scores (N,) to probabilities (N,) that the images were edited.
 
-    The dashboard and the command line show these probabilities.
+    The result is NaN if probabilities are unavailable. The dashboard and the command line show these probabilities.
     """
     if posterior is None or posterior.unavailable:
         return np.full(len(scores), np.nan)

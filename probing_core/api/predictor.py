@@ -122,10 +122,10 @@ class Predictor:
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
         """Compute the answer of one model, or of the detector, for each image.
 
-        Class probabilities of each crop are predicted by the detector or, from the embeddings of the model, by its
-        ``deployment`` probe. `predictions_of` combines the probabilities of the crops of an image. An `Answer` converts
-        the result to the probability that the image was edited, using the calibration of the model or, for the
-        detector, the reference sets of clean photographs (`ReferenceSets.answer`).
+        The ``deployment`` probe of the model, or the detector, predicts class probabilities for each crop.
+        `predictions_of` combines the probabilities of the crops of an image. An `Answer` converts the result to the
+        probability that the image was edited, using the calibration of the model or, for the detector, the reference
+        sets of clean photographs (`ReferenceSets.answer`).
 
         Raises:
             BadRun: the run has no detector, or the model has changed since its probe was trained.
@@ -157,7 +157,7 @@ class Predictor:
 
     @cached_property
     def reference_sets(self) -> ReferenceSets:
-        """Reference sets of clean photographs that the detector compares images with."""
+        """Reference sets of the detector, that is, clean photographs to compare images with."""
         return read_reference_sets(self.store)
 
     def prepare(self, model: str) -> None:

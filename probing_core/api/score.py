@@ -248,11 +248,11 @@ def score(
 
     Args:
         encoder: a model name, as in ``probing run --models``; a function that maps N images (H, W, 3) ``uint8`` to
-            (N, D); a ``torch.nn.Module`` that maps a batch (N, 3, H, W) to (N, D), which is in eval mode during the
-            call; or the embeddings (N, D) of `samples`, in their order.
+            (N, D); a ``torch.nn.Module`` that maps a batch (N, 3, H, W) to (N, D) and is called in eval mode; or the
+            embeddings (N, D) of `samples`, in order.
         images: a folder; a corpus as in ``--corpus``; a list of arrays (H, W, 3) ``uint8``, Pillow images or paths; a
             torch dataset (items are images, or pairs of an image and its label) or a Hugging Face dataset; or
-            `samples`; by default the included photographs (the corpus ``reference``).
+            `samples`. By default, the included photographs (the corpus ``reference``) are used.
         preprocess: function that converts a Pillow image to a tensor (C, H, W) for a module, as in torchvision, timm
             and open_clip. By default, values are scaled to [0, 1], the shorter side is resized to ``view`` (bicubic)
             and the center is cropped.
@@ -272,7 +272,7 @@ def score(
             progress updates.
 
     Returns:
-        `Scores`, with a readable `repr`; ``table`` has one row per score.
+        The scores, with a readable `repr`. `Scores.table` has one row per score.
 
     Raises:
         ProbingError: the encoder or the images cannot be used; the message explains how to fix the problem.
