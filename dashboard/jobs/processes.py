@@ -227,7 +227,10 @@ def cancel(run: Path) -> bool:
 
 
 def stop(run: Path) -> None:
-    """Terminate the process that writes to ``run``, if any, and wait until it has ended."""
+    """Terminate the process that writes to ``run``, if any, and wait until it has ended.
+
+    A process that has not ended after `END_S` seconds is killed.
+    """
     if process := _ask_to_end(run):
         with suppress(psutil.Error):
             try:

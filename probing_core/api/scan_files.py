@@ -49,7 +49,7 @@ class File:
 
 
 def find_files(folder: Path, excluded: Path) -> list[File]:
-    """Find the files to scan under ``folder``, sorted by name.
+    """Find the files to scan in ``folder`` and its subfolders, in a reproducible order.
 
     Hidden files and folders, links to files outside of ``folder``, and the folder ``excluded`` are skipped.
 

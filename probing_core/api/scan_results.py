@@ -70,7 +70,7 @@ ABOUT_GRAY = (
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Answers for all files of a scan, sorted by file name.
+    """Answers for all files of a scan, in the order of `find_files`.
 
     Attributes:
         chunks: measurements of the files.
@@ -102,7 +102,7 @@ class Results:
     def flagged_in_words(self, level: float) -> str:
         """Format the number of images with a p-value of at most ``level`` as a sentence."""
         p = self.judged["p"].dropna()
-        return f"Flagged at this level: {int((p <= level).sum()):,} of {len(p):,} images."
+        return f"Flagged images (p-value of at most {level:g}): {int((p <= level).sum()):,} of {len(p):,}."
 
     def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the rows of each chunk, with measurements, answers and, for edited images, the most probable edit."""

@@ -66,7 +66,7 @@ ANY = "any"
 
 
 class Samples(Sequence[Image]):
-    """Sequence of transformed images, (view, view, 3) ``uint8``, which are computed on access.
+    """Sequence of transformed images, (view, view, 3) ``uint8``, computed on access.
 
     Samples can be pickled and used with a torch ``DataLoader``. Iteration computes several images in parallel.
 
@@ -196,7 +196,8 @@ def corpus_of(images: Any, labels: Sequence[str] | None, limit: int | None, seed
         return ArrayCorpus(images, labels, limit, seed)
     if labels is not None:
         raise BadConfig(
-            "Labels can only be passed with a list of images. For a folder, the subfolder names are the labels."
+            "Labels can only be passed with a list of images or a dataset. For a folder, the subfolder names are the "
+            "labels."
         )
     if Path(images).is_dir():
         return open_corpus(f"folder:{images}")
