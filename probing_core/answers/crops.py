@@ -31,7 +31,7 @@ ERASED_TILE_WEIGHT = 0.8
 """Weight of the tiles for groups whose traces are removed by downsampling."""
 
 TILE_WEIGHT = 0.5
-"""Weight of the tiles for all other groups."""
+"""Weight of the tiles for groups whose traces are not removed by downsampling."""
 
 FLOOR = 1e-6
 """Minimum class probability for a crop, so that a single crop with extreme probabilities does not dominate."""

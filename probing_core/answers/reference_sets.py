@@ -282,7 +282,8 @@ class ReferenceSets:
                 the central square) and ``joined`` (edit score of the central square and the tiles).
 
         Returns:
-            Table with the columns ``p``, ``n``, ``edited`` and ``answer``, and one row per image.
+            Table with one row per image and the columns ``p`` (p-value), ``n`` (number of clean photographs),
+            ``edited`` (probability that the image was edited) and ``answer``.
         """
         flags = zip(rows["large"], rows["no_color"], strict=True)
         kinds = np.array([self.kind_of(bool(large), bool(no_color)) for large, no_color in flags], dtype=object)

@@ -39,7 +39,7 @@ LIST = "pictures.csv"
 VECTORS = ".npy"
 
 PATHS = "paths"
-"""Parameter name of a pipeline function that receives file paths instead of decoded images."""
+"""Name of the first parameter of pipeline functions that receive file paths instead of decoded images."""
 
 Pipeline = str | Path | np.ndarray | LoadedEmbedder | Callable[[Sequence[Any]], np.ndarray]
 
@@ -140,9 +140,9 @@ def parity(
 
     Args:
         a: a model name or a model loaded by `load_embedder`; ``onnx:PATH``, with the preprocessing of ``b`` if the
-            file specifies none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its parameter is
-            called ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`, in
-            the order of ``pictures.csv``, as an array or an ``.npy`` file.
+            file specifies none; a function that maps N images (H, W, 3) ``uint8`` to (N, D) or, if its first parameter
+            is called ``paths``, N file paths to (N, D); or embeddings (N, D) of the images written by `write_golden`,
+            in the order of ``pictures.csv``, as an array or an ``.npy`` file.
         b: the second pipeline, in any of these forms.
         tolerance: maximum shift at which the pipelines are considered to agree.
         device: device for named models, as in `load_embedder`.
