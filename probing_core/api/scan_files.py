@@ -58,7 +58,9 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
     """
 
     def refuse(error: OSError) -> None:
-        raise BadConfig(f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it elsewhere.")
+        raise BadConfig(
+            f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it elsewhere."
+        )
 
     root, excluded = (Path(os.path.realpath(path)) for path in (folder, excluded))
     if not root.is_dir():
