@@ -154,7 +154,7 @@ def label_above(x: float, text: str, theme: Theme, **style: Any) -> dict[str, An
 
 
 def legend_mark(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
-    """Return a trace that is only shown in the legend."""
+    """Return a trace that is shown only in the legend."""
     marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
     return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None], "marker": marker}
 

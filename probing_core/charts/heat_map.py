@@ -84,7 +84,7 @@ def heat_map(
             "outlinewidth": 0,
         },
     }
-    # Plotly only reports clicks on marks, so each cell has an invisible mark.
+    # Plotly reports only clicks on marks, so each cell has an invisible mark.
     cells = {
         "type": "scatter",
         "mode": "markers",

@@ -34,7 +34,7 @@ def interval_chart(
         selected: ``name`` of the row to highlight.
         row_px: height of a row in pixels.
         traces: additional traces, which are drawn over the marks. The y coordinate of the last row is 0.
-        shapes, annotations: additional shapes and annotations.
+        shapes, annotations: additional Plotly shapes and annotations.
     """
     rows = rows.iloc[::-1].reset_index(drop=True)
     drawn = rows[rows["value"].notna()]

@@ -191,7 +191,7 @@ def _seeds(seeds: pd.DataFrame, theme: Theme) -> dict[str, Any]:
 
 
 def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]]:
-    """Return traces that are only shown in the legend."""
+    """Return traces that are shown only in the legend."""
     baseline = rows["model"].str.startswith(BASELINE)
     keys = {
         "encoder (bar: 95% CI)": ("circle", bool((~baseline).any())),

@@ -19,7 +19,7 @@ LOCAL = ("folder", "parquet")
 
 
 def corpus_is_named(recipe: Recipe) -> bool:
-    """Return whether the recipe contains the name of its corpus. Shipped runs may only contain a description."""
+    """Return whether the recipe contains the name of its corpus. Shipped runs may contain only a description."""
     return _is_named(recipe.corpus)
 
 

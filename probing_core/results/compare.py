@@ -80,7 +80,7 @@ def unseen_accuracy(tested: Tested, far: Collection[str]) -> AccuracySums:
 def place_among(run: Run, model: str) -> pd.DataFrame:
     """Rank the models of ``run`` on the fine task, and compare ``model`` with all other models.
 
-    Models that only differ in their seed share a rank, as in `leaderboard`, but ``model`` always has a separate rank.
+    Models that differ only in their seed share a rank, as in `leaderboard`, but ``model`` always has a separate rank.
 
     Returns:
         One row per model, best first, with the columns ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (rank

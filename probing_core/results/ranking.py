@@ -46,7 +46,7 @@ PAGE_FLIPS = 10_000
 def leaderboard(run: RunTables, task: str = "fine", subset: str = "all", baselines: bool = True) -> pd.DataFrame:
     """Rank the models of ``run`` by a score, best first.
 
-    Models that only differ in their seed (``zoo/mae``, ``zoo/mae@seed=1``) share the rank of the first seed. Additional
+    Models that differ only in their seed (``zoo/mae``, ``zoo/mae@seed=1``) share the rank of the first seed. Additional
     seeds are listed directly below it. They are not compared with other models and do not affect the ranking.
 
     Args:

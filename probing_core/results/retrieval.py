@@ -32,7 +32,7 @@ MAX_LOST = 0.5
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
     """Rank the models by their score on a task in ``tables/uses.parquet``, best first.
 
-    Models that only differ in their seed share a rank, as in `leaderboard`. Additional seeds are listed directly below
+    Models that differ only in their seed share a rank, as in `leaderboard`. Additional seeds are listed directly below
     their model and are not compared with other models.
 
     Args:

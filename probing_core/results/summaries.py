@@ -144,5 +144,5 @@ def training_crops(run: RunTables) -> dict[str, int]:
     if rows.empty:
         return {}
     learned = rows[rows["split"] == "train"]
-    versions = learned.groupby("image_id")["transform"].size()  # crops with one version are only used for content
+    versions = learned.groupby("image_id")["transform"].size()  # crops with one version are used only for content
     return {"fine": int((versions > 1).sum()), "content": len(versions)}
