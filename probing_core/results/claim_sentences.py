@@ -28,7 +28,7 @@ ABOUT_CLAIMS = (
     "The abstract of “Substance or Style: What Does Your Image Embedding Know?” (arXiv 2307.05610) makes five claims. "
     "Each claim is tested by comparing encoders. The comparisons were specified before any results were known. A claim "
     "is not supported if at least one comparison is significant in the opposite direction. The protocol is a "
-    "reconstruction, and the results only hold for these encoders."
+    "reconstruction, and the results hold only for these encoders."
 )
 
 TITLES = {
