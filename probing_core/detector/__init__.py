@@ -1,1 +1,1 @@
-"""Edit detection: image features, a detector that is trained on them, and calibrated scores."""
+"""Edit detection: image features, the detector and its training, and scores for calibration and evaluation."""

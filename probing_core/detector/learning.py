@@ -1,12 +1,13 @@
-"""Training of the detector: selecting photographs, computing their views, and fitting.
+"""Detector training: selection of photographs, computation of views and features, and fitting.
 
 The photographs for training, validation, calibration and evaluation are disjoint. Within the image limit of the run,
 the split of a photograph determines its purpose. Beyond the limit, photographs in the test split are used for
-calibration, and all other photographs according to their split. Additional calibration corpora keep their splits;
-without splits, they are only used for calibration.
+calibration, and all other photographs are used according to their split. Calibration corpora keep their splits. A
+corpus without splits is used only for calibration.
 
-Clean and edited views have the same proportions for every photograph, so the source does not predict the class. For
-large photographs, training also includes crops at the original scale, which look like tiles.
+The ratio of clean to edited views is the same for every photograph, so the source does not predict the class. If a
+photograph is available in several sizes, crops at the original scale, which look like tiles, are cut from its
+additional large images.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from probing_core.transforms.view import cut_view, prepare_source, source_side
 LEARN, CHOOSE, CALIBRATE, REPORT = "learn", "choose", "calibrate", "report"
 PURPOSES = {"train": LEARN, "val": CHOOSE, "calibrate": CALIBRATE, "test": REPORT}
 BEYOND_LIMIT = PURPOSES | {"test": CALIBRATE}
-"""Split -> purpose of photographs in the run's corpus beyond the image limit, which are not used otherwise."""
+"""Split -> purpose of the photographs beyond the image limit in the run's corpus. The run does not use them otherwise.
+"""
 
 MAX_BY_PURPOSE = {LEARN: 2000, CHOOSE: 300, CALIBRATE: 1000, REPORT: 420}
 
@@ -49,13 +51,13 @@ def choose_photographs(
     """Select the photographs for each purpose (``role``).
 
     Returns:
-        One row per photograph and role: ``corpus`` (0 for the corpus of the run, followed by calibration corpora),
-        ``image_id``, ``base_id``, ``split``, ``role`` and ``first`` (whether this is the first row of the photograph
-        for this role). A photograph that occurs in several sizes is used in each size, but counted once. If IDs are
-        only unique within a corpus, such as file names, ``base_id`` includes the fingerprint of the corpus.
+        One row per image and role: ``corpus`` (index of the corpus; 0 is the corpus of the run), ``image_id``,
+        ``base_id``, ``split``, ``role`` and ``first`` (whether this is the first row of the photograph for this role).
+        A photograph in several sizes has one row per size. If the IDs of a calibration corpus are unique only within
+        the corpus, as file names are, ``base_id`` starts with the fingerprint of the corpus.
 
     Raises:
-        BadCorpus: there are no photographs for calibration or evaluation.
+        BadCorpus: no photographs are available for calibration or evaluation.
     """
     tables = [_corpus_rows(design, images, corpus), *(_calibration_rows(source) for source in calibrate_on)]
     rows = pd.concat([table.assign(corpus=i) for i, table in enumerate(tables)], ignore_index=True)
@@ -104,16 +106,16 @@ DRAW_PIECE = "a piece at its own scale"
 DRAW_VIEW = "{} for the detector, {}"
 
 CLEAN_VIEWS = 3
-"""Number of clean views per photograph, in addition to one identity view of the bank."""
+"""Number of clean views per photograph, in addition to one identity view from the bank."""
 
 WIDER_CLEAN_VIEWS = 4
-"""Number of additional clean views per photograph with wider variation."""
+"""Number of additional clean views per photograph from `wider_clean`."""
 
 BANK_VIEWS = 9
-"""Number of views per photograph that are edited with the bank."""
+"""Number of edited views per photograph that are computed by the bank."""
 
 ALTERNATIVE_VIEWS = 8
-"""Number of views per photograph that are edited with alternative implementations."""
+"""Number of edited views per photograph that are computed by alternative implementations."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class View:
     Attributes:
         maker: implementation that computes the view: ``bank``, ``clean``, ``wider`` or ``alternative``.
         transform: name of the transformation; ``identity`` for clean views.
-        draw: index of the view among the views with the same implementation and transformation.
+        draw: index of the random draw. Views with the same implementation and transformation have different indices.
     """
 
     maker: str
@@ -134,7 +136,8 @@ class View:
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """Plan the views of one photograph.
 
-    The transformations ``names`` (without identity) are equally likely, both for the bank and for alternatives.
+    Each transformation in ``names`` is equally likely, both for the bank and for alternative implementations. The list
+    must not contain identity.
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
@@ -158,10 +161,11 @@ def make_views(
     seed: int,
     own_scale: bool = False,
 ) -> Iterator[Image]:
-    """Yield the images of the ``planned`` views.
+    """Yield the image of each of the ``planned`` views.
 
     Args:
         picture: image whose shorter side has at least ``view`` pixels.
+        view: side length of the views in pixels.
         transforms: name -> transformation for the split of the photograph (`Transform.for_split`).
         own_scale: whether to cut views at the original scale instead of downsampling the image.
     """
@@ -186,7 +190,8 @@ def make_views(
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
-    """Cut a square with a side of at most ``side`` pixels at a random position, or at the center without ``rng``."""
+    """Cut a square of at most ``side`` pixels per side, at a random position if ``rng`` is given, else at the center.
+    """
     side = min(side, *picture.shape[:2])
     top, left = (
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]
@@ -205,8 +210,10 @@ def can_learn(photographs: pd.DataFrame) -> bool:
 
 
 def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Return the training rows of ``photographs``, divided into units of work. ``Index`` is the position among the
-    training rows."""
+    """Divide the rows of ``photographs`` for training and validation into units of work.
+
+    The field ``Index`` is the position of a row among all of these rows.
+    """
     rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     records = rows.assign(Index=np.arange(len(rows))).to_dict("records")
     return [records[i : i + LEARN_UNIT_PHOTOGRAPHS] for i in range(0, len(records), LEARN_UNIT_PHOTOGRAPHS)]
@@ -215,10 +222,11 @@ def learned_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
 def measure_units(
     design: Design, corpora: Sequence[Corpus], units: Sequence[Sequence[dict[Any, Any]]]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the training data for each of ``units`` (see `learned_from`).
+    """Compute the features of all views in each of ``units`` (see `learned_from`).
 
-    The arrays are features (n, 407), indices (n,) of the transformations (`learned_transforms`), and row indices of the
-    photographs.
+    Yields:
+        Arrays by name: ``features`` (n, 407), ``classes`` (n,), which are indices into `learned_transforms`, and
+        ``photographs`` (n,), which are the ``Index`` values of the rows.
     """
     transforms = learned_transforms(design.transforms)
     with image_pool(len(transforms) * sum(map(len, units))) as pool:
@@ -233,9 +241,13 @@ def measure_units(
 def measure_photograph(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the features of all views of a photograph, and the indices of their transformations.
+    """Compute the features (n, 407) and class indices (n,) of all views of a photograph.
 
-    ``row`` is a row from `learned_from`. The indices refer to `learned_transforms`.
+    Both arrays are empty if the photograph cannot be read or is too small.
+
+    Args:
+        transforms: transformations to which the class indices refer, from `learned_transforms`.
+        row: row from `learned_from`.
     """
     names = [t.name for t in transforms]
     planned = plan_views(names[1:], row["image_id"], design.seed)
@@ -253,7 +265,7 @@ def measure_photograph(
 def learn_detector(
     measured: Sequence[Mapping[str, np.ndarray]], photographs: pd.DataFrame, transforms: Sequence[Transform]
 ) -> Detector:
-    """Train the detector on ``measured`` (see `measure_units`), which covers all units of ``photographs``."""
+    """Train the detector on ``measured``, the results of `measure_units` for all units of ``photographs``."""
     rows = photographs[photographs["role"].isin(MIN_BY_PURPOSE)]
     X, y, photograph = (np.concatenate([a[name] for a in measured]) for name in ("features", "classes", "photographs"))
     learned = (rows["role"] == LEARN).to_numpy()[photograph]
@@ -268,5 +280,5 @@ def learn_detector(
 
 
 def learned_transforms(transforms: Sequence[Transform]) -> list[Transform]:
-    """Return the transformations for training the detector, identity first."""
+    """Return the transformations that the detector is trained on, identity first."""
     return sorted((t for t in transforms if not t.far), key=lambda t: t.name != "identity")

@@ -1,9 +1,9 @@
-"""Edit scores of models and of the detector for calibration and evaluation photographs.
+"""Edit scores of models and the detector on calibration and evaluation photographs.
 
-Calibration photographs are scored as clean images and as grayscale images. Evaluation photographs are also scored as
-edited images, with a transformation from each group by the bank and one by an alternative implementation. Large
-photographs are scored as a full image with tiles, and also downsampled to the view size like all other photographs.
-Large evaluation photographs are also scored with a few edits at their original size.
+All photographs are scored unchanged and in grayscale. For evaluation photographs, edited versions are also scored: two
+per group of transformations, one by the bank and one by an alternative implementation. Large photographs are scored as
+a full image with tiles and, like all other photographs, as a single view. A few edits of large evaluation photographs
+are also scored at the original size.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ DRAW_AT_OWN_SIZE = "{} at its own size, {}"
 SCORE_UNIT_PHOTOGRAPHS = 10
 
 MAX_ALTERED = 150
-"""Maximum number of evaluation photographs per corpus that are also edited, drawn at random. All other photographs are
-only scored as clean images."""
+"""Maximum number of evaluation photographs per corpus for which edited versions are scored. They are drawn at random.
+"""
 
 ALTERED_LARGE = 5
-"""Number of edits per large evaluation photograph. Each edited image is scored as a full image with tiles."""
+"""Number of edits at the original size per large evaluation photograph. They are scored as full images with tiles."""
 
 LARGEST_ALTERED = 6
-"""Maximum side of an edited image as a multiple of the view size, because styles take seconds for larger images."""
+"""Maximum side of images edited at the original size, as a multiple of the view size. Style transfer takes seconds for
+larger images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +54,10 @@ class ScoredView:
 
 
 def scored_from(photographs: pd.DataFrame) -> list[list[dict[Any, Any]]]:
-    """Divide the rows of ``photographs`` to score into units of work. Rows with ``altered`` are also scored as edited
-    images.
+    """Divide the rows of ``photographs`` for calibration and evaluation into units of work.
 
-    The rows with ``altered`` are drawn at random. If they were selected in the order of names, which often begin with
-    the source, the source would predict whether an image was edited.
+    The field ``altered`` is True for rows whose edited versions are scored. These rows are drawn at random. Names often
+    start with the source, so if rows were selected by name, the source would predict whether an image was edited.
     """
     rows = photographs[photographs["role"].isin((CALIBRATE, REPORT))]
     reporting = [corpus_rows.assign(split="") for _, corpus_rows in rows[rows["role"] == REPORT].groupby("corpus")]
@@ -82,7 +82,7 @@ def made_views(
 def views_of_row(
     corpora: Sequence[Corpus], transforms: Sequence[Transform], design: Design, row: dict[Any, Any]
 ) -> list[ScoredView]:
-    """Return the views of the photograph in ``row`` (see `scored_from`); empty if it cannot be read."""
+    """Compute the views of the photograph in ``row`` (see `scored_from`), or none if it cannot be read."""
     try:
         picture = corpora[row["corpus"]].load(row["image_id"])
     except BadImage:
@@ -134,8 +134,10 @@ def _altered_large(
 
 
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``image`` at its original size. If the strength is a length, it is relative to the image size or, with
-    probability 0.5, as large in pixels as in a view."""
+    """Transform ``image`` at its original size.
+
+    If the strength is a length, it scales with the image size or, with probability 0.5, is as many pixels as in a view.
+    """
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:
         strength *= view / min(image.shape[:2])
@@ -143,8 +145,10 @@ def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.ran
 
 
 def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) -> list[View]:
-    """Plan two views for each group, one by the bank and one by an alternative implementation, using draws that
-    training does not use."""
+    """Plan two edited views for each group, one by the bank and one by an alternative implementation.
+
+    The random draws differ from those in training.
+    """
     rng = generator(seed, image_id, DRAW_REPORTED)
     planned = []
     for group in GROUPS[1:]:
@@ -155,11 +159,11 @@ def plan_alterations(transforms: Sequence[Transform], image_id: str, seed: int) 
 
 
 def scored(views: Sequence[ScoredView], predictions: Sequence[Prediction]) -> pd.DataFrame:
-    """Compute a table with metadata and scores, one row for each of ``views``."""
+    """Create a table with the metadata and scores of ``views``, one row per view."""
     table = pd.DataFrame([view.facts for view in views])
 
     def scores(tiles: bool) -> np.ndarray:
-        """Return scores as in calibrated predictions; for grayscale images, only the full image is used."""
+        """Compute scores as for calibrated predictions: tiles are not used for images without color."""
         values = []
         for view, prediction in zip(views, predictions, strict=True):
             no_color = bool(view.facts["no_color"])

@@ -1,8 +1,8 @@
-"""Safe decoding of images from bytes or files. All images in the project are decoded here.
+"""Safe decoding of images from bytes or files.
 
-Seven formats are enabled and detected by content, not by file name. The number of bytes, pixels and frames is limited,
-and headers are checked before decoding. The result is always 8-bit sRGB, upright and opaque. `Picture.notes` lists the
-conversions.
+Seven formats are supported and detected by content, not by file name. The numbers of bytes, pixels and frames are
+limited, and headers are checked before decoding. The result is always 8-bit sRGB, upright and opaque. `Picture.notes`
+lists the conversions.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ __all__ = [
 ]
 
 Image: TypeAlias = np.ndarray
-"""``uint8`` array (H, W, 3), RGB, sRGB."""
+"""``uint8`` array (H, W, 3) in sRGB."""
 
 MAX_BYTES = 50_000_000
 
 COMPRESSED = "compression is already visible"
-"""Text of the note for files with a low JPEG quality."""
+"""Text of the note about low JPEG quality."""
 
 SMALL_SIDE = 128
-"""Shorter side in pixels below which an image gets a note, because the default view requires upsampling."""
+"""Shorter side in pixels below which a note is added, because the default view size requires upsampling."""
 
 LOW_QUALITY = 70
-"""JPEG quality below which an image gets a note."""
+"""JPEG quality below which a note is added."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Picture:
     """A decoded image with notes.
 
     Attributes:
-        name: name for messages; for files, the name without the folder.
-        notes: one phrase for each conversion during decoding and for a low JPEG quality or a small size.
+        name: name for messages; by default, the file name without its folder.
+        notes: phrases about conversions, unused frames, low JPEG quality and a small size.
     """
 
     name: str
@@ -93,16 +93,16 @@ def read_image(source: bytes | str | Path, name: str | None = None) -> Image:
 
     Args:
         source: encoded bytes or a file path.
-        name: name for messages; by default the file name.
+        name: name for messages; by default, the file name.
 
     Raises:
-        BadImage: the image is corrupted, exceeds a limit, or is not in one of `FORMATS`.
+        BadImage: the file cannot be read, or the image is corrupted, exceeds a limit, or is not in one of `FORMATS`.
     """
     return inspect(source, name).image
 
 
 def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
-    """Read an image like `read_image`, and return it with notes."""
+    """Read an image as in `read_image`, and return it with notes."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
     try:
@@ -121,7 +121,7 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
 
 
 def as_image(array: object) -> Image:
-    """Return ``array`` unchanged, or converted to RGB if it is grayscale, (H, W) ``uint8``.
+    """Return a ``uint8`` array (H, W, 3) unchanged, or convert a grayscale array (H, W) to RGB.
 
     Raises:
         BadImage: the array has an unsupported shape or type.
@@ -150,14 +150,14 @@ def to_image(picture: Any) -> Image:
             point from 0 to 1; the path or the bytes of an encoded image; or a dict with ``path`` or ``bytes``.
 
     Raises:
-        BadImage: ``picture`` has an unsupported type or shape.
+        BadImage: ``picture`` cannot be read, or has an unsupported type or shape.
     """
     if isinstance(picture, dict):
         picture = picture.get("bytes") or picture.get("path")
     if isinstance(picture, bytes | str | Path):
         return read_image(picture)
     if isinstance(picture, pillow.Image):
-        return np.array(to_rgb(picture, "the picture", stored_bits(picture), []))
+        return np.array(to_rgb(picture, "The image", stored_bits(picture), []))
     if hasattr(picture, "detach"):
         return _of_tensor(picture.detach().cpu().numpy())
     return as_image(picture)
@@ -169,7 +169,7 @@ def _of_tensor(values: np.ndarray) -> Image:
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):
             raise BadImage(
-                f"An image tensor of {values.dtype} must have values from 0 to 1; got {values.min():.3g} to "
+                f"A {values.dtype} image tensor must have values from 0 to 1; got {values.min():.3g} to "
                 f"{values.max():.3g}. Pass the image before normalization."
             )
         values = np.rint(values * 255).astype(np.uint8)
@@ -178,13 +178,21 @@ def _of_tensor(values: np.ndarray) -> Image:
 
 
 def check(data: bytes, name: str) -> None:
-    """Raise `BadImage` for problems that are detectable without decoding the pixels."""
+    """Check an encoded image without decoding its pixels.
+
+    Raises:
+        BadImage: the image is corrupted, exceeds a limit, or is not in one of `FORMATS`.
+    """
     data, name = _read(data, name)
     _open_checked(data, name)
 
 
 def read_bytes(path: Path, name: str | None = None) -> bytes:
-    """Read an image file of at most `MAX_BYTES`, without validating its content."""
+    """Read the bytes of an image file without validating them.
+
+    Raises:
+        BadImage: the file cannot be read, is empty, or exceeds `MAX_BYTES`.
+    """
     name = printable(name or path.name or str(path))
     try:
         if path.is_dir():
@@ -202,7 +210,7 @@ def read_bytes(path: Path, name: str | None = None) -> bytes:
 
 
 def encode_png(image: Image, level: int = 6) -> bytes:
-    """Encode ``image`` as lossless PNG; ``level`` from 0 (fast) to 9 (small)."""
+    """Encode ``image`` as PNG, with a compression level from 0 (fast) to 9 (small)."""
     return _encode(image, "PNG", compress_level=level)
 
 
@@ -223,7 +231,7 @@ def _encode(image: Image, format: str, **options: int) -> bytes:
 
 def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
     if isinstance(source, bytes):
-        name = printable(name or "The picture")
+        name = printable(name or "The image")
         check_size(len(source), name)
         return source, name
     source = Path(source)
@@ -231,7 +239,7 @@ def _read(source: bytes | str | Path, name: str | None) -> tuple[bytes, str]:
 
 
 def check_size(size: int, name: str) -> None:
-    """Raise `BadImage` if a file size in bytes is 0 or over the limit."""
+    """Raise `BadImage` if a file size in bytes is 0 or exceeds `MAX_BYTES`."""
     if size > MAX_BYTES:
         raise BadImage(f"{name} exceeds the limit of {MAX_BYTES // 1_000_000} MB. Use a smaller copy.")
     if not size:
@@ -262,11 +270,11 @@ TRANSPOSE = {
     7: pillow.Transpose.TRANSVERSE,
     8: pillow.Transpose.ROTATE_90,
 }
-"""Pillow operations that make an image upright, by EXIF orientation (EXIF 2.3, tag 274)."""
+"""EXIF orientation (EXIF 2.3, tag 274) -> Pillow operation that makes the image upright."""
 
 
 def stored_bits(opened: pillow.Image) -> int:
-    """Return the bits per channel in the file. Only PNG and TIFF support more than 8."""
+    """Return the number of bits per channel in the file. More than 8 bits are detected only for PNG and TIFF."""
     if opened.format == "PNG":
         return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
     return max(_tiff_tag(opened, 258, (8,)))
@@ -289,7 +297,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
     mode = opened.mode
     if mode.startswith("I;16"):
         samples = np.asarray(opened).astype(np.uint16)
-        if _tiff_tag(opened, 262, 1) == 0:  # white is zero; Pillow inverts it in 8 bits only
+        if _tiff_tag(opened, 262, 1) == 0:  # zero is white; Pillow inverts only 8-bit images
             samples = (1 << bits) - 1 - samples
         return pillow.fromarray((samples >> (bits - 8)).astype(np.uint8))
     if mode in ("I", "F"):
@@ -305,7 +313,7 @@ def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
 
 
 def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """Convert to sRGB. If the color profile is unusable, leave the colors unchanged and add a note."""
+    """Convert ``colors`` to sRGB. If the color profile is invalid, leave the colors unchanged and add a note."""
     if not profile:
         return _rgb(colors)
     try:
@@ -328,7 +336,7 @@ def _rgb(colors: pillow.Image) -> pillow.Image:
 
 
 def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
-    """Apply the EXIF orientation (Pillow applies the orientation of TIFF files)."""
+    """Apply the EXIF orientation. Pillow has already applied the orientation of TIFF files."""
     try:
         orientation = opened.getexif().get(274, 1)
     except Exception:  # corrupted metadata does not affect the pixels

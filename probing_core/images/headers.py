@@ -1,4 +1,4 @@
-"""Checks of image headers and file ends before decoding, and estimation of JPEG quality."""
+"""Validation of image files before decoding, and estimation of JPEG quality."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image as pillow
 from probing_core.errors import BadImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Supported formats, with Pillow's names."""
+"""Pillow names of the supported formats."""
 
 MAX_PIXELS = 64_000_000
 MAX_FRAMES = 1000
@@ -25,16 +25,16 @@ MAX_PARTS = 100_000
 """Maximum number of PNG chunks, GIF blocks, or JPEG segments before the pixels. A large file could contain millions."""
 
 MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""Pattern of JPEG segment markers. It does not match in a scan, where 255 is followed by 0 or a restart (D0 to D7)."""
+"""Pattern of JPEG segment markers. It does not match within scans, where FF is followed by 00 or D0 to D7 (restart)."""
 
 START_OF_SCAN = 0xDA
 """JPEG marker before the coded pixels (ITU-T T.81, table B.1)."""
 
 END_OF_IMAGE = 0xD9
-"""JPEG marker after the last scan, which has no content."""
+"""JPEG marker after the last scan."""
 
 TEMPORARY_MARKER = 0x01
-"""JPEG marker for private use, which has no content."""
+"""JPEG marker for temporary private use. It is not followed by a segment length."""
 
 READABLE = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 SAVE_AGAIN = "save it as JPEG or PNG and try again"
@@ -45,7 +45,11 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def open_header(data: bytes, name: str) -> pillow.Image:
-    """Open an image and check its header, without decoding pixels."""
+    """Open an image and check its header, without decoding pixels.
+
+    Raises:
+        BadImage: the header is invalid, the format is not supported, or a limit is exceeded.
+    """
     if next(islice(_parts(data), MAX_PARTS, None), None) is not None:
         raise BadImage(f"{name} consists of more than {MAX_PARTS:,} parts; {SAVE_AGAIN}.")
     try:
@@ -58,7 +62,7 @@ def open_header(data: bytes, name: str) -> pillow.Image:
     if width * height > MAX_PIXELS:
         raise BadImage(f"{name} declares a size of {width} x {height} pixels, {_too_large()}")
     if width < 1 or height < 1:
-        raise BadImage(f"{name} declares a size of {width} x {height} pixels, but an image needs at least 1 x 1.")
+        raise BadImage(f"{name} declares a size of {width} x {height} pixels, but the minimum is 1 x 1.")
     return opened
 
 
@@ -71,7 +75,10 @@ def format_of(opened: pillow.Image) -> str:
 
 
 def is_damaged(opened: pillow.Image, data: bytes) -> bool:
-    """Return whether a file is truncated or a PNG checksum is wrong, without decoding pixels."""
+    """Return whether a JPEG or PNG file is truncated, or a PNG checksum is wrong.
+
+    Pixels are not decoded. Other formats are not checked.
+    """
     if format_of(opened) == "JPEG":
         # The end marker must follow the start of the last scan. A video or other data may follow the image.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda") and END_OF_IMAGE not in _segments(data)
@@ -79,7 +86,7 @@ def is_damaged(opened: pillow.Image, data: bytes) -> bool:
 
 
 def _checksums_hold(png: bytes) -> bool:
-    """Return whether all chunks except the last have a correct CRC. Pillow does not check pixel chunks."""
+    """Return whether all chunks up to ``IEND`` have a correct CRC. Pillow does not check pixel chunks."""
     for chunk in _chunks(png):
         if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
             return False
@@ -98,7 +105,7 @@ def _parts(data: bytes) -> Iterator[object]:
 
 
 def _chunks(png: bytes) -> Iterator[memoryview]:
-    """Yield each chunk: length, type, data, CRC (W3C PNG, section 5.3). The last one may be truncated."""
+    """Yield each PNG chunk: length, type, data and CRC (W3C PNG, section 5.3). The last chunk may be truncated."""
     remaining = memoryview(png)[8:]
     while remaining:
         yield remaining[: (size := 12 + int.from_bytes(remaining[:4]))]
@@ -106,7 +113,7 @@ def _chunks(png: bytes) -> Iterator[memoryview]:
 
 
 def _blocks(gif: bytes) -> Iterator[int]:
-    """Yield the position of each extension and each frame (GIF89a, sections 20 to 26)."""
+    """Yield the position of each GIF extension and frame (GIF89a, sections 20 to 26)."""
     place = 13 + _palette(gif, 10)
     while gif[place : place + 1] in (b"!", b","):
         yield place
@@ -132,16 +139,20 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 SEVERAL = {"TIFF": "pages", "MPO": "images"}
-"""Format -> plural noun for the images in a file; by default frames."""
+"""Format -> plural noun for the images in a file. For all other formats, it is "frames"."""
 
 
 def frame_notes(opened: pillow.Image, data: bytes, name: str) -> list[str]:
-    """Return the notes about a file with several images. Only the first image is decoded."""
+    """Return notes about a file with several images, of which only the first is decoded.
+
+    Raises:
+        BadImage: the file contains more than `MAX_FRAMES` images.
+    """
     if opened.format == "TIFF" and _has_page(data, MAX_FRAMES):
         raise BadImage(f"{name} has more than {MAX_FRAMES} pages. Save the required page as a separate file.")
     try:
         frames = getattr(opened, "n_frames", 1)
-    except Exception:  # a later frame is corrupted; only the first is read
+    except Exception:  # a later frame is corrupted; only the first one is read
         return ["animated: only the first frame is used; a later frame is corrupted"]
     if frames > MAX_FRAMES:
         raise BadImage(f"{name} has {frames} frames, over the limit of {MAX_FRAMES}. Save one frame separately.")
@@ -156,7 +167,7 @@ def _has_page(tiff: bytes, page: int) -> bool:
     # Pillow would read all pages to count them.
     try:
         pillow.open(io.BytesIO(tiff), formats=("TIFF",)).seek(page)
-    except Exception:  # EOFError, or any error of a corrupted page
+    except Exception:  # EOFError, or any error caused by a corrupted page
         return False
     return True
 
@@ -191,7 +202,7 @@ def _what_arrived(data: bytes) -> str:
     for offset, signature, kind in READ_SIGNATURES:
         if data.startswith(signature, offset):
             return (
-                f"begins like {kind}, but its header is corrupted, truncated or an unsupported variant; {SAVE_AGAIN}."
+                f"begins like {kind}, but its header is corrupted, truncated or unsupported; {SAVE_AGAIN}."
             )
     for offset, signature, kind in OTHER_SIGNATURES:
         if data.startswith(signature, offset):
@@ -212,7 +223,7 @@ def _is_text(start: bytes) -> bool:
 
 
 def printable(name: str) -> str:
-    """Return a file name without control characters and line breaks, shortened if it is long."""
+    """Replace non-printable characters in a file name with question marks, and shorten long names."""
     clean = "".join(letter if letter.isprintable() else "?" for letter in name)
     return clean if len(clean) <= 120 else f"{clean[:80]}...{clean[-30:]}"
 
@@ -229,14 +240,15 @@ LUMINANCE_TABLE = np.array([
     72, 92, 95, 98, 112, 100, 103,  99,
 ])
 # fmt: on
-"""Luminance quantization table (ITU-T T.81, table K.1), which libjpeg scales by the quality."""
+"""Luminance quantization table (ITU-T T.81, table K.1), which libjpeg scales according to the quality."""
 
 
 def jpeg_quality(opened: pillow.Image) -> int | None:
-    """Return the libjpeg quality, 1 to 100, with the closest luminance table; None for formats other than JPEG.
+    """Estimate the JPEG quality, from 1 to 100, or return None for other formats.
 
-    libjpeg (jcparam.c) scales the standard table by ``5000 / q`` percent for a quality below 50, and by ``200 - 2 q``
-    percent otherwise. The result is exact for files written by libjpeg, and an estimate for other encoders.
+    The estimate is the libjpeg quality with the most similar luminance table. libjpeg (jcparam.c) scales the standard
+    table by ``5000 / q`` percent for a quality ``q`` below 50, and by ``200 - 2 q`` percent otherwise. The estimate is
+    exact for files written by libjpeg.
     """
     tables = getattr(opened, "quantization", None) or {}
     if 0 not in tables:

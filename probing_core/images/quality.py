@@ -1,7 +1,7 @@
-"""Flaws in an original image, measured from its pixels.
+"""Flaws of images, such as blur and noise, measured on their pixels.
 
-With these thresholds, each flaw occurs in about 1% of color photographs (1,500 photographs of Caltech-101 and PACS,
-measured with ``python -m lab.evidence.flaws CORPUS``).
+With these thresholds, each flaw occurs in about 1% of color photographs (measured on 1,500 photographs from Caltech-101
+and PACS with ``python -m lab.evidence.flaws CORPUS``).
 """
 
 from __future__ import annotations
@@ -10,52 +10,52 @@ import cv2
 import numpy as np
 
 MEASURED_SIDE = 256
-"""Shorter side in pixels to which larger images are downsampled before measurement, as they are for models."""
+"""Shorter side in pixels to which larger images are downsampled before measurement."""
 
 MAX_ASPECT = 8
-"""Maximum aspect ratio. Longer images are cropped to a central part with this ratio."""
+"""Maximum aspect ratio. More elongated images are cropped to a central part with this ratio."""
 
 BLURRED = 0.5
-"""Threshold of the perceptual blur, 0 to 1 (Crété-Roffet et al. 2007)."""
+"""Threshold for the perceptual blur, which ranges from 0 to 1 (Crété-Roffet et al. 2007)."""
 
 NOISY = 14.0
-"""Threshold of the noise standard deviation, in gray values of 255."""
+"""Threshold for the noise standard deviation, for gray values from 0 to 255."""
 
 FADED = 100.0
-"""Threshold of the gray-value range (of 255) between the 1st and 99th percentiles."""
+"""Threshold for the difference between the 1st and 99th percentiles of gray values from 0 to 255."""
 
 COLORLESS = 4.0
-"""Threshold of the 99th percentile of channel differences, in values of 255."""
+"""Threshold for the 99th percentile of channel differences, for values from 0 to 255."""
 
 NEAR_GRAY = 8.0
-"""Mean difference between the largest and the smallest channel, in values of 255, below which an image is too gray to
-show color transformations."""
+"""Threshold for the mean difference between the largest and smallest channel, for values from 0 to 255. Below it, color
+transformations are not visible."""
 
 BORDER = 0.04
-"""Threshold of the uniform border, as a fraction of the height or width."""
+"""Threshold for the size of a uniform border, as a fraction of the height or width."""
 
 FLAT = 0.5
-"""Fraction of blocks without detail above which an image looks like a screenshot or a drawing (measured in
-docs/detector.md)."""
+"""Threshold for the fraction of blocks without detail. Above it, an image looks like a screenshot or a drawing
+(docs/detector.md)."""
 
 PERHAPS_NO_PHOTOGRAPH = "may not be a photograph"
-"""Answer for an image for which `is_flat` is true, and its flag in a scan."""
+"""Answer and scan flag for images for which `is_flat` returns True."""
 
 GRID_SQUARE = 4
 """Side length in pixels of the blocks whose detail is measured."""
 
 MAX_EVEN_DIFFERENCE = 2
-"""Maximum difference (of 255) within a channel in a block without detail."""
+"""Maximum difference between values of the same channel in a block without detail, for values from 0 to 255."""
 
 MAX_BORDER_CHANGE = 8
-"""Maximum change due to compression (of 255) in a uniform border."""
+"""Maximum change of a uniform border due to compression, for values from 0 to 255."""
 
 MAX_SPECKS = 0.05
-"""Maximum fraction of the pixels of a uniform border that differ by more than `MAX_BORDER_CHANGE`."""
+"""Maximum fraction of pixels in a row of a uniform border that differ by more than `MAX_BORDER_CHANGE`."""
 
 
 def flaws(image: np.ndarray) -> list[str]:
-    """Return one phrase for each flaw of an image, (H, W, 3) ``uint8``."""
+    """Detect the flaws of an image (H, W, 3) ``uint8``, and return a phrase for each."""
     small = as_measured(image)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     phrases = []
@@ -68,7 +68,7 @@ def flaws(image: np.ndarray) -> list[str]:
     if chroma(small) < COLORLESS:
         phrases.append("has no color")
     if (share := border(small)) > BORDER:
-        phrases.append(f"has a border of one color ({100 * share:.0f}% of its height or width)")
+        phrases.append(f"has a border of one color ({100 * share:.0f}% of the height or width)")
     return phrases
 
 
@@ -85,21 +85,24 @@ def as_measured(image: np.ndarray) -> np.ndarray:
 
 
 def blur(gray: np.ndarray) -> float:
-    """Measure the perceptual blur of (H, W) ``uint8``, from 0 (sharp, too small, or flat) to 1 (blurred)."""
+    """Measure the perceptual blur of a grayscale image (H, W) ``uint8``, from 0 (sharp) to 1 (blurred).
+
+    The result is 0 for images that are uniform or smaller than 16 pixels.
+    """
     from skimage.measure import blur_effect
 
     if min(gray.shape) < 16:
         return 0.0
     along = blur_effect(gray, reduce_func=None)
-    # Blur cannot be measured along an axis without changes.
+    # Blur cannot be measured along an axis with constant values.
     return float(max((value for axis, value in enumerate(along) if np.ptp(gray, axis=axis).any()), default=0.0))
 
 
 def noise(gray: np.ndarray) -> float:
-    """Estimate the standard deviation of the noise in (H, W) ``uint8`` (Donoho & Johnstone 1994).
+    """Estimate the noise standard deviation of a grayscale image (H, W) ``uint8`` (Donoho & Johnstone 1994).
 
-    It is the median absolute value of the finest diagonal Haar coefficients, divided by the median absolute value of
-    the standard normal distribution.
+    The estimate is the median absolute value of the finest diagonal Haar coefficients, divided by the median absolute
+    value of the standard normal distribution.
     """
     even = gray[: gray.shape[0] // 2 * 2, : gray.shape[1] // 2 * 2].astype(np.float32)
     diagonal = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
@@ -107,18 +110,21 @@ def noise(gray: np.ndarray) -> float:
 
 
 def contrast(gray: np.ndarray) -> float:
-    """Return the difference between the 99th and 1st percentiles of (H, W) ``uint8``."""
+    """Compute the difference between the 99th and 1st percentiles of a grayscale image (H, W) ``uint8``."""
     low, high = np.percentile(gray, [1, 99])
     return float(high - low)
 
 
 def chroma(image: np.ndarray) -> float:
-    """Return the 99th percentile of the largest difference between two channels of (H, W, 3) ``uint8``."""
+    """Compute the 99th percentile of channel differences (largest minus smallest) in an image (H, W, 3) ``uint8``."""
     return float(np.percentile(image.max(axis=2).astype(np.int16) - image.min(axis=2), 99))
 
 
 def flatness(image: np.ndarray) -> float:
-    """Return the fraction of blocks without detail in (H, W, 3) ``uint8``; 0 for images smaller than a block."""
+    """Compute the fraction of blocks without detail in an image (H, W, 3) ``uint8``.
+
+    The fraction is 0 for images smaller than a block.
+    """
     small = as_measured(image)
     height, width = (side // GRID_SQUARE for side in small.shape[:2])
     squares = small[: height * GRID_SQUARE, : width * GRID_SQUARE].reshape(height, GRID_SQUARE, width, GRID_SQUARE, 3)
@@ -129,17 +135,18 @@ def flatness(image: np.ndarray) -> float:
 
 
 def is_flat(image: np.ndarray) -> bool:
-    """Return whether most of an image has no detail, as in screenshots and drawings: it may not be a photograph."""
+    """Return whether most blocks of an image have no detail, as in screenshots and drawings."""
     return flatness(image) > FLAT
 
 
 def border(image: np.ndarray) -> float:
-    """Return the size of the uniform border of (H, W, 3) ``uint8`` as a fraction of its height or width."""
+    """Measure the uniform border of an image (H, W, 3) ``uint8``, as a fraction of the height or width."""
     return max(_bars(image), _bars(image.swapaxes(0, 1)))
 
 
 def _bars(image: np.ndarray) -> float:
-    # Bars end abruptly, unlike the plain background of an object: half of the next row must have other colors.
+    # Unlike a plain background, bars end abruptly: at least half of the pixels just inside must have other colors.
+
     differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > MAX_BORDER_CHANGE).mean(
         axis=1
     )

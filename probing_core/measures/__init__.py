@@ -1,6 +1,6 @@
 """Measures: pure functions on arrays, each with a unit, bounds, a direction and a definition.
 
-They do not depend on runs or models.
+The functions do not depend on runs or models.
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ __all__ = ["MEASURES", "Interval", "Measure", "Predictions", "interval"]
 MEASURES: Catalog[Measure] = Catalog(
     "measure", (*classification.MEASURES, *embedding_space.MEASURES, *neighbors.MEASURES)
 )
-"""Catalog of measures. Each module of this package defines its own entries."""
+"""Catalog of measures. Each module of this package defines its own catalog entries."""

@@ -20,14 +20,14 @@ from probing_core.measures.statistics import (
 )
 
 MIN_PROBABILITY = 1e-30
-"""Lower bound of probabilities in losses and fits, which keeps logarithms finite."""
+"""Lower bound for probabilities in losses and fits. It keeps logarithms finite."""
 
 MIN_SCORED_PROBABILITY = 1e-12
-"""Lower bound of probabilities in scores, which limits the effect of one sample on a mean."""
+"""Lower bound for probabilities in scores. It limits the effect of a single sample on a mean."""
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the probabilities of ``logits`` over the last axis, in the same precision."""
+    """Apply the softmax function along the last axis, in the precision of ``logits``."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
@@ -40,7 +40,7 @@ MAX_TEMPERATURE = 20.0
 
 
 def fit_temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Fit the temperature for temperature scaling: minimize the mean negative log-likelihood over [0.05, 20].
+    """Fit the temperature for temperature scaling by minimizing the mean negative log-likelihood over [0.05, 20].
 
     Logits divided by T and log-probabilities divided by T have the same softmax, so probabilities are sufficient.
 
@@ -78,30 +78,30 @@ ECE_BINS = 15
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean recall over classes (Brodersen et al. 2010).
+    """Compute the mean recall over classes (Brodersen et al. 2010).
 
-    With one class, it is the recall of that class. Classes that are missing in a bootstrap sample are excluded from the
-    mean.
+    With only one class, the result is the recall of that class. Classes that are missing in a bootstrap sample are
+    excluded from the mean.
 
     Args:
-        truth, predicted: (N,) class indices; only classes in ``truth`` are averaged.
-        clusters: (N,) cluster ids.
+        truth, predicted: (N,) class indices. The mean is over the classes in ``truth``.
+        clusters: (N,) cluster IDs.
     """
     classes, row = numbered(truth)
     return ClusterSums(np.hstack(_hits_and_counts(truth, predicted, clusters, row, len(classes))), mean_of_ratios)
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the macro-averaged F1 score, 2 TP / (2 TP + FP + FN), over the classes of ``truth``."""
+    """Compute the macro-averaged F1 score, 2 TP / (2 TP + FP + FN), over the classes in ``truth``."""
     return _from_counts(
         truth, predicted, clusters, lambda hits, actual, claimed: mean_ratio(2 * hits, actual + claimed)
     )
 
 
 def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the informedness, true positive rate minus false positive rate (Powers 2011), averaged over classes.
+    """Compute the informedness (Powers 2011): true positive rate minus false positive rate, averaged over classes.
 
-    It is 0 for random guessing and 1 for a perfect classifier.
+    Informedness is 0 for random guessing and 1 for a perfect classifier.
     """
 
     def score(hits: np.ndarray, actual: np.ndarray, claimed: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ def informedness(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray)
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the expected calibration error with `ECE_BINS` bins of equal mass (Nixon et al. 2019).
+    """Compute the expected calibration error with `ECE_BINS` bins of equal mass (Nixon et al. 2019).
 
     ``confidence`` (N,) is the probability of the predicted class, and ``correct`` (N,) is True for correct predictions.
     """
@@ -146,9 +146,9 @@ def _from_counts(
 def _hits_and_counts(
     truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray, row: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of correct predictions and of samples by cluster and class, both (C, K).
+    """Count correct predictions and samples by cluster and class, (C, K) each.
 
-    ``row`` (N,) is the column of the class.
+    ``row`` (N,) is the class column of each sample.
     """
     return sums_by(clusters, row, classes, truth == predicted), sums_by(clusters, row, classes, np.ones(len(truth)))
 
@@ -160,20 +160,22 @@ def _calibration(predictions: Predictions, confidence: np.ndarray | None) -> Clu
 
 
 def control_labels(types: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """Assign control-task labels (N,): one random class to each type (Hewitt & Liang 2019).
+    """Assign a random class to each type, and return the class (N,) of each sample (Hewitt & Liang 2019).
 
-    A probe can only memorize these labels. Selectivity is the task accuracy minus the control-task accuracy.
+    A probe can only memorize these control-task labels. Selectivity is the task accuracy minus the control-task
+    accuracy.
 
     Args:
-        types: (N,) IDs, such as embedding clusters. Every type must occur in the training split, because labels of
-            unseen types cannot be learned.
+        types: (N,) type of each sample, such as an embedding cluster. Every type must occur in the training split,
+            because labels of unseen types cannot be learned.
+        classes: number of classes.
     """
     ids, row = np.unique(types, return_inverse=True)
-    # The numbers of types per class differ by at most one.
+    # The number of types per class differs by at most one.
     return np.random.default_rng(seed).permutation(np.arange(len(ids)) % classes)[row]
 
 
-# A change of these two constants requires a new code version of the study ``thresholds``.
+# Changing either of the next two constants requires a new code version of the study ``thresholds``.
 THRESHOLD_RESAMPLES = 1000
 """Number of bootstrap resamples for the interval of a detection threshold."""
 
@@ -193,9 +195,9 @@ class Threshold:
 
     Attributes:
         value: level at which d' = 1; if censored, the nearest tested level.
-        low, high: 95% bootstrap interval over photographs; NaN for fewer than 20 photographs.
-        censored: ``below`` (detected at every tested level), ``above`` (detected at none), or empty.
-        false_positive_rate: fraction of the clean versions in which the transformation was detected.
+        low, high: bounds of the 95% bootstrap interval over photographs; NaN for fewer than 20 photographs.
+        censored: ``below`` (the threshold is below all tested levels), ``above`` (above all tested levels), or empty.
+        false_positive_rate: fraction of clean versions in which the transformation was detected.
     """
 
     value: float
@@ -211,9 +213,9 @@ def detection_threshold(
     """Estimate the level at which d' = z(detection rate) - z(false positive rate) is 1.
 
     The psychometric function F + (1 - F - lapse) Phi((level - a) / b), with the false positive rate F, is fitted to the
-    detection rate by maximum likelihood on a grid. The grid of a extends half the range beyond the levels, b is between
-    1/50 and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples photographs with all their
-    detections. Intervals are too narrow if the false positives are so few that single images dominate
+    detection rate by maximum likelihood on a grid. On the grid, a extends beyond the levels by half their range on each
+    side, b is between 1/50 and twice the range, and lapse is 0, 0.03 or 0.1. The bootstrap resamples photographs with
+    all their detections. Intervals are too narrow if there are so few false positives that single images dominate
     (docs/run-format.md).
 
     Args:
@@ -223,7 +225,7 @@ def detection_threshold(
         false_positives: (N,) fraction of the clean versions of photograph n in which the transformation was detected.
 
     Raises:
-        BadArray: there are fewer than three levels, levels do not increase, or shapes do not match.
+        BadArray: there are no photographs or fewer than three levels, levels do not increase, or shapes do not match.
     """
     levels, detected = np.asarray(levels, np.float64), np.asarray(detected, np.float64)
     false_positives = np.asarray(false_positives, np.float64)
@@ -301,7 +303,7 @@ MEASURES = (
         name="group-hit-rate",
         title="group recall",
         higher_is_better=True,
-        definition="Mean over groups, without clean samples, of the fraction of samples whose group the probe predicts "
+        definition="Mean over groups, except clean, of the fraction of samples whose group the probe predicts "
         "correctly.",
         formula="1/G · Σ_g correct_g / samples_g, over all groups except clean",
         source="the group task of the protocol",
@@ -359,8 +361,8 @@ MEASURES = (
         name="calibration-error",
         title="expected calibration error",
         higher_is_better=False,
-        definition="Mean gap between confidence and accuracy over 15 bins with equal numbers of samples. It has no "
-        "interval, because noise increases it in every bootstrap sample.",
+        definition="Mean gap between confidence and accuracy over 15 bins with equal numbers of samples. No interval "
+        "is computed, because noise increases the gap in every bootstrap sample.",
         formula="1/N · Σ_b |Σ_{i in bin b} (p(ŷᵢ | xᵢ) − [ŷᵢ = yᵢ])|",
         source="Nixon et al. 2019",
         has_interval=False,

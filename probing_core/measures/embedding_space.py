@@ -11,13 +11,13 @@ from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_qua
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
-    """Return embedding shifts (N,): cosine distances relative to the mean cosine distance between images.
+    """Compute embedding shifts (N,): cosine distances relative to the mean cosine distance between images.
 
     A shift of 1 is the mean distance between different images. The normalization is required because the scale of
     cosine distances differs between embedding spaces.
 
-    Embeddings are compared as they are, in double precision, including hashes with values 0 and 1. Searches for
-    neighbors and copies use `directions` instead: single precision for speed, and -1 and 1 for hashes, so that images
+    Embeddings are compared in double precision, and hashes with their values 0 and 1. In contrast, nearest-neighbor and
+    duplicate searches use `directions`: single precision for speed, and the values -1 and 1 for hashes, so that images
     are ordered by Hamming distance.
 
     Args:
@@ -44,21 +44,21 @@ MIN_VARIANCE_PHOTOGRAPHS = 3
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
-    """Estimate variance components, each as a fraction of their sum with an interval over photographs.
+    """Estimate variance components as fractions of their sum, with confidence intervals over photographs.
 
     The method is a two-way analysis of variance with random effects: photographs (content), transformations
     (appearance), their interaction (both), and repetitions (rest). Mean squares, summed over dimensions, are equated
     to their expectations (Searle, Casella & McCulloch 1992, section 4.3). Negative components are set to 0. With one
     repetition, interaction and repetitions cannot be separated, and ``rest`` is their sum.
 
-    The interval is a jackknife over photographs (Tukey) and requires at least 6 photographs. A bootstrap would be
-    biased, because a photograph that is drawn twice adds no variance.
+    Intervals are computed by a jackknife over photographs (Tukey), which requires at least 6 photographs. A bootstrap
+    would be biased, because a photograph that is drawn twice adds no variance.
 
     Args:
         X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.
 
     Raises:
-        BadArray: fewer than three photographs or two transformations.
+        BadArray: there are fewer than three photographs or fewer than two transformations.
     """
     if X.ndim != 4 or X.shape[0] < MIN_VARIANCE_PHOTOGRAPHS or X.shape[1] < 2:
         raise BadArray(
@@ -80,7 +80,10 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
 
 def _components(X: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """Estimate components (B, 4), possibly negative, for B selections of photographs, (B, P) of 0 and 1."""
+    """Estimate variance components (B, 4), possibly negative, for each of B subsets of photographs.
+
+    ``selected`` (B, P) is 1 for the photographs in a subset and 0 for all others.
+    """
     P, T, R, _ = X.shape
     X = X - X.mean((0, 1, 2), dtype=np.float64).astype(X.dtype)
     cells = X.mean(2, dtype=np.float64)
@@ -127,8 +130,8 @@ MEASURES = (
         name="variance-share",
         title="fraction of variance",
         higher_is_better=None,
-        definition="Fraction of the variance of embeddings that content, appearance, their interaction or the residual "
-        "explains.",
+        definition="Fraction of the embedding variance explained by content, appearance, their interaction or the "
+        "residual.",
         formula="σ²(part) / Σ σ², components of a two-way analysis of variance with random effects",
         source="Searle, Casella & McCulloch 1992",
     ),

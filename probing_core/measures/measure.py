@@ -1,4 +1,4 @@
-"""Measures, which have a unit, bounds, a direction and a definition. Scores also have a function.
+"""Description of measures: unit, bounds, direction, definition and, for scores, a function.
 
 Tables and charts use everything except the function, which `probing_core.compute.evaluation.score_rows` calls.
 """
@@ -20,7 +20,7 @@ class Predictions:
 
     Attributes:
         truth, predicted: (N,) class indices.
-        clusters: (N,) base photographs.
+        clusters: (N,) base photograph of each sample.
         p_truth: (N,) probability of the true class.
         p_predicted: (N,) probability of the predicted class; None if it was not stored.
         p_calibrated: (N,) probability of the predicted class after temperature scaling; None without a temperature.
@@ -36,7 +36,7 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A measure, for tables, charts and the evaluation.
+    """A measure and its description for tables, charts and the evaluation.
 
     Attributes:
         name: name in tables, such as ``balanced-accuracy``.
@@ -49,10 +49,10 @@ class Measure:
         source: source of the definition.
         has_interval: whether to compute a bootstrap interval. For a sum of absolute gaps, which increases with
             sampling noise, an interval would be misleading because it may not include the value.
-        score: function that computes the score as sums by photograph, or None if an input is not available. The
-            table of scores contains it for every probe, over the transformations that the probe was trained on (subset
-            ``seen``). None for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of
-            studies (`probing_core.compute.studies`).
+        score: function that computes the score as sums by photograph, or returns None if an input is not available.
+            Every probe is scored on the transformations that it was trained on (subset ``seen``). The attribute is None
+            for measures of specific subsets (`probing_core.compute.evaluation.score_rows`) and of studies
+            (`probing_core.compute.studies`).
         chance: function that returns the score of random guessing for a number of classes; NaN if unknown.
     """
 

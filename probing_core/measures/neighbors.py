@@ -1,6 +1,6 @@
-"""Nearest neighbors by cosine similarity: exact search, retrieval of originals, unrelated pairs, and appearance.
+"""Nearest neighbors by cosine similarity: exact search, retrieval of originals, duplicates, content and appearance.
 
-The brute-force search of scikit-learn is slower and does not order ties deterministically.
+The brute-force search in scikit-learn is not used, because it is slower and does not order ties deterministically.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from probing_core.measures.statistics import (
 )
 
 BLOCK_NUMBERS = 2**23
-"""Number of similarities per block: 32 MB of ``float32``."""
+"""Maximum number of similarities per block, which need 32 MiB in ``float32``."""
 
 
 def unit(X: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
@@ -46,7 +46,7 @@ def nearest(
         k: number of neighbors; at most N are returned.
         self_first: whether the queries are the rows of ``gallery``. Each row is then its own first neighbor, before
             any duplicate.
-        groups: (N,) and (Q,) group numbers. Rows in the same group as a query are not its neighbors.
+        groups: (N,) and (Q,) group numbers. Rows in the same group as a query are excluded from its neighbors.
 
     Returns:
         Indices (Q, k) and cosines (Q, k). If there are fewer than ``k`` neighbors, the remaining cosines are -inf.
@@ -84,13 +84,16 @@ def largest(values: np.ndarray, k: int) -> np.ndarray:
 
 
 def between(points: np.ndarray, cosines: np.ndarray) -> np.ndarray:
-    """Return map positions (..., 2): means of neighboring ``points`` (..., k, 2), weighted by ``cosines`` (..., k)."""
+    """Compute map positions (..., 2) as means of ``points`` (..., k, 2), with weights that increase with ``cosines``.
+
+    ``cosines`` (..., k) are the similarities of the neighbors at ``points``.
+    """
     weights = np.exp(10 * (cosines - cosines.max(axis=-1, keepdims=True)))
     return (weights[..., None] * points).sum(axis=-2) / weights.sum(axis=-1, keepdims=True)
 
 
 SAME_COSINE = 2e-6
-"""Maximum cosine difference of ties, which absorbs ``float32`` rounding."""
+"""Maximum difference between cosines that are treated as equal, which allows for ``float32`` rounding."""
 
 
 def directions(X: np.ndarray) -> np.ndarray:
@@ -118,16 +121,19 @@ def ranks(
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
 ) -> np.ndarray:
-    """Count the gallery images (Q,) that are at least as similar to each query as its original.
+    """Count, for each query, the gallery images that are at least as similar to it as its original: (Q,).
 
-    Other images of the query photograph are excluded, because retrieving them is not an error. At most one gallery
-    block and `BLOCK_NUMBERS` cosines are in memory.
+    Gallery images of the query's photograph are excluded, because retrieving them is not an error. At most one gallery
+    block and `BLOCK_NUMBERS` cosines are kept in memory.
 
     Args:
         queries: (Q, D) embeddings with unit norm (`directions`).
         originals: (Q, D) embeddings of the originals, with unit norm.
         gallery: blocks (n, D) of N embeddings with unit norm.
-        query_photographs, gallery_photographs: (Q,) and (N,) numbers of photographs.
+        query_photographs, gallery_photographs: (Q,) and (N,) photograph of each embedding, as a number.
+
+    Raises:
+        BadArray: ``queries`` and ``originals`` have different shapes.
     """
     if queries.shape != originals.shape:
         raise BadArray(f"Queries and originals must have the same shape; got {queries.shape} and {originals.shape}.")
@@ -150,10 +156,10 @@ UNRELATED = 0.001
 """False positive rate of duplicate detection on unrelated pairs, used to compare models."""
 
 KEPT = 4
-"""Ratio of stored pairs to pairs above the threshold, which keeps bootstrap thresholds among the stored pairs."""
+"""Ratio of stored pairs to pairs above the threshold. It is large enough for thresholds of bootstrap samples."""
 
 CHUNK_NUMBERS = 2**22
-"""Number of bootstrap weights of pairs per chunk."""
+"""Maximum number of bootstrap pair weights per chunk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +168,8 @@ class UnrelatedPairs:
 
     Attributes:
         cosines: (M,) cosine similarities in decreasing order.
-        first, second: (M,) indices of their photographs.
-        pairs: total number of pairs.
+        first, second: (M,) photograph index of the first and second image of each pair.
+        pairs: total number of pairs, including those that are not stored.
         images: (C,) number of images per photograph.
     """
 
@@ -175,14 +181,15 @@ class UnrelatedPairs:
 
 
 def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> UnrelatedPairs:
-    """Find the most similar pairs of images of different photographs, `KEPT` times the fraction ``share`` of all pairs.
+    """Find the most similar pairs of images of different photographs.
 
     Args:
-        X: (N, D) embeddings with unit norm; N x N cosines are computed.
-        photographs: (N,) base photographs.
+        X: (N, D) embeddings with unit norm. N x N cosines are computed.
+        photographs: (N,) base photograph of each image.
+        share: fraction of pairs above the threshold. `KEPT` times as many pairs are returned.
 
     Raises:
-        BadArray: fewer than two photographs.
+        BadArray: there are fewer than two photographs.
     """
     ids, photograph = numbered(photographs)
     images = np.bincount(photograph, minlength=len(ids))
@@ -200,8 +207,8 @@ def unrelated_pairs(X: np.ndarray, photographs: np.ndarray, share: float) -> Unr
 def threshold(unrelated: UnrelatedPairs, share: float) -> Interval:
     """Estimate the smallest cosine that is exceeded by at most a fraction ``share`` of unrelated pairs.
 
-    The bootstrap resamples photographs with all pairs between them. Pairs of a photograph with its own duplicate are
-    excluded, as in the estimate. There is no interval for fewer than 20 photographs.
+    The bootstrap resamples photographs with all pairs between them. As in the estimate, pairs of images of the same
+    photograph are excluded, even if it is drawn twice. There is no interval for fewer than 20 photographs.
     """
     photographs = len(unrelated.images)
     limit = min(len(unrelated.cosines), int(np.ceil(KEPT * share * unrelated.pairs)) + 1)
@@ -227,13 +234,19 @@ NEAREST = 10
 """Default number of neighbors, as in PathoROB and Ramos et al."""
 
 RANDOM_DRAWS = 10
-"""Number of galleries with random appearance over which accuracy is averaged, as in Ramos et al."""
+"""Number of galleries with random appearances over which the accuracy is averaged, as in Ramos et al."""
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Count the ``k`` nearest neighbors of each row (see `nearest`) that have the same appearance: (N,).
+    """Count, for each row of ``X``, the nearest neighbors with the same appearance: (N,).
 
-    Ties are in random order, and rows with the same value in ``groups`` (N,) are not neighbors.
+    Ties are ordered at random.
+
+    Args:
+        X: (N, D) embeddings with unit norm.
+        looks: (N,) appearance of each row.
+        groups: (N,) group of each row. Rows in the same group are excluded from the neighbors.
+        k: number of neighbors.
     """
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, groups = X[shuffled], looks[shuffled], groups[shuffled]
@@ -245,10 +258,10 @@ def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEA
 def content_accuracy(
     queries: np.ndarray, gallery: np.ndarray, truth: np.ndarray, labels: np.ndarray, k: int, seed: int = 0
 ) -> np.ndarray:
-    """Return the k-NN accuracy (P,) of each query image, averaged over its appearances.
+    """Compute the k-NN accuracy (P,) of each query image, averaged over its appearances.
 
-    In each of `RANDOM_DRAWS` draws, every gallery image has a random appearance (uniform in arXiv 2508.10637). Ties
-    between labels are broken by similarity.
+    In each of `RANDOM_DRAWS` draws, every gallery image has a random appearance (the setting "uniform" in arXiv
+    2508.10637). Ties between labels are broken by similarity.
 
     Args:
         queries, gallery: (P, T, D) and (G, T, D) embeddings with unit norm, of every image in every appearance.
@@ -269,12 +282,12 @@ def content_accuracy(
 
 
 def _votes(cosines: np.ndarray, labels: np.ndarray, truth: np.ndarray, k: int) -> np.ndarray:
-    """Return whether the most frequent label of the ``k`` nearest among ``cosines`` (P, S, G) is correct: (P, S)."""
+    """Return whether the most frequent label among the ``k`` largest ``cosines`` (P, S, G) is correct: (P, S)."""
     size, classes = min(k, cosines.shape[2]), int(labels.max()) + 1
     neighbors = largest(cosines.reshape(-1, cosines.shape[2]), size).reshape(*cosines.shape[:2], size)
     weight = 1 + (np.take_along_axis(cosines, neighbors, axis=2) + 2) / (
         4 * size
-    )  # weights below 1 in sum only break ties
+    )  # the similarity terms sum to less than 1, so they only break ties
     rows = np.arange(neighbors.shape[0] * neighbors.shape[1]).repeat(size)
     flat = rows * classes + labels[neighbors].ravel()
     votes = np.bincount(flat, weight.ravel(), neighbors.shape[0] * neighbors.shape[1] * classes)
@@ -315,7 +328,7 @@ MEASURES = (
         higher_is_better=True,
         definition="Fraction of images whose label is the most frequent label among their nearest neighbors in a "
         "gallery of randomly transformed images.",
-        formula="fraction of queries whose label is the most frequent of their k nearest",
+        formula="fraction of queries whose label is the most frequent among their k nearest neighbors",
         source="Ramos et al., ICCV 2025, arXiv 2508.10637",
     ),
     fraction(
@@ -323,7 +336,7 @@ MEASURES = (
         title="neighbors with the same transformation",
         higher_is_better=True,
         definition="Fraction of nearest neighbors, among images of other photographs, with the same transformation.",
-        formula="fraction of the k nearest, without the query's photograph, under the query's transformation",
+        formula="fraction of the k nearest neighbors from other photographs that have the query's transformation",
         source="precision at k",
     ),
 )

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ZOO = "zoo/"
-"""Prefix of the names of the zoo's encoders."""
+"""Name prefix of zoo encoders."""
 
 BASELINE = "baseline/"
-"""Prefix of the names of baselines."""
+"""Name prefix of baselines."""
 
 GROUP_SUBSET = "group:"
-"""Prefix of the subsets of scores with the samples of one group."""
+"""Name prefix of score subsets that contain the samples of one group."""
 
 MAX_PLAIN = 1e15
-"""Smallest number that is written with an exponent."""
+"""Absolute value at and above which numbers are written with an exponent."""
 
 MIN_PLAIN = 1e-6
-"""Smallest positive number that is written without an exponent."""
+"""Smallest nonzero absolute value that is written without an exponent."""
 
 
 def decimal(value: float, digits: int = 3) -> str:
@@ -49,7 +49,7 @@ def in_percent(share: float, places: int = 0) -> str:
 
 
 def in_points(difference: float) -> str:
-    """Format a difference between two fractions in percentage points with its sign, ``+1.2`` for 0.012."""
+    """Format a difference between two fractions in percentage points with a sign, ``+1.2`` for 0.012."""
     return minus(f"{100 * difference:+.1f}")
 
 
@@ -57,7 +57,7 @@ TOO_FEW = "no interval: too few photographs"
 
 
 def interval_in_percent(low: float, high: float, places: int = 1, missing: str = "no interval") -> str:
-    """Format a confidence interval of a fraction in percent: ``95% CI 64.0–66.1``; NaN becomes ``missing``."""
+    """Format a confidence interval of a fraction in percent, ``95% CI 64.0–66.1``. NaN becomes ``missing``."""
     if not math.isfinite(low):
         return missing
     return f"95% CI {100 * low:.{places}f}\N{EN DASH}{100 * high:.{places}f}"
@@ -106,11 +106,11 @@ _LIBRARIES = {
 def model_title(model: str) -> str:
     """Return the display name of a model.
 
+    For Hugging Face and ONNX models, the name contains only the last part of the path.
+
     Examples:
         >>> model_title("zoo/simclr")
         'SimCLR (zoo)'
-
-    Folders are removed from names without a known prefix.
     """
     base, *options = OPTION_START.split(model)
     if base in _KNOWN:
@@ -153,7 +153,7 @@ def model_titles(models: Iterable[str]) -> dict[str, str]:
 
 
 def text_table(rows: pd.DataFrame | Sequence[Mapping[str, Any]]) -> str:
-    """Format rows as a text table with aligned columns and a header; empty if there are no rows."""
+    """Format rows as a text table with a header and aligned columns. The text is empty if there are no rows."""
     if not isinstance(rows, Sequence):
         rows = [dict(zip(rows.columns, row, strict=True)) for row in rows.itertuples(index=False)]
     if not rows:

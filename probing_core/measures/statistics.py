@@ -1,7 +1,7 @@
 """Scores as sums over base photographs, confidence intervals, and tests between models and between training seeds.
 
-A score is a function of totals. `ClusterSums` contains the summands of each cluster (base photograph), so the score of
-a bootstrap sample is one matrix product. All versions of a photograph are resampled together.
+A score is a function of totals. `ClusterSums` contains the summands of each cluster (base photograph), so the totals of
+all bootstrap samples are computed by one matrix product. All versions of a photograph are resampled together.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class ClusterSums:
     """A score and its summands.
 
     Attributes:
-        sums: (C, P) ``float64``, one row per cluster.
-        score: totals (..., P) -> (...).
+        sums: (C, P) ``float64`` summands, one row per cluster.
+        score: function that maps totals (..., P) to scores (...).
     """
 
     sums: np.ndarray
@@ -47,7 +47,7 @@ def numbered(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
-    """Return the mean of ``values`` (N,): a rate for booleans, the NLL for -log p(truth)."""
+    """Compute the mean of ``values`` (N,), such as a rate (for booleans) or the NLL (for -log p(truth))."""
     ids, row = numbered(clusters)
     weights = (np.asarray(values, np.float64), np.ones(len(values)))
     sums = np.stack([np.bincount(row, weights=weight, minlength=len(ids)) for weight in weights], axis=1)
@@ -55,7 +55,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Return the first score minus the second, over the same clusters, so that bootstrap draws stay paired."""
+    """Subtract the second score from the first. Both must have the same clusters, so that bootstrap draws are paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),
@@ -64,7 +64,7 @@ def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
 
 
 def average(parts: Sequence[ClusterSums]) -> ClusterSums:
-    """Return the mean of several scores over the same clusters, so that bootstrap draws stay paired."""
+    """Average several scores. All must have the same clusters, so that bootstrap draws are paired."""
     ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
 
     def score(totals: np.ndarray) -> np.ndarray:
@@ -75,35 +75,35 @@ def average(parts: Sequence[ClusterSums]) -> ClusterSums:
 
 
 def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
-    """Sum values by cluster and column: (C, columns)."""
+    """Sum ``values`` (N,) by cluster and column: (C, columns)."""
     ids, row = numbered(clusters)
     flat = np.bincount(row * columns + column, weights=np.asarray(values, np.float64), minlength=len(ids) * columns)
     return flat.reshape(len(ids), columns)
 
 
 def mean_ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Return the mean of part / total over the last axis, without entries whose ``total`` is 0."""
+    """Compute the mean of ``part / total`` over the last axis, ignoring entries whose ``total`` is 0."""
     defined = total > 0
     ratio = np.where(defined, part / np.where(defined, total, 1), 0)
     return ratio.sum(-1) / np.maximum(defined.sum(-1), 1)
 
 
 def mean_of_ratios(totals: np.ndarray) -> np.ndarray:
-    """Return the `mean_ratio` of the first half of the last axis to the second half."""
+    """Compute the `mean_ratio` of the first half of the last axis to the second half."""
     part, total = np.split(totals, 2, axis=-1)
     return mean_ratio(part, total)
 
 
 MIN_CLUSTERS_FOR_BOOTSTRAP = 20
-"""Minimum number of clusters for a percentile bootstrap, which has low coverage for few clusters. Otherwise, a t
-interval is used."""
+"""Minimum number of clusters for a percentile bootstrap. With fewer clusters, its coverage is too low, and a t interval
+is used."""
 
 MIN_CLUSTERS_FOR_T = 6
-"""Minimum number of photographs for a confidence interval."""
+"""Minimum number of clusters for a confidence interval."""
 
 MIN_CONTRADICTING_CLUSTERS = 5.0
-"""Minimum number of photographs that contradict a rate of 0 or 1 for a bootstrap. With fewer, resamples vary too
-little."""
+"""Minimum number of photographs that contradict a rate of 0 or 1. With fewer, bootstrap samples vary too little, and a
+Wilson interval is used."""
 
 SIGNIFICANCE = 0.05
 """Significance level of every test."""
@@ -117,7 +117,7 @@ class Interval:
 
     Attributes:
         low, high: interval bounds; NaN if there is no interval.
-        method: ``bootstrap``, ``t``, ``wilson`` or ``none``.
+        method: ``bootstrap``, ``t``, ``wilson``, ``jackknife`` or ``none``.
         clusters: number of base photographs.
     """
 
@@ -136,9 +136,10 @@ class Interval:
 def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
     """Compute the 95% confidence interval of a score.
 
-    With at least 20 clusters, it is the percentile bootstrap over clusters (Efron & Tibshirani 1993, B = 2000). With at
-    least 6, it is a t interval from the scores of single clusters, centered at the overall score. With fewer, there is
-    no interval. Near a bound of the measure, these intervals would be too narrow, so the Wilson interval is used.
+    With 20 or more clusters, a percentile bootstrap over clusters is used (Efron & Tibshirani 1993, B = 2000). With 6
+    to 19 clusters, a t interval is computed from the scores of single clusters and centered at the overall score. With
+    fewer clusters, there is no interval. Near a bound of the measure, these intervals would be too narrow, so the
+    Wilson interval is used.
 
     Args:
         low, high: bounds of the measure, to which the interval is clipped.
@@ -171,7 +172,7 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
 
 
 def _effective_size(share: float, spread: float, clusters: int) -> float:
-    """Return the number of independent observations for which a fraction ``share`` has the standard error ``spread``.
+    """Compute the number of independent observations for which a fraction ``share`` has the standard error ``spread``.
 
     If all photographs agree, the standard error is 0, and each photograph counts as one observation.
     """
@@ -179,7 +180,7 @@ def _effective_size(share: float, spread: float, clusters: int) -> float:
 
 
 def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
-    """Return the Wilson (1927) interval of a fraction ``share`` of ``size`` observations.
+    """Compute the Wilson (1927) interval of a fraction ``share`` of ``size`` observations.
 
     For clustered data, ``size`` is the effective sample size (Kish 1965).
     """
@@ -202,13 +203,13 @@ def without_interval(sums: ClusterSums) -> Interval:
 
 
 def bootstrap(sums: ClusterSums) -> np.ndarray:
-    """Compute the scores (B,) of bootstrap samples of clusters. The draws are the same for every model."""
+    """Compute the scores (B,) of bootstrap samples of clusters. The samples are the same for every model."""
     return sums.score(_draws(len(sums.sums)) @ sums.sums)
 
 
 @lru_cache(maxsize=2)
 def _draws(clusters: int) -> np.ndarray:
-    """Return bootstrap counts (B, C), cached because all scores of a run use the same resamples."""
+    """Draw bootstrap counts (B, C). They are cached, because all scores of a run use the same bootstrap samples."""
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False
@@ -223,19 +224,19 @@ SIGN_ROWS = 1024
 
 
 def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
-    """Compute the two-sided p-value of the difference between two scores with a paired sign-flip test.
+    """Compute the two-sided p-value of the difference between two scores by a paired sign-flip test.
 
     Both scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
-    are exchangeable within each photograph. Each flip exchanges them in random clusters, each with probability 0.5, and
-    recomputes the difference. For a mean over clusters, this flips signs (Fisher 1935; Nichols & Holmes 2002). With up
-    to 16 clusters, all flips are enumerated.
+    are exchangeable within each photograph. Each flip exchanges the predictions in random clusters, each with
+    probability 0.5, and recomputes the difference. For a mean over clusters, this flips the signs of the differences
+    (Fisher 1935; Nichols & Holmes 2002). With up to 16 clusters, all flips are enumerated.
 
     Raises:
-        BadArray: the numbers of clusters differ.
+        BadArray: the sums have different shapes.
     """
     if first.sums.shape != second.sums.shape:
         raise BadArray(
-            f"A paired test requires the same photographs and classes for both models, but the sums are "
+            f"A paired test requires the same photographs and classes for both models, but the sums have shapes "
             f"{first.sums.shape} and {second.sums.shape}. Score both models on the same samples."
         )
     clusters = len(first.sums)
@@ -260,9 +261,9 @@ class PairedScores:
     """Scores of several models on the same clusters, and the pairs of models to compare.
 
     Attributes:
-        clusters: (C,) cluster numbers, which identify the same cluster in all parts.
+        clusters: (C,) cluster numbers. Equal numbers denote the same cluster, also across several `PairedScores`.
         scores: (C, M) summands of each model's score.
-        pairs: (P, 2) columns of ``scores``.
+        pairs: (P, 2) column indices into ``scores``.
     """
 
     clusters: np.ndarray
@@ -271,7 +272,7 @@ class PairedScores:
 
 
 FLIPPED_AT_ONCE = 2**17
-"""Number of flipped differences per block, which fits into the processor cache."""
+"""Number of flipped differences per block. A block fits into the CPU cache."""
 
 
 def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
@@ -299,7 +300,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
     squares = [_pair_squares(part) for part in parts]
 
     def statistics(signs: np.ndarray) -> np.ndarray:
-        """Return the statistics (P, n) of all pairs for ``signs`` (C, n)."""
+        """Compute the statistics (P, n) of all pairs for ``signs`` (C, n)."""
         values = []
         for part, indices, square in zip(parts, rows, squares, strict=True):
             sums = part.scores.T @ signs[indices]
@@ -325,7 +326,7 @@ def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS
 
 
 def _pair_squares(part: PairedScores) -> np.ndarray:
-    """Return the sum of squared differences (P,) of each pair, or infinity for pairs without differences."""
+    """Compute the sum of squared differences (P,) of each pair. It is infinite for pairs without differences."""
     first, second = part.pairs.T
     squares = np.zeros(len(part.pairs))
     for scores in part.scores:  # one cluster at a time, since (C, P) may be large
@@ -334,12 +335,12 @@ def _pair_squares(part: PairedScores) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
-    """Return Holm-adjusted p-values (M,), which control the family-wise error rate (Holm 1979).
+    """Adjust p-values (M,) by the Holm method, which controls the family-wise error rate (Holm 1979).
 
     NaN (a missing comparison) remains NaN and does not count as a comparison.
 
     Args:
-        among: number of possible comparisons, if the M comparisons were selected from the data; by default M.
+        among: number of possible comparisons, if the comparisons in ``p_values`` were selected from them based on data.
     """
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
@@ -356,7 +357,7 @@ def _narrow(gap: np.ndarray) -> np.ndarray:
 
 
 def _assignments(clusters: int) -> Iterator[np.ndarray]:
-    """Yield all 2^C subsets, as rows of 0 and 1."""
+    """Yield blocks of all 2^C subsets of the clusters, as rows of 0 and 1."""
     for start in range(0, 2**clusters, SIGN_ROWS):
         numbers = np.arange(start, min(start + SIGN_ROWS, 2**clusters))
         yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
@@ -380,7 +381,10 @@ _LAYER = re.compile(r"@layer=\d+(?=@|$)")
 
 
 def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
-    """Return the 95% t interval (low, high) of the mean of ``scores``, one per seed; NaN for fewer than three."""
+    """Compute the 95% t interval (low, high) of the mean of ``scores``, one score per seed.
+
+    The bounds are NaN for fewer than three seeds.
+    """
     if len(scores) < MIN_SEEDS:
         return float("nan"), float("nan")
     half = t_quantile(len(scores) - 1) * float(np.std(scores, ddof=1)) / np.sqrt(len(scores))
@@ -389,13 +393,16 @@ def seeds_interval(scores: Sequence[float]) -> tuple[float, float]:
 
 
 def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Return the standard deviation between seeds, pooled over ``kinds``, and its degrees of freedom.
+    """Compute the standard deviation between seeds, pooled over several kinds of models.
 
     All kinds are assumed to have the same variance, so the result is the root of the error mean square in a one-way
     analysis of variance.
 
+    Args:
+        kinds: scores of each kind, one per seed.
+
     Returns:
-        (standard deviation, degrees of freedom); NaN and 0 if no kind has two seeds.
+        The standard deviation and its degrees of freedom, or NaN and 0 if every kind has fewer than two seeds.
     """
     freedom = sum(len(scores) - 1 for scores in kinds if len(scores))
     if freedom == 0:
@@ -407,9 +414,13 @@ def pooled_deviation(kinds: Sequence[Sequence[float]]) -> tuple[float, int]:
 def seeds_difference(
     first: Sequence[float], second: Sequence[float], deviation: float, freedom: int
 ) -> tuple[float, float, float]:
-    """Return the 95% t interval of mean(``first``) - mean(``second``) and the two-sided p-value: (low, high, p).
+    """Compute the 95% t interval of mean(``first``) - mean(``second``) and the two-sided p-value: (low, high, p).
 
-    The values are NaN for fewer than `MIN_FREEDOM` degrees of freedom (see `pooled_deviation`).
+    The values are NaN if there are fewer than `MIN_FREEDOM` degrees of freedom, or if ``first`` or ``second`` is empty.
+
+    Args:
+        first, second: scores of two kinds of models, one per seed.
+        deviation, freedom: result of `pooled_deviation`.
     """
     if freedom < MIN_FREEDOM or not (len(first) and len(second)):
         return float("nan"), float("nan"), float("nan")
@@ -424,9 +435,9 @@ def seeds_difference(
 
 
 def seed_of(models: Sequence[str], excluded: Collection[str] = ()) -> list[str]:
-    """Return the model with the lowest seed for each of ``models``.
+    """Return, for each of ``models``, the name of the same model with the lowest seed.
 
-    The result is empty for the lowest seed itself and for models in ``excluded``.
+    The name is empty for models that have the lowest seed or are in ``excluded``.
     """
     first: dict[str, str] = {}
     for model in sorted(models, key=_seed):
@@ -442,7 +453,8 @@ def with_place(models: Iterable[str]) -> list[str]:
 
 
 def networks(models: Iterable[str]) -> list[str]:
-    """Return ``models`` without additional training seeds and without layers of models that are also listed."""
+    """Return ``models`` without additional training seeds, and without layers of models that are also listed."""
+
     names = with_place(models)
     return [name for name in names if (network := _LAYER.sub("", name)) == name or network not in names]
 
