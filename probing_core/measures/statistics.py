@@ -55,7 +55,7 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
 
 
 def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
-    """Subtract the second score from the first. Both must have the same clusters, so that bootstrap draws are paired."""
+    """Subtract ``second`` from ``first``. Both must have the same clusters, so that bootstrap draws are paired."""
     at = first.sums.shape[1]
     return ClusterSums(
         np.hstack([first.sums, second.sums]),

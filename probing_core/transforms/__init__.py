@@ -1,4 +1,4 @@
-"""The transformation bank: identity, thirty transformations in ten groups of three, and the unseen styles."""
+"""Image transformations: the bank (identity, and thirty transformations in ten groups of three) and unseen styles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SMALLEST = 8
 
 # fmt: off
 IDENTITY = of_bank(
-    "identity", None, "identity", "none", "none", 0.0, 0.0, "The unchanged image.", "none",
+    "identity", None, "identity", "none", "none", 0.0, 0.0, "Leaves the image unchanged.", "none",
     library="NumPy", neutral=None, pixels=lambda image, strength, rng: image.copy(),
 )
 # fmt: on
@@ -55,11 +55,11 @@ _BANK = (
 CATALOG: Catalog[Transform] = Catalog(
     "transformation", (*_BANK, *style.UNSEEN_STYLES), entry_point_group="probing.transforms"
 )
-"""Catalog of the bank, the unseen styles, and transformations of other packages."""
+"""Catalog of the bank, the unseen styles, and transformations from other packages."""
 
 
 def bank() -> tuple[Transform, ...]:
-    """Return identity and the thirty transformations, ordered by `GROUPS` and member (A, B, C).
+    """Return identity and the thirty transformations of the bank, ordered by `GROUPS` and member (A, B, C).
 
     Examples:
         >>> len(bank())
@@ -69,7 +69,8 @@ def bank() -> tuple[Transform, ...]:
 
 
 FAR_CONTROL = style.CONTROL.name
-"""Name of the control among the unseen styles: images rendered in their own style. It is reported separately."""
+"""Name of the unseen style that serves as a control: it renders images in their own style. It is reported separately.
+"""
 
 
 def far_style() -> tuple[Transform, ...]:
@@ -78,11 +79,11 @@ def far_style() -> tuple[Transform, ...]:
 
 
 TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styles": far_style}
-"""Names that select several transformations."""
+"""Name of a set of transformations -> function that returns the set."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Expand `TIERS` and plug-in prefixes (before a slash) in ``names``, and remove duplicates."""
+    """Expand `TIERS` and shared prefixes of plug-in names (before a slash) in ``names``, and remove duplicates."""
     return tuple(dict.fromkeys(selected for name in names for selected in _selected(name)))
 
 
@@ -93,7 +94,7 @@ def _selected(name: str) -> list[str]:
 
 
 def resolve(name: str) -> Transform:
-    """Return the catalog entry called ``name``.
+    """Return the catalog entry with the name ``name``.
 
     Raises:
         UnknownName: the transformation does not exist.
@@ -102,7 +103,7 @@ def resolve(name: str) -> Transform:
 
 
 def _reduced(entry: Transform) -> str | tuple[Any, ...]:
-    """Pickle a catalog entry by name, because some of its functions cannot be pickled."""
+    """Pickle the transformations of this package by name, because some of their functions cannot be pickled."""
     if (
         entry.name in CATALOG
         and CATALOG.get(entry.name) is entry

@@ -1,14 +1,14 @@
 """Alternative implementations of the bank's transformations, and additional edits for training the detector.
 
-A probe trained on one implementation of fog may not detect another. Evaluation uses only the bank. Deployment probes
-are also trained on these alternatives. An alternative (`Transform.alternative`) draws its own strength, and its lengths
-are proportional to the image side.
+A probe trained on one implementation of fog may not detect another implementation. Probes are evaluated only on the
+bank, but deployment probes are also trained on these alternatives. Each alternative (`Transform.alternative`) draws its
+own strength, and its lengths are proportional to the image size.
 
-All alternatives are applied to the output of `clean`, the alternative of identity, which crops a larger image, resizes
-the crop with a random filter, and sometimes sharpens it or compresses it as JPEG at high quality. Deployment probes
-must classify such images as clean. Older cameras and websites change images more (`wider_clean`), and the
-detector must not flag these images either. `WIDER_ALTERED` are edits that are not in the bank. Only the detector is
-trained on them, because probes predict transformations of the bank.
+Views are computed by applying an alternative to the output of `clean`, the alternative for identity, which crops a
+larger image, resizes the crop with a random filter, and sometimes sharpens it or compresses it as JPEG at high quality.
+Deployment probes must classify such views as clean. Older cameras and websites change images more (`wider_clean`), and
+the detector must not flag these images either. `WIDER_ALTERED` contains edits that are not in the bank. Only the
+detector is trained on them, because probes predict transformations of the bank.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NATIVE = 0.2
 """Fraction of crops taken at the original scale of the source, like tiles of large images."""
 
 SMALLEST_SHARE = 0.65
-"""Minimum side of the other crops, as a fraction of the shorter side of the source."""
+"""Minimum side of all other crops, as a fraction of the shorter side of the source."""
 
 OPENCV = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 PILLOW = (
@@ -48,7 +48,11 @@ def stored(image: Image, format: str, **options: int) -> Image:
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Cut a clean square of ``view`` pixels, possibly mirrored, from an image that is at least as large."""
+    """Create a clean view of ``view`` pixels from a random square crop of ``picture``.
+
+    The crop is sometimes mirrored, sharpened or compressed as JPEG. The shorter side of ``picture`` must have at least
+    ``view`` pixels.
+    """
     side = min(picture.shape[:2])
     cut = view if rng.random() < NATIVE else max(view, round(side * rng.uniform(SMALLEST_SHARE, 1)))
     top, left = (int(rng.integers(length - cut + 1)) for length in picture.shape[:2])
@@ -90,9 +94,10 @@ SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Apply `clean` with the processing of older cameras, each step with probability 0.5.
+    """Create a clean view as in `clean`, with additional processing as in older cameras.
 
-    The steps are JPEG compression before `clean`, and changes of exposure and white balance and sharpening after it.
+    Three steps are applied with probability 0.5 each: JPEG compression before `clean`, a change of exposure and white
+    balance after `clean`, and finally sharpening.
     """
     if rng.random() < 0.5:
         picture = stored(picture, "JPEG", quality=int(rng.integers(*JPEG_QUALITIES)), subsampling=int(rng.integers(3)))
@@ -126,7 +131,7 @@ def either_sign(rng: np.random.Generator) -> int:
 
 
 def pick(rng: np.random.Generator, shares: Sequence[float]) -> int:
-    """Draw an index of ``shares``, which are probabilities with sum 1."""
+    """Draw an index with the probabilities ``shares``, which must sum to 1."""
     return int(rng.choice(len(shares), p=shares))
 
 
@@ -140,7 +145,7 @@ def soft(pixels: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
-    """Draw the motion-blur kernel of augmentation libraries, a line through the center: (side, side), sum 1."""
+    """Draw a motion-blur kernel (side, side) with sum 1, a line through the center, as in augmentation libraries."""
     center = side // 2
     dx, dy = center * math.cos(angle), center * math.sin(angle)
     kernel = np.zeros((side, side), np.float32)
@@ -150,7 +155,7 @@ def drawn_line_kernel(side: int, angle: float) -> np.ndarray:
 
 
 def desaturate(image: Image, rng: np.random.Generator) -> Image:
-    """Blend colors with Pillow's grayscale or with the channel mean."""
+    """Blend the image with a grayscale version, computed by Pillow or as the channel mean."""
     amount = rng.uniform(0.5, 1)
     if rng.random() < 0.6:
         return np.asarray(ImageEnhance.Color(Pillow.fromarray(image)).enhance(1 - amount))
@@ -159,7 +164,7 @@ def desaturate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def hue_shift(image: Image, rng: np.random.Generator) -> Image:
-    """Rotate the hue in 8-bit HSV, unlike the bank."""
+    """Rotate the hue in 8-bit HSV (the bank uses floating point)."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     turn = int(rng.uniform(14, 50)) * either_sign(rng)  # OpenCV hues range from 0 to 180
     hsv[..., 0] = (hsv[..., 0].astype(int) + turn) % 180
@@ -186,14 +191,14 @@ def brighten(image: Image, rng: np.random.Generator) -> Image:
 
 
 def contrast(image: Image, rng: np.random.Generator) -> Image:
-    """Blend values with mid-gray, the image mean, or black."""
+    """Reduce the contrast by blending values with mid-gray, the image mean, or black."""
     pixels = to_float(image)
     center = (0.5, float(pixels.mean()), 0.0)[pick(rng, (0.4, 0.3, 0.3))]
     return to_image(center + rng.uniform(0.2, 0.6) * (pixels - center))
 
 
 def gamma(image: Image, rng: np.random.Generator) -> Image:
-    """Darken as in the bank, or sometimes lighten."""
+    """Apply a gamma curve that darkens the image, as in the bank, or sometimes lightens it."""
     power = rng.uniform(1.7, 3.6) if rng.random() < 0.8 else rng.uniform(0.3, 0.6)
     return to_image(to_float(image) ** power)
 
@@ -224,7 +229,7 @@ def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
-    """Add gray, colored or heavy-tailed noise, or blurred colored noise as after demosaicing in a camera."""
+    """Add gray, colored or heavy-tailed noise, or blurred colored noise, as after demosaicing."""
     pixels, kind, sigma = to_float(image), pick(rng, (0.25, 0.35, 0.15, 0.25)), rng.uniform(0.04, 0.2)
     shape = (*pixels.shape[:2], 1 if kind == 0 else 3)
     noise = rng.laplace(0, sigma / np.sqrt(2), shape) if kind == 2 else rng.normal(0, sigma, shape)
@@ -234,7 +239,7 @@ def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
 
 
 def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
-    """Add salt and pepper to pixels or to single channels, or sometimes only salt or only pepper."""
+    """Add salt-and-pepper noise to pixels or single channels, sometimes only salt or only pepper."""
     share, kind = rng.uniform(0.01, 0.15), pick(rng, (0.8, 0.1, 0.1))
     salt, pepper = ((share / 2, share / 2), (share, 0.0), (0.0, share))[kind]
     draw = rng.random((*image.shape[:2], 3 if rng.random() < 0.5 else 1))
@@ -272,7 +277,7 @@ def pixelate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def posterize(image: Image, rng: np.random.Generator) -> Image:
-    """Remove low bits, round to a few levels or to their midpoints, or quantize to a small palette."""
+    """Remove low-order bits, round values to a few levels or to bin midpoints, or quantize to a small palette."""
     kind = pick(rng, (0.45, 0.25, 0.15, 0.15))
     if kind == 0:
         return np.asarray(ImageOps.posterize(Pillow.fromarray(image), 2 + pick(rng, (0.35, 0.4, 0.25))))
@@ -303,7 +308,7 @@ def rotate(image: Image, rng: np.random.Generator) -> Image:
 
 
 def perspective(image: Image, rng: np.random.Generator) -> Image:
-    """Move the corners independently, or shear."""
+    """Move the corners independently, or shear the image."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     if rng.random() < 0.7:
@@ -317,7 +322,7 @@ def perspective(image: Image, rng: np.random.Generator) -> Image:
 
 
 def swirl(image: Image, rng: np.random.Generator) -> Image:
-    """Swirl within a circle of random size and center."""
+    """Swirl around a random center with a random radius."""
     height, width = image.shape[:2]
     x, y = grid((height, width))
     aside = rng.uniform(-0.15, 0.15, 2) * (width, height)
@@ -350,13 +355,16 @@ def _fill(rng: np.random.Generator) -> Fill:
 
 
 RELIEF = np.array([[-1, -1, 0], [-1, 0, 1], [0, 1, 1]], np.float32)
-"""Kernel for the brightness slope from top left to bottom right."""
+"""Kernel for the brightness gradient from top left to bottom right."""
 
 IDENTITY_KERNEL = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 
 
 def emboss(image: Image, rng: np.random.Generator) -> Image:
-    """Apply a relief filter (on the image, on gray, grayscale, or Pillow's) with a random light direction."""
+    """Blend the image with a relief.
+
+    The relief is computed by Pillow or by a gradient filter with a random direction, and added to the image or to gray.
+    """
     pixels, kind = to_float(image), pick(rng, (0.6, 0.12, 0.18, 0.1))
     if kind == 3:
         relief = to_float(np.asarray(Pillow.fromarray(image).filter(ImageFilter.EMBOSS)))
@@ -378,7 +386,7 @@ EIGHTHS = 3
 
 
 def fog(image: Image, rng: np.random.Generator) -> Image:
-    """Draw a veil of random thickness, sometimes over a blurred image."""
+    """Draw fog of random density and shape, and sometimes blur the image behind it."""
     density = log_uniform(rng, 0.08, 0.75)
     veil = (_even, _deep, _patchy, _puffs)[pick(rng, (0.15, 0.15, 0.3, 0.4))](image.shape[:2], rng)
     pixels = to_float(image)
@@ -388,7 +396,7 @@ def fog(image: Image, rng: np.random.Generator) -> Image:
 
 
 def rain(image: Image, rng: np.random.Generator) -> Image:
-    """Draw rain streaks and darken the image. Optionally blur the image before or after drawing the streaks."""
+    """Draw rain streaks and darken the image. Usually, also blur the image before or after drawing the streaks."""
     scale = scale_of(image)
     streaks = _lines(image.shape[:2], rng) if rng.random() < 0.75 else _streaked_noise(image.shape[:2], rng)
     pixels, color = to_float(image), rng.uniform(0.6, 1)
@@ -404,7 +412,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Draw round or motion-blurred snowflakes over a brightened image, or lighten its dark areas like snowy ground."""
+    """Draw round or motion-blurred snowflakes over a lightened image, or lighten dark areas, like lying snow."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:
@@ -465,7 +473,7 @@ def _lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Draw motion-blurred dots, as photo editors simulate rain: (height, width), 0 to 1."""
+    """Draw motion-blurred dots, as in the rain effects of photo editors: (height, width), 0 to 1."""
     dots = (rng.random(shape) < rng.uniform(0.005, 0.04)).astype(np.float32)
     side = max(5, round(rng.uniform(8, 24) * min(shape) / 128) | 1)
     streaks = cv2.filter2D(soft(dots, 0.5), -1, drawn_line_kernel(side, math.pi / 2 + rng.uniform(-0.5, 0.5)))
@@ -473,7 +481,10 @@ def _streaked_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndar
 
 
 def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Draw discs with ``radii`` in pixels at a view size of 128: (height, width), 0 to 1."""
+    """Draw discs at random positions: (height, width), 0 to 1.
+
+    ``radii`` is the range of radii in pixels at a view size of 128.
+    """
     height, width = shape
     spots: np.ndarray = np.zeros(shape, np.float32)
     scale = 2**EIGHTHS
@@ -485,7 +496,7 @@ def _discs(shape: tuple[int, int], count: int, radii: tuple[float, float], rng: 
 
 
 def ground_glass(image: Image, rng: np.random.Generator) -> Image:
-    """Replace every pixel with a random neighbor, once or twice, between two slight blurs."""
+    """Blur slightly, replace every pixel with a random neighbor once or twice, and blur slightly again."""
     scale = scale_of(image)
     sigma, reach = rng.uniform(0.4, 1) * scale, max(1, round(rng.uniform(1, 3) * scale))
     pixels = soft(to_float(image), sigma)
@@ -497,7 +508,7 @@ def ground_glass(image: Image, rng: np.random.Generator) -> Image:
 
 
 def darken(image: Image, rng: np.random.Generator) -> Image:
-    """Darken with an offset or a factor."""
+    """Darken by an offset or a factor."""
     if rng.random() < 0.5:
         return to_image(to_float(image) - rng.uniform(0.15, 0.5))
     return to_image(to_float(image) * rng.uniform(0.35, 0.7))
@@ -507,4 +518,4 @@ WIDER_ALTERED: dict[str, Callable[[Image, np.random.Generator], Image]] = {
     "gaussian-blur": ground_glass,
     "gamma": darken,
 }
-"""Additional edits, keyed by the most similar transformation in the bank, whose class is used as their label."""
+"""Most similar transformation of the bank, which is used as the label -> additional edit."""

@@ -10,13 +10,13 @@ import numpy as np
 from probing_core.transforms.transformation import Image
 
 OCTAVES = 4
-"""Number of scales of the distance: full size, and downsampled by 2, 4 and 8."""
+"""Number of scales over which the distance is averaged: full size, and downsampling by 2, 4 and 8."""
 
 SAME_SSIM = 0.99
-"""Structural similarity above which a transformation is invisible."""
+"""Structural similarity above which a transformation is considered invisible."""
 
 SAME_DIFFERENCE = 2.0
-"""Mean absolute difference (of 255) below which a transformation is invisible."""
+"""Mean absolute difference, for values from 0 to 255, below which a transformation is considered invisible."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Description:
     Attributes:
         ssim: structural similarity, averaged over the three channels; 1 for identical images.
         difference: mean absolute difference of the pixel values, 0 to 255.
-        distance: 1 - SSIM, averaged over `OCTAVES` octaves.
+        distance: 1 - SSIM, averaged over `OCTAVES` scales.
         visible: whether the difference is visible according to `SAME_SSIM` and `SAME_DIFFERENCE`.
     """
 
@@ -39,8 +39,8 @@ class Description:
 def describe(reference: Image, image: Image) -> Description:
     """Compare ``image`` with ``reference``, both (H, W, 3) ``uint8``.
 
-    The distance uses multi-scale SSIM (Wang, Simoncelli & Bovik 2003) with equal weights for all scales. It averages
-    over red, green and blue, because luma would miss hue rotations.
+    The distance is based on multi-scale SSIM (Wang, Simoncelli & Bovik 2003), but averages over scales with equal
+    weights. It also averages over red, green and blue, because luma would miss hue rotations.
     """
     difference = float(cv2.norm(reference, image, cv2.NORM_L1) / image.size)
     scales = np.array(_ssim_by_octave(reference.astype(np.float32), image.astype(np.float32)))
@@ -62,9 +62,10 @@ def _ssim_by_octave(x: np.ndarray, y: np.ndarray) -> list[float]:
 
 
 def ssim(x: np.ndarray, y: np.ndarray) -> float:
-    """Compute the structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` arrays in 0..255.
+    """Compute the structural similarity (Wang, Bovik, Sheikh & Simoncelli 2004) of ``float32`` images in 0..255.
 
-    It uses a Gaussian window with 11 taps and sigma 1.5, mirrors the borders, and averages over pixels and channels.
+    The window is Gaussian with 11 taps and sigma 1.5, borders are mirrored, and the result is averaged over pixels and
+    channels.
     """
     # Work in place, because allocating arrays costs more than the arithmetic.
     c1, c2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)

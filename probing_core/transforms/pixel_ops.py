@@ -1,4 +1,4 @@
-"""Operations shared by several groups: length scaling, blending and lookup tables."""
+"""Operations shared by several transformations: length scaling, blending and lookup tables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def scale_of(image: Image) -> float:
 
 
 def blend(image: Image, effect: Image, amount: float) -> Image:
-    """Interpolate between ``image`` (``amount`` 0) and ``effect`` (1)."""
+    """Interpolate between ``image`` (at ``amount`` 0) and ``effect`` (at ``amount`` 1)."""
     return cv2.addWeighted(image, 1 - amount, effect, amount, 0)
 
 
 def at_most(image: Image, side: int, effect: Callable[[Image], Image]) -> Image:
-    """Apply ``effect`` to ``image`` with its shorter side downsampled to at most ``side``, and upsample the result.
+    """Downsample ``image`` to a shorter side of at most ``side``, apply ``effect``, and upsample the result.
 
     This saves time for effects that remove detail or are slow on large images.
     """
@@ -45,7 +45,7 @@ def lookup(image: Image, values: np.ndarray) -> Image:
 
 
 def gray_of(image: Image) -> np.ndarray:
-    """Return the Rec. 601 luma (H, W) ``uint8``: 0.299 R + 0.587 G + 0.114 B."""
+    """Compute the Rec. 601 luma (H, W) ``uint8``: 0.299 R + 0.587 G + 0.114 B."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 

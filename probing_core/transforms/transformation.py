@@ -1,4 +1,4 @@
-"""Transformations: immutable descriptions with one strength parameter and a pure function.
+"""Transformations, each described by one strength parameter and a pure function.
 
 A *pixel* transformation changes pixel values and preserves geometry. A *geometric* transformation is a coordinate map.
 In a run, every view is computed with exactly one warp, so the number of resampling steps does not reveal the class.
@@ -26,10 +26,11 @@ PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """Function (image, strength, rng) -> image of the same size and dtype. It does not modify its input."""
 
 Alternative: TypeAlias = Callable[[Image, np.random.Generator], Image]
-"""Function (image, rng) -> image of the same size: the effect as in other programs, with a random strength."""
+"""Function (image, rng) -> image of the same size. It applies an effect as other programs do, at a random strength."""
 
 Coordinates: TypeAlias = tuple[np.ndarray, np.ndarray]
-"""Input coordinates (x, y) of each output pixel, ``float32`` (height, width), in output pixels from the center."""
+"""Input coordinates (x, y) of each output pixel, ``float32`` (height, width), relative to the center, in output pixels.
+"""
 
 CoordinateMap: TypeAlias = Callable[[tuple[int, int], float, np.random.Generator], Coordinates]
 """Function (output shape (height, width), strength, rng) -> `Coordinates`."""
@@ -50,21 +51,21 @@ GROUPS = (
 """Classes of the group task, in display order."""
 
 ERASED_BY_REDUCTION = ("blur", "noise", "codec")
-"""Groups whose traces disappear when a large image is downsampled: they are visible in tiles, not in the full image."""
+"""Groups whose traces are removed by downsampling a large image. They are visible in tiles but not in the full image."""
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}
-"""Fold in which a member of a group is held out from training."""
+"""Member of a group -> fold in which the member is held out from training."""
 
 PROBE_SPLITS = ("train", "val", "test")
 
 ALTERNATIVE_DRAWS = 8
-"""Number of draws for the key of an alternative without a revision. Each draw has a random strength."""
+"""Number of random draws that determine the cache key of an alternative without a revision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
-    """A transformation of images.
+    """An image transformation.
 
     Attributes:
         member: member of the group (A, B or C), which determines the fold that holds it out; None outside the bank.
@@ -79,13 +80,14 @@ class Transform:
         library: library that computes the pixels.
         source: source of the definition.
         draws: whether the result depends on ``rng`` in addition to the strength.
-        far: whether it is an unseen style, on which no probe is trained.
+        far: whether the transformation is an unseen style, on which no probe is trained.
         pixels: function of a pixel transformation.
         warp: coordinate map of a geometric transformation.
-        pixels_of_split: for overlays, split -> pixel function; splits share no fonts, words or icons.
+        pixels_of_split: for overlays, function that maps a split to the pixel function with the fonts, words or icons
+            of the split. Splits have none of them in common.
         is_length: whether the strength is a length in pixels at a view size of 128, which scales with the image.
         alternative: the same effect as implemented in other programs (`probing_core.transforms.alternatives`).
-        alternative_revision: as ``revision``, for ``alternative``.
+        alternative_revision: like ``revision``, but for ``alternative``.
     """
 
     name: str
@@ -128,7 +130,7 @@ class Transform:
 
     @property
     def key(self) -> list[Any]:
-        """Cache key of the samples, in JSON types. It identifies code by its revision or by its results."""
+        """Cache key of the samples, in JSON types. It identifies code by its revision or by a digest of its results."""
         return [
             self.name,
             self.group,
@@ -159,7 +161,7 @@ class Transform:
         return self._as_drawn(self.weakest + (self.strongest - self.weakest) * fraction)
 
     def fainter(self, share: float) -> float:
-        """Interpolate between `neutral` (0), which must not be None, and the weakest strength (1)."""
+        """Interpolate between the neutral strength (0) and the weakest strength (1). `neutral` must not be None."""
         assert self.neutral is not None
         return self._as_drawn(self.neutral + (self.weakest - self.neutral) * share)
 
@@ -167,7 +169,7 @@ class Transform:
         return float(round(strength)) if self.distribution == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:
-        """Draw a strength from the documented range and distribution."""
+        """Draw a strength from the distribution over the documented range."""
         if self.distribution == "integer":
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
@@ -178,20 +180,20 @@ class Transform:
 
         Raises:
             BadConfig: the strength is outside the range from `weakest` to `strongest`.
-            BadImage: the image has a different type or shape.
+            BadImage: the image has an unsupported type or shape.
         """
         low, high = sorted((self.weakest, self.strongest))
         slack = 1e-9 * max(abs(low), abs(high))  # tolerate the rounding of `strength_at(1)`
         number = isinstance(strength, Real)
         if self.group != "identity" and not (number and low - slack <= strength <= high + slack):
             raise BadConfig(
-                f"The {self.parameter} of '{self.name}' must be {self.weakest:g} (weakest) to {self.strongest:g} "
+                f"The {self.parameter} of '{self.name}' must be from {self.weakest:g} (weakest) to {self.strongest:g} "
                 f"(strongest) {self.unit}; got {format(strength, 'g') if number else repr(strength)}."
             )
         return self.apply_unchecked(as_image(image), strength, rng)
 
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Transform ``image`` at any strength.
+        """Transform ``image`` without checking the strength.
 
         A geometric transformation magnifies the image by at least `SOURCE_MARGIN` in the same warp, so that the map
         does not sample beyond the image edges. Elongated images may need more magnification.
@@ -205,7 +207,7 @@ class Transform:
         return warped(image, (x, y), 1 / max(SOURCE_MARGIN, reach))
 
     def for_split(self, split: str) -> Transform:
-        """Return the transformation with the fonts, words or icons of ``split``, or itself if it has none."""
+        """Return an overlay with the fonts, words or icons of ``split``. Return other transformations unchanged."""
         return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
 
 
@@ -254,10 +256,10 @@ def _alternative_revision(transform: Transform) -> int | str:
 
 
 def digest_answers(functions: Sequence[Alternative]) -> str:
-    """Compute a digest of the results of ``functions`` for two fixed images, one with noise and one smooth.
+    """Compute a digest of the results of ``functions`` for two fixed images, one noisy and one smooth.
 
-    The digest covers the mean and the standard deviation of 16 px blocks, rounded to two levels of 255, because
-    processors may round pixels differently. Flat blocks have integer levels, far from the rounding boundaries.
+    The digest covers the mean and the standard deviation of 16 px blocks, rounded to steps of 2 (of 255), because
+    processors may round pixels differently. The mean of a flat block is an integer, far from the rounding boundaries.
     """
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     down, across = np.meshgrid(np.arange(128), np.arange(128, 256), indexing="ij")
@@ -280,7 +282,7 @@ def grid(shape: tuple[int, int]) -> Coordinates:
 
 
 def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
-    """Sample ``image`` at ``coordinates``, in units of ``scale`` pixels of the image."""
+    """Sample ``image`` at ``coordinates``, whose unit is ``scale`` image pixels."""
     height, width = image.shape[:2]
     x, y = (values * np.float32(scale) for values in coordinates)
     x, y = x + np.float32((width - 1) / 2), y + np.float32((height - 1) / 2)
@@ -288,9 +290,9 @@ def warped(image: Image, coordinates: Coordinates, scale: float) -> Image:
 
 
 def generator(seed: int, image_id: str, transform: str, repetition: int = 0, draw: int = 0) -> np.random.Generator:
-    """Return the random generator of one sample, which is the same for every model.
+    """Create the random generator of a sample.
 
-    The seed is a hash, so it does not depend on the order of images or transformations.
+    It is seeded with a hash of the arguments, so random draws do not depend on the order of images or transformations.
     """
     key = f"{seed}|{image_id}|{transform}|{repetition}|{draw}".encode()
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "little"))

@@ -11,7 +11,8 @@ import numpy as np
 from probing_core.transforms.transformation import SOURCE_MARGIN, Coordinates, Image, Transform, grid, warped
 
 DENSITY = 2
-"""Source samples per pixel. At 1, interpolation leaves traces; at 2, the shortcut audit in the tests detects none."""
+"""Source samples per view pixel. At 1, interpolation leaves traces. At 2, the shortcut audit in the tests detects none.
+"""
 
 
 def source_side(view: int) -> int:
@@ -22,8 +23,8 @@ def source_side(view: int) -> int:
 def prepare_source(image: Image, view: int) -> Image:
     """Prepare the central square of ``image``, from which `cut_view` cuts the views of every class.
 
-    A larger square is downsampled to `source_side`, which weakens old compression artifacts, and then upsampled to
-    `DENSITY` samples per pixel. The result is the same for every class and is computed once per image.
+    A larger square is downsampled to `source_side`, which weakens existing compression artifacts. It is then upsampled
+    to `DENSITY` samples per pixel. The result is the same for every class and is computed once per image.
 
     Returns:
         (S, S, 3) ``uint8``, S = `DENSITY` * `source_side`.
@@ -42,7 +43,7 @@ def central_square(image: Image) -> Image:
 
 
 def resize(image: Image, side: int) -> Image:
-    """Resize a square ``image`` to ``side`` pixels, always as a copy, so that large images can be freed."""
+    """Resize a square ``image`` to ``side`` pixels. The result is always a copy, so that large images can be freed."""
     if image.shape[0] == side:
         return np.array(image, order="C")
     method = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
@@ -50,11 +51,11 @@ def resize(image: Image, side: int) -> Image:
 
 
 def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], Coordinates]:
-    """Return a random sub-pixel warp, which is applied to every class.
+    """Draw a random sub-pixel warp, which is applied to views of every class.
 
-    It moves the sides by up to one pixel and shifts the image by up to half a pixel. Without it, views whose map
-    preserves the pixel grid (identity, the border of a swirl) would not be interpolated, and sharpness would reveal the
-    class.
+    The warp moves the sides by up to one pixel and shifts the image by up to half a pixel. Without this warp, views
+    whose map preserves the pixel grid (identity, the border of a swirl) would not be interpolated, and sharpness would
+    reveal the class.
     """
     a, b, c, d = (rng.uniform(-1, 1, 4) / (view / 2)).astype(np.float32)
     dx, dy = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
@@ -62,14 +63,14 @@ def sub_pixel_warp(view: int, rng: np.random.Generator) -> Callable[[np.ndarray,
 
 
 def cut_view(source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator) -> Image:
-    """Cut the view of one class from ``source``, the result of `prepare_source` for the same ``view``."""
+    """Cut a transformed view from ``source``, the result of `prepare_source` for the same ``view``."""
     return cut_pair(source, view, transform, strength, rng)[1]
 
 
 def cut_pair(
     source: Image, view: int, transform: Transform, strength: float, rng: np.random.Generator
 ) -> tuple[Image, Image]:
-    """Cut a view without and with the transformation, using the same sub-pixel warp."""
+    """Cut a clean view and a transformed view with the same sub-pixel warp."""
     nudge = sub_pixel_warp(view, rng)
     before = warped(source, nudge(*grid((view, view))), DENSITY)
     if transform.warp is not None:

@@ -10,7 +10,7 @@ from probing_core.transforms.pixel_ops import as_rgb, at_most, blend, gray_of, s
 from probing_core.transforms.transformation import Image, of_bank
 
 MAX_STYLIZED_SIDE = 1024
-"""Maximum side for stylization, which takes seconds per megapixel. Larger images are downsampled."""
+"""Maximum shorter side for stylization, which takes seconds per megapixel. Larger images are downsampled."""
 
 
 def stylization(image: Image, amount: float, rng: np.random.Generator) -> Image:

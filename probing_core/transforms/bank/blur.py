@@ -12,7 +12,7 @@ from probing_core.transforms.pixel_ops import at_most, scale_of
 from probing_core.transforms.transformation import Image, of_bank
 
 MAX_BLURRED_SIDE = 512
-"""Maximum side for isotropic blurs. Larger images are downsampled, because the blur removes finer detail anyway."""
+"""Maximum shorter side for isotropic blurs. Larger images are downsampled, because blur removes fine detail anyway."""
 
 
 def gaussian_blur(image: Image, sigma: float, rng: np.random.Generator) -> Image:
@@ -30,7 +30,7 @@ def defocus_blur(image: Image, radius: float, rng: np.random.Generator) -> Image
 
 
 def line_kernel(length: float, angle: float) -> np.ndarray:
-    """Return the kernel (K, K) ``float32``, sum 1, of a one-pixel-wide line of ``length`` px at ``angle`` rad."""
+    """Compute the kernel (K, K) ``float32``, sum 1, of a one-pixel-wide line of ``length`` px at ``angle`` radians."""
     half = math.ceil((length - 1) / 2) + 1
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     along = np.abs(x * math.cos(angle) + y * math.sin(angle))
@@ -40,7 +40,7 @@ def line_kernel(length: float, angle: float) -> np.ndarray:
 
 
 def disc_kernel(radius: float) -> np.ndarray:
-    """Return the kernel (K, K) ``float32``, sum 1, of a disc of ``radius`` px with a one-pixel soft edge."""
+    """Compute the kernel (K, K) ``float32``, sum 1, of a disc with radius ``radius`` px and a one-pixel soft edge."""
     half = math.ceil(radius)
     y, x = np.mgrid[-half : half + 1, -half : half + 1].astype(np.float32)
     weights = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)

@@ -10,7 +10,7 @@ from probing_core.transforms.pixel_ops import VALUES, lookup, scale_of
 from probing_core.transforms.transformation import Image, of_bank
 
 SAMPLING = {"4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444}
-"""OpenCV flags by JPEG chroma subsampling."""
+"""JPEG chroma subsampling -> OpenCV flag."""
 
 
 def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
@@ -19,11 +19,11 @@ def jpeg(image: Image, quality: float, rng: np.random.Generator) -> Image:
 
 
 def store_as_jpeg(image: Image, quality: int, chroma: str) -> Image:
-    """Compress ``image`` as JPEG and decode it. ``chroma`` is one of `SAMPLING`."""
+    """Compress ``image`` as JPEG and decode it. ``chroma`` is a key of `SAMPLING`."""
     options = (cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[chroma])
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     stored = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert stored is not None  # it was encoded just now
+    assert stored is not None  # it has just been encoded
     return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
 
 
@@ -60,7 +60,7 @@ TRANSFORMS = (
     ),
     of_bank(
         "codec", "B", "pixelate", "factor", "px at view size 128", 3.0, 5.0,
-        "Averages over square blocks with this side length.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
+        "Averages over square blocks with the factor as side length.", "Hendrycks & Dietterich 2019 (ImageNet-C)",
         neutral=1.0, pixels=pixelate, is_length=True, alternative=alternatives.pixelate,
     ),
     of_bank(

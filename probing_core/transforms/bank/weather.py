@@ -1,4 +1,4 @@
-"""Weather transformations: fog, rain and snow, implemented according to the cited sources."""
+"""Weather transformations: fog, rain and snow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FOG_DECAY = 2.0
 FOG_SIDE = 256
 
 FULL_RAIN = 60
-"""Number of rain streaks from which the darkening of the scene is at its maximum."""
+"""Number of rain streaks at and above which the scene is darkened the most."""
 
 FULL_SNOW = 80
-"""Number of snowflakes from which the lightening of the scene is at its maximum."""
+"""Number of snowflakes at and above which the scene is lightened the most."""
 
 
 def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float = FOG_DECAY) -> Image:
@@ -31,11 +31,15 @@ def fog(image: Image, thickness: float, rng: np.random.Generator, decay: float =
 
 
 def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.ndarray:
-    """Draw a cloud (side, side) ``float32`` in 0..1 with the diamond-square algorithm; ``side`` is a power of two.
+    """Draw a cloud (side, side) ``float32`` in 0..1 by the diamond-square algorithm.
 
-    The algorithm (Fournier, Fussell & Carpenter 1982) is applied on a torus. ``decay`` is the factor by which the
-    disturbance shrinks whenever the step is halved.
+    The algorithm (Fournier, Fussell & Carpenter 1982) is applied on a torus.
+
+    Args:
+        side: side length, a power of two.
+        decay: factor by which the noise amplitude is divided whenever the step is halved.
     """
+
     cloud = np.zeros((side, side), np.float32)
     step, disturbance = side, 1.0
     while step > 1:
