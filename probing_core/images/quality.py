@@ -146,7 +146,6 @@ def border(image: np.ndarray) -> float:
 
 def _bars(image: np.ndarray) -> float:
     # Unlike a plain background, bars end abruptly: at least half of the pixels just inside must have other colors.
-
     differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > MAX_BORDER_CHANGE).mean(
         axis=1
     )

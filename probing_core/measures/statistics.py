@@ -453,8 +453,7 @@ def with_place(models: Iterable[str]) -> list[str]:
 
 
 def networks(models: Iterable[str]) -> list[str]:
-    """Return ``models`` without additional training seeds, and without layers of models that are also listed."""
-
+    """Return ``models`` without additional training seeds and without layers of models that are also listed."""
     names = with_place(models)
     return [name for name in names if (network := _LAYER.sub("", name)) == name or network not in names]
 

@@ -51,7 +51,7 @@ GROUPS = (
 """Classes of the group task, in display order."""
 
 ERASED_BY_REDUCTION = ("blur", "noise", "codec")
-"""Groups whose traces are removed by downsampling a large image. They are visible in tiles but not in the full image."""
+"""Groups whose traces are removed by downsampling a large image. They are visible in tiles, not in the full image."""
 
 Member = Literal["A", "B", "C"]
 UNSEEN_IN: dict[Member, int] = {"C": 0, "A": 1, "B": 2}

@@ -37,7 +37,8 @@ TRANSFORMS = (
     ),
     of_bank(
         "tone", "C", "gamma", "exponent", "power", 1.8, 2.5,
-        "Raises values, scaled to 0..1, to the power of the exponent, which darkens the image.", "torchvision adjust_gamma",
+        "Raises values, scaled to 0..1, to the power of the exponent, which darkens the image.",
+        "torchvision adjust_gamma",
         neutral=1.0, pixels=gamma, alternative=alternatives.gamma,
     ),
 )

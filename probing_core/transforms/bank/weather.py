@@ -39,7 +39,6 @@ def plasma(side: int, rng: np.random.Generator, decay: float = FOG_DECAY) -> np.
         side: side length, a power of two.
         decay: factor by which the noise amplitude is divided whenever the step is halved.
     """
-
     cloud = np.zeros((side, side), np.float32)
     step, disturbance = side, 1.0
     while step > 1:
