@@ -1,7 +1,7 @@
 """Input features of the edit detector: image statistics, and moments of a network's early feature maps.
 
 In tests on photographs from unseen corpora, the combination detected more edits than either part alone, and more than
-the last layers of any included network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
+the last layers of any packaged network (docs/detector.md). The statistics omit the standard deviation of chroma noise,
 because it depends on the color resolution of the source rather than on edits.
 """
 

@@ -136,8 +136,8 @@ class View:
 def plan_views(names: Sequence[str], image_id: str, seed: int) -> list[View]:
     """Plan the views of one photograph.
 
-    Each transformation in ``names`` is equally likely, both for the bank and for alternative implementations. The list
-    must not contain identity.
+    All transformations in ``names``, which must not include identity, are equally likely, both for the bank and for
+    alternative implementations.
     """
     rng = generator(seed, image_id, DRAW_MIX)
     views = [View("bank", "identity")]
@@ -190,8 +190,7 @@ def make_views(
 
 
 def square_of(picture: Image, side: int, rng: np.random.Generator | None = None) -> Image:
-    """Cut a square of at most ``side`` pixels per side, at a random position if ``rng`` is given, else at the center.
-    """
+    """Cut a square of up to ``side`` pixels per side, at a random position or, if ``rng`` is None, at the center."""
     side = min(side, *picture.shape[:2])
     top, left = (
         (length - side) // 2 if rng is None else int(rng.integers(length - side + 1)) for length in picture.shape[:2]

@@ -136,7 +136,8 @@ def _altered_large(
 def apply_at_own_size(image: Image, view: int, transform: Transform, rng: np.random.Generator) -> Image:
     """Transform ``image`` at its original size.
 
-    If the strength is a length, it scales with the image size or, with probability 0.5, is as many pixels as in a view.
+    If the strength is a length, it scales with the image size or, with probability 0.5, is the same length in pixels as
+    in a view.
     """
     strength = transform.draw_strength(rng)
     if transform.is_length and rng.random() < 0.5:

@@ -60,7 +60,7 @@ COMPRESSED = "compression is already visible"
 """Text of the note about low JPEG quality."""
 
 SMALL_SIDE = 128
-"""Shorter side in pixels below which a note is added, because the default view size requires upsampling."""
+"""Shorter side in pixels below which a note is added, because the image is upsampled for the default view size."""
 
 LOW_QUALITY = 70
 """JPEG quality below which a note is added."""
@@ -68,7 +68,7 @@ LOW_QUALITY = 70
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image with notes.
+    """A decoded image with notes on its conversion and quality.
 
     Attributes:
         name: name for messages; by default, the file name without its folder.

@@ -1,4 +1,4 @@
-"""Flaws of images, such as blur and noise, measured on their pixels.
+"""Image flaws, such as blur and noise, measured from pixels.
 
 With these thresholds, each flaw occurs in about 1% of color photographs (measured on 1,500 photographs from Caltech-101
 and PACS with ``python -m lab.evidence.flaws CORPUS``).
@@ -48,7 +48,7 @@ MAX_EVEN_DIFFERENCE = 2
 """Maximum difference between values of the same channel in a block without detail, for values from 0 to 255."""
 
 MAX_BORDER_CHANGE = 8
-"""Maximum change of a uniform border due to compression, for values from 0 to 255."""
+"""Maximum color change within a uniform border due to compression, for values from 0 to 255."""
 
 MAX_SPECKS = 0.05
 """Maximum fraction of pixels in a row of a uniform border that differ by more than `MAX_BORDER_CHANGE`."""

@@ -156,7 +156,8 @@ UNRELATED = 0.001
 """False positive rate of duplicate detection on unrelated pairs, used to compare models."""
 
 KEPT = 4
-"""Ratio of stored pairs to pairs above the threshold. It is large enough for thresholds of bootstrap samples."""
+"""Ratio of stored pairs to pairs above the threshold. Thresholds in bootstrap samples must be among the stored pairs.
+"""
 
 CHUNK_NUMBERS = 2**22
 """Maximum number of bootstrap pair weights per chunk."""

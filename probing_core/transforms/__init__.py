@@ -69,8 +69,7 @@ def bank() -> tuple[Transform, ...]:
 
 
 FAR_CONTROL = style.CONTROL.name
-"""Name of the unseen style that serves as a control: it renders images in their own style. It is reported separately.
-"""
+"""Name of the control among the unseen styles. It renders images in their own style and is reported separately."""
 
 
 def far_style() -> tuple[Transform, ...]:
@@ -83,7 +82,7 @@ TIERS: dict[str, Callable[[], tuple[Transform, ...]]] = {"bank": bank, "far-styl
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Expand `TIERS` and shared prefixes of plug-in names (before a slash) in ``names``, and remove duplicates."""
+    """Expand set names (`TIERS`) and plug-in prefixes (before a slash) into transformation names without duplicates."""
     return tuple(dict.fromkeys(selected for name in names for selected in _selected(name)))
 
 
@@ -94,7 +93,7 @@ def _selected(name: str) -> list[str]:
 
 
 def resolve(name: str) -> Transform:
-    """Return the catalog entry with the name ``name``.
+    """Return the transformation named ``name``.
 
     Raises:
         UnknownName: the transformation does not exist.

@@ -1,8 +1,8 @@
 """Alternative implementations of the bank's transformations, and additional edits for training the detector.
 
-A probe trained on one implementation of fog may not detect another implementation. Probes are evaluated only on the
-bank, but deployment probes are also trained on these alternatives. Each alternative (`Transform.alternative`) draws its
-own strength, and its lengths are proportional to the image size.
+A probe trained on one implementation of fog may not detect another implementation. Deployment probes are therefore
+trained on the bank and on these alternatives. Each alternative (`Transform.alternative`) draws its own strength, and
+its lengths are proportional to the image size.
 
 Views are computed by applying an alternative to the output of `clean`, the alternative for identity, which crops a
 larger image, resizes the crop with a random filter, and sometimes sharpens it or compresses it as JPEG at high quality.
@@ -48,7 +48,7 @@ def stored(image: Image, format: str, **options: int) -> Image:
 
 
 def clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Create a clean view of ``view`` pixels from a random square crop of ``picture``.
+    """Create a clean view, with a side length of ``view`` pixels, from a random square crop of ``picture``.
 
     The crop is sometimes mirrored, sharpened or compressed as JPEG. The shorter side of ``picture`` must have at least
     ``view`` pixels.
@@ -94,7 +94,7 @@ SHARPENING = (60, 150)
 
 
 def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
-    """Create a clean view as in `clean`, with additional processing as in older cameras.
+    """Create a clean view as in `clean`, with the stronger processing of older cameras and websites.
 
     Three steps are applied with probability 0.5 each: JPEG compression before `clean`, a change of exposure and white
     balance after `clean`, and finally sharpening.
@@ -412,7 +412,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
-    """Draw round or motion-blurred snowflakes over a lightened image, or lighten dark areas, like lying snow."""
+    """Draw round or motion-blurred snowflakes over a lightened image, or lighten dark areas as if covered by snow."""
     pixels, scale = to_float(image), scale_of(image)
     kind = pick(rng, (0.55, 0.25, 0.2))
     if kind == 2:

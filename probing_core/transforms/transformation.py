@@ -169,7 +169,7 @@ class Transform:
         return float(round(strength)) if self.distribution == "integer" else float(strength)
 
     def draw_strength(self, rng: np.random.Generator) -> float:
-        """Draw a strength from the distribution over the documented range."""
+        """Draw a random strength from the documented range according to `distribution`."""
         if self.distribution == "integer":
             low, high = sorted((round(self.weakest), round(self.strongest)))
             return float(rng.integers(low, high + 1))
@@ -207,7 +207,7 @@ class Transform:
         return warped(image, (x, y), 1 / max(SOURCE_MARGIN, reach))
 
     def for_split(self, split: str) -> Transform:
-        """Return an overlay with the fonts, words or icons of ``split``. Return other transformations unchanged."""
+        """Return an overlay with the fonts, words or icons of ``split``, or any other transformation unchanged."""
         return self if self.pixels_of_split is None else replace(self, pixels=self.pixels_of_split(split))
 
 

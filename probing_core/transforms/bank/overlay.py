@@ -130,7 +130,7 @@ FONTS = {
     "val": ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
     "test": ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic", "cmss10", "cmtt10"),
 }
-"""Split -> fonts, which are included in matplotlib. No font family is used in two splits."""
+"""Split -> fonts included in matplotlib. No font family is used in two splits."""
 
 OVERLAY_TEXTS = {
     "train": ("Sample", "PHOTO", "Summer", "Preview", "SALE", "Hello", "Studio", "No. 42", "Travel", "Today"),
@@ -195,7 +195,7 @@ def contrasting(color: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def pasted(image: Image, drawn: Image, alpha: np.ndarray, rng: np.random.Generator) -> Image:
-    """Paste ``drawn`` (h, w, 3), cropped to fit, at a random position on ``image`` with opacity ``alpha`` (h, w)."""
+    """Paste ``drawn`` (h, w, 3) with opacity ``alpha`` (h, w) onto ``image`` at a random position, cropped to fit."""
     height, width = min(alpha.shape[0], image.shape[0]), min(alpha.shape[1], image.shape[1])
     top = rng.integers(image.shape[0] - height + 1)
     left = rng.integers(image.shape[1] - width + 1)
