@@ -121,7 +121,7 @@ def ranks(
     query_photographs: np.ndarray,
     gallery_photographs: np.ndarray,
 ) -> np.ndarray:
-    """Count, for each query, the gallery images that are at least as similar to it as its original: (Q,).
+    """Count the gallery images that are at least as similar to each query as its original.
 
     Gallery images of the query's photograph are excluded, because retrieving them is not an error. At most one gallery
     block and `BLOCK_NUMBERS` cosines are kept in memory.
@@ -131,6 +131,9 @@ def ranks(
         originals: (Q, D) embeddings of the originals, with unit norm.
         gallery: blocks (n, D) of N embeddings with unit norm.
         query_photographs, gallery_photographs: (Q,) and (N,) photograph of each embedding, as a number.
+
+    Returns:
+        (Q,) number of images for each query.
 
     Raises:
         BadArray: ``queries`` and ``originals`` have different shapes.
@@ -239,7 +242,7 @@ RANDOM_DRAWS = 10
 
 
 def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEAREST, seed: int = 0) -> np.ndarray:
-    """Count, for each row of ``X``, the nearest neighbors with the same appearance: (N,).
+    """Count the nearest neighbors of each row of ``X`` that have the same appearance.
 
     Ties are ordered at random.
 
@@ -248,7 +251,11 @@ def same_look(X: np.ndarray, looks: np.ndarray, groups: np.ndarray, k: int = NEA
         looks: (N,) appearance of each row.
         groups: (N,) group of each row. Rows in the same group are excluded from the neighbors.
         k: number of neighbors.
+
+    Returns:
+        (N,) number of neighbors with the same appearance.
     """
+
     shuffled = np.random.default_rng(seed).permutation(len(X))
     X, looks, groups = X[shuffled], looks[shuffled], groups[shuffled]
     neighbors, cosines = nearest(X, X, min(k, len(X) - 1), groups=(groups, groups))

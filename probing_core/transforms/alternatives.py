@@ -184,7 +184,7 @@ def sepia(image: Image, rng: np.random.Generator) -> Image:
 
 
 def brighten(image: Image, rng: np.random.Generator) -> Image:
-    """Add an offset (the bank multiplies), or use Pillow's brightness enhancer."""
+    """Add an offset (the bank multiplies by a factor), or use Pillow's brightness enhancer."""
     if rng.random() < 0.5:
         return to_image(to_float(image) + rng.uniform(0.15, 0.4))
     return np.asarray(ImageEnhance.Brightness(Pillow.fromarray(image)).enhance(rng.uniform(1.4, 2.2)))
@@ -363,7 +363,7 @@ IDENTITY_KERNEL = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 def emboss(image: Image, rng: np.random.Generator) -> Image:
     """Blend the image with a relief.
 
-    The relief is computed by Pillow or by a gradient filter with a random direction, and added to the image or to gray.
+    The relief is Pillow's emboss filter, or a brightness gradient in a random direction over the image or over gray.
     """
     pixels, kind = to_float(image), pick(rng, (0.6, 0.12, 0.18, 0.1))
     if kind == 3:

@@ -13,7 +13,7 @@ REFERENCE_SIDE = 128
 """View size in pixels to which documented lengths refer."""
 
 VALUES = np.arange(256, dtype=np.float64)
-"""All channel values, for evaluating tone curves (see `lookup`)."""
+"""All channel values, 0 to 255, for evaluating tone curves (see `lookup`)."""
 
 
 def scale_of(image: Image) -> float:

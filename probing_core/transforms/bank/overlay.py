@@ -30,7 +30,7 @@ def ellipse(x: float = 0, y: float = 0, rx: float = 1, ry: float | None = None) 
 
 
 def star(points: int, inner: float) -> np.ndarray:
-    """Return the contour of a star with ``points`` points and an inner radius of ``inner``."""
+    """Return the contour of a star with ``points`` tips and an inner radius of ``inner``."""
     radius = np.where(np.arange(2 * points) % 2 == 0, 1.0, inner)
     t = np.pi * np.arange(2 * points) / points - np.pi / 2
     return np.stack([radius * np.cos(t), radius * np.sin(t)], axis=1)
