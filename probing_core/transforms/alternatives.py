@@ -363,7 +363,7 @@ IDENTITY_KERNEL = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32)
 def emboss(image: Image, rng: np.random.Generator) -> Image:
     """Blend the image with a relief.
 
-    The relief is Pillow's emboss filter, or a brightness gradient in a random direction over the image or over gray.
+    The relief comes from Pillow's emboss filter, or is a gradient in a random direction, added to the image or to gray.
     """
     pixels, kind = to_float(image), pick(rng, (0.6, 0.12, 0.18, 0.1))
     if kind == 3:
