@@ -201,9 +201,7 @@ OTHER_SIGNATURES = (
 def _what_arrived(data: bytes) -> str:
     for offset, signature, kind in READ_SIGNATURES:
         if data.startswith(signature, offset):
-            return (
-                f"begins like {kind}, but its header is corrupted, truncated or unsupported; {SAVE_AGAIN}."
-            )
+            return f"begins like {kind}, but its header is corrupted, truncated or unsupported; {SAVE_AGAIN}."
     for offset, signature, kind in OTHER_SIGNATURES:
         if data.startswith(signature, offset):
             return f"is {kind}, which is not supported. Expected {READABLE}; {SAVE_AGAIN}."
