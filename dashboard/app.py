@@ -1,6 +1,6 @@
-"""The dashboard: ``streamlit run dashboard/app.py [-- --run DIR]``, where DIR is the folder of a run.
+"""Entry point of the dashboard: ``streamlit run dashboard/app.py [-- --run DIR]``, where DIR is the folder of a run.
 
-Streamlit runs this file as a script in the session of each visitor. The server also imports it once, for ``app``.
+Streamlit runs this file as a script in the session of each visitor. The server also imports it once to get ``app``.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from probing_core.measures.statistics import networks, with_place
 from probing_core.results import Run
 
 SIDEBAR_PX = 240
-"""Width of the sidebar in pixels: wide enough for the names of pages and runs, but narrower than by default."""
+"""Width of the sidebar in pixels: wide enough for page and run names, but narrower than the default."""
 
 ABOUT_RUN = (
-    "A run contains the results of one computation: scores of encoders, of their intermediate layers, of untrained "
-    "baselines, and of additional training seeds."
+    "A run contains the results of one computation: scores of encoders, their intermediate layers, untrained "
+    "baselines, and additional training seeds."
 )
 
 
@@ -61,7 +61,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 
 def icon() -> Image.Image:
-    """Return the icon as an image, because the browser would fetch an emoji icon from another server."""
+    """Draw the icon of the dashboard. The browser would fetch an emoji icon from another server."""
     y, x = np.mgrid[-1:1:32j, -1:1:32j]
     alpha = np.clip((0.8 - np.hypot(x, y)) / (0.1 + 0.5 * (x + 1)), 0, 1)
     color = np.broadcast_to([0, 114, 178], (32, 32, 3))
@@ -69,7 +69,7 @@ def icon() -> Image.Image:
 
 
 def main() -> None:
-    # This call must be first. Otherwise, the browser fetches the icon of the page for the tab.
+    # This call must be first. Otherwise, the browser fetches the icon of the selected page and shows it in the tab.
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     selected = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{selected.title} · Probing image embeddings")
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def pick_run() -> None:
-    """Show the menu of runs in the sidebar, and one line about the contents of the selected run."""
+    """Show a menu of runs in the sidebar, and a summary of the contents of the selected run."""
     names = [place.name for place in cache.places() if place.complete]
     if not names:
         return

@@ -72,7 +72,7 @@ class Limits(NamedTuple):
     per_minute: int
 
     def exceeded(self, uploads: Collection[Upload], started: int, size: int) -> str:
-        """Return the limit that an additional upload would exceed as text, or an empty string.
+        """Return a description of the limit that an additional upload would exceed, or an empty string.
 
         Args:
             uploads: uploads in memory.
@@ -191,8 +191,7 @@ class UploadLimits:
                     self._watched[key[0]] = asyncio.create_task(self._end(key[0]))
 
     async def _end(self, session: str) -> None:
-        """Wait until the browser of ``session`` has been disconnected for ``reconnect_s`` seconds, and close the
-        session."""
+        """Close ``session`` after its browser has been disconnected for ``reconnect_s`` seconds."""
         seen = time.monotonic()
         while time.monotonic() - seen < self.reconnect_s:
             await asyncio.sleep(self.look_every_s)
@@ -202,7 +201,7 @@ class UploadLimits:
         del self._watched[session]
 
     def _refused(self, key: tuple[str, str], size: int) -> str:
-        """Return the reason why an upload is refused, or count the upload and return an empty string."""
+        """Return the reason for refusing an upload, or record the upload and return an empty string."""
         for ended in [upload_key for upload_key in self.uploads if not get_instance().is_active_session(upload_key[0])]:
             del self.uploads[ended]
         now, visitor = time.monotonic(), key[0]
@@ -248,7 +247,7 @@ def _clears_caches(message: Message) -> bool:
 
 
 async def _refuse(status: int, why: str, scope: Scope, receive: Receive, send: Send, timeout_s: float) -> None:
-    """Send the response ``why`` after the request body has arrived or ``timeout_s`` has passed.
+    """Send the response ``why`` when the request body has arrived or ``timeout_s`` seconds have passed.
 
     A client that is still sending the body would not read the response.
     """

@@ -1,4 +1,4 @@
-"""Decorators for pages and for fragments of a page."""
+"""Decorators for pages and page fragments."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dashboard.widgets.messages import guarded
 Arguments = ParamSpec("Arguments")
 
 _is_whole: ContextVar[bool] = ContextVar("is_whole", default=False)
-"""True while the full page is rendered, false while only a fragment is rendered."""
+"""True while the full page is rendered, False while only a fragment is rendered."""
 
 
 def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Return a decorator that turns a function into a page.
 
-    The function shows the content below the title. Navigation and sidebar are not part of the page, so they are not
-    rendered again when a selection on the page changes.
+    The function shows the content below the title. The navigation and the sidebar are not part of the page, so they are
+    not rendered again when a selection on the page changes.
 
     Args:
         title: title of the page in the navigation.
@@ -54,11 +54,11 @@ def page(title: str, help: str | None = None) -> Callable[[Callable[[], None]], 
 
 def in_words(unmet: state.Unmet) -> str:
     replacement = f" The page shows '{plain(unmet.shown)}' instead." if unmet.shown else ""
-    return f"The link selects {plain(unmet.label)} '{plain(unmet.asked)}', which is not available.{replacement}"
+    return f"The link contains an unavailable value for {plain(unmet.label)}: '{plain(unmet.asked)}'.{replacement}"
 
 
 def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Return ``show`` as a fragment, which reruns independently of the rest of the page.
+    """Wrap ``show`` as a fragment, so that it reruns independently of the rest of the page.
 
     The rest of the page must not depend on selections in the fragment.
     """
@@ -67,7 +67,7 @@ def fragment(show: Callable[Arguments, None]) -> Callable[Arguments, None]:
     @wraps(show)
     def shown(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
         guarded(show)(*arguments, **named)
-        if not _is_whole.get():  # otherwise, the page writes all changes as one step of the browser history
+        if not _is_whole.get():  # otherwise, the page writes all changes to the URL in one step
             state.write_address()
 
     return shown

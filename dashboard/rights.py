@@ -1,10 +1,10 @@
 """Permissions of the visitors of a dashboard. This is the only module that checks permissions.
 
-All visitors may view the listed runs and upload images. The actions in `Guarded` are only allowed for users of the
+All visitors may view the listed runs and upload images. The actions in `Guarded` are allowed only for users of the
 server machine (`on_this_machine`). Permissions do not depend on the IP address of the client, which a proxy hides.
 
-Every function that starts a job, reads a folder or contacts a host calls `require`. Pages only hide actions that would
-be refused.
+Every function that starts a job, reads a folder or contacts a host calls `require`. Pages hide actions that would be
+refused, but do not enforce permissions.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ Guarded = Literal[
     "Scanning a folder",
     "Reading the results of a scan",
     "Removing a scan",
-    "Naming a folder",
+    "Selecting a folder",
 ]
 """Actions that require permission, each as the subject of a sentence.
 
-Downloading a model also requires permission: otherwise, only local models are loaded (`dashboard.data.predictions`).
+Downloading a model also requires permission. Without permission, only local models are loaded
+(`dashboard.data.predictions`).
 """
 
 FORWARDED = ("x-", "cf-", "forwarded", "via", "true-client-ip", "tailscale-", "fly-", "fastly-")
@@ -63,11 +64,11 @@ def allowed() -> bool:
 
 
 def on_this_machine() -> bool:
-    """Return whether the server only listens on the loopback interface and the request did not pass through a proxy.
+    """Return whether the server listens only on the loopback interface and the request did not pass through a proxy.
 
-    The host name in the ``Host`` header must be local, because the domain of a malicious page could resolve to this
-    machine. A request without headers is refused; this occurs when a visitor has just left. An SSH tunnel ends on this
-    machine and adds no headers, so its users are allowed.
+    The host names in the ``Host`` and ``Origin`` headers must be local, because the domain of a malicious page could
+    resolve to this machine. A request without headers is refused; this occurs when a visitor has just left. An SSH
+    tunnel ends on this machine and adds no headers, so its users are allowed.
     """
     headers = st.context.headers
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")

@@ -1,4 +1,4 @@
-"""Computation of slow page content before the first visitor needs it."""
+"""Precomputation of slow page content."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ PAUSE_S = 2.0
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Run the plug-ins given on the command line, and compute the first page before the server accepts requests.
+    """Run the plug-ins from the command line, and compute the first page before the server accepts requests.
 
     Raises:
-        BadConfig: a plug-in cannot be run.
+        BadConfig: a plug-in does not exist or cannot be run.
     """
     cache.load_plugins()
     _prepare("The first page", first_page)
@@ -38,9 +38,9 @@ async def before_serving(_: st.App) -> AsyncIterator[None]:
 
 @st.cache_resource(show_spinner=False)
 def after_first_page() -> threading.Thread:
-    """Start a thread, once per server, that computes the initial content of the other pages.
+    """Start a thread that computes the initial content of the other pages. It is started once per server.
 
-    If a visitor opens one of these pages in the meantime, the page waits for the result of the thread.
+    If a visitor opens one of these pages in the meantime, the page waits for the thread.
     """
     thread = threading.Timer(PAUSE_S, _prepare, ("Other pages", other_pages))
     thread.daemon = True
@@ -73,7 +73,7 @@ def _first_run() -> Run | None:
 
 
 def _prepare(what: str, compute: Callable[[], None]) -> None:
-    """Call ``compute``, and log unexpected errors instead of raising them. Pages also work without preparation."""
+    """Call ``compute``, and log unexpected errors instead of raising them. Pages also work without this preparation."""
     try:
         compute()
     except ProbingError:

@@ -1,8 +1,8 @@
-"""Selections that all pages share and that are part of the URL, so a link opens the same view.
+"""Selections that all pages share and that are part of the URL, so that a link opens the same view.
 
-The value of a widget is stored in the session state under its name. While the widget is on the page, the value is also
-written to the query string. If the visitor opens a URL with a link or the back button, the URL overrides the session
-state.
+The value of a widget is stored in the session state under the name of the widget. While the widget is on the page, the
+value is also written to the query string. When the visitor opens a link or uses the back button, the URL overrides the
+session state.
 
 Streamlit's ``bind="query-params"`` is not sufficient (version 1.67, tested in Chromium with a three-page app):
 selections are lost on other pages, lists in the URL (``models=a,b``) are dropped, and the back button does not restore
@@ -48,8 +48,8 @@ class Unmet:
 def adopt_address() -> None:
     """Copy selections from the URL to the session state when the visitor arrives or navigates back or forward.
 
-    Call this before any widget is created. In other reruns, the URL may be older than the values of the widgets and is
-    ignored.
+    Call this function before any widget is created. In all other reruns, the URL is ignored, because it may be older
+    than the values of the widgets.
     """
     _published().clear()  # the previous script run may have been interrupted
     if "_choices" in st.session_state and not _goes_back():
@@ -94,7 +94,7 @@ def choice(
         widget: Streamlit function, such as ``st.selectbox``.
         label: label of the widget.
         name: name of the selection in the session state and the URL.
-        default: value if none of ``options`` is selected.
+        default: initial value if no available value is stored.
         options: available options; None for a widget without options.
         own_default: whether other pages have different defaults. In this case, a default value is neither stored for
             other pages nor written to the URL.
@@ -122,8 +122,7 @@ def _keep(name: str) -> None:
 
 
 def is_chosen(name: str, value: Any) -> bool:
-    """Return whether the visitor selected ``value`` for ``name`` on any page; for a list, whether any item is
-    selected."""
+    """Return whether the visitor selected ``value``, or any item of the list ``value``, for ``name`` on any page."""
     if isinstance(value, list):
         return bool(stored_choices(name, value))
     return stored_choice(name) == value
@@ -170,7 +169,7 @@ def unmet() -> dict[str, Unmet]:
 
 
 def begin_page(title: str) -> bool:
-    """Discard the unavailable values of the previous page, and return whether the visitor opened another page."""
+    """Return whether the visitor opened another page. If so, discard the unavailable values of the previous page."""
     if st.session_state.get("_page") == title:
         return False
     st.session_state["_page"] = title
@@ -202,7 +201,7 @@ def write_address() -> None:
 
 
 def choose(name: str, value: Any) -> None:
-    """Set a selection from a button or a click on a chart. Its widget shows the value after the next rerun."""
+    """Set a selection after a click on a button or a chart. Its widget shows the value after the next rerun."""
     _choices()[name] = _encode(value)
     st.session_state.pop(name, None)
 

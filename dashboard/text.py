@@ -1,4 +1,4 @@
-"""Texts of the dashboard: help texts, the glossary, the pages, and formatted strengths."""
+"""Help texts, the glossary, the list of pages, and formatting of strengths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from probing_core.measures.notation import decimal, in_percent, minus, model_tit
 from probing_core.transforms import resolve
 
 TERMS = {
-    "interval": "95% confidence interval over photographs. All crops and versions of a photograph count as one "
+    "interval": "95% confidence interval over photographs. All crops and samples of a photograph count as one "
     "observation.",
     "against best": "Result of a paired sign-flip test by photograph against the best model, adjusted for comparing "
     "all pairs of models. Differences with p \N{GREATER-THAN OR EQUAL TO} 0.05 are not significant.",
@@ -18,29 +18,29 @@ TERMS = {
     "selectivity": "Accuracy of a probe for transformations minus accuracy of a probe for random labels, in "
     "percentage points. Both probes are trained on fewer images than the probes in the ranking.",
     "fine": 'Predicts the transformation. The classes are the transformations and "clean".',
-    "group": "Predicts the group of the transformation. In each fold, one member of every group is held out from "
-    "training.",
+    "group": "Predicts the group of the transformation. In each fold, one transformation of every group is held out "
+    "from training.",
     "visible": "Samples that the transformation visibly changes: SSIM of at most 0.99 and a mean absolute difference "
-    "of at least 2 (of 255).",
+    "of at least 2 (out of 255).",
     "recall": "Percentage of the samples of this class that the probe classifies correctly.",
     "ssim": "Structural similarity to the original image. A value of 1 means that the images are identical.",
     "difference": "Mean absolute difference of the pixel values, from 0 to 255.",
     "distance": "1 \N{MINUS SIGN} SSIM, averaged over four scales. A value of 0 means that the images are identical.",
-    "flag": "Notes on how the file was decoded, and on existing degradation of the image.",
+    "flag": "Notes on how the file was decoded and on existing degradation, such as blur or noise.",
     "probability": "Edited: probability that the image was edited, given the prior. Transformation: probability of the "
     "transformation if the image was edited; these probabilities add up to 100%.",
-    "shift": "Distance that the transformation moves an embedding, divided by the mean distance between two "
-    "photographs. At 1, the transformed image is as far away as a different photograph.",
+    "shift": "Distance between the embeddings of the original and the transformed image, divided by the mean distance "
+    "between two photographs. At 1, the transformed image is as far from the original as a different photograph.",
     "claim": "A claim in the abstract of the paper. It is tested by contrasts that were specified before any result "
     "was seen.",
     "objective": "Training objective: labels (supervised), masked reconstruction (MAE, CAN), matching two views of an "
     "image (SimCLR, CAN), or matching images with text (CLIP, ALIGN).",
-    "crops": "Models receive the center square, reduced to the view size. For large images, they also receive tiles at "
-    "full resolution, because resizing removes blur, noise and compression artifacts.",
+    "crops": "Models receive the center square, resized to the view size. For large images, they also receive tiles at "
+    "full resolution, because resizing removes traces of blur, noise and compression.",
     "map": "UMAP projection of the embeddings. The model considers nearby images similar; distances between clusters "
     "are not meaningful.",
     "penalty": "Weight of the probe's L2 regularization, selected on validation photographs. With fewer than 30 "
-    "photographs, it is fixed in proportion to the number of embedding dimensions.",
+    "photographs, it is proportional to the number of embedding dimensions.",
 }
 """Term -> explanation in at most two sentences, shown as help text."""
 
@@ -52,8 +52,8 @@ GLOSSARY = {
     "strengths are used to measure detection thresholds.",
     "photograph": "The unit of statistical analysis: all crops and samples of a photograph count as one observation.",
     "crop": "A square region of a photograph, cut out before transformations are applied.",
-    "sample": "An image that models embed: a clean crop, or a crop under one transformation at one random strength.",
-    "clean": "Without any transformation. Clean is one of the classes of a probe.",
+    "sample": "An image that models embed: a clean crop, or a crop with one transformation at a random strength.",
+    "clean": 'Not transformed. "Clean" is also one of the classes of a probe.',
     "encoder": "A model that was trained on images and computes embeddings.",
     "baseline": "A model that was not trained on images: handcrafted statistics, pixels, a perceptual hash or an "
     "untrained network.",
@@ -122,13 +122,13 @@ PAGES = {
             "transformations",
             "At what strength do models detect each transformation?",
         ),
-        Page("Methods", "views/methods.py", "menu_book", "methods", "How was this measured, and on what?"),
+        Page("Methods", "views/methods.py", "menu_book", "methods", "How were the results measured?"),
     ),
 }
-"""Section of the navigation -> pages in this section."""
+"""Navigation section -> its pages."""
 
 QUESTIONS = {page.title: page.question for under in PAGES.values() for page in under}
-"""Title of a page -> question of the page."""
+"""Page title -> question that the page answers."""
 
 FORMER = {
     "overview": "models",
@@ -167,18 +167,18 @@ def hint(term: str) -> str:
 
 
 def with_strength(transform: str, strength: float, digits: int = 2) -> str:
-    """Format a transformation with its strength: ``JPEG, quality 20 of 100``, or only ``JPEG`` for a NaN strength."""
+    """Format a transformation with its strength: ``JPEG, quality 20 of 100``, or ``JPEG`` if the strength is NaN."""
     return ", ".join(filter(None, [transform_title(transform), strength_in_words(transform, strength, digits)]))
 
 
 def strength_in_words(transform: str, strength: float, digits: int = 2, places: int | None = None) -> str:
-    """Format a strength with its unit: ``sigma 1.2 px``, ``blend 60%``, ``240 streaks``, or an empty string for NaN.
+    """Format a strength with its unit: ``sigma 1.2 px``, ``blend 60%``, ``240 streaks``. NaN becomes ``""``.
 
     Args:
         transform: name of the transformation.
-        strength: value of its parameter.
-        digits: number of significant digits.
-        places: number of decimal places of the number or percentage, which replaces ``digits``.
+        strength: value of the transformation's parameter.
+        digits: number of significant digits. Percentages are rounded to integers by default.
+        places: number of decimal places. If it is given, ``digits`` is ignored.
     """
     number = decimal(strength, digits)
     if not number:
@@ -217,7 +217,7 @@ def strength_axis(transform: str) -> str:
 
 
 def strength_number(transform: str, strength: float, digits: int = 2) -> str:
-    """Format a strength without its unit: ``1.2``, ``60%``, ``240``. `strength_axis` contains the unit."""
+    """Format a strength without its unit: ``1.2``, ``60%``, ``240``. `strength_axis` returns the unit."""
     try:
         is_fraction = resolve(transform).unit.startswith("fraction")
     except UnknownName:  # the plug-in that defines it is not loaded
@@ -237,7 +237,7 @@ def strengths_in_words(transform: str, low: float, high: float, digits: int = 2)
 
 
 def plain(text: str) -> str:
-    """Escape Markdown in ``text``, such as in file names."""
+    """Escape Markdown characters in ``text``, such as a file name."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+!|~<>$:&-" else c for c in text)
 
 

@@ -53,7 +53,7 @@ class NoRun(BadRun):
 
 
 def theme() -> Theme:
-    """Return the visitor's chart theme, in which each model of the selected run has the same style in all charts."""
+    """Return the visitor's chart theme. Each model of the selected run has the same style in all charts."""
     try:
         models = tuple(current_run().models["name"])
     except BadRun:
@@ -73,7 +73,7 @@ def load_plugins() -> None:
     """Run the files given with ``--plugin``, as in ``streamlit run dashboard/app.py -- --plugin FILE.py``.
 
     Raises:
-        BadConfig: a file cannot be run.
+        BadConfig: a file does not exist or cannot be run.
     """
     for path in _named("--plugin", sys.argv[1:]):
         load_plugin(path)
@@ -84,7 +84,7 @@ def _named(option: str, arguments: list[str]) -> list[Path]:
 
 
 def current_run() -> Run:
-    """Return the run that the visitor has selected.
+    """Return the run that the visitor selected, or the first available run.
 
     Raises:
         NoRun: no run with results is available.
@@ -108,18 +108,16 @@ def _open_run(path: str, stamp: str) -> Run:
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_PREDICTIONS)
 def predictions(run: Run, model: str, task: str) -> pd.DataFrame:
-    """Return `Run.predictions` with the columns that are required for scores; `described` adds other columns."""
+    """Return `Run.predictions` with the columns that are required for scores. `described` adds other columns."""
     return run.predictions(model, task, RANKING_FACTS)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RUNS)
 def trust(run: Run) -> dict[str, dict[str, tuple[Quality, pd.DataFrame]]]:
-    """Return the quality and the reliability diagram of the answers of each model on each set of images.
-
-    Sets without answers are omitted.
+    """Compute the answer quality and the reliability diagram of each model on each set of images.
 
     Returns:
-        Set of images -> model -> (quality, bins of the reliability diagram).
+        Set of images -> model -> (quality, bins of the reliability diagram). Sets without answers are omitted.
     """
     sets = {HELD_OUT: held_out(run, run.live_models), OTHERS: outside(run)}
     return {
@@ -138,11 +136,11 @@ def described(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments: Keys.args, **named: Keys.kwargs) -> T:
-    """Return ``compute(run, *arguments, **named)``, which is cached for all visitors.
+    """Return ``compute(run, *arguments, **named)``, cached for all visitors.
 
     Args:
-        compute: module-level function, whose qualified name is part of the cache key.
-        arguments: strings, numbers, tuples of them, or a theme.
+        compute: module-level function. Its qualified name is part of the cache key.
+        arguments, named: strings, numbers, tuples of strings and numbers, or a theme.
     """
     return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
 
@@ -161,7 +159,7 @@ def study(run: Run, name: str) -> pd.DataFrame:
 
 
 def board(run: Run) -> pd.DataFrame:
-    """Return the ranking of the models of ``run``. Baselines are only included if there are no other models."""
+    """Return the ranking of the models of ``run``. Baselines are included only if there are no other models."""
     return computed(run, _board)
 
 
@@ -171,7 +169,7 @@ def _board(run: Run) -> pd.DataFrame:
 
 
 def with_baselines(run: Run) -> pd.DataFrame:
-    """Return the ranking of `board` and all baselines, which are not compared with encoders."""
+    """Return the ranking of `board` with all baselines. Baselines are not compared with encoders."""
     ranking, scored = board(run), computed(run, scores_of, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():

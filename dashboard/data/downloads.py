@@ -19,7 +19,7 @@ WAIT_S = 30.0
 """Maximum time in seconds that a download waits for the previous download of the same visitor."""
 
 MAX_CSV_ROWS = 500_000
-"""Maximum number of rows of a CSV file. Writing so many rows takes about ten seconds."""
+"""Maximum number of rows of a CSV file. Writing this many rows takes about ten seconds."""
 
 MAX_ZIP_BYTES = 256 * 2**20
 """Maximum total size in bytes of the tables in a ZIP file, which is created in memory."""
@@ -30,7 +30,7 @@ def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BY
 
 
 def zip_of(run: Run, names: Sequence[str]) -> bytes:
-    """Return a ZIP file of the files ``names`` of a run as bytes."""
+    """Create a ZIP file that contains the files ``names`` of a run, and return its bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in names:
@@ -51,7 +51,7 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Wrap ``content`` so that calls wait for each other, and raise `TooMany` beyond the limits."""
+        """Wrap ``content`` so that it runs once at a time, and raises `TooMany` if a limit is exceeded."""
 
         def compute() -> str | bytes:
             self._count()

@@ -25,7 +25,7 @@ def players(run: Run) -> list[str]:
     """Return the models of ``run`` that can play.
 
     These models have stored predictions for the test samples, so no model is loaded. Additional seeds and models
-    whose probability of an edit is not stated are omitted.
+    without a calibrated probability of an edit are omitted.
     """
     return [model for model in with_place(run.models["name"]) if _plays(run, model)]
 
@@ -41,7 +41,7 @@ def _plays(run: Run, model: str) -> bool:
 
 
 def groups_of(run: Run) -> dict[str, str]:
-    """Return the group of each class of the probes, including identity, in the order of the bank."""
+    """Return the group of each class of the probes, including ``identity``, in the order of the bank."""
     table = run.transforms[~run.transforms["transform"].isin(run.far)]
     return dict(zip(table["transform"], table["group"], strict=True))
 
@@ -49,7 +49,7 @@ def groups_of(run: Run) -> dict[str, str]:
 def draw_samples(run: Run, game: int) -> list[int]:
     """Draw the samples of a game: one test sample for each of `ROUNDS` random groups.
 
-    Groups are drawn with equal probability, so that a constant answer is equally often correct for every group.
+    Groups are drawn with equal probability, so that every constant answer has the same expected score.
     """
     tested = cache.predictions(run, cache.computed(run, first_player), "fine")
     by_group = {
@@ -69,15 +69,17 @@ def draw_samples(run: Run, game: int) -> list[int]:
 def answers(run: Run, samples: Sequence[int]) -> pd.DataFrame:
     """Return the answer of every model for each sample.
 
-    The probes were not trained on the photographs of the samples. Answers are computed as for uploads.
+    The probes were not trained on the photographs of the samples. Answers are computed as for uploads. For precomputed
+    embeddings, which cannot embed new images, the answer is the predicted class with its probability.
 
     Args:
         samples: numbers of the samples, one for each round.
 
     Returns:
-        ``round`` (from 0), ``sample``, ``player`` (model), ``answer`` (the most probable transformation if the image is
-        edited or probably edited, otherwise ``identity``; empty if inconclusive), ``probability`` of the image being
-        edited or clean, depending on the answer, ``group`` of the answer, and ``right`` (whether the group is correct).
+        Table with the columns ``round`` (from 0), ``sample``, ``player`` (model), ``answer`` (the most probable
+        transformation if the image is edited or probably edited, an empty string if the answer is inconclusive, and
+        otherwise ``identity``), ``probability`` (of a clean image if the answer is ``identity``, otherwise of an edit),
+        ``group`` (of the answer) and ``right`` (whether the group is correct).
     """
     groups = groups_of(run)
     parts = []
@@ -115,7 +117,7 @@ def standing(model_answers: pd.DataFrame, guesses: Mapping[int, str], truths: Ma
         truths: round -> group of the transformation.
 
     Returns:
-        ``player`` and ``right`` (number of correct answers).
+        Table with the columns ``player`` and ``right`` (number of correct answers).
     """
     player_score = sum(guess == truths[number] for number, guess in guesses.items())
     model_scores = (

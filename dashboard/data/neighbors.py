@@ -1,4 +1,4 @@
-"""Search for an image in the gallery of a run, with stored or newly computed embeddings of the gallery."""
+"""Image search in the gallery of a run, with stored or newly computed embeddings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from probing_core.results import Run, retrieval
 from probing_core.transforms import prepare_source, resolve
 
 MAX_EMBEDDED = 1000
-"""Maximum number of gallery images that the dashboard embeds if the run has no embeddings."""
+"""Maximum number of gallery images that the dashboard embeds if the run does not contain embeddings."""
 
 EMBEDDED_AT_ONCE = 32
 """Number of images embedded per step."""
 
 
 class Gallery:
-    """Embeddings of selected samples of a run without embeddings.
+    """Newly computed embeddings of selected samples, for runs that do not contain embeddings.
 
     The embeddings are shared by all visitors and are kept when a visitor leaves.
 
@@ -45,7 +45,7 @@ class Gallery:
             Number of completed samples and total number of samples, before each batch.
 
         Raises:
-            PicturesMissing: an image is not available.
+            ProbingError: an image or the model is not available.
         """
         while (count := self._embedded(model)) < len(self.samples):
             yield count, len(self.samples)
@@ -62,7 +62,7 @@ class Gallery:
         """Return the embeddings of ``model`` in the order of ``samples``. Missing embeddings are computed first.
 
         Raises:
-            PicturesMissing: an image is not available.
+            ProbingError: an image or the model is not available.
         """
         for _ in self.steps(model):
             pass
@@ -96,8 +96,8 @@ def gallery(run: Run) -> np.ndarray:
 def searchable(run: Run, models: Sequence[str]) -> list[str]:
     """Return the ``models`` that can search the gallery of the run.
 
-    A model can search the gallery if the run has its embeddings, or if the images are available and the gallery has at
-    most `MAX_EMBEDDED` images.
+    A model can search the gallery if it can embed new images and its embeddings of the gallery are stored in the run or
+    can be computed. They can be computed if the images are available and the gallery has at most `MAX_EMBEDDED` images.
     """
     makes = len(gallery(run)) <= MAX_EMBEDDED and not run.pictures.why_not
     return [model for model in models if model in run.live_models and (makes or run.has_embeddings(model))]
@@ -116,7 +116,7 @@ def ranks(run: Run, before: np.ndarray, after: Sequence[np.ndarray], model: str,
 
 
 def telling_example(run: Run, models: tuple[str, ...], transform: str, ids: tuple[str, ...]) -> str:
-    """Return the ID of the image for which two models differ most in the rank of the original, as a ratio.
+    """Return the ID of the image with the largest ratio between the ranks of the original for two models.
 
     The images are transformed at the initial strength of the slider.
 

@@ -1,4 +1,4 @@
-"""Position of an uploaded image on the maps of a run, between its nearest neighbors among a few photographs."""
+"""Position of a visitor's image on the maps of a run, estimated from its nearest neighbors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from probing_core.results import Run, nearest, place
 from probing_core.results.explorer.data import ExplorerData
 
 PHOTOGRAPHS = 20
-"""Number of test photographs with which the image is compared. Each has one sample of each class."""
+"""Number of test photographs to which the image is compared, with one sample of each class per photograph."""
 
 NEAREST = 15
 
@@ -31,7 +31,7 @@ def pinned() -> VisitorPicture | None:
 
 
 def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
-    """Return the reason why an uploaded image cannot be placed on the map of ``model``, or an empty string."""
+    """Return the reason why a visitor's image cannot be placed on the map of ``model``, or an empty string."""
     if run.pictures.why_not and not run.has_embeddings(model):
         return "the images of this run, which are required for the comparison, are not available on this computer"
     if not any(points.name == model and BY_EMBEDDING in points.places for points in data.models):
@@ -45,9 +45,9 @@ def why_no_place(run: Run, data: ExplorerData, model: str) -> str:
 
 
 def place_of(run: Run, data: ExplorerData, model: str, picture: VisitorPicture) -> tuple[float, float]:
-    """Compute the position (x, y) of ``picture`` on the map of the full embedding of ``model``.
+    """Estimate the position (x, y) of ``picture`` on the map of the full embedding of ``model``.
 
-    The position is in the units of ``data``.
+    The coordinates have the same units as the maps in ``data``.
 
     Raises:
         ProbingError: an image of `gallery_samples` is not available, or the model cannot embed the image.

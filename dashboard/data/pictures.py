@@ -86,7 +86,7 @@ def address_of(encoded: bytes, kind: str) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def scan_thumbnails(out: Path, written: int, rows: tuple[int, ...]) -> list[str]:
-    """Return the thumbnails of rows in the table of a scan as data URLs, with empty strings for missing thumbnails.
+    """Return thumbnails for rows in the table of a scan as data URLs. Missing thumbnails are empty strings.
 
     Args:
         out: folder of the scan.

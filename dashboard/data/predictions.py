@@ -37,7 +37,7 @@ MAX_CACHED_CROPS = 64
 """Maximum number of images per session whose crops are cached. A page shows fewer images."""
 
 HEARD_EVERY_S = 0.1
-"""Interval in seconds at which a page that waits for a model can handle actions of the visitor."""
+"""Interval in seconds at which a page that is waiting for a model can handle actions of the visitor."""
 
 Row = dict[str, Any]
 
@@ -116,15 +116,15 @@ def models_of(run: Run) -> tuple[str, ...]:
 
 
 def reference_set(run: Run, kind: str) -> ReferenceSet | None:
-    """Return the reference set with which the detector compares images of a kind, or None if there is none."""
+    """Return the reference set to which the detector compares images of ``kind``, or None if it does not exist."""
     return predictor_of(run).reference_sets.sets.get(kind)
 
 
 def accuracies(run: Run) -> dict[str, float]:
     """Return the balanced accuracy of each model at classifying images as edited or clean.
 
-    The accuracies are measured on photographs from other collections, which are similar to uploads. If these were not
-    measured for the run, the test images of the run are used.
+    The accuracies are measured on photographs from other collections, which are similar to uploads. If the run has no
+    answers for these photographs, the test photographs of the run are used.
     """
     return cache.computed(run, _accuracies)
 
@@ -142,12 +142,12 @@ def most_accurate_first(run: Run) -> list[str]:
 
 
 def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
-    """Start a thread that loads the detector, if there is one, and ``models``, so that the first answer is fast.
+    """Start a thread that loads the detector, if the run has one, and ``models``, so that the first answer is fast.
 
     Pages that request an answer in the meantime wait for this thread.
 
     Returns:
-        The thread, or None if the run cannot predict new images. The page reports this with the first answer.
+        The thread, or None if the run cannot predict new images. The page shows this error with the first answer.
     """
     try:
         predictor = predictor_of(run)
@@ -188,7 +188,7 @@ def crops_of(run: Run, picture: VisitorPicture) -> Crops:
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut an image into crops, cached by its key."""
+    """Cut an image into crops. ``key`` and ``view`` are the cache key."""
     return cut(_image, view)
 
 

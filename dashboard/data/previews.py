@@ -36,12 +36,12 @@ WEAKER = (0.0, 0.25, 0.5, 0.75)
 """Strengths weaker than in training, as positions between no change (0) and the weakest strength in training (1)."""
 
 SHARED_SPLIT = "test"
-"""Split whose fonts, words and icons are drawn on single images."""
+"""Split whose fonts, words and icons are used for previews."""
 
 FOLDER = "previews"
 
 in_memory: WeakValueDictionary[str, Preview] = WeakValueDictionary()
-"""Previews by the last part of their URL."""
+"""Last part of the URL -> preview."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Step:
 
 
 class Preview:
-    """An image under one transformation at several strengths, which are called steps and are computed on demand.
+    """An image under one transformation at several strengths, called steps. Steps are computed on demand.
 
     Attributes:
         transform: the transformation.
@@ -102,7 +102,7 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """URL of the preview. It cannot be guessed, because the image may be an upload."""
+        """URL of the preview. It is random, because the image may be an upload."""
         return f"{FOLDER}/{self._name}"
 
     def position_of(self, strength: float) -> float:

@@ -35,7 +35,7 @@ _disk = threading.Lock()
 
 
 class FileRemoved(ProbingError):
-    """Raised if a file was removed after the page had offered it for download."""
+    """Raised if a file was removed after it had been offered for download."""
 
 
 class FileToSend:
@@ -113,7 +113,7 @@ class FileToSend:
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason for ``error`` as text that does not contain paths of the server."""
+    """Return the reason for ``error`` without paths on the server."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, OSError) and error.strerror:
@@ -128,6 +128,6 @@ def _folder() -> TemporaryDirectory[str]:
 
 @st.cache_resource(hash_funcs=cache.BY_DIGEST, max_entries=16, show_spinner=False)
 def file_of(run: Run, models: tuple[str, ...]) -> FileToSend:
-    """Return the HTML file of ``run`` with ``models``, which all visitors share."""
+    """Return the HTML file of ``run`` with ``models``. All visitors share the file."""
     name = hashlib.sha256("\n".join(models).encode()).hexdigest()[:16]
     return FileToSend(run, models, Path(_folder().name) / f"{run.digest}-{name}.html")

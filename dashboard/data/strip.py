@@ -28,7 +28,7 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
         models: names of the models, best first.
 
     Returns:
-        Rows of the samples, and model -> sample -> predicted class. None if there are no suitable samples.
+        Rows of the samples, and model -> sample -> predicted class, or None if there are no suitable samples.
     """
     pair = list(dict.fromkeys([models[0], models[len(models) // 2]]))
     classes = ["identity", *[transform for transform in STRIP if transform in set(run.transforms["transform"])][:MOST]]

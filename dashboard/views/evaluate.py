@@ -53,7 +53,7 @@ FULL = "Rank my model"
 """Label of the button that starts a full evaluation."""
 
 RANKED = "_ranked"
-"""Session key of the rankings by the quick protocol. They are stored by the digest of the run."""
+"""Session key of the results of the quick protocol, by run digest."""
 
 STAYED = "_stayed"
 """Session key of the message about files that remained after a run was deleted."""
@@ -152,14 +152,14 @@ def _model_form(base: Run) -> None:
     )
     model = (model or "").strip()
     st.caption(
-        f"{len(on_disk)} models are available on this computer, and {len(names.published):,} can be downloaded."
+        f"Models on this computer: {len(on_disk)}. Models that can be downloaded: {len(names.published):,}."
         if on_disk
-        else "Type a model name, or select one when the list has loaded."
+        else "Type a model name, or select a model when the list has loaded."
     )
     name, problem = _full_name(model)
     out = runs_dir() / f"rank-{layout.slug(name)[-MAX_LETTERS:].lstrip('-._')}"
     if not problem and not name:
-        problem = "Select a model, or type a model name."
+        problem = "Select a model or type a model name."
     elif not problem and out.exists():
         problem = f"The run '{out.name}' already exists. See the list of runs."
     elif not problem and name in set(base.models["name"]):
@@ -178,7 +178,7 @@ def _quick_button(base: Run, name: str, problem: str, options: Options) -> None:
     """Show buttons that rank a model with the quick protocol or estimate the required time, and wait for the result.
 
     Args:
-        base: run among whose models the model is ranked.
+        base: run that contains the other models of the ranking.
         name: name of the model.
         problem: problem with the form, which is shown when a button is clicked.
         options: options of the run, which are checked first.
@@ -213,7 +213,7 @@ def _quick_ranking(base: Run, ranking: Mapping[str, Any]) -> None:
     """Show the result of a ranking with the quick protocol.
 
     Args:
-        base: run among whose models the model was ranked.
+        base: run that contains the other models of the ranking.
         ranking: result of `QuickRanking.row`.
     """
     low, high, models = ranking["place_low"], ranking["place_high"], ranking["models"]
@@ -273,7 +273,7 @@ def _full_name(model: str) -> tuple[str, str]:
 
 
 def _images() -> None:
-    st.markdown("Compare models on your own images. When the run is complete, you can open it on all pages.")
+    st.markdown("Compare models on your own images. When the run is complete, its results are available on all pages.")
     left, right = st.columns(2)
     with left:
         name = state.choice(st.text_input, "Name of the run", "new-name", "", placeholder="my-photos", max_chars=60)
@@ -311,9 +311,9 @@ def _images() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the corpus for the text that the visitor typed, and the reason if it is invalid.
+    """Return the name of the corpus that the visitor entered, and an error message, which is empty if it is valid.
 
-    A path needs no prefix. No file is opened.
+    Paths do not require a prefix. Files are not opened.
     """
     if ":" not in text and ("/" in text or text.startswith(("~", "."))):
         return f"{'parquet' if text.endswith('.parquet') else 'folder'}:{text}", ""
@@ -326,7 +326,7 @@ def _corpus(text: str) -> tuple[str, str]:
 
 
 def _models() -> tuple[list[str], str]:
-    """Show the field for models, and return the selected or typed models and the first problem with them."""
+    """Show the field for models, and return the selected or typed models and an error for the first invalid name."""
     available = [spec.name for spec in known_models.CATALOG if spec.check().available]
     titles = SETS | dict(model_titles(available))
     chosen = state.choice(
@@ -357,8 +357,9 @@ def _problem(name: str, models: list[str]) -> str:
 
 
 def _start(label: str, out: Path, options: Options, command: Sequence[str], problem: str) -> None:
-    """Show the buttons that start a run or estimate its duration. If the form is complete, also show the estimate and
-    the command.
+    """Show buttons that start a run or estimate its duration.
+
+    If the form is complete, the estimate and the command are also shown.
 
     Args:
         label: label of the start button.
@@ -418,14 +419,14 @@ def _refuse(problem: str, options: Options) -> None:
 def _measure(out: Path, arguments: Sequence[str]) -> str:
     line = st.empty()
     try:
-        with st.spinner("Measuring", show_time=True):
+        with st.spinner("Estimating", show_time=True):
             return processes.measured(out, arguments, lambda sentence: line.caption(plain(sentence)))
     finally:
         line.empty()
 
 
 def _started(name: str) -> NoReturn:
-    """Clear the form and rerun the page, which then lists the run ``name``."""
+    """Clear the form after the run ``name`` has been started, and rerun the page to list the run."""
     banner.watch(name)
     for field in CLEARED:
         state.forget(field)
@@ -495,7 +496,7 @@ def _only_begun(used: Container[str]) -> list[RunPlace]:
     """Return the runs without a recipe: their corpus is still being read, or could not be read.
 
     Args:
-        used: names of the other listed runs, which may be in other folders.
+        used: names of all other listed runs, which may be in different folders.
     """
     folder = runs_dir()
     folders = sorted(folder.iterdir()) if folder.is_dir() else []

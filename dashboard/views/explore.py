@@ -21,8 +21,8 @@ from probing_core.results.explorer.shared_file import leaving, licenses_of
 
 @page(
     "Explore",
-    "All views share one selection. Models marked (zoo) share the same architecture, training data and compute "
-    "budget, and differ in the training objective.",
+    "All views share one selection. Models marked (zoo) have the same architecture, training data and compute budget, "
+    "but different training objectives.",
 )
 def show() -> None:
     run = messages.run_with_models()
@@ -49,7 +49,7 @@ def _own_picture(run: Run) -> dict[str, Any] | None:
             st.warning(plain(str(error)), icon=":material/error:")
         if why_not:
             problems.append(f"{plain(picture.name)} is not on the map of {plain(model_title(model))}: {why_not}.")
-    star = f"The star shows the position of **{plain(picture.name)}** between its nearest neighbors."
+    star = f"The star shows the estimated position of **{plain(picture.name)}** among its nearest neighbors."
     left.markdown(" ".join([star] * bool(places) + problems))
     if right.button("Remove", key="unpin"):
         own_picture.pin(None)
@@ -66,13 +66,13 @@ def _file_to_send(run: Run) -> None:
 def _create_and_download(run: Run, file: shared_files.FileToSend, waited: bool) -> None:
     with st.popover("Export as one HTML file", icon=":material/attach_file:"):
         st.markdown(
-            "The file contains the ranking, the claims and the explorer, and works offline. It opens with your two "
-            "models and your selection."
+            "The file contains the ranking, the claims and the explorer, and works offline. It opens with your current "
+            "models and selection."
         )
         data = explorer_of(run).data
         st.caption(plain(leaving(data, *licenses_of(run, data))))
         if size := file.size:
-            # The selection at the time of the click.
+            # The session state, which contains the selection, is not available during the download.
             content = partial(file.content, selection())
             tables.download_file(
                 content, "shared-file", f"Download ({size / 1e6:.0f} MB)", f"{run.name}.html", "text/html"

@@ -57,7 +57,7 @@ def _unseen(run: Run) -> None:
     if not (subset_rows["subset"] == UNSEEN).any():
         messages.empty(
             "This run has no held-out transformations, which require groups of at least two transformations. The "
-            "reference run has them."
+            "reference run contains held-out transformations."
         )
         return
     averaged = encoders_of(subset_rows)
@@ -92,7 +92,7 @@ def _styles(run: Run) -> None:
     chance = _chance(run)
     below, count = generalization.below_chance(rates, chance)
     if not count:
-        messages.empty("This run has no unseen styles. The reference run has them.")
+        messages.empty("This run has no unseen styles. The reference run contains unseen styles.")
         return
     kind = "models" if is_baseline(rows["model"]).all() else "encoders"
     messages.finding(
@@ -102,8 +102,8 @@ def _styles(run: Run) -> None:
     figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
     st.caption(
-        "Unseen styles are other styles of the network used in training, and styles of a second network. A high "
-        "percentage on clean images indicates a bias toward predicting style."
+        "Unseen styles are other styles of the style transfer network used in training, and styles of a second "
+        "network. A high percentage on clean images indicates a bias toward predicting style."
     )
 
 
@@ -173,8 +173,8 @@ def _variance(run: Run) -> None:
     appearance = encoders_of(model_rows[model_rows["part"] == "look"]).sort_values("value", kind="stable")
     least, most = appearance.iloc[0], appearance.iloc[-1]
     messages.finding(
-        f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the variance of the "
-        f"embeddings of {models_in_words(appearance['model'])}. It is highest for {in_bold(str(most['model']))}."
+        f"Appearance explains {in_percent(least['value'])} to {in_percent(most['value'])} of the embedding variance of "
+        f"{models_in_words(appearance['model'])}. This fraction is highest for {in_bold(str(most['model']))}."
     )
     st.markdown("**Fractions of the embedding variance** by model")
     order = model_rows[model_rows["part"] == "content"].sort_values("value", ascending=False)["model"].tolist()

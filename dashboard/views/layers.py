@@ -52,7 +52,7 @@ def show() -> None:
 
 
 def _drawn_rows(run: Run) -> pd.DataFrame:
-    """Return the rows of the networks in the charts; ``chosen`` marks the layer selected for transformations."""
+    """Return the rows for the networks in the charts. ``chosen`` marks the layer selected for transformations."""
     rows = cache.computed(run, summaries.layers)
     drawn = rows[rows["base"].isin(_networks(rows))]
     selected = rows[(rows["task"] == "fine") & rows["chosen"].astype(bool)].set_index(["base", "layer"]).index
@@ -60,7 +60,7 @@ def _drawn_rows(run: Run) -> pd.DataFrame:
 
 
 def _chart(run: Run, task: str, title: str, layers: int, theme: Theme) -> dict[str, Any]:
-    """Draw the networks that have ``layers`` layers."""
+    """Draw the accuracy by layer of the networks that have ``layers`` layers."""
     drawn = cache.computed(run, _drawn_rows)
     crops = cache.computed(run, summaries.training_crops).get(task)
     return layer_chart(
@@ -117,8 +117,8 @@ def _caption(rows: pd.DataFrame, drawn: pd.DataFrame, crops: dict[str, int]) -> 
     fewer = ""
     if crops.get("fine", 0) < crops.get("content", 0):
         fewer = (
-            f"Accuracies differ from those on the Models page, because probes for transformations are trained on "
-            f"{crops['fine']:,} instead of {crops['content']:,} crops. "
+            f"Accuracies differ from the accuracies on the Models page, because probes for transformations are trained "
+            f"on {crops['fine']:,} instead of {crops['content']:,} crops. "
         )
     return f"{fewer}Hover over a line to see its 95% CI, paired by photograph.{omitted}"
 

@@ -39,8 +39,8 @@ UNCERTAINTY = """
 **Confidence intervals** are 95% bootstrap intervals clustered by test photograph: all crops and samples of a photograph
 count as one observation. With fewer than 20 photographs, t intervals are used; with fewer than 6, no interval is
 computed. Near 0% and 100%, Wilson intervals are used. The intervals indicate how much a score would vary with other
-photographs from the same source. They do not account for variation between training runs: additional seeds are shown
-separately and can differ by more.
+photographs from the same source. They do not account for variation between training runs. Scores of additional seeds
+are shown separately, and their differences can exceed the intervals.
 
 **p-values** are from paired sign-flip tests of two models on the same photographs. They are adjusted for comparing all
 pairs of models, because the best model is selected based on the scores. Tests of the claims are Holm-corrected within
@@ -61,7 +61,7 @@ TRUST = {
     "named": ("Group accuracy (%)", "Percentage of detected edits whose group is predicted correctly."),
     "error": (
         "Calibration error (%)",
-        "Mean absolute difference between the predicted probability and the fraction of edited images, over bins.",
+        "Mean absolute difference between predicted probability and fraction of edited images, averaged over bins.",
     ),
 }
 
@@ -69,7 +69,7 @@ VERSIONS = 3
 """Number of edited versions of a photograph in the protocol figure."""
 
 SHORT = 12
-"""Number of digits of a fingerprint in running text."""
+"""Number of leading digits of a fingerprint that are shown in a caption."""
 
 SHOWN = 200
 """Maximum number of rows of a table that the page shows."""
@@ -179,7 +179,7 @@ def _splits(run: Run) -> None:
     if any(name.startswith("group-") for name in run.tasks):
         st.markdown(
             f"**Unseen transformations**: for the Generalization page, probes are trained {len(folds)} times, each "
-            "time without one member of every group."
+            "time without one transformation of every group."
         )
         rows = {
             group: [held_out.get((group, fold), "") for fold in folds]
@@ -205,8 +205,8 @@ def _recipe(run: Run) -> None:
     st.code(command, language=None, wrap_lines=True)
     if not corpus_is_named(run.recipe):
         st.caption(
-            "The recipe does not contain the location of the images. Replace CORPUS with the corpus that has the "
-            f"fingerprint {run.recipe.fingerprint[:SHORT]}..., which the table contains in full."
+            "The recipe does not contain the location of the images. Replace CORPUS with the corpus whose fingerprint "
+            f"starts with {run.recipe.fingerprint[:SHORT]}. The table contains the full fingerprint."
         )
     if is_partial:
         st.caption(
@@ -258,7 +258,7 @@ def _trust(run: Run) -> None:
     table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
     tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
     names = list(dict.fromkeys(table["model"]))
-    model = pickers.select("Reliability diagram of", "trust-model", names, names=model_titles(names))
+    model = pickers.select("Model in the reliability diagram", "trust-model", names, names=model_titles(names))
     bins = pd.concat([models[model][1].assign(set=name) for name, models in sets.items() if model in models])
     tables.chart(
         reliability_chart(bins, cache.theme()),
@@ -275,7 +275,7 @@ def _data(run: Run) -> None:
     tables.show_table(counts, "licenses")
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]
-        st.markdown(f"{len(unused):,} crops were excluded for the following reasons:")
+        st.markdown(f"Number of excluded crops: {len(unused):,}. Reasons for exclusion:")
         columns = {"why_not": st.column_config.TextColumn("reason")}
         tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
         tables.download(unused, "left-out", "Download all as CSV")

@@ -38,7 +38,7 @@ MOST_DIFFERENCES = 8
 """Maximum number of classes in the chart that compares two models."""
 
 FAR_BELOW = 0.5
-"""Models whose score is below the scores of all encoders by more than this fraction of the score range are omitted."""
+"""Models that score below all encoders by more than this fraction of the score range are omitted from the chart."""
 
 STRIP_WIDTH = 107
 """Width in pixels of an image in the strip: seven images fit into a 1,280-pixel window, and three on a phone."""
@@ -100,7 +100,7 @@ def _ranking_and_pair(run: Run) -> None:
     models = list(ranked.loc[has_place(ranked), "model"])
     left, right = st.columns([3, 2], gap="medium")
     pair = None
-    with right:  # before the first chart, which writes the URL: each change of the URL adds a step to the back button
+    with right:  # before the first chart writes the URL, because each change adds an entry to the browser history
         if len(models) > 1:
             pair = _pick_pair(run, models)
     with left:
@@ -112,7 +112,7 @@ def _ranking_and_pair(run: Run) -> None:
             f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
             on_pick=lambda mark: _select(mark, pair),
         )
-        st.caption("Click a model to compare it. Error bars that are narrower than the marker are not visible.")
+        st.caption("Click a model to compare it. Error bars narrower than the marker are not visible.")
     if pair is not None:
         with right:
             _pair(run, *pair)
@@ -188,12 +188,12 @@ def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
         return "Only one training seed is available for each of these models."
     text = f"Accuracy range over training seeds: {'; '.join(lines)}."
     if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
-        text += " The range for one of the models is at least as large as the difference between the models."
+        text += " The range of at least one model is as large as the difference between the models."
     return text
 
 
 def _strip(run: Run, models: Sequence[str]) -> None:
-    """Show versions of one photograph with the predictions of two models, or of one model if there is only one."""
+    """Show one photograph under several transformations with the predictions of two models, or of the only model."""
     selected = cache.computed(run, strip_of, tuple(models))
     if selected is None:
         return
@@ -259,7 +259,10 @@ def _table(run: Run) -> None:
 def _content(run: Run) -> None:
     points = cache.computed(run, summaries.substance)
     if points.empty:
-        messages.empty("This run has no content scores, which require labeled photographs. The reference run has them.")
+        messages.empty(
+            "This run has no content scores, which require labeled photographs. The reference run contains "
+            "content scores."
+        )
         return
     placed = points[points["model"].isin(with_place(points["model"]))]
     levels = summaries.pick(run.scores, subset="seen", measure="balanced-accuracy").groupby("task")["chance"].first()

@@ -37,12 +37,12 @@ from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
 NEIGHBOR_WIDTH = 64
-"""Width in pixels of the image of a neighbor. All neighbors fit into one row, even on a phone."""
+"""Width in pixels of the image of a neighbor, so that all neighbors fit into one row, even on a phone."""
 
 COLUMNS = 2
 
 MAX_MODELS = 4
-"""Maximum number of models in a search. Each model embeds the gallery if the run has no embeddings."""
+"""Maximum number of models in a search. Each model embeds the gallery if the run does not contain embeddings."""
 
 MAX_CROPS = 500
 """Maximum number of crops in the menu of a search."""
@@ -54,10 +54,10 @@ ENDS = 325
 """Width in pixels of a column that lists transformations."""
 
 LINE_CHARACTERS, LINE_PX = 44, 20
-"""Characters per line in such a column, and height of a line in pixels."""
+"""Characters per line in a column that lists transformations, and line height in pixels."""
 
 MOST_LINES = 6
-"""Maximum number of text lines in a row of the table of thresholds."""
+"""Maximum number of text lines per row in the table of thresholds."""
 
 COLLECTION = 10_000
 """Number of images in the example collection that illustrates the false-positive rate."""
@@ -75,7 +75,7 @@ def show() -> None:
     above = st.container()
     part, place = pickers.tab(PARTS)
     sentence = cache.computed(run, uses.finds_originals)
-    if sentence and part != "duplicates":  # which has a sentence of its own
+    if sentence and part != "duplicates":  # the "Duplicates" tab shows a different sentence
         with above:
             messages.finding(sentence)
     with place:
@@ -98,7 +98,7 @@ def _originals(run: Run) -> None:
         st.markdown(f"**Recall by model**: how often the original ranks first among {gallery:,} clean crops")
         bars = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
         figure = recall_by_model_chart(bars, cache.theme(), model, 100 / gallery)
-        tables.chart(figure, "by-model", at_once, "Recall of originals with each model.", _select_model)
+        tables.chart(figure, "by-model", at_once, "Recall of originals by model.", _select_model)
         if (bars["seed_of"] != "").any():
             st.caption("Vertical ticks: additional seeds. Click a model to show its recall by transformation.")
     with right:
@@ -187,7 +187,7 @@ def _thresholds(run: Run, rate: float) -> None:
         "lost": f"Transformations with recall < {in_percent(MAX_LOST)}",
     }
     for column, title in ends.items():
-        about = "Transformations whose 95% CI is entirely in this range. Double-click a cell to see all of them."
+        about = "Transformations whose 95% CI is entirely in this range. Double-click a cell to see the full list."
         columns[column] = st.column_config.TextColumn(title, width=ENDS, help=about)
     st.markdown(f"**Thresholds at a false-positive rate of {100 * rate:g}%**")
     tables.show_table(
@@ -201,7 +201,7 @@ def _thresholds(run: Run, rate: float) -> None:
 
 
 def _row_height(lists: Sequence[str]) -> int:
-    """Return the row height in pixels that is required for the longest of ``lists`` of transformations."""
+    """Return the row height in pixels for the longest of ``lists`` of transformations, up to `MOST_LINES` lines."""
     lines = 1 + max(len(_counted(transforms)) for transforms in lists) // LINE_CHARACTERS
     return 16 + LINE_PX * min(lines, MOST_LINES)
 
@@ -217,7 +217,7 @@ def _search(run: Run) -> None:
     able = neighbors.searchable(run, list(run.models["name"]))
     if not able:
         messages.empty(
-            "This run has no embeddings that can be searched. Runs that are computed on this computer have embeddings "
+            "This run has no embeddings that can be searched. Runs computed on this computer contain embeddings "
             '(see the "Evaluate your model" page).'
         )
         return
@@ -256,7 +256,7 @@ def _search(run: Run) -> None:
 def _rank_by_strength(
     run: Run, models: Sequence[str], picture: VisitorPicture, original: str, transform: Transform, strength: float
 ) -> None:
-    """Show a chart of the rank of the original at every strength of the slider."""
+    """Show a chart of the rank of the original at each strength of the slider."""
     previewed = preview(picture, run.recipe.view, transform)
     steps = [previewed.step(index) for index in range(len(previewed.strengths))]
     edited = [step.after for step in steps]
@@ -304,9 +304,10 @@ def _most_different(run: Run, models: Sequence[str]) -> str:
 
 
 def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tuple[VisitorPicture, str]:
-    """Show menus for the image, and return the selected image and its ID, which is empty for an upload.
+    """Show a menu of photographs and an upload field, and return the selected image and its ID.
 
-    The default is an image for which the first two models differ (see `neighbors.telling_example`).
+    The ID of an upload is empty. If there are several models, the default is a photograph for which the first two
+    models differ (see `neighbors.telling_example`).
     """
     rows = run.sample_rows(neighbors.gallery(run)[:MAX_CROPS])
     labels = rows["label"].astype(str)

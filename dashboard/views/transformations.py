@@ -41,7 +41,7 @@ ORIGINAL_PX = 88
 """Width in pixels of the original image above the gallery."""
 
 CONFUSED = 7
-"""Number of incorrect classes that are named in the chart of predictions."""
+"""Maximum number of incorrect classes with separate bars in the chart of predictions."""
 
 DRAWN = {"linear": "uniformly", "log": "log-uniformly", "integer": "uniformly from the integers"}
 """Distribution of the strengths in training -> adverb that describes how strengths are drawn."""
@@ -80,7 +80,7 @@ def _run() -> Run | None:
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the selected run if it contains others, such as from a plug-in."""
+    """Return the bank, or the transformations of the run if it contains other transformations, such as a plug-in."""
     run = _run()
     if run is None:
         return bank()
@@ -117,11 +117,11 @@ def _gallery(picture: VisitorPicture, transforms: dict[str, Transform]) -> None:
     falling = {name for name, transform in transforms.items() if transform.falling}
     thresholds = median_thresholds(cache.study(run, "thresholds"), falling) if run else pd.Series(dtype=float)
     messages.finding(_gallery_finding(len(transforms), recall))
-    with st.spinner("Transforming"):
+    with st.spinner("Applying transformations"):
         strips = contact_sheet(picture, tuple(transforms.values()))
     st.caption(
-        "Each card shows the weakest, middle and strongest strength in training. Recalls and thresholds are medians "
-        "over encoders. Click a transformation to see its details."
+        "Each card shows the weakest, middle and strongest strength in training. Recall and threshold are medians over "
+        "encoders. Click a transformation to see its details."
     )
     with st.container(key="sheet"):
         for group in GROUPS:
@@ -158,7 +158,7 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
     if transform.name in thresholds:
         median = float(thresholds[transform.name])
         if math.isnan(median):
-            detected = ", not detected by most encoders"
+            detected = ", not detected by at least half of the encoders"
         else:
             detected = f", median detection threshold {Scale(transform).number(median)}"
     title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"
@@ -243,7 +243,7 @@ class Scale:
         return 100.0 if self.is_percent else 1.0
 
     def places(self, strength: float) -> int:
-        """Return the number of decimal places for a strength: two significant digits, and at least `RESOLUTION`."""
+        """Return the number of decimal places for at least two significant digits and a precision of `RESOLUTION`."""
         span = abs(self.transform.strongest - self.transform.weakest)
         steps = [self.factor * step for step in (RESOLUTION * span, abs(strength) / 10) if step > 0]
         return max(0, *(math.ceil(-math.log10(step)) for step in steps))
@@ -337,7 +337,7 @@ def _predictions(run: Run, transform: Transform, model: str) -> None:
     )
     groups = run.transforms.set_index("transform")["group"].to_dict()
     titles = [
-        f"{count} other classes" if name == OTHERS else named(name)
+        f"other classes ({count})" if name == OTHERS else named(name)
         for name, count in zip(rows["predicted"], rows["classes"], strict=True)
     ]
     drawn = pd.DataFrame({"title": titles, "value": 100 * rows["fraction"]})

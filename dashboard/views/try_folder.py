@@ -45,7 +45,7 @@ READ = [
     *("path", "edited", "answer", "group", "group_probability", "class", "class_probability"),
     *("p", "q", "n", "no_color", "flags", "error"),
 ]
-"""Columns in the table of a scan that the page reads and that can be downloaded."""
+"""Columns in the table of a scan that the page shows or offers for download."""
 
 
 def show() -> None:
@@ -97,9 +97,9 @@ def _existing(folder: str) -> Path:
 
     Raises:
         NotAllowed: the visitor has no permission.
-        BadConfig: the folder does not exist.
+        BadConfig: the field is empty, or the folder does not exist.
     """
-    rights.require("Naming a folder")
+    rights.require("Selecting a folder")
     if not folder:
         raise BadConfig("Enter the path of the folder to scan.")
     path = user_path(folder).absolute()
@@ -116,7 +116,7 @@ def _unused(pictures: Path) -> Path:
 
 
 def _scans() -> None:
-    """Show all scans. Only running scans are redrawn, because redrawing a table would interrupt downloads."""
+    """Show all scans. Only running scans are redrawn periodically, because redrawing a table interrupts downloads."""
     reports = _reports()
     ended = {out: report for out, report in reports.items() if not computations.is_running(report)}
     _under_way({out: _status(report) for out, report in ended.items()})

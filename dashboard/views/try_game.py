@@ -30,13 +30,13 @@ KINDS = (
 )
 ABOUT = (
     "An answer is correct if the group is correct, or if no edit is detected in a clean image. As with uploads, models "
-    "assume that half of all images are clean. On the Explore page, clean is one of {classes} classes."
+    "assume that half of all images are clean. On the Explore page, \"clean\" is one of {classes} classes."
 )
 
 
 @fragment
 def show(run: Run) -> None:
-    with st.spinner("Selecting the images"):
+    with st.spinner("Selecting images"):
         first = cache.computed(run, game.first_player)
     if not first:
         messages.empty("No model in this run can decide whether an image was edited. Select the reference run to play.")
@@ -53,7 +53,7 @@ def show(run: Run) -> None:
     if not guesses:  # answers are computed after the first guess, so that the first image is shown immediately
         _play(run, samples, None, guesses, number_shown)
         return
-    with st.spinner("Computing the answers of the models"):
+    with st.spinner("Computing model answers"):
         model_answers = cache.computed(run, game.answers, tuple(samples))
     _play(run, samples, model_answers, guesses, number_shown)
     _standing(run, samples, model_answers, guesses)
@@ -138,7 +138,7 @@ def _tell(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses: di
             "answer": st.column_config.TextColumn("answer"),
             "right": st.column_config.TextColumn("correct", width="small", help="Whether the group is correct."),
         },
-        percent={"probability": ("probability (%)", "Probability that the answer, edited or clean, is correct.")},
+        percent={"probability": ("probability (%)", "Probability of an edit, or of no edit if the answer is Clean.")},
     )
 
 
@@ -150,7 +150,7 @@ def _standing(run: Run, samples: list[int], model_answers: pd.DataFrame, guesses
     st.header("Score so far" if len(guesses) < game.ROUNDS else "Final score")
     st.markdown(
         f"You: **{player_score} of {len(guesses)}** correct. Models with a higher score: {better} of {len(table) - 1}."
-        f"{' Share the URL of this page to play with the same ten images.' if len(guesses) > 1 else ''}"
+        f"{' Share the URL of this page to let others play with the same images.' if len(guesses) > 1 else ''}"
     )
     if len(guesses) == game.ROUNDS:
         tables.show_table(

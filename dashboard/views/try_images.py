@@ -45,7 +45,7 @@ EXAMPLE_WIDTH = 96
 PARTS = {"pictures": "Images", "folder": "A folder", "game": "You vs. the models"}
 
 
-@page("Try your images", "Was an image edited, and what do the models predict?")
+@page("Try your images", "Upload an image to see whether it was edited and what the models predict.")
 def show() -> None:
     run = cache.current_run()
     part, place = pickers.tab(PARTS)
@@ -145,7 +145,7 @@ def _choose_example() -> str:
 
 
 def _models(run: Run) -> list[str]:
-    """Return the names of available models: models that were selected on other pages, then the most accurate models."""
+    """Return the available models: models selected on other pages, followed by all others, most accurate first."""
     able = predictions.most_accurate_first(run)
     first = state.stored_choices("models", able)
     state.check("models", "Models", run.models["name"], first)
@@ -153,7 +153,7 @@ def _models(run: Run) -> list[str]:
 
 
 def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
-    """Show a table with an answer for each image, and return the name of the image that is open."""
+    """Show a table with an answer for each image, and return the name of the open image."""
     stored = state.stored_choice("card")
     opened = stored if stored in pictures else next(iter(pictures))
     lines = []
@@ -167,7 +167,7 @@ def _list_images(pictures: dict[str, VisitorPicture], rows: list[Row]) -> str:
 
 
 def _show_answer(run: Run, name: str, picture: VisitorPicture, crops: Crops, prior: float) -> None:
-    """Show an image and, if there is a detector, the detector's answer and its evidence."""
+    """Show an image and, if the run has a detector, the detector's answer and its evidence."""
     answer = _answer_of_detector(run, crops)
     left, right = st.columns([1, 3])
     with left:
@@ -241,11 +241,11 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
     without = len(run.models) - len(models)
     notes = []
     if crops.is_flat:
-        notes.append("Models give no answers for this image, because they were trained only on photographs.")
+        notes.append("No answers are available for this image, because the models were trained only on photographs.")
     elif _detector(run):
         notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
     if without:
-        notes.append(f"{without} models, such as additional seeds, are not available for new images.")
+        notes.append(f"Models that are not available for new images, such as additional seeds: {without}.")
     if notes:
         st.caption(" ".join(notes))
     return rows

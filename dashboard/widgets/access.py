@@ -8,7 +8,7 @@ from dashboard import rights
 
 
 def show_status() -> None:
-    """Show the permissions of a visitor in the sidebar. Users with all permissions see nothing."""
+    """Show the permissions of a visitor in the sidebar, or nothing if the visitor has all permissions."""
     if not rights.allowed():
         st.sidebar.caption(":material/lock: You can view results and upload images, but not start runs or scans.")
 

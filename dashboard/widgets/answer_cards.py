@@ -30,7 +30,7 @@ from probing_core.images import COMPRESSED
 from probing_core.measures.notation import in_percent, model_title, transform_title
 
 PRIORS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-"""Selectable priors: approximately evenly spaced in log odds, with one half in the middle."""
+"""Selectable priors, approximately evenly spaced in log odds, with 0.5 in the middle."""
 
 THUMBNAIL = 64
 """Side length of a thumbnail in pixels."""
@@ -59,7 +59,7 @@ def pick_prior() -> float:
 
 
 def stored_prior() -> float:
-    """Return the prior that was selected with `pick_prior`. Its slider is below the answers that depend on it."""
+    """Return the prior that was selected with `pick_prior`, whose slider is rendered after the answers."""
     stored = st.session_state.get("prior", state.stored_choice("prior"))
     return next((prior for prior in PRIORS if str(prior) == str(stored)), PRIOR)
 
@@ -78,8 +78,8 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
     """Format the answer of the detector with its probability and the detected edit, as Markdown."""
     if answer.unavailable == Unavailable.NO_PHOTOGRAPH:
         return (
-            "**This may not be a photograph**: most of the image has no texture, as in screenshots and drawings. The "
-            "detector gives no answer, because it was trained only on photographs."
+            "**This may not be a photograph**: most of the image has no texture, as in screenshots and drawings. No "
+            "answer is available, because the detector was trained only on photographs."
         )
     word, probability = answer.word(prior), answer.probability(prior)
     if probability is None:
@@ -104,7 +104,7 @@ def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None
     Args:
         answer: answer of the detector.
         flags: flags of the image.
-        reference: clean and edited photographs with which the image was compared.
+        reference: clean and edited photographs to which the image was compared, or None if there are none.
         prior: assumed fraction of edited images.
     """
     edit = edit_of(answer.classes()) if answer.word(prior) in FOUND else None
@@ -213,7 +213,7 @@ class Line(NamedTuple):
 
 
 def line_of(row: Row, thumbnail: str) -> Line:
-    """Return the formatted row for an answer in a row of `dashboard.widgets.asking.rows`."""
+    """Format a row of `dashboard.widgets.asking.rows` as a row in a table of images."""
     if row["answer"] not in ANSWERS:  # may not be a photograph
         return Line(thumbnail, row["image"], "", row["answer"])
     evidence = row.get("verdict")

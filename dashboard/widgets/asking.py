@@ -1,4 +1,4 @@
-"""Calls of models with a progress indicator and error messages."""
+"""Model calls with progress indicators and error messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def each(models: Sequence[str], ask: Callable[[str], Found]) -> dict[str, Found]
 
 
 def rows(run: Run, models: Sequence[str], crops: Mapping[str, Crops], prior: float) -> list[Row]:
-    """Return one row for each model and image with the answer of the model, grouped by model.
+    """Return the answer of each model for each image, with one row per answer, grouped by model.
 
     Errors are handled as in `each`.
 
@@ -60,7 +60,7 @@ def one_by_one(
     prior: float,
     show: Callable[[Sequence[Row], Sequence[str]], object],
 ) -> list[Row]:
-    """Return the result of `rows`, and show the answers of each model as soon as they are available.
+    """Return the result of `rows`. The answers of each model are shown as soon as they are available.
 
     Args:
         show: function that renders completed rows and a list of pending models. It is called repeatedly while a model

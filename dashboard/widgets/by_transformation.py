@@ -29,7 +29,7 @@ THRESHOLD = "threshold"
 CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
 
 RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
-THRESHOLD_SCALE = HeatScale("threshold (% of the strongest in training)", {0: "0", 0.5: "50", 1: "100"})
+THRESHOLD_SCALE = HeatScale("threshold (% of the maximum in training)", {0: "0", 0.5: "50", 1: "100"})
 
 OUTSIDE = {"above": "none", "below": "all"}
 """Value of ``censored`` -> text of the cell."""
@@ -94,7 +94,7 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
         how_many = f"{detecting} of {models_in_words(names)}" if detecting else f"none of {models_in_words(names)}"
         st.markdown(
             f"**{plain(named(str(undetected.idxmax())))}** is the hardest transformation: {how_many} "
-            f"{'detects' if detecting <= 1 else 'detect'} it at any tested strength."
+            f"{'detects' if detecting <= 1 else 'detect'} it at the tested strengths."
         )
     numbers = [strength_number(row["transform"], row["value"]) for row in rows.to_dict("records")]
     cells = rows.assign(

@@ -41,13 +41,13 @@ BADGES = {
 """Result of a claim -> start of its badge in Streamlit's Markdown."""
 
 COUNTED_CLAIM = 1
-"""Number of the claim about the number of identified transformations."""
+"""Number of the claim that counts identified transformations."""
 
 STYLES_CLAIM = 3
 """Number of the claim about unseen styles."""
 
 RANKED_CLAIM = 5
-"""Number of the claim about the correlation of transformation accuracy and content accuracy."""
+"""Number of the claim about the correlation between transformation accuracy and content accuracy."""
 
 
 def show_claims(run: Run) -> None:
@@ -57,8 +57,8 @@ def show_claims(run: Run) -> None:
         for number, claim in enumerate(CLAIM_TEXTS, 1):
             st.markdown(f"{number}. {claim}")
         messages.empty(
-            "The claims are not tested in this run. The tests require many photographs, and the zoo encoders or the "
-            "published encoders. The reference run contains the results."
+            "The claims are not tested in this run. The tests require many photographs and either the zoo encoders or "
+            "the published encoders. The reference run contains the results."
         )
         return
     sets = claims_by_set(claims)
@@ -103,7 +103,7 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
 
 
 def _below_chance(run: Run) -> str:
-    """Return a sentence about encoders below chance on unseen styles, or an empty string without unseen styles."""
+    """Return a sentence about encoders below chance on unseen styles, or an empty string if no styles are unseen."""
     chance = 1 / len(run.classes("group"))
     below, count = below_chance(cache.computed(run, generalization_rates), chance)
     if not count:

@@ -15,13 +15,14 @@ TRANSFORM = "transform"
 def transformation_address(name: str) -> str:
     """Return the URL of a transformation on the Transformations page, relative to the dashboard.
 
-    >>> transformation_address("gaussian-blur")
-    'transformations?transform=gaussian-blur'
+    Examples:
+        >>> transformation_address("gaussian-blur")
+        'transformations?transform=gaussian-blur'
     """
     return f"transformations?{urlencode({TRANSFORM: name})}"
 
 
 def open_transformation(name: str) -> None:
-    """Open a transformation on the Transformations page. Do not call this in a callback: Streamlit would ignore it."""
+    """Open a transformation on the Transformations page. Streamlit ignores calls from widget callbacks."""
     state.choose(TRANSFORM, name)
     st.switch_page("views/transformations.py")

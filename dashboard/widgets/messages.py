@@ -20,7 +20,7 @@ MAX_NAMED = 4
 
 
 def guarded(show: Callable[..., None]) -> Callable[..., None]:
-    """Return ``show`` with its errors caught and shown as messages. The rest of the page is still rendered."""
+    """Wrap ``show`` so that errors are shown as messages, and the rest of the page is still rendered."""
 
     @wraps(show)
     def shown(*arguments: Any, **named: Any) -> None:
@@ -35,10 +35,11 @@ def guarded(show: Callable[..., None]) -> Callable[..., None]:
 
 
 def run_with_models() -> Run:
-    """Return the run that the visitor has selected.
+    """Return the run that the visitor selected, or the first available run.
 
     Raises:
-        NoRun: there is no run, or the run has no embeddings yet.
+        NoRun: no run with results is available, or the run has no embeddings yet.
+        BadRun: the run cannot be read.
     """
     run = cache.current_run()
     if run.models.empty:
@@ -74,7 +75,8 @@ def finding(sentence: str) -> None:
 def no_pictures(reason: str) -> None:
     """Show why the images of a run are not available, and which runs have images."""
     empty(
-        f'{plain(reason)} The demo run and runs on your own images contain images (see the "Evaluate your model" page).'
+        f"{plain(reason)} Images are available for the demo run and for runs on your own images "
+        '(see the "Evaluate your model" page).'
     )
 
 

@@ -22,7 +22,7 @@ WHOLE_TABLE = 16
 """Maximum number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-"""Settings of the chart menu, with which charts can be saved as images."""
+"""Settings of the menu of a chart, which can save the chart as an image."""
 
 
 def chart(
@@ -35,7 +35,7 @@ def chart(
     """Show a Plotly figure with a download button for its data.
 
     Args:
-        figure: figure, whose layout must have a height.
+        figure: Plotly figure. Its layout must contain the height.
         key: widget key of the chart and name of the downloaded file.
         table: data for download.
         alt: description of the chart for screen readers.
@@ -87,7 +87,10 @@ def download(table: Table, key: str, label: str = "Download CSV") -> None:
 
 
 def download_file(content: Callable[[], str | bytes], key: str, label: str, name: str, mime: str) -> None:
-    """Show a button that downloads the result of ``content``, which is called on click, without rerunning the page."""
+    """Show a button that downloads the result of ``content``.
+
+    A click calls ``content`` without rerunning the page.
+    """
     visitor: Downloads = st.session_state.setdefault("_downloads", Downloads())
     st.download_button(
         label,

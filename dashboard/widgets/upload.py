@@ -1,4 +1,4 @@
-"""Widgets that select packaged photographs or upload images. Uploads are only kept in memory during the session."""
+"""Widgets that select packaged photographs or upload images. Uploads are kept only in memory during the session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_UPLOADS = 20
 MAX_UPLOAD_MEGABYTES = 50
 
 MAX_CACHED_BYTES = 128 * 2**20
-"""Maximum total size in bytes of the decoded uploads that a session caches. Others are decoded in every rerun."""
+"""Maximum total size in bytes of the decoded uploads that a session caches. Other uploads are decoded in each rerun."""
 
 MAX_BYTES_ON_A_PAGE = 512 * 2**20
 """Maximum total size in bytes of the decoded uploads on a page."""
@@ -77,7 +77,7 @@ def _read(file: Any) -> VisitorPicture:
     """Wait for a free decoder, and decode an upload.
 
     Raises:
-        BadImage: the upload cannot be read, or the server is busy or has not enough memory.
+        BadImage: the upload cannot be read, or the server is busy or does not have enough memory.
     """
     if not _decoding.acquire(timeout=DECODE_TIMEOUT_S):
         raise BadImage(f"Cannot read {printable(file.name)} because the server is busy. Try again in a minute.")
@@ -110,7 +110,7 @@ def upload(label: str, key: str, several: bool = True, keep: bool = False) -> li
         accept_multiple_files=several,
         key=key,
         max_upload_size=MAX_UPLOAD_MEGABYTES,
-        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are only kept in memory and are deleted when "
+        help=f"{READABLE}, up to {MAX_UPLOAD_MEGABYTES} MB each. Images are kept only in memory and are deleted when "
         "the session ends. If an upload fails with error *429*, try again in a minute.",
         on_change=current.clear,
     )

@@ -17,7 +17,7 @@ from probing_core.results.ranking import is_baseline
 TASKS = {
     "duplicates": ("Finding duplicates", "recall (%)", "recall of edited copies"),
     "content": ("Retrieving similar content", "k-NN accuracy (%)", "k-NN content accuracy"),
-    "altered": ("Finding images with the same edit", "same edit (%)", "of nearest neighbors have the same edit"),
+    "altered": ("Finding images with the same edit", "same edit (%)", "of nearest neighbors with the same edit"),
 }
 """Task in the table of uses -> title, axis title, and description of the score."""
 

@@ -115,7 +115,8 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
     app = open_app("Generalization", model="nonsense")
     (warned,) = [warning.value.replace("\\", "") for warning in app.warning]
     shown = label(app, "selectbox", "Model").value
-    assert warned == f"The link selects Model 'nonsense', which is not available. The page shows '{shown}' instead."
+    expected = f"The link contains an unavailable value for Model: 'nonsense'. The page shows '{shown}' instead."
+    assert warned == expected
     app.selectbox(key="model").set_value("baseline/pixels").run()
     assert app.warning, "as long as the page is open"
     assert not app.switch_page(PAGES["Methods"]).run().warning, "another page does not speak of it"
@@ -133,5 +134,5 @@ def test_a_link_that_asks_for_what_is_not_here_gets_one_line(open_app):
     ],
 )
 def test_what_no_list_holds_gets_one_too(open_app, page, asked):
-    (warned,) = [w.value.replace("\\", "") for w in open_app(page, **asked).warning if "The link selects" in w.value]
+    (warned,) = [w.value.replace("\\", "") for w in open_app(page, **asked).warning if "The link contains" in w.value]
     assert "no" in warned

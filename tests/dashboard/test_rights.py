@@ -105,7 +105,7 @@ ACTS = [
     ("Canceling a computation", processes.cancel),
     ("Canceling a computation", processes.stop),
     ("Removing a run", processes.remove),
-    ("Naming a folder", lambda folder: scan_page._existing(str(folder))),
+    ("Selecting a folder", lambda folder: scan_page._existing(str(folder))),
     ("Reading the results of a scan", scan_page._results),
 ]
 

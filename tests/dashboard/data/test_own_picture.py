@@ -61,7 +61,7 @@ def test_a_picture_is_pinned_and_taken_away(open_app):
     app.run()
     assert not app.exception
     shown = " ".join(one.value for one in app.markdown)
-    assert "The star shows the position of" in shown
+    assert "The star shows the estimated position of" in shown
     assert "is not on the map" in shown
     assert "this model cannot embed new images" in shown
     label(app, "button", "Remove").click().run()

@@ -114,7 +114,7 @@ def test_calibration_is_what_the_tables_say(open_app, made_run, monkeypatch):
         100 * share for share in (first.kept, first.found, first.error)
     ]
     assert table.loc[1, ["kept", "found"]].tolist() == pytest.approx([100, 0])
-    assert label(app, "selectbox", "Reliability diagram of").options == list(
+    assert label(app, "selectbox", "Model in the reliability diagram").options == list(
         map(model_title, dict.fromkeys(table["model"]))
     )
 
