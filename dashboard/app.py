@@ -93,8 +93,8 @@ def pick_run() -> None:
     missing = state.unmet().get(state.RUN)
     if missing and selected == missing.shown and missing.asked not in names:
         st.warning(
-            f"The run '{plain(missing.asked)}' is not available on this computer or is incomplete, so "
-            f"'{plain(selected)}' is shown.",
+            f"The run '{plain(missing.asked)}' is not available on this computer or is incomplete. The run "
+            f"'{plain(selected)}' is shown instead.",
             icon=":material/error:",
         )
 

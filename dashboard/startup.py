@@ -26,10 +26,10 @@ PAUSE_S = 2.0
 
 @asynccontextmanager
 async def before_serving(_: st.App) -> AsyncIterator[None]:
-    """Run the plug-ins from the command line, and compute the first page before the server accepts requests.
+    """Load the plug-ins given on the command line, and compute the first page before the server accepts requests.
 
     Raises:
-        BadConfig: a plug-in does not exist or cannot be run.
+        BadConfig: a plug-in file does not exist or cannot be run.
     """
     cache.load_plugins()
     _prepare("The first page", first_page)

@@ -84,7 +84,7 @@ def embeddings(run: Run, model: str, samples: np.ndarray) -> LazyRows:
 
 
 def gallery_steps(run: Run, model: str, samples: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Compute the embeddings that `embeddings` returns, unless the run contains them (see `Gallery.steps`)."""
+    """Compute missing embeddings in batches (see `Gallery.steps`), unless the run contains embeddings."""
     return iter(()) if run.has_embeddings(model) else _gallery_of(run, samples).steps(model)
 
 

@@ -311,7 +311,7 @@ def _images() -> None:
 
 
 def _corpus(text: str) -> tuple[str, str]:
-    """Return the name of the corpus that the visitor entered, and an error message, which is empty if it is valid.
+    """Return the corpus that the visitor entered, and an error message that is empty if the corpus is valid.
 
     Paths do not require a prefix. Files are not opened.
     """

@@ -39,8 +39,8 @@ UNCERTAINTY = """
 **Confidence intervals** are 95% bootstrap intervals clustered by test photograph: all crops and samples of a photograph
 count as one observation. With fewer than 20 photographs, t intervals are used; with fewer than 6, no interval is
 computed. Near 0% and 100%, Wilson intervals are used. The intervals indicate how much a score would vary with other
-photographs from the same source. They do not account for variation between training runs. Scores of additional seeds
-are shown separately, and their differences can exceed the intervals.
+photographs from the same source. They do not account for variation between training runs, which can be larger. Scores
+of additional seeds are shown separately.
 
 **p-values** are from paired sign-flip tests of two models on the same photographs. They are adjusted for comparing all
 pairs of models, because the best model is selected based on the scores. Tests of the claims are Holm-corrected within

@@ -193,7 +193,7 @@ def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
 
 
 def _strip(run: Run, models: Sequence[str]) -> None:
-    """Show one photograph under several transformations with the predictions of two models, or of the only model."""
+    """Show one photograph under several transformations with the predictions of one or two models."""
     selected = cache.computed(run, strip_of, tuple(models))
     if selected is None:
         return

@@ -80,7 +80,7 @@ def _run() -> Run | None:
 
 
 def _entries() -> tuple[Transform, ...]:
-    """Return the bank, or the transformations of the run if it contains other transformations, such as a plug-in."""
+    """Return the bank, or the transformations of the run if some of them are not in the bank, such as plug-ins."""
     run = _run()
     if run is None:
         return bank()

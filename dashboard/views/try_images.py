@@ -245,7 +245,7 @@ def _show_models(run: Run, name: str, crops: Crops, models: Sequence[str], prior
     elif _detector(run):
         notes.append("If the detector and a model disagree, trust the detector, which was trained to detect edits.")
     if without:
-        notes.append(f"Models that are not available for new images, such as additional seeds: {without}.")
+        notes.append(f"Number of models that are not available for new images, such as additional seeds: {without}.")
     if notes:
         st.caption(" ".join(notes))
     return rows

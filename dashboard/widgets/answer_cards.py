@@ -89,7 +89,7 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
 
 
 def strip_title(answer: Answer) -> str:
-    """Return the title of the evidence chart: the number of clean photographs with at least the same score."""
+    """Return the title of the evidence chart, which states how many clean photographs have at least the same score."""
     evidence = answer.evidence
     if evidence is None or evidence.p is None:
         return "Too few clean photographs for a p-value"
@@ -223,7 +223,7 @@ def line_of(row: Row, thumbnail: str) -> Line:
 
 
 def pick_of_lines(lines: Sequence[Line], opened: str, on_pick: Callable[[str], None]) -> None:
-    """Show a table of images in which rows can be clicked.
+    """Show a table of images with clickable rows.
 
     Args:
         lines: rows of the table.

@@ -62,7 +62,7 @@ def pick_model(run: Run, models: Sequence[str] = (), where: Any = st, default: s
 
 
 def pick_models(run: Run, first: Sequence[str] = (), limit: int | None = None) -> list[str]:
-    """Show a multiple selection of models, with two models by default, and return the models to show.
+    """Show a multiselect menu of models with two models selected by default, and return the models to show.
 
     If more models are selected than the page can show, only the first models are returned, and the selection is kept.
     If no model is selected, the first model of the run is returned.

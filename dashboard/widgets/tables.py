@@ -22,7 +22,7 @@ WHOLE_TABLE = 16
 """Maximum number of rows that a table shows without scrolling."""
 
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
-"""Settings of the menu of a chart, which can save the chart as an image."""
+"""Settings of the chart toolbar, from which charts can be saved as images."""
 
 
 def chart(

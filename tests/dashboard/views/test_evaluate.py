@@ -50,7 +50,7 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
     [
         ("timm:x@nothing=1", "is not an option of a model name"),
         ("asdf qwer!!", "asdf qwer!!"),
-        ("", "Select a model, or type a model name."),
+        ("", "Select a model or type a model name."),
         ("baseline/pixels", "Pixels is already in this run"),
     ],
 )
