@@ -122,7 +122,7 @@ def _keep(name: str) -> None:
 
 
 def is_chosen(name: str, value: Any) -> bool:
-    """Return whether the visitor selected ``value``, or any item of the list ``value``, for ``name`` on any page."""
+    """Return whether the visitor selected ``value`` (or any of its items, if it is a list) for ``name`` on any page."""
     if isinstance(value, list):
         return bool(stored_choices(name, value))
     return stored_choice(name) == value

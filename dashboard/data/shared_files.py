@@ -64,7 +64,7 @@ class FileToSend:
             return 0
 
     def start(self) -> None:
-        """Start writing the file, unless it exists, is being written, or too many other files are waiting."""
+        """Start writing the file unless it exists or is being written. If too many files are waiting, set ``error``."""
         with _starting:
             if self.is_being_written or self.size:
                 return

@@ -276,7 +276,7 @@ def _images() -> None:
     st.markdown("Compare models on your own images. When the run is complete, its results are available on all pages.")
     left, right = st.columns(2)
     with left:
-        name = state.choice(st.text_input, "Name of the run", "new-name", "", placeholder="my-photos", max_chars=60)
+        name = state.choice(st.text_input, "Run name", "new-name", "", placeholder="my-photos", max_chars=60)
     with right:
         corpus = state.choice(
             st.text_input,
@@ -295,7 +295,7 @@ def _images() -> None:
     state.publish("new-limit", limit)
     changing = [group for group in GROUPS if group != "identity"]
     groups = state.choice(
-        right.multiselect, "Groups of transformations", "new-groups", [], changing, placeholder="all groups"
+        right.multiselect, "Transformation groups", "new-groups", [], changing, placeholder="all groups"
     )
     members = ["identity", *(transform.name for transform in bank() if transform.group in groups)]
     options = Options(

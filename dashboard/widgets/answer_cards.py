@@ -89,7 +89,7 @@ def headline(answer: Answer, prior: float = PRIOR) -> str:
 
 
 def strip_title(answer: Answer) -> str:
-    """Return the title of the evidence chart, which states how many clean photographs have at least the same score."""
+    """Return the title of the evidence chart with the number of clean photographs that score at least as high."""
     evidence = answer.evidence
     if evidence is None or evidence.p is None:
         return "Too few clean photographs for a p-value"

@@ -103,7 +103,7 @@ def _line(run: Run, row: Mapping[Any, Any], contrasts: pd.DataFrame, roles: pd.D
 
 
 def _below_chance(run: Run) -> str:
-    """Return a sentence about encoders below chance on unseen styles, or an empty string if no styles are unseen."""
+    """Return a sentence about encoders below chance on unseen styles. It is empty if the run has no unseen styles."""
     chance = 1 / len(run.classes("group"))
     below, count = below_chance(cache.computed(run, generalization_rates), chance)
     if not count:

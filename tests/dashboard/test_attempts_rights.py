@@ -120,7 +120,7 @@ def test_a_server_that_listens_elsewhere(by):
 def test_a_forged_click(address):
     with visiting(address) as owner:
         owner.visit("evaluate")
-    messages = [typed(owner.widgets["Name of the run"], "forged"), clicked(owner.widgets["Start run"])]
+    messages = [typed(owner.widgets["Run name"], "forged"), clicked(owner.widgets["Start run"])]
     before = set(runs_dir().iterdir()) if runs_dir().is_dir() else set()
     with visiting(address, PROXIED) as visitor:
         words = visitor.visit("evaluate", *messages)
@@ -168,7 +168,7 @@ def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
         owner.visit("evaluate")
         words = owner.visit(
-            "evaluate", typed(owner.widgets["Name of the run"], name), clicked(owner.widgets["Start run"])
+            "evaluate", typed(owner.widgets["Run name"], name), clicked(owner.widgets["Start run"])
         )
         assert "Use only letters, digits, dots, dashes and underscores" in words
         assert "has been started" not in words

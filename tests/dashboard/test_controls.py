@@ -156,8 +156,8 @@ def run_name() -> Iterator[str]:
 def test_a_run_is_started_cancelled_resumed_and_opened(run_name, page, server):  # the page is left before the run goes
     made = runs_dir() / run_name
     visit(page, f"{server}/evaluate?new-models=baseline/handcrafted&new-groups=blur&new-limit={IMAGES}")
-    page.get_by_role("textbox", name="Name of the run").fill(run_name)
-    page.get_by_role("textbox", name="Name of the run").press("Enter")
+    page.get_by_role("textbox", name="Run name").fill(run_name)
+    page.get_by_role("textbox", name="Run name").press("Enter")
     page.get_by_role("button", name="Start run").click()
     row = page.locator(f".st-key-run-{run_name}")
     cancel = row.get_by_role("button", name="Cancel")
