@@ -95,7 +95,7 @@ SERVER_LIMITS = Limits(files=2_000, megabytes=2_000, at_once=32, per_minute=600)
 
 UPLOAD_TIMEOUT_S = 20.0
 MIN_UPLOAD_BYTES_PER_S = 200_000
-"""Minimum upload rate. An upload must be complete within `UPLOAD_TIMEOUT_S` plus its size divided by this rate, so that
+"""Minimum upload rate. The time limit for an upload is `UPLOAD_TIMEOUT_S` plus its size divided by this rate, so that
 slow clients do not block other visitors."""
 
 RECONNECT_S = 120.0

@@ -37,7 +37,7 @@ PACKAGED = "photos"
 
 HELD_OUT = "test photographs of the run"
 OTHERS = "photographs from other collections"
-"""Sets of images on which the answers of models are evaluated."""
+"""Sets of images on which model answers are evaluated."""
 
 MAX_CACHED_RUNS = 4
 MAX_CACHED_RESULTS = 256

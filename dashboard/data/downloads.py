@@ -51,7 +51,7 @@ class Downloads:
         self._begun: deque[float] = deque()
 
     def bounded(self, content: Callable[[], str | bytes]) -> Callable[[], str | bytes]:
-        """Wrap ``content`` so that it runs once at a time, and raises `TooMany` if a limit is exceeded."""
+        """Wrap ``content`` so that calls run one at a time, and raise `TooMany` if a limit is exceeded."""
 
         def compute() -> str | bytes:
             self._count()

@@ -75,7 +75,7 @@ def reduced(image: np.ndarray, side: int) -> np.ndarray:
 def data_url(image: np.ndarray, lossless: bool = True) -> str:
     """Encode ``image`` as a data URL, in PNG or JPEG format.
 
-    Images are not served from URLs, because a URL derived from the bytes could be guessed by anyone who has the image.
+    Images are not served from URLs, because anyone who has an image could guess a URL that is derived from its bytes.
     """
     return address_of(encode_png(image, level=1), "png") if lossless else address_of(encode_jpeg(image, 92), "jpeg")
 

@@ -1,4 +1,4 @@
-"""Answers of models for images. Only this module loads models, and only when a page needs them.
+"""Model answers for images. Models are loaded only by this module, and only when a page needs them.
 
 The functions do not render anything; `dashboard.widgets.asking` shows their progress.
 """
@@ -147,7 +147,7 @@ def prepare(run: Run, models: Sequence[str]) -> threading.Thread | None:
     Pages that request an answer in the meantime wait for this thread.
 
     Returns:
-        The thread, or None if the run cannot predict new images. The page shows this error with the first answer.
+        The thread, or None if the run cannot predict new images. The page shows this error later.
     """
     try:
         predictor = predictor_of(run)
@@ -188,7 +188,7 @@ def crops_of(run: Run, picture: VisitorPicture) -> Crops:
 
 @st.cache_resource(scope="session", max_entries=MAX_CACHED_CROPS, show_spinner=False)
 def _crops_of(key: str, view: int, _image: np.ndarray) -> Crops:
-    """Cut an image into crops. ``key`` and ``view`` are the cache key."""
+    """Cut an image into crops. The cache key consists of ``key`` and ``view``."""
     return cut(_image, view)
 
 

@@ -102,7 +102,7 @@ class Preview:
 
     @property
     def address(self) -> str:
-        """URL of the preview. It is random, because the image may be an upload."""
+        """URL of the preview. It is random, so that the URLs of uploads cannot be guessed."""
         return f"{FOLDER}/{self._name}"
 
     def position_of(self, strength: float) -> float:

@@ -1,4 +1,4 @@
-"""The "Layers" page: accuracy for transformations and content at each layer, compared with the last layer."""
+"""The "Layers" page: transformation and content accuracy at each layer, compared with the last layer."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ SHOWN = 200
 """Maximum number of rows of a table that the page shows."""
 
 ROLES = {"train": "train: fit probes", "val": "val: select settings", "test": "test: compute scores"}
-"""Split -> label in the figure."""
+"""Split -> label in the chart of splits."""
 
 
 @page("Methods")

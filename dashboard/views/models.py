@@ -131,7 +131,7 @@ def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
 
 
 def _select(mark: Any, pair: tuple[str, str] | None) -> None:
-    """Select the clicked model as A, and the previous A as B."""
+    """Select the clicked model as model A, and the previous model A as model B."""
     if not isinstance(mark, list) or pair is None:  # a marker of an additional seed
         return
     clicked = html.unescape(mark[-1])
