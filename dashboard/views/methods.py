@@ -171,7 +171,7 @@ def _splits(run: Run) -> None:
         tables.chart(splits_chart(counts, cache.theme()), "splits", counts, "Photographs and crops in each split.")
     else:
         st.markdown(
-            f"This run has only {used['base_id'].nunique():,} photographs, which is too few for splits. Probes are "
+            f"This run has only {used['base_id'].nunique():,} photographs, which are too few for splits. Probes are "
             "cross-validated: each photograph is scored by a probe that was not trained on it."
         )
     held_out = {(t.group, t.unseen_in): named(t.name) for t in bank() if t.unseen_in is not None}
@@ -210,8 +210,9 @@ def _recipe(run: Run) -> None:
         )
     if is_partial:
         st.caption(
-            f"{FURTHER} stands for calibration photographs that are not available on this computer. The table contains "
-            f"the name and fingerprint of each corpus, and `{layout.VERDICT_PHOTOGRAPHS}` lists the photographs."
+            f"Placeholders that begin with {FURTHER} stand for calibration photographs that are not available on this "
+            "computer. The table contains the name and fingerprint of each corpus, and "
+            f"`{layout.VERDICT_PHOTOGRAPHS}` lists the photographs."
         )
     tables.show_table(entries_of(run.recipe.to_toml()), "recipe")
 
