@@ -50,7 +50,7 @@ class Gallery:
         while (count := self._embedded(model)) < len(self.samples):
             yield count, len(self.samples)
             with self._turn:
-                start = self._embedded(model)  # another visitor may have computed some in the meantime
+                start = self._embedded(model)  # another visitor may have computed embeddings in the meantime
                 stop = start + EMBEDDED_AT_ONCE
                 for sample in self.samples[len(self._crops) : stop]:
                     self._crops.append(Crops(self.run.picture(int(sample))[1]))
