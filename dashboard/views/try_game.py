@@ -30,7 +30,7 @@ KINDS = (
 )
 ABOUT = (
     "An answer is correct if the group is correct, or if no edit is detected in a clean image. As with uploads, models "
-    "assume that half of all images are clean. On the Explore page, \"clean\" is one of {classes} classes."
+    'assume that half of all images are clean. On the Explore page, "clean" is one of {classes} classes.'
 )
 
 

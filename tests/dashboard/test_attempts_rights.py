@@ -167,9 +167,7 @@ def test_a_model_that_is_a_path(address, name, tmp_path, capsys):
 def test_a_run_name_that_is_none(address, name):
     with visiting(address) as owner:
         owner.visit("evaluate")
-        words = owner.visit(
-            "evaluate", typed(owner.widgets["Run name"], name), clicked(owner.widgets["Start run"])
-        )
+        words = owner.visit("evaluate", typed(owner.widgets["Run name"], name), clicked(owner.widgets["Start run"]))
         assert "Use only letters, digits, dots, dashes and underscores" in words
         assert "has been started" not in words
 
