@@ -183,7 +183,7 @@ class OnlineProbe:
         """
         started = time.perf_counter()
         if not callable(encode):
-            raise BadConfig(f"encode must be a torch.nn.Module or a function that embeds images; got {encode!r:.80}.")
+            raise BadConfig(f"encode must be a function that embeds images or a torch.nn.Module; got {encode!r:.80}.")
         owner = _module_of(encode)
         if preprocessing is not None and owner is None:
             raise BadConfig(
