@@ -1,8 +1,8 @@
 """Measure what an image embedding encodes besides the content of the image.
 
 A *transformation* changes an image, a *model* embeds it, a *probe* is trained to predict the
-transformation from the embedding, and *measures* quantify its performance. A *run* is a directory with the results of
-one computation.
+transformation from the embedding, and *measures* quantify the results. A *run* is a directory with the results of one
+computation.
 
 Importing this package does not import a deep-learning framework: each public name is imported on first access.
 """
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from probing_core.version import VERSION
 
-# Must be set before Arrow is imported. Its default allocator retains the memory of tables: 45 MB per million samples.
+# Must be set before Arrow is imported. Arrow's default allocator retains the memory of deleted tables: 45 MB per
+# million samples.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __version__ = VERSION

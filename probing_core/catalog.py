@@ -1,7 +1,7 @@
-"""Catalogs of named entries, which reject duplicate names and suggest similar ones.
+"""Catalogs that map names to entries, reject duplicate names, and suggest similar names.
 
-Other packages add entries through an entry point group, which is loaded when it is first needed. `Catalog.add` adds an
-entry to the current process only. Catalogs are thread-safe.
+Other packages can add entries through an entry point group, which is loaded on first use. `Catalog.add` adds an entry
+in the current process only. Catalogs are thread-safe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 from probing_core.errors import BadConfig, ProbingError, UnknownName, one_line
 
 OPTION_START = re.compile(r"@(?=\w+=)")
-"""Pattern of an ``@`` that starts an option of a model name. Paths may contain other ``@`` characters."""
+"""Pattern that matches the ``@`` before an option in a model name. Paths may contain other ``@`` characters."""
 
 
 class Named(Protocol):
@@ -36,7 +36,7 @@ E = TypeVar("E", bound=Named)
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the most similar known name.
 
-    If no name is similar enough, suggest the first one that contains ``name``, or return ``""`` if there is none.
+    If no name is similar enough, the first one that contains ``name`` is used. If there is none, the result is ``""``.
     """
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [
@@ -46,12 +46,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 class Catalog(Generic[E]):
-    """Entries by name, in insertion order.
+    """Collection of named entries, in insertion order.
 
     Args:
-        kind: singular noun for messages ("transformation").
-        entry_point_group: entry point group for other packages. Each entry point resolves to one entry or to an
-            iterable of entries.
+        kind: singular noun for messages, such as "transformation".
+        entries: built-in entries.
+        entry_point_group: entry point group for other packages. Each entry point resolves to an entry, to a list or
+            tuple of entries, or to a function that returns one of these.
     """
 
     def __init__(self, kind: str, entries: Iterable[E], entry_point_group: str | None = None) -> None:
@@ -73,7 +74,7 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """All entries: first built-in entries, then entries of other packages, then entries added in this process."""
+        """All entries: built-in entries, entries from other packages, and entries added in this process, in this order."""
         added = {**self._added, **self._temporary.get()}
         return (*self._entries.values(), *self._plugins().values(), *added.values())
 
@@ -81,19 +82,19 @@ class Catalog(Generic[E]):
         """Add an entry in this process, replacing a previously added entry with the same name.
 
         Raises:
-            BadConfig: an entry with this name exists that was not added by this method.
+            BadConfig: a built-in entry or an entry from another package has this name.
         """
         self._refuse_taken(entry.name)
         self._added[entry.name] = entry
 
     @contextmanager
     def temporarily(self, entry: E) -> Iterator[None]:
-        """Add an entry within the context, in the current thread only.
+        """Return a context manager that adds an entry in the current thread.
 
         Other threads may use the same name for a different entry.
 
         Raises:
-            BadConfig: an entry with this name exists that was not added by this method.
+            BadConfig: a built-in entry or an entry from another package has this name.
         """
         self._refuse_taken(entry.name)
         token = self._temporary.set({**self._temporary.get(), entry.name: entry})
@@ -147,7 +148,7 @@ class Catalog(Generic[E]):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """One message for each entry of another package that could not be loaded."""
+        """Messages about entry points and entries from other packages that could not be loaded."""
         self._plugins()
         return tuple(self._problems)
 
@@ -162,7 +163,7 @@ class Catalog(Generic[E]):
         for point in entry_points(group=self.entry_point_group) if self.entry_point_group else ():
             try:
                 self._join(self._third_party, _load(point), point)
-            except Exception as error:  # code of other packages may raise anything
+            except Exception as error:  # code of other packages may raise any exception
                 self._problems.append(
                     f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
                     f"{one_line(error).rstrip('.')}."
@@ -199,7 +200,7 @@ def load_plugin(path: Path) -> None:
     """Run a Python file that registers entries (`probing_core.register`), once per process.
 
     Raises:
-        BadConfig: there is no such file, or it cannot be run.
+        BadConfig: the file does not exist or cannot be run.
     """
     path = path.expanduser().resolve()
     if path not in _LOADED:
@@ -207,10 +208,10 @@ def load_plugin(path: Path) -> None:
 
 
 def run_file(path: Path, name: str) -> ModuleType:
-    """Run a user's Python file as the module ``name``.
+    """Run a Python file as a module called ``name``, and return the module.
 
     Raises:
-        BadConfig: there is no such file, or it cannot be run.
+        BadConfig: the file does not exist or cannot be run.
     """
     if not path.is_file():
         raise BadConfig(f"The file '{path}' does not exist. Pass a Python file.")
@@ -221,7 +222,7 @@ def run_file(path: Path, name: str) -> ModuleType:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # user code may raise anything
+    except Exception as error:  # user code may raise any exception
         del sys.modules[spec.name]
         raise BadConfig(f"'{path}' could not be run: {type(error).__name__}: {one_line(error).rstrip('.')}.") from error
     return module

@@ -7,13 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""CPU quota of a container (cgroup v2): ``<quota> <period>`` in microseconds; the quota is ``max`` if unlimited."""
+"""File with the CPU quota of a container (cgroup v2).
+
+It contains ``<quota> <period>`` in microseconds, or ``max <period>`` if there is no quota.
+"""
 
 
 def cores() -> int:
     """Return the number of cores available to this process, given its CPU affinity and its container's quota.
 
-    If ``OMP_NUM_THREADS`` is lower, it is returned instead.
+    If ``OMP_NUM_THREADS`` is lower, its value is returned instead.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):

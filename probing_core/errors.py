@@ -1,18 +1,19 @@
 """Exceptions for invalid input and missing resources, with a common base class.
 
-A message says what went wrong and how to fix it. The command line prints it after ``error:`` and exits with 2, and the
-dashboard shows it. A hint is a command, option or package that helps; only the command line and tracebacks show it.
+A message states what went wrong and how to fix it. The dashboard shows the message. The command line prints it after
+``error:`` and exits with code 2. A hint names a command, option or package that helps. Hints are only shown on the
+command line and in tracebacks.
 """
 
 from __future__ import annotations
 
 
 class ProbingError(Exception):
-    """Base class of errors that the user can fix.
+    """Base class for errors that users can fix.
 
     Args:
-        message: what went wrong and how to fix it, without commands, since web pages show it.
-        hint: a command, option or package that helps, as a sentence.
+        message: what went wrong and how to fix it. It must not contain commands, because web pages show it.
+        hint: sentence that names a command, option or package that helps.
 
     Examples:
         >>> try:
@@ -30,11 +31,11 @@ class ProbingError(Exception):
 
 
 class UnknownName(ProbingError):
-    """A name that is not in the catalog."""
+    """A name that does not exist, such as the name of an unknown model, transformation or task."""
 
 
 class BadConfig(ProbingError):
-    """A recipe or an option with an invalid value."""
+    """An invalid recipe, option or argument."""
 
 
 class BadImage(ProbingError):
@@ -54,7 +55,7 @@ class ModelUnavailable(ProbingError):
 
 
 class BadRun(ProbingError):
-    """A run directory that is missing, corrupted, in use, or from a different recipe."""
+    """A run directory that is missing, corrupted, in use, or created with a different recipe."""
 
 
 class RunBusy(BadRun):
@@ -62,5 +63,5 @@ class RunBusy(BadRun):
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of ``error`` on one line, for errors that wrap an exception of another library."""
+    """Return the message of an exception on one line, or the name of its type if the message is empty."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,7 @@
-"""Fast connectivity checks, because download libraries retry for a long time before they fail."""
+"""Fast connectivity checks.
+
+Download libraries retry for a long time before they fail.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ TIMEOUT_S = 3.0
 
 
 def hub_address() -> str:
-    """Return the URL of the Hugging Face Hub, or of the mirror that the environment specifies."""
+    """Return the URL of the Hugging Face Hub, or of the mirror specified in ``HF_ENDPOINT``."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co")
 
 
 def hub_is_forbidden() -> bool:
-    """Return whether the environment sets the Hugging Face libraries to offline mode."""
+    """Return whether ``HF_HUB_OFFLINE`` sets the Hugging Face libraries to offline mode."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def answers(url: str, seconds: float = TIMEOUT_S) -> bool:
-    """Return whether ``url`` responds within ``seconds``, through the proxy if one is set."""
+    """Return whether ``url`` responds within ``seconds``. The request uses the proxy if one is configured."""
     answered = threading.Event()
 
     def ask() -> None:

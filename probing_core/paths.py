@@ -14,11 +14,11 @@ PACKAGE = Path(__file__).resolve().parent
 
 PHOTOGRAPHS_FILE = "photographs.parquet"
 PHOTOGRAPHS_LICENSE = "LICENSE-photographs.md"
-"""File name of the license of the included photographs, in the folder of the reference run."""
+"""File in the reference run that contains the license of the included photographs."""
 
 
 def data_dir() -> Path:
-    """Return the folder of the included files (zoo weights, reference run), in the package or in the checkout."""
+    """Return the folder of the included files (zoo weights, reference run) in the package or in the checkout."""
     installed = PACKAGE / "data"
     return installed if installed.is_dir() else PACKAGE.parent / "data"
 
@@ -29,13 +29,13 @@ def reference_run() -> Path:
 
 
 def runs_dir() -> Path:
-    """Return the default folder for runs: ``data/runs`` in a checkout, otherwise the user data directory."""
+    """Return the default folder for runs: ``data/runs`` in a checkout, or ``runs`` in the user data directory."""
     data = data_dir()
     return user_data_path("probing-core", appauthor=False) / "runs" if data.parent == PACKAGE else data / "runs"
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""Pattern of a URL, also after conversion to a path. Windows drive letters do not match."""
+"""Pattern that matches the start of a URL, or of a path that was a URL. Windows drive letters do not match."""
 
 
 def refuse_address(path: str | Path) -> None:
@@ -46,13 +46,13 @@ def refuse_address(path: str | Path) -> None:
     """
     if ADDRESS.match(str(path)):
         raise BadConfig(
-            "Object storage URLs are not supported. Write the run to a local or mounted folder, and copy it to the "
+            "Object storage URLs are not supported. Write the run to a local or mounted folder, and copy it to "
             "object storage when it is complete."
         )
 
 
 def user_path(text: str | Path) -> Path:
-    """Convert ``text`` to a path, which need not exist, and expand ``~``.
+    """Convert ``text`` to a path, and expand ``~``. The path may not exist.
 
     Raises:
         BadConfig: ``text`` is not a valid path on this machine, or permission is denied.
@@ -67,8 +67,8 @@ def user_path(text: str | Path) -> Path:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Return whether ``path`` is a link to a target outside ``folder``.
+    """Return whether ``path`` is a symbolic link to a target outside ``folder``.
 
-    ``folder`` must be resolved. The result is False for a link to itself.
+    ``folder`` must be a resolved path. The result is False for a link to itself.
     """
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)

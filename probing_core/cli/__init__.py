@@ -1,9 +1,12 @@
-"""The command line: one module per command, imported when the command is called.
+"""Command-line interface.
 
-Each module has ``EXAMPLE``; ``add(parser)``, which adds the arguments; and ``run(options)``, which calls one public
-function, prints its result and returns the exit code. Exit codes are 0 for success, 2 for invalid input or corrupted
-files (one ``error:`` line each, and a ``hint:`` line after it if there is a hint), and 1 for any other failure.
-Commands that return 1 as a result use ``FAILED`` for other failures.
+Each command is a module that is imported when the command is run. The module defines ``EXAMPLE``; ``add(parser)``,
+which adds the arguments; and ``run(options)``, which calls a public function, prints its result, and returns the exit
+code.
+
+The exit code is 0 for success, 2 for invalid input or corrupted files, and 1 for any other failure. Commands for which
+1 is a result use ``FAILED`` for other failures. Invalid input and corrupted files are reported on a line that starts
+with ``error:``. If there is a hint, it follows on a line that starts with ``hint:``.
 """
 
 from __future__ import annotations
@@ -24,21 +27,21 @@ from probing_core.cli.shared import Parser, add_plugin, fail
 from probing_core.errors import ProbingError, one_line
 
 COMMANDS = {
-    "models": "list the models and whether they are available locally",
-    "transforms": "list the transformations with their strengths",
-    "corpora": "list the kinds of corpora",
+    "models": "list the models and show whether they are available locally",
+    "transforms": "list the transformations and their strength ranges",
+    "corpora": "list the supported kinds of corpora",
     "transform": "apply a transformation to an image",
-    "run": "create or resume a run: embed, train probes, evaluate and compute embedding maps",
-    "predict": "predict whether and how images were edited, with the models of a run",
-    "scan": "find edited images in a folder; writes CSV, Parquet and an HTML page, and resumes if interrupted",
-    "rank": "rank a model among the models of a run (default: the reference run), without changing that run",
-    "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is worse than A",
+    "run": "create or resume a run: embed images, train and evaluate probes, and compute embedding maps",
+    "predict": "predict whether and how images were edited, using the models of a run",
+    "scan": "find edited images in a folder, and write the results as CSV, Parquet and HTML; can be resumed",
+    "rank": "rank a model among the models of a run (default: the reference run) without changing the run",
+    "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is significantly worse",
     "parity": "check whether two pipelines compute the same embeddings",
-    "report": "write a self-contained HTML report of a run: leaderboard, claims and explorer",
+    "report": "write a self-contained HTML report of a run with its leaderboard, claims and explorer",
     "verify": "check the files of a run against their checksums",
     "demo": "serve the dashboard with the reference run, and compute the demo run in the background",
 }
-"""Help text by command name, which is also the module name."""
+"""Command name -> help text."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,8 +68,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the arguments after ``probing``, importing only the module of the command.
 
     Returns:
-        The arguments of the command. In addition, ``called`` is its name, ``command`` its ``run`` function, and
-        ``failure`` its exit code for failures other than invalid input or corrupted files.
+        The arguments of the command, ``traceback``, ``plugin``, and three additional attributes: ``called`` (name of
+        the command), ``command`` (its ``run`` function) and ``failure`` (its exit code for failures other than invalid
+        input or corrupted files).
     """
     outer = _outer_parser().parse_args(arguments)
     options = parser_of(outer.called).parse_args(outer.arguments)
@@ -82,11 +86,11 @@ def _outer_parser() -> argparse.ArgumentParser:
         prog="probing",
         usage="probing [-h] [--version] [--traceback] [--plugin FILE.py] COMMAND ...",
         description="What does an image embedding encode besides content?",
-        epilog=f"commands (each has --help):\n{listed}",
+        epilog=f"commands (for details, run `probing COMMAND --help`):\n{listed}",
     )
     parser.add_argument("--version", action="version", version=f"probing {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of unexpected errors")
-    add_plugin(parser, "run this file first, to register models, transformations or corpora (probing_core.register)")
+    add_plugin(parser, "Python file to run first; it can register models, transformations and corpora")
     parser.add_argument("called", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
@@ -106,7 +110,7 @@ def load_plugins(options: argparse.Namespace) -> None:
     """Run the files passed as ``--plugin``.
 
     Raises:
-        BadConfig: one of the files cannot be run.
+        BadConfig: a file does not exist or cannot be run.
     """
     for path in options.plugin:
         load_plugin(path)
@@ -117,11 +121,12 @@ def _report_bug(error: Exception, options: argparse.Namespace) -> int:
         raise error
     plugin_frames = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename) in loaded_plugins()]
     if plugin_frames:
-        place = f"'{plugin_frames[-1].filename}', line {plugin_frames[-1].lineno}"
-        failed = f"{place}, failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
+        place = f"'{plugin_frames[-1].filename}' (line {plugin_frames[-1].lineno})"
+        failed = f"{place} failed: {type(error).__name__}: {one_line(error).rstrip('.')}"
         return fail(ProbingError(f"{failed}.", hint="Run `probing --traceback ...` to see the traceback."))
     print(
-        f"error: {type(error).__name__}: {one_line(error)} (a bug; run `probing --traceback ...` to see the traceback)",
+        f"error: {type(error).__name__}: {one_line(error)} (this is a bug; run `probing --traceback ...` to see the "
+        "traceback)",
         file=sys.stderr,
     )
     return options.failure
@@ -138,6 +143,6 @@ def _output_failed(error: OSError, options: argparse.Namespace) -> int:
 
 
 def _write_no_more() -> None:
-    """Discard buffered output, which Python would otherwise try to write at exit and fail."""
+    """Discard buffered output. Otherwise, Python would try to write it at exit and fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,10 @@
-"""Background process that computes a run or a scan after the page that started it is closed.
+"""Background process for a run or a scan, which continues after the page that started it is closed.
 
-``python -m probing_core.cli.background [--plugin FILE.py]`` takes the arguments of ``probing run`` or ``probing scan``.
+``python -m probing_core.cli.background`` takes the same arguments as ``probing``. The command must be ``run`` or
+``scan``.
 
-It reports progress to ``log/progress.json`` in the run (see `probing_core.run.progress.Report`) and writes its output
-to ``log/worker.txt``. To cancel, terminate the process. To resume, start it again.
+The process reports progress to ``log/progress.json`` in the output folder (see `probing_core.run.progress.Report`). To
+cancel the computation, terminate the process. To resume it, start the process again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress.finish("cancelled")
             _kill_children()
         finally:
-            os._exit(1)  # not an exception, which other code could catch; files stay valid when the process is killed
+            os._exit(1)  # other code could catch an exception; files remain valid if the process is killed
 
     def finish(state: str, error: str = "") -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # too late to cancel
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _kill_children() -> None:
-    """Kill all child processes; otherwise, some processes of a Ray cluster would run for another minute."""
+    """Kill all child processes. Otherwise, some processes of a Ray cluster would continue to run for a minute."""
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

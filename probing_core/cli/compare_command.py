@@ -8,10 +8,10 @@ from pathlib import Path
 from probing_core.cli.shared import add_shared, print_json
 
 WORSE = 1
-"""Exit code if a score is worse by more than ``--max-drop``."""
+"""Exit code if a score is significantly worse by more than ``--max-drop``."""
 
 GATE_FAILED = 3
-"""Exit code of failures with ``--max-drop``, except for invalid input."""
+"""Exit code for failures other than invalid input if ``--max-drop`` is given."""
 
 EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 
@@ -19,13 +19,15 @@ EXAMPLE = "probing compare before.json now.json --max-drop 0.01"
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="model name, run directory, or file written by Scores.save")
     parser.add_argument("b", metavar="B", help="same as A")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run of the models (default: the reference run)")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="run that contains the models (default: the reference run)"
+    )
     parser.add_argument(
         "--max-drop",
         type=float,
         metavar="P",
-        help="exit with code 1 if the confidence interval of the drop from A to B on validation photographs is "
-        "entirely above P (0.01 is one percentage point)",
+        help="exit with code 1 if the confidence interval for the drop of any score from A to B on validation "
+        "photographs is entirely above P (0.01 is one percentage point)",
     )
     add_shared(parser, "--json")
 

@@ -19,7 +19,7 @@ EXAMPLE = "probing demo --port 8502"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="run to open in addition to the reference run")
-    parser.add_argument("--port", type=natural, default=8501, metavar="N", help="default 8501")
+    parser.add_argument("--port", type=natural, default=8501, metavar="N", help="port to listen on (default 8501)")
     parser.add_argument("--host", metavar="H", help=f"address to listen on (default {THIS_MACHINE}: this machine only)")
     parser.add_argument(
         "--share",
@@ -29,9 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare the demo run, then serve until Ctrl+C."""
+    """Prepare the demo run, and serve the dashboard until Ctrl+C is pressed."""
     if options.share and options.host:
-        raise BadConfig("Use either --share (all addresses) or --host (one address).")
+        raise BadConfig("Use either --share (all addresses) or --host (one address), not both.")
     if options.run:
         from probing_core.results import Run
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(module: str, *arguments: str) -> int:
-    """Run ``python -m module ARGUMENTS`` in this process, so that signals reach it, and return its exit code."""
+    """Run ``python -m MODULE ARGUMENTS`` in this process, so that it receives signals, and return the exit code."""
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__")
@@ -64,8 +64,15 @@ def _run(module: str, *arguments: str) -> int:
 
 
 def _app() -> Path:
-    """Return the path of the dashboard script without importing it: the core does not depend on the dashboard."""
+    """Find the dashboard script without importing it, because the core must not depend on the dashboard.
+
+    Raises:
+        BadConfig: the dashboard is not installed.
+    """
     package = find_spec("dashboard")
     if package is None or package.origin is None:
-        raise BadConfig("The dashboard is not installed.", hint="Run `pip install .` in a clone, or install the wheel.")
+        raise BadConfig(
+            "The dashboard is not installed.",
+            hint="Run `pip install .` in a clone of the repository, or install the wheel.",
+        )
     return Path(package.origin).parent / "app.py"

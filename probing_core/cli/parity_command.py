@@ -10,27 +10,29 @@ DIFFERS = 1
 """Exit code if the pipelines differ."""
 
 FAILED = 3
-"""Exit code of failures, except for invalid input."""
+"""Exit code for failures other than invalid input."""
 
 EXAMPLE = "probing parity zoo/mae my_pipeline.py:embed"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    what = "model name, onnx:PATH, FILE.py:FUNCTION, or a file with embeddings"
+    what = "model name, onnx:PATH, FILE.py:FUNCTION, or embedding file"
     parser.add_argument("a", metavar="A", nargs="?", help=what)
     parser.add_argument("b", metavar="B", nargs="?", help="same as A")
-    parser.add_argument("--write", type=Path, metavar="DIR", help="write the golden images, to embed them elsewhere")
+    parser.add_argument(
+        "--write", type=Path, metavar="DIR", help="write the golden images, so that you can embed them elsewhere"
+    )
     parser.add_argument(
         "--tolerance",
         type=float,
         default=0.01,
         metavar="T",
-        help="maximum embedding shift at which the pipelines agree, in units of the mean distance between two "
-        "photographs (default 0.01)",
+        help="maximum embedding shift for pipelines that are considered equal, in units of the mean distance between "
+        "two photographs (default 0.01)",
     )
     add_shared(parser, "--device")
     parser.add_argument(
-        "--precision", default="float32", help="precision of named models: float32 (default), bfloat16, auto, ..."
+        "--precision", default="float32", help="precision of named models: float32 (default), bfloat16, float16, auto"
     )
     add_shared(parser, "--json")
 
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.b is None:
         raise BadConfig(
-            "Pass two pipelines.",
+            "Pass two pipelines to compare.",
             hint="Run `probing parity A B`, or `probing parity --write DIR` to write the golden images.",
         )
     a, b = (function_or_name(text) for text in (options.a, options.b))

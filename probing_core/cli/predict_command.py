@@ -17,7 +17,9 @@ EXAMPLE = "probing predict cat.jpg dog.png --json"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run (default: the reference run)")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="run that contains the models (default: the reference run)"
+    )
     parser.add_argument("--models", type=name_list, metavar="a,b", help="models (default: all models of the run)")
     parser.add_argument(
         "--prior", type=float, default=0.5, metavar="P", help="prior probability that an image is edited (default 0.5)"

@@ -13,11 +13,11 @@ EXAMPLE = "probing rank timm:resnet50.a1_in1k"
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="model name, as in `probing run --models`, or FILE.py:FUNCTION")
-    parser.add_argument("--full", action="store_true", help="embed all samples, in a new run for the dashboard")
+    parser.add_argument("--full", action="store_true", help="embed all samples, and write a run for the dashboard")
     parser.add_argument("--estimate", action="store_true", help="only estimate the duration of the quick protocol")
     parser.add_argument("--base", type=Path, metavar="RUN", help="run to compare with (default: the reference run)")
-    parser.add_argument("--corpus", metavar="C", help="location of the base run's photographs, if they have moved")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output run (default: rank-MODEL)")
+    parser.add_argument("--corpus", metavar="C", help="location of the base run's photographs, if they were moved")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output directory (default: rank-MODEL)")
     add_shared(parser, "--device", "--precision", "--json")
 
 
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(map(str, rankings)))
     if isinstance(rankings[0], Ranking):
-        print(f"To see the model on all pages of the dashboard: probing demo --run {rankings[0].path}", file=sys.stderr)
+        print(f"To view the model in the dashboard, run: probing demo --run {rankings[0].path}", file=sys.stderr)
     return 0
 
 

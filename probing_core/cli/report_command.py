@@ -10,12 +10,13 @@ EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run to report (default: the reference run)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run to create the report for (default: the reference run)")
     parser.add_argument(
         "--models",
         type=name_list,
         metavar="a,b",
-        help="up to six models for the explorer (default: a selection with the best embedding and the best baseline)",
+        help="up to six models for the explorer (default: a selection that includes the best embedding and the best "
+        "baseline)",
     )
     parser.add_argument(
         "--pictures", choices=("all", "none"), default="all", help="photographs to include (default: all)"
@@ -30,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
 
     out, progress = options.out, terminal()
     if out.suffix.lower() not in {".html", ".htm"}:
-        raise BadConfig(f"A report must be an HTML file, but '{out}' ends in '{out.suffix}'. Use {out.stem}.html.")
+        raise BadConfig(f"A report must be an HTML file, but '{out}' does not end in .html. Use {out.stem}.html.")
 
     def update(completed: int, total: int) -> None:
-        progress.update("report", completed, total, "Pictures")
+        progress.update("report", completed, total, "Adding images")
 
     with final_report(progress):
         print(write_shared_file(open_run(options.run), out, options.models, options.pictures, progress.note, update))

@@ -30,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--estimate",
         action="store_true",
-        help="only estimate the remaining time on this machine by phase, and list images that will not be used",
+        help="only estimate the remaining time of each phase on this machine, and list images that will not be used",
     )
 
 

@@ -18,8 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--clean",
         type=Path,
         metavar="FOLDER",
-        help="clean images from the same source for calibration: at least 100 for a level of 5%%; at least 500 to "
-        "control the false discovery rate with q",
+        help="clean images from the same source, used for calibration: at least 100 for a level of 5%%, and at least "
+        "500 for q (false discovery rate)",
     )
     parser.add_argument(
         "--level",

@@ -1,4 +1,4 @@
-"""Shared parts of the commands: parser, argument types, and printing of tables and errors."""
+"""Functions that the commands share: argument parsing, and printing of tables and errors."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def name_list(text: str) -> list[str]:
 
 def natural(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a non-negative integer, got '{text}'")
     return int(text)
 
 
@@ -64,7 +64,7 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
 
 
 def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
-    """Print a list of entries and warnings about entries of other packages, and return the exit code."""
+    """Print catalog entries to standard output and ``problems`` as warnings to standard error; return the exit code."""
     from probing_core.measures.notation import text_table
 
     for problem in problems:
@@ -83,7 +83,7 @@ def _safe(value: Any) -> Any:
 
 
 def fail(error: ProbingError) -> int:
-    """Print an error, followed by its hint on a second line, and return the exit code."""
+    """Print an error and, if it has one, its hint, and return the exit code."""
     print(f"error: {one_line(error)}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
@@ -91,10 +91,10 @@ def fail(error: ProbingError) -> int:
 
 
 def function_or_name(text: str) -> str | Callable[..., Any]:
-    """Run the file of ``FILE.py:NAME`` and return the function with that name; return any other text unchanged.
+    """Load the function specified as ``FILE.py:NAME``, or return any other text unchanged.
 
     Raises:
-        BadConfig: there is no such file or function, or the file fails.
+        BadConfig: the file or function does not exist, or the file cannot be run.
     """
     match = IN_A_FILE.fullmatch(text)
     if match is None:

@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="explain why FILE will be recomputed (default: all files that the next `probing run` will recompute)",
+        help="explain why the next `probing run` will recompute FILE (if omitted: all files that it will recompute)",
     )
 
 
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 
     store = Store(options.run)
     if store.entry(layout.RECIPE) is None:
-        raise BadRun(f"'{options.run}' is not a run: it has no manifest with {layout.RECIPE}.")
+        raise BadRun(f"'{options.run}' is not a run: its manifest is missing or does not list {layout.RECIPE}.")
     if options.why is not None:
         return _why(store, options.why)
     is_busy = store.is_being_written()

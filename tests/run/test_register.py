@@ -113,7 +113,7 @@ def test_failing_function_of_a_plugin_is_reported_with_its_line(tmp_path, few_sc
     assert main(["--plugin", str(path), "run", "--out", str(tmp_path / "run"), *asked]) == 2
     errors = [told for told in capsys.readouterr().err.splitlines() if told.startswith("error:")]
     assert len(errors) == 1
-    assert f"'{path}', line {line}, failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]
+    assert f"'{path}' (line {line}) failed: AttributeError: 'list' object has no attribute 'missing'" in errors[0]
 
 
 def test_a_background_process_knows_what_the_plugins_of_its_server_register(tmp_path, few_scenes):
