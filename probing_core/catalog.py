@@ -74,7 +74,7 @@ class Catalog(Generic[E]):
 
     @property
     def all(self) -> tuple[E, ...]:
-        """All entries: built-in entries, entries from other packages, and entries added in this process, in this order."""
+        """Built-in entries, entries from other packages, and entries added in this process, in this order."""
         added = {**self._added, **self._temporary.get()}
         return (*self._entries.values(), *self._plugins().values(), *added.values())
 
@@ -89,7 +89,7 @@ class Catalog(Generic[E]):
 
     @contextmanager
     def temporarily(self, entry: E) -> Iterator[None]:
-        """Return a context manager that adds an entry in the current thread.
+        """Return a context manager that adds an entry in the current thread and removes it on exit.
 
         Other threads may use the same name for a different entry.
 

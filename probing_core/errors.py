@@ -31,7 +31,7 @@ class ProbingError(Exception):
 
 
 class UnknownName(ProbingError):
-    """A name that does not exist, such as the name of an unknown model, transformation or task."""
+    """An unknown name, for example of a model, transformation or task."""
 
 
 class BadConfig(ProbingError):

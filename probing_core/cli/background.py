@@ -1,4 +1,4 @@
-"""Background process for a run or a scan, which continues after the page that started it is closed.
+"""Background process that continues to compute a run or a scan after the page that started it is closed.
 
 ``python -m probing_core.cli.background`` takes the same arguments as ``probing``. The command must be ``run`` or
 ``scan``.

@@ -10,7 +10,7 @@ EXAMPLE = "probing report --run data/runs/demo --out demo.html"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run to create the report for (default: the reference run)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run to report on (default: the reference run)")
     parser.add_argument(
         "--models",
         type=name_list,

@@ -37,5 +37,5 @@ def _write_picture(path: Path, image: Any) -> None:
     encoders = {".png": encode_png, ".jpg": encode_jpeg, ".jpeg": encode_jpeg, ".webp": encode_webp}
     encode = encoders.get(path.suffix.lower())
     if encode is None:
-        raise BadConfig(f"'{path}' is not a supported image file name. Supported extensions: {', '.join(encoders)}.")
+        raise BadConfig(f"The extension of '{path}' is not supported. Supported extensions: {', '.join(encoders)}.")
     write_atomically(path, encode(image))

@@ -1,4 +1,4 @@
-"""Compute the contents of runs from images, arrays and tables, without accessing files.
+"""Compute the contents of a run from images, arrays and tables. `probing_core.run` reads and writes the files.
 
 Embeddings can be larger than memory (`LazyRows`), and long computations report their progress to a callback.
 """

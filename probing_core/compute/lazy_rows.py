@@ -1,4 +1,4 @@
-"""Rows of embeddings that are read on access, so that they can exceed memory."""
+"""Embeddings that are read on access, so that they can be larger than memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READ_ROWS = 2**16
 
 @dataclass(frozen=True, eq=False)
 class LazyRows:
-    """Rows (N, D) ``float32`` that are read on access.
+    """Embeddings (N, D) whose rows are read as ``float32`` on access.
 
     Attributes:
         arrays: consecutive parts of shape (n, D), which can be memory-mapped.
@@ -36,7 +36,7 @@ class LazyRows:
         return self.shape[0]
 
     def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
-        """Read the rows at ``key``, a slice or an array of positions, into memory."""
+        """Read rows into memory. ``key`` is a slice, an array of positions, or a mask."""
         places = self._places(key)
         rows = np.empty((len(places), self.shape[1]), np.float32)
         array_of = np.searchsorted(self._stops, places, side="right")

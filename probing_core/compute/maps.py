@@ -1,8 +1,8 @@
 """UMAP coordinates of samples in two projections, and the nearest samples from other photographs.
 
-UMAP is computed for up to `LANDMARKS` samples. In larger runs, `place_others` places each remaining sample between its
-nearest landmarks. ``python -m lab.evidence.landmarks`` measures the effect on neighborhoods. The search for nearest
-samples is also limited to about `LANDMARKS` samples.
+UMAP is computed for up to about `LANDMARKS` samples (landmarks). In larger runs, `place_others` places each
+remaining sample between its nearest landmarks. ``python -m lab.evidence.landmarks`` measures the effect on
+neighborhoods. The search for nearest samples is also limited to about `LANDMARKS` samples.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MAP_NEIGHBORS = 15
 """Number of nearest neighbors that determine the position of a sample on a map."""
 
 LANDMARKS = 50_000
-"""Maximum number of samples for UMAP. All samples of an image are either included or excluded."""
+"""Approximate maximum number of samples for UMAP. The samples of an image are either all included or all excluded."""
 
 POSITION_STEP = np.float32(1 / 1024)
-"""Step to which positions are rounded. It is smaller than a pixel on any screen and halves the file size."""
+"""Rounding step of map positions. It is smaller than a pixel on any screen. Rounding halves the file size."""
 
 MAP_ROWS = 8192
-"""Maximum number of embeddings that are processed at a time, in addition to the landmarks."""
+"""Maximum number of embeddings in memory at a time, in addition to the landmarks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def read_as(X: LazyRows, samples: pd.DataFrame, reading: str) -> LazyRows | Resi
 
 
 def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Return the mean of each class over the rows in ``counted``, a mask (N,), as ``float32`` with shape (K, D)."""
+    """Compute the mean embedding of each class over the rows in the mask ``counted`` (N,): (K, D) ``float32``."""
     sums = np.zeros((codes.max() + 1, X.shape[1]))
     for start in range(0, len(codes), MAP_ROWS):
         part = slice(start, start + MAP_ROWS)
@@ -96,7 +96,12 @@ def _class_means(X: LazyRows, codes: np.ndarray, counted: np.ndarray) -> np.ndar
 
 
 def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Compute the map of ``samples``, which must have the columns ``sample`` and ``image_id``.
+    """Compute the positions of samples on a map.
+
+    Args:
+        X: (N, D) projected embeddings (`read_as`).
+        samples: columns ``sample`` and ``image_id``, N rows.
+        seed: random seed for UMAP.
 
     Returns:
         Table with the columns ``sample``, ``x`` and ``y``.
@@ -110,7 +115,7 @@ def map_table(X: LazyRows | Residuals, samples: pd.DataFrame, seed: int) -> pd.D
 
 
 def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFrame:
-    """Find the nearest samples from other photographs for every sample.
+    """Find the samples from other photographs that are nearest to each sample.
 
     Samples are compared by cosine similarity after the mean is subtracted, as on maps. The search is exact for up to
     `LANDMARKS` samples. With more samples, the search is limited to a subset of images with about this many samples. In
@@ -123,8 +128,7 @@ def neighbor_table(X: LazyRows | Residuals, samples: pd.DataFrame) -> pd.DataFra
 
     Returns:
         Table with the columns ``sample``, ``among`` (`ALL_REPETITIONS`, or 0 for neighbors from the first repetition)
-        and `NEAR`, which contain row positions from 0 to N - 1. The maximum of the integer type means that there is no
-        neighbor.
+        and `NEAR` (row positions from 0 to N - 1, or the maximum of the integer type if there is no neighbor).
     """
     tables = [_nearest_of_others(X, samples, np.arange(len(samples))).assign(among=np.int8(ALL_REPETITIONS))]
     first = np.flatnonzero(samples["repetition"] == 0)
@@ -154,7 +158,7 @@ def _nearest_of_others(X: LazyRows | Residuals, samples: pd.DataFrame, rows: np.
 def place_others(
     embeddings: LazyRows | Residuals | np.ndarray, landmarks: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Extend the map of landmarks to all samples.
+    """Extend a map from landmarks to all samples.
 
     Each remaining sample is placed at the weighted mean position of its nearest landmarks.
 
@@ -215,7 +219,7 @@ def umap_points(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 @cache  # once per process
 def _compile_once() -> None:
-    """Cache the compiled functions of UMAP, which Numba would otherwise compile in every process."""
+    """Enable caching of the compiled functions of UMAP. Otherwise, Numba would compile them in every process."""
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):

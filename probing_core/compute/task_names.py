@@ -12,7 +12,7 @@ VARIANCE = "variance-"
 """Prefix for fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
 
 FINE = "fine"
-"""Name of the task of predicting the transformation, and of its score."""
+"""Name of the fine task, which is to predict the transformation, and of its score."""
 
 DEPLOYMENT = "deployment"
 """Name of the probe for new images."""
@@ -24,7 +24,7 @@ CALIBRATED = "fine-calibrated"
 """Name of the probe for the fine task with temperature scaling. New images are classified with `DEPLOYMENT` instead."""
 
 ORACLE = "content-oracle"
-"""Name of the content predictions of probes that were trained on images with the same transformation."""
+"""Name of the content predictions by probes that were trained on images with the same transformation."""
 
 OTHER_PROBES = "fine-mlp-knn"
 

@@ -1,6 +1,6 @@
 """Statistical tests of the claims. Each test returns a result and the numbers that determine it.
 
-A role is the kind of encoder that a claim refers to, such as ``MAE``.
+A role is a kind of encoder to which a claim refers, such as ``MAE``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UNSEEN_STYLE = "far style"
 DOZENS = 24
 
 MIN_RANKED = 4
-"""Minimum number of encoders for a rank correlation."""
+"""Minimum number of roles for a rank correlation."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ ABLATION_CONTRASTS = tuple(
     )
     for score in (FINE, UNSEEN_STYLE)
 )
-"""Contrasts for the effects of style words in captions and of color and sharpness augmentations.
+"""Contrasts for the effects of style words in captions and of color and blur augmentations.
 
 They are not part of a claim, and their p-values are corrected separately.
 """
@@ -121,20 +121,20 @@ def _row(contrast: Contrast, scores: Scores) -> dict[str, object]:
 
 
 def pooled(trainings: Trainings) -> ClusterSums:
-    """Average the score of several training runs over the same samples.
+    """Average a score over several training runs that were tested on the same samples.
 
-    Sums are averaged. This averages the score, because all runs have the same denominators.
+    Averaging the sums averages the score, because the denominators are equal.
     """
     return ClusterSums(np.mean([sums.sums for sums in trainings], axis=0), trainings[0].score)
 
 
 @dataclass(frozen=True)
 class Identified:
-    """Numbers of transformations that encoders of one kind identify.
+    """Numbers of transformations that the encoders of a role identify.
 
     Attributes:
         above_chance: number of transformations whose confidence interval for recall is entirely above chance. This
-            planned criterion determines the result of the claim.
+            planned criterion determines whether the claim is supported.
         not_below: number of transformations whose confidence interval for recall is not entirely at or below chance.
         informed: number of transformations whose confidence interval for informedness is entirely above 0. A probe that
             rarely predicts a class may fail the first criterion but still separate the class from the others.
@@ -160,7 +160,7 @@ class Identified:
 
 
 def identified(trainings: Sequence[pd.DataFrame]) -> Identified:
-    """Count the transformations that encoders of one kind identify (recall significantly above chance).
+    """Count the transformations that the encoders of a role identify (recall significantly above chance).
 
     Recall is averaged over the training runs.
 
@@ -189,14 +189,15 @@ def _recall_and_informedness(rows: pd.DataFrame, base: np.ndarray, transform: st
 
 
 Result = Mapping[str, Any]
-"""``result`` and the numbers that determine it, named like the columns in the table of claims."""
+"""``result`` and the numbers that determine it, named like the columns of the table of claims."""
 
 
 def by_counts(counts: Mapping[str, Identified]) -> Result:
     """Test claim 1, that each available role identifies at least two dozen transformations.
 
     Returns:
-        ``result``, ``transformations`` (number in the bank) and ``identified`` (the minimum over the roles).
+        ``result``, ``transformations`` (number of tested transformations) and ``identified`` (minimum over the roles).
+        If no role is available, only ``result``.
     """
     if not counts:
         return {"result": UNDECIDED}
@@ -213,14 +214,14 @@ def by_counts(counts: Mapping[str, Identified]) -> Result:
 
 
 def by_contrasts(contrasts: pd.DataFrame) -> Result:
-    """Test one of the claims 2 to 4.
+    """Test claim 2, 3 or 4.
 
     The claim is supported if every available contrast is significantly greater than 0 after Holm correction, and not
     supported if any contrast is significantly less than 0.
 
     Returns:
-        ``result``, and the numbers of contrasts that were planned (``contrasts``), that were ``tested``, and that are
-        significantly greater (``above``) and less (``below``) than 0.
+        ``result``, and the numbers of planned contrasts (``contrasts``), tested contrasts (``tested``), and contrasts
+        that are significantly greater than 0 (``above``) or less than 0 (``below``).
     """
     tested = contrasts[contrasts["p"].notna()]
     sure = tested["p_holm"] < SIGNIFICANCE
@@ -241,7 +242,7 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
 
     Returns:
         ``result``, ``roles`` (number of roles with both accuracies), ``rho`` and ``p``. ``rho`` and ``p`` are NaN if
-        there are fewer than `MIN_RANKED` roles, or if all roles have the same accuracy.
+        there are fewer than `MIN_RANKED` roles, or if one of the accuracies is the same for all roles.
     """
     roles = [role for role in style if role in content]
     rho = p = float("nan")

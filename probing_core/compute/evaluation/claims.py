@@ -1,4 +1,4 @@
-"""Test the five claims from the abstract of arXiv 2307.05610 with planned contrasts between roles.
+"""Test the five claims in the abstract of arXiv 2307.05610.
 
 Encoders from the zoo and published encoders have a role: supervised, SimCLR, MAE, CAN, CLIP or ALIGN. The claims are
 tested separately for these two sets, because published encoders also differ in architecture, data and compute. The Holm
@@ -7,7 +7,7 @@ together. Several training runs of a role are tested together. If roles are miss
 roles are tested. The results are about these encoders. A single encoder does not provide evidence about its training
 objective.
 
-The tables contain numbers. `probing_core.results.claim_sentences` formats them as sentences.
+`probing_core.results.claim_sentences` describes the results in sentences.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def described(models: Sequence[str]) -> list:
 
 
 Results = Mapping[str, Any]
-"""Inputs of the tests for one model, if they are available.
+"""Inputs of the claim tests for one model. Inputs that are not available are omitted.
 
 `FINE`, `UNSEEN_STYLE` and `CONTENT` (content accuracy on clean images) contain sums of scores. `PREDICTED` contains the
 predictions for the fine task.
@@ -88,7 +88,7 @@ PREDICTED = "predictions"
 
 
 def model_results(predictions: Mapping[str, pd.DataFrame], far: set[str]) -> Results:
-    """Compute the scores of a model that are used to test the claims.
+    """Compute the inputs of the claim tests for one model.
 
     Args:
         predictions: task -> test predictions with the columns ``truth``, ``predicted``, ``base_id`` and ``transform``.
@@ -140,8 +140,8 @@ def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple
 def models_by_role(role_set: str, models: Sequence[str]) -> dict[str, list[str]]:
     """Group ``models`` by their role in the set ``role_set``.
 
-    Models with other weights (``@weights=``, ``@seed=``) are additional training runs of a role. Models with any other
-    option, such as a layer or a pooling, have no role.
+    Models with different weights (``@weights=``, ``@seed=``) are additional training runs of a role. Models with any
+    other option, such as a layer or a pooling, have no role.
     """
     plain = {name: parse(name) for name in models}
     roles = {

@@ -1,6 +1,6 @@
 """Compute scores with confidence intervals and notes from predictions, as one tidy table per model.
 
-Scores are represented by sums for each photograph until their interval is computed. docs/run-format.md defines the
+Scores are represented by sums for each photograph until their intervals are computed. docs/run-format.md defines the
 subsets. A note describes a limitation of a score and is usually empty.
 """
 
@@ -26,7 +26,7 @@ def joined(*notes: str) -> str:
 
 
 def measured(measure: str, sums: ClusterSums) -> dict[str, Any]:
-    """Return the columns for the value of a score and its interval, which is clipped to the bounds of the measure."""
+    """Compute a score and its interval as table columns. The interval is clipped to the bounds of the measure."""
     bounds = MEASURES.get(measure)
     return interval(sums, low=bounds.low, high=bounds.high).columns
 
@@ -174,7 +174,7 @@ def fewer_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterato
 
 
 def oracle_scores(predictions: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Score]:
-    """Yield the content accuracy for each transformation, with probes trained on images with that transformation."""
+    """Yield the content accuracy of the oracle probes (`ORACLE`) for each transformation."""
     columns = _Columns(predictions, classes)
     for transform, rows in predictions.groupby("transform", sort=False).indices.items():
         yield columns.balanced(f"oracle:{transform}", np.asarray(rows))

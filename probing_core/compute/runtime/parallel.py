@@ -21,7 +21,10 @@ MEMORY_OF_LIVE_MODELS = 0.5
 """Fraction of the machine's memory above which the server unloads models."""
 
 MEMORY_OF_TRAINING = 0.25
-"""Fraction of the machine's memory for the training embeddings of a probe. It limits the number of training samples."""
+"""Maximum fraction of the machine's memory for the training embeddings of a probe.
+
+It limits the number of training samples.
+"""
 
 
 def is_taken(share: float) -> bool:
@@ -35,7 +38,7 @@ def bytes_of(share: float) -> float:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Return a context manager that limits numerical libraries to ``count`` threads and OpenCV to one, process-wide."""
+    """Return a context manager that limits numerical libraries to ``count`` threads and OpenCV to one thread."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -50,7 +53,7 @@ def threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def opencv_on_one_thread() -> Iterator[None]:
-    """Return a context manager that makes OpenCV run in the thread of its caller, in the whole process.
+    """Return a context manager that disables multithreading in OpenCV for the whole process.
 
     Otherwise, OpenCV threads would compete with threads that process other images.
     """
@@ -68,10 +71,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 FEW_IMAGES = 600
-"""Maximum number of images that are processed in threads, because starting processes takes half a second."""
+"""Maximum number of images for which threads are used instead of processes, which take half a second to start."""
 
 MEMORY_OF_WORKER = 400 * 2**20
-"""Memory in bytes of a process that transforms images, including the networks for neural styles."""
+"""Memory in bytes that a process for transforming images requires, including the networks for neural styles."""
 
 
 @contextmanager
@@ -105,7 +108,7 @@ def one_core_threads(count: int) -> Iterator[ThreadPoolExecutor]:
 def in_chunks(
     pool: Executor, function: Callable[[T], R], chunks: Iterable[Sequence[T]]
 ) -> Iterator[tuple[Sequence[T], list[R]]]:
-    """Compute ``function`` for the items of all chunks.
+    """Apply ``function`` to the items of all chunks.
 
     While the caller uses a chunk, the next chunk is computed. At most two chunks are in memory.
 

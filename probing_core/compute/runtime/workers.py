@@ -2,8 +2,8 @@
 
 A worker is a new interpreter that runs `serve` and is connected to its parent by a socket pair. It only imports modules
 that the received functions need. It exits when the socket is closed, so no worker remains if the parent is killed.
-Arrays are not copied: the worker writes them to anonymous memory (memfd) and sends the file descriptor through the
-socket. The parent maps this memory until the last array is freed.
+Arrays are returned in shared memory: the worker writes them to an anonymous file (memfd) and sends its descriptor
+through the socket. The parent maps the file until the last array is freed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Workers(Executor):
         self._closed = threading.Event()
 
     def submit(self, function: Callable[[T], R], item: T) -> Future[R]:  # type: ignore[override]
-        """Start computing ``function(item)``, and return a future.
+        """Schedule ``function(item)``, and return a future for the result.
 
         The future raises `WorkerDied` if several workers die while they compute the item, for example because the
         machine runs out of memory. It raises `NoWorker` if no worker can be started.
@@ -120,7 +120,7 @@ class Workers(Executor):
                 if worker is None:
                     raise NoWorker(
                         f"No worker process could be started ({one_line(error)}). The limit on processes, open files "
-                        "or memory has been reached. Close other programs and start again."
+                        "or memory has been reached. Close other programs and try again."
                     ) from error
                 code_of = worker.close()
                 worker = None
@@ -164,11 +164,16 @@ class _Worker:
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
-        """Compute an item in the process.
+        """Call a function with ``item`` in the worker process.
+
+        Args:
+            name: digest of the pickled function.
+            code: pickled function, which is only sent if the previous call was for a different function.
+            item: argument of the function.
 
         Returns:
-            `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and a message if the function cannot be
-            loaded in the process.
+            `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and a message if the worker cannot load
+            the function.
         """
         self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
         kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
@@ -178,7 +183,7 @@ class _Worker:
     def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
         """Return the buffers that the worker has written.
 
-        They are mapped from anonymous memory or, if it is not supported, received through the socket.
+        They are mapped from an anonymous file or, if the system does not support such files, read from the socket.
         """
         if not in_memory:
             return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # bytearray, so that arrays are writable
@@ -231,7 +236,7 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
 
 
 class _Packer(pickle.Pickler):
-    """Pickler for functions that rejects objects with `Corpus.stays_in_process`."""
+    """Pickler that rejects objects whose type sets ``stays_in_process``, such as very large corpora."""
 
     def reducer_override(self, value: Any) -> Any:
         if getattr(type(value), "stays_in_process", False):
@@ -240,7 +245,7 @@ class _Packer(pickle.Pickler):
 
 
 def serve(descriptor: int) -> None:
-    """Run functions that are received through the socket ``descriptor`` until it is closed."""
+    """Run the functions that are received through the socket ``descriptor`` until the socket is closed."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -45,13 +45,14 @@ class Task:
 
 
 def task_names(transforms: Sequence[Transform], images: pd.DataFrame | None = None) -> tuple[str, ...]:
-    """Return the names of the tasks that are possible for these transformations and images.
+    """Return the names of the tasks that are possible for the given transformations and images.
 
     A group task requires a group with both seen and unseen transformations. The content task requires at least two
     classes (see `content_labels`).
 
     Args:
-        images: image table of a run.
+        transforms: transformations of a run.
+        images: image table of the run. If it is None, the content task is omitted.
     """
     rotations = [f"group-{r}" for r in ROTATIONS if _groups(transforms, r)]
     return ("fine", *rotations, *([CONTENT] if images is not None and content_labels(images) else []))
@@ -89,11 +90,12 @@ def labelled(images: pd.DataFrame) -> pd.DataFrame:
 def make_task(
     name: str, samples: pd.DataFrame, transforms: Sequence[Transform], images: pd.DataFrame | None = None
 ) -> Task:
-    """Return a task over the samples of a run.
+    """Create a task for the samples of a run.
 
     Args:
         name: name of the task.
         samples: sample table of the run.
+        transforms: transformations of the run.
         images: image table of the run, which the content task requires.
 
     Raises:
@@ -134,7 +136,10 @@ def _rotation(name: str) -> int:
 
 
 def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
-    """Return the groups with seen transformations in a fold, or nothing if no group also has unseen transformations."""
+    """Return the groups that have seen transformations in the fold ``rotation``.
+
+    The result is empty if none of these groups has unseen transformations.
+    """
     learned = {t.group for t in transforms if not t.far and t.unseen_in != rotation}
     surprising = {t.group for t in transforms if t.unseen_in == rotation} & learned
     return tuple(g for g in GROUPS if g in learned) if surprising else ()

@@ -1,8 +1,8 @@
 """Select the images of a run, and plan their transformed versions.
 
-Each image before transformation is a row of ``images.parquet``, and each transformed image is a sample, which is a row
-of ``samples.parquet``. Samples are ordered by image and divided into units. The samples of a unit are computed,
-embedded and saved together.
+Each row of ``images.parquet`` is an image before transformation. Each row of ``samples.parquet`` is a sample, which is
+a transformed image. Samples are ordered by image and divided into units. The samples of a unit are computed, embedded
+and saved together.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ OnProgress = Callable[[int, int], None]
 """Callback with the number of completed images and the total number of images."""
 
 FindFlaws = Callable[[pd.DataFrame], Iterator[str]]
-"""Function that yields the reason why each image cannot be used, or an empty string if it can be used."""
+"""Function that yields, for each image, the reason why it cannot be used, or an empty string if it can be used."""
 
 
 def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.DataFrame:
     """Select the images of a run.
 
     Returns:
-        Rows of ``images.parquet``, including images that cannot be used and the reason for each of them.
+        Rows of ``images.parquet``, including images that cannot be used, with the reasons.
 
     Raises:
         BadCorpus: no image can be used.
@@ -101,7 +101,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         raise BadCorpus(
             f"The corpus '{corpus.name}' has no usable images at a view size of {design.view} pixels. Most frequent "
             f"reason: {reason}."
-            + (f" Reduce the view size or use images of {smallest} pixels or more." if "smaller than" in reason else "")
+            + (f" Reduce the view size, or use images of at least {smallest} pixels." if "smaller than" in reason else "")
             + (
                 " Use color images, because color transformations have no effect on gray images."
                 if reason == "near gray"
@@ -114,7 +114,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
 
 
 def _usable(rows: pd.DataFrame, counts: dict[str, int], find_flaws: FindFlaws, progress: OnProgress) -> pd.DataFrame:
-    """Examine rows in random order until every split has as many usable rows as in ``counts``, or all are examined.
+    """Examine rows in random order until each split has ``counts[split]`` usable rows or all rows have been examined.
 
     Returns:
         All examined rows, with the column ``why_not``.
@@ -155,14 +155,14 @@ FEW_PHOTOGRAPHS = 30
 """Minimum number of photographs for splits. Runs with fewer photographs are evaluated with cross-validation."""
 
 IDENTITY_DRAWS = 2
-"""Number of identity samples per repetition. It matches the number of seen transformations of other groups."""
+"""Number of identity samples per image and repetition. It equals the number of seen transformations in other groups."""
 
 FAR_IMAGES = 400
-"""Maximum number of images with unseen styles, which are slow to compute."""
+"""Maximum number of images to which unseen styles are applied, because these are slow to compute."""
 
 UNIT_SAMPLES = 512
 UNIT_BYTES = 64 * 2**20
-"""Approximate maximum number of samples and of bytes in a unit, which is kept in memory."""
+"""Approximate maximum size of a unit in samples and in bytes of pixels. The pixels of a unit are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,10 @@ def plan_samples(design: Design, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def cut_units(design: Design, samples: pd.DataFrame) -> list[Unit]:
-    """Divide samples into units of whole images, with up to `UNIT_SAMPLES` samples or `UNIT_BYTES` bytes of pixels."""
+    """Divide samples into units of at most `UNIT_SAMPLES` samples and `UNIT_BYTES` bytes of pixels.
+
+    All samples of an image are in the same unit, which may exceed these limits if it contains a single image.
+    """
     ids = samples["image_id"].astype("category").cat.codes.to_numpy()
     return _cut(design, np.append(np.flatnonzero(ids[1:] != ids[:-1]) + 1, len(ids)))
 
@@ -268,7 +271,7 @@ def _cut(design: Design, ends: np.ndarray) -> list[Unit]:
 
 
 def measure_change(before: Image, after: Image) -> dict[str, Any]:
-    """Return the columns of a sample that are measured on its view before and after transformation."""
+    """Compute the columns of a sample that compare its views before and after transformation."""
     described = describe(before, after)
     numbers = {name: np.float32(getattr(described, name)) for name in ("ssim", "difference", "distance")}
     return numbers | {"visible": bool(described.visible)}
@@ -277,11 +280,10 @@ def measure_change(before: Image, after: Image) -> dict[str, Any]:
 def make_pair(
     source: Image, design: Design, transform: Transform, image_id: str, repetition: int, draw: int
 ) -> tuple[Image, Image, float]:
-    """Compute a sample deterministically.
+    """Compute a sample. The same arguments always give the same sample.
 
     Returns:
-        The view before transformation, the view after transformation, and the strength that was drawn (NaN for
-        identity).
+        The view before transformation, the view after transformation, and the drawn strength (NaN for identity).
     """
     rng = generator(design.seed, image_id, transform.name, repetition, draw)
     strength = float("nan") if transform.name == "identity" else transform.draw_strength(rng)

@@ -1,15 +1,16 @@
-"""Compute samples: the main samples, and experiments with additional versions of some images.
+"""Compute the main samples, and the samples of additional experiments.
+
+There are three experiments:
 
 - ``strength``: test images under every transformation at several strengths, including strengths below the training
   range. The random numbers are the same at all strengths.
-- ``rendering``: images from every split, clean and transformed, as other programs would write them. The transformations
-  are alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and
-  validated on these samples.
-- ``layers``: images from every split, transformed as in the main samples, and additional clean images. Every layer of a
-  network is embedded.
+- ``rendering``: images from every split, clean and transformed, as other programs would save them. Transformations are
+  alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and validated
+  on these samples.
+- ``layers``: images from every split, transformed as in the main samples, and additional clean images. Embeddings
+  are computed for every layer of a network.
 
-Runs that are evaluated with splits have these experiments. Their samples are computed and embedded in units, like the
-main samples.
+The experiments require a run with splits. Like the main samples, their samples are computed and embedded in units.
 """
 
 from __future__ import annotations
@@ -39,22 +40,24 @@ Made = tuple[Image, Image, Columns]
 DRAW_AT_STRENGTHS = "{} at every strength"
 DRAW_RENDERED = "{} by another hand"
 
-# A change of the numbers of images requires a new code version of the experiment in `probing_core.run.embed`.
+# Changing one of these numbers of images requires a new code version of the experiment in `probing_core.run.embed`.
 SERIES_IMAGES = 150
 """Maximum number of test images in the strength experiment.
 
-The experiment has about as many samples as a thousand main images.
+The experiment then has about as many samples as the main samples of 1,000 images.
 """
 
 RENDERED_IMAGES = 500
 """Maximum number of images in the rendering experiment."""
 
 LAYER_IMAGES = {"train": 200, "val": 60, "test": 150}
-"""Maximum number of images from each split for which every layer is embedded under every transformation."""
+"""Maximum number of images from each split that are used under every transformation in the layer experiment."""
 
 LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
-"""Maximum number of images from each split, including `LAYER_IMAGES`, for which every layer is embedded without
-transformation. They are used for the content task."""
+"""Maximum number of clean images from each split in the layer experiment, including `LAYER_IMAGES`.
+
+They are used for the content task.
+"""
 
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Strengths below the documented range, as fractions of the distance from no change to the weakest documented strength.
@@ -81,9 +84,9 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
 def rendered(design: Design) -> list[Transform]:
     """Return the transformations in the rendering experiment.
 
-    These are all transformations except unseen styles, if any of them has an alternative implementation. Identity and
-    transformations without an alternative implementation are included so that they start from the same images.
-    Otherwise, a probe could identify them by how images were resized.
+    These are all transformations except unseen styles. Identity and transformations without an alternative
+    implementation are included so that they start from the same images. Otherwise, a probe could identify them by how
+    images were resized. The list is empty if no transformation has an alternative implementation.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
@@ -153,10 +156,14 @@ def make_samples(
     """Compute planned samples.
 
     Args:
-        planned: rows of ``series`` that contain all samples of their images.
+        series: name of the experiment, or `MAIN`.
+        design: design of the run.
+        corpus: corpus with the images.
+        planned: planned samples, including all samples of each image.
+        pool: executor that transforms the images.
 
     Returns:
-        The transformed images, and the rows with the columns that are measured on images.
+        The transformed images, and ``planned`` with the additional columns that are measured on images.
     """
     by_name = {t.name: t for t in design.transforms}
     of_image = [rows.to_dict("records") for _, rows in planned.groupby("image_id", sort=False)]
@@ -201,7 +208,7 @@ def _rendered(image: Image, design: Design, transforms: Transforms, row: Columns
 
 
 def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator) -> Image:
-    """Transform ``view`` with the alternative implementation, or with the bank if there is no alternative.
+    """Transform ``view`` with the alternative implementation or, if there is none, with the bank implementation.
 
     For identity, ``view`` is returned unchanged.
     """
