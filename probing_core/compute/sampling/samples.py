@@ -101,7 +101,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
         raise BadCorpus(
             f"The corpus '{corpus.name}' has no usable images at a view size of {design.view} pixels. Most frequent "
             f"reason: {reason}."
-            + (f" Reduce the view size, or use images of at least {smallest} pixels." if "smaller than" in reason else "")
+            + (f" Reduce the view size or use images of {smallest} pixels or more." if "smaller than" in reason else "")
             + (
                 " Use color images, because color transformations have no effect on gray images."
                 if reason == "near gray"

@@ -44,7 +44,7 @@ DRAW_RENDERED = "{} by another hand"
 SERIES_IMAGES = 150
 """Maximum number of test images in the strength experiment.
 
-The experiment then has about as many samples as the main samples of 1,000 images.
+The number of samples is then similar to the number of main samples of 1,000 images.
 """
 
 RENDERED_IMAGES = 500

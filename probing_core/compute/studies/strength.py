@@ -1,11 +1,11 @@
 """Compute the tables ``strength.parquet`` and ``thresholds.parquet``: recall and detection by strength.
 
-The images of the series ``strength`` are transformed at a grid of strengths. `sweep_of` predicts their transformations
-with the ``fine`` probe. A transformation is detected in an image if its logit exceeds the logit of identity.
-`strength_table` contains the recall at each strength, which is the fraction of images whose most probable class is
+In the strength experiment, images are transformed at several strengths. `sweep_of` predicts their transformations with
+the ``fine`` probe. A transformation is detected in an image if its logit exceeds the logit of identity.
+`strength_table` computes the recall at each strength, which is the fraction of images whose most probable class is
 correct. `threshold_table` fits a psychometric function to the detection rate of each transformation
-(`probing_core.measures.classification.detection_threshold`). It contains the strength at which d' = z(detection rate) -
-z(false-positive rate) is 1.
+(`probing_core.measures.classification.detection_threshold`). The threshold is the strength at which d' = z(detection
+rate) - z(false-positive rate) is 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Sweep:
             transformation), ``detected`` (whether the transformation was more probable than identity) and ``shift``.
         false_positives: table with image IDs as rows and transformations as columns. Values are fractions of the clean
             versions of an image for which the transformation was more probable than identity.
-        note: note on the fit of the probe.
+        note: note about the fit of the probe, or an empty string.
     """
 
     rows: pd.DataFrame
@@ -52,9 +52,9 @@ def sweep_of(
 
     Args:
         rows: n sample rows of the strength experiment.
-        X: (n, D) embeddings of these rows.
+        X: (n, D) embeddings of ``rows``.
         clean_rows: m sample rows with the clean versions of the same images.
-        clean: (m, D) embeddings of these rows.
+        clean: (m, D) embeddings of ``clean_rows``.
         probe: ``fine`` probe.
     """
     identity = probe.classes.index("identity")
@@ -84,7 +84,7 @@ class ProbedSeries(SeriesData):
 
     @cached_property
     def sweep(self) -> Sweep:
-        """Predictions of the probe, which both tables share."""
+        """Predictions of the probe, from which both tables are computed."""
         samples = self.main.samples
         in_series = samples["image_id"].isin(self.rows["image_id"].unique())
         clean = np.flatnonzero((samples["transform"] == "identity") & in_series)

@@ -18,7 +18,7 @@ from probing_core.measures.statistics import Interval, numbered
 from probing_core.probes.linear import PENALTY_GRID, fit
 from probing_core.probes.probe import LinearProbe
 
-# A change of these two constants requires new code versions of the studies ``duplicates`` and ``uses``.
+# Changing one of these two constants requires new code versions of the studies ``duplicates`` and ``uses``.
 SHARES = {
     0.05: 20,
     0.02: 20,
@@ -60,7 +60,7 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Select one image from each photograph that has all versions.
+    """Select one image from each photograph, with samples under all transformations in all repetitions.
 
     Args:
         rows: samples.
@@ -104,7 +104,7 @@ class Copies:
     """Similarities of unrelated photographs and of transformed copies, for one kind of cosine similarity.
 
     Attributes:
-        pairs: number of pairs of unrelated photographs.
+        pairs: number of unrelated pairs, which are pairs of images from different photographs.
         thresholds: false-positive rate -> cosine similarity that this fraction of unrelated pairs exceeds, with its
             confidence interval.
         rows: n sample rows of transformed test images and of second clean versions.
@@ -122,7 +122,7 @@ class Copies:
 
 
 STUDY_IMAGES = {"train": 400, "val": 60, "test": 300}
-"""Maximum number of images from each split that are used under every transformation."""
+"""Maximum number of images from each split for studies that use every transformation."""
 
 FIT_IMAGES = 200
 """Maximum number of images from the train split for the probes in the selectivity study."""
@@ -137,7 +137,7 @@ class EmbeddedRows:
     Attributes:
         rows: n sample rows.
         X: (n, D) embeddings.
-        y: (n,) classes of the fine task, or -1 for the second draw of identity.
+        y: (n,) class indices of the fine task, or -1 for the second draw of identity.
     """
 
     rows: pd.DataFrame
@@ -173,7 +173,10 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def _read(self) -> EmbeddedRows:
-        """Samples of `STUDY_IMAGES` under every transformation and clean samples of all images, first repetition."""
+        """Samples of `STUDY_IMAGES` images under every transformation and clean samples of all images.
+
+        All samples are from the first repetition.
+        """
         s = self.samples
         image_ids = [i for split, limit in STUDY_IMAGES.items() for i in self._images(split, limit)]
         in_study = s["image_id"].isin(image_ids) & s["transform"].isin(self.classes)
@@ -271,8 +274,8 @@ class SeriesData:
     Attributes:
         main: main samples of the run.
         rows: n rows of the sample table of the experiment.
-        blocks: name of a layer -> embeddings (n, D), in the order of the network. If only the output of the model was
-            embedded, the only name is ``embeddings``.
+        blocks: layer and pooling, such as ``3.mean`` -> embeddings (n, D), in the order of the layers. If the
+            experiment only uses the output of the model, the only key is ``embeddings``.
     """
 
     main: StudiedModel

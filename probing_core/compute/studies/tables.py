@@ -1,4 +1,4 @@
-"""Compute the tables of the studies, which `probing_core.run.studies` lists."""
+"""Compute the tables of the studies that `probing_core.run.studies` lists."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from probing_core.measures.neighbors import NEAREST, UNRELATED, content_accuracy
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, ClusterSums, difference, mean
 
 TYPES_PER_CLASS = 8
-"""Maximum number of clusters for each class of the control task."""
+"""Maximum average number of clusters per class of the control task."""
 
 MIN_PER_TYPE = 8
-"""Minimum average number of training samples per cluster."""
+"""Minimum average number of training samples per cluster, unless there are as few clusters as classes."""
 
 
 def selectivity_table(data: StudiedModel) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 def layers_table(series: SeriesData) -> pd.DataFrame:
     """Compute the accuracy on the fine and content tasks, and fractions of variance, for every layer and pooling.
 
-    Fractions of variance over the test images are rows with the task ``variance-content``, ``variance-look`` and so on.
+    Fractions of variance over the test images are rows with tasks such as ``variance-content``.
     ``chosen`` marks the layer and pooling with the lowest loss on the val split for each task. ``difference`` is the
     accuracy minus the accuracy of the last layer with the same pooling, with the 95% confidence interval
     ``difference_low`` to ``difference_high``, paired by photograph.
@@ -179,9 +179,10 @@ DIFFERENCES = ("difference", "difference_low", "difference_high")
 def _minus_last(
     accuracies: Mapping[tuple[str, str, int], ClusterSums], pooling: str, task: str, layer: int
 ) -> tuple[float, float, float]:
-    """Return the accuracy of a layer minus the accuracy of the last layer, with the bounds of its confidence interval.
+    """Subtract the accuracy of the last layer from the accuracy of a layer.
 
-    Returns NaN for rows that are not accuracies.
+    Returns:
+        The difference and the bounds of its confidence interval, or NaN for rows that are not accuracies.
     """
     if (pooling, task, layer) not in accuracies:
         return np.nan, np.nan, np.nan
@@ -204,7 +205,7 @@ def _tasks(data: StudiedModel, rows: pd.DataFrame) -> dict[str, tuple[np.ndarray
 
 
 KS = (1, 10)
-"""Numbers of nearest images for computing recall."""
+"""Numbers of nearest images for which recall is computed (recall at k)."""
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
@@ -327,8 +328,8 @@ def _copies(data: StudiedModel) -> pd.DataFrame:
 def _content(data: StudiedModel) -> pd.DataFrame:
     """Classify test photographs by their nearest neighbors among train photographs under random transformations.
 
-    If every class has at least `NEAREST` photographs, as many neighbors vote. Otherwise, only the nearest neighbor is
-    used (as in Ramos et al.).
+    If every class has at least `NEAREST` train photographs, `NEAREST` neighbors vote. Otherwise, only the nearest
+    neighbor is used (as in Ramos et al.).
     """
     labels = content_labels(data.images)
     if not labels:

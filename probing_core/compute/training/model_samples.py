@@ -1,4 +1,4 @@
-"""The samples and embeddings for training and testing probes on one model."""
+"""Samples and embeddings for training and testing probes on one model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ModelSamples:
         transforms: transformations of the run.
         seed: random seed.
         train_samples: maximum number of training samples for a probe.
-        rendered: rows and embeddings (n, D) of the rendering series, or None.
+        rendered: sample rows and embeddings (n, D) of the rendering experiment, or None.
     """
 
     model: str

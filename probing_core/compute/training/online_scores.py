@@ -41,8 +41,9 @@ class FixedViews:
     Attributes:
         images: V arrays of shape (view, view, 3) and type ``uint8``.
         table: V rows with ``image_id``, ``base_id``, ``label``, ``split`` (``train``, or ``val`` for held-out
-            photographs), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``. The last
-            column is False for clean views of additional photographs, which are only used for the content score.
+            photographs), ``transform``, ``group``, ``draw`` (identity is drawn twice) and ``appearance``.
+            ``appearance`` is False for clean views of additional photographs, which are only used for the content
+            score.
     """
 
     images: tuple[Image, ...]
@@ -50,11 +51,14 @@ class FixedViews:
 
 
 def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progress: OnProgress) -> FixedViews:
-    """Compute views under every transformation in ``design``, and a clean view of each remaining labeled image.
+    """Select images, and compute their views under every transformation in ``design``.
 
-    A corpus without splits is split by photograph. The ``test`` split is never read.
+    For the content score, a clean view of each remaining labeled image is added. A corpus without splits is split by
+    photograph. The ``test`` split is never read.
 
     Args:
+        design: design of the views.
+        corpus: corpus with the images.
         learn: maximum number of images from the ``train`` split.
         held_out: maximum number of images from the ``val`` split.
         progress: callback with the number of completed images and the total number.
@@ -76,7 +80,8 @@ def make_views(design: Design, corpus: Corpus, learn: int, held_out: int, progre
         if count < MIN_SPLIT_PHOTOGRAPHS:
             raise BadCorpus(
                 f"At least {MIN_SPLIT_PHOTOGRAPHS} training and {MIN_SPLIT_PHOTOGRAPHS} held-out photographs are "
-                f"required, but '{corpus.name}' has {count} usable photographs in its '{split}' split. Use more images."
+                f"required, but the number of usable photographs in the '{split}' split of '{corpus.name}' is {count}. "
+                f"Use more images."
             )
     content = images.drop(chosen).query("label != ''")
     clean = Design(view=design.view, transforms=design.transforms[:1], seed=design.seed, threads=design.threads)

@@ -103,10 +103,10 @@ STEPS_OF_ODDS = 128
 """Number of rounding steps per unit of log odds."""
 
 FEW_VALUES = 1000
-"""Maximum number of distinct probabilities that are not rounded, such as the votes of k-NN probes."""
+"""Maximum number of distinct values in probabilities that are not rounded, such as k-NN votes."""
 
 LARGEST_ODDS = 28.0
-"""Maximum absolute log odds. The corresponding probability is 1 in ``float32``."""
+"""Maximum absolute log odds. The corresponding probability rounds to 1 in ``float32``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ class Trained:
 
 
 def fit_table(data: ModelSamples, task: str, fits: Sequence[tuple[str, str, FitFacts]], note: str = "") -> pd.DataFrame:
-    """Return a table with one row per fit.
+    """Create a table with one row per fit.
 
     Args:
         fits: tuples of the kind of probe, the name of the fold, and the fit statistics.
@@ -152,7 +152,7 @@ def prediction_table(
     extra_columns: Mapping[str, object] | None = None,
     temperature: float | None = None,
 ) -> pd.DataFrame:
-    """Return a table of predictions with one row per test sample (docs/run-format.md).
+    """Create a table of predictions with one row per test sample (docs/run-format.md).
 
     Args:
         rows: (n,) positions of the samples.
@@ -212,8 +212,9 @@ class Deployment:
     Attributes:
         probe: probe trained on all photographs, with temperature scaling and equal priors for all groups.
         posterior: calibration that converts edit scores to probabilities that images were edited.
-        altered: (N,) held-out probability that each sample was edited, or NaN if it was not predicted.
-        named: (N,) held-out position of the most probable class other than identity, or -1 if it was not predicted.
+        altered: (N,) probability that each sample was edited, predicted by a probe that was not trained on the
+            photograph, or NaN if the sample was not predicted.
+        named: (N,) index of the most probable class other than identity, predicted by the same probe, or -1.
         facts: fit statistics of the probe.
     """
 
@@ -227,12 +228,13 @@ class Deployment:
 def fit_deployment(data: ModelSamples, task: Task, folds: Sequence[Fold], probes: Sequence[LinearProbe]) -> Deployment:
     """Fit and calibrate the probe for new images.
 
-    New images were edited with other programs, so the penalty is selected on the renderings in the val split, with
-    probes trained on the train split. Five probes with this penalty are then each trained on four fifths of all
-    photographs in the run, and predict the remaining photographs. Their predictions are used to fit the temperature and
-    the posterior. The final probe is trained on all photographs. All classes have the same total weight, and only the
-    first repetition of the main samples is used. Non-negative embeddings are replaced with their square roots if this
-    decreases the loss on the renderings.
+    New images were edited with other programs, so the penalty is selected on samples of the rendering experiment
+    (renderings) in the val split, with probes trained on the train split. Five probes with this penalty are then each
+    trained on four fifths of all photographs in the run, and predict the remaining photographs. Their predictions are
+    used to fit the temperature and the posterior. The final probe is trained on all photographs. All classes have the
+    same total weight, and only the first repetition of the main samples is used. Non-negative embeddings are replaced
+    with their square roots if this decreases the loss on the renderings. If there are no renderings, the main samples
+    are used instead.
 
     In runs without splits, the probes of the cross-validation folds are used for calibration.
 
@@ -377,7 +379,7 @@ def temperature_of(held_out: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
 
 
 def as_chosen(fitted: LinearProbe, choosing: Sequence[LinearProbe]) -> LinearProbe:
-    """Return ``fitted`` with the validation statistics of the probes in ``choosing`` (one for each fold)."""
+    """Return a copy of ``fitted`` with the validation statistics of the probes in ``choosing`` (one for each fold)."""
     loss = float(np.mean([probe.facts.validation_loss for probe in choosing]))
     facts = replace(
         choosing[0].facts,
@@ -408,8 +410,8 @@ def group_prior(groups: Sequence[str]) -> np.ndarray:
 def train_linear(data: ModelSamples, name: str, live: bool = True) -> Trained:
     """Train a linear probe and predict the test samples.
 
-    The test samples of a fold are predicted with the probe for this fold. In cross-validation, the returned probe is
-    trained on all photographs.
+    The test samples of each fold are predicted by the probe that was trained on this fold. In cross-validation, the
+    returned probe is trained on all photographs.
 
     Args:
         data: samples and embeddings of a model.
@@ -472,12 +474,13 @@ def fit_fold(data: ModelSamples, task: Task, fold: Fold) -> LinearProbe:
 def train_content(data: ModelSamples, oracles: bool = True) -> Trained:
     """Train a content probe on clean images and predict the test samples.
 
-    The probe is tested on clean and transformed images. If the probe fails on a transformation but the oracle succeeds,
-    the transformation has changed how content is represented. If both fail, it has removed the content.
+    The probe is tested on clean and transformed images. An oracle is trained and tested on images with one
+    transformation. If the probe fails on a transformation but its oracle succeeds, the transformation has changed how
+    content is represented. If both fail, it has removed the content.
 
     Args:
         data: samples and embeddings of a model.
-        oracles: whether to also train oracles, each on images with one transformation.
+        oracles: whether to also train an oracle for each transformation.
     """
     task = data.task(CONTENT)
     (split,) = folds_of(data, task)

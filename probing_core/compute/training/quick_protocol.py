@@ -25,8 +25,8 @@ QUICK_COLUMNS = ["model", "base_id", "transform", "correct", "samples"]
 def choose_quick_images(images: pd.DataFrame) -> pd.DataFrame:
     """Select the images for the quick protocol, one from each selected photograph.
 
-    Photographs are stratified by label and selected in the order of a hash of their ID. The selection is deterministic,
-    and selecting from the selected photographs returns all of them.
+    Photographs are stratified by label and selected in the order of a hash of their ID. The selection is deterministic
+    and idempotent.
 
     Args:
         images: image table of a run.
@@ -47,7 +47,7 @@ def _hash(name: object) -> str:
 
 
 def quick_part(data: ModelSamples) -> ModelSamples:
-    """Select the samples for the quick protocol."""
+    """Select the samples and embeddings for the quick protocol."""
     images = choose_quick_images(data.images)
     transforms = tuple(transform for transform in data.transforms if not transform.far)
     samples = data.samples
