@@ -1,8 +1,7 @@
 """Measure what an image embedding encodes besides the content of the image.
 
-A *transformation* changes an image, a *model* embeds it, a *probe* is trained to predict the
-transformation from the embedding, and *measures* quantify the results. A *run* is a directory with the results of one
-computation.
+A *transformation* changes an image, a *model* embeds it, a *probe* is trained to predict the transformation from the
+embedding, and *measures* quantify the results. A *run* is a directory with the results of one computation.
 
 Importing this package does not import a deep-learning framework: each public name is imported on first access.
 """

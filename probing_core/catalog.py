@@ -36,7 +36,7 @@ E = TypeVar("E", bound=Named)
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the most similar known name.
 
-    If no name is similar enough, the first one that contains ``name`` is used. If there is none, the result is ``""``.
+    If no name is similar enough, the first one that contains ``name`` is suggested. If there is none, return ``""``.
     """
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [
@@ -53,6 +53,9 @@ class Catalog(Generic[E]):
         entries: built-in entries.
         entry_point_group: entry point group for other packages. Each entry point resolves to an entry, to a list or
             tuple of entries, or to a function that returns one of these.
+
+    Raises:
+        ProbingError: two of ``entries`` have the same name.
     """
 
     def __init__(self, kind: str, entries: Iterable[E], entry_point_group: str | None = None) -> None:
@@ -197,7 +200,7 @@ _LOADED: dict[Path, ModuleType] = {}
 
 
 def load_plugin(path: Path) -> None:
-    """Run a Python file that registers entries (`probing_core.register`), once per process.
+    """Run a Python file that registers catalog entries (`probing_core.register`). Each file runs once per process.
 
     Raises:
         BadConfig: the file does not exist or cannot be run.
@@ -217,7 +220,7 @@ def run_file(path: Path, name: str) -> ModuleType:
         raise BadConfig(f"The file '{path}' does not exist. Pass a Python file.")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise BadConfig(f"'{path}' is not a Python file. Its name must end with .py.")
+        raise BadConfig(f"'{path}' is not a Python file. Its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:

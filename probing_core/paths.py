@@ -24,7 +24,7 @@ def data_dir() -> Path:
 
 
 def reference_run() -> Path:
-    """Return the path of the reference run. The folder may not exist."""
+    """Return the path of the reference run. The folder may be missing."""
     return data_dir() / "reference"
 
 
@@ -35,7 +35,7 @@ def runs_dir() -> Path:
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""Pattern that matches the start of a URL, or of a path that was a URL. Windows drive letters do not match."""
+"""Pattern for the start of a URL, even after conversion to a path. Windows drive letters do not match."""
 
 
 def refuse_address(path: str | Path) -> None:
@@ -52,7 +52,7 @@ def refuse_address(path: str | Path) -> None:
 
 
 def user_path(text: str | Path) -> Path:
-    """Convert ``text`` to a path, and expand ``~``. The path may not exist.
+    """Convert ``text`` to a path, and expand ``~``. The path need not exist.
 
     Raises:
         BadConfig: ``text`` is not a valid path on this machine, or permission is denied.

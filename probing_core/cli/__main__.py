@@ -1,4 +1,4 @@
-"""``python -m probing_core.cli``."""
+"""Entry point of ``python -m probing_core.cli``."""
 
 import sys
 

@@ -1,8 +1,8 @@
 """UMAP coordinates of samples in two projections, and the nearest samples from other photographs.
 
-UMAP is computed for up to about `LANDMARKS` samples (landmarks). In larger runs, `place_others` places each
-remaining sample between its nearest landmarks. ``python -m lab.evidence.landmarks`` measures the effect on
-neighborhoods. The search for nearest samples is also limited to about `LANDMARKS` samples.
+UMAP is computed for up to about `LANDMARKS` samples (landmarks). In larger runs, `place_others` places each remaining
+sample between its nearest landmarks. ``python -m lab.evidence.landmarks`` measures the effect on neighborhoods. The
+search for nearest samples is also limited to about `LANDMARKS` samples.
 """
 
 from __future__ import annotations
@@ -223,5 +223,5 @@ def _compile_once() -> None:
     from umap import umap_
 
     for name in ("smooth_knn_dist", "compute_membership_strengths"):
-        with suppress(AttributeError):  # another version of UMAP, or Numba without a compiler
+        with suppress(AttributeError):  # a different version of UMAP, or Numba without a compiler
             getattr(umap_, name).enable_caching()

@@ -12,7 +12,7 @@ VARIANCE = "variance-"
 """Prefix for fractions of variance in the column ``task`` of ``tables/layers.parquet``."""
 
 FINE = "fine"
-"""Name of the fine task, which is to predict the transformation, and of its score."""
+"""Name of the fine task (predicting the transformation) and of its score."""
 
 DEPLOYMENT = "deployment"
 """Name of the probe for new images."""

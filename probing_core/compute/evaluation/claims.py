@@ -4,8 +4,8 @@ Encoders from the zoo and published encoders have a role: supervised, SimCLR, MA
 tested separately for these two sets, because published encoders also differ in architecture, data and compute. The Holm
 correction covers the contrasts of one set, so the family-wise error rate is controlled for each set, not for both sets
 together. Several training runs of a role are tested together. If roles are missing, they are listed, and the remaining
-roles are tested. The results are about these encoders. A single encoder does not provide evidence about its training
-objective.
+roles are tested. The results apply only to these encoders. A single encoder does not provide evidence about its
+training objective.
 
 `probing_core.results.claim_sentences` describes the results in sentences.
 """
@@ -170,7 +170,7 @@ def _tables_of_set(role_set: str, roles: Roles, results: Mapping[str, Results]) 
         {"set": role_set, "claim": claim, "missing": ", ".join(missing_roles(by_claim.get(claim), roles)), **result}
         for claim, result in tested.items()
     ]
-    # Roles are listed with their encoders.
+    # List the encoders of each role.
     names = {**encoders_of(role_set), **roles}
     first, second = ([", ".join(names.get(role, ())) for role in contrasts[side]] for side in ("first", "second"))
     contrasts = contrasts.assign(set=role_set, first_role=contrasts["first"], second_role=contrasts["second"])
@@ -185,7 +185,7 @@ def role_table(
     style: Mapping[str, Trainings],
     content: Mapping[str, Trainings],
 ) -> pd.DataFrame:
-    """Return a table with one row per role.
+    """Create a table with one row per role.
 
     The columns are ``set``, ``role``, ``encoders`` (comma-separated), ``identified``, ``not_below`` and ``informed``
     (numbers of transformations, see `Identified`), ``identified_low`` and ``identified_high`` (confidence interval over

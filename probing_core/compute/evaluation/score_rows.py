@@ -184,7 +184,7 @@ class _Columns:
     def __init__(self, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
         self.table = table
         self.truth, self.predicted = codes(table["truth"], classes), codes(table["predicted"], classes)
-        self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # numbers sort faster
+        self.clusters = pd.factorize(table["base_id"], sort=True)[0]  # integers sort faster
         self.right = self.truth == self.predicted
         self.seen = table["seen"].to_numpy()
         # Identity is never visible, but without it the visible subset would have different classes.

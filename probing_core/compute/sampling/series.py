@@ -4,9 +4,9 @@ There are three experiments:
 
 - ``strength``: test images under every transformation at several strengths, including strengths below the training
   range. The random numbers are the same at all strengths.
-- ``rendering``: images from every split, clean and transformed, as other programs would save them. Transformations are
-  alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and validated
-  on these samples.
+- ``rendering``: images from every split, clean and transformed, as other programs would save them. The transformations
+  have alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and
+  validated on these samples.
 - ``layers``: images from every split, transformed as in the main samples, and additional clean images. Embeddings
   are computed for every layer of a network.
 
@@ -160,7 +160,7 @@ def make_samples(
         design: design of the run.
         corpus: corpus with the images.
         planned: planned samples, including all samples of each image.
-        pool: executor that transforms the images.
+        pool: executor for processing images.
 
     Returns:
         The transformed images, and ``planned`` with the additional columns that are measured on images.

@@ -33,7 +33,7 @@ SHARES = {
 """False-positive rate (fraction of unrelated pairs above a threshold) -> minimum number of photographs."""
 
 MAX_PAIRED_IMAGES = 2000
-"""Maximum number of clean images that are compared in pairs (about two million pairs)."""
+"""Maximum number of clean images that are compared pairwise (about two million pairs)."""
 
 RAW = "raw"
 """Kind of similarity: cosine similarity of embeddings without centering."""
@@ -60,7 +60,9 @@ class Crossed:
 
 
 def crossed_rows(rows: pd.DataFrame, transforms: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Select one image from each photograph, with samples under all transformations in all repetitions.
+    """Select one image from each photograph.
+
+    Only images with samples under every transformation in every repetition are selected.
 
     Args:
         rows: samples.
@@ -109,7 +111,7 @@ class Copies:
             confidence interval.
         rows: n sample rows of transformed test images and of second clean versions.
         cosines: (n,) cosine similarity between each of ``rows`` and its original.
-        chosen: number of clean images that were compared in pairs.
+        chosen: number of clean images that were compared pairwise.
         images: total number of clean images.
     """
 
@@ -173,7 +175,7 @@ class StudiedModel(ModelSamples):
 
     @cached_property
     def _read(self) -> EmbeddedRows:
-        """Samples of `STUDY_IMAGES` images under every transformation and clean samples of all images.
+        """Samples of `STUDY_IMAGES` images under every transformation, and clean samples of all images.
 
         All samples are from the first repetition.
         """

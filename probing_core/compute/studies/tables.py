@@ -121,10 +121,10 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
 def layers_table(series: SeriesData) -> pd.DataFrame:
     """Compute the accuracy on the fine and content tasks, and fractions of variance, for every layer and pooling.
 
-    Fractions of variance over the test images are rows with tasks such as ``variance-content``.
-    ``chosen`` marks the layer and pooling with the lowest loss on the val split for each task. ``difference`` is the
-    accuracy minus the accuracy of the last layer with the same pooling, with the 95% confidence interval
-    ``difference_low`` to ``difference_high``, paired by photograph.
+    Fractions of variance over the test images are rows with tasks such as ``variance-content``. ``chosen`` marks the
+    layer and pooling with the lowest loss on the val split for each task. ``difference`` is the accuracy minus the
+    accuracy of the last layer with the same pooling, with the 95% confidence interval ``difference_low`` to
+    ``difference_high``, paired by photograph.
     """
     data, rows = series.main, series.rows
     tasks = _tasks(data, rows)
