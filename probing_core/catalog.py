@@ -168,7 +168,7 @@ class Catalog(Generic[E]):
                 self._join(self._third_party, _load(point), point)
             except Exception as error:  # code of other packages may raise any exception
                 self._problems.append(
-                    f"The entry point '{point.name}' of group '{point.group}' could not be loaded: "
+                    f"The entry point '{point.name}' in the group '{point.group}' could not be loaded: "
                     f"{one_line(error).rstrip('.')}."
                 )
 
@@ -176,8 +176,8 @@ class Catalog(Generic[E]):
         for entry in entries:
             if entry.name in self._entries or entry.name in third_party:
                 self._problems.append(
-                    f"The entry point '{point.name}' of group '{point.group}' lists a {self.kind} '{entry.name}', "
-                    f"but that name is already in use. Rename the entry in its package."
+                    f"The entry point '{point.name}' in the group '{point.group}' provides a {self.kind} called "
+                    f"'{entry.name}', but that name is already in use. Rename the entry in its package."
                 )
             else:
                 third_party[entry.name] = entry
@@ -217,7 +217,7 @@ def run_file(path: Path, name: str) -> ModuleType:
         BadConfig: the file does not exist or cannot be run.
     """
     if not path.is_file():
-        raise BadConfig(f"The file '{path}' does not exist. Pass a Python file.")
+        raise BadConfig(f"The Python file '{path}' does not exist. Check the path.")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BadConfig(f"'{path}' is not a Python file. Its name must end in .py.")

@@ -74,8 +74,8 @@ def test_a_third_party_may_not_take_an_own_name_and_loses_nothing_else(plugin):
     catalog = Catalog("thing", [Entry("own")], "some.group")
     assert catalog.names == ("own", "new")
     assert [problem.split(",")[0] for problem in catalog.problems] == [
-        "The entry point 'theirs' of group 'some.group' lists a thing 'own'",
-        "The entry point 'theirs' of group 'some.group' lists a thing 'new'",
+        "The entry point 'theirs' in the group 'some.group' provides a thing called 'own'",
+        "The entry point 'theirs' in the group 'some.group' provides a thing called 'new'",
     ]
 
 
@@ -84,7 +84,7 @@ def test_a_broken_entry_point_is_named_and_stops_nothing(plugin):
     catalog = Catalog("thing", [Entry("own")], "some.group")
     assert catalog.get("own") == Entry("own")
     assert catalog.names == ("own",)
-    told = "'theirs' of group 'some.group' could not be loaded: no such module."
+    told = "'theirs' in the group 'some.group' could not be loaded: no such module."
     assert told in catalog.problems[0]
     with pytest.raises(UnknownName, match="There is no thing called 'other'.*could not be loaded: no such module"):
         catalog.get("other")
@@ -92,7 +92,7 @@ def test_a_broken_entry_point_is_named_and_stops_nothing(plugin):
 
 def test_what_is_no_entry_is_named(plugin):
     plugin(7)
-    assert "'theirs' of group" in Catalog("thing", [], "some.group").problems[0]
+    assert "'theirs' in the group" in Catalog("thing", [], "some.group").problems[0]
 
 
 def test_catalog_get_in_second_thread_waits_for_third_party_entries(plugin):

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ProbingError as error:
         return fail(error)
     except KeyboardInterrupt:
-        print("error: interrupted. Completed steps are kept. Run the same command again to resume.", file=sys.stderr)
+        print("error: Interrupted. Completed steps are saved. Run the same command again to resume.", file=sys.stderr)
         return options.failure
     except OSError as error:
         return _output_failed(error, options)
@@ -90,7 +90,7 @@ def _outer_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"probing {__version__}")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of unexpected errors")
-    add_plugin(parser, "Python file to run first; it can register models, transformations and corpora")
+    add_plugin(parser, "Python file to run first, for example to register models, transformations or corpora")
     parser.add_argument("called", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--full", action="store_true", help="embed all samples, and write a run for the dashboard")
     parser.add_argument("--estimate", action="store_true", help="only estimate the duration of the quick protocol")
     parser.add_argument("--base", type=Path, metavar="RUN", help="run to compare with (default: the reference run)")
-    parser.add_argument("--corpus", metavar="C", help="location of the base run's photographs, if they were moved")
+    parser.add_argument("--corpus", metavar="C", help="new location of the base run's photographs, if they were moved")
     parser.add_argument("--out", type=Path, metavar="DIR", help="with --full: output directory (default: rank-MODEL)")
     add_shared(parser, "--device", "--precision", "--json")
 

@@ -35,8 +35,8 @@ def add_plugin(parser: argparse.ArgumentParser, help: str) -> None:
 
 SHARED: dict[str, dict[str, Any]] = {
     "--json": {"action": "store_true", "help": "print a JSON array to stdout"},
-    "--device": {"default": "auto", "help": "auto (default), cpu, cuda, cuda:1, mps"},
-    "--precision": {"default": "auto", "help": "auto (default), float32, bfloat16, float16"},
+    "--device": {"default": "auto", "help": "device for models: auto (default), cpu, cuda, cuda:1, mps"},
+    "--precision": {"default": "auto", "help": "precision of models: auto (default), float32, bfloat16, float16"},
 }
 """Arguments that several commands share."""
 

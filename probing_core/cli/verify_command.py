@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if damaged:
         print(f"Run `probing run --out {options.run}` to recompute corrupted and missing files.")
     if not damage:
-        print(f"{options.run}: {len(store.names())} files, all valid.")
+        print(f"{options.run}: all files are valid ({len(store.names())} in total).")
     return 2 if damage else 0
 
 

@@ -94,7 +94,7 @@ def test_rows_that_serve_encoders_or_verdicts_alone_are_never_probe_images(few_s
     assert images["image_id"].tolist() == others.tolist()
     assert set(images["split"]) == {"train", "val", "test"}
     monkeypatch.setattr(corpus, "rows", corpus.rows.assign(split=split))
-    with pytest.raises(BadCorpus, match="it has no probe images"):
+    with pytest.raises(BadCorpus, match="no image is in a split for probes"):
         choose_images(recipe_of(corpus).design, corpus, silent)
 
 

@@ -63,7 +63,7 @@ def test_damaged_files_of_every_kind_are_recomputed(copy, capsys):
     assert content(copy) == before
     capsys.readouterr()
     assert main(["verify", "--run", str(copy)]) == 0
-    assert "all valid" in capsys.readouterr().out
+    assert "all files are valid" in capsys.readouterr().out
 
 
 def test_damaged_scores_are_recomputed_without_the_corpus(copy, monkeypatch):

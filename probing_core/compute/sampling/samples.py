@@ -97,7 +97,7 @@ def choose_images(design: Design, corpus: Corpus, progress: OnProgress) -> pd.Da
             rows = _usable(fitting, shares(fitting, design.limit), find_flaws, progress).reset_index(drop=True)
     rows["used"] = rows["why_not"] == ""
     if not rows["used"].any():
-        reason = rows["why_not"].value_counts().index[0] if len(rows) else "it has no probe images"
+        reason = rows["why_not"].value_counts().index[0] if len(rows) else "no image is in a split for probes"
         raise BadCorpus(
             f"The corpus '{corpus.name}' has no usable images at a view size of {design.view} pixels. Most frequent "
             f"reason: {reason}."

@@ -4,9 +4,9 @@ There are three experiments:
 
 - ``strength``: test images under every transformation at several strengths, including strengths below the training
   range. The random numbers are the same at all strengths.
-- ``rendering``: images from every split, clean and transformed, as other programs would save them. The transformations
-  have alternative implementations (`probing_core.transforms.alternatives`). Deployment probes are also trained and
-  validated on these samples.
+- ``rendering``: images from every split, clean and transformed, as other programs would save them. Transformations use
+  alternative implementations where available (`probing_core.transforms.alternatives`). Deployment probes are also
+  trained and validated on these samples.
 - ``layers``: images from every split, transformed as in the main samples, and additional clean images. Embeddings
   are computed for every layer of a network.
 
