@@ -68,9 +68,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the arguments after ``probing``, importing only the module of the command.
 
     Returns:
-        The arguments of the command, ``traceback``, ``plugin``, and three additional attributes: ``called`` (name of
-        the command), ``command`` (its ``run`` function) and ``failure`` (its exit code for failures other than invalid
-        input or corrupted files).
+        The arguments of the command, the global options ``traceback`` and ``plugin``, and three additional attributes:
+        ``called`` (name of the command), ``command`` (its ``run`` function) and ``failure`` (its exit code for failures
+        other than invalid input or corrupted files).
     """
     outer = _outer_parser().parse_args(arguments)
     options = parser_of(outer.called).parse_args(outer.arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 from probing_core.cli.shared import add_shared, print_json
 
 WORSE = 1
-"""Exit code if a score is significantly worse by more than ``--max-drop``."""
+"""Exit code if the drop of a score is significantly larger than ``--max-drop``."""
 
 GATE_FAILED = 3
 """Exit code for failures other than invalid input if ``--max-drop`` is given."""

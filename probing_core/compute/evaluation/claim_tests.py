@@ -77,7 +77,7 @@ ABLATION_CONTRASTS = tuple(
 )
 """Contrasts for the effects of style words in captions and of color and blur augmentations.
 
-They are not part of a claim, and their p-values are corrected separately.
+These contrasts are not part of a claim, and their p-values are corrected separately.
 """
 
 

@@ -114,7 +114,7 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 
 COUNTS = ["transformations", "identified", "contrasts", "tested", "above", "below", "roles"]
-"""Columns with counts in the table of claims. Values are missing if a claim does not use them."""
+"""Columns of the table of claims that contain counts. A count is missing if it does not apply to the claim."""
 
 
 def claim_tables(models: Sequence[str], results: Mapping[str, Results]) -> tuple[pd.DataFrame, ...]:

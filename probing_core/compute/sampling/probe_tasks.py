@@ -146,5 +146,5 @@ def _groups(transforms: Sequence[Transform], rotation: int) -> tuple[str, ...]:
 
 
 def codes(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
-    """Return the positions (N,) of ``values`` in ``classes``, or -1 for values that are not classes."""
+    """Return the positions (N,) of ``values`` in ``classes``, or -1 for values that are not in ``classes``."""
     return pd.Index(classes).get_indexer(pd.Index(values)).astype(np.int64)

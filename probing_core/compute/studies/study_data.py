@@ -30,7 +30,7 @@ SHARES = {
     0.0002: 800,
     0.0001: 2000,
 }
-"""False-positive rate (fraction of unrelated pairs above a threshold) -> minimum number of photographs."""
+"""Minimum number of photographs for each false-positive rate (fraction of unrelated pairs above a threshold)."""
 
 MAX_PAIRED_IMAGES = 2000
 """Maximum number of clean images that are compared pairwise (about two million pairs)."""

@@ -209,7 +209,7 @@ KS = (1, 10)
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
-    """Compute the retrieval recall for each transformation, in the main samples and at each strength of the experiment.
+    """Compute the retrieval recall for each transformation, in the main samples and at each strength in the strength experiment.
 
     In rows for the main samples, ``strength`` is NaN. The recall for identity is computed with its second draw. It
     measures the effect of the sub-pixel warp and is an upper bound for all other transformations.
