@@ -209,10 +209,11 @@ KS = (1, 10)
 
 
 def retrieval_table(series: SeriesData) -> pd.DataFrame:
-    """Compute the retrieval recall for each transformation, in the main samples and at each strength in the strength experiment.
+    """Compute the retrieval recall for each transformation and strength.
 
-    In rows for the main samples, ``strength`` is NaN. The recall for identity is computed with its second draw. It
-    measures the effect of the sub-pixel warp and is an upper bound for all other transformations.
+    The table has rows for the main samples, in which ``strength`` is NaN, and for each strength in the strength
+    experiment. The recall for identity is computed with its second draw. It measures the effect of the sub-pixel warp
+    and is an upper bound for all other transformations.
     """
     data, retrieved, swept = series.main, series.main.retrieved, series.main.retrieve(series.rows, series.X)
     table, transforms = [], retrieved.rows["transform"].to_numpy()
