@@ -224,8 +224,8 @@ def measure_units(
     """Compute the features of all views in each of ``units`` (see `learned_from`).
 
     Yields:
-        Arrays by name: ``features`` (n, 407), ``classes`` (n,), which are indices into `learned_transforms`, and
-        ``photographs`` (n,), which are the ``Index`` values of the rows.
+        Arrays by name: ``features`` (n, 407); ``classes`` (n,), indices into `learned_transforms`; and ``photographs``
+        (n,), the ``Index`` of each photograph's row.
     """
     transforms = learned_transforms(design.transforms)
     with image_pool(len(transforms) * sum(map(len, units))) as pool:

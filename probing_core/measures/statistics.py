@@ -340,7 +340,7 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
     NaN (a missing comparison) remains NaN and does not count as a comparison.
 
     Args:
-        among: number of possible comparisons, if the comparisons in ``p_values`` were selected from them based on data.
+        among: total number of comparisons, if ``p_values`` contains only comparisons that were selected based on data.
     """
     p = np.asarray(p_values, np.float64)
     adjusted = np.full(len(p), np.nan)
@@ -351,7 +351,7 @@ def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np
 
 
 def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32`` for speed if it contains counts, whose sums remain exact."""
+    """Convert ``gap`` to ``float32`` for speed if it contains only counts whose sums are exact in ``float32``."""
     holds_counts = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
     return gap.astype(np.float32) if holds_counts else gap
 
