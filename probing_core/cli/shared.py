@@ -19,7 +19,7 @@ IN_A_FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that preserves line breaks in examples."""
+    """Argument parser that preserves line breaks in help texts and prints errors on one line."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **keywords)

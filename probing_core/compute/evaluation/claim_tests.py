@@ -64,7 +64,7 @@ CLAIM_CONTRASTS = (
     *(Contrast(3, a, b, UNSEEN_STYLE) for a, b in product((CLIP, ALIGN), (SUPERVISED, SIMCLR, MAE, CAN))),
     *(Contrast(4, a, SUPERVISED, FINE) for a in (SIMCLR, MAE, CAN, CLIP, ALIGN)),
 )
-"""Contrasts between roles, which are tested for both sets of encoders."""
+"""Contrasts between roles. They are tested separately for each set of encoders."""
 
 ABLATION_CONTRASTS = tuple(
     Contrast(0, a, b, score)

@@ -34,7 +34,8 @@ class Sweep:
 
     Attributes:
         rows: rows of ``series/strength.parquet`` with the additional columns ``right`` (whether the probe predicted the
-            transformation), ``detected`` (whether the transformation was more probable than identity) and ``shift``.
+            transformation), ``detected`` (whether the transformation was more probable than identity) and ``shift``
+            (embedding shift).
         false_positives: table with image IDs as rows and transformations as columns. Values are fractions of the clean
             versions of an image for which the transformation was more probable than identity.
         note: note about the fit of the probe, or an empty string.

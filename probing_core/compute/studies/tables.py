@@ -287,16 +287,16 @@ DUPLICATE_COLUMNS = [
 
 
 ORIGINAL = "original"
-"""Name of the task of retrieving the original of a copy."""
+"""Task name for retrieving the original of a copy."""
 
 DUPLICATES = "duplicates"
-"""Name of the task of distinguishing copies from unrelated images."""
+"""Task name for distinguishing copies from unrelated images."""
 
 BY_CONTENT = "content"
-"""Name of the task of retrieving images with the same content."""
+"""Task name for retrieving images with the same content."""
 
 ALTERED = "altered"
-"""Name of the task of retrieving images with the same transformation."""
+"""Task name for retrieving images with the same transformation."""
 
 
 def uses_table(data: StudiedModel) -> pd.DataFrame:
