@@ -203,7 +203,7 @@ def changing():
         (lambda images: [["a", "b"]] * len(images), "list", "values of type <U1"),
         (lambda images: np.ones((len(images), 2), complex), "list", "values of type complex128"),
         (lambda images: np.full((len(images), 2), np.nan), "list", r"not finite numbers .* for 1 of 1 images"),
-        (3, "list", "name of a model, a function"),
+        (3, "list", "a model name, a function"),
         (lambda images: [[1, 2], [3]] * len(images), "list", "rows of different lengths for 1 image"),
         (lambda images: np.full((len(images), 2), 1e300), "list", "not finite numbers in float32 .* 1 of 1 images"),
         (np.ones((5, 3)), "list", r"one row for each of the 48 samples.* got shape \(5, 3\)"),
