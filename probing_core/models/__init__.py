@@ -1,7 +1,7 @@
 """Catalog of models, and functions that load a model by name.
 
-Listing and checking names does not import a deep-learning framework, except for names outside the catalog that can only
-be checked by their library (``timm:``, ``torchvision:``, ``open_clip:``).
+Listing models and checking names do not import a deep-learning framework, unless a name that is not in the catalog must
+be checked by its library (``timm:``, ``torchvision:``, ``open_clip:``).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ CATALOG: Catalog[EmbedderSpec] = Catalog(
 
 
 def register(spec: EmbedderSpec) -> None:
-    """Add a model in this process, replacing a previously added model with the same name."""
+    """Add a model to the catalog of this process, replacing a previously added model with the same name."""
     if parse(spec.name).options:
         raise BadConfig(f"A model must be registered without options, got '{spec.name}'.")
     CATALOG.add(spec)
@@ -74,11 +74,11 @@ def bundled() -> tuple[str, ...]:
 
 
 ROLE_SETS = {"zoo": zoo.SPECS, "published": PUBLISHED}
-"""Sets of encoders. Claims are tested within each set, never across sets."""
+"""Sets of encoders, by name. Claims are tested within a set, never across sets."""
 
 
 def encoders_of(role_set: str) -> dict[str, tuple[str, ...]]:
-    """Return the encoders in the set ``role_set`` by role. Roles without an encoder are omitted."""
+    """Return the names of the encoders in ``role_set``, by role. Roles without an encoder are omitted."""
     specs = ROLE_SETS[role_set]
     encoders = {role: tuple(spec.name for spec in specs if spec.role == role) for role in ROLES}
     return {role: names for role, names in encoders.items() if names}
@@ -90,20 +90,20 @@ MODEL_SETS: dict[str, Callable[[], tuple[str, ...]]] = {
     "published": lambda: tuple(name for names in encoders_of("published").values() for name in names),
     "baselines": lambda: tuple(spec.name for spec in baselines.SPECS),
 }
-"""Names that select several models. ``published`` selects the published encoders that have a role in the claims."""
+"""Sets of models, by name. ``published`` includes only encoders that have a role in the claims."""
 
 PUBLISHED_VIEW = 224
-"""View size in pixels for runs of published encoders, which is the input size of most of them."""
+"""View size in pixels for runs with published encoders. Most of these encoders have this input size."""
 
 
 def expand(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without duplicates, with `MODEL_SETS` and patterns for weight files expanded."""
+    """Expand model sets and patterns for weight files in ``names``, and remove duplicates."""
     several = (MODEL_SETS[name]() if name in MODEL_SETS else checkpoints(name) for name in names)
     return tuple(dict.fromkeys(full_name for expanded in several for full_name in expanded))
 
 
 def download_summary(names: Iterable[str]) -> str:
-    """Return a sentence that lists the downloads that the models ``names`` require; empty if there are none."""
+    """Return a sentence that lists the downloads required by the models ``names``, or an empty string."""
     parsed = (parse(name) for name in names)
     bases = dict.fromkeys(name.base for name in parsed if "weights" not in name.options)
     absent = [spec for name in bases if name in CATALOG and (spec := CATALOG.get(name)).check().download_from]
@@ -117,7 +117,7 @@ def download_summary(names: Iterable[str]) -> str:
 def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
     """Return the functions that create specs, by name prefix.
 
-    A provider is a module of `probing_core.models.providers` with ``PREFIXES`` and ``make_spec(ModelName)``.
+    A provider is a module in `probing_core.models.providers` that defines ``PREFIXES`` and ``make_spec(ModelName)``.
     """
     makers: dict[str, Callable[[ModelName], EmbedderSpec]] = {}
     for module in pkgutil.iter_modules(providers.__path__, f"{providers.__name__}."):
@@ -128,7 +128,14 @@ def spec_makers() -> dict[str, Callable[[ModelName], EmbedderSpec]]:
 
 
 def parse_known(name: str) -> ModelName:
-    """Parse ``name`` and check that it is known, without file or network access."""
+    """Parse ``name``, and check that it is in the catalog or that its provider exists.
+
+    Files and the network are not accessed.
+
+    Raises:
+        BadConfig: an option is invalid.
+        UnknownName: neither the model nor its provider exists.
+    """
     parsed = parse(name)
     if parsed.base in CATALOG or parsed.provider in spec_makers():
         return parsed
@@ -143,7 +150,7 @@ def parse_known(name: str) -> ModelName:
 
 
 def refuse_absent(name: str) -> None:
-    """Raise an error if a file, folder or library of a model is missing and cannot be downloaded.
+    """Raise an error if a model requires a file, folder or library that is missing and cannot be downloaded.
 
     The network is not accessed.
     """
@@ -155,12 +162,12 @@ def refuse_absent(name: str) -> None:
 
 
 def find_spec(name: str) -> EmbedderSpec:
-    """Return the spec of the model called ``name``, which may have options, without loading it.
+    """Return the spec of the model ``name``, which may include options, without loading the model.
 
     Raises:
         BadConfig: an option is invalid.
         UnknownName: the model does not exist.
-        ModelUnavailable: the model is not available on this machine.
+        ModelUnavailable: the model is not available locally and cannot be downloaded.
     """
     spec, download_from = locate(name)
     if download_from:
@@ -169,9 +176,14 @@ def find_spec(name: str) -> EmbedderSpec:
 
 
 def locate(name: str) -> tuple[EmbedderSpec, str]:
-    """Return the spec of an available model and the URL of the server to download it from.
+    """Return the spec of the model ``name``, and the URL of the server from which it must be downloaded.
 
     The URL is empty if no download is required.
+
+    Raises:
+        BadConfig: an option is invalid.
+        UnknownName: the model does not exist.
+        ModelUnavailable: the model is not available locally, and no server provides it.
     """
     parsed = parse_known(name)
     spec = CATALOG.get(parsed.base) if parsed.base in CATALOG else spec_makers()[parsed.provider](parsed)
@@ -192,13 +204,13 @@ def load_embedder(name: str, *, device: str = "auto", precision: str = "auto") -
         (1, 64)
 
     Args:
-        name: name of the model, which may have options: ``NAME@pool=mean@layer=6@weights=PATH``.
+        name: model name, which may include options: ``NAME@pool=mean@layer=6@weights=PATH``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto``.
         precision: ``float32``, ``bfloat16``, ``float16`` or ``auto``.
 
     Raises:
         BadConfig: an option, device or precision is invalid.
         UnknownName: the model does not exist.
-        ModelUnavailable: the weights or the library of the model are missing, or there is no network access.
+        ModelUnavailable: the weights, a required library, or network access is missing.
     """
     return find_spec(name).loader(parse(name), device, precision)

@@ -1,7 +1,7 @@
 """Networks compiled for the CPU with OpenVINO, which is faster than PyTorch (docs/engines.md).
 
-A compiled network is used only if its outputs agree with PyTorch on two images. OpenVINO stores compiled networks in
-the user's cache folder.
+A compiled network is used only if its outputs for two images agree with those of PyTorch. OpenVINO stores compiled
+networks in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's name for each supported precision."""
 
 MAX_DISTANCE = 1e-5
-"""Maximum absolute difference of a value from PyTorch in float32, relative to the norm of the embedding."""
+"""Maximum absolute difference between values of OpenVINO and PyTorch in float32, relative to the embedding norm."""
 
 MIN_COSINE = 0.96
-"""Minimum cosine similarity between embeddings in bfloat16 and float32. The minimum measured for any image and any
-included network is 0.965 (docs/precision.md)."""
+"""Minimum cosine similarity between embeddings in bfloat16 and float32. The lowest value measured for an included
+network is 0.965 (docs/precision.md)."""
 
 EXACT = "exact"
 """Name prefix of modules whose operations stay in float32."""
 
 KEPT_DAYS = 90
-"""Days without access after which a compiled network is removed from the cache folder, at the next compilation. The
-folder has one file for each combination of network, OpenVINO version, precision and number of cores."""
+"""Number of days without access after which the next compilation removes a compiled network from the cache folder. The
+folder contains one file for each combination of network, OpenVINO version, precision and number of cores."""
 
 FLOAT32 = "DisablePrecisionConversion"
 """Attribute in OpenVINO's file format that marks operations that stay in float32. The Python API cannot set it."""
@@ -64,7 +64,7 @@ _for_one_caller = ContextVar("for_one_caller", default=False)
 
 
 class NotCompiled(Exception):
-    """Raised with the reason why a network cannot be compiled."""
+    """Raised if a network cannot be compiled. The message states the reason."""
 
 
 class Disagrees(NotCompiled):
@@ -81,10 +81,10 @@ def installed_version() -> str:
 
 @contextmanager
 def for_one_caller() -> Iterator[None]:
-    """Within the context, compile networks in this thread for low latency: all cores share one pass.
+    """Compile networks for low latency within the context (in this thread only): all cores share one pass.
 
-    By default, each core runs its own pass, which has a higher throughput. For each of these passes, however, OpenVINO
-    keeps a copy of the graph and its buffers. For a small network, they take more memory than the weights.
+    By default, each core runs its own pass, which increases throughput. However, OpenVINO keeps a copy of the graph and
+    its buffers for each pass. For a small network, these copies take more memory than the weights.
     """
     token = _for_one_caller.set(True)
     try:
@@ -140,7 +140,7 @@ def compile_readout(
     threads: int,
     batch_size: int,
 ) -> CompiledReadout:
-    """Compile ``read`` of ``network`` for this CPU.
+    """Compile the function ``read``, which computes outputs of ``network``, for this CPU.
 
     Args:
         batch: two images (2, 3, H, W), channels last in memory.
@@ -149,7 +149,8 @@ def compile_readout(
             one pass.
 
     Raises:
-        NotCompiled: OpenVINO is missing or fails, or its outputs differ from those of PyTorch.
+        NotCompiled: OpenVINO is missing, does not support the precision or fails, or its outputs differ from those of
+            PyTorch.
     """
     core = _core()
     if precision == "bfloat16" and "BF16" not in _capabilities(core):
@@ -241,17 +242,17 @@ def compare(
         if precision == "float32":
             distance = float((np.abs(a - b).max(1) / length).max())
             if not distance <= MAX_DISTANCE:
-                raise Disagrees(f"{subject} differ from PyTorch by {distance:.1g} of their norm")
+                raise Disagrees(f"{subject} differ from those of PyTorch by {distance:.1g} of their norm")
         else:
             cosine = float(((a * b).sum(1) / length / (np.linalg.norm(a, axis=1) + tiny)).min())
             if not cosine >= MIN_COSINE:
-                raise Disagrees(f"{subject} have a cosine similarity of {cosine:.3f} to PyTorch in float32")
+                raise Disagrees(f"{subject} have a cosine similarity of {cosine:.3f} to those of PyTorch in float32")
 
 
 def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> Any:
-    """Convert ``read`` to an OpenVINO model with input (count, H, W, 3), for images of the size of ``batch``.
+    """Convert ``read`` to an OpenVINO model with input (count, H, W, 3), where H and W are the same as in ``batch``.
 
-    Names of operations in ``network.exact`` contain `EXACT`.
+    The names of operations in the modules ``network.exact`` contain `EXACT`.
     """
     import torch
     from openvino import Layout
@@ -289,7 +290,7 @@ def _convert(network: Network, read: Read, batch: torch.Tensor, count: int) -> A
 
 
 def _destroy(graph: Any) -> None:
-    """Remove all operations of a traced graph and their weights, which TorchScript never frees."""
+    """Remove all operations and their weights from a traced graph, because TorchScript never frees them."""
     for _ in list(graph.outputs()):
         graph.eraseOutput(0)
     for node in reversed(list(graph.nodes())):
@@ -312,8 +313,8 @@ def _without_gradients(module: nn.Module) -> Iterator[None]:
 def _with_exact_modules(core: Any, model: Any) -> Any:
     """Return a copy of ``model`` in which the operations with `EXACT` in their names stay in float32.
 
-    Fusing operations would remove the attribute, so operations are fused first. A fused operation lists the names of
-    the original operations.
+    Fusing operations would remove the attribute `FLOAT32`, so operations are fused before it is set. A fused operation
+    lists the names of the original operations.
     """
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
@@ -338,13 +339,16 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
 
 
 def _joined(layer: ElementTree.Element) -> set[str]:
-    """Return the names of the original operations of a fused operation in OpenVINO's file."""
+    """Return the names of the operations that were fused into ``layer``, from its element in an OpenVINO file."""
     attributes = layer.iterfind("rt_info/attribute[@name='fused_names']")
     return {name.strip() for attribute in attributes for name in attribute.get("value", "").split(",")}
 
 
 def _exact_names(model: Any) -> tuple[set[str], set[str]]:
-    """Return the names of the operations in exact modules, and of the operations that read the input."""
+    """Return the names of the operations to keep in float32, and the names of the operations that read the input.
+
+    Operations in exact modules are kept in float32, as well as batch norms that directly follow these operations.
+    """
     exact = [op for op in model.get_ops() if f".{EXACT}" in op.get_friendly_name()]
     after = [target.get_node() for op in exact for output in op.outputs() for target in output.get_target_inputs()]
     first = [target.get_node() for target in model.input(0).get_target_inputs()]

@@ -1,4 +1,4 @@
-"""Model specs, which can be listed quickly, and loaded models.
+"""Model specs and loaded models.
 
 Only loading a model imports a deep-learning framework.
 """
@@ -25,13 +25,13 @@ ROLES = ("supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Preprocessing of a checkpoint, which is part of the cache key of its embeddings.
+    """Preprocessing of a checkpoint. It is part of the cache key of the embeddings.
 
     Attributes:
         size: input size of the network, (height, width) in pixels.
         resize: ``"shorter"`` scales the shorter side to ``size / crop`` (rounded down) and crops the center;
-            ``"squash"`` scales each side to its ``size / crop`` and crops the center; ``"none"`` leaves the image
-            unchanged.
+            ``"squash"`` scales both sides to ``size / crop``, ignoring the aspect ratio, and crops the center;
+            ``"none"`` leaves the image unchanged.
         crop: fraction of each side of the resized image that the center crop keeps.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"box"``, ``"hamming"`` or ``"nearest"``; all
             except the last are antialiased.
@@ -58,8 +58,8 @@ class Availability:
     """Whether a model is available, and the reason if it is not.
 
     Attributes:
-        why_not: reason without a period, as in "It cannot be used: ...".
-        download_from: URL of the server that has the weights (``https://host``), if the model can be downloaded.
+        why_not: reason why the model is not available, without a final period.
+        download_from: URL of the server that hosts the weights (``https://host``), if the model can be downloaded.
         hint: sentence with a command that makes the model available.
     """
 
@@ -81,11 +81,12 @@ class EmbedderSpec:
         dim: embedding dimension; None if unknown before loading.
         data: training data, as text.
         input_size: input size in pixels; None if unknown before loading.
-        download_mb: size of the download before first use in megabytes; 0 if unknown or if nothing is downloaded.
-        ask_download_mb: () -> download size in megabytes reported by the server; 0 if the server does not report it.
+        download_mb: download size in megabytes; 0 if unknown or if nothing is downloaded.
+        ask_download_mb: function that requests the download size in megabytes from the server, and returns 0 if it is
+            not available.
         role: one of `ROLES` if the claims are tested on this encoder, otherwise empty.
-        loader: (`ModelName` with options, device, precision) -> `LoadedEmbedder`.
-        check: () -> `Availability`, fast and without importing a deep-learning framework.
+        loader: function that maps a `ModelName`, a device and a precision to a `LoadedEmbedder`.
+        check: function that returns the `Availability`. It is fast and does not import a deep-learning framework.
     """
 
     name: str
@@ -110,10 +111,10 @@ class LoadedEmbedder(ABC):
         name: full name, including options.
         device, precision: device and precision of the computation ("cpu", "bfloat16").
         batch_size: number of images per forward pass.
-        embeds_pictures: whether the model can embed arbitrary images; precomputed embeddings only cover the samples of
+        embeds_pictures: whether the model can embed arbitrary images. Precomputed embeddings cover only the samples of
             a run.
-        on_one_thread: whether the model computes only in the calling thread, which may differ from the loading thread.
-        known_preprocessing: preprocessing of the network, if it is known completely.
+        on_one_thread: whether the model is single-threaded. It may be called from any thread.
+        known_preprocessing: preprocessing of the network; None if it is not fully known.
     """
 
     name: str
@@ -135,12 +136,12 @@ class LoadedEmbedder(ABC):
 
     @abstractmethod
     def recipe(self) -> dict[str, Any]:
-        """Return all settings that affect the embeddings, in JSON types, for the cache key."""
+        """Return all settings that affect the embeddings, as JSON types, for the cache key."""
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
         """Compute embeddings (N, D) ``float32`` in one pass, and return them by full model name.
 
-        There is one entry or, for ``@layer=all``, one entry per layer.
+        The result has one entry or, for ``@layer=all``, one entry per layer.
         """
         return {self.name: self.embed(images)}
 
@@ -156,23 +157,23 @@ class LoadedEmbedder(ABC):
     def blocks(self) -> tuple[str, ...]:
         """Names of the outputs of `embed_blocks`, from the first block to the last: ``"1.cls"``, ``"1.mean"``, ...
 
-        Empty for models that are not networks, that have ``@layer=``, or whose blocks cannot be pooled.
+        Empty if the model is not a network, has the option ``@layer=``, or has blocks that cannot be pooled.
         """
         return ()
 
     def embed_blocks(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
-        """Compute embeddings (N, D) ``float32`` in one pass, and return them by name, for each of `blocks`."""
+        """Compute embeddings (N, D) ``float32`` of all `blocks` in one pass, and return them by block name."""
         return {}
 
     def embed_samples(self, images: Sequence[Image], samples: pd.DataFrame) -> Mapping[str, np.ndarray]:
-        """Return the result of `embed_layers` for the images of a run's ``samples``, one row per image.
+        """Compute embeddings as in `embed_layers`, for the images of ``samples`` (one row per image).
 
-        Only precomputed embeddings use the rows (image_id, transform, repetition, draw).
+        Only precomputed embeddings use the columns of ``samples``: image_id, transform, repetition and draw.
         """
         return self.embed_layers(images)
 
     def keep_embedding(self) -> None:  # noqa: B027 - most models have nothing to release
-        """Release resources that `embed` and `embed_layers` do not need. Call no other methods afterwards."""
+        """Release resources that `embed` and `embed_layers` do not need. Do not call other methods afterwards."""
 
     def close(self) -> None:  # noqa: B027 - Python frees the memory of most models
         """Release the memory that the model uses."""

@@ -1,8 +1,7 @@
-"""Local and downloaded weights, which are read without executing code, checked for consistency with the network, and
-hashed.
+"""Model weights: download, reading without code execution, consistency checks, and digests.
 
 Without a network connection, the libraries retry for a long time. They are therefore given only local paths, and a
-download starts only if the host responds within three seconds.
+download starts only if the server responds within three seconds.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names of open_clip weight files, in its order of preference. The same repository may contain weights of the image
-encoder for timm."""
+"""Names of open_clip weight files, in open_clip's order of preference. The same repository may contain weights of the
+image encoder for timm."""
 
 WEIGHT_FILES = ("model.safetensors", *OPEN_CLIP_FILES, "pytorch_model.bin")
 """Names of single weight files, in order of preference."""
@@ -65,7 +64,7 @@ def no_downloads() -> Iterator[None]:
 
 
 def cached_folder(repo: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the cached snapshot of a Hugging Face repository, or None if it is incomplete.
+    """Return the folder of the cached snapshot of a Hugging Face repository, or None if it is missing or incomplete.
 
     Args:
         weights: whether the weights are required; otherwise, only the configuration is required.
@@ -108,7 +107,7 @@ def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = (
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
-    """Return the size in megabytes of the weights at ``source`` as reported by the server; 0 if it is not reported."""
+    """Request the size of the weights at ``source`` from the server. Return it in megabytes, or 0 if not available."""
     address = source if _is_url(source) else hub_address()
     if not _downloads.get() or hub_is_forbidden() or not answers(server_of(address)):
         return 0.0
@@ -127,9 +126,9 @@ def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
 
 
 def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
-    """Return the local folder that a model name refers to; None for other names.
+    """Return the local folder that a model name refers to, or None if it does not refer to a folder.
 
-    A repository with the prefix `HUB` is downloaded if necessary.
+    Repositories (prefix `HUB`) are downloaded if necessary.
     """
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, preferred=preferred)
@@ -137,7 +136,7 @@ def folder_of(name: ModelName, preferred: Sequence[str] = ()) -> Path | None:
 
 
 def configuration_of(name: ModelName) -> Path | None:
-    """Return the folder of `folder_of`, but download only the configuration."""
+    """Return the same folder as `folder_of`, but download only the configuration."""
     if name.model.startswith(HUB):
         return fetch_repository(name.model.removeprefix(HUB), name.base, weights=False)
     return local_folder(name.model)
@@ -159,12 +158,15 @@ def fetch_weights(source: str, model: str) -> Path:
 def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Sequence[str] = ()) -> Path:
     """Download the configuration and weights of a Hugging Face repository if necessary, and return their folder.
 
-    Files are downloaded from the top-level folder, with the weights in one format only. Complete files are kept if a
+    Only files in the top-level folder are downloaded, with weights in a single format. Complete files are kept if a
     download is interrupted. Files whose SHA-256 differs from the digest on the hub are removed.
 
     Args:
         weights: whether the weights are required.
         preferred: as in `cached_folder`.
+
+    Raises:
+        ModelUnavailable: the download fails, or a downloaded file is corrupted.
     """
     if folder := cached_folder(repo, weights, preferred):
         return folder
@@ -194,7 +196,7 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
 
 
 def _weights_among(names: Sequence[str], preferred: Sequence[str]) -> list[str]:
-    """Return the required weight files among the file names of a repository."""
+    """Return the names of the weight files to download, given the file ``names`` of a repository."""
     if usual := [name for name in (*preferred, *WEIGHT_FILES) if name in names]:
         return usual[:1]
     if indexes := [name for name in INDEXES if name in names]:
@@ -235,11 +237,10 @@ def fetch_url(url: str, model: str) -> Path:
 
 
 def _digest_in(url: str) -> str | None:
-    """Return the SHA-256, or a prefix of it, in a URL such as ``.../<64 digits>/ViT-B-16.pt`` or
-    ``resnet50-11ad3fa6.pth``.
+    """Return the SHA-256 (or a prefix of it) that a URL contains, or None.
 
-    Return None if the URL contains no checksum. Eight digits that form a date (``dino-20210501.pth``) are not a
-    checksum.
+    Examples of such URLs are ``.../<64 digits>/ViT-B-16.pt`` and ``resnet50-11ad3fa6.pth``. Eight digits that form a
+    date (``dino-20210501.pth``) are not a checksum.
     """
     *folders, name = url.split("/")
     if folders and re.fullmatch(r"[0-9a-f]{64}", folders[-1]):
@@ -249,12 +250,16 @@ def _digest_in(url: str) -> str | None:
 
 
 def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Path:
-    """Return the path of the weight file in ``folder``."""
+    """Return the path of the weight file in ``folder``.
+
+    Raises:
+        ModelUnavailable: the folder contains no weight file with a standard name, and not exactly one with another name.
+    """
     files = _files(folder, preferred)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():
         return files[0]
     raise ModelUnavailable(
-        f"'{model}': the folder {folder} must contain exactly one of these weight files: {', '.join(WEIGHT_FILES)}."
+        f"'{model}': the folder {folder} must contain one of these weight files: {', '.join(WEIGHT_FILES)}."
     )
 
 
@@ -265,19 +270,21 @@ def require_host(url: str, model: str) -> None:
         ModelUnavailable: downloads are disabled, or the server did not respond within `TIMEOUT_S`.
     """
     if not _downloads.get():
-        raise ModelUnavailable(f"'{model}' is not on disk, and downloads are not allowed here.")
-    remedy = "run it once with network access, copy the cache folder, or pass a local file with @weights=PATH"
+        raise ModelUnavailable(f"'{model}' is not on disk, and downloads are disabled.")
+    remedy = "Run it once with network access, copy the cache folder, or pass a local file with @weights=PATH."
     if hub_is_forbidden():
-        raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE disables network access; {remedy}.")
+        raise ModelUnavailable(f"'{model}' is not on disk, and HF_HUB_OFFLINE disables network access. {remedy}")
     if not answers(server_of(url), TIMEOUT_S):
         raise ModelUnavailable(
-            f"'{model}' is not on disk, and {_host(url)} did not respond within {TIMEOUT_S:.0f} seconds; {remedy}."
+            f"'{model}' is not on disk, and {_host(url)} did not respond within {TIMEOUT_S:.0f} seconds. {remedy}"
         )
 
 
 def _checkpoint(url: str) -> Path:
-    """Return the path at which torch.hub stores the file at ``url``, without importing torch; the file may not
-    exist."""
+    """Return the path where torch.hub stores the file at ``url``, without importing torch.
+
+    The file may not exist.
+    """
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / url.rsplit("/", 1)[-1]
 
@@ -293,16 +300,15 @@ def server_of(url: str) -> str:
 
 
 def _host(url: str) -> str:
-    """Return the host and port of a URL for messages, without user name and password."""
+    """Return the host and port of a URL for messages, without the user name and password."""
     return server_of(url).split("://", 1)[1].rpartition("@")[2]
 
 
 def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
-    """Return the weight files in ``folder``: the file with a usual name, the files in the index, or the only weight
-    file.
+    """Return the weight files in ``folder``: the file with a standard name, the files in an index, or the only file.
 
-    Files in the index may not exist. If ``preferred`` is given and the folder has a config.json, files with other names
-    belong to another library and are ignored.
+    Files listed in the index may not exist. If ``preferred`` is not empty and the folder contains a config.json, files
+    with other names belong to a different library and are ignored.
     """
     if usual := [folder / name for name in preferred if (folder / name).is_file()]:
         return usual[:1]
@@ -330,7 +336,7 @@ def _hub_reason(error: Exception, repo: str) -> str:
     if any("Timeout" in type(cause).__name__ for cause in errors):
         return f"{hub} stopped responding. Try again; complete files are kept."
     if any(type(cause).__name__ in BROKEN_CONNECTIONS or "Consistency check failed" in str(cause) for cause in errors):
-        return f"the download of a file of {repo} from {hub} is incomplete. Try again; complete files are kept."
+        return f"a file in {repo} was not downloaded completely from {hub}. Try again; complete files are kept."
     return f"{one_line(error)[:300].rstrip('.')}."
 
 
@@ -361,21 +367,21 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "encoder")
-"""Keys under which training scripts store tensors, averaged weights first, as in timm. I-JEPA uses the last key."""
+"""Keys under which training scripts store tensors. As in timm, averaged weights take precedence."""
 
 NAMES_SHOWN = 5
 """Maximum number of tensor names in a message."""
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read the named tensors in a safetensors file or a PyTorch checkpoint, unwrapped from `WRAPPERS`.
+    """Read the named tensors in a safetensors file or PyTorch checkpoint, which may be nested under `WRAPPERS`.
 
     Raises:
         ModelUnavailable: the file does not exist, contains no weights, or requires executing code.
     """
     path = user_path(path)
     if not path.is_file():
-        raise ModelUnavailable(f"The weights file '{path}' does not exist. Pass a .safetensors or .pth file.")
+        raise ModelUnavailable(f"The weight file '{path}' does not exist. Pass a .safetensors or .pth file.")
     try:
         content = _read(path)
     except Exception as error:  # a corrupted file may raise anything
@@ -451,8 +457,10 @@ def _misfits(text: str) -> tuple[list[str], list[str], list[str]]:
 
 
 def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of the names, types, shapes and bytes of ``tensors``, which does not depend on the file
-    format."""
+    """Compute the SHA-256 of the names, types, shapes and bytes of ``tensors``.
+
+    The digest does not depend on the file format.
+    """
     import torch
 
     sha = hashlib.sha256()
@@ -463,7 +471,7 @@ def weights_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def signs_digest(module: nn.Module) -> str:
-    """Return the SHA-256 of the names, shapes and signs of all tensors in ``module``.
+    """Compute the SHA-256 of the names, shapes and signs of all tensors in ``module``.
 
     For a given seed, the signs are the same on every machine, whereas the last bits of random weights depend on the
     processor.

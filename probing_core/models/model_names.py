@@ -15,10 +15,10 @@ from probing_core.paths import user_path
 OPTIONS = {
     "pool": "pooling of tokens or feature maps: cls or mean (default: as in the checkpoint)",
     "layer": "block whose output is pooled, starting at 1, or 'all' (default: the embedding of the model)",
-    "weights": "a local file or folder of weights",
+    "weights": "path of a local weight file or folder",
     "seed": "seed of an untrained network, or of an additional training run of a zoo encoder",
 }
-"""Option -> description, in canonical order. The provider determines which options a model supports."""
+"""Descriptions of the options, in canonical order. The provider determines which options a model supports."""
 
 POOLINGS = ("cls", "mean")
 
@@ -29,7 +29,7 @@ class ModelName:
 
     Attributes:
         base: the part before the options, such as ``timm:vit_base_patch16_224.mae`` or ``zoo/mae``.
-        options: option -> value, in the order of `OPTIONS`.
+        options: values by option, in the order of `OPTIONS`.
     """
 
     base: str
@@ -64,7 +64,7 @@ def parse(name: str) -> ModelName:
         key, value = part.split("=", 1)
         if key not in OPTIONS:
             raise BadConfig(
-                f"'{key}' in '{name}' is not an option of a model name.{suggest(key, OPTIONS)} "
+                f"'{key}' in '{name}' is not a model option.{suggest(key, OPTIONS)} "
                 f"Available: {', '.join(OPTIONS)}."
             )
         if key in options:
@@ -81,9 +81,12 @@ def with_layer(name: str, layer: int) -> str:
 
 
 def checkpoints(name: str) -> tuple[str, ...]:
-    """Return one name for each file that matches the pattern in ``@weights=``, such as ``ckpts/step-*.pt``.
+    """Return one model name for each file that matches the pattern in ``@weights=``, such as ``ckpts/step-*.pt``.
 
     Names are sorted by the last number in the path. Without a pattern, only ``name`` is returned.
+
+    Raises:
+        BadConfig: ``name`` is invalid, or no file matches the pattern.
     """
     parsed = parse(name)
     pattern = parsed.options.get("weights", "")
@@ -102,15 +105,16 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
         if option not in allowed:
             raise BadConfig(
                 f"'{name}' does not support '@{option}='. "
-                f"Supported: {', '.join(f'@{a}=' for a in allowed) or 'no options'}."
+                f"Supported: {', '.join(f'@{a}=' for a in allowed) or 'none'}."
             )
 
 
 def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") -> UnknownName:
-    """Return the error for a name that a library does not have, with the closest known name.
+    """Create the error for a name that does not exist in a library, with a suggestion.
 
     Args:
         lacks: beginning of the error message ("timm has no model").
+        known: names in the library.
         listing: Python call that lists the ``known`` names, if there are too many for a message.
     """
     message = f"{lacks} '{name}'.{suggest(name, known)}"
@@ -120,8 +124,11 @@ def unknown(lacks: str, name: str, known: Collection[str], listing: str = "") ->
 
 
 def not_in_catalog(name: str, known: Collection[str]) -> str:
-    """Return the error message for a name without a provider that is not in the catalog ``known``, with a
-    suggestion."""
+    """Return the error message, with a suggestion, for a name without a provider that is not in the catalog.
+
+    Args:
+        known: names in the catalog.
+    """
     unprefixed = [entry for entry in known if ":" not in entry]
     same_ending = [entry for entry in known if entry.rpartition(":")[2] == name]
     path = user_path(name)

@@ -55,7 +55,8 @@ class Readouts:
     Attributes:
         asked: (layer, pooling) of each selected output; the layer is None for the default embedding.
         first: outputs of `read` for ``batch``, computed in float32.
-        blocks: (layer, pooling) of every block with every supported pooling; empty if a block cannot be pooled.
+        blocks: (layer, pooling) of every block, with the pooling in the name or every supported pooling; empty if the
+            name selects a layer or if a block cannot be pooled.
     """
 
     def __init__(self, name: str, network: Network, options: Mapping[str, str], batch: torch.Tensor) -> None:
@@ -71,7 +72,7 @@ class Readouts:
         for layer in layers:
             if self._pool == "cls" and self._prefixes[layer - 1] == 0:
                 raise BadConfig(
-                    f"'{name}': this model adds its class token after layer {layer}. Use '@pool=mean' instead."
+                    f"'{name}': this model adds its class token only after layer {layer}. Use '@pool=mean' instead."
                 )
         # the option in the name, or the default of the network if the layer supports it
         defaults = (network.pool if self._prefixes[layer - 1] != 0 else "mean" for layer in layers)
@@ -112,8 +113,8 @@ class Readouts:
 def _count_prefixes(network: Network, batch: torch.Tensor, outputs: Sequence[Any]) -> list[int | None]:
     """Return the number of tokens before the patch tokens for each block, or None if the block cannot be pooled.
 
-    A block with as many tokens as the features of the network includes all prefix tokens. Blocks to which the prefix
-    tokens have not been added yet (CaiT, XCiT, ConViT) have fewer tokens by exactly the number of prefix tokens.
+    If a block outputs as many tokens as the features of the network, it includes all prefix tokens. Blocks before the
+    layer that adds the prefix tokens (CaiT, XCiT, ConViT) output fewer tokens, by the number of prefix tokens.
     """
     if not network.blocks:
         return []
@@ -153,7 +154,7 @@ def _can_be_pooled(output: Any, images: int) -> bool:
 
 
 def _pooled(features: torch.Tensor, pool: str, network: Network, prefix: int) -> torch.Tensor:
-    """Pool tokens (N, L, D), the first ``prefix`` of which are not patches, or a feature map (4 axes), to (N, D)."""
+    """Pool tokens (N, L, D) or a feature map (4 axes) to (N, D). The first ``prefix`` tokens are not patches."""
     features = features.float()  # average in float32 for every precision
     if features.ndim == 4:
         return features.mean((2, 3)) if network.maps == "NCHW" else features.mean((1, 2))
@@ -168,14 +169,14 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
     if layer == "all":
         return list(range(1, count + 1))
     if int(layer) > count:
-        raise BadConfig(f"'{name}': this model has layers 1 to {count}, or 'all'; got {layer}.")
+        raise BadConfig(f"'{name}': expected a layer from 1 to {count}, or 'all'; got {layer}.")
     return [int(layer)]
 
 
 log = logging.getLogger(__name__)
 
 TIMED_PASSES = 2
-"""Number of timed passes per engine. The fastest pass is used."""
+"""Number of timed passes per engine. The fastest pass counts."""
 
 
 @cache  # once per process
@@ -202,10 +203,10 @@ class NetworkEmbedder(LoadedEmbedder):
         name: full canonical name.
         options: options in the name.
         batch_size: maximum number of images per forward pass; by default, the most efficient number for the device.
-        threads: number of simultaneous passes on a CPU; by default, the number of PyTorch threads set in this thread.
+        threads: number of simultaneous passes on a CPU; by default, ``torch.get_num_threads()``.
 
     Raises:
-        BadConfig: the network has no such layer or pooling, or the device or precision is not available.
+        BadConfig: an option is not supported by the network, or the device or precision is not available.
     """
 
     def __init__(
@@ -302,11 +303,11 @@ class NetworkEmbedder(LoadedEmbedder):
 
     @property
     def engine(self) -> str:
-        """Name of the engine: "OpenVINO" with its version, or "PyTorch" (its version is in the recipe's libraries)."""
+        """Name of the engine: "OpenVINO" with its version, or "PyTorch" (see the libraries in `recipe`)."""
         return f"OpenVINO {compiled.installed_version()}" if self._own else "PyTorch"
 
     def prepare(self, images: Sequence[Image]) -> torch.Tensor:
-        """Preprocess images to the network input: (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
+        """Preprocess images into network input (N, 3, H, W) ``float32`` on the CPU, channels last in memory."""
         import torch
 
         if self._network.prepare is not None:
@@ -315,7 +316,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return torch.from_numpy(batch).permute(0, 3, 1, 2)  # a view: nothing is copied
 
     def forward(self, batch: torch.Tensor) -> list[np.ndarray]:
-        """Compute the embeddings (N, D) of a batch from `prepare`, for each entry of `embed_layers`, in one pass."""
+        """Compute the embeddings (N, D) of a batch from `prepare` for all entries of `embed_layers` in one pass."""
         return self._begin(self._readouts.read, batch)()
 
     @property
@@ -323,7 +324,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._compiled[self._readouts.read]
 
     def _choose_engine(self, expected: Sequence[np.ndarray], any_precision: bool) -> None:
-        """Select the engine for `Readouts.read`: OpenVINO, which is faster (docs/engines.md), or PyTorch.
+        """Select the engine for `Readouts.read`: OpenVINO if possible (faster, docs/engines.md), otherwise PyTorch.
 
         If OpenVINO in a lower precision disagrees with ``expected`` (the outputs in float32) and ``any_precision`` is
         true, select the fastest combination of engine and precision that agrees.
@@ -344,8 +345,10 @@ class NetworkEmbedder(LoadedEmbedder):
             log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
 
     def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
-        """Time combinations of precision and engine (None for PyTorch) that agree with ``expected``, and return the
-        fastest one."""
+        """Time the combinations of precision and engine that agree with ``expected``, and return the fastest one.
+
+        The engine is None for PyTorch.
+        """
         read, lower = self._readouts.read, self.precision
         ways: list[tuple[str, CompiledReadout | None]] = [("float32", None)]
         with suppress(NotCompiled):
@@ -360,7 +363,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return ways[int(np.argmin(seconds))]
 
     def _seconds_per_image(self) -> float:
-        """Measure the seconds per image with forward passes on every core, after one warm-up pass."""
+        """Measure the time per image in seconds with forward passes on every core, after one warm-up pass."""
         import torch
 
         size, begin = self._usual_batch_size(), partial(self._begin, self._readouts.read)
@@ -399,7 +402,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Start a forward pass that yields an array (N, D) ``float32`` for each output of ``read``."""
+        """Start a forward pass, and return a function that waits for its outputs (N, D) ``float32``."""
         import torch
 
         compiled_readout = self._compiled[read]
@@ -422,12 +425,11 @@ class NetworkEmbedder(LoadedEmbedder):
 
         def prepare(batch: range) -> torch.Tensor:
             prepared = self.prepare(images[batch.start : batch.stop])
-            return (
-                prepared.pin_memory() if self._device.type == "cuda" else prepared
-            )  # copied asynchronously from there
+            # Pinned memory is copied asynchronously.
+            return prepared.pin_memory() if self._device.type == "cuda" else prepared
 
         outputs_by_batch: list[list[np.ndarray]] = []
-        position, size = 0, self.batch_size  # other threads may reduce the batch size of the model meanwhile
+        position, size = 0, self.batch_size  # other threads may reduce `self.batch_size` in the meantime
         while position < len(images):
             batches = self._threads.batches(range(position, len(images)), size)
             try:
@@ -440,7 +442,7 @@ class NetworkEmbedder(LoadedEmbedder):
                 if size == 1:
                     raise ModelUnavailable(
                         f"'{self.name}' runs out of memory on {self.device} with a single image. "
-                        f"Free some memory, or use another device or precision."
+                        f"Free some memory, or use a different device or precision."
                     ) from error
                 size //= 2
                 self.batch_size = min(self.batch_size, size)  # for later calls, without changing the recipe

@@ -1,4 +1,4 @@
-"""Description of a network that its provider creates: module, preprocessing, embedding and pooling."""
+"""Description of a network, created by its provider."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     Read = Callable[[torch.Tensor], list[torch.Tensor]]
-    """Function that maps a batch on the device to outputs (N, D)."""
+    """Function that maps a batch on the device to a list of outputs (N, D)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +28,15 @@ class Network:
             `Preprocessing`.
         features: function that maps a batch to tokens or a feature map after the last block and norm, for ``@pool=``.
         blocks: modules whose outputs ``@layer=`` pools, first to last.
-        maps: order of the axes, if blocks return feature maps.
+        maps: axis order of feature maps.
         prefix: number of tokens before the patch tokens (class token, registers). Some networks add these tokens after
             the first blocks.
         class_token: whether the first token is a class token.
         pool: default pooling of layers.
         exact: names of modules that are always computed in float32, because they are sensitive to rounding.
-        weights: digest of the weights; by default, it is computed from their bytes.
-        is_random: whether the weights are random, in which case compiled networks are not kept in the cache folder.
-        details: other settings that affect the embeddings, in JSON types.
+        weights: digest of the weights; by default, computed from their bytes.
+        is_random: whether the weights are random. If so, compiled networks are not stored in the cache folder.
+        details: other settings that affect the embeddings, as JSON types.
         versions: versions of the libraries that compute the embeddings.
     """
 

@@ -1,4 +1,4 @@
-"""Conversion of images of any size to a batch, identical to the preprocessing in the libraries.
+"""Conversion of images of any size to a batch, identical to the preprocessing in the model libraries.
 
 timm, open_clip and torchvision preprocess with Pillow: resize, center crop, divide by 255, subtract the mean, divide by
 the standard deviation. This module calls Pillow in the same way, and replaces the arithmetic with a lookup table of 256
@@ -58,7 +58,7 @@ Map = Callable[[Callable[[int], None], Iterable[int]], Iterable[None]]
 
 
 def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map = map) -> np.ndarray:
-    """Preprocess images to a batch (N, H, W, 3) ``float32``, channels last.
+    """Preprocess images into a batch (N, H, W, 3) ``float32``.
 
     Args:
         apply: ``map``, or the ``map`` method of an executor to process images in parallel.
@@ -73,7 +73,7 @@ def make_batch(images: Sequence[Image], preprocessing: Preprocessing, apply: Map
     def fill(position: int) -> None:
         cropped = np.ascontiguousarray(resize_and_crop(images[position], preprocessing))
         if cropped.shape != batch.shape[1:]:
-            raise ValueError(f"images of one batch differ in size: {cropped.shape} and {batch.shape[1:]}")
+            raise ValueError(f"Images in a batch must have the same size, got {cropped.shape} and {batch.shape[1:]}.")
         cv2.LUT(cropped, table, batch[position])
 
     list(apply(fill, range(len(images))))

@@ -49,7 +49,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if precision != "auto":
         return precision
     if device.type == "cuda":
-        # Emulated below compute capability 8, where it is slower than float32.
+        # Below compute capability 8, bfloat16 is emulated and slower than float32.
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     return "bfloat16" if device.type == "cpu" and _cpu_multiplies_bfloat16() else "float32"
 
@@ -80,7 +80,7 @@ FINE_STRIDE = 8
 """Stride of the first convolution below which batches have `FINE_CPU_BATCH` images."""
 
 MAX_UNDIVIDED = 8
-"""Maximum number of images that are not divided among the threads."""
+"""Maximum number of images that are not divided among the threads of a CPU."""
 
 WAITING = 2
 """Maximum number of running and waiting batches per core."""
@@ -92,16 +92,15 @@ MAX_BEGUN = 2
 """Maximum number of batches per caller that run on an accelerator at the same time."""
 
 MAX_PREPARED = 2
-"""Number of batches that are prepared in advance, and number of threads that prepare batches for all callers
-together."""
+"""Number of batches that are prepared in advance per caller, and total number of threads that prepare batches."""
 
 AHEAD = 2
-"""Number of running batches per core for a compiled network, at most `WAITING`. OpenVINO has its own threads, so a core
-would be idle while it waits for the next batch. PyTorch is slower with two batches per core."""
+"""Number of running batches per core for a compiled network, at most `WAITING`. OpenVINO has its own threads, so with
+one batch per core, a core would be idle until the next batch starts. PyTorch is slower with two batches per core."""
 
 
 class BatchThreads:
-    """Scheduler of small batches on each core of a CPU, or of large batches on an accelerator.
+    """Scheduler that runs small batches on each core of a CPU, or large batches on an accelerator.
 
     On a CPU, PyTorch would divide a large batch among the cores, which would then wait for each other after every
     layer. An accelerator computes one batch while the next batches are prepared and started.
@@ -125,8 +124,10 @@ class BatchThreads:
         return FINE_CPU_BATCH if stem is not None and max(stem.stride) < FINE_STRIDE else CPU_BATCH
 
     def batches(self, images: range, max_size: int) -> Iterator[range]:
-        """Yield batches of at most ``max_size`` positions of ``images``. On a CPU, the last batches have equal
-        sizes."""
+        """Divide ``images`` into batches of at most ``max_size`` positions.
+
+        On a CPU, the last images are divided equally among the threads.
+        """
         start = 0
         while (left := len(images) - start) > 0:
             divided = self._on_cpu and left > min(MAX_UNDIVIDED, max_size)
@@ -136,12 +137,12 @@ class BatchThreads:
             start = stop
 
     def run(self, function: Callable[[S], T], batches: Iterable[S], of_each_core: int = 1) -> Iterator[T]:
-        """Apply ``function`` to every batch on a CPU and yield the results in order.
+        """Apply ``function`` to every batch on a CPU, and yield the results in order.
 
         Only a few batches wait at a time, so that simultaneous callers take turns.
 
         Args:
-            of_each_core: number of threads per CPU core; `AHEAD` if ``function`` waits for threads of OpenVINO.
+            of_each_core: number of threads per CPU core; `AHEAD` if ``function`` waits for OpenVINO threads.
         """
         with _STARTING:
             pool = _shared(of_each_core * self.threads)
@@ -150,7 +151,7 @@ class BatchThreads:
     def feed(
         self, prepare: Callable[[S], B], begin: Callable[[B], Pass[T]], batches: Iterable[S], of_each_core: int = 1
     ) -> Iterator[T]:
-        """Compute every batch, and yield the results in order.
+        """Prepare and compute every batch, and yield the results in order.
 
         To keep an accelerator busy, the next batch is started while a batch is computed, and the batch after that is
         prepared in another thread.
@@ -173,7 +174,7 @@ class BatchThreads:
             yield passes.popleft()()
 
     def release(self) -> None:
-        """Release the memory that the threads reuse from batch to batch."""
+        """Release the memory that the threads reuse across batches."""
         if self._on_cpu:
             release()
 
@@ -188,7 +189,7 @@ class BatchThreads:
 def _in_order(
     pool: ThreadPoolExecutor, function: Callable[[S], T], batches: Iterable[S], max_pending: int
 ) -> Generator[T, None, None]:
-    """Apply ``function`` to every batch in a thread pool, and yield results in order.
+    """Apply ``function`` to every batch in a thread pool, and yield the results in order.
 
     At most ``max_pending`` calls are pending. No call is pending when the iterator ends, even after an error.
     """
@@ -221,7 +222,7 @@ def copied_to(device: torch.device, batch: torch.Tensor) -> torch.Tensor:
 
 
 def copied_from(device: torch.device, outputs: Sequence[torch.Tensor]) -> Pass[list[np.ndarray]]:
-    """Start copying the outputs of a pass from ``device``, and return a function that waits for them."""
+    """Start copying outputs from ``device``, and return a function that waits for the copies and returns them."""
     import torch
 
     if device.type != "cuda":
@@ -258,8 +259,8 @@ def start_one_core_threads(count: int) -> ThreadPoolExecutor:
     """Start a pool of ``count`` threads, each of which uses one core for PyTorch.
 
     `torch.set_num_threads` applies to the calling thread and to threads that start later. Each new thread therefore
-    calls it after PyTorch has read the global number in that thread, and the number of the calling thread is restored
-    at the end.
+    calls it after PyTorch has read the global number of threads in that thread. At the end, the number of the calling
+    thread is restored.
     """
     import torch
 
@@ -284,7 +285,7 @@ MAX_REUSED_BLOCK = 32 * 2**20
 """Maximum size in bytes of a freed block that is kept for reuse, which is the maximum that the C library allows."""
 
 MAX_REUSED = 256 * 2**20
-"""Maximum freed memory in bytes that a thread may keep until `release`."""
+"""Maximum amount of freed memory in bytes that a thread keeps until `release`."""
 
 _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 """Parameters of ``mallopt``."""
@@ -293,7 +294,7 @@ _MMAP_THRESHOLD, _TOP_PAD, _TRIM_THRESHOLD = -3, -2, -1
 def out_of_memory(error: BaseException) -> bool:
     """Return whether ``error`` means that the device or the machine ran out of memory.
 
-    On a CPU, only the error message of torch indicates it.
+    On a CPU, only the message of the PyTorch error indicates this.
     """
     import torch
 
@@ -329,5 +330,5 @@ def free_memory(device: str) -> None:
 
 
 def _glibc(function: str) -> Any:
-    """Return a function of glibc; None on other systems (musl returns freed pages automatically)."""
+    """Return a glibc function, or None on other systems (musl returns freed pages automatically)."""
     return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None
