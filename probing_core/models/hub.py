@@ -253,7 +253,7 @@ def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Pat
     """Return the path of the weight file in ``folder``.
 
     Raises:
-        ModelUnavailable: the folder contains no weight file with a standard name, and not exactly one with another name.
+        ModelUnavailable: the weight file is missing or ambiguous, or the weights are split into several files.
     """
     files = _files(folder, preferred)
     if len(files) == 1 and files[0].parent == folder and files[0].is_file():

@@ -1,6 +1,7 @@
-"""Model names from installed libraries. ``python -m probing_core.models.suggestions`` prints them as JSON.
+"""Model names from the catalog and installed libraries.
 
-Importing the libraries takes seconds, so the dashboard runs this module in a separate process.
+``python -m probing_core.models.suggestions`` prints the names as JSON. The dashboard runs this command in a separate
+process, because importing the libraries takes several seconds.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from probing_core.models import CATALOG, hub
 
 
 class Suggestions(NamedTuple):
-    """Names of models to suggest.
+    """Model names to suggest.
 
     Attributes:
         on_disk: models whose weights are available locally.
-        published: all other models, which the libraries can download.
+        published: all other models, which can be downloaded.
     """
 
     on_disk: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Networks with random weights, which are as fast as the published networks, for estimating times before a download."""
+"""Networks with random weights, used to estimate durations before weights are downloaded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Download:
 
     Attributes:
         megabytes: size in megabytes; 0 if nothing is downloaded.
-        is_exact: whether the size is from the catalog or the server, rather than computed from the number of weights.
+        is_exact: whether the size is from the catalog or the server instead of computed from the number of weights.
     """
 
     megabytes: float = 0.0
@@ -47,8 +47,11 @@ def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbe
 
     Neither random weights nor networks compiled from them are stored.
 
+    Returns:
+        The model, and the download that it requires.
+
     Raises:
-        ProbingError: as in `load_embedder`, or if the model cannot be built without its files.
+        ProbingError: the model cannot be loaded (see `load_embedder`), or cannot be built without its files.
     """
     spec, download_from = locate(name)
     if not download_from:

@@ -33,13 +33,13 @@ ENCODERS = {
     "clip-plain": ("CLIP-style, captions without style", "CLIP"),
     "align-plain": ("ALIGN-style, captions without style", "ALIGN"),
 }
-"""Encoder -> objective, and role in the claims. Encoders trained on captions with style have no role."""
+"""Objective and role in the claims, by encoder. Encoders trained on captions with style words have no role."""
 
 
 def weights_path(name: str, seed: int = 0) -> Path:
     """Return the path of the weights of the encoder ``name``.
 
-    The weights file may not exist: only the weights for ``seed`` 0 are in the package.
+    The file may not exist: only the weights for ``seed`` 0 are included in the package.
     """
     if seed:
         return data_dir() / "zoo" / "seeds" / f"{name}-seed-{seed}.safetensors"

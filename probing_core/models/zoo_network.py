@@ -1,9 +1,9 @@
 """Network for the zoo encoders: a small ViT with a convolutional stem inside each 16 px patch.
 
 A single linear projection of 16 x 16 pixels averages out texture before a nonlinearity can measure it. The stem
-projects cells of 4 x 4 pixels, and then merges 2 x 2 cells twice. Its kernels do not overlap, so a token depends only
-on its own patch, as masked objectives require. It has no normalization, so an embedding depends neither on other images
-nor on the visible fraction of the image. The initial weights determine the scale of the activations.
+projects cells of 4 x 4 pixels, and then merges 2 x 2 cells twice. The kernels do not overlap, so a token depends only
+on its own patch, as masked objectives require. There is no normalization, so an embedding depends neither on other
+images nor on the visible fraction of the image. The initial weights determine the scale of the activations.
 """
 
 from __future__ import annotations
@@ -135,11 +135,11 @@ def init_maps(maps: Sequence[nn.Conv2d], gain: float = RECTIFIER_GAIN) -> None:
 
 
 class ViTEmbedder(NetworkEmbedder):
-    """A loaded encoder of the zoo.
+    """A loaded network with the architecture of the zoo encoders.
 
     Args:
         vit: network from `init_vit`, with any weights.
-        weights: digest of the weights; by default, it is computed from their bytes.
+        weights: digest of the weights; by default, computed from their bytes.
     """
 
     def __init__(
@@ -184,7 +184,10 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest of the weights that runs store. It includes the text encoder in the order of its layers."""
+    """Return the digest of the weights that is stored in runs.
+
+    If there is a text encoder, its weights are included in layer order.
+    """
     text_keys = [key for key in weights if key.startswith("text.")]
     if not text_keys:
         return weights_digest(vit.state_dict())

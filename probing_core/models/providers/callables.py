@@ -41,7 +41,7 @@ UNSTEADY = "differ from call to call"
 """Value that is stored instead of a digest for nondeterministic functions."""
 
 PROBED_PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png")
-"""File names of photographs in scikit-image. The first photograph is not square."""
+"""File names of scikit-image photographs, used to identify functions. The first photograph is not square."""
 
 
 class CallableEmbedder(LoadedEmbedder):
@@ -139,7 +139,7 @@ def from_callable(
     """Create a model spec for a function that maps images of any size to an array or tensor (N, D) of embeddings.
 
     Args:
-        dim: embedding dimension (D); by default, it is determined with a call.
+        dim: embedding dimension (D); by default, determined by calling the function.
         batch_size: maximum number of images per call; by default 64.
     """
 
@@ -180,7 +180,7 @@ def module_function(
 
 
 def batch_of(images: Sequence[Image], preprocess: Preprocessing | Callable[[Any], torch.Tensor]) -> torch.Tensor:
-    """Preprocess images to a batch (N, C, H, W)."""
+    """Preprocess images into a batch (N, C, H, W)."""
     import torch
 
     if isinstance(preprocess, Preprocessing):
@@ -235,7 +235,7 @@ class ArrayEmbedder(LoadedEmbedder):
         return {self.name: np.ascontiguousarray(self._matrix[rows], np.float32)}
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        raise BadConfig(f"'{self.name}' has precomputed embeddings of a run and cannot embed other images.")
+        raise BadConfig(f"'{self.name}' contains precomputed embeddings of a run and cannot embed other images.")
 
     def recipe(self) -> dict[str, Any]:
         return {"file": self._digest}

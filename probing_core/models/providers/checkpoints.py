@@ -38,10 +38,10 @@ OPENAI = Preprocessing(
 )
 
 SLIP_WIDTHS = {"small": (384, 12), "base": (768, 12), "large": (1024, 16)}
-"""Size in SLIP names -> width and number of heads of the ViT. The small ViT has 12 heads, not 6 as in timm."""
+"""Width and number of heads of the ViT, by size in the SLIP name. The small ViT has 12 heads, not 6 as in timm."""
 
 VIT_L = (1024, 14, 16, 24)
-"""Width, patch side, patches per side and number of blocks in the ViT-L/14 of CSD."""
+"""Width, patch size, number of patches per side and number of blocks of the ViT-L/14 in CSD."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def build_slip(tensors: Tensors | None, source: str, width: int, heads: int) -> 
 
 
 def build_csd(tensors: Tensors | None, source: str) -> Network:
-    """Build CSD (Somepalli et al. 2024): CLIP's ViT with a projection trained for style and unit-norm embeddings."""
+    """Build CSD (Somepalli et al. 2024): CLIP's ViT with a projection trained for style. Embeddings have unit norm."""
     import open_clip
     import torch
 
@@ -225,8 +225,8 @@ OPENAI_PAIRS = "400 M pairs, not published"
 APACHE, NON_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
 SIMCLR = "hf:lightly-ai/simclrv1-imagenet1k-resnet50-1x"
 IJEPA = "https://dl.fbaipublicfiles.com/ijepa/IN1K-vit.h.14-300e.pth.tar"
-"""Checkpoint that contains the encoder, its moving average and two optimizer moments. The download size is an
-estimate."""
+"""URL of a checkpoint that contains the encoder, its moving average and two optimizer moments. The download size in
+`PUBLISHED` is an estimate."""
 
 PUBLISHED = (
     replace(
@@ -273,9 +273,9 @@ PUBLISHED = (
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
     _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 224, 768, 1222),
 )
-"""Published encoders in the order of the protocol: masked, contrastive, image-text, supervised, newer, style.
+"""Published encoders: the packaged EfficientNet, then masked, contrastive, image-text, supervised and newer encoders.
 
 Objective, data and license are from papers and model cards; dimension, input size and size in megabytes (32-bit floats)
 are from the architectures. One encoder per role was selected before any comparison: supervised, SimCLR and MAE encoders
-trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. No weights of CAN have been published.
+trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. No CAN weights have been published.
 """

@@ -1,4 +1,4 @@
-"""Handcrafted image statistics, a strong baseline that is more sensitive to transformations than to content.
+"""Handcrafted image statistics: a strong baseline that is more sensitive to transformations than to content.
 
 Lengths are in pixels. Each family of features has two functions. The first measures an image, mostly with histograms.
 The second computes features from the measurements of many images of equal size.
@@ -31,7 +31,7 @@ TONES = 4
 """Number of brightness ranges with separate noise estimates, because some noise grows with the signal."""
 
 SHARPNESS_CELLS = 4
-"""Number of cells per side for local sharpness, which overlays and borders change in some cells."""
+"""Number of cells per side for local sharpness. Overlays and borders change the sharpness of some cells."""
 
 PAIRS = (0, 1), (0, 2), (1, 2)
 
@@ -134,7 +134,7 @@ def _measure_hue(picture: Picture) -> Measured:
 def _describe_hue(size: int, points: np.ndarray, saturation: np.ndarray, value: np.ndarray) -> np.ndarray:
     # the hue is a point on the circle, weighted by saturation
     mean, square = np.moveaxis(points, 2, 0) / size
-    hue = np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=2)  # of both axes
+    hue = np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=2)  # per axis: mean, deviation
     columns: list[np.ndarray] = list(hue.reshape(len(hue), -1).T)
     for counts in (saturation, value):
         columns += _moments(LEVELS, counts)
@@ -228,8 +228,11 @@ def _measure_blocks(picture: Picture) -> Measured:
 
 
 def _describe_blocks(size: int, *jumps: np.ndarray) -> np.ndarray:
-    """For each block period, compute the log ratio of the mean difference between adjacent pixels at the strongest grid
-    offset to the mean at all other offsets (Wang et al. 2002)."""
+    """Compute the blockiness for each period (Wang et al. 2002).
+
+    Blockiness is the log ratio of the mean difference between adjacent pixels at the strongest grid offset to the mean
+    difference at all other offsets.
+    """
     columns = []
     for period in PERIODS:
         logs = []
@@ -260,8 +263,7 @@ def _measure_noise(picture: Picture) -> Measured:
 def _describe_noise(
     size: int, sums: np.ndarray, counts: np.ndarray, chroma: np.ndarray, lone: np.ndarray
 ) -> np.ndarray:
-    """Compute the log standard deviation of noise (with `NOISE_KERNEL`) and the log fractions of isolated bright and
-    dark pixels."""
+    """Compute the log standard deviations of noise and the log fractions of isolated bright and dark pixels."""
     overall = sums.sum(1, keepdims=True) / size
     pixels = counts.reshape(len(counts), TONES, -1).sum(2)
     by_tone = (sums + overall) / (pixels + 1)  # use the overall noise for tones without pixels

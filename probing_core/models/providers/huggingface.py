@@ -175,7 +175,7 @@ def network(model: nn.Module, processor: Any) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """Convert the settings of an image processor. Mean and std refer to values in [0, 1] after any rescaling."""
+    """Convert the settings of an image processor. Mean and std include its rescaling and refer to values in [0, 1]."""
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
@@ -227,7 +227,7 @@ def check_library() -> Availability:
 
 
 def _class_of(folder: Path) -> tuple[Any, Any]:
-    """Return the class of the model in ``folder`` and its configuration."""
+    """Return the class and the configuration of the model in ``folder``."""
     import transformers
 
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, **NO_CODE)
@@ -275,7 +275,7 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Raise `ModelUnavailable` for a repository of another library, with the correct provider in the message."""
+    """Raise `ModelUnavailable` if transformers cannot load ``folder``. Suggest the provider of other libraries."""
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}

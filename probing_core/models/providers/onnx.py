@@ -32,7 +32,7 @@ HINT = '{"size": [224, 224], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224
 
 
 class OnnxEmbedder(LoadedEmbedder):
-    """An ONNX network, which onnxruntime computes on the CPU in the precision of the file."""
+    """An ONNX network that onnxruntime runs on the CPU, in the precision of the file."""
 
     known_preprocessing: Preprocessing
 
@@ -43,7 +43,7 @@ class OnnxEmbedder(LoadedEmbedder):
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Makes 8-bit networks give the same results on every machine (`probing_core.transforms.bank.style`).
+        # 8-bit networks then yield the same results on every machine (`probing_core.transforms.bank.style`).
         options.add_session_config_entry("session.qdqisint8allowed", "1")
         self.name, self._path, self.known_preprocessing = name, path, preprocessing
         try:
@@ -122,8 +122,8 @@ def read_preprocessing(path: Path) -> Preprocessing:
     facts = facts_of(path)
     if not facts.is_file():
         raise ModelUnavailable(
-            f"The preprocessing of '{path.name}' is unknown. Write it to {facts.name} in the same folder, such as "
-            f"{HINT}."
+            f"The preprocessing of '{path.name}' is unknown. Write it to {facts.name} in the same folder as "
+            f"JSON, such as {HINT}."
         )
     try:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))

@@ -35,7 +35,7 @@ def load(name: ModelName, device: str, precision: str) -> NetworkEmbedder:
     architecture, path, tag = _resolve(name)
     with _quiet(), fitting(str(path)):
         if path.suffix not in (".npz", ".npy"):
-            read_weights(path)  # rejects files that would execute code, which open_clip might do
+            read_weights(path)  # rejects files that would execute code; open_clip may not
         weights = None if ":" in architecture else str(path)
         model = open_clip.create_model(architecture, pretrained=weights, **_settings(tag))
     return NetworkEmbedder(name.full, network(model), preprocessing(model), name.options, device, precision)
@@ -130,7 +130,7 @@ def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
 
 
 def _tag(name: ModelName) -> Mapping[str, Any]:
-    """Return the pretrained configuration in open_clip for ``name``; empty for a local file without a tag."""
+    """Return open_clip's pretrained configuration for ``name``; empty for a local file without a tag."""
     import open_clip
 
     architecture, _, tag = name.model.partition("/")
@@ -156,16 +156,17 @@ def _repository(tag: Mapping[str, Any]) -> str:
 
 
 def _preferred(tag: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the preferred names of weight files, starting with the file in ``org/repo/file`` if a file is given."""
+    """Return the names of weight files in order of preference, starting with the one in ``org/repo/file``, if any."""
     file = (tag.get("hf_hub") or "").rpartition("/")[2]
     return (file, *OPEN_CLIP_FILES) if file else OPEN_CLIP_FILES
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Suppress warnings and root logger messages from this thread within the context.
+    """Suppress warnings, and this thread's messages to the root logger, within the context.
 
-    open_clip warns about the activation function, which `load` corrects. Other threads and loggers are unaffected.
+    open_clip warns about the activation function, which `load` corrects. Log messages from other threads and to other
+    loggers are unaffected.
     """
     root, this_thread = logging.getLogger(), get_ident()
     handler = None if root.handlers else logging.lastResort  # otherwise `logging.warning` would install one permanently

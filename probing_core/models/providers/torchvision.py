@@ -1,4 +1,4 @@
-"""``torchvision:<model>``: torchvision classification models without the classification layer."""
+"""``torchvision:<model>``: torchvision classification models without their classification layer."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def network(model: nn.Module) -> Network:
 
 
 def preprocessing(transforms: Any) -> Preprocessing:
-    """Convert torchvision's evaluation preset (`torchvision.transforms._presets.ImageClassification`)."""
+    """Convert a torchvision preset (`torchvision.transforms._presets.ImageClassification`) to `Preprocessing`."""
     if not hasattr(transforms, "crop_size"):
-        raise ModelUnavailable("This torchvision model does not classify single images. Use another model.")
+        raise ModelUnavailable("This torchvision model does not classify single images. Use a different model.")
     crop, resize = transforms.crop_size[0], transforms.resize_size[0]
     return Preprocessing(
         size=(crop, crop),
