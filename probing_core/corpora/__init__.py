@@ -43,7 +43,7 @@ KINDS: Catalog[CorpusKind] = Catalog(
 
 
 def open_corpus(name: str) -> Corpus:
-    """Open the corpus called ``name``: a kind, followed by ``:`` and an argument if the kind takes one.
+    """Open the corpus ``name``: a kind, followed by ``:`` and an argument if the kind requires one.
 
     Raises:
         UnknownName: the kind does not exist, or ``name`` is a path without a kind.
@@ -64,7 +64,7 @@ def open_corpus(name: str) -> Corpus:
 
 
 def absolute_name(name: str) -> str:
-    """Make the path in ``name``, if any, absolute, so that the name does not depend on the working directory."""
+    """Return ``name`` with an absolute path, if it contains a path, so that it does not depend on the working folder."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)

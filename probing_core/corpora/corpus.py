@@ -44,7 +44,7 @@ class CorpusKind:
         is_path: whether the argument may be a local path.
         description: one sentence about the images.
         license: license of the images, as text.
-        open: function that opens the `Corpus` for an argument; raises `BadCorpus`.
+        open: function that opens the `Corpus` for an argument, or raises `BadCorpus`.
     """
 
     name: str
@@ -65,7 +65,7 @@ MAX_SKIPPED_NAMED = 3
 
 
 class Corpus(ABC):
-    """Images with ids, labels, splits and licenses.
+    """Images with IDs, labels, splits and licenses.
 
     Attributes:
         name: name as on the command line: ``photos``, ``folder:PATH``.
@@ -88,7 +88,7 @@ class Corpus(ABC):
 
     @property
     def skipped_summary(self) -> str:
-        """Number of skipped files and the first reasons, as a sentence; empty if no file was skipped."""
+        """Sentences with the number of skipped files and the first reasons; empty if no files were skipped."""
         if not self.skipped:
             return ""
         first = "; ".join(f"{name}: {reason}" for name, reason in self.skipped[:MAX_SKIPPED_NAMED])
@@ -138,7 +138,7 @@ def content_digest(content: bytes) -> bytes:
 
 
 def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
-    """Return a hex digest of ``rows`` without the columns `PROSE`, and of the `content_digest` of each row."""
+    """Compute a hex digest of ``rows``, without the columns in `PROSE`, and of the image ``digests``."""
     rows = rows.drop(columns=list(PROSE), errors="ignore")
     total = hashlib.blake2b(digest_size=16)
     total.update(f"[{json.dumps(list(rows.columns))}, [".encode())
@@ -152,7 +152,7 @@ def fingerprint(rows: pd.DataFrame, digests: Iterable[bytes]) -> str:
 
 
 class DigestedCorpus(Corpus):
-    """A corpus that reads every image once, to compute its rows and fingerprint.
+    """A corpus that reads every image when it is created, to compute its rows and fingerprint.
 
     Copies of an image (identical bytes) share a ``base_id``. A copy in a different split is listed in ``skipped``.
     """
@@ -186,16 +186,17 @@ class DigestedCorpus(Corpus):
 
 
 TRAIN_FRACTION = 0.6
-"""Fraction of base images in the training split."""
+"""Fraction of photographs in the training split."""
 
 VAL_FRACTION = 0.2
-"""Fraction of base images in the validation split. All other base images are in the test split."""
+"""Fraction of photographs in the validation split. All other photographs are in the test split."""
 
 
 def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
-    """Split base images 60/20/20. Return the split (N,) of each row; all rows of a base image are in the same split.
+    """Split photographs 60/20/20 into train, val and test, and return the split (N,) of each row.
 
-    Base images are ordered by a hash of seed and name, so the order of rows does not matter.
+    All rows of a photograph are in the same split. Photographs are assigned in the order of a hash of the seed and
+    their ``base_id``, so the row order does not matter.
     """
     ordered = _ordered(base_ids, seed)
     first, second = round(TRAIN_FRACTION * len(ordered)), round((TRAIN_FRACTION + VAL_FRACTION) * len(ordered))
@@ -207,8 +208,8 @@ def assign_splits(base_ids: Sequence[str], seed: int) -> np.ndarray:
 def assign_groups(base_ids: Sequence[str], seed: int, max_groups: int) -> np.ndarray:
     """Assign rows to at most ``max_groups`` cross-validation groups (N,), numbered from 0.
 
-    All rows of a base image are in the same group. Base images are assigned in the order of `assign_splits`, so group
-    sizes differ by at most one base image.
+    All rows of a photograph are in the same group. Photographs are assigned in the same order as in `assign_splits`,
+    and group sizes differ by at most one photograph.
     """
     group = {base: i % max_groups for i, base in enumerate(_ordered(base_ids, seed))}
     return np.array([group[base] for base in base_ids])
@@ -219,7 +220,7 @@ def _ordered(base_ids: Sequence[str], seed: int) -> list[str]:
 
 
 def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Select at most ``limit`` of ``rows``, in their original order.
+    """Select at most ``limit`` rows, and return them in their original order.
 
     Split proportions are preserved (with largest-remainder rounding). Within a split, rows are selected in the order of
     `drawn`.
@@ -236,7 +237,7 @@ def limit_rows(rows: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
-    """Return the number of images per split of ``rows`` for a total of ``limit``."""
+    """Compute the number of images per split for a total of at most ``limit``, with the proportions in ``rows``."""
     if limit < 1:
         raise BadConfig(f"The limit must be at least 1, got {limit}.")
     sizes = rows.groupby("split", sort=True).size()
@@ -247,7 +248,8 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 def drawn(rows: pd.DataFrame) -> pd.Index:
     """Return the index of ``rows`` in the order in which a limit selects them.
 
-    The order cycles through base images, sorted by a hash of their names, because a corpus may be sorted by label.
+    The order cycles through the photographs, sorted by a hash of their ``base_id``, because a corpus may be sorted by
+    label.
     """
     turn = rows.groupby(["split", "base_id"], sort=False).cumcount().to_numpy()
     bases = rows["base_id"].tolist()

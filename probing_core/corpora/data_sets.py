@@ -32,12 +32,13 @@ class ArrayCorpus(DigestedCorpus):
     Images are read on demand, because a dataset may be larger than memory.
 
     Args:
-        items: sequence of images (see `to_image`), of pairs of image and label, or of rows with an image column.
-        labels: content labels; by default the labels of the items.
-        limit: number of requested images. From longer sequences, `SPARE` times as many items are drawn with ``seed``.
+        items: sequence of images (see `to_image`), (image, label) pairs, or rows with an image column.
+        labels: content labels; by default, the labels of the items.
+        limit: number of requested images. At most `SPARE` times as many items are used, drawn at random with ``seed``.
 
     Raises:
-        BadCorpus: there are no images, the numbers of labels and images differ, or images change between reads.
+        BadCorpus: ``items`` is not a sequence or contains no images, the numbers of labels and images differ, or
+            images change between reads.
         BadImage: an image has an unsupported shape or type.
     """
 
@@ -64,8 +65,8 @@ class ArrayCorpus(DigestedCorpus):
         first = self.rows["image_id"].iloc[0]
         if not np.array_equal(self.load(first), self.load(first)):
             raise BadCorpus(
-                "The dataset returns a different image at every read. Remove its random transforms, because images are "
-                "transformed for probing."
+                "The dataset returns a different image each time an item is read. Remove its random transforms, because "
+                "the images are transformed for probing."
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _columns(items: Any) -> tuple[str, str, Sequence[str]]:
 
 
 HUB_SPLITS = {"train": "train", "validation": "val", "test": "test"}
-"""Corpus splits by Hub split, for datasets with all three splits."""
+"""Corpus splits by Hub split, for datasets with exactly these three splits."""
 
 ROWS_AT_ONCE = 64
 """Number of rows whose images are in memory at once while digests are computed."""
@@ -150,7 +151,7 @@ class HubCorpus(DigestedCorpus):
 
     Args:
         splits: ``datasets.Dataset`` by split name.
-        root: folder outside the cache of ``datasets`` that may contain files to which rows refer.
+        root: folder that may contain image files referenced by the rows, in addition to the cache of ``datasets``.
     """
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
@@ -200,7 +201,7 @@ class HubCorpus(DigestedCorpus):
 
 
 def open_hub(argument: str) -> HubCorpus:
-    """Open ``hub:NAME``: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
+    """Open a dataset: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
     if find_spec("datasets") is None:
         raise BadCorpus(
             f"hub:{argument} requires the package datasets, which is not installed.",
@@ -232,7 +233,10 @@ def open_hub(argument: str) -> HubCorpus:
 
 @contextmanager
 def _offline_without_network(is_local: bool) -> Iterator[None]:
-    """Use only local files if the Hub is unreachable, because its libraries would retry for a long time."""
+    """Use only local files within the context if the dataset is a local folder or the Hub is unreachable.
+
+    The libraries would retry for a long time without a connection.
+    """
     import datasets
     import huggingface_hub.constants as hub
 

@@ -1,9 +1,9 @@
 """``folder:PATH``: the images in a local or remote folder, with subfolders as labels.
 
-Remote folders can be on any file system of fsspec, such as ``s3://bucket/folder``, and are read with retries.
-Credentials are read from the environment. URLs with credentials are rejected and not repeated in the error message,
-because recipes, logs and pages show URLs. Error messages contain the type of a library error but not its text, which
-may include request data.
+Remote folders can be on any file system that fsspec supports, such as ``s3://bucket/folder``, and are read with
+retries. Credentials are read from the environment. URLs that contain credentials are rejected, because recipes, logs
+and pages show URLs. The error message does not repeat the URL. Error messages contain the type of a library error, but
+not its text, which may include request data.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ SPLIT_FOLDERS = {"train", "val", "test"}
 
 
 class PictureFiles(DigestedCorpus):
-    """Image files below a local or remote folder, ordered by name.
+    """Image files in a local or remote folder and its subfolders, ordered by name.
 
     The first subfolder is the label. If the subfolders are exactly train, val and test, they are the splits, and their
     subfolders are the labels. Hidden files are ignored. Files that are not images are listed in ``skipped``. Opening
     the folder decodes no pixels, so only `load` detects corrupted pixel data.
 
-    Every file is read when the folder is opened, because copies share a base image and a run resumes only with
+    Every file is read when the folder is opened, because copies share a ``base_id`` and a run resumes only with
     unchanged images. File sizes and dates are not sufficient to detect changes, because copying may preserve both.
     """
 
@@ -105,7 +105,11 @@ class PictureFiles(DigestedCorpus):
 
     @abstractmethod
     def _bytes(self, image_id: str) -> bytes:
-        """Read a file. Raise `BadImage` if it cannot be read or exceeds the size limit."""
+        """Read a file.
+
+        Raises:
+            BadImage: the file cannot be read or exceeds the size limit.
+        """
 
     def _digests_of(self, image_ids: Iterable[str]) -> Iterable[bytes | BadImage]:
         return map(self._digest, image_ids)
@@ -169,7 +173,7 @@ class FolderCorpus(PictureFiles):
 
 
 class StorageCorpus(PictureFiles):
-    """Images below an fsspec URL, with the same rows and fingerprint as a local folder with the same files."""
+    """Images at an fsspec URL, with the same rows and fingerprint as a local folder with the same files."""
 
     def __init__(self, address: str) -> None:
         _refuse_credentials(address)
@@ -218,7 +222,11 @@ class StorageCorpus(PictureFiles):
                 yield from readers.map(self._digest, some)
 
     def _call(self, attempt: Callable[[], T], action: str) -> T:
-        """Call ``attempt``, and retry transient errors after each of `WAITS_S`."""
+        """Call ``attempt``, and retry after transient errors with the delays in `WAITS_S`.
+
+        Raises:
+            BadCorpus: the error is permanent, or the last attempt fails.
+        """
         began = time.monotonic()
         for wait in (*WAITS_S, None):
             try:

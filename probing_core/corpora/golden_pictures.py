@@ -24,7 +24,7 @@ from probing_core.errors import BadImage
 from probing_core.images import Image, read_image
 
 PHOTOGRAPH = "photograph"
-"""Kind of the lossless photographs, whose mean distance is the unit of embedding shifts."""
+"""Kind of the lossless photographs. The mean distance between their embeddings is the unit of embedding shifts."""
 
 PHOTOGRAPH_SIZES = {
     # photograph: (height, width)
@@ -47,7 +47,7 @@ ORIENTATION = 274
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """A test file, such as ``photograph-china.png``, with the property that it tests (``kind``)."""
+    """A test file, such as ``photograph-china.png``. Its ``kind`` is the property that it tests."""
 
     name: str
     kind: str
@@ -60,7 +60,7 @@ class GoldenPicture:
 
 @cache
 def golden_pictures() -> tuple[GoldenPicture, ...]:
-    """Return the golden images, which are deterministic.
+    """Create the golden images. They are the same in every call.
 
     The photographs are included in dependencies. Photographs that an installed package does not include are skipped.
     """

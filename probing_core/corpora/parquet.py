@@ -85,7 +85,7 @@ class ParquetCorpus(Corpus):
         return int(self._order[at])
 
     def _pictures(self, group: int) -> pa.ChunkedArray:
-        with self._lock:  # only one of several concurrent threads reads
+        with self._lock:  # one thread reads at a time
             return self._last_read(group).column(0)
 
 
@@ -207,8 +207,8 @@ def _check_splits(split: np.ndarray, base_id: np.ndarray, name: str) -> None:
     splits = pd.Series(split).groupby(base_id).nunique()
     if (splits > 1).any():
         raise BadCorpus(
-            f"{name} has {(splits > 1).sum()} photographs in more than one split, such as '{splits.idxmax()}'. "
-            f"All rows of a base_id must be in the same split."
+            f"{name} has photographs in more than one split ({(splits > 1).sum()}, such as '{splits.idxmax()}'). "
+            f"All rows with the same base_id must be in the same split."
         )
 
 

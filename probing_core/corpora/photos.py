@@ -1,6 +1,6 @@
 """The ``photos`` corpus: color photographs from the project's dependencies.
 
-Each photograph is cut into about twenty square crops at several positions and scales.
+Each photograph is cut into up to twenty square crops at several positions and scales.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Photograph:
 
     Attributes:
         name: base id.
-        split: fixed split, which does not change if another photograph is missing.
+        split: fixed split, which does not change if other photographs are missing.
         package, path: import name of the package that includes the photograph, and the file path in it.
     """
 
@@ -83,7 +83,7 @@ PHOTOGRAPHS = (
 
 
 class PhotosCorpus(Corpus):
-    """Crops of the packaged photographs, which are kept in memory after decoding."""
+    """Crops of photographs from installed packages. The decoded photographs are kept in memory."""
 
     name = "photos"
 

@@ -1,6 +1,6 @@
 """Probes: small classifiers on embeddings.
 
-Loading and applying a linear probe (`LinearProbe`) requires only NumPy. Fitting imports PyTorch.
+Only fitting a probe imports PyTorch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ DEFINITIONS = {
     "photographs.",
     "MLP probe": "Neural network with two hidden layers of 512 units on standardized embeddings, trained with weight "
     "decay 0.01. The epoch is selected on validation photographs.",
-    "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for k of "
-    "5, 20 and 50.",
+    "nearest neighbors": "Majority vote of the k nearest training embeddings by cosine similarity, reported for "
+    "k = 5, 20 and 50.",
 }
 """Definition of each kind of probe, for the glossary."""

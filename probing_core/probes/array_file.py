@@ -1,4 +1,4 @@
-"""Named arrays and one JSON entry in a safetensors file: the format of stored probes."""
+"""Format of stored probes: named arrays and one JSON entry in a safetensors file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probing_core.errors import BadArray, BadRun
 def to_bytes(arrays: Mapping[str, np.ndarray], entry: str, about: Mapping[str, Any]) -> bytes:
     """Serialize ``arrays``, and ``about`` as JSON under the name ``entry``. Equal inputs yield equal bytes.
 
-    Numbers are written as ``float32``. Arrays of ``uint8`` (the bytes of a file) are written unchanged.
+    Arrays of ``uint8`` (the bytes of a file) are written unchanged, and all other arrays as ``float32``.
     """
     from safetensors.numpy import save
 
@@ -49,7 +49,7 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Raise `BadRun` for errors that occur while reading ``what`` from bytes.
+    """Convert errors that occur within the context, while ``what`` is read from bytes, to `BadRun`.
 
     Raises:
         BadRun: the bytes are corrupted or have a different format.

@@ -18,7 +18,7 @@ def votes(
     """Compute class probabilities (Q, K) ``float32`` of ``queries`` (Q, D) for each k, with a single search.
 
     Args:
-        X, y: training embeddings (N, D), of any norm, and their classes (N,).
+        X, y: training embeddings (N, D), of any norm, and their class indices (N,).
         sizes: values of k, at most N.
         classes: number of classes K.
     """

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 PENALTY_GRID = tuple(float(10.0**exponent) for exponent in np.arange(-7, 0.6, 0.5))
 """L2 penalties. The loss is ``mean(-log p) + penalty / 2 * sum(W^2)``, as in scikit-learn with
 ``C = 1 / (n * penalty)``. For thousands of photographs, the selected penalty is about 0.001. It can be 100 times
-smaller for the deployment probe, which has the most training data."""
+smaller for the deployment probe, which is trained on the most data."""
 
 PENALTY_PER_DIMENSION = 5e-5
 
 MAX_WORSENING = 1e-3
-"""Minimum relative increase of the validation loss that counts as worse, larger than the optimizer error."""
+"""Relative increase of the validation loss above its minimum at which the penalty search stops. It is larger than the
+optimizer error."""
 
 PATH_TOLERANCE = 1e-5
 """Optimizer tolerance (see `probing_core.probes.optimizer.OBJECTIVE_TOLERANCE`) during the penalty search."""
@@ -35,9 +36,9 @@ PATH_TOLERANCE = 1e-5
 def fixed_penalty(dims: int) -> float:
     """Return the fixed penalty for ``dims`` dimensions, for probes with too few photographs to select a penalty.
 
-    It does not depend on the test photographs. Standardized embeddings have a mean squared norm of ``dims``, so a
-    penalty proportional to ``dims`` shrinks the logits of all models equally. A constant penalty would favor some
-    embedding dimensions.
+    The penalty does not depend on the test photographs. Standardized embeddings have a mean squared norm of ``dims``,
+    so a penalty proportional to ``dims`` shrinks the logits of all models equally. A constant penalty would favor
+    models with certain embedding dimensions.
     """
     return PENALTY_PER_DIMENSION * dims
 
@@ -201,15 +202,15 @@ def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) ->
         classes: K class names.
 
     Raises:
-        BadArray: shapes do not match, a class has no rows, or embeddings are not finite.
+        BadArray: shapes do not match, a class has no rows, or the embeddings are not finite or all equal.
     """
     from sklearn.covariance import ledoit_wolf
 
     X, y, k = np.asarray(X, np.float64), np.asarray(y), len(classes)
     if X.ndim != 2 or y.shape != (len(X),) or not np.array_equal(np.unique(y), np.arange(k)):
         raise BadArray(
-            f"Discriminant analysis requires embeddings (N, D) and N classes from 0 to {k - 1}, each at least once; "
-            f"got {X.shape} and {y.shape} with {len(np.unique(y))} distinct classes."
+            f"Discriminant analysis requires embeddings (N, D) and N class indices from 0 to {k - 1}, each at least "
+            f"once; got {X.shape} and {y.shape} with {len(np.unique(y))} distinct classes."
         )
     if not np.isfinite(X).all():
         raise BadArray("The embeddings contain values that are not finite numbers. Embed these images again.")

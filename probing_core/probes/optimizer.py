@@ -1,4 +1,4 @@
-"""Optimizer of linear probes, for penalized softmax regression.
+"""Optimizer for linear probes (penalized softmax regression).
 
 The objective is minimized over V (D, K), where the last of the D columns of X is the constant 1 for the bias:
 
@@ -39,10 +39,10 @@ MAX_CLASS_METRIC_DIMS = 512
 """Maximum number of dimensions for class metrics."""
 
 MAX_CLASS_METRIC_NUMBERS = 2**23
-"""Maximum number of entries, K * D^2, of all class metrics. Each row requires as many operations."""
+"""Maximum total number of entries, K * D^2, of the class metrics. Each row requires as many operations."""
 
 MEMORY = 5
-"""L-BFGS history size. A longer history does not save iterations here."""
+"""L-BFGS history size. A longer history does not reduce the number of iterations."""
 
 MIN_SLOPE_RATIO = -0.7
 """Lower bound of the slope at the end of an accepted step, relative to the slope at its start."""
@@ -62,7 +62,8 @@ class Block:
     """A block of training rows.
 
     Attributes:
-        rows: () -> X (n, D) ``float32``, with 1 in the last column; called in every pass, so it may read from disk.
+        rows: function that returns X (n, D) ``float32``, with 1 in the last column. It is called in every pass, and may
+            read from disk.
         truth: (n,) ``int64`` classes.
         weight: (n,) ``float32``; 0 for rows that are not used for training.
     """
@@ -74,7 +75,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Solution:
-    """V (D, K), whether the optimizer converged, and the number of iterations."""
+    """Parameters V (D, K), whether the optimizer converged, and the number of iterations."""
 
     V: Tensor
     converged: bool
@@ -117,9 +118,9 @@ def minimize(
 
     Args:
         start: initial V (D, K).
-        ridge: penalty per row (D,); 0 for the bias.
-        inverse: (D, D), from `metric_inverse`. If `MAX_ITERATIONS` are not sufficient, the search continues with one
-            metric per class (`class_metric_inverse`), which is recomputed regularly.
+        ridge: penalty for each row of V (D,); 0 for the bias.
+        inverse: inverse metric (D, D) from `metric_inverse`. If the optimizer does not converge within
+            `MAX_ITERATIONS`, it continues with class metrics (`class_metric_inverse`) unless D or K is too large.
         tolerance: see `OBJECTIVE_TOLERANCE`.
     """
     state = _State(blocks, start, ridge, inverse)
@@ -241,7 +242,7 @@ class _State:
         return applied
 
     def _set_errors(self, block: Block, logits: Tensor, errors: Tensor) -> Tensor:
-        """Set errors = w (softmax(logits) - one-hot truth) / W, and return the block's part () of the mean loss."""
+        """Set errors = w (softmax(logits) - one-hot truth) / W, and return the contribution () to the mean loss."""
         share = block.weight / self.total
         truth = block.truth[:, None]
         torch.softmax(logits, -1, out=errors)
@@ -259,7 +260,7 @@ class _State:
 
 def _product(block: Block, V: Tensor) -> Tensor:
     width = V.shape[1]
-    # Matrix products with 31 columns take twice the time of those with 32.
+    # Matrix products with 31 columns take twice as long as with 32.
     padded = torch.nn.functional.pad(V, (0, -width % 16))
     return (block.rows() @ padded)[:, :width]
 

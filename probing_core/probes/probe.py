@@ -20,7 +20,7 @@ class FitFacts:
     Attributes:
         penalty: hyperparameter: penalty of a linear probe, shrinkage of a discriminant analysis, weight decay of an
             MLP, or k of k-NN.
-        at_edge: whether the penalty is at the edge of its grid, so that a better value may be outside.
+        at_edge: whether the penalty is at the edge of its grid. If so, a better value may be outside the grid.
         converged: whether the optimizer reached its tolerance with this penalty.
         iterations: number of optimizer iterations with this penalty.
         validation_loss: mean negative log-likelihood in nats on the validation rows.
@@ -70,7 +70,7 @@ class LinearProbe:
 
     @property
     def penalty(self) -> float:
-        """L2 penalty of the fit."""
+        """Penalty of the fit (see `FitFacts`)."""
         return self.facts.penalty
 
     def logits(self, X: np.ndarray) -> np.ndarray:
@@ -94,9 +94,10 @@ class LinearProbe:
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:
-        """Return a copy for classes with the prior probabilities ``prior`` (K,) instead of a uniform prior.
+        """Return a copy that assumes the class probabilities ``prior`` (K,) instead of a uniform prior.
 
-        Probabilities are multiplied by the prior (Saerens et al. 2002). Set the temperature first.
+        Predicted probabilities are multiplied by the prior and normalized (Saerens et al. 2002). Set the temperature
+        first.
         """
         return replace(self, bias=(self.bias + self.temperature * np.log(prior)).astype(np.float32))
 
@@ -131,9 +132,9 @@ _ARRAYS = ("weight", "bias", "mean", "scale")
 
 
 def square_root(X: np.ndarray) -> np.ndarray:
-    """Return the square root of embeddings after a ReLU (power normalization, Perronnin et al. 2010).
+    """Compute the square root of embeddings after a ReLU (power normalization, Perronnin et al. 2010).
 
-    It compresses long tails, which mostly encode content.
+    The square root compresses long tails, which mostly encode content.
     """
     return np.sqrt(np.maximum(X, 0), dtype=np.float32)
 
@@ -155,7 +156,7 @@ class MLPProbe:
         layers: three pairs of weight (in, out) and bias (out,), ``float32``.
         mean, scale: (D,) parameters of the standardization.
         facts: fit statistics. ``penalty`` is the weight decay, and ``iterations`` is the selected epoch. The fit counts
-            as converged if this is not the last epoch.
+            as converged if the selected epoch is not the last.
     """
 
     classes: tuple[str, ...]
@@ -174,6 +175,6 @@ Probe: TypeAlias = LinearProbe | MLPProbe
 
 
 def log_loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean negative log-likelihood in nats for ``probabilities`` (N, K) and class indices ``truth`` (N,)."""
+    """Compute the mean negative log-likelihood in nats of class indices ``truth`` (N,) for ``probabilities`` (N, K)."""
     right = np.float64(probabilities[np.arange(len(truth)), truth])
     return float(-np.log(np.maximum(right, MIN_PROBABILITY)).mean())

@@ -1,4 +1,4 @@
-"""Input of the optimizer: blocks of standardized ``float32`` rows that end with a 1.
+"""Optimizer input: blocks of standardized ``float32`` rows with a final 1 for the bias.
 
 Embeddings can be any sliceable object (an array, a memory-mapped file, an HDF5 dataset). They are read block by block
 and cached only if they are small.
@@ -34,7 +34,7 @@ class Sliceable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """Square roots of rows (N, D), computed on read."""
+    """Square roots of rows (N, D), computed when they are read."""
 
     X: Sliceable
 
@@ -47,7 +47,11 @@ class Roots:
 
 
 def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
-    """Check that each row has exactly one class."""
+    """Check that ``X`` is (N, D) and that ``y`` contains N class indices below ``classes``.
+
+    Raises:
+        BadArray: a check fails, or there are no rows.
+    """
     if len(X.shape) != 2 or np.shape(y) != (X.shape[0],):
         raise BadArray(
             f"A probe requires embeddings (N, D) and classes (N,), but got {tuple(X.shape)} and {np.shape(y)}."
@@ -64,7 +68,11 @@ def slices(n: int) -> Iterator[slice]:
 
 
 def read(X: Sliceable, part: slice) -> np.ndarray:
-    """Read one slice as ``float32``."""
+    """Read one slice of ``X`` as ``float32``.
+
+    Raises:
+        BadArray: an embedding is not finite.
+    """
     rows = np.asarray(X[part], np.float32)
     if not np.isfinite(rows).all():
         bad = part.start + int(np.flatnonzero(~np.isfinite(rows).all(1))[0])
@@ -95,7 +103,7 @@ def moments(X: Sliceable, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Tensor:
-    """Return the standardized rows of one slice (n, D + 1), with a final 1 for the bias.
+    """Compute the standardized rows (n, D + 1) of one slice, with a final 1 for the bias.
 
     Raises:
         BadArray: an embedding is not finite, or overflows when it is standardized.
@@ -116,7 +124,7 @@ def standardized(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray)
 
 
 def block_reader(X: Sliceable, part: slice, mean: np.ndarray, scale: np.ndarray) -> Callable[[], Tensor]:
-    """Return a function that returns the `standardized` rows, which are cached if ``X`` is small enough."""
+    """Return a function that returns the `standardized` rows of ``part``. It caches them if ``X`` is small enough."""
     if 4 * X.shape[0] * (X.shape[1] + 1) > MAX_CACHED_BYTES:
         return partial(standardized, X, part, mean, scale)
     rows = standardized(X, part, mean, scale)

@@ -99,7 +99,7 @@ def test_a_data_set_with_random_transforms_is_refused():
         def __getitem__(self, index):
             return np.random.default_rng().integers(0, 256, (40, 40, 3), dtype=np.uint8), 0
 
-    with pytest.raises(BadCorpus, match="a different image at every read"):
+    with pytest.raises(BadCorpus, match="a different image each time"):
         ArrayCorpus(Random())
 
 

@@ -122,8 +122,8 @@ def read_preprocessing(path: Path) -> Preprocessing:
     facts = facts_of(path)
     if not facts.is_file():
         raise ModelUnavailable(
-            f"The preprocessing of '{path.name}' is unknown. Write it to {facts.name} in the same folder as "
-            f"JSON, such as {HINT}."
+            f"The preprocessing of '{path.name}' is unknown. Create {facts.name} in the same folder, with "
+            f"JSON such as {HINT}."
         )
     try:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))

@@ -48,7 +48,7 @@ def test_a_model_is_placed_among_those_of_the_run_that_is_shown(open_app, monkey
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("timm:x@nothing=1", "is not an option of a model name"),
+        ("timm:x@nothing=1", "is not a model option"),
         ("asdf qwer!!", "asdf qwer!!"),
         ("", "Select a model or type a model name."),
         ("baseline/pixels", "Pixels is already in this run"),

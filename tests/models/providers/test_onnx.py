@@ -48,7 +48,7 @@ def test_what_cannot_be_used_is_told_in_one_sentence(style, tmp_path):
     with pytest.raises(ModelUnavailable, match="is not a valid preprocessing"):
         load_embedder(f"onnx:{style}")
     facts.unlink()
-    with pytest.raises(ModelUnavailable, match=r"Write it to style\.json in the same folder, such as \{"):
+    with pytest.raises(ModelUnavailable, match=r"Create style\.json in the same folder, with JSON such as \{"):
         load_embedder(f"onnx:{style}")
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     (tmp_path / "bad.json").write_text(json.dumps(asdict(PREPROCESSING)))
