@@ -64,7 +64,7 @@ def open_corpus(name: str) -> Corpus:
 
 
 def absolute_name(name: str) -> str:
-    """Return ``name`` with an absolute path, if it contains a path, so that it does not depend on the working folder."""
+    """Return ``name`` with an absolute path instead of a relative path to an existing file or folder."""
     kind, _, argument = name.partition(":")
     path = os.path.expanduser(argument)
     is_path = argument and KINDS.get(kind).is_path and os.path.exists(path)
