@@ -65,8 +65,8 @@ class ArrayCorpus(DigestedCorpus):
         first = self.rows["image_id"].iloc[0]
         if not np.array_equal(self.load(first), self.load(first)):
             raise BadCorpus(
-                "The dataset returns a different image each time an item is read. Remove its random transforms; probing "
-                "transforms the images itself."
+                "The dataset returns a different image each time an item is read. Remove its random transforms; "
+                "probing transforms the images itself."
             )
 
     def __getstate__(self) -> dict[str, Any]:
