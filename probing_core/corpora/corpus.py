@@ -39,7 +39,7 @@ class CorpusKind:
     """Catalog entry for a kind of corpus.
 
     Attributes:
-        name: the part before the colon, e.g. ``"folder"``.
+        name: the part before the colon, such as ``"folder"``.
         argument: placeholder for the part after the colon (``"PATH"``); empty if the kind takes no argument.
         is_path: whether the argument may be a local path.
         description: one sentence about the images.
@@ -69,8 +69,8 @@ class Corpus(ABC):
 
     Attributes:
         name: name as on the command line: ``photos``, ``folder:PATH``.
-        description: one-sentence description without paths.
-        rows: table with `COLUMNS`, one row per image, in a fixed order; a kind may append columns.
+        description: short description without paths.
+        rows: table with `COLUMNS` and optional additional columns, one row per image in a fixed order.
         skipped: (name, reason) of every skipped file.
         recipe: default recipe entries for a run on this corpus.
         has_global_ids: whether a ``base_id`` identifies the same photograph in every corpus. File names and positions

@@ -24,7 +24,7 @@ from probing_core.errors import BadImage
 from probing_core.images import Image, read_image
 
 PHOTOGRAPH = "photograph"
-"""Kind of the lossless photographs. The mean distance between their embeddings is the unit of embedding shifts."""
+"""``kind`` of lossless photographs. The mean distance between their embeddings is the unit of embedding shifts."""
 
 PHOTOGRAPH_SIZES = {
     # photograph: (height, width)
@@ -62,7 +62,7 @@ class GoldenPicture:
 def golden_pictures() -> tuple[GoldenPicture, ...]:
     """Create the golden images. They are the same in every call.
 
-    The photographs are included in dependencies. Photographs that an installed package does not include are skipped.
+    The photographs are from installed packages. Photographs that an installed package does not include are skipped.
     """
     images = _packaged()
     photographs = [

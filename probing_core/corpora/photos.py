@@ -34,7 +34,7 @@ class Photograph:
     """A photograph and its author.
 
     Attributes:
-        name: base id.
+        name: ``base_id`` of the crops.
         split: fixed split, which does not change if other photographs are missing.
         package, path: import name of the package that includes the photograph, and the file path in it.
     """

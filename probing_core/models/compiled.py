@@ -339,7 +339,7 @@ def _with_exact_modules(core: Any, model: Any) -> Any:
 
 
 def _joined(layer: ElementTree.Element) -> set[str]:
-    """Return the names of the operations that were fused into ``layer``, from its element in an OpenVINO file."""
+    """Return the names of the operations that OpenVINO fused into ``layer``."""
     attributes = layer.iterfind("rt_info/attribute[@name='fused_names']")
     return {name.strip() for attribute in attributes for name in attribute.get("value", "").split(",")}
 

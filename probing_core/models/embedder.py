@@ -74,7 +74,7 @@ class EmbedderSpec:
     """Description of a model that can be loaded by name.
 
     Attributes:
-        name: name on the command line, without options.
+        name: model name without options.
         family: kind of network or provider ("EfficientNet", "ViT", "baseline").
         weights: source of the weights, as text.
         objective: training objective ("supervised", "MAE", "CLIP", "none").
@@ -113,7 +113,7 @@ class LoadedEmbedder(ABC):
         batch_size: number of images per forward pass.
         embeds_pictures: whether the model can embed arbitrary images. Precomputed embeddings cover only the samples of
             a run.
-        on_one_thread: whether the model is single-threaded. It may be called from any thread.
+        on_one_thread: whether the model is single-threaded. It can be called from any thread.
         known_preprocessing: preprocessing of the network; None if it is not fully known.
     """
 

@@ -107,7 +107,7 @@ def published_at(source: str, size_mb: float = 0.0, preferred: Sequence[str] = (
 
 
 def stated_mb(source: str, preferred: Sequence[str] = ()) -> float:
-    """Request the size of the weights at ``source`` from the server. Return it in megabytes, or 0 if not available."""
+    """Return the size in megabytes of the weights at ``source`` as reported by the server, or 0 if not available."""
     address = source if _is_url(source) else hub_address()
     if not _downloads.get() or hub_is_forbidden() or not answers(server_of(address)):
         return 0.0
@@ -143,7 +143,7 @@ def configuration_of(name: ModelName) -> Path | None:
 
 
 def facts_of_folder(name: ModelName, preferred: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of an `EmbedderSpec` that describe weights in a folder or repository; empty for other names."""
+    """Return the `EmbedderSpec` fields that describe the weights in a folder or repository; empty for other names."""
     if name.model.startswith(HUB):
         return published_at(name.model.removeprefix(HUB), preferred=preferred)
     folder = local_folder(name.model)
@@ -264,7 +264,7 @@ def find_weights(folder: Path, model: str, preferred: Sequence[str] = ()) -> Pat
 
 
 def require_host(url: str, model: str) -> None:
-    """Check that a server can be reached before a download.
+    """Check that downloads are enabled and that the server of ``url`` responds.
 
     Raises:
         ModelUnavailable: downloads are disabled, or the server did not respond within `TIMEOUT_S`.
@@ -374,7 +374,7 @@ NAMES_SHOWN = 5
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read the named tensors in a safetensors file or PyTorch checkpoint, which may be nested under `WRAPPERS`.
+    """Read the named tensors in a safetensors file or PyTorch checkpoint. Tensors may be nested under `WRAPPERS`.
 
     Raises:
         ModelUnavailable: the file does not exist, contains no weights, or requires executing code.
@@ -403,7 +403,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, torch.Tensor], source:
 
     Args:
         source: source of the tensors, for messages.
-        ignore: prefix of tensors that may be unused, such as the classifier.
+        ignore: name prefix of tensors that are ignored if ``module`` has no such tensor, such as the classifier.
     """
     expected = module.state_dict()
     loaded = OrderedDict(

@@ -176,7 +176,7 @@ def _asked_layers(name: str, layer: str | None, count: int) -> list[int]:
 log = logging.getLogger(__name__)
 
 TIMED_PASSES = 2
-"""Number of timed passes per engine. The fastest pass counts."""
+"""Number of timed passes per engine. The shortest time is used."""
 
 
 @cache  # once per process
@@ -324,7 +324,7 @@ class NetworkEmbedder(LoadedEmbedder):
         return self._compiled[self._readouts.read]
 
     def _choose_engine(self, expected: Sequence[np.ndarray], any_precision: bool) -> None:
-        """Select the engine for `Readouts.read`: OpenVINO if possible (faster, docs/engines.md), otherwise PyTorch.
+        """Select the engine for `Readouts.read`: OpenVINO if possible, otherwise PyTorch (docs/engines.md).
 
         If OpenVINO in a lower precision disagrees with ``expected`` (the outputs in float32) and ``any_precision`` is
         true, select the fastest combination of engine and precision that agrees.
@@ -402,7 +402,7 @@ class NetworkEmbedder(LoadedEmbedder):
             return None
 
     def _begin(self, read: Read, batch: torch.Tensor) -> Pass[list[np.ndarray]]:
-        """Start a forward pass, and return a function that waits for its outputs (N, D) ``float32``."""
+        """Start a forward pass, and return a function that waits for and returns its outputs (N, D) ``float32``."""
         import torch
 
         compiled_readout = self._compiled[read]

@@ -25,7 +25,7 @@ PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16", "float16")
 
 
 def resolve_device(device: str = "auto") -> torch.device:
-    """Return the device called ``device``; ``auto`` selects the first available of CUDA, MPS and the CPU."""
+    """Return the device called ``device``; ``auto`` selects CUDA, MPS or the CPU, in this order of preference."""
     import torch
 
     present = ["cpu"]
@@ -80,7 +80,7 @@ FINE_STRIDE = 8
 """Stride of the first convolution below which batches have `FINE_CPU_BATCH` images."""
 
 MAX_UNDIVIDED = 8
-"""Maximum number of images that are not divided among the threads of a CPU."""
+"""Number of images up to which a batch is not divided among the threads of a CPU."""
 
 WAITING = 2
 """Maximum number of running and waiting batches per core."""

@@ -29,7 +29,7 @@ class Download:
 
     Attributes:
         megabytes: size in megabytes; 0 if nothing is downloaded.
-        is_exact: whether the size is from the catalog or the server instead of computed from the number of weights.
+        is_exact: whether the size is from the catalog or server. If not, it is computed from the number of weights.
     """
 
     megabytes: float = 0.0
@@ -48,7 +48,7 @@ def load_or_build(name: str, *, device: str, precision: str) -> tuple[LoadedEmbe
     Neither random weights nor networks compiled from them are stored.
 
     Returns:
-        The model, and the download that it requires.
+        The model, and the size of the required download.
 
     Raises:
         ProbingError: the model cannot be loaded (see `load_embedder`), or cannot be built without its files.

@@ -74,10 +74,10 @@ class PatchStem(nn.Module):
 
 
 def build_vit(depth: int, stem: Callable[..., nn.Module]) -> VisionTransformer:
-    """Build a ViT with the sizes of the zoo, and with weights drawn from the global random state.
+    """Build a ViT with the sizes of the zoo encoders, and initialize its weights with the global random state.
 
     Position embeddings are initialized with the two-dimensional sinusoidal embeddings of MAE (He et al. 2022) and then
-    trained. With random initialization, masked objectives would need many of the few training steps to learn positions.
+    trained. With random initialization, learning positions would take many of the few steps of masked training.
 
     Args:
         stem: class of the module that computes tokens.

@@ -49,10 +49,10 @@ def read_header(file: IO[bytes]) -> tuple[dict[str, Any], int]:
 
 @contextmanager
 def expected(what: str) -> Iterator[None]:
-    """Convert errors that occur within the context, while ``what`` is read from bytes, to `BadRun`.
+    """Raise `BadRun` if reading ``what`` from bytes fails within the context.
 
-    Raises:
-        BadRun: the bytes are corrupted or have a different format.
+    Args:
+        what: description of the expected content, for the message.
     """
     from safetensors import SafetensorError
 

@@ -60,7 +60,7 @@ def fit(
     standardize: bool = True,
     root: bool = False,
 ) -> LinearProbe:
-    """Fit a probe with the penalty that minimizes the loss on ``validation``.
+    """Fit a linear probe with the penalty that minimizes the loss on ``validation``.
 
     Args:
         X: embeddings (N, D); any sliceable object, such as a memory-mapped file.

@@ -33,10 +33,10 @@ CLASS_METRIC_ITERATIONS = 60
 """Number of iterations with class metrics before they are recomputed."""
 
 MAX_CLASS_METRICS = 20
-"""Maximum number of computations of the class metrics."""
+"""Maximum number of times that the class metrics are computed."""
 
 MAX_CLASS_METRIC_DIMS = 512
-"""Maximum number of dimensions for class metrics."""
+"""Maximum number of dimensions D for which class metrics are used."""
 
 MAX_CLASS_METRIC_NUMBERS = 2**23
 """Maximum total number of entries, K * D^2, of the class metrics. Each row requires as many operations."""
@@ -64,8 +64,8 @@ class Block:
     Attributes:
         rows: function that returns X (n, D) ``float32``, with 1 in the last column. It is called in every pass, and may
             read from disk.
-        truth: (n,) ``int64`` classes.
-        weight: (n,) ``float32``; 0 for rows that are not used for training.
+        truth: class indices (n,) ``int64``.
+        weight: row weights (n,) ``float32``; 0 excludes a row from training.
     """
 
     rows: Callable[[], Tensor]
@@ -157,7 +157,7 @@ def _iterate(state: _State, tolerance: float, max_iterations: int) -> tuple[bool
     """Advance ``state`` until it converges or ``max_iterations`` is reached.
 
     Returns:
-        Whether it has converged, and the number of iterations.
+        Whether ``state`` has converged, and the number of iterations.
     """
     for iteration in range(max_iterations + 1):
         step, slope = state.direction()

@@ -90,7 +90,7 @@ class LinearProbe:
         return softmax(self.logits(X) / np.float32(self.temperature))
 
     def with_temperature(self, temperature: float) -> LinearProbe:
-        """Return a copy with a temperature (see `probing_core.measures.classification.fit_temperature`)."""
+        """Return a copy with this temperature (see `probing_core.measures.classification.fit_temperature`)."""
         return replace(self, temperature=float(temperature))
 
     def with_prior(self, prior: np.ndarray) -> LinearProbe:

@@ -153,7 +153,7 @@ def from_callable(
 def module_function(
     module: nn.Module, preprocess: Preprocessing | Callable[[Any], torch.Tensor], device: str = "auto"
 ) -> Function:
-    """Return a function that maps images to embeddings (N, D) with a network in eval mode, without gradients.
+    """Return a function that computes embeddings (N, D) of images with ``module`` in eval mode, without gradients.
 
     Args:
         preprocess: `Preprocessing`, or a function that maps a Pillow image to a tensor (C, H, W), such as the

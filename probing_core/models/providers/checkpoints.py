@@ -273,9 +273,9 @@ PUBLISHED = (
     _timm("eva02_base_patch14_224.mim_in22k", "EVA-02-B/14", "masked image modeling", IN21K, "MIT", 224, 768, 343),
     _state_dict("hf:tomg-group-umd/CSD-ViT-L", "ViT-L/14", "style (CSD)", "LAION-Styles", "unknown", 224, 768, 1222),
 )
-"""Published encoders: the packaged EfficientNet, then masked, contrastive, image-text, supervised and newer encoders.
+"""Published encoders that are listed in the catalog.
 
-Objective, data and license are from papers and model cards; dimension, input size and size in megabytes (32-bit floats)
-are from the architectures. One encoder per role was selected before any comparison: supervised, SimCLR and MAE encoders
+Objective, data and license are from papers and model cards. Dimension, input size and download size (32-bit floats) are
+from the architectures. One encoder per role was selected before any comparison: supervised, SimCLR and MAE encoders
 trained on ImageNet-1k, and the most common CLIP and ALIGN encoders. No CAN weights have been published.
 """

@@ -23,7 +23,7 @@ corners."""
 DIRECTIONS = 6
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Block sizes of the grids that are detected: 8 for JPEG, the others for pixelation."""
+"""Sizes of blocks that are detected: 8 for JPEG, the others for pixelation."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -213,8 +213,10 @@ def _measure_directions(picture: Picture) -> Measured:
 
 
 def _describe_directions(size: int, turn: np.ndarray) -> np.ndarray:
-    """Compute the fraction of the gradient magnitude in each direction. Motion blur and streaks make these fractions
-    uneven."""
+    """Compute the fraction of the gradient magnitude in each direction.
+
+    Motion blur and streaks make these fractions uneven.
+    """
     shares = turn[:, :DIRECTIONS] + turn[:, DIRECTIONS:-1] + 1
     shares[:, 0] += turn[:, -1]
     return shares / shares.sum(1, keepdims=True)
@@ -319,7 +321,7 @@ def _histogram(plane: np.ndarray) -> np.ndarray:
 
 
 def _moments(levels: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean, standard deviation, skewness and excess kurtosis of histograms.
+    """Compute the mean, standard deviation, skewness and excess kurtosis of histograms.
 
     Skewness and kurtosis are transformed with arcsinh, because flat images have extreme values.
     """

@@ -175,7 +175,10 @@ def network(model: nn.Module, processor: Any) -> Network:
 
 
 def preprocessing(processor: Any) -> Preprocessing:
-    """Convert the settings of an image processor. Mean and std include its rescaling and refer to values in [0, 1]."""
+    """Convert the settings of an image processor to `Preprocessing`.
+
+    The mean and standard deviation include the rescaling by the processor, and refer to values in [0, 1].
+    """
     config = processor.to_dict()
     size, crop, resize = dict(config["size"]), 1.0, "squash"
     if "shortest_edge" in size:
@@ -275,7 +278,10 @@ def _pool_last(tokens: torch.Tensor, class_token: bool, prefix: int) -> torch.Te
 
 
 def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
-    """Raise `ModelUnavailable` if transformers cannot load ``folder``. Suggest the provider of other libraries."""
+    """Raise `ModelUnavailable` if ``folder`` has no valid config.json for transformers.
+
+    For models from timm and open_clip, the message suggests the correct provider.
+    """
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}
