@@ -96,7 +96,7 @@ def test_files_of_open_clip_are_not_taken_for_those_of_timm_in_one_repository(se
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"short": 1000}, f"a file of {REPO} from .* is incomplete"),
+        ({"short": 1000}, f"a file in {REPO} was not downloaded completely from"),
         (
             {"altered": True},
             r"Corrupted files of org/model were removed \(SHA-256 differs from .*\): model\.safetensors\.",

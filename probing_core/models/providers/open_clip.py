@@ -116,7 +116,7 @@ def make_spec(name: ModelName) -> EmbedderSpec:
 
 
 def _resolve(name: ModelName) -> tuple[str, Path, Mapping[str, Any]]:
-    """Return the architecture, the path of the weight file (downloaded if necessary) and the result of `_tag`."""
+    """Return the architecture, the path of the weight file (downloaded if necessary) and open_clip's configuration."""
     if folder := hub.folder_of(name, OPEN_CLIP_FILES):
         return f"local-dir:{folder}", hub.find_weights(folder, name.base, OPEN_CLIP_FILES), {}
     tag = _tag(name)

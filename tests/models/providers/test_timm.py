@@ -109,7 +109,7 @@ def test_a_class_token_that_joins_after_the_blocks_is_not_looked_for_in_them(mod
     here, there = in_pytorch(embedder).embed_blocks(pictures())["3.mean"], layer.embed(pictures())
     np.testing.assert_array_equal(here, there)
     assert layer.recipe()["pooling"] == "mean"
-    with pytest.raises(BadConfig, match=r"this model adds its class token after layer 3"):
+    with pytest.raises(BadConfig, match=r"this model adds its class token only after layer 3"):
         load_embedder(f"{name}@layer=3@pool=cls", precision="float32")
 
 
