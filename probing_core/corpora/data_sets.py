@@ -113,7 +113,7 @@ def _length(items: Any) -> int:
 
 
 def _named(label: Any, names: Sequence[str]) -> str:
-    label = label.item() if hasattr(label, "item") and label.ndim == 0 else label  # of NumPy or torch
+    label = label.item() if hasattr(label, "item") and label.ndim == 0 else label  # NumPy or PyTorch scalar
     if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(names):
         return str(names[label])
     return str(label) if isinstance(label, int | str) else ""

@@ -194,7 +194,7 @@ def _check_ids(image_id: np.ndarray, name: str) -> None:
         )
     if "" in ids:
         raise BadCorpus(f"{name} has a row without an image_id. Fill in the value, or remove the column.")
-    if any("\0" in value for value in image_id):  # NumPy would truncate the string there
+    if any("\0" in value for value in image_id):  # NumPy may truncate strings at this character
         raise BadCorpus(f"{name} has an image_id with a NUL character. Remove the character.")
 
 

@@ -42,7 +42,7 @@ def resize_and_crop(image: Image, preprocessing: Preprocessing) -> Image:
         return image
     height, width = preprocessing.size
     scaled = scaled_size(image.shape[:2], preprocessing)
-    # Round half to even, like CenterCrop of torchvision.
+    # Round half to even, like torchvision's CenterCrop.
     top, left = round((scaled[0] - height) / 2), round((scaled[1] - width) / 2)
     if scaled != image.shape[:2]:
         picture, interpolation = PIL.Image.fromarray(image), PIL.Image.Resampling[preprocessing.interpolation.upper()]
@@ -85,9 +85,9 @@ def scaled_size(shape: tuple[int, ...], preprocessing: Preprocessing) -> tuple[i
     if preprocessing.resize == "squash":
         return target[0], target[1]
     height, width = shape
-    if target[0] == target[1]:  # like Resize of torchvision for the shorter side
+    if target[0] == target[1]:  # like torchvision's Resize for the shorter side
         short, long = min(height, width), max(height, width)
         longer = int(target[0] * long / short)
         return (target[0], longer) if height <= width else (longer, target[0])
-    ratio = max(target[0] / height, target[1] / width)  # like ResizeKeepRatio of timm
+    ratio = max(target[0] / height, target[1] / width)  # like timm's ResizeKeepRatio
     return round(height * ratio), round(width * ratio)

@@ -67,7 +67,7 @@ S = TypeVar("S")
 B = TypeVar("B")
 
 CPU_BATCH = 16
-"""Number of images per forward pass on a CPU. Small batches fit into the caches."""
+"""Number of images per forward pass on a CPU. Small batches fit into the CPU caches."""
 
 DEVICE_BATCH = 64
 """Number of images per forward pass on an accelerator."""
@@ -282,7 +282,7 @@ _shared = cache(start_one_core_threads)
 
 
 MAX_REUSED_BLOCK = 32 * 2**20
-"""Maximum size in bytes of a freed block that is kept for reuse, which is the maximum that the C library allows."""
+"""Maximum size in bytes of a freed block that is kept for reuse (the maximum that glibc allows)."""
 
 MAX_REUSED = 256 * 2**20
 """Maximum amount of freed memory in bytes that a thread keeps until `release`."""

@@ -215,7 +215,7 @@ def fit_discriminant(X: np.ndarray, y: np.ndarray, *, classes: Sequence[str]) ->
     if not np.isfinite(X).all():
         raise BadArray("The embeddings contain values that are not finite numbers. Embed these images again.")
     mean, scale = X.mean(0), X.std(0)
-    scale[scale <= MIN_SCALE * scale.max()] = np.inf  # a constant dimension separates nothing
+    scale[scale <= MIN_SCALE * scale.max()] = np.inf  # constant dimensions do not separate classes
     if np.isinf(scale).all():
         raise BadArray("All embeddings are equal, so classes cannot be separated. Check that the model was loaded.")
     Z = (X - mean) / scale

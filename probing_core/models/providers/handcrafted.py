@@ -23,7 +23,7 @@ corners."""
 DIRECTIONS = 6
 
 PERIODS = (2, 3, 4, 5, 8)
-"""Sizes of blocks that are detected: 8 for JPEG, the others for pixelation."""
+"""Block sizes for which blockiness is measured: 8 for JPEG, the others for pixelation."""
 
 LAGS = (1, 2, 4, 8)
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
@@ -77,7 +77,7 @@ FEATURES: tuple[str, ...] = (
     "rim-contrast",
     *(f"cell-sharpness-{m}" for m in ("deviation", "lowest", "highest")),
 )
-"""Names of the features, in the order of `statistics`."""
+"""Names of the features, in the order of the columns of `statistics`."""
 
 Measured = tuple[np.ndarray, ...]
 """Measurements of an image. For several images, each array has an additional first axis."""
