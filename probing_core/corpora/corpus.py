@@ -246,7 +246,7 @@ def shares(rows: pd.DataFrame, limit: int) -> dict[str, int]:
 
 
 def drawn(rows: pd.DataFrame) -> pd.Index:
-    """Return the index of ``rows`` in the order in which a limit selects them.
+    """Return the index of ``rows`` in the order in which `limit_rows` selects them.
 
     The order cycles through the photographs, sorted by a hash of their ``base_id``, because a corpus may be sorted by
     label.

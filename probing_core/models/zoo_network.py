@@ -184,10 +184,7 @@ def load_zoo(path: Path, name: str, options: Mapping[str, str], device: str, pre
 
 
 def _digest(weights: Mapping[str, torch.Tensor], vit: nn.Module) -> str:
-    """Return the digest of the weights that is stored in runs.
-
-    If there is a text encoder, its weights are included in layer order.
-    """
+    """Compute the digest of the weights of the image encoder and, in layer order, of the text encoder, if any."""
     text_keys = [key for key in weights if key.startswith("text.")]
     if not text_keys:
         return weights_digest(vit.state_dict())

@@ -15,7 +15,7 @@ NEIGHBOR_COUNTS = (5, 20, 50)
 def votes(
     X: np.ndarray, y: np.ndarray, queries: np.ndarray, sizes: Sequence[int], classes: int
 ) -> dict[int, np.ndarray]:
-    """Compute class probabilities (Q, K) ``float32`` of ``queries`` (Q, D) for each k, with a single search.
+    """Compute class probabilities (Q, K) ``float32`` of ``queries`` (Q, D) for each k, with a single neighbor search.
 
     Args:
         X, y: training embeddings (N, D), of any norm, and their class indices (N,).
