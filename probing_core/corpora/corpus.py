@@ -42,7 +42,7 @@ class CorpusKind:
         name: the part before the colon, such as ``"folder"``.
         argument: placeholder for the part after the colon (``"PATH"``); empty if the kind takes no argument.
         is_path: whether the argument may be a local path.
-        description: one sentence about the images.
+        description: one or two sentences about the images.
         license: license of the images, as text.
         open: function that opens the `Corpus` for an argument, or raises `BadCorpus`.
     """

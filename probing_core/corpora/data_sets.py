@@ -255,8 +255,8 @@ KIND = CorpusKind(
     name="hub",
     argument="NAME",
     is_path=True,
-    description="An image dataset from the Hugging Face Hub, downloaded once: OWNER/NAME or OWNER/NAME/CONFIGURATION; "
-    "requires the package datasets.",
+    description="An image dataset on the Hugging Face Hub, OWNER/NAME or OWNER/NAME/CONFIGURATION, which is downloaded "
+    "once. Requires the package datasets.",
     license="license of the dataset",
     open=open_hub,
 )

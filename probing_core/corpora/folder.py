@@ -90,7 +90,7 @@ class PictureFiles(DigestedCorpus):
         self._read(sorted(self._files(), key=PurePosixPath.as_posix))
         labels = self._finish()
         if self.rows.empty:
-            reason = "The folder is empty. Add images, or use another folder."
+            reason = "The folder is empty. Add images, or use a different folder."
             if self.skipped:
                 reason = f"Skipped files: {len(self.skipped)}. First reason: {self.skipped[0][1]}"
             raise BadCorpus(f"{name} contains no readable images. {reason}")
@@ -247,8 +247,8 @@ KIND = CorpusKind(
     name="folder",
     argument="PATH",
     is_path=True,
-    description="Images in a folder, or at a URL such as s3://bucket/folder; subfolders are labels, optionally "
-    "below the folders train, val and test.",
+    description="Images in a folder or at a URL such as s3://bucket/folder. Subfolders are labels, optionally in "
+    "folders called train, val and test.",
     license="unknown; check the license of your images",
     open=_open,
 )

@@ -246,7 +246,7 @@ KIND = CorpusKind(
 )
 REFERENCE = CorpusKind(
     name="reference",
-    description="Color photographs of Caltech-101, included in the package, that were not used to train the zoo.",
+    description="Included color photographs from Caltech-101 that were not used to train the zoo encoders.",
     license=f"CC BY 4.0 according to the publisher; authors and source are listed in {PHOTOGRAPHS_LICENSE}",
     open=lambda argument: ReferenceCorpus(),
 )

@@ -342,7 +342,7 @@ class NetworkEmbedder(LoadedEmbedder):
         if isinstance(reason, Disagrees) and any_precision and self.precision != "float32":
             self.precision, self._compiled[read] = self._fastest(expected)
         if reason is not None:
-            log.warning("'%s' runs in %s, %s: %s.", self.name, self.engine.split()[0], self.precision, reason)
+            log.warning("'%s' runs in %s (%s): %s.", self.name, self.engine.split()[0], self.precision, reason)
 
     def _fastest(self, expected: Sequence[np.ndarray]) -> tuple[str, CompiledReadout | None]:
         """Time the combinations of precision and engine that agree with ``expected``, and return the fastest one.

@@ -302,7 +302,7 @@ def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
 def _reason(error: Exception) -> str:
     text = one_line(error)
     if "trust_remote_code" in text:
-        return "it requires code from its repository, and code from repositories is not executed"
+        return "it requires code from its repository, which is not executed for security reasons"
     return text[:300].rstrip(".")
 
 

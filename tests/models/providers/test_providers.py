@@ -305,7 +305,7 @@ def test_transformers_neither_asks_nor_runs_code_of_a_repository(tmp_path, monke
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "of-my-own", "auto_map": own}))
     save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on the terminal"))
-    with pytest.raises(ModelUnavailable, match="code from repositories is not executed"):
+    with pytest.raises(ModelUnavailable, match="requires code from its repository"):
         load_embedder(f"hf:{tmp_path}")
     assert not mark.exists()
 
