@@ -64,8 +64,7 @@ def parse(name: str) -> ModelName:
         key, value = part.split("=", 1)
         if key not in OPTIONS:
             raise BadConfig(
-                f"'{key}' in '{name}' is not a model option.{suggest(key, OPTIONS)} "
-                f"Available: {', '.join(OPTIONS)}."
+                f"'{key}' in '{name}' is not a model option.{suggest(key, OPTIONS)} Available: {', '.join(OPTIONS)}."
             )
         if key in options:
             raise BadConfig(f"'{name}' has the option '{key}' twice. Remove one of them.")
@@ -104,8 +103,7 @@ def refuse_options(name: str, options: Mapping[str, str], allowed: Collection[st
     for option in options:
         if option not in allowed:
             raise BadConfig(
-                f"'{name}' does not support '@{option}='. "
-                f"Supported: {', '.join(f'@{a}=' for a in allowed) or 'none'}."
+                f"'{name}' does not support '@{option}='. Supported: {', '.join(f'@{a}=' for a in allowed) or 'none'}."
             )
 
 
