@@ -120,7 +120,7 @@ ROWS = 4096
 
 
 def make_rows(columns: Mapping[str, object]) -> pd.DataFrame:
-    """Create a table with `COLUMNS` in order, followed by additional ``columns``.
+    """Create a table from ``columns``, with `COLUMNS` first and in order.
 
     Missing columns are empty, except ``base_id``, which defaults to ``image_id``, and flags, which default to True.
     """

@@ -39,7 +39,7 @@ MAX_CLASS_METRIC_DIMS = 512
 """Maximum number of dimensions D for which class metrics are used."""
 
 MAX_CLASS_METRIC_NUMBERS = 2**23
-"""Maximum total number of entries, K * D^2, of the class metrics. Each row requires as many operations."""
+"""Maximum total number of entries, K * D^2, of the class metrics. Computing them takes as many operations per row."""
 
 MEMORY = 5
 """L-BFGS history size. A longer history does not reduce the number of iterations."""
