@@ -22,7 +22,7 @@ MAX_CSV_ROWS = 500_000
 """Maximum number of rows of a CSV file. Writing this many rows takes about ten seconds."""
 
 MAX_ZIP_BYTES = 256 * 2**20
-"""Maximum total size in bytes of the tables in a ZIP file, which is created in memory."""
+"""Maximum total size in bytes of the tables in a ZIP file. ZIP files are created in memory."""
 
 
 def fits_into_a_zip(run: Run, names: Sequence[str], most_bytes: int = MAX_ZIP_BYTES) -> bool:

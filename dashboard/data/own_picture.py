@@ -18,7 +18,7 @@ PHOTOGRAPHS = 20
 NEAREST = 15
 
 PICTURE = "own-picture"
-"""Key of the image in the session state."""
+"""Session key of the visitor's image."""
 
 
 def pin(picture: VisitorPicture | None) -> None:

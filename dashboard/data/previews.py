@@ -150,7 +150,7 @@ _KEYS: dict[str | type, Callable[[Any], str]] = {
 
 
 def preview(picture: VisitorPicture, view: int, transform: Transform) -> Preview:
-    """Return the preview of an image. Previews of uploads are cached per session, all others for all visitors."""
+    """Return the preview of an image. Previews of uploads are cached per session, and all others are shared."""
     return (_preview_of_upload if picture.is_upload else _shared_preview)(picture, view, transform)
 
 
@@ -165,7 +165,7 @@ def _preview_of_upload(picture: VisitorPicture, view: int, transform: Transform)
 
 
 def original(picture: VisitorPicture) -> np.ndarray:
-    """Return the original view of an image, as used for the contact sheet."""
+    """Return the original view of an image at the size of the contact sheet."""
     return versions(prepare_source(picture.image, VIEW), VIEW, resolve("identity"), 0.0)[0]
 
 

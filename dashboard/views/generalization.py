@@ -119,9 +119,9 @@ def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str
 
 
 def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
-    """Plot the group recall of each transformation for probes that were trained on it, and for probes that were not.
+    """Plot the group recall of each transformation for probes that were trained on it and for probes that were not.
 
-    Only the second value has an interval.
+    Only the recall of probes that were not trained on the transformation has a confidence interval.
     """
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
@@ -142,7 +142,7 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
 
 
 def _dots(points: pd.DataFrame, series: str) -> pd.DataFrame:
-    """Convert fractions by transformation to the format of `dots_chart`."""
+    """Convert a table of fractions by transformation to the input format of `dots_chart`."""
     return tables.as_percent(points).assign(name=points["transform"].map(named), series=series)
 
 

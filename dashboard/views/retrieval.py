@@ -319,7 +319,7 @@ def _pick_picture(run: Run, models: Sequence[str], transform: Transform) -> tupl
         first = cache.computed(run, neighbors.telling_example, tuple(models[:2]), transform.name, some)
         ids = [first, *(image_id for image_id in ids if image_id != first)]
     return upload.pick_of(
-        "Photograph of the run",
+        "Photograph from the run",
         "photograph",
         ids,
         names.__getitem__,

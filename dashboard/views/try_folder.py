@@ -104,7 +104,7 @@ def _existing(folder: str) -> Path:
         raise BadConfig("Enter the path of the folder to scan.")
     path = user_path(folder).absolute()
     if not path.is_dir():
-        raise BadConfig(f"There is no folder '{folder}' on this computer. Check the path.")
+        raise BadConfig(f"The folder '{folder}' does not exist on this computer. Check the path.")
     return path
 
 

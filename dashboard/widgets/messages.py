@@ -1,4 +1,4 @@
-"""Messages about content that is missing or could not be computed, and the main result of a page."""
+"""Display of the main result of a page, and messages about missing content and errors."""
 
 from __future__ import annotations
 

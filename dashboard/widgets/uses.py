@@ -19,7 +19,7 @@ TASKS = {
     "content": ("Retrieving similar content", "k-NN accuracy (%)", "k-NN content accuracy"),
     "altered": ("Finding images with the same edit", "same edit (%)", "of nearest neighbors with the same edit"),
 }
-"""Task in the table of uses -> title, axis title, and description of the score."""
+"""Task in ``tables/uses.parquet`` -> title, axis title, and description of the score."""
 
 MOST_MODELS = 9
 """Maximum number of models in a chart."""

@@ -189,7 +189,7 @@ def test_a_run_name_with_markup(address):
 def test_clearing_the_caches(address):
     with visiting(address, None, None, *FOLDER) as owner:
         owner.visit("try")
-        typed_in = "There is no folder '/none' on this computer"
+        typed_in = "The folder '/none' does not exist on this computer"
         start = clicked(owner.widgets["Start"])
         assert typed_in in owner.visit("try", typed(owner.widgets["Folder"], "/none"), start).replace("\\", "")
         owner.socket.send(BackMsg(clear_cache=True).SerializeToString())

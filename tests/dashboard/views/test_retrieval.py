@@ -108,7 +108,7 @@ def test_the_shipped_run_searches_its_untouched_photographs(open_app):
     assert not app.exception
     tested = len(retrieval.gallery(Run.open(REFERENCE)))
     assert tested > 300
-    assert len(label(app, "selectbox", "Photograph of the run").options) == tested
+    assert len(label(app, "selectbox", "Photograph from the run").options) == tested
     assert f"Gallery: {tested} clean test crops" in texts(app)
     assert re.search(rf"Rank of the original: [\d,]+ of {tested:,}", texts(app))
 
@@ -124,7 +124,7 @@ def test_an_altered_photograph_is_searched_among_the_untouched_ones(open_app, st
     (line,) = figure["data"]
     assert rank in line["y"]
     assert 1 <= min(line["y"]) <= max(line["y"]) <= len(retrieval.gallery(run))
-    field = label(app, "selectbox", "Photograph of the run")
+    field = label(app, "selectbox", "Photograph from the run")
     assert field.value in set(run.images["image_id"])
     assert len(set(field.options)) == len(field.options), "each has a name of its own"
 

@@ -214,8 +214,8 @@ def test_a_scan_that_cannot_be_is_refused_at_the_press_and_nothing_is_written(
     monkeypatch.setattr("dashboard.jobs.scans.start", lambda *asked: pytest.fail("it was started"))
     for folder, clean, why in (
         ("", "", "Enter the path of the folder"),
-        ("/no/such/folder", "", "There is no folder '/no/such/folder'"),
-        (str(tmp_path), "/no/such/folder", "There is no folder '/no/such/folder'"),
+        ("/no/such/folder", "", "The folder '/no/such/folder' does not exist"),
+        (str(tmp_path), "/no/such/folder", "The folder '/no/such/folder' does not exist"),
     ):
         app = open_app("Try your images", part="folder", run=detecting_run)
         for key, text in (("scan-folder", folder), ("scan-clean", clean)):
