@@ -19,7 +19,7 @@ MAX_EMBEDDED = 1000
 """Maximum number of gallery images that the dashboard embeds if the run does not contain embeddings."""
 
 EMBEDDED_AT_ONCE = 32
-"""Number of images embedded per step."""
+"""Number of images embedded per batch."""
 
 
 class Gallery:

@@ -121,7 +121,7 @@ def reference_set(run: Run, kind: str) -> ReferenceSet | None:
 
 
 def accuracies(run: Run) -> dict[str, float]:
-    """Return the balanced accuracy of each model at classifying images as edited or clean.
+    """Return the balanced accuracy of each model for classifying images as edited or clean.
 
     The accuracies are measured on photographs from other collections, which are similar to uploads. If the run has no
     answers for these photographs, the test photographs of the run are used.
