@@ -95,7 +95,7 @@ def _parts(folder: Path, detector: Detector) -> dict[str, float]:
             timed("flags", lambda small=small, crops=crops: flags_of(small, (), crops, no_color=False))
             X = timed("measure", lambda crops=crops: features(crops.images))
             timed("judge", lambda X=X: detector.log_probabilities(X))
-            timed("thumbnail", lambda picture=picture: encode_webp(thumbnail(picture), 60))
+            timed("thumbnail", lambda small=small: encode_webp(thumbnail(small), 60))
     return seconds
 
 

@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from probing_core.answers.reference_sets import GRAY, LARGE, LEVEL, MIN_BEYOND, VIEW, ReferenceSets, is_enough
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan_files import UNREAD, Chunks, File, decode, find_files, measure
+from probing_core.api.scan_files import UNREAD, Chunks, File, find_files, measure
 from probing_core.api.scan_results import (
     CHUNKS_FOLDER,
     CSV_FILE,
@@ -105,13 +106,10 @@ def scan(
     chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
     count = threads or cores()
-    # Use processes even for few files, because a crash must not end the scan.
-    with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool:
-        measured = partial(
-            measure,
-            decoding=partial(decoders.submit, partial(decode, view=predictor.recipe.view)),
-            detector=detector,
-        )
+    # Use processes even for few files, because a crash must not end the scan. Without the limit, the threads of the
+    # linear-algebra library would compete with the other threads, and a scan would take a third longer.
+    with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool, threadpool_limits(1, "blas"):
+        measured = partial(measure, decoders=decoders, detector=detector, view=predictor.recipe.view)
         if trusted is not None:
             _fill(pool, trusted, partial(measured, as_gray=True), progress, "Measuring clean images", "clean")
         _fill(pool, chunks, partial(measured, as_gray=False), progress, "Scanning images", "scan")

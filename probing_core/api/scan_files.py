@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -107,32 +108,6 @@ UNREAD: Row = {
 """Default values of a row of `measure`, which are used for files that cannot be read."""
 
 
-def decode(file: File, view: int) -> tuple[Row, Crops | None]:
-    """Decode one file.
-
-    Returns:
-        Part of a row of `measure`, and the crops of the image, or None if the file cannot be read.
-    """
-    row = UNREAD | {"path": file.name}
-    try:
-        picture = inspect(Path(file.path), file.name)
-    except BadImage as error:
-        return row | {"error": str(error)}, None
-    small = as_measured(picture.image)
-    crops = cut(picture.image, view, small)
-    no_color = has_no_color(crops.whole)
-    measured = {
-        "width": picture.width,
-        "height": picture.height,
-        "no_color": no_color,
-        "large": crops.kind == COMBINED,
-        "is_flat": crops.is_flat,
-        "flags": "; ".join(flags_of(small, picture.notes, crops, no_color)),
-        "thumbnail": encode_webp(thumbnail(picture.image), 60),
-    }
-    return row | measured, crops
-
-
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
     """Return the flags of an image, as on the "Try your images" page. Flags that affect the answer come first.
 
@@ -157,15 +132,15 @@ def thumbnail(image: Image) -> Image:
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def measure(
-    file: File, decoding: Callable[[File], Future[tuple[Row, Crops | None]]], detector: Detector, as_gray: bool
-) -> Row:
+def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gray: bool) -> Row:
     """Decode and score one file.
 
     Args:
-        decoding: function that submits `decode` to a process. If a file crashes the process, the file is reported as
-            unreadable, and the scan continues.
+        file: the file.
+        decoders: processes that decode files. They only import `probing_core.images`, so they start fast. If a file
+            crashes its process, the file is reported as unreadable, and the scan continues.
         detector: detector that scores the image.
+        view: view size in pixels.
         as_gray: whether to also score the image converted to grayscale, for calibrating images without color.
 
     Returns:
@@ -173,19 +148,27 @@ def measure(
         tiles) and ``gray`` (central square converted to grayscale). ``group``, ``class`` and their probabilities
         describe the most probable edit.
     """
+    row = UNREAD | {"path": file.name}
     try:
-        row, crops = decoding(file).result()
+        picture = decoders.submit(partial(inspect, name=file.name), Path(file.path)).result()
+    except BadImage as error:
+        return row | {"error": str(error)}
     except WorkerDied:
         reason = f"{file.name} could not be decoded: every process that tried to decode it crashed, or memory ran out."
-        return UNREAD | {"path": file.name, "error": reason}
-    if crops is None:
-        return row
+        return row | {"error": reason}
+    small = as_measured(picture.image)
+    crops = cut(picture.image, view, small)
+    no_color = has_no_color(crops.whole)
     gray = [Crops(turned_gray(crops.whole))] if as_gray else []
     prediction, *turned = detect(detector, [crops, *gray])
-    no_color = row["no_color"]
     classes = classes_of(prediction, no_color)
     edit = edit_of(classes)._asdict() if classes else {}
     return row | {
+        "width": picture.width,
+        "height": picture.height,
+        "no_color": no_color,
+        "large": crops.kind == COMBINED,
+        "is_flat": crops.is_flat,
         "whole": score_of(prediction, no_color, whole_only=True),
         "joined": score_of(prediction, no_color),
         "gray": score_of(turned[0], no_color=True) if turned else NAN,
@@ -193,6 +176,8 @@ def measure(
         "class": edit.get("transform", ""),
         "group_probability": edit.get("group_probability", NAN),
         "class_probability": edit.get("transform_probability", NAN),
+        "flags": "; ".join(flags_of(small, picture.notes, crops, no_color)),
+        "thumbnail": encode_webp(thumbnail(small), 60),
     }
 
 

@@ -24,7 +24,7 @@ from probing_core.api.scan_results import false_discovery_rates, listed, promise
 from probing_core.cli import main
 from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun
-from probing_core.images import encode_jpeg, encode_png, read_image
+from probing_core.images import encode_jpeg, encode_png, inspect, read_image
 from probing_core.run.options import Options
 from probing_core.run.stages import run
 from probing_core.transforms import resolve
@@ -304,16 +304,16 @@ def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder,
     assert len(pd.read_parquet(out / "verdicts.parquet")) == 72
 
 
-def decode_that_ends(file, view):
-    """Decode as a decoder with a fault does: one file ends the process."""
-    if file.name == "a/002.png":
+def inspect_that_ends(path, name):
+    """Decode like a faulty decoder: one file ends the process."""
+    if name == "a/002.png":
         os._exit(11)
-    return scan_files.decode(file, view)
+    return inspect(path, name)
 
 
 def test_a_file_that_ends_its_process_is_one_unreadable_row(made, folder, tmp_path, monkeypatch):
     mine, out = Path(shutil.copytree(folder, tmp_path / "mine")), tmp_path / "scan"
-    monkeypatch.setattr(scanning, "decode", decode_that_ends)
+    monkeypatch.setattr(scan_files, "inspect", inspect_that_ends)
     found = scan(mine, out, made, threads=2)
     table = pd.read_parquet(out / "verdicts.parquet").set_index("path")
     assert table.at["a/002.png", "answer"] == "unreadable"
