@@ -7,19 +7,23 @@ the scripts of a new tab is slow.
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from websockets.sync.client import connect
 
 if TYPE_CHECKING:
     from playwright.sync_api import ViewportSize
@@ -54,6 +58,9 @@ UNOPTIMIZED = "--js-flags=--no-opt --no-maglev --min-semi-space-size=64"
 measure response times."""
 
 WINDOW: ViewportSize = {"width": 1280, "height": 900}
+
+Command: TypeAlias = "Callable[..., dict[str, Any]]"
+"""Function that sends a command of the Chrome DevTools protocol, and returns its result."""
 
 WAIT_MS = 120_000
 POLL_MS = 50
@@ -153,6 +160,58 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=CHROMIUM or None, args=FLAGS, timeout=WAIT_MS)
         yield started
         started.close()
+
+
+@contextlib.contextmanager
+def uninspected_browser() -> Iterator[Callable[[], contextlib.AbstractContextManager[Command]]]:
+    """Yield a function that opens a page with an empty cache, for measuring response times.
+
+    Playwright enables the inspector of V8, with which large scripts take twice as long to load. Here, pages receive
+    commands of the Chrome DevTools protocol directly, and only the domains that the caller enables are enabled.
+    """
+    with tempfile.TemporaryDirectory() as profile:
+        port_file = Path(profile, "DevToolsActivePort")
+        command = [CHROMIUM, "--headless", *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+        process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + WAIT_MS / 1000
+            while not (port_file.exists() and len(port_file.read_text().split()) == 2):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("Chromium could not be started.")
+                time.sleep(0.1)
+            port, path = port_file.read_text().split()
+            with _commands(f"ws://127.0.0.1:{port}{path}") as send:
+
+                @contextlib.contextmanager
+                def new_page() -> Iterator[Command]:
+                    context = send("Target.createBrowserContext")
+                    page = send("Target.createTarget", url="about:blank", **context, **WINDOW)
+                    with _commands(f"ws://127.0.0.1:{port}/devtools/page/{page['targetId']}") as send_to_page:
+                        yield send_to_page
+                    send("Target.disposeBrowserContext", **context)
+
+                yield new_page
+        finally:
+            process.kill()
+            process.wait(30)
+
+
+@contextlib.contextmanager
+def _commands(address: str) -> Iterator[Command]:
+    """Yield a function that sends a command of the Chrome DevTools protocol and returns its result."""
+    with connect(address, max_size=None) as connection:
+        numbers = itertools.count(1)
+
+        def send(method: str, **parameters: Any) -> dict[str, Any]:
+            number = next(numbers)
+            connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
+            while (message := json.loads(connection.recv(WAIT_MS / 1000))).get("id") != number:
+                pass  # an event
+            if "error" in message:
+                raise RuntimeError(f"{method}: {message['error']['message']}")
+            return message["result"]
+
+        yield send
 
 
 @contextlib.contextmanager

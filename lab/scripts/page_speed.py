@@ -2,8 +2,8 @@
 
 Times are seconds in headless Chromium on this machine, as median and 95th percentile over the tries:
 
-- ``first_chart``: from an address until the first chart, table or image of its page is drawn, by a visitor who has
-  nothing cached; the pages in turn. A page that has none at rest counts with its time to rest.
+- ``first_chart``: from the start of the navigation until the first chart, table or image of the page is drawn, with an
+  empty cache; the pages in turn.
 - ``opening``: from an address until its page is at rest, by a visitor who has nothing cached; the pages in turn.
 - ``page_change``: from the click on a link of the navigation until the other page is at rest; the pages in turn.
 - ``upload``: from handing a picture to the first page that takes one until the page is at rest with its answers.
@@ -21,15 +21,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lab.devtools.browser import AT_REST, WAIT_MS, WINDOW, browser, served, wait_until_settled
+from lab.devtools.browser import WAIT_MS, WINDOW, browser, served, uninspected_browser, wait_until_settled
 from lab.devtools.commands import median_and_p95, parser_of
 from lab.devtools.visitor import visiting
 from lab.scripts.sessions import give_pictures, open_page
 
 Times = Iterator[tuple[str, float]]
 DRAWN = """() => [...document.querySelectorAll(
-  '.main-svg .plot *, .probing-explorer canvas, [data-testid=stMain] img, [data-testid=stDataFrame] canvas'
+  '.main-svg .trace, .main-svg .hm, svg.marks, .probing-explorer canvas, [data-testid=stMain] img,' +
+  '[data-testid=stDataFrame] canvas'
 )].some(e => e.checkVisibility() && (e.tagName !== 'IMG' || e.complete))"""
+NOTE_FIRST_CHART = f"""(() => {{
+  const look = () => {{
+    if (({DRAWN})()) window.firstChart = performance.now(); else requestAnimationFrame(look);
+  }};
+  requestAnimationFrame(look);
+}})()"""
+"""Script that stores the time in milliseconds from the start of the navigation to the first chart."""
+
 FIELD = "[data-testid=stFileUploader] input[type=file]"
 
 
@@ -55,21 +64,29 @@ def measure(arguments: Sequence[str], tries: int, kinds: Sequence[str]) -> dict[
 
 
 def _first_charts(arguments: Sequence[str]) -> Times:
-    return _opened(arguments, lambda page: page.wait_for_function(f"() => ({DRAWN})() || ({AT_REST})()", polling=20))
+    with served(arguments) as address, uninspected_browser() as new_page:
+        for name in itertools.cycle(_pages(address)):
+            with new_page() as send:
+                send("Page.enable")
+                send("Page.addScriptToEvaluateOnNewDocument", source=NOTE_FIRST_CHART)
+                send("Page.navigate", url=f"{address}/{name}")
+                deadline, seconds = time.monotonic() + WAIT_MS / 1000, None
+                while seconds is None and time.monotonic() < deadline:
+                    time.sleep(0.25)  # the page is not disturbed
+                    seconds = send("Runtime.evaluate", expression="window.firstChart")["result"].get("value")
+            if seconds is None:
+                raise TimeoutError(f"/{name} has shown no chart, table or image.")
+            yield name or "first page", seconds / 1000
 
 
 def _openings(arguments: Sequence[str]) -> Times:
-    return _opened(arguments, wait_until_settled)
-
-
-def _opened(arguments: Sequence[str], wait: Callable[[Any], object]) -> Times:
     with served(arguments) as address, browser() as chromium:
         for name in itertools.cycle(_pages(address)):
             page = chromium.new_page(viewport=WINDOW)  # in a context of its own, without a cache
             started = time.perf_counter()
             page.goto(f"{address}/{name}", timeout=WAIT_MS)
             page.get_by_role("heading", level=1).first.wait_for(timeout=WAIT_MS)
-            wait(page)
+            wait_until_settled(page)
             yield name or "first page", time.perf_counter() - started
             page.close()
 

@@ -46,8 +46,10 @@ def find_runs(extra: Iterable[Path] = (), data: Path | None = None) -> list[RunP
     places: dict[str, RunPlace] = {}
     visited: set[Path] = set()
     for path in [*extra, *shipped, *own_runs]:
+        if not (path / layout.RECIPE).is_file():
+            continue
         resolved = path.resolve()
-        if resolved in visited or not (path / layout.RECIPE).is_file():
+        if resolved in visited:
             continue
         visited.add(resolved)
         name = unused_name(resolved.name, places)
