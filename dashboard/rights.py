@@ -3,8 +3,8 @@
 All visitors may view the listed runs and upload images. The actions in `Guarded` are allowed only for users of the
 server machine (`on_this_machine`). Permissions do not depend on the IP address of the client, which a proxy hides.
 
-Every function that starts a job, reads a folder or contacts a host calls `require`. Pages hide actions that would be
-refused, but do not enforce permissions.
+Every function that starts a job or reads a folder calls `require`. Functions that may download a model check `allowed`,
+and otherwise only load local models. Pages hide actions that would be refused, but do not enforce permissions.
 """
 
 from __future__ import annotations

@@ -55,7 +55,10 @@ ABOUT_TRUST = (
 TRUST = {
     "kept": ("Clean, correct (%)", "Percentage of clean images with a predicted probability of at most 50%."),
     "found": ("Edited, correct (%)", "Percentage of edited images with a predicted probability above 50%."),
-    "noticing": ("Balanced accuracy (%)", "Balanced accuracy over clean and edited images. Edits have equal weight."),
+    "noticing": (
+        "Balanced accuracy (%)",
+        "Balanced accuracy over clean and edited images. Every edited image has the same weight.",
+    ),
     "low": ("95% CI low (%)", "Lower limit of the 95% confidence interval over photographs."),
     "high": ("95% CI high (%)", "Upper limit of the 95% confidence interval over photographs."),
     "named": ("Group accuracy (%)", "Percentage of detected edits whose group is predicted correctly."),

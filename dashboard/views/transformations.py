@@ -158,7 +158,7 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
     if transform.name in thresholds:
         median = float(thresholds[transform.name])
         if math.isnan(median):
-            detected = ", not detected by at least half of the encoders"
+            detected = ", missed by at least half of the encoders"
         else:
             detected = f", median detection threshold {Scale(transform).number(median)}"
     title = f"**{plain(named(transform.name))}**: {strengths}{detected}{accuracy}"

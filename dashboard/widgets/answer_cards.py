@@ -116,7 +116,7 @@ def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None
         hardly = ", ".join(rate.hardly_detected)
         sentences.append(
             f"At a false-positive rate of {in_percent(LEVEL)}, the detector flags {in_percent(rate.overall.value)} of "
-            f"edited images of this kind{f', but less than half of the edits in {hardly}' if hardly else ''}."
+            f"edited images of this kind{f', but fewer than half of the edits in these groups: {hardly}' if hardly else ''}."
         )
     return " ".join(sentences)
 

@@ -149,7 +149,10 @@ class Theme:
         return {model: styles[first[model] or model] for model in names}
 
     def _unused(self, color: str, used: set[str]) -> str:
-        """Return a shade of ``color`` that has enough contrast with the background and is not in ``used``."""
+        """Return a shade of ``color`` that has enough contrast with the background and is not in ``used``.
+
+        If no shade fits, ``color`` is returned.
+        """
         shades = (shade(color, -amount if self.dark else amount) for amount in VARIANT_SHADES)
         fitting = (
             candidate

@@ -48,7 +48,10 @@ def finding(board: pd.DataFrame, classes: int, title: Callable[[str], str] = str
     if count == 1:
         return f"A linear probe on {name} classifies {score}."
     if not board["apart"].any():
-        return f"The best of {every} is undecided: a linear probe on {name}, which ranks first, classifies {score}."
+        return (
+            f"{name} ranks first among {every}, but it is not significantly better than all others. Its linear probe "
+            f"classifies {score}."
+        )
     return (
         f"{name} encodes the most about transformations among {every}{_level(board, title)}: its linear probe "
         f"classifies {score}."
@@ -290,8 +293,8 @@ def about_training_data(run: RunTables) -> dict[str, str]:
     is_zoo = encoders["name"].str.startswith("zoo/")
     unseen = (
         f"None of the {used['base_id'].nunique():,} photographs of this run is in the training data, and no zoo "
-        f"encoder was trained on any of their {used['label'].nunique()} labels. Photographs from the same collection "
-        "are similar in style."
+        f"encoder was trained on any of their {used['label'].nunique()} labels. However, training "
+        "photographs from the same collection as this run are similar in style."
     )
     sentences = {}
     for (of_zoo, data), rows in encoders.groupby([is_zoo, encoders["data"].fillna("")], sort=False):

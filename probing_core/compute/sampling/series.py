@@ -85,8 +85,8 @@ def rendered(design: Design) -> list[Transform]:
     """Return the transformations in the rendering experiment.
 
     These are all transformations except unseen styles. Identity and transformations without an alternative
-    implementation are included so that they start from the same images. Otherwise, a probe could identify them by how
-    images were resized. The list is empty if no transformation has an alternative implementation.
+    implementation are included so that the samples of all classes start from the same images. Otherwise, a probe could
+    identify these classes by how images were resized. The list is empty if no transformation has an alternative implementation.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []

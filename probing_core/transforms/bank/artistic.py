@@ -46,7 +46,7 @@ TRANSFORMS = (
     of_bank(
         "artistic", "B", "pencil-sketch", "blend", "fraction", 0.5, 1.0,
         "Divides the grayscale image by a blurred copy, which yields dark strokes on white.",
-        "color dodge of W3C Compositing 1 with the blurred negative",
+        "color dodge blending (W3C Compositing and Blending Level 1) with the blurred negative",
         pixels=pencil_sketch,
     ),
     of_bank(

@@ -90,7 +90,7 @@ def test_remarks_without_an_edit_state_what_the_detector_misses():
     reference = ReferenceSet(np.linspace(-1, 0, 199), None, edits, edits.detection_rate(np.linspace(-1, 0, 199)))
     words = remarks(answer_with(-5.0), [], reference)
     assert "60%" in words
-    assert "less than half of the edits in geometry" in words
+    assert "fewer than half of the edits in these groups: geometry" in words
     assert "60%" not in remarks(answer_with(), [], reference)
     assert "color edits cannot be detected" in remarks(answer_with(no_color=True, kind="gray"), [], None)
 
