@@ -114,9 +114,10 @@ def remarks(answer: Answer, flags: Sequence[str], reference: ReferenceSet | None
     rate = None if reference is None else reference.detection_rate
     if edit is None and rate is not None:
         hardly = ", ".join(rate.hardly_detected)
+        exceptions = f", but fewer than half of the edits in these groups: {hardly}" if hardly else ""
         sentences.append(
             f"At a false-positive rate of {in_percent(LEVEL)}, the detector flags {in_percent(rate.overall.value)} of "
-            f"edited images of this kind{f', but fewer than half of the edits in these groups: {hardly}' if hardly else ''}."
+            f"edited images of this kind{exceptions}."
         )
     return " ".join(sentences)
 

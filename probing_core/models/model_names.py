@@ -14,7 +14,7 @@ from probing_core.paths import user_path
 
 OPTIONS = {
     "pool": "pooling of tokens or feature maps: cls or mean (default: as in the checkpoint)",
-    "layer": "number of the block whose output is pooled (counting from 1), or 'all' (default: the embedding of the model)",
+    "layer": "number of the block to pool, counting from 1, or 'all' (default: the embedding of the model)",
     "weights": "path of a local weight file or folder",
     "seed": "seed of an untrained network, or of an additional training run of a zoo encoder",
 }

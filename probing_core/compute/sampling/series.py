@@ -86,7 +86,8 @@ def rendered(design: Design) -> list[Transform]:
 
     These are all transformations except unseen styles. Identity and transformations without an alternative
     implementation are included so that the samples of all classes start from the same images. Otherwise, a probe could
-    identify these classes by how images were resized. The list is empty if no transformation has an alternative implementation.
+    identify these classes by how images were resized. The list is empty if no transformation has an alternative
+    implementation.
     """
     learned = [t for t in design.transforms if not t.far]
     return learned if any(t.alternative for t in learned) else []
