@@ -51,7 +51,7 @@ def test_finding_names_the_best_with_its_interval_and_chance():
     assert re.findall(r"<(\w)>", sentence) == ["a"]
     assert re.findall(r"[\d.]+%", sentence) == ["50.0%", "95%", "3.2%"]
     assert "48.0\N{EN DASH}52.0" in sentence
-    assert "undecided" not in sentence
+    assert "not significantly better" not in sentence
 
 
 MANY = {letter: 0.5 - i / 100 for i, letter in enumerate("abcdefghi")}
@@ -63,7 +63,7 @@ SEED = board(FOUR, "b").assign(seed_of=["", "a", "", ""])
     [
         (board(FOUR, "b"), "ab", "not significantly different"),
         (board(FOUR, "bc"), "abc", "not significantly different"),
-        (board(FOUR, "bcd"), "a", "undecided"),
+        (board(FOUR, "bcd"), "a", "not significantly better"),
         (board(MANY, "bcdef"), "a", "5 of the 8 others"),
         (SEED, "a", "3 encoders"),
         (board({"a": 0.04, "b": 0.03}), "a", "No model is significantly above chance"),
