@@ -224,13 +224,12 @@ def _models(run: Run) -> None:
     if run.models.empty:
         messages.empty('This run has no embeddings yet. Resume the run on the "Evaluate your model" page.')
         return
-    table = run.models.drop(columns="recipe")
+    table = run.models.drop(columns=["recipe", "license"])
     titles = model_titles(table["name"])
     table.insert(1, "exact name", table["name"])
     columns = {
         "name": st.column_config.TextColumn(width=280),
         "exact name": st.column_config.TextColumn(width=200),
-        "license": st.column_config.TextColumn(width=600),
         "family": st.column_config.TextColumn(width=90),
         "objective": st.column_config.TextColumn(width=235),
         "request": None,
@@ -238,6 +237,9 @@ def _models(run: Run) -> None:
         "input_size": st.column_config.NumberColumn("input size (px)", help="Side length of the square input."),
     }
     tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
+    licenses = run.models["name"].map(titles).groupby(run.models["license"].replace("", "Unknown"), sort=False)
+    st.markdown("**Licenses of the weights**")
+    st.markdown("\n".join(f"- {plain(license)}: {plain(', '.join(names))}" for license, names in licenses))
     st.markdown("**Preprocessing, pooling and weights of a model**")
     name = pickers.select("Model", "recorded-of", list(titles), names=titles)
     tables.show_table(entries_of(dict(zip(titles, run.models["recipe"], strict=True))[name]), "recorded")

@@ -166,15 +166,15 @@ def _pair(run: Run, a: str, b: str) -> None:
 
 def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
     interval = f"95% CI {in_points(low)} to {in_points(high)}" if np.isfinite(low) else "no interval"
-    tested = "not tested" if np.isnan(p) else p_value(p)
-    decided = np.isfinite(p) and p < SIGNIFICANCE
-    better, worse = (a, b) if value >= 0 else (b, a)
-    verdict = (
-        f"{in_bold(better)} is more accurate than {in_bold(worse)}."
-        if decided
-        else f"{in_bold(a)} and {in_bold(b)} are not significantly different."
-    )
-    return f"{verdict} A \N{MINUS SIGN} B: **{in_points(value)} percentage points**, {interval}, {tested}."
+    tested = "" if np.isnan(p) else f", {p_value(p)}"
+    if np.isnan(p):
+        verdict = f"The difference between {in_bold(a)} and {in_bold(b)} was not tested."
+    elif p < SIGNIFICANCE:
+        better, worse = (a, b) if value >= 0 else (b, a)
+        verdict = f"{in_bold(better)} is more accurate than {in_bold(worse)}."
+    else:
+        verdict = f"{in_bold(a)} and {in_bold(b)} are not significantly different."
+    return f"{verdict} A \N{MINUS SIGN} B: **{in_points(value)} percentage points**, {interval}{tested}."
 
 
 def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:

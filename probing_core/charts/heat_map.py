@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
-from probing_core.charts.theme import Theme
+from probing_core.charts.theme import Theme, contrast
 
 CELL_ROW_PX = 22
 """Height of a row in pixels."""
@@ -20,6 +20,10 @@ EMPTY_TITLE_PX = 40
 
 TITLE_CHARACTER_PX = 4
 """Additional height per character of the longest slanted title, in pixels."""
+
+
+BLACK, WHITE = "#000000", "#ffffff"
+"""Colors of the text in cells."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,14 @@ def heat_map(
     places = np.linspace(0, 1, len(theme.sequential))
     steps = [[place, color] for place, color in zip(places, theme.sequential, strict=True)]
     matrix = values.to_numpy(float)
+    is_dark = _has_dark_cells(matrix, theme.sequential)
     heat = {
         "type": "heatmap",
-        "z": matrix,
         "zmin": 0,
         "zmax": 1,
         "colorscale": steps,
         "text": texts.map(escape).to_numpy().tolist(),
         "texttemplate": "%{text}",
-        "textfont": {"size": 11},
         "xgap": 1,
         "ygap": 1,
         "hoverinfo": "skip",
@@ -84,6 +87,11 @@ def heat_map(
             "outlinewidth": 0,
         },
     }
+    # Plotly's text color depends on the brightness of the cell, and has too little contrast on intermediate colors.
+    halves = [
+        heat | {"z": np.where(mask, matrix, np.nan), "textfont": {"size": 11, "color": color}, "showscale": not i}
+        for i, (mask, color) in enumerate(((~is_dark, BLACK), (is_dark, WHITE)))
+    ]
     # Plotly reports only clicks on marks, so each cell has an invisible mark.
     cells = {
         "type": "scatter",
@@ -111,7 +119,7 @@ def heat_map(
     return base_figure(
         theme,
         above + CELL_ROW_PX * rows + MARGIN["b"],
-        [heat, cells],
+        [*halves, cells],
         {
             "tickvals": list(range(columns)),
             "ticktext": [escape(name) for name in texts.columns],
@@ -133,3 +141,16 @@ def heat_map(
         margin=MARGIN | {"r": 8, "t": above},
         dragmode=False,
     )
+
+
+def _has_dark_cells(values: np.ndarray, palette: Sequence[str]) -> np.ndarray:
+    """Return where white text has more contrast than black text, for values from 0 to 1 on the color scale ``palette``.
+
+    NaN is treated as light.
+    """
+    channels = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in palette])
+    grid = np.linspace(0, 1, 256)
+    colors = np.stack([np.interp(grid, np.linspace(0, 1, len(palette)), channel) for channel in channels.T], axis=1)
+    names = ("#" + "".join(f"{round(part):02x}" for part in color) for color in colors)
+    is_dark = np.array([contrast(name, WHITE) > contrast(name, BLACK) for name in names])
+    return is_dark[np.round(np.nan_to_num(np.clip(values, 0, 1)) * 255).astype(int)] & np.isfinite(values)

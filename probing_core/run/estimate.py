@@ -87,7 +87,7 @@ class Estimate:
         samples: number of samples that remain to be transformed.
         download: size of the weights to download.
         megabytes: disk space in MB for the embeddings that remain to be computed.
-        free: free disk space in MiB.
+        free: free disk space in MB.
         skipped: summary of the files in the corpus that were skipped.
         whole: whether all images were read. If False, numbers of images are extrapolated from a subset.
     """
@@ -185,7 +185,7 @@ def _estimate(plan: Plan, stages: Sequence[str], out: Path) -> Estimate:
         sum(count for _, model, count in left if not model),
         download,
         sum(numbers) * 4 / 1e6,
-        shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 2**20,
+        shutil.disk_usage(next(place for place in (out, *out.parents) if place.is_dir())).free / 1e6,
         plan.snapshot.corpora.skipped_summary,
         is_exact,
     )

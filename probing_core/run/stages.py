@@ -124,8 +124,8 @@ def _require_repaired(plan: Plan, stages: Sequence[str]) -> None:
         if plan.state(partition) in COMPLETE:
             plan.store.remove(name)
             continue
-        missing = next(filter(plan.is_unavailable, partition.dependencies), "a dependency")
-        sentences.append(f"'{name}' is corrupted and cannot be recomputed, because '{missing}' is missing.")
+        missing = next((f"'{each}'" for each in partition.dependencies if plan.is_unavailable(each)), "a dependency")
+        sentences.append(f"'{name}' is corrupted and cannot be recomputed, because {missing} is missing.")
     if sentences:
         raise BadRun(" ".join(sentences))
 

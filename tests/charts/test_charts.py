@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from plotly.colors import sample_colorscale
 
 from probing_core import charts
 from probing_core.charts.theme import SYMBOLS
@@ -196,13 +198,26 @@ def test_heat_map_has_a_cell_to_click_for_each_value():
     texts = values.map(lambda value: f"{value:.0%}").set_axis(["Fog", HOSTILE], axis=0)
     scale = charts.HeatScale("recall (%)", {0: "0", 1: "100"})
     figure = drawn.heat_map(values, texts, texts, THEMES[0], scale, [("#111111", 1), ("#222222", 1)])
-    heat, cells = figure.data
-    np.testing.assert_array_equal(np.array(heat.z), values.to_numpy())
+    light, dark, cells = figure.data
+    np.testing.assert_array_equal(np.fmax(np.array(light.z), np.array(dark.z)), values.to_numpy())
+    assert not (np.isfinite(np.array(light.z)) & np.isfinite(np.array(dark.z))).any(), "no cell is drawn twice"
     for x, y, (row, column) in zip(cells.x, cells.y, cells.customdata, strict=True):
         assert (values.index[y], values.columns[x]) == (row, column)
     assert len(cells.x) == values.size
     assert [shape.fillcolor for shape in figure.layout.shapes if shape.type == "rect"] == ["#111111", "#222222"]
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1], "the first row is on top"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_text_in_a_heat_map_can_be_read_on_every_color(theme):
+    values = pd.DataFrame([np.linspace(0, 1, 41)]).rename(columns=str)
+    texts = values.map("{:.2f}".format)
+    figure = drawn.heat_map(values, texts, texts, theme, charts.HeatScale("", {0: "0"}), [("#111111", 1)])
+    for heat in figure.data[:2]:
+        shown = np.array(heat.z, float).ravel()
+        for color in sample_colorscale([list(step) for step in heat.colorscale], shown[np.isfinite(shown)]):
+            cell = "#" + "".join(f"{int(float(part)):02x}" for part in re.findall(r"[\d.]+", color))
+            assert contrast(cell, heat.textfont.color) >= 4.5
 
 
 def test_scatter_chart_labels_each_model_or_lists_it_in_the_legend():
