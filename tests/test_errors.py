@@ -32,7 +32,7 @@ X, Y = np.eye(6, 3), np.arange(6) % 3
 
 DISCRIMINANT = (
     (np.zeros((4, 2)), np.array([0, 1, 0, 0]), "each at least once"),
-    (np.zeros((4, 2)), np.array([0, 1, 2]), "N classes"),
+    (np.zeros((4, 2)), np.array([0, 1, 2]), "N class indices"),
     (np.full((6, 2), np.nan), Y, "not finite"),
     (np.ones((6, 2)), Y, "are equal"),
 )

@@ -126,7 +126,7 @@ def test_everything_that_needs_rights_is_tried():
 
 def test_a_visitor_downloads_no_model(monkeypatch):
     monkeypatch.setattr(hub, "answers", lambda *a: pytest.fail("a host was asked"))
-    with hub.no_downloads(), pytest.raises(ModelUnavailable, match="not allowed"):
+    with hub.no_downloads(), pytest.raises(ModelUnavailable, match="downloads are disabled"):
         hub.fetch_repository("some/repo", "hf:some/repo")
     monkeypatch.setattr(hub, "answers", lambda *a: False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

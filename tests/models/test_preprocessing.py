@@ -49,5 +49,5 @@ def test_crop_fraction_is_exact_for_every_usual_size():
 
 
 def test_pictures_of_unlike_size_need_a_resize():
-    with pytest.raises(ValueError, match="differ in size"):
+    with pytest.raises(ValueError, match="same size"):
         make_batch(pictures(), Preprocessing((8, 8), resize="none"))

@@ -225,7 +225,7 @@ def test_layers_are_the_outputs_of_blocks() -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"layer": "5"}, "layers 1 to 4"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
+    [({"layer": "5"}, "layer from 1 to 4"), ({"pool": "cls"}, "no class token"), ({"seed": "1"}, "@seed=")],
 )
 def test_what_it_does_not_have_is_refused(options, told) -> None:
     with pytest.raises(BadConfig, match=told):

@@ -178,7 +178,7 @@ def test_copied_file_that_is_damaged_is_recomputed_from_what_the_copy_has(source
 
 def test_copy_from_refuses_a_damaged_source(source, tmp_path):
     source.path("crate.parquet").write_bytes(b"no table")
-    with pytest.raises(BadRun, match="'crate.parquet' of the run .*source' .* Repair that run first"):
+    with pytest.raises(BadRun, match="'crate.parquet' in the run .*source' .* Repair that run first"):
         Store(tmp_path / "copy").copy_from(source.root)
 
 
