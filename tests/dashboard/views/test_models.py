@@ -80,8 +80,9 @@ def test_models_by_transformation_has_a_cell_for_each_transformation_and_model(o
     compute = {"recall": by_transform.recall_by_model, "threshold": by_transform.thresholds_by_model}[cells]
     rows = compute(run).set_index(["transform", "model"])[column]
     (figure,) = figures(app)
-    heat, marks = figure["data"]
-    matrix = np.reshape(heat["z"], (len(heat["text"]), -1))
+    *halves, marks = figure["data"]
+    light, dark = (np.reshape(np.array(heat["z"], float), (len(heat["text"]), -1)) for heat in halves)
+    matrix = np.fmax(light, dark)
     for x, y, key in zip(marks["x"], marks["y"], marks["customdata"], strict=True):
         assert matrix[int(y)][int(x)] == pytest.approx(rows[tuple(key)])
     models = {model for _, model in marks["customdata"]}
