@@ -17,7 +17,7 @@ from probing_core.charts import reliability_chart, splits_chart
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import networks, with_place
 from probing_core.probes import DEFINITIONS
 from probing_core.results import FURTHER, PicturesMissing, Run, command_of, corpus_is_named
 from probing_core.results.claim_sentences import PAPER
@@ -237,9 +237,10 @@ def _models(run: Run) -> None:
         "input_size": st.column_config.NumberColumn("input size (px)", help="Side length of the square input."),
     }
     tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
-    licenses = run.models["name"].map(titles).groupby(run.models["license"].replace("", "Unknown"), sort=False)
+    whole_networks = run.models[run.models["name"].isin(networks(table["name"]))]
+    licenses = whole_networks["name"].map(titles).groupby(whole_networks["license"].replace("", "unknown"), sort=False)
     st.markdown("**Licenses of the weights**")
-    st.markdown("\n".join(f"- {plain(license)}: {plain(', '.join(names))}" for license, names in licenses))
+    st.markdown("\n".join(f"- {plain(' · '.join(names))}: **{plain(license)}**" for license, names in licenses))
     st.markdown("**Preprocessing, pooling and weights of a model**")
     name = pickers.select("Model", "recorded-of", list(titles), names=titles)
     tables.show_table(entries_of(dict(zip(titles, run.models["recipe"], strict=True))[name]), "recorded")

@@ -70,7 +70,6 @@ def heat_map(
         "zmin": 0,
         "zmax": 1,
         "colorscale": steps,
-        "text": texts.map(escape).to_numpy().tolist(),
         "texttemplate": "%{text}",
         "xgap": 1,
         "ygap": 1,
@@ -89,7 +88,13 @@ def heat_map(
     }
     # Plotly's text color depends on the brightness of the cell, and has too little contrast on intermediate colors.
     halves = [
-        heat | {"z": np.where(mask, matrix, np.nan), "textfont": {"size": 11, "color": color}, "showscale": not i}
+        heat
+        | {
+            "z": np.where(mask, matrix, np.nan),
+            "text": texts.map(escape).where(mask, "").to_numpy().tolist(),
+            "textfont": {"size": 11, "color": color},
+            "showscale": not i,
+        }
         for i, (mask, color) in enumerate(((~is_dark, BLACK), (is_dark, WHITE)))
     ]
     # Plotly reports only clicks on marks, so each cell has an invisible mark.
