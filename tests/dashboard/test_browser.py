@@ -18,6 +18,7 @@ pytestmark = IN_BROWSER
 
 PHONE = 390
 TRIES = 3
+EMPTY_TRIES = 8
 """A page whose parts come late because other processes have the machine is looked at again."""
 
 MOST_JUMPS = 0.05
@@ -34,13 +35,16 @@ st.title("Empty")
 
 @pytest.fixture(scope="module")
 def empty(tab, tmp_path_factory) -> float:
-    """The layout shift of an empty page of Streamlit with a sidebar."""
+    """The largest layout shift of an empty page of Streamlit with a sidebar.
+
+    It takes one of two values, 0.23 or 0.30, and often the same one several times in a row.
+    """
     script = tmp_path_factory.mktemp("empty") / "app.py"
     script.write_text(EMPTY)
     by = ("streamlit", "run", str(script), "--server.address={host}", "--server.port={port}")
     with served(by=by) as address, tab.visitor() as (page, _):
         page.add_init_script(JUMPS)
-        return max(shift_of(page, address) for _ in range(TRIES))
+        return max(shift_of(page, address) for _ in range(EMPTY_TRIES))
 
 
 def shift_of(page, address: str) -> float:
