@@ -18,8 +18,9 @@ pytestmark = IN_BROWSER
 
 PHONE = 390
 TRIES = 3
-EMPTY_TRIES = 8
 """A page whose parts come late because other processes have the machine is looked at again."""
+
+EMPTY_TRIES = 8
 
 MOST_JUMPS = 0.05
 """Cumulative layout shift of a page at most above that of an empty page."""
