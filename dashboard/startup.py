@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -44,8 +45,15 @@ def after_first_page() -> threading.Thread:
     """
     thread = threading.Timer(PAUSE_S, _prepare, ("Other pages", other_pages))
     thread.daemon = True
+    atexit.register(_finish, thread)
     thread.start()
     return thread
+
+
+def _finish(thread: threading.Timer) -> None:
+    """Wait until ``thread`` has ended. The process would be aborted if it ended while a library computes."""
+    thread.cancel()  # if it has not begun
+    thread.join()
 
 
 def first_page() -> None:

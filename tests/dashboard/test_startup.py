@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -68,3 +69,21 @@ def test_other_pages_find_what_takes_long_ready_once_for_the_server(monkeypatch,
     startup.after_first_page.clear()
     assert not caplog.text
     assert len(made) == len(bank()), "each strip of the sheet once"
+
+
+ENDS_MEANWHILE = """
+import time
+from dashboard import startup
+
+startup.PAUSE_S = float({pause})
+startup.other_pages = lambda: (print("begun", flush=True), time.sleep(1), print("ended", flush=True))
+startup.after_first_page()
+time.sleep(0.5)
+"""
+
+
+@pytest.mark.parametrize(("pause", "printed"), [(0, ["begun", "ended"]), (60, [])])
+def test_a_process_that_ends_waits_only_for_a_computation_that_has_begun(pause, printed):
+    code = ENDS_MEANWHILE.format(pause=pause)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == printed
