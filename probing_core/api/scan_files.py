@@ -137,7 +137,7 @@ def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gr
 
     Args:
         file: the file.
-        decoders: processes that decode files. They only import `probing_core.images`, so they start fast. If a file
+        decoders: processes that decode files. They import only `probing_core.images`, so they start fast. If a file
             crashes its process, the file is reported as unreadable, and the scan continues.
         detector: detector that scores the image.
         view: view size in pixels.

@@ -151,11 +151,11 @@ def heat_map(
 def _has_dark_cells(values: np.ndarray, palette: Sequence[str]) -> np.ndarray:
     """Return where white text has more contrast than black text, for values from 0 to 1 on the color scale ``palette``.
 
-    NaN is treated as light.
+    NaN counts as 0.
     """
-    channels = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in palette])
-    grid = np.linspace(0, 1, 256)
-    colors = np.stack([np.interp(grid, np.linspace(0, 1, len(palette)), channel) for channel in channels.T], axis=1)
-    names = ("#" + "".join(f"{round(part):02x}" for part in color) for color in colors)
+    channels = [[int(color[i : i + 2], 16) for color in palette] for i in (1, 3, 5)]
+    places = np.linspace(0, 1, len(palette))
+    colors = np.rint([np.interp(np.linspace(0, 1, 101), places, channel) for channel in channels]).astype(int).T
+    names = ["#{:02x}{:02x}{:02x}".format(*color) for color in colors]
     is_dark = np.array([contrast(name, WHITE) > contrast(name, BLACK) for name in names])
-    return is_dark[np.round(np.nan_to_num(np.clip(values, 0, 1)) * 255).astype(int)] & np.isfinite(values)
+    return is_dark[np.rint(100 * np.nan_to_num(values)).astype(int)]
