@@ -170,6 +170,10 @@ def _board(run: Run) -> pd.DataFrame:
 
 def with_baselines(run: Run) -> pd.DataFrame:
     """Return the ranking of `board` with all baselines. Baselines are not compared with encoders."""
+    return computed(run, _with_baselines)
+
+
+def _with_baselines(run: Run) -> pd.DataFrame:
     ranking, scored = board(run), computed(run, scores_of, "fine", "seen")
     baselines = scored[is_baseline(scored["model"])]
     if baselines.empty or is_baseline(ranking["model"]).any():

@@ -28,7 +28,8 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
         models: names of the models, best first.
 
     Returns:
-        Rows of the samples, and model -> sample -> predicted class, or None if there are no suitable samples.
+        Rows of the samples as returned by `dashboard.data.cache.described`, and model -> sample -> predicted class,
+        or None if there are no suitable samples.
     """
     pair = list(dict.fromkeys([models[0], models[len(models) // 2]]))
     classes = ["identity", *[transform for transform in STRIP if transform in set(run.transforms["transform"])][:MOST]]
@@ -48,4 +49,5 @@ def strip_of(run: Run, models: tuple[str, ...]) -> tuple[pd.DataFrame, Mapping[s
     from_half = (correct[pair[-1]] - (len(classes) - 1) / 2).abs()
     samples = rows[photograph == (correct[pair[0]] - from_half).idxmax()]
     samples = samples.sort_values("truth", key=lambda names: names.astype(str).map(classes.index))
-    return samples, {model: names[samples["sample"]].to_dict() for model, names in predicted.items()}
+    by_model = {model: names[samples["sample"]].to_dict() for model, names in predicted.items()}
+    return cache.described(run, samples), by_model

@@ -25,7 +25,7 @@ from dashboard.page import page
 from dashboard.text import in_bold, plain
 from dashboard.widgets import access, banner, computations, messages, tables
 from probing_core import models as known_models
-from probing_core.charts import Figure, ranking_chart
+from probing_core.charts import Figure, Theme, ranking_chart
 from probing_core.charts.figure import ROW_PX
 from probing_core.corpora import KINDS
 from probing_core.errors import BadConfig, BadCorpus, ProbingError
@@ -118,13 +118,14 @@ def _rank_a_model(allowed: bool) -> None:
         elif len(board):
             st.markdown(f"**Preview**: the ranking of the run {plain(base.name)} with a row for your model")
             ranked = cache.with_baselines(base)
-            tables.chart(_preview(ranked), "preview", ranked, "Ranking with an empty row for your model.")
+            figure = cache.computed(base, _preview, cache.theme())
+            tables.chart(figure, "preview", ranked, "Ranking with an empty row for your model.")
 
 
-def _preview(board: pd.DataFrame) -> Figure:
+def _preview(base: Run, theme: Theme) -> Figure:
     """Draw the ranking with an empty row at the top."""
-    ranked = board[board["seed_of"] == ""]
-    figure = ranking_chart(ranked, cache.theme(), f"{MEASURES.get(measure_of('seen')).title} (%)")
+    ranked = cache.with_baselines(base)
+    figure = ranking_chart(ranked[ranked["seed_of"] == ""], theme, f"{MEASURES.get(measure_of('seen')).title} (%)")
     layout_of = figure["layout"]
     row = f"<b>{YOURS}</b>"
     start = layout_of["xaxis"]["range"][0]
@@ -133,7 +134,7 @@ def _preview(board: pd.DataFrame) -> Figure:
     layout_of["height"] += ROW_PX
     mark = {"type": "scatter", "mode": "text", "x": [start], "y": [row], "hoverinfo": "skip"}
     mark |= {"text": [TO_BE_MEASURED], "textposition": "middle right"}
-    figure["data"].append(mark | {"textfont": {"size": 12, "color": cache.theme().accent}, "showlegend": False})
+    figure["data"].append(mark | {"textfont": {"size": 12, "color": theme.accent}, "showlegend": False})
     return figure
 
 

@@ -9,7 +9,7 @@ from dashboard.data import cache
 from dashboard.page import page
 from dashboard.text import in_bold, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import Figure, dots_chart, transformation_scatter, variance_chart
+from probing_core.charts import Figure, Theme, dots_chart, transformation_scatter, variance_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import with_place
@@ -70,14 +70,13 @@ def _unseen(run: Run) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**By model**", help=MEASURES.get("group-hit-rate").definition)
-        figure = _by_model(run, subset_rows, (SEEN, UNSEEN), "group recall (%)")
+        figure = cache.computed(run, _by_model, (SEEN, UNSEEN), "group recall (%)", UNSEEN, cache.theme())
         tables.chart(figure, "models", subset_rows, "Group recall of each model for seen and unseen transformations.")
     with right:
         model = pickers.pick_model(run, list(dict.fromkeys(subset_rows["model"])), default=_best(run))
         points = cache.computed(run, summaries.members, model)
         if len(points):
-            gaps = summaries.gaps(points)
-            figure = _losses(points, gaps.head(MOST_LOSSES), _chance(run))
+            figure = cache.computed(run, _losses, model, cache.theme())
             title = "Group recall of each transformation, when seen and when unseen in training."
             tables.chart(figure, "members", points, title)
     st.caption(
@@ -99,7 +98,8 @@ def _styles(run: Run) -> None:
         f"For **{below} of {count} {kind}**, the probe classifies fewer images in unseen styles as style than random "
         f"guessing would ({in_percent(chance, 1)})."
     )
-    figure = _by_model(run, rows, (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)", STYLES_UNSEEN)
+    subsets, title = (STYLES_SEEN, STYLES_UNSEEN, CLEAN), "images classified as style (%)"
+    figure = cache.computed(run, _by_model, subsets, title, STYLES_UNSEEN, cache.theme())
     tables.chart(figure, "styles", rows, "Percentage of images classified as style, by model.")
     st.caption(
         "Unseen styles are other styles of the style transfer network used in training, and styles of a second "
@@ -107,22 +107,27 @@ def _styles(run: Run) -> None:
     )
 
 
-def _by_model(run: Run, rows: pd.DataFrame, subsets: tuple[str, ...], title: str, by: str = UNSEEN) -> Figure:
+def _by_model(run: Run, subsets: tuple[str, ...], title: str, by: str, theme: Theme) -> Figure:
+    """Plot the rates of each model in ``subsets``, sorted by the rate in the subset ``by``."""
+    rates = cache.computed(run, generalization.generalization_rates)
+    rows = rates[rates["subset"].isin(subsets)]
     order = rows[rows["subset"] == by].sort_values("value", ascending=False, kind="stable")["model"].tolist()
     sorted_rows = rows[rows["model"].isin(order)].sort_values("model", key=lambda c: c.map(order.index), kind="stable")
     dots = tables.as_percent(sorted_rows).assign(
         name=sorted_rows["model"].map(model_title), series=sorted_rows["subset"]
     )
     return dots_chart(
-        dots, cache.theme(), title, marks={"chance": 100 * _chance(run)}, ends=ENDS, series=subsets, has_values=True
+        dots, theme, title, marks={"chance": 100 * _chance(run)}, ends=ENDS, series=subsets, has_values=True
     )
 
 
-def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
+def _losses(run: Run, model: str, theme: Theme) -> Figure:
     """Plot the group recall of each transformation for probes that were trained on it and for probes that were not.
 
     Only the recall of probes that were not trained on the transformation has a confidence interval.
     """
+    points = cache.computed(run, summaries.members, model)
+    gaps = summaries.gaps(points).head(MOST_LOSSES)
     points = points[points["transform"].isin(gaps["transform"])]
     unseen = points[points["unseen"]]
     seen_dots = unseen.drop(columns=["value", "low", "high"]).merge(gaps[["transform", "seen"]], on="transform")
@@ -131,10 +136,10 @@ def _losses(points: pd.DataFrame, gaps: pd.DataFrame, chance: float) -> Figure:
     dots = dots_rows.sort_values("transform", key=lambda names: names.map(order), kind="stable")
     return dots_chart(
         dots,
-        cache.theme(),
+        theme,
         "group recall (%)",
         dict(zip(dots["name"], dots["group"], strict=True)),
-        marks={"chance": 100 * chance},
+        marks={"chance": 100 * _chance(run)},
         ends=ENDS,
         series=(SEEN, UNSEEN),
         has_values=True,

@@ -32,7 +32,7 @@ def show() -> None:
     if rows.empty:
         messages.empty(f"{tables.why_none(run)} Only neural networks have layers.")
         return
-    messages.finding(sentences.layers_finding(rows, in_bold))
+    messages.finding(cache.computed(run, _finding))
     drawn = cache.computed(run, _drawn_rows)
     crops = cache.computed(run, summaries.training_crops)
     present = {task: title for task, title in TASKS.items() if (drawn["task"] == task).any()}
@@ -48,7 +48,11 @@ def show() -> None:
                     f"{title} accuracy of each layer: difference from the last layer in percentage points, by network.",
                 )
     st.caption(_caption(rows, drawn, crops))
-    _chosen_layers(rows)
+    _show_chosen_layers(run)
+
+
+def _finding(run: Run) -> str:
+    return sentences.layers_finding(cache.computed(run, summaries.layers), in_bold)
 
 
 def _drawn_rows(run: Run) -> pd.DataFrame:
@@ -71,12 +75,9 @@ def _chart(run: Run, task: str, title: str, layers: int, theme: Theme) -> dict[s
     )
 
 
-def _chosen_layers(rows: pd.DataFrame) -> None:
-    """Show a table of the layer selected for transformations in each network."""
-    st.markdown(
-        "**Layer selected for transformations on the validation set**: difference in accuracy from the last layer "
-        "(percentage points)"
-    )
+def _chosen_layers(run: Run) -> pd.DataFrame:
+    """Return the layer that was selected for transformations in each network, compared with the last layer."""
+    rows = cache.computed(run, summaries.layers)
     fine, content = (rows[rows["task"] == task].set_index(["base", "layer"]) for task in ("fine", "content"))
     chosen = fine[fine["chosen"]]
     last = fine.reset_index().groupby("base")["layer"].max()
@@ -88,7 +89,15 @@ def _chosen_layers(rows: pd.DataFrame) -> None:
         "high": 100 * chosen["difference_high"].to_numpy(float),
         "content": 100 * content["difference"].reindex(chosen.index).to_numpy(float),
     })  # fmt: skip
-    table = table[table["model"].isin(with_place(table["model"]))].dropna(axis=1, how="all")
+    return table[table["model"].isin(with_place(table["model"]))].dropna(axis=1, how="all")
+
+
+def _show_chosen_layers(run: Run) -> None:
+    st.markdown(
+        "**Layer selected for transformations on the validation set**: difference in accuracy from the last layer "
+        "(percentage points)"
+    )
+    table = cache.computed(run, _chosen_layers)
     columns = {
         "model": st.column_config.TextColumn("Network"),
         "layer": st.column_config.TextColumn("Layer"),

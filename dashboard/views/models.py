@@ -16,7 +16,7 @@ from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain
 from dashboard.widgets import by_transformation, claims, messages, pickers, tables, uses
-from probing_core.charts import difference_chart, ranking_chart, scatter_chart
+from probing_core.charts import Figure, Theme, difference_chart, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import BASELINE, in_points, model_title, p_value, transform_title
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
@@ -95,8 +95,6 @@ def _ranking(run: Run) -> None:
 @fragment
 def _ranking_and_pair(run: Run) -> None:
     ranked = cache.with_baselines(run)
-    lines = ranked[has_place(ranked)].head(MOST_ROWS)
-    drawn = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
     models = list(ranked.loc[has_place(ranked), "model"])
     left, right = st.columns([3, 2], gap="medium")
     pair = None
@@ -104,12 +102,12 @@ def _ranking_and_pair(run: Run) -> None:
         if len(models) > 1:
             pair = _pick_pair(run, models)
     with left:
-        measure = MEASURES.get(measure_of("seen"))
+        measure = MEASURES.get(measure_of("seen")).title
         tables.chart(
-            ranking_chart(drawn, cache.theme(), f"{measure.title} (%)"),
+            cache.computed(run, _ranking_figure, f"{measure} (%)", cache.theme()),
             "ranking",
             ranked,
-            f"{measure.title.capitalize()} of {len(lines)} models with 95% confidence intervals.",
+            f"{measure.capitalize()} of {min(MOST_ROWS, len(models))} models with 95% confidence intervals.",
             on_pick=lambda mark: _select(mark, pair),
         )
         st.caption("Click a model to compare it. Error bars narrower than the marker are not visible.")
@@ -117,6 +115,13 @@ def _ranking_and_pair(run: Run) -> None:
         with right:
             _pair(run, *pair)
     _strip(run, pair or models)
+
+
+def _ranking_figure(run: Run, measure: str, theme: Theme) -> Figure:
+    ranked = cache.with_baselines(run)
+    lines = ranked[has_place(ranked)].head(MOST_ROWS)
+    drawn = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
+    return ranking_chart(drawn, theme, measure)
 
 
 def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
@@ -153,15 +158,20 @@ def _pair(run: Run, a: str, b: str) -> None:
         return
     count = min(MOST_DIFFERENCES, len(rows))
     st.markdown(f"**Classes with the largest differences in recall** ({count} of {len(rows)})")
-    styles = cache.theme().model_styles([a, b])
-    figure = difference_chart(
+    figure = cache.computed(run, _difference_figure, a, b, cache.theme())
+    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus recall of {model_title(b)}, by class.")
+
+
+def _difference_figure(run: Run, a: str, b: str, theme: Theme) -> Figure:
+    rows = cache.computed(run, two_models.recall_differences, a, b)
+    styles = theme.model_styles([a, b])
+    return difference_chart(
         rows.head(MOST_DIFFERENCES).assign(name=rows["transform"].map(named)),
-        cache.theme(),
+        theme,
         "recall of A minus recall of B (percentage points)",
         ("A", "B"),
         (styles[a].color, styles[b].color),
     )
-    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus recall of {model_title(b)}, by class.")
 
 
 def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
@@ -199,7 +209,7 @@ def _strip(run: Run, models: Sequence[str]) -> None:
         return
     samples, by_model = selected
     try:
-        pictures = cache.pictures(run, cache.described(run, samples))
+        pictures = cache.pictures(run, samples)
     except PicturesMissing:
         return
     letters = dict(zip(("A", "B"), by_model, strict=False))

@@ -20,7 +20,9 @@ from dashboard.text import in_bold, named, plain
 from dashboard.widgets import asking, messages, pickers, tables, upload, uses
 from probing_core.charts import (
     NAMED,
+    Figure,
     StrengthAxis,
+    Theme,
     rank_by_strength_chart,
     recall_by_model_chart,
     recall_by_rate_chart,
@@ -89,28 +91,47 @@ def _originals(run: Run) -> None:
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    recall, gallery = cache.study(run, "retrieval"), int(rows["gallery"].max())
-    at_once = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == ALL)]
+    at_once, gallery = cache.computed(run, _ranked_first), int(rows["gallery"].max())
     left, right = st.columns(2)
     with right:  # before the first chart, which writes the URL
         model = pickers.pick_model(run, with_place(rows["model"]))
     with left:
         st.markdown(f"**Recall by model**: how often the original ranks first among {gallery:,} clean crops")
-        bars = tables.as_percent(at_once.assign(seed_of=seed_of(list(at_once["model"]))))
-        figure = recall_by_model_chart(bars, cache.theme(), model, 100 / gallery)
+        figure = cache.computed(run, _by_model, model, cache.theme())
         tables.chart(figure, "by-model", at_once, "Recall of originals by model.", _select_model)
-        if (bars["seed_of"] != "").any():
+        if any(seed_of(list(at_once["model"]))):
             st.caption("Vertical ticks: additional seeds. Click a model to show its recall by transformation.")
     with right:
-        model_rows = rows[rows["model"] == model].sort_values("value", ascending=False)
+        model_rows = _of_model(rows, model)
         st.markdown(f"**Recall by transformation**: {plain(model_title(model))}")
-        groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
-        titled = tables.as_percent(model_rows.assign(title=model_rows["transform"].map(named)))
-        figure = recall_by_transformation_chart(titled, cache.theme(), groups)
+        figure = cache.computed(run, _by_transformation, model, cache.theme())
         tables.chart(
             figure, "by-transform", model_rows, f"Recall of originals with {model_title(model)}, by transformation."
         )
         st.caption(f"{named('identity')} is a second clean sample of the same crop and serves as an upper bound.")
+
+
+def _ranked_first(run: Run) -> pd.DataFrame:
+    """Return how often the original ranks first, over all transformations and strengths, with one row per model."""
+    recall = cache.study(run, "retrieval")
+    return recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == ALL)]
+
+
+def _of_model(rows: pd.DataFrame, model: str) -> pd.DataFrame:
+    return rows[rows["model"] == model].sort_values("value", ascending=False)
+
+
+def _by_model(run: Run, selected: str, theme: Theme) -> Figure:
+    rows, gallery = cache.computed(run, _ranked_first), cache.computed(run, retrieval.originals)["gallery"].max()
+    bars = tables.as_percent(rows.assign(seed_of=seed_of(list(rows["model"]))))
+    return recall_by_model_chart(bars, theme, selected, 100 / int(gallery))
+
+
+def _by_transformation(run: Run, model: str, theme: Theme) -> Figure:
+    rows = _of_model(cache.computed(run, retrieval.originals), model)
+    groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
+    titled = tables.as_percent(rows.assign(title=rows["transform"].map(named)))
+    return recall_by_transformation_chart(titled, theme, groups)
 
 
 def _select_model(picked: list[str]) -> None:
