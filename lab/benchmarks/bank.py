@@ -13,17 +13,21 @@ from probing_core.compute.task_names import MAIN
 from probing_core.corpora import open_corpus
 from probing_core.transforms import bank
 
-COUNTS = (1, 2, 4)
-
 
 @dataclass(frozen=True)
 class Size:
-    """Numbers of photographs that are transformed with and without styles."""
+    """Size of the benchmark.
+
+    Attributes:
+        images: number of photographs that are transformed with and without styles.
+        counts: numbers of worker processes, including 1 and 2.
+    """
 
     images: int = 32
+    counts: tuple[int, ...] = (1, 2, 4)
 
 
-SMALL = Size(2)
+SMALL = Size(2, (1, 2))
 
 
 def run(size: Size) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def run(size: Size) -> dict[str, Any]:
         chosen = choose_images(design, corpus, lambda completed, total: None)
         samples = plan_samples(design, chosen[chosen["used"]].head(size.images))
         speeds: dict[str, float] = {}
-        for count in COUNTS:
+        for count in size.counts:
             with Workers(count) as pool:
                 make_samples(MAIN, design, corpus, samples.head(4 * count * (len(transforms) + 1)), pool)
                 start = time.perf_counter()

@@ -286,7 +286,9 @@ WATCHED = """() => {
   const app = document.querySelector('[data-testid=stApp]');
   delete app.dataset.ran;
   window.watcher?.disconnect();
-  window.watcher = new MutationObserver(() => { app.dataset.ran = true; });
+  window.watcher = new MutationObserver(() => {
+    if (app.dataset.testScriptState !== 'notRunning') app.dataset.ran = true;  // not the end of an earlier run
+  });
   window.watcher.observe(app, {attributes: true, attributeFilter: ['data-test-script-state']});
 }"""
 RAN = "() => document.querySelector('[data-testid=stApp][data-ran]')"

@@ -47,6 +47,7 @@ def cluster() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # at Ray's 15, workers wait for all other tests
     needless = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
     started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2} | needless)
     yield started.address
