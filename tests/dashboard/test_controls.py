@@ -119,6 +119,9 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
             page.go_back()
         if urlsplit(page.url).path == "/":
             break
+        # The page writes its selections into its address again. After the next step back, Streamlit would write them
+        # into the address of that page.
+        page.wait_for_url("**/models?**part=**")
     page.wait_for_function(EXPLORER_READY)
     assert page.evaluate(SELECTION) == chosen
     assert page.evaluate(COUNTS) == counted
