@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["scene", "write_scenes"]
 
-SLOW = 20
-"""Duration of a slow test, relative to other tests. It only determines the order of the files."""
-
 settings.register_profile("project", deadline=None)  # a busy machine is no failure
 settings.load_profile("project")
 
@@ -46,12 +43,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: with one of them at the end, all but one process would wait for it."""
-    weight: Counter[Path] = Counter()
-    for item in items:
-        is_slow = any(item.get_closest_marker(mark) for mark in ("slow", "browser"))
-        weight[item.path] += SLOW if is_slow else 1
-    items.sort(key=lambda item: -weight[item.path])
+    """Files that take long come first, then those of many tests: with one of them at the end, all but one process
+    would wait for it."""
+    long = {item.path for item in items for mark in ("slow", "browser") if item.get_closest_marker(mark)}
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
 
 
 @cache
