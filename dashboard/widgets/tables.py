@@ -48,9 +48,11 @@ def chart(
         if points and on_pick:
             on_pick(points[0].get("customdata"))
 
+    # While Plotly validates a trace, it removes the type from the dictionary, which may be shared with other visitors.
+    own_figure = {**figure, "data": [dict(trace) for trace in figure["data"]]}
     with st.container(key=f"chart-{key}"):
         st.plotly_chart(
-            figure,
+            own_figure,
             height=figure["layout"]["height"],
             theme=None,
             key=key,

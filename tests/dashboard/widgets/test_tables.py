@@ -7,6 +7,7 @@ from io import StringIO
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.app_reading import figures
 
@@ -54,3 +55,23 @@ def test_every_table_and_chart_of_a_page_can_be_downloaded(open_app, studied_run
     contents = [make() for make in tables.values()]
     for csv in (content for content in contents if isinstance(content, str)):  # one is a ZIP file of all tables
         assert len(pd.read_csv(StringIO(csv)).columns) > 1
+
+
+def test_a_figure_is_not_changed_when_it_is_shown():
+    """Figures are shared by all visitors, and Plotly takes the type out of a trace while it validates it."""
+
+    class Trace(dict):
+        def pop(self, *arguments):
+            raise AssertionError("a shared trace was changed")
+
+        __setitem__ = __delitem__ = update = pop
+
+    def app(figure, table) -> None:
+        from dashboard.widgets.tables import chart
+
+        chart(figure, "bars", table, "Bars.")
+
+    figure = {"data": [Trace(type="bar", y=[1])], "layout": {"height": 300}}
+    shown = AppTest.from_function(app, kwargs={"figure": figure, "table": TABLE}).run()
+    assert not shown.exception
+    assert [trace["type"] for trace in figures(shown)[0]["data"]] == ["bar"]
