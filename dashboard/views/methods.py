@@ -155,9 +155,7 @@ def _figure(run: Run) -> None:
         st.markdown(f"**2. {count} transformations** at random strengths")
         with st.container(horizontal=True, gap="small"):
             for image, title in zip(edited, applied, strict=True):
-                with st.container(width=IMAGE_WIDTH, gap="xxsmall"):
-                    _image(image, f"Transformed crop: {title}")
-                    st.caption(plain(title), text_alignment="center")
+                _image(image, f"Transformed crop: {title}", title)
     with third:
         st.markdown("**3. Model**")
         st.markdown(f"{plain(model_title(model))} computes an embedding of {numbers:,} dimensions.")
@@ -172,13 +170,15 @@ def _figure(run: Run) -> None:
         st.markdown(f"Accuracy over all test samples: {in_percent(float(board['value'].iloc[0]), 1)}.")
 
 
-def _image(image: bytes, alt: str) -> None:
-    """Show a JPEG image as Markdown, which the browser draws about half a second earlier than `st.image`.
+def _image(image: bytes, alt: str, caption: str = "") -> None:
+    """Show a JPEG image as Markdown, which is visible before the scripts of charts and tables have loaded.
 
-    `st.image` is drawn by a script that the browser loads together with the scripts of all charts on the page.
+    ``st.image`` is drawn by such a script.
     """
-    with st.container(width=IMAGE_WIDTH):
+    with st.container(width=IMAGE_WIDTH, gap="xxsmall"):
         st.markdown(f"![{plain(alt)}]({address_of(image, 'jpeg')})")
+        if caption:
+            st.caption(plain(caption), text_alignment="center")
 
 
 def _splits(run: Run) -> None:
