@@ -124,7 +124,7 @@ else:
         __file__,
         lifespan=startup.before_serving,
         routes=[
-            *(page(entry.address) for under in PAGES.values() for entry in under),
+            *(page(entry.address, entry.scripts) for under in PAGES.values() for entry in under),
             *former_pages(FORMER),
             *(route for module in (explorer, strength_slider) for route in module.routes()),
         ],

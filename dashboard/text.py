@@ -81,6 +81,7 @@ class Page:
         icon: name of a Material symbol.
         address: URL path, or an empty string for the first page.
         question: question that the page answers, shown as its heading.
+        scripts: scripts of Streamlit that draw the first chart.
     """
 
     title: str
@@ -88,6 +89,7 @@ class Page:
     icon: str
     address: str
     question: str
+    scripts: tuple[str, ...] = ()
 
 
 PAGES = {
@@ -100,19 +102,41 @@ PAGES = {
             "models",
             "Which model encodes the most about transformations?",
         ),
-        Page("Layers", "views/layers.py", "layers", "layers", "Where in the network are transformations encoded?"),
+        Page(
+            "Layers",
+            "views/layers.py",
+            "layers",
+            "layers",
+            "Where in the network are transformations encoded?",
+            ("ArrowVegaLiteChart", "embed"),
+        ),
         Page(
             "Generalization",
             "views/generalization.py",
             "travel_explore",
             "generalization",
             "Do probes generalize, and how far do transformations shift embeddings?",
+            ("PlotlyChart",),
         ),
-        Page("Retrieval", "views/retrieval.py", "search", "retrieval", "Which transformations break retrieval?"),
+        Page(
+            "Retrieval",
+            "views/retrieval.py",
+            "search",
+            "retrieval",
+            "Which transformations break retrieval?",
+            ("PlotlyChart",),
+        ),
     ),
     "Your data": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),
-        Page("Evaluate your model", "views/evaluate.py", "rocket_launch", "evaluate", "How does my model compare?"),
+        Page(
+            "Evaluate your model",
+            "views/evaluate.py",
+            "rocket_launch",
+            "evaluate",
+            "How does my model compare?",
+            ("PlotlyChart",),
+        ),
     ),
     "How it works": (
         Page(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,14 +18,22 @@ def route(path: str, serve: Callable[[Request], Awaitable[Response]]) -> Route:
     return Route(f"/{base}/{path}" if base else f"/{path}", serve)
 
 
-def page(address: str) -> Route:
+def page(address: str, scripts: Sequence[str] = ()) -> Route:
     """Create the route of a page, which serves Streamlit's HTML with the stylesheet of the dashboard.
 
     ``st.html`` would send the stylesheet after the first elements, and the layout would shift.
+
+    Args:
+        address: path of the page.
+        scripts: names of scripts of Streamlit, such as ``PlotlyChart``. The browser runs them while it connects to the
+            server. Without this, it requests the large scripts of charts when the first chart arrives.
     """
-    html = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
+    static = Path(st.__file__).parent / "static"
+    html = (static / "index.html").read_text("utf-8")
     style = (Path(__file__).parents[1] / "style.css").read_text("utf-8")
-    styled = html.replace("</head>", f"<style>{style}</style></head>", 1)
+    files = [file.relative_to(static).as_posix() for name in scripts for file in static.glob(f"static/js/{name}.*.js")]
+    elements = "".join(f'<link rel="modulepreload" crossorigin href="./{file}">' for file in files)
+    styled = html.replace("</head>", f"{elements}<style>{style}</style></head>", 1)
 
     async def serve(_: Request) -> Response:
         return HTMLResponse(styled, headers={"Cache-Control": "no-cache"})

@@ -20,6 +20,10 @@ from probing_core.images import encode_jpeg, encode_png
 SHOWN = 800
 """Maximum length in pixels of the longer side of an image on a page."""
 
+computing = threading.Lock()
+"""Lock for computations on images of visitors, which take much longer than a page. One at a time leaves the processor
+to the pages of all other visitors."""
+
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()
 """Lock for `_in_memory`, which must not be iterated over while an image is added."""

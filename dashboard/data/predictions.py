@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from dashboard import rights
 from dashboard.data import cache
-from dashboard.data.pictures import VisitorPicture
+from dashboard.data.pictures import VisitorPicture, computing
 from probing_core.answers.answer import Answer
 from probing_core.answers.answer_quality import accuracy
 from probing_core.answers.crops import Crops, cut
@@ -57,7 +57,9 @@ class Answers:
         answers = {key: self._known[key] for key in keys if key in self._known}
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
         if new:
-            answers |= dict(zip(new, predictor_of(run).ask(model, list(new.values())), strict=True))
+            predictor = predictor_of(run)
+            with computing:
+                answers |= dict(zip(new, predictor.ask(model, list(new.values())), strict=True))
             self._known.update({key: answers[key] for key in new})
         return [answers[key] for key in keys]
 

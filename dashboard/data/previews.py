@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import streamlit as st
 
-from dashboard.data.pictures import VisitorPicture, data_url
+from dashboard.data.pictures import VisitorPicture, computing, data_url
 from dashboard.text import strength_in_words
 from probing_core.images import encode_jpeg
 from probing_core.transforms import Transform, cut_pair, generator, prepare_source, resolve
@@ -189,7 +189,8 @@ def _sheet_of_upload(picture: VisitorPicture, transforms: tuple[Transform, ...])
 
 def _strips(picture: VisitorPicture, transforms: tuple[Transform, ...]) -> dict[str, bytes]:
     source = prepare_source(picture.image, VIEW)
-    return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
+    with computing:
+        return {t.name: encode_jpeg(_strip(source, t), quality=92) for t in transforms}
 
 
 def _strip(source: np.ndarray, transform: Transform) -> np.ndarray:

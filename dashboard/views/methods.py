@@ -14,7 +14,7 @@ from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import page
 from dashboard.text import GLOSSARY, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import reliability_chart, splits_chart
+from probing_core.charts import Figure, Theme, reliability_chart, splits_chart
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
@@ -88,7 +88,7 @@ ROLES = {"train": "train: fit probes", "val": "val: select settings", "test": "t
 @page("Methods")
 def show() -> None:
     run = cache.current_run()
-    messages.finding(_finding(run))
+    messages.finding(cache.computed(run, _finding))
     sections = {
         "Protocol": _protocol,
         "Splits": _splits,
@@ -124,7 +124,7 @@ def _protocol(run: Run) -> None:
     st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_trained(run)}")
     if run.sample_count:
-        st.markdown(about_visibility(run))
+        st.markdown(cache.computed(run, about_visibility))
     if run.fits.empty:
         messages.empty('This run has no probes yet. Resume the run on the "Evaluate your model" page.')
     else:
@@ -182,14 +182,12 @@ def _image(image: bytes, alt: str, caption: str = "") -> None:
 
 
 def _splits(run: Run) -> None:
-    used = run.images[run.images["used"]]
     if has_splits(run.images):
-        counts = used.groupby("split").agg(photographs=("base_id", "nunique"), crops=("image_id", "size"))
-        counts = counts.reindex([split for split in ROLES if split in counts.index]).reset_index()
-        counts.insert(0, "label", counts["split"].map(ROLES))
         st.markdown("**Photographs by split**: each photograph is in one split")
-        tables.chart(splits_chart(counts, cache.theme()), "splits", counts, "Photographs and crops in each split.")
+        figure = cache.computed(run, _splits_figure, cache.theme())
+        tables.chart(figure, "splits", cache.computed(run, _split_sizes), "Photographs and crops in each split.")
     else:
+        used = run.images[run.images["used"]]
         st.markdown(
             f"This run has only {used['base_id'].nunique():,} photographs, which are too few for splits. Probes are "
             "cross-validated: each photograph is scored by a probe that was not trained on it."
@@ -210,8 +208,21 @@ def _splits(run: Run) -> None:
         st.table(table.rename_axis("group"), border="horizontal")
 
 
+def _split_sizes(run: Run) -> pd.DataFrame:
+    used = run.images[run.images["used"]]
+    counts = used.groupby("split").agg(photographs=("base_id", "nunique"), crops=("image_id", "size"))
+    counts = counts.reindex([split for split in ROLES if split in counts.index]).reset_index()
+    counts.insert(0, "label", counts["split"].map(ROLES))
+    return counts
+
+
+def _splits_figure(run: Run, theme: Theme) -> Figure:
+    return splits_chart(_split_sizes(run), theme)
+
+
 def _training_data(run: Run) -> None:
-    lines = [f"- **{plain(encoders)}** {plain(sentence)}" for encoders, sentence in about_training_data(run).items()]
+    sentences = cache.computed(run, about_training_data)
+    lines = [f"- **{plain(encoders)}** {plain(sentence)}" for encoders, sentence in sentences.items()]
     st.markdown("\n".join(lines))
 
 
@@ -272,14 +283,7 @@ def _trust(run: Run) -> None:
         )
         return
     st.markdown(ABOUT_TRUST)
-    rows = [
-        quality._asdict()
-        | {"pictures": name, "model": model, "noticing": quality.accuracy.value, "low": quality.accuracy.low}
-        | {"high": quality.accuracy.high}
-        for name, models in sets.items()
-        for model, (quality, _) in models.items()
-    ]
-    table = pd.DataFrame(rows)[["pictures", "model", *TRUST]]
+    table = cache.computed(run, _answer_quality)
     tables.show_table(table, "trust", percent=TRUST, written={"model": model_title})
     names = list(dict.fromkeys(table["model"]))
     model = pickers.select("Model in the reliability diagram", "trust-model", names, names=model_titles(names))
@@ -292,17 +296,32 @@ def _trust(run: Run) -> None:
     )
 
 
+def _answer_quality(run: Run) -> pd.DataFrame:
+    rows = [
+        quality._asdict()
+        | {"pictures": name, "model": model, "noticing": quality.accuracy.value, "low": quality.accuracy.low}
+        | {"high": quality.accuracy.high}
+        for name, models in cache.trust(run).items()
+        for model, (quality, _) in models.items()
+    ]
+    return pd.DataFrame(rows)[["pictures", "model", *TRUST]]
+
+
 def _data(run: Run) -> None:
     st.markdown(plain(about_images(run)))
+    tables.show_table(cache.computed(run, _licenses), "licenses")
     used = run.images["used"]
-    counts = run.images[used].groupby("license")["base_id"].agg(photographs="nunique", crops="size").reset_index()
-    tables.show_table(counts, "licenses")
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]
         st.markdown(f"Number of excluded crops: {len(unused):,}. Reasons for exclusion:")
         columns = {"why_not": st.column_config.TextColumn("reason")}
         tables.show_table(unused["why_not"].value_counts().rename("crops").reset_index(), "why-left-out", columns)
         tables.download(unused, "left-out", "Download all as CSV")
+
+
+def _licenses(run: Run) -> pd.DataFrame:
+    used = run.images[run.images["used"]]
+    return used.groupby("license")["base_id"].agg(photographs="nunique", crops="size").reset_index()
 
 
 def _define(definitions: Mapping[str, str]) -> None:

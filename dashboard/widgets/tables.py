@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_numeric_dtype
 
 from dashboard import state
 from dashboard.data.downloads import Downloads
@@ -124,7 +125,8 @@ def show_table(
         key: widget key of the table and name of the downloaded file.
         column_config: column settings of Streamlit.
         percent: column of fractions -> title and help text. These columns are shown and downloaded in percent.
-        written: column -> function that formats the values on the page. Downloads contain unformatted values.
+        written: column -> function that formats the values on the page. Downloads contain unformatted values. Columns
+            of numbers are sorted by number.
         row_height: row height in pixels, for rows with wrapped text.
         missing: text for missing values.
     """
@@ -134,8 +136,14 @@ def show_table(
         column: st.column_config.NumberColumn(title, help=about, format="%.1f")
         for column, (title, about) in percent.items()
     }
+    written = written or {}
+    numbers: dict[Any, Any] = {
+        column: text_of for column, text_of in written.items() if is_numeric_dtype(table[column])
+    }
+    texts = {column: table[column].map(text_of) for column, text_of in written.items() if column not in numbers}
+    shown = table.assign(**texts)
     st.dataframe(
-        table.style.format(dict(written)) if written else table,
+        shown.style.format(numbers) if numbers else shown,
         hide_index=True,
         key=key,
         column_config={**shares, **(column_config or {})},

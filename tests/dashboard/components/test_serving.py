@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -47,3 +50,14 @@ def test_former_addresses_lead_to_pages_and_are_no_pages_themselves():
     pages = {page.address for under in PAGES.values() for page in under}
     assert {successor.partition("?")[0] for successor in FORMER.values()} <= pages
     assert not {former.partition("?")[0] for former in FORMER} & pages
+
+
+def test_scripts_of_the_first_chart_are_requested_with_their_page_and_exist():
+    for entry in (entry for under in PAGES.values() for entry in under):
+        html = TestClient(Starlette(routes=[serving.page(entry.address, entry.scripts)])).get(f"/{entry.address}").text
+        files = re.findall(r'<link rel="modulepreload" crossorigin href="\./([^"]+)">', html)
+        static = Path(serving.st.__file__).parent / "static"
+        assert all((static / file).is_file() for file in files)
+        for script in entry.scripts:
+            assert any(Path(file).name.startswith(f"{script}.") for file in files)
+    assert any(entry.scripts for under in PAGES.values() for entry in under)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,8 @@ import pandas as pd
 import pytest
 
 from dashboard import rights
-from dashboard.data import predictions
+from dashboard.data import predictions, previews
+from dashboard.data.pictures import VisitorPicture
 from dashboard.data.predictions import Answers
 from probing_core.answers.answer_quality import quality
 from probing_core.answers.crops import Crops
@@ -19,6 +22,7 @@ from probing_core.api.predictor import Predictor
 from probing_core.models import hub
 from probing_core.results import Run
 from probing_core.run.live import LoadedModels
+from probing_core.transforms import resolve
 
 MODEL = "baseline/pixels"
 
@@ -127,3 +131,26 @@ def test_class_table_states_no_probability_of_an_image_that_may_not_be_a_photogr
     (flat,) = table[table["answer"] == "may not be a photograph"].to_dict("records")
     assert len(table) == 1 + len(given[0].row("a.png")["classes"])
     assert all(pd.isna(flat[name]) for name in ("edited", "class", "probability"))
+
+
+def test_images_of_visitors_are_computed_one_at_a_time(made_run, crops, monkeypatch):
+    """Otherwise, the pages of all other visitors would wait for many computations at once."""
+    run, most, computing = Run.open(made_run), [0], []
+
+    def computed(result):
+        computing.append(result)
+        most[0] = max(most[0], len(computing))
+        time.sleep(0.05)
+        computing.pop()
+        return result
+
+    ask, encode = Predictor.ask, previews.encode_jpeg
+    monkeypatch.setattr(Predictor, "ask", lambda self, *asked: computed(ask(self, *asked)))
+    monkeypatch.setattr(previews, "encode_jpeg", lambda *image, **how: computed(encode(*image, **how)))
+    pictures = [VisitorPicture.from_array("mine", one.images[0]) for one in crops[:2]]
+    with ThreadPoolExecutor(4) as visitors:
+        answers = [visitors.submit(Answers().of, run, MODEL, crops) for _ in range(2)]
+        sheets = [visitors.submit(previews.contact_sheet, picture, (resolve("jpeg"),)) for picture in pictures]
+    assert all(len(answer.result()) == len(crops) for answer in answers)
+    assert all(list(sheet.result()) == ["jpeg"] for sheet in sheets)
+    assert most == [1]

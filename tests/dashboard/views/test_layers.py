@@ -79,10 +79,11 @@ def test_layers_page_lists_the_chosen_layer_of_every_network(open_app):
     rows = Run.open(REFERENCE).table("tables/layers.parquet")
     table = app.dataframe[0].value.set_index("model")
     networks_of_run = {name for name in rows["model"] if "@seed" not in name}
-    assert set(table.index) == networks_of_run
+    assert set(table.index) == set(map(model_title, networks_of_run))
     for name in ("zoo/clip-plain", "timm:tf_efficientnet_lite0"):
         own = rows[(rows["model"] == name) & (rows["task"] == "fine")].set_index("layer")
         (chosen,) = own.index[own["chosen"]]
-        assert table.loc[name, "layer"] == f"{chosen} of {own.index.max()}"
+        title = model_title(name)
+        assert table.loc[title, "layer"] == f"{chosen} of {own.index.max()}"
         expected = 100 * (own.loc[chosen, "value"] - own.loc[own.index.max(), "value"])
-        assert table.loc[name, "transformation"] == pytest.approx(expected)
+        assert table.loc[title, "transformation"] == pytest.approx(expected)

@@ -155,12 +155,14 @@ def test_table_holds_every_model_with_threshold_and_accuracy(open_app):
     thresholds, strength = (run.table(f"tables/{name}.parquet") for name in ("thresholds", "strength"))
     app = open_app("Transformations", run=REFERENCE, transform="gaussian-noise")
     table = app.dataframe[0].value.set_index("model")
-    assert set(table.index) == set(most_sensitive_first(thresholds, "gaussian-noise", False)["model"])
+    names = most_sensitive_first(thresholds, "gaussian-noise", False)["model"]
+    assert set(table.index) == set(map(model_title, names))
     for model in ("zoo/clip", "baseline/handcrafted"):
         mine = thresholds[(thresholds["model"] == model) & (thresholds["transform"] == "gaussian-noise")].iloc[0]
-        assert table.loc[model, "threshold"] == pytest.approx(100 * mine["threshold"])
+        title = model_title(model)
+        assert table.loc[title, "threshold"] == pytest.approx(100 * mine["threshold"])
         curve = strength[(strength["model"] == model) & (strength["transform"] == "gaussian-noise")]
-        measured = table.loc[model, [column for column in table if column.startswith("at ")]]
+        measured = table.loc[title, [column for column in table if column.startswith("at ")]]
         np.testing.assert_allclose(measured.to_numpy(float), 100 * curve.sort_values("strength")["hit_rate"])
 
 
