@@ -27,7 +27,7 @@ class Size:
     counts: tuple[int, ...] = (1, 2, 4)
 
 
-SMALL = Size(2, (1, 2))
+SMALL = Size(1, (1, 2))
 
 
 def run(size: Size) -> dict[str, Any]:

@@ -55,16 +55,17 @@ def main() -> None:
 def measure(arguments: Sequence[str], tries: int, kinds: Sequence[str]) -> dict[str, Any]:
     """Serve the dashboard with its ``arguments``, measure, and return what is reported."""
     result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0]}
-    for kind in kinds:
-        times = list(itertools.islice(KINDS[kind](arguments), tries))
-        names = dict.fromkeys(name for name, _ in times)
-        medians = {n: round(statistics.median(s for name, s in times if name == n), 3) for n in names}
-        result[kind] = {"tries": len(times), **median_and_p95([s for _, s in times]), "medians": medians}
+    with served(arguments) as address:
+        for kind in kinds:
+            times = list(itertools.islice(KINDS[kind](address), tries))
+            names = dict.fromkeys(name for name, _ in times)
+            medians = {n: round(statistics.median(s for name, s in times if name == n), 3) for n in names}
+            result[kind] = {"tries": len(times), **median_and_p95([s for _, s in times]), "medians": medians}
     return result
 
 
-def _first_charts(arguments: Sequence[str]) -> Times:
-    with served(arguments) as address, uninspected_browser() as new_page:
+def _first_charts(address: str) -> Times:
+    with uninspected_browser() as new_page:
         for name in itertools.cycle(_pages(address)):
             with new_page() as send:
                 send("Page.enable")
@@ -79,8 +80,8 @@ def _first_charts(arguments: Sequence[str]) -> Times:
             yield name or "first page", seconds / 1000
 
 
-def _openings(arguments: Sequence[str]) -> Times:
-    with served(arguments) as address, browser() as chromium:
+def _openings(address: str) -> Times:
+    with browser() as chromium:
         for name in itertools.cycle(_pages(address)):
             page = chromium.new_page(viewport=WINDOW)  # in a context of its own, without a cache
             started = time.perf_counter()
@@ -91,8 +92,8 @@ def _openings(arguments: Sequence[str]) -> Times:
             page.close()
 
 
-def _page_changes(arguments: Sequence[str]) -> Times:
-    with served(arguments) as address, browser() as chromium:
+def _page_changes(address: str) -> Times:
+    with browser() as chromium:
         page = chromium.new_page(viewport=WINDOW)
         open_page(page, address)
         first, *other_pages = _pages(address)
@@ -107,8 +108,8 @@ def _page_changes(arguments: Sequence[str]) -> Times:
             yield name or "first page", time.perf_counter() - started
 
 
-def _uploads(arguments: Sequence[str]) -> Times:
-    with served(arguments) as address, browser() as chromium:
+def _uploads(address: str) -> Times:
+    with browser() as chromium:
         with visiting(address) as visitor:
             path = next(name for name in list(visitor.scripts) if visitor.visit(name) is not None and visitor.uploaders)
         for i in itertools.count():
@@ -127,7 +128,7 @@ def _pages(address: str) -> list[str]:
         return list(visitor.scripts)
 
 
-KINDS: dict[str, Callable[[Sequence[str]], Times]] = {
+KINDS: dict[str, Callable[[str], Times]] = {
     "first_chart": _first_charts,
     "opening": _openings,
     "page_change": _page_changes,

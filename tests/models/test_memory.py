@@ -46,7 +46,7 @@ torch.set_num_threads(1)  # one thread: what two at once leave to the allocator 
 from probing_core.models import load_embedder
 
 warm, names = json.loads(sys.argv[1])
-images = list(np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3), dtype=np.uint8))
+images = list(np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), dtype=np.uint8))
 sizes = []
 
 def once(name):

@@ -20,7 +20,7 @@ def test_a_picture_of_a_page_has_the_size_of_the_window(made_run, tmp_path):
 
 
 def test_the_moving_picture_has_a_frame_for_each_act(made_run, tmp_path):
-    shots = [shot for shot in movie.SHOTS if shot.path != "models"]
+    shots = [shot for shot in movie.SHOTS if shot.act is not movie.scroll]
     pictures, seconds, _ = movie.make(made_run, tmp_path / "demo.webp", shots)
     found = Image.open(tmp_path / "demo.webp")
     assert found.size == movie.SHOWN
