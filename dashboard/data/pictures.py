@@ -20,9 +20,11 @@ from probing_core.images import encode_jpeg, encode_png
 SHOWN = 800
 """Maximum length in pixels of the longer side of an image on a page."""
 
-computing = threading.Lock()
-"""Lock for computations on images of visitors, which take much longer than a page. One at a time leaves the processor
-to the pages of all other visitors."""
+MAX_COMPUTATIONS = 1
+"""Maximum number of simultaneous computations of galleries and model predictions for images of visitors. With more, the
+pages of all other visitors are slow."""
+
+computing = threading.BoundedSemaphore(MAX_COMPUTATIONS)
 
 _in_memory: weakref.WeakSet[VisitorPicture] = weakref.WeakSet()
 _changing = threading.Lock()

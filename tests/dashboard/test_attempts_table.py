@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dashboard.data import pictures
 from dashboard.middleware import MIN_UPLOAD_BYTES_PER_S, SERVER_LIMITS, UPLOAD_TIMEOUT_S, VISITOR_LIMITS
 from dashboard.widgets import upload
 from probing_core.images import MAX_BYTES, MAX_PIXELS
@@ -35,3 +36,4 @@ def test_the_page_lists_the_limits():
     on_a_page = f"{upload.MAX_BYTES_ON_A_PAGE // 2**20} MB per page"
     row("Size of the decoded images in memory", on_a_page, "25% of the system memory")
     row("Images decoded simultaneously", "", f"{upload.MAX_CONCURRENT_DECODES}")
+    row("Galleries and model predictions computed simultaneously", "", f"{pictures.MAX_COMPUTATIONS}")

@@ -51,6 +51,10 @@ MOST_STEPS = 2
 """Steps of the back button that the opening of a page takes at most: as it came, and with what it has written into its
 address, all at once."""
 
+LOOK_MS = 1000
+"""A visitor looks at a page before the next step back. Streamlit can lose the selections of a page that is left while
+it writes them into its address."""
+
 
 def visit(page, address: str) -> None:
     page.goto(address)
@@ -115,6 +119,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     pd.testing.assert_frame_equal(encoders, expected, check_dtype=False)
 
     for _ in range(MOST_STEPS):
+        page.wait_for_timeout(LOOK_MS)
         with run_again(page):
             page.go_back()
         if urlsplit(page.url).path == "/":
@@ -122,6 +127,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
         # The page writes its selections into its address again. After the next step back, Streamlit would write them
         # into the address of that page.
         page.wait_for_url("**/models?**part=**")
+        wait_until_settled(page)
     page.wait_for_function(EXPLORER_READY)
     assert page.evaluate(SELECTION) == chosen
     assert page.evaluate(COUNTS) == counted
