@@ -6,6 +6,7 @@ Cached objects are shared, so pages must copy them before making changes.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -139,10 +140,12 @@ def computed(run: Run, compute: Callable[Concatenate[Run, Keys], T], *arguments:
     """Return ``compute(run, *arguments, **named)``, cached for all visitors.
 
     Args:
-        compute: module-level function. Its qualified name is part of the cache key.
+        compute: module-level function. Its file and name are part of the cache key. The module is not sufficient,
+            because Streamlit runs all pages as ``__main__``.
         arguments, named: strings, numbers, tuples of strings and numbers, or a theme.
     """
-    return _computed(run, f"{compute.__module__}.{compute.__qualname__}", compute, arguments, named)
+    file = inspect.unwrap(compute).__code__.co_filename
+    return _computed(run, f"{file}:{compute.__qualname__}", compute, arguments, named)
 
 
 @st.cache_resource(hash_funcs=BY_DIGEST, show_spinner=False, max_entries=MAX_CACHED_RESULTS)

@@ -29,3 +29,19 @@ def test_an_answer_is_kept_by_run_question_and_function(made_run, trained_run):
     assert len(asked) == len(set(asked)) == 4
     assert cache.computed(Run.open(made_run), answer, "m")
     assert len(asked) == 4, "the same run, opened again"
+
+
+SCRIPTS = """
+def finding(run):
+    return {0!r}
+"""
+
+
+def test_functions_of_the_same_name_in_two_page_scripts_are_kept_apart(made_run):
+    """Streamlit runs every page as the module ``__main__``."""
+    run, found = Run.open(made_run), []
+    for page in ("layers", "methods"):
+        module = {"__name__": "__main__"}
+        exec(compile(SCRIPTS.format(page), f"views/{page}.py", "exec"), module)
+        found.append(cache.computed(run, module["finding"]))
+    assert found == ["layers", "methods"]
