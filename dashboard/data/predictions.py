@@ -58,6 +58,7 @@ class Answers:
         new = {key: image_crops for key, image_crops in zip(keys, crops, strict=True) if key not in answers}
         if new:
             predictor = predictor_of(run)
+            predictor.prepare(model)  # other visitors do not wait for a download
             with computing:
                 answers |= dict(zip(new, predictor.ask(model, list(new.values())), strict=True))
             self._known.update({key: answers[key] for key in new})

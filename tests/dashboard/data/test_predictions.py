@@ -13,7 +13,7 @@ import pytest
 
 from dashboard import rights
 from dashboard.data import predictions, previews
-from dashboard.data.pictures import VisitorPicture
+from dashboard.data.pictures import VisitorPicture, computing
 from dashboard.data.predictions import Answers
 from probing_core.answers.answer_quality import quality
 from probing_core.answers.crops import Crops
@@ -113,7 +113,7 @@ def test_only_a_visitor_with_rights_has_models_downloaded(made_run, crops, monke
     thread = predictions.prepare(run, [MODEL])
     assert thread is not None
     thread.join()
-    assert may == [allowed, allowed, False]
+    assert may == [allowed, allowed, allowed, False]  # two when the model is asked, which is loaded first
     assert hub._downloads.get()
 
 
@@ -135,13 +135,13 @@ def test_class_table_states_no_probability_of_an_image_that_may_not_be_a_photogr
 
 def test_images_of_visitors_are_computed_one_at_a_time(made_run, crops, monkeypatch):
     """Otherwise, the pages of all other visitors would wait for many computations at once."""
-    run, most, computing = Run.open(made_run), [0], []
+    run, most, at_work = Run.open(made_run), [0], []
 
     def computed(result):
-        computing.append(result)
-        most[0] = max(most[0], len(computing))
+        at_work.append(result)
+        most[0] = max(most[0], len(at_work))
         time.sleep(0.05)
-        computing.pop()
+        at_work.pop()
         return result
 
     ask, encode = Predictor.ask, previews.encode_jpeg
@@ -154,3 +154,17 @@ def test_images_of_visitors_are_computed_one_at_a_time(made_run, crops, monkeypa
     assert all(len(answer.result()) == len(crops) for answer in answers)
     assert all(list(sheet.result()) == ["jpeg"] for sheet in sheets)
     assert most == [1]
+
+
+def test_other_computations_do_not_wait_for_a_model_that_is_loading(made_run, crops, monkeypatch):
+    free, prepare = [], Predictor.prepare
+
+    def loads(self, model):
+        with computing:  # would wait for ever if the visitor held it
+            free.append(model)
+        prepare(self, model)
+
+    monkeypatch.setattr(Predictor, "prepare", loads)
+    with ThreadPoolExecutor(1) as visitor:
+        assert visitor.submit(Answers().of, Run.open(made_run), MODEL, crops[:1]).result(timeout=60)
+    assert free == [MODEL]

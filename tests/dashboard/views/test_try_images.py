@@ -105,9 +105,10 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
 @pytest.fixture
 def wide_run(made_run, tmp_path, monkeypatch):
     """The made run with eight models that predict, all from the embedding of the first."""
-    run, embed = tmp_path / "wide", LoadedModels.embed
+    run, embed, load = tmp_path / "wide", LoadedModels.embed, LoadedModels.load
     first = {"name": "baseline/pixels"}
     monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
+    monkeypatch.setattr(LoadedModels, "load", lambda self, entry: load(self, entry | first))
     shutil.copytree(made_run, run)
     store = Store(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
