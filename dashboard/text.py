@@ -81,7 +81,7 @@ class Page:
         icon: name of a Material symbol.
         address: URL path, or an empty string for the first page.
         question: question that the page answers, shown as its heading.
-        scripts: scripts of Streamlit that draw the first chart.
+        scripts: names of the Streamlit scripts that draw the first chart, which are loaded with the page.
     """
 
     title: str

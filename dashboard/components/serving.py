@@ -25,8 +25,8 @@ def page(address: str, scripts: Sequence[str] = ()) -> Route:
 
     Args:
         address: path of the page.
-        scripts: names of scripts of Streamlit, such as ``PlotlyChart``. The browser runs them while it connects to the
-            server. Without this, it requests the large scripts of charts when the first chart arrives.
+        scripts: names of Streamlit scripts, such as ``PlotlyChart``, that the browser loads with the page. Otherwise,
+            it loads the large scripts of charts when the first chart arrives.
     """
     static = Path(st.__file__).parent / "static"
     html = (static / "index.html").read_text("utf-8")

@@ -125,8 +125,8 @@ def show_table(
         key: widget key of the table and name of the downloaded file.
         column_config: column settings of Streamlit.
         percent: column of fractions -> title and help text. These columns are shown and downloaded in percent.
-        written: column -> function that formats the values on the page. Downloads contain unformatted values. Columns
-            of numbers are sorted by number.
+        written: column -> function that formats the values on the page. Downloads contain unformatted values. Numeric
+            columns are sorted by value, and all others by the formatted text.
         row_height: row height in pixels, for rows with wrapped text.
         missing: text for missing values.
     """
