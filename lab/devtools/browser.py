@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -171,7 +172,9 @@ def uninspected_browser() -> Iterator[Callable[[], contextlib.AbstractContextMan
     with tempfile.TemporaryDirectory() as profile:
         port_file = Path(profile, "DevToolsActivePort")
         command = [CHROMIUM, "--headless", *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}"]
-        process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             deadline = time.monotonic() + WAIT_MS / 1000
             while not (port_file.exists() and len(port_file.read_text().split()) == 2):
@@ -191,7 +194,7 @@ def uninspected_browser() -> Iterator[Callable[[], contextlib.AbstractContextMan
 
                 yield new_page
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # the browser may be started by a script
             process.wait(30)
 
 
