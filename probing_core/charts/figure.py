@@ -7,11 +7,15 @@ Charts are therefore validated with these classes only in tests.
 from __future__ import annotations
 
 import html
+import math
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import ImageFont
 
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import model_title
@@ -23,6 +27,21 @@ class Figure(dict[str, Any]):
 
 MARGIN = {"l": 8, "r": 22, "t": 32, "b": 8}
 """Default margins in pixels, excluding axis labels. The right margin leaves space for the last tick label."""
+
+LABEL_FONT_PX = 12
+"""Font size of tick labels in pixels."""
+
+TICK_PX = 6
+"""Distance between a tick label and its axis in pixels."""
+
+AXIS_TITLE_PX = 28
+"""Space next to a vertical axis for its title, in pixels."""
+
+BELOW_PX, TITLE_LINE_PX, LEGEND_PX = 23, 16, 30
+"""Space below a figure for tick labels, for a line of the axis title, and for a legend, in pixels."""
+
+TITLE_STANDOFF = 12
+"""Distance between tick labels and the title of an axis in pixels. Without it, the title overlaps long labels."""
 
 MARGIN_OF_RANGE = 0.04
 """Padding at both ends of an axis, as a fraction of its range."""
@@ -55,8 +74,9 @@ def base_figure(
         xaxis, yaxis: arguments of `axis_style`.
         layout: additional entries of the layout.
     """
-    common = {
+    common: dict[str, Any] = {
         "height": height,
+        "template": {},  # without it, Streamlit adds its own, which is half as large as the figure
         "margin": MARGIN,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -71,7 +91,46 @@ def base_figure(
         "xaxis": axis_style(theme, **(xaxis or {})),
         "yaxis": axis_style(theme, **(yaxis or {})),
     }
-    return Figure(data=list(traces), layout=common | layout)
+    whole = common | layout
+    has_legend = "legend" in whole and whole.get("showlegend", len(traces) > 1)
+    least = {"l": _left_margin(whole["yaxis"], traces), "b": _bottom_margin(whole["xaxis"], has_legend)}
+    whole["margin"] = whole["margin"] | {side: max(least[side], whole["margin"][side]) for side in least}
+    return Figure(data=list(traces), layout=whole)
+
+
+def _left_margin(axis: dict[str, Any], traces: Sequence[dict[str, Any]]) -> int:
+    """Estimate the left margin in pixels that the labels of a vertical axis require.
+
+    Plotly enlarges margins that are too small, but then it draws the figure again, which takes half as long as drawing
+    it once. An estimate that is a few pixels too large is therefore better than none.
+    """
+    if not axis["automargin"]:
+        return 0
+    labels = axis.get("ticktext") or [y for trace in traces for y in trace.get("y", ()) if isinstance(y, str)]
+    widest = max((text_width(line) for label in labels or ["100"] for line in label.split("<br>")), default=0)
+    return math.ceil(MARGIN["l"] + TICK_PX + widest + AXIS_TITLE_PX * ("title" in axis))
+
+
+def _bottom_margin(axis: dict[str, Any], has_legend: bool) -> int:
+    """Estimate the bottom margin in pixels that a horizontal axis and a legend of one line require."""
+    if not axis["automargin"]:
+        return 0
+    lines = axis["title"]["text"].split("<br>") if "title" in axis else []
+    title = TITLE_STANDOFF + TITLE_LINE_PX * len(lines) if lines else 0
+    return MARGIN["b"] + BELOW_PX + title + LEGEND_PX * has_legend
+
+
+def text_width(label: str) -> float:
+    """Estimate the width in pixels of a tick label, which can contain Plotly's subset of HTML.
+
+    The default font of Pillow is up to a tenth wider than `FONT`.
+    """
+    return _pillow_font().getlength(html.unescape(re.sub(r"<[^>]+>", "", label)))
+
+
+@cache
+def _pillow_font() -> Any:
+    return ImageFont.load_default(LABEL_FONT_PX)
 
 
 def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]:
@@ -81,13 +140,12 @@ def axis_style(theme: Theme, title: str = "", **settings: Any) -> dict[str, Any]
         "zerolinecolor": theme.grid,
         "automargin": True,
         "ticks": "outside",
-        "ticklen": 6,
+        "ticklen": TICK_PX,
         "tickcolor": "rgba(0,0,0,0)",
-        "tickfont": {"color": theme.text, "size": 12},
+        "tickfont": {"color": theme.text, "size": LABEL_FONT_PX},
     }
     if title:  # an empty title would also take up space
-        # Without the standoff, the title overlaps long labels.
-        style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": 12}
+        style["title"] = {"text": title, "font": {"color": theme.text, "size": 13}, "standoff": TITLE_STANDOFF}
     return style | settings
 
 

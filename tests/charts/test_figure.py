@@ -39,3 +39,28 @@ def test_the_line_of_guessing_crosses_its_own_panel():
     assert (first["xref"], first["yref"], first["y0"], first["y1"]) == ("x domain", "y", 3.2, 3.2)
     assert (third["xref"], third["yref"], third["x0"], third["x1"]) == ("x3 domain", "y3", 0, 1)
     assert first["line"] == third["line"]
+
+
+def margin_of(labels=(), **settings):
+    drawn = figure.base_figure(Theme(), 200, [{"x": [1], "y": list(labels)}], **settings)
+    return drawn["layout"]["margin"]
+
+
+class TestMargins:
+    def test_labels_and_titles_have_space(self):
+        short, long = margin_of(["MAE"])["l"], margin_of(["MAE", "ALIGN, style-free captions (zoo)"])["l"]
+        assert figure.MARGIN["l"] < short < long < 32 * figure.LABEL_FONT_PX
+        assert margin_of(["MAE"], yaxis={"title": "model"})["l"] == short + figure.AXIS_TITLE_PX
+        assert margin_of(yaxis={"ticktext": ["MAE"], "tickvals": [0]})["l"] == short
+        assert margin_of(["<b>MAE</b><br>(&lt;)"])["l"] < long
+
+    def test_each_line_of_a_title_and_a_legend_have_space(self):
+        plain, titled, twice = (margin_of(xaxis={"title": title})["b"] for title in ("", "recall", "recall<br>(%)"))
+        assert figure.MARGIN["b"] < plain < titled < twice
+        legend = figure.legend_below()
+        assert margin_of(legend=legend, showlegend=True)["b"] == plain + figure.LEGEND_PX
+        assert margin_of(legend=legend, showlegend=False)["b"] == plain
+
+    def test_larger_margins_of_a_chart_are_kept(self):
+        assert margin_of(["MAE"], margin={"l": 300, "r": 1, "t": 2, "b": 200}) == {"l": 300, "r": 1, "t": 2, "b": 200}
+        assert margin_of(["MAE"], yaxis={"automargin": False})["l"] == figure.MARGIN["l"]
