@@ -145,7 +145,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -
             _texts(tops, {"x": x, "y": y}, theme, align="left", baseline="top", fontWeight="bold", lineBreak=", "),
             _texts(selected.assign(text=selected["written"]), {"x": x, "y": y}, theme, dy=-13),
             {
-                "data": {"values": _records(background)},
+                "data": {"values": _records(background[["model", "panel", "x", "y"]])},
                 "mark": {"type": "line", "strokeWidth": 2},
                 "encoding": line
                 | {"opacity": {"condition": {"param": "hovered", "empty": False, "value": 1}, "value": FAINT_OPACITY}},
