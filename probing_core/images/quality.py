@@ -117,7 +117,14 @@ def contrast(gray: np.ndarray) -> float:
 
 def chroma(image: np.ndarray) -> float:
     """Compute the 99th percentile of channel differences (largest minus smallest) in an image (H, W, 3) ``uint8``."""
-    return float(np.percentile(image.max(axis=2).astype(np.int16) - image.min(axis=2), 99))
+    spans = _over_channels(np.maximum, image).astype(np.int16) - _over_channels(np.minimum, image)
+    return float(np.percentile(spans, 99))
+
+
+def _over_channels(function: np.ufunc, image: np.ndarray) -> np.ndarray:
+    """Reduce an image (H, W, 3) over its channels. NumPy's ``max`` takes ten times as long for such a short axis."""
+    red, green, blue = np.moveaxis(image, 2, 0)
+    return function(function(red, green), blue)
 
 
 def flatness(image: np.ndarray) -> float:
@@ -130,7 +137,8 @@ def flatness(image: np.ndarray) -> float:
     squares = small[: height * GRID_SQUARE, : width * GRID_SQUARE].reshape(height, GRID_SQUARE, width, GRID_SQUARE, 3)
     if not squares.size:
         return 0.0
-    span = squares.max(axis=(1, 3)).astype(np.int16) - squares.min(axis=(1, 3))
+    # Reducing one axis after the other is faster than both at once.
+    span = squares.max(axis=1).max(axis=2).astype(np.int16) - squares.min(axis=1).min(axis=2)
     return float((span.max(axis=-1) <= MAX_EVEN_DIFFERENCE).mean())
 
 
@@ -146,9 +154,8 @@ def border(image: np.ndarray) -> float:
 
 def _bars(image: np.ndarray) -> float:
     # Unlike a plain background, bars end abruptly: at least half of the pixels just inside must have other colors.
-    differing = (np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16)).max(axis=2) > MAX_BORDER_CHANGE).mean(
-        axis=1
-    )
+    changes = np.abs(image.astype(np.int16) - image[0, 0].astype(np.int16))
+    differing = (_over_channels(np.maximum, changes) > MAX_BORDER_CHANGE).mean(axis=1)
     inside = np.flatnonzero(differing > MAX_SPECKS)
     if not len(inside) or inside[0] == 0 or inside[-1] == len(image) - 1:
         return 0.0
