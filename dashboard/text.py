@@ -108,7 +108,7 @@ PAGES = {
             "layers",
             "layers",
             "Where in the network are transformations encoded?",
-            ("ArrowVegaLiteChart", "embed"),
+            ("ArrowVegaLiteChart",),
         ),
         Page(
             "Generalization",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,20 +27,33 @@ def page(address: str, scripts: Sequence[str] = ()) -> Route:
 
     Args:
         address: path of the page.
-        scripts: names of Streamlit scripts, such as ``PlotlyChart``, that the browser loads with the page. Otherwise,
-            it loads the large scripts of charts when the first chart arrives.
+        scripts: names of Streamlit scripts, such as ``PlotlyChart``, that the browser loads with the page, including
+            what they import. Otherwise, it loads the scripts of charts when the first chart arrives.
     """
     static = Path(st.__file__).parent / "static"
     html = (static / "index.html").read_text("utf-8")
     style = (Path(__file__).parents[1] / "style.css").read_text("utf-8")
-    files = [file.relative_to(static).as_posix() for name in scripts for file in static.glob(f"static/js/{name}.*.js")]
-    elements = "".join(f'<link rel="modulepreload" crossorigin href="./{file}">' for file in files)
-    styled = html.replace("</head>", f"{elements}<style>{style}</style></head>", 1)
+    mains = [main for name in scripts for main in (static / "static" / "js").glob(f"{name}.*.js")]
+    files = dict.fromkeys(file for main in mains for file in _with_imports(main) if file.name not in html)
+    links = [f'<link rel="modulepreload" crossorigin href="./static/js/{file.name}">' for file in files]
+    styled = html.replace("</head>", f"{''.join(links)}<style>{style}</style></head>", 1)
 
     async def serve(_: Request) -> Response:
         return HTMLResponse(styled, headers={"Cache-Control": "no-cache"})
 
     return route(address, serve)
+
+
+@cache
+def _with_imports(script: Path) -> tuple[Path, ...]:
+    """Return a script and all scripts that it imports. Otherwise, the browser would request them only afterwards."""
+    found, unread = {script: None}, [script]
+    while unread:
+        names = re.findall(r'(?:from|import)"\./([\w.-]+\.js)"', unread.pop().read_text("utf-8"))
+        new = [script.parent / name for name in names if script.parent / name not in found]
+        found |= dict.fromkeys(new)
+        unread += new
+    return tuple(found)
 
 
 def former_pages(successors: Mapping[str, str]) -> list[Route]:
