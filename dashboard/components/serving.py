@@ -35,7 +35,9 @@ def page(address: str, scripts: Sequence[str] = ()) -> Route:
     style = (Path(__file__).parents[1] / "style.css").read_text("utf-8")
     mains = [main for name in scripts for main in (static / "static" / "js").glob(f"{name}.*.js")]
     files = dict.fromkeys(file for main in mains for file in _with_imports(main) if file.name not in html)
-    links = [f'<link rel="modulepreload" crossorigin href="./static/js/{file.name}">' for file in files]
+    links = [
+        f'<link rel="modulepreload" crossorigin fetchpriority="low" href="./static/js/{file.name}">' for file in files
+    ]
     styled = html.replace("</head>", f"{''.join(links)}<style>{style}</style></head>", 1)
 
     async def serve(_: Request) -> Response:

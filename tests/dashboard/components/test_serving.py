@@ -55,9 +55,12 @@ def test_former_addresses_lead_to_pages_and_are_no_pages_themselves():
 def test_scripts_of_the_first_chart_are_requested_with_their_page_and_exist():
     for entry in (entry for under in PAGES.values() for entry in under):
         html = TestClient(Starlette(routes=[serving.page(entry.address, entry.scripts)])).get(f"/{entry.address}").text
-        files = re.findall(r'<link rel="modulepreload" crossorigin href="\./([^"]+)">', html)
+        files = re.findall(r'<link rel="modulepreload" crossorigin fetchpriority="low" href="\./([^"]+)">', html)
         static = Path(serving.st.__file__).parent / "static"
         assert all((static / file).is_file() for file in files)
         for script in entry.scripts:
             assert any(Path(file).name.startswith(f"{script}.") for file in files)
+        for file in files:  # what they import is requested, too, here or by Streamlit's own HTML
+            imported = re.findall(r'from"\./([^"]+)"', (static / file).read_text("utf-8"))
+            assert all(f"static/js/{name}" in html for name in imported)
     assert any(entry.scripts for under in PAGES.values() for entry in under)
