@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from probing_core.charts.figure import (
-    MARGIN,
     ROW_PX,
     Figure,
     base_figure,
@@ -68,6 +67,5 @@ def difference_chart(
         {"categoryorder": "array", "categoryarray": [escape(name) for name in rows["name"]]},
         legend=legend_below(),
         shapes=[upright_line(0.0, theme.text)],
-        margin=MARGIN,
         showlegend=True,
     )

@@ -34,6 +34,10 @@ LABEL_FONT_PX = 12
 TICK_PX = 6
 """Distance between a tick label and its axis in pixels."""
 
+MAX_LABEL_PX = 260
+"""Maximum width in pixels of tick labels for which space is reserved, so that a very long name does not fill the
+figure."""
+
 AXIS_TITLE_PX = 28
 """Space next to a vertical axis for its title, in pixels."""
 
@@ -107,8 +111,8 @@ def _left_margin(axis: dict[str, Any], traces: Sequence[dict[str, Any]]) -> int:
     if not axis["automargin"]:
         return 0
     labels = axis.get("ticktext") or [y for trace in traces for y in trace.get("y", ()) if isinstance(y, str)]
-    widest = max((text_width(line) for label in labels or ["100"] for line in label.split("<br>")), default=0)
-    return math.ceil(MARGIN["l"] + TICK_PX + widest + AXIS_TITLE_PX * ("title" in axis))
+    widest = max(_text_width(line) for label in labels or ["100"] for line in label.split("<br>"))
+    return math.ceil(MARGIN["l"] + TICK_PX + min(widest, MAX_LABEL_PX) + AXIS_TITLE_PX * ("title" in axis))
 
 
 def _bottom_margin(axis: dict[str, Any], has_legend: bool) -> int:
@@ -120,7 +124,7 @@ def _bottom_margin(axis: dict[str, Any], has_legend: bool) -> int:
     return MARGIN["b"] + BELOW_PX + title + LEGEND_PX * has_legend
 
 
-def text_width(label: str) -> float:
+def _text_width(label: str) -> float:
     """Estimate the width in pixels of a tick label, which can contain Plotly's subset of HTML.
 
     The default font of Pillow is up to a tenth wider than `FONT`.

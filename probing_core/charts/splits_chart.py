@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from probing_core.charts.figure import MARGIN, Figure, base_figure, escape
+from probing_core.charts.figure import Figure, base_figure, escape
 from probing_core.charts.theme import Theme
 
 SPLIT_ROW = 44
@@ -36,5 +36,4 @@ def splits_chart(counts: pd.DataFrame, theme: Theme) -> Figure:
         {"autorange": "reversed", "zeroline": False},
         showlegend=False,
         bargap=0.25,
-        margin=MARGIN,
     )

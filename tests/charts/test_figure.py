@@ -64,3 +64,6 @@ class TestMargins:
     def test_larger_margins_of_a_chart_are_kept(self):
         assert margin_of(["MAE"], margin={"l": 300, "r": 1, "t": 2, "b": 200}) == {"l": 300, "r": 1, "t": 2, "b": 200}
         assert margin_of(["MAE"], yaxis={"automargin": False})["l"] == figure.MARGIN["l"]
+
+    def test_a_very_long_name_does_not_fill_the_figure(self):
+        assert margin_of(["x" * 500])["l"] == margin_of(["x" * 5000])["l"] < 300
