@@ -1,7 +1,4 @@
-"""Small architectures under the names of the published encoders, and the hub's cache.
-
-As a plug-in (``probing --plugin tests/models/published.py``), it makes the architectures small in another process.
-"""
+"""Small architectures under the names of the published encoders, and the hub's cache."""
 
 from __future__ import annotations
 
@@ -63,7 +60,3 @@ def put_snapshot(cache: Path, repo: str, commit: str = "0") -> Path:
     folder = home / "snapshots" / commit
     folder.mkdir(parents=True)
     return folder
-
-
-if __name__.startswith("probing_plugin"):
-    make_architectures_small(pytest.MonkeyPatch())

@@ -12,11 +12,8 @@ from safetensors.torch import save_file
 
 from tests.models.made import put_clip
 
-TIMM = (
-    *("mixer_s32_224", "test_vit", "test_vit2", "test_convnext"),
-    *("test_resnet", "test_mambaout", "test_byobnet", "test_efficientnet"),
-)
-TORCHVISION = ("shufflenet_v2_x0_5", "squeezenet1_1", "mnasnet0_5")
+TIMM = ("mixer_s32_224", "test_vit", "test_resnet")
+TORCHVISION = ("squeezenet1_1",)
 WIDTHS = (640, 768, 704, 832)
 """Of the made transformers and open_clip models, so that those of each provider have a quarter of all parameters: few
 layers of many parameters, as what takes long grows with the number of layers."""
@@ -59,7 +56,7 @@ for name in warm:
     once(name)
 sizes.clear()
 gc.collect()
-gc.freeze()  # what is there by now is of libraries: `close` need not look through it forty times
+gc.freeze()  # what is there by now is of libraries: `close` need not look through it twenty times
 memory = [psutil.Process().memory_info().rss]
 for part in ([name for name in names if name not in warm], names):
     for name in part:
@@ -71,12 +68,12 @@ print(json.dumps([memory, sum(sizes[-len(names):])]))
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory):
-    """Twenty different models of five providers, made and saved here."""
+    """Ten different models of five providers, made and saved here."""
     import timm
     import torchvision.models
 
     folder = tmp_path_factory.mktemp("models")
-    made = [f"baseline/random-vit@seed={seed}" for seed in range(1, 6)]
+    made = [f"baseline/random-vit@seed={seed}" for seed in (1, 2)]
     for name in TIMM:
         save_file(timm.create_model(name).state_dict(), folder / f"{name}.safetensors")
         made.append(f"timm:{name}@weights={folder}/{name}.safetensors")
@@ -104,8 +101,8 @@ def _transformers(folder, width):
 
 
 @pytest.mark.slow
-def test_twenty_different_models_one_after_another_leave_memory_where_it_was(names):
-    assert len(set(names)) == 20
+def test_ten_different_models_one_after_another_leave_memory_where_it_was(names):
+    assert len(set(names)) == 10
     providers = {name.split(":")[0].split("@")[0]: name for name in names}
     assert len(providers) >= 5
     # What a library keeps for itself at first use is no model: one of each is loaded before, and left out at first.

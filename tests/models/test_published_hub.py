@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,10 +13,10 @@ from safetensors.numpy import save_file
 
 from lab.devtools.kept import cached_folder
 from lab.devtools.local_hub import REPOSITORIES, serving, sha256_of, write_published
+from probing_core.cli import main
 from probing_core.errors import ModelUnavailable
 from probing_core.models import compiled, expand, find_spec, hub, load_embedder
 from probing_core.results import Run
-from tests.models import published
 from tests.models.made import pictures
 from tests.models.published import SMALL_ALIGN, make_architectures_small
 
@@ -177,30 +174,21 @@ def test_every_published_encoder_is_downloaded_and_loaded_by_its_own_provider(tm
 
 
 @pytest.mark.slow
-def test_run_of_published_models_completes_through_a_hub_and_again_without_it(tmp_path, few_scenes):
-    def run(out: Path, endpoint: str, *more: str) -> subprocess.CompletedProcess[str]:
+def test_run_of_published_models_completes_through_a_hub_and_again_without_it(tmp_path, few_scenes, monkeypatch):
+    monkeypatch.setattr(compiled, "installed_version", lambda: "")  # compiling takes longest
+    make_architectures_small(monkeypatch)
+
+    def run(out: Path, *more: str) -> int:
         command = ["run", "--out", str(out), "--models", "published", "--limit", "12", "--device", "cpu", *more]
         few = ["--corpus", f"folder:{few_scenes}", "--view", "32", "--transforms", "brighten,gaussian-blur"]
-        few += ["--precision", "float32"]  # fewer networks are compiled
-        caches = {"HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-        environment = os.environ | caches | {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
-        plugin = ["-m", "probing_core.cli", "--plugin", str(Path(published.__file__))]
-        return subprocess.run(
-            [sys.executable, *plugin, *command, *few],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            cwd=Path(__file__).parents[2],
-        )
+        return main([*command, *few, "--precision", "float32"])
 
     with serving(small_repositories()) as server:
-        done = run(tmp_path / "first", server.url)
-    assert done.returncode == 0, done.stderr
+        use(server, monkeypatch)
+        assert run(tmp_path / "first") == 0
     assert server.requests
     asked = len(server.requests)
-    again = run(tmp_path / "second", server.url, "--until", "embed")
-    assert again.returncode == 0, again.stderr
+    assert run(tmp_path / "second", "--until", "embed") == 0
     assert len(server.requests) == asked
     first, second = (Run.open(tmp_path / name) for name in ("first", "second"))
     assert set(first.scores["model"]) == set(REPOSITORIES)

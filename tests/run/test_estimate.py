@@ -176,7 +176,7 @@ def test_steps_left_are_all_pending_partitions(trained_run):
 def photographs(tmp_path_factory):
     """Return a folder of clean photographs for calibration; every tenth is large enough for tiles."""
     folder = tmp_path_factory.mktemp("untouched")
-    for i in range(110):
+    for i in range(20):
         (folder / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, 120 if i % 10 == 0 else 46)))
     return folder
 
