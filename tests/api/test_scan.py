@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 from collections import Counter
@@ -24,11 +23,12 @@ from probing_core.api.scan_results import false_discovery_rates, listed, promise
 from probing_core.cli import main
 from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun
-from probing_core.images import encode_jpeg, encode_png, inspect, read_image
+from probing_core.images import encode_jpeg, encode_png, read_image
 from probing_core.run.options import Options
 from probing_core.run.stages import run
 from probing_core.transforms import resolve
 from tests.conftest import scene
+from tests.worker_functions import inspect_that_ends
 
 
 def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
@@ -302,13 +302,6 @@ def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder,
     shutil.rmtree(mine / "b <i>&")
     scan(mine, out, made)
     assert len(pd.read_parquet(out / "verdicts.parquet")) == 72
-
-
-def inspect_that_ends(path, name):
-    """Decode like a faulty decoder: one file ends the process."""
-    if name == "a/002.png":
-        os._exit(11)
-    return inspect(path, name)
 
 
 def test_a_file_that_ends_its_process_is_one_unreadable_row(made, folder, tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import errno
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from probing_core.errors import BadCorpus
 from probing_core.paths import PHOTOGRAPHS_FILE, reference_run
 from probing_core.transforms import bank
 from tests.conftest import scene
+from tests.worker_functions import dies, dies_once, fails, modules, process_and_argument, squares
 
 SCRIPT = """
 import os, sys, time
@@ -44,39 +44,6 @@ print(sum(len(a) for a in pool.map(np.zeros, [3, 4])), flush=True)
 print(*[worker._process.pid for worker in (pool._idle.get(), pool._idle.get()) if worker], flush=True)
 time.sleep(60)
 """
-
-
-def squares(n: int) -> tuple[np.ndarray, list[np.ndarray], int]:
-    return np.full((n, n), n, np.uint8), [np.arange(n), np.zeros(0)], os.getpid()
-
-
-def fails(n: int) -> int:
-    if n == 2:
-        raise BadCorpus("the second cannot be read")
-    if n == 4:
-        raise FileNotFoundError("there is no fourth")  # as the end of a worker is an OSError, too
-    return n
-
-
-def dies_once(marks: Path, n: int) -> int:
-    mark = marks / str(n)
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return n
-
-
-def dies(n: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return n
-
-
-def process_and_argument(argument, _: int):
-    return os.getpid(), argument
-
-
-def modules(_: int) -> list[str]:
-    return [name for name in ("torch", "streamlit", "onnxruntime", "transformers") if name in sys.modules]
 
 
 def test_results_come_in_order_from_other_processes_and_can_be_written_to():
@@ -201,7 +168,7 @@ def test_pictures_of_every_corpus_are_made_in_other_processes(kind, few_scenes):
         corpus = ParquetCorpus(reference_run() / PHOTOGRAPHS_FILE)
     design = Design(view=32, transforms=bank(), seed=0, threads=1)
     images = choose_images(design, corpus, lambda done, total: None)
-    planned = plan_samples(design, images[images["used"]].head(3))
+    planned = plan_samples(design, images[images["used"]].head(2))
     with Workers(2) as pool:
         made, rows = make_samples(MAIN, design, corpus, planned, pool)
         assert pool._last[1] is not None, "what is to be done could be sent"
