@@ -108,31 +108,18 @@ show()
 COMPUTE = """
 import json, sys
 from pathlib import Path
-from probing_core.run.options import Options
-from probing_core.run.stages import run
 from probing_core.results import Run
-
-options = Options(
-    corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten", "tint"), models=("mine:color",), device="cpu"
-)
-run(Path("run"), options, ("embed", "train", "evaluate"))
-scores = Run.open("run").scores.query("task == 'fine' and subset in ['seen', 'transform:tint']")
-print(json.dumps(scores.to_dict("list")))
-"""
-
-STUDIED = """
-import json, sys
-from pathlib import Path
 from probing_core.run.options import Options
 from probing_core.run.stages import run
 from probing_core.run.store import Store
 
 options = Options(
-    corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten",), models=("baseline/pixels",), device="cpu"
+    corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten", "tint"), models=("mine:color",), device="cpu"
 )
-run(Path("studied"), options, ("embed", "train", "evaluate"))
-tables = [Store(Path("studied")).read_table(f"tables/{name}.parquet") for name in ("brightening", "geometry")]
-print(json.dumps([table.to_dict("records") for table in tables]))
+run(Path("run"), options, ("embed", "train", "evaluate"))
+scores = Run.open("run").scores.query("task == 'fine' and subset in ['seen', 'transform:tint']").to_dict("list")
+tables = [Store(Path("run")).read_table(f"tables/{name}.parquet") for name in ("brightening", "geometry")]
+print(json.dumps([scores, *(table.to_dict("records") for table in tables)]))
 """
 
 OPEN = """
@@ -187,17 +174,13 @@ def python(copy: Path, code: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_transformation_a_provider_and_a_measure_are_in_the_tables_of_a_run(copy, few_scenes):
-    scores = json.loads(python(copy, COMPUTE, str(few_scenes)))
+def test_an_added_transformation_provider_measure_and_study_are_in_the_tables_of_a_run(copy, many_scenes):
+    scores, (row,), geometry = json.loads(python(copy, COMPUTE, str(many_scenes)))
     assert set(scores["model"]) == {"mine:color"}
     rows = list(zip(scores["subset"], scores["measure"], scores["value"], strict=True))
     assert ("transform:tint", "recall") in {row[:2] for row in rows}
     ((_, _, error),) = [row for row in rows if row[:2] == ("seen", "error-rate")]
     assert 0 <= error <= 1
-
-
-def test_added_study_has_a_table(copy, many_scenes):
-    (row,), geometry = json.loads(python(copy, STUDIED, str(many_scenes)))
     (expected,) = [other for other in geometry if other["transform"] == "brighten"]
     assert row.keys() == {"model", "value", "low", "high", "interval", "bases"}
     assert row == {name: expected[name] for name in row}
