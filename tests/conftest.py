@@ -43,11 +43,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first, then those of many tests: with one of them at the end, all but one process
-    would wait for it."""
-    long = {item.path for item in items for mark in ("slow", "browser") if item.get_closest_marker(mark)}
+    """Files that take long come first, those that need a browser before all, as one process runs them (see `_group`);
+    then files of many tests. With one of them at the end, all but one process would wait for it."""
+    browser, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("browser", "slow"))
     count = Counter(item.path for item in items)
-    items.sort(key=lambda item: -len(items) if item.path in long else -count[item.path])
+    items.sort(key=lambda item: (item.path not in browser, item.path not in slow, -count[item.path]))
 
 
 @cache
