@@ -15,8 +15,7 @@ from tests.models.made import put_clip
 TIMM = ("mixer_s32_224", "test_vit", "test_resnet")
 TORCHVISION = ("squeezenet1_1",)
 WIDTHS = (640, 768, 704, 832)
-"""Of the made transformers and open_clip models, so that those of each provider have a quarter of all parameters: few
-layers of many parameters, as what takes long grows with the number of layers."""
+"""Of the made transformers and open_clip models: few layers of many parameters, as loading a layer takes long."""
 
 BATCHES = """
 import json, resource, sys
