@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -161,8 +162,8 @@ def test_estimate_names_the_images_that_the_run_leaves_out(few_scenes, tmp_path,
         assert f"{count} {reason}" in printed
 
 
-def test_steps_left_are_all_pending_partitions(trained_run):
-    plan = plan_of(Store(trained_run))
+def test_steps_left_are_all_pending_partitions(trained_run, tmp_path):
+    plan = plan_of(Store(shutil.copytree(trained_run, tmp_path / "run")))
     steps = by_name(steps_left(plan))
     assert {step.stage for step in steps.values()} == {PROJECT}
     assert all(step.seconds > 0 for step in steps.values())

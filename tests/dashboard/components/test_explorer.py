@@ -17,6 +17,7 @@ from dashboard.components import explorer
 from probing_core.results import Run
 from probing_core.results.explorer.data import packed
 from tests.dashboard.app_reading import address
+from tests.dashboard.serving import completed
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_one_visitor_cannot_take_the_server_from_others(shown, monkeypatch):
         pending = sum(not task.done() for task in flooding)
         return await asyncio.gather(*flooding), answered, pending
 
-    statuses, answered, pending = asyncio.run(visit())
+    statuses, answered, pending = completed(visit())
     assert answered == 200
     assert pending > 0, "the other visitor did not wait for the end of the flood"
     assert most[0] <= explorer.AT_ONCE + 1
