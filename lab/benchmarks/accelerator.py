@@ -37,16 +37,18 @@ class Size:
     Attributes:
         images: number of images of the reference corpus, each with about 48 samples.
         models: number of networks that embed each image.
+        transforms: names of the transformations; all transformations if empty.
         slow, fast: time of the device, relative to the time of the processor.
     """
 
     images: int = 24
     models: int = 8
+    transforms: tuple[str, ...] = ()
     slow: float = 1.5
     fast: float = 0.25
 
 
-SMALL = Size(1, 2)
+SMALL = Size(1, 2, ("brighten", "gaussian-blur"))
 
 
 def run(size: Size) -> dict[str, dict[str, float]]:
@@ -124,7 +126,9 @@ def _run(size: Size, seconds_a_picture: float) -> tuple[Device, float]:
     """Run the stage ``embed`` with a device, and return the device and the duration in seconds."""
     device = Device(seconds_a_picture)
     names = [f"baseline/random-vit@seed={i}" for i in range(1, size.models + 1)]
-    options = Options(corpus="reference", models=names, limit=size.images, repetitions=1)
+    options = Options(
+        corpus="reference", models=names, transforms=size.transforms, limit=size.images, repetitions=1
+    )
     with tempfile.TemporaryDirectory() as folder, _sleeping(device):
         begun = time.perf_counter()
         make_run(Path(folder) / "run", options, (EMBED,))
