@@ -73,7 +73,7 @@ def main() -> None:
     st.set_page_config(page_icon=icon(), layout="wide", initial_sidebar_state=SIDEBAR_PX)
     selected = st.navigation(pages(), expanded=True)
     st.set_page_config(page_title=f"{selected.title} · Probing image embeddings")
-    state.adopt_address()
+    state.adopt_address(selected.title)
     with st.sidebar:
         pick_run()
         banner.show()

@@ -12,7 +12,7 @@ selections.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -45,16 +45,36 @@ class Unmet:
     shown: str
 
 
-def adopt_address() -> None:
+@dataclass(frozen=True)
+class Departure:
+    """The visitor left a page by a link to another page.
+
+    Attributes:
+        address: query string of the page.
+        next: query strings that the next page wrote when it was opened.
+    """
+
+    address: dict[str, str]
+    next: list[dict[str, str]] = field(default_factory=list)
+
+
+def adopt_address(page: str) -> None:
     """Copy selections from the URL to the session state when the visitor arrives or navigates back or forward.
 
     Call this function before any widget is created. In all other reruns, the URL is ignored, because it may be older
     than the values of the widgets.
+
+    While a slow browser still draws the page ``page``, Streamlit may write the query string of the next page to the URL
+    of ``page``, which adds an entry to the browser history (version 1.67; reproduced with a throttled processor). When
+    the visitor navigates back to this entry, it is replaced by the query string with which ``page`` was left.
     """
     _published().clear()  # the previous script run may have been interrupted
     if "_choices" in st.session_state and not _goes_back():
         return
     st.session_state["_visits"] = visits() + 1
+    departure = _departures().pop(page, None)
+    if departure and st.query_params.to_dict() in departure.next:
+        st.query_params.from_dict(departure.address)
     address = st.query_params.to_dict()
     st.session_state["_asked"] = dict(address)
     for name in [name for name in _choices() if name.startswith(FOLD) and name not in address]:
@@ -170,9 +190,13 @@ def unmet() -> dict[str, Unmet]:
 
 def begin_page(title: str) -> bool:
     """Return whether the visitor opened another page. If so, discard the unavailable values of the previous page."""
-    if st.session_state.get("_page") == title:
+    previous = st.session_state.get("_page")
+    st.session_state["_departure"] = None
+    if previous == title:
         return False
     st.session_state["_page"] = title
+    if previous in _addresses() and not _goes_back():
+        st.session_state["_departure"] = _departures()[previous] = Departure(_addresses()[previous])
     for name in [name for name in unmet() if name != RUN]:
         del unmet()[name]
     return True
@@ -198,6 +222,9 @@ def write_address() -> None:
     after = {name: text for name, text in (before | _published()).items() if text is not None}
     if after != before:
         st.query_params.from_dict(after)
+        if departure := st.session_state.get("_departure"):
+            departure.next.append(after)
+    _addresses()[st.session_state.get("_page", "")] = after
 
 
 def choose(name: str, value: Any) -> None:
@@ -214,6 +241,16 @@ def stored_choice(name: str) -> str:
 def stored_choices(name: str, options: Sequence[str]) -> list[str]:
     """Return the ``options`` that are in the selection ``name``. The page need not have a widget for the selection."""
     return [value for value in _split(stored_choice(name)) if value in options]
+
+
+def _addresses() -> dict[str, dict[str, str]]:
+    """Return the latest query string of each page."""
+    return st.session_state.setdefault("_addresses", {})
+
+
+def _departures() -> dict[str, Departure]:
+    """Return the latest departure from each page."""
+    return st.session_state.setdefault("_departures", {})
 
 
 def _choices() -> dict[str, str]:

@@ -69,6 +69,20 @@ def downloaded(page, button) -> pd.DataFrame:
     return pd.read_csv(StringIO(Path(download.value.path()).read_text("utf-8")))
 
 
+def go_back_to(page, path: str) -> None:
+    """Go back to the page at ``path`` from a page whose address has a tab."""
+    for _ in range(MOST_STEPS):
+        page.wait_for_timeout(LOOK_MS)
+        with run_again(page):
+            page.go_back()
+        if urlsplit(page.url).path == path:
+            return
+        # The page writes its selections into its address again. After the next step back, Streamlit would write them
+        # into the address of that page.
+        page.wait_for_url("**part=**")
+        wait_until_settled(page)
+
+
 def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(page, server):
     visit(page, f"{server}/models?part=claims")
     names = [tab.inner_text() for tab in page.get_by_role("tab").all()]
@@ -118,16 +132,7 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
     encoders = found[~found["model"].str.startswith("baseline/")].reset_index(drop=True)
     pd.testing.assert_frame_equal(encoders, expected, check_dtype=False)
 
-    for _ in range(MOST_STEPS):
-        page.wait_for_timeout(LOOK_MS)
-        with run_again(page):
-            page.go_back()
-        if urlsplit(page.url).path == "/":
-            break
-        # The page writes its selections into its address again. After the next step back, Streamlit would write them
-        # into the address of that page.
-        page.wait_for_url("**/models?**part=**")
-        wait_until_settled(page)
+    go_back_to(page, "/")
     page.wait_for_function(EXPLORER_READY)
     assert page.evaluate(SELECTION) == chosen
     assert page.evaluate(COUNTS) == counted
@@ -138,6 +143,28 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
         if page.evaluate(SELECTION) == everything:
             break
     assert page.evaluate(SELECTION) == everything
+
+
+def test_the_back_button_brings_a_selection_back_in_a_slow_browser(page, server):
+    """While a slow browser draws the next page, Streamlit writes its selections into the address of the page that is
+    left, which becomes an entry of the history."""
+    visit(page, server)
+    page.wait_for_function(EXPLORER_READY)
+    with run_again(page):
+        page.locator(".px-matrix .px-row").nth(3).click()
+    chosen = page.evaluate(SELECTION)
+    browser = page.context.new_cdp_session(page)
+    browser.send("Emulation.setCPUThrottlingRate", {"rate": 10})
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Models", exact=True).click()
+    page.wait_for_url("**/models?**part=**")
+    wait_until_settled(page)
+    browser.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    go_back_to(page, "/")
+    page.wait_for_function(EXPLORER_READY)
+    assert page.evaluate(SELECTION) == chosen
+    page.reload()
+    page.wait_for_function(EXPLORER_READY)
+    assert page.evaluate(SELECTION) == chosen
 
 
 def test_a_picture_of_the_camera_is_answered_by_every_model(page, server, made_run):

@@ -13,7 +13,7 @@ def script() -> None:
 
     from dashboard import state
 
-    state.adopt_address()
+    state.adopt_address("Made up")
     state.begin_page("Made up")
     state.choice(st.multiselect, "Several", "models", [], ["fog, dense", "fog", "50% gray", "%2C"])
     state.choice(st.selectbox, "One", "model", "fog", ["fog", "rain, heavy"])
@@ -68,7 +68,8 @@ def two_pages() -> None:
 
     from dashboard import state
 
-    state.adopt_address()
+    state.adopt_address("Made up")
+    state.begin_page("Made up")
     if st.toggle("neither", key="neither"):
         return
     options = ["fog", "rain"] if st.toggle("second", key="second") else ["snow", "fog", "hail"]
@@ -93,3 +94,36 @@ def test_what_a_page_begins_with_is_no_choice_and_a_choice_stays_where_a_page_la
     assert (app.selectbox(key="model").value, addressed(app)) == ("hail", {"model": "hail"})
     app.selectbox(key="model").set_value("snow").run()
     assert addressed(app) == {"model": "snow"}, "what a page begins with can be chosen, too"
+
+
+def pages_that_share_nothing() -> None:
+    import streamlit as st
+
+    from dashboard import state
+
+    page = st.session_state["opened"] = st.session_state.get("opened", "First")
+    state.adopt_address(page)
+    state.begin_page(page)
+    name = page.lower()
+    st.session_state["chosen"] = state.choice(st.selectbox, page, name, "fog", ["fog", "rain", "hail"])
+    state.write_address()
+
+
+def test_an_entry_of_the_history_with_the_query_of_the_next_page_becomes_that_of_its_own_page(monkeypatch):
+    app = AppTest.from_function(pages_that_share_nothing).run()
+    app.selectbox(key="first").set_value("rain").run()
+    app.selectbox(key="first").set_value("hail").run()
+    left = addressed(app)
+    app.query_params.clear()
+    app.session_state["opened"] = "Second"
+    app.run()
+    entry = addressed(app)
+    assert (left, entry) == ({"first": "hail"}, {"second": "fog"})
+
+    monkeypatch.setattr(state, "_goes_back", lambda: True)
+    app.session_state["opened"] = "First"
+    app.run()
+    assert (app.session_state["chosen"], addressed(app)) == ("hail", left)
+    app.query_params["first"] = "rain"
+    app.run()
+    assert app.session_state["chosen"] == "rain"
