@@ -20,7 +20,7 @@ demo: .venv/runtime
 test quick: export PYTHONDONTWRITEBYTECODE =
 
 test: .venv/dev browser
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: .venv/dev
 	$(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow and not browser and not network'
