@@ -126,9 +126,7 @@ def _run(size: Size, seconds_a_picture: float) -> tuple[Device, float]:
     """Run the stage ``embed`` with a device, and return the device and the duration in seconds."""
     device = Device(seconds_a_picture)
     names = [f"baseline/random-vit@seed={i}" for i in range(1, size.models + 1)]
-    options = Options(
-        corpus="reference", models=names, transforms=size.transforms, limit=size.images, repetitions=1
-    )
+    options = Options(corpus="reference", models=names, transforms=size.transforms, limit=size.images, repetitions=1)
     with tempfile.TemporaryDirectory() as folder, _sleeping(device):
         begun = time.perf_counter()
         make_run(Path(folder) / "run", options, (EMBED,))
