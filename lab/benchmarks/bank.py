@@ -21,20 +21,22 @@ class Size:
     Attributes:
         images: number of photographs that are transformed with and without styles.
         counts: numbers of worker processes, including 1 and 2.
+        styles: whether to measure without styles, and with styles.
     """
 
     images: int = 32
     counts: tuple[int, ...] = (1, 2, 4)
+    styles: tuple[bool, ...] = (False, True)
 
 
-SMALL = Size(1, (1, 2))
+SMALL = Size(1, (1, 2), styles=(False,))
 
 
 def run(size: Size) -> dict[str, Any]:
     """Return the throughput in images per second by number of workers, and the ratio of two workers to one worker, with
     and without styles."""
     corpus, results = open_corpus("reference"), {}
-    for name, styles in (("without_styles", False), ("with_styles", True)):
+    for styles in size.styles:
         transforms = tuple(t for t in bank() if styles or t.group != "style")
         design = Design(view=128, transforms=transforms, seed=0, threads=1)
         chosen = choose_images(design, corpus, lambda completed, total: None)
@@ -46,5 +48,8 @@ def run(size: Size) -> dict[str, Any]:
                 start = time.perf_counter()
                 make_samples(MAIN, design, corpus, samples, pool)
                 speeds[str(count)] = len(samples) / (time.perf_counter() - start)
-        results[name] = {"pictures_per_s": speeds, "two_over_one": speeds["2"] / speeds["1"]}
+        results["with_styles" if styles else "without_styles"] = {
+            "pictures_per_s": speeds,
+            "two_over_one": speeds["2"] / speeds["1"],
+        }
     return {"bank": results}

@@ -231,7 +231,7 @@ def test_verify_reads_every_file_once(capsys, tmp_path, monkeypatch):
 @pytest.mark.timeout(1800)
 def test_a_run_that_is_killed_in_every_stage_ends_with_the_same_bytes(capsys, tmp_path, many_scenes):
     arguments = [
-        *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/handcrafted,baseline/random-vit"),
+        *("--corpus", f"folder:{many_scenes}", "--view", "32", "--models", "baseline/dhash,baseline/random-vit"),
         *("--transforms", "brighten,contrast,gaussian-blur,motion-blur", "--limit", "30", "--device", "cpu"),
     ]
     moments = (

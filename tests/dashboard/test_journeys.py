@@ -125,7 +125,7 @@ def test_what_one_model_gets_right_and_the_other_does_not(explorer, table):
 
 def test_counts_of_random_selections_are_those_of_pandas(explorer, data, table):
     rng = np.random.default_rng(1)
-    for _ in range(50):
+    for _ in range(30):
         chosen = random_selection(data, rng)
         assert_same(explorer.evaluate(SELECT, chosen), counts(data, table, chosen))
 

@@ -40,7 +40,7 @@ from tests.plans import plan_of
 
 pytestmark = pytest.mark.slow
 
-MODELS = ("baseline/pixels", "baseline/handcrafted")
+MODELS = ("baseline/pixels", "baseline/dhash")
 TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "motion-blur")
 """A small selection that includes a complete group and alternative implementations."""
 

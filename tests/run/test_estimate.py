@@ -183,7 +183,7 @@ def photographs(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_photographs_left_are_estimated_and_counted_during_the_run(many_scenes, photographs, tmp_path):
+def test_photographs_left_are_estimated_and_counted_during_the_run(few_pixels, many_scenes, photographs, tmp_path):
     options = replace(few_transforms(many_scenes, "baseline/pixels"), calibrate_on=(f"folder:{photographs}",))
     out, stages = tmp_path / "run", (EMBED, TRAIN)
     announced = estimate(options, out, stages)

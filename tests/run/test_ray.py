@@ -55,7 +55,7 @@ def cluster() -> Iterator[str]:
 
 
 NETWORK = "baseline/pixels,baseline/random-vit"
-NO_NETWORK = "baseline/pixels,baseline/handcrafted"
+NO_NETWORK = "baseline/pixels,baseline/dhash"
 """Two models without a network, for which processes start faster."""
 
 

@@ -41,7 +41,7 @@ from tests.run.test_damage import flip
 
 pytestmark = pytest.mark.slow
 
-MODEL = "baseline/handcrafted"
+MODEL = "baseline/dhash"
 TRANSFORMS = ("gamma", "gaussian-blur", "jpeg")
 OPTIONS = {"view": 32, "models": (MODEL,), "transforms": TRANSFORMS}
 

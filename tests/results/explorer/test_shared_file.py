@@ -151,7 +151,7 @@ class TestInABrowser:
         page.goto(written.path.as_uri())
         page.wait_for_function("() => window.explorer")
         rng = np.random.default_rng(0)
-        for _ in range(50):
+        for _ in range(30):
             chosen = random_selection(data, rng)
             found = page.evaluate(
                 "async (chosen) => { await explorer.select(chosen); return explorer.counts(); }", chosen
