@@ -19,6 +19,7 @@ demo: .venv/runtime
 # Tests start dozens of processes, each of which would otherwise compile the sources again.
 test quick: export PYTHONDONTWRITEBYTECODE =
 
+# On two cores, a third process would slow down all of them.
 test: .venv/dev browser
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 

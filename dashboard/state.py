@@ -47,11 +47,11 @@ class Unmet:
 
 @dataclass(frozen=True)
 class Departure:
-    """The visitor left a page by a link to another page.
+    """Query strings from when a visitor followed a link from one page to the next.
 
     Attributes:
-        address: query string of the page.
-        next: query strings that the next page wrote when it was opened.
+        address: query string of the page that was left.
+        next: query strings that the next page has written since it was opened.
     """
 
     address: dict[str, str]
@@ -64,9 +64,9 @@ def adopt_address(page: str) -> None:
     Call this function before any widget is created. In all other reruns, the URL is ignored, because it may be older
     than the values of the widgets.
 
-    While a slow browser still draws the page ``page``, Streamlit may write the query string of the next page to the URL
-    of ``page``, which adds an entry to the browser history (version 1.67; reproduced with a throttled processor). When
-    the visitor navigates back to this entry, it is replaced by the query string with which ``page`` was left.
+    In a slow browser, Streamlit may write the query string of the next page while the URL is still that of ``page``.
+    This adds an entry to the browser history (version 1.67; reproduced with a throttled processor). When the visitor
+    navigates back to this entry, its query string is replaced by that with which the visitor left ``page``.
     """
     _published().clear()  # the previous script run may have been interrupted
     if "_choices" in st.session_state and not _goes_back():

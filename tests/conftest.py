@@ -43,8 +43,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first, those that need a browser before all, as one process runs them (see `_group`);
-    then files of many tests. With one of them at the end, all but one process would wait for it."""
+    """Sort the tests so that the slowest files run first: files that need a browser, which all run in one process (see
+    `_group`), then other slow files, then files with many tests. Otherwise, one process would still be running such a
+    file when the others have finished."""
     browser, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("browser", "slow"))
     count = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.path not in browser, item.path not in slow, -count[item.path]))

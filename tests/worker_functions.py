@@ -1,4 +1,4 @@
-"""What tests let worker processes do. Each process imports this module, so it imports little."""
+"""Functions that tests run in worker processes. Each process imports this module, so it has few imports."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def downloaded(page, button) -> pd.DataFrame:
 
 
 def go_back_to(page, path: str) -> None:
-    """Go back to the page at ``path`` from a page whose address has a tab."""
+    """Go back to the page at ``path`` from a page that writes its tab to the URL."""
     for _ in range(MOST_STEPS):
         page.wait_for_timeout(LOOK_MS)
         with run_again(page):
@@ -146,8 +146,8 @@ def test_a_selection_and_a_chart_are_downloaded_and_the_back_button_brings_the_s
 
 
 def test_the_back_button_brings_a_selection_back_in_a_slow_browser(page, server):
-    """While a slow browser draws the next page, Streamlit writes its selections into the address of the page that is
-    left, which becomes an entry of the history."""
+    """In a slow browser, Streamlit writes the query string of the next page while the URL is that of the explorer. This
+    adds an entry to the browser history."""
     visit(page, server)
     page.wait_for_function(EXPLORER_READY)
     with run_again(page):

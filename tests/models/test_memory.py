@@ -15,7 +15,8 @@ from tests.models.made import put_clip
 TIMM = ("mixer_s32_224", "test_vit", "test_resnet")
 TORCHVISION = ("squeezenet1_1",)
 WIDTHS = (640, 768, 704, 832)
-"""Of the made transformers and open_clip models: few layers of many parameters, as loading a layer takes long."""
+"""Widths of the transformers and open_clip models, which have few layers with many parameters: loading takes time per
+layer."""
 
 BATCHES = """
 import json, resource, sys
