@@ -34,6 +34,9 @@ THRESHOLD_SCALE = HeatScale("threshold (% of the maximum in training)", {0: "0",
 OUTSIDE = {"above": "none", "below": "all"}
 """Value of ``censored`` -> text of the cell."""
 
+LABELS_PX = 150
+"""Maximum width in pixels of the row labels of a heat map that scrolls. Longer labels are cut off."""
+
 OPENED = "_opened_cell"
 """Session key of the clicked cell."""
 
@@ -177,21 +180,27 @@ def _heat_map(
     is_clickable = index == "transform"
     on_pick = _open_cell if is_clickable else None
     with st.container(key="heat-map"):
-        st.html(_row_labels(list(texts.index), bands, figure["layout"]["margin"]["t"], theme))
+        st.html(_row_labels(list(texts.index), bands, figure["layout"]["margin"], theme))
         tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
     if is_clickable:
         st.caption("Click a cell to open its transformation. The hardest groups and transformations are listed first.")
 
 
-def _row_labels(titles: Sequence[str], bands: Sequence[tuple[str, int]], top: int, theme: Theme) -> str:
-    """Return the HTML of the row labels. They cover the labels of the chart and stay visible when the chart scrolls."""
+def _row_labels(
+    titles: Sequence[str], bands: Sequence[tuple[str, int]], margin: Mapping[str, int], theme: Theme
+) -> str:
+    """Return the HTML of row labels that stay visible where the chart scrolls, and replace the labels of the chart."""
     colors = [color for color, count in bands for _ in range(count)]
     labels = (
         f'<span style="border-color: {color}">{html.escape(title)}</span>'
         for title, color in zip(titles, colors, strict=True)
     )
-    style = f"padding-top: {top}px; background: {theme.background}; line-height: {CELL_ROW_PX}px"
-    return f'<div class="row-labels" aria-hidden="true" style="{style}">{"".join(labels)}</div>'
+    width = min(margin["l"], LABELS_PX)
+    style = (
+        f"width: {width}px; padding-top: {margin['t']}px; background: {theme.background}; line-height: {CELL_ROW_PX}px"
+    )
+    covered = f"<style>.st-key-heat-map {{ --covered: {width - margin['l']}px }}</style>"
+    return f'{covered}<div class="row-labels" aria-hidden="true" style="{style}">{"".join(labels)}</div>'
 
 
 def _open_cell(cell: Any) -> None:

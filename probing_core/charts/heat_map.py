@@ -15,7 +15,7 @@ from probing_core.charts.theme import Theme, contrast
 CELL_ROW_PX = 22
 """Height of a row in pixels."""
 
-EMPTY_TITLE_PX = 40
+EMPTY_TITLE_PX = 20
 """Base height of the space for slanted column titles, in pixels."""
 
 TITLE_CHARACTER_PX = 4

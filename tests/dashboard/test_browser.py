@@ -132,27 +132,39 @@ def test_page_findings_looks_at_each_width_and_finds_nothing(made_run):
 
 ROWS = """() => {
   const center = (element) => { const box = element.getBoundingClientRect(); return (box.top + box.bottom) / 2; };
-  return [
-    [...document.querySelectorAll('.row-labels span')].map((one) => [one.textContent, center(one)]),
-    [...document.querySelectorAll('.st-key-heat-map .ytick text')].map((one) => [one.textContent.trim(), center(one)]),
-  ];
+  const visible = (one) => one.checkVisibility({visibilityProperty: true, opacityProperty: true});
+  return [...document.querySelectorAll('.row-labels span, .st-key-heat-map .ytick text')].filter(visible)
+    .map((one) => [one.textContent.trim(), center(one), one.getBoundingClientRect().left]);
 }"""
+"""Expression for the text, vertical center and left edge of all visible row labels of a heat map."""
+
+CENTERS = (
+    "() => [...document.querySelectorAll('.st-key-heat-map .ytick text')].map((one) => {"
+    "const box = one.getBoundingClientRect(); return [one.textContent.trim(), (box.top + box.bottom) / 2]; })"
+)
+"""Expression for the text and vertical center of the chart's own row labels, which may be hidden."""
 
 
-def test_row_labels_of_a_heat_map_stay_next_to_their_rows_where_it_scrolls(server, tab):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 820, PHONE])
+def test_heat_map_shows_each_row_label_once_also_when_scrolled(server, tab, width, scheme):
     with tab.visitor() as (page, _):
-        page.set_viewport_size({"width": PHONE, "height": WINDOW["height"]})
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": WINDOW["height"]})
         page.goto(f"{server}/{ADDRESSES['models-transformations']}")
-        page.locator(".st-key-heat-map .ytick text").first.wait_for()
+        page.locator(".st-key-heat-map .hm").first.wait_for(state="attached")
         wait_until_settled(page)
         box = page.locator(".st-key-heat-map")
+        rows = dict(page.evaluate(CENTERS))
+        assert len(rows) > 20
         box.evaluate("(element) => element.scrollTo(element.scrollWidth, 0)")
-        assert box.evaluate("(element) => element.scrollLeft") > 100
-        labels, rows = (dict(found) for found in page.evaluate(ROWS))
-        assert labels.keys() == rows.keys()
-        assert labels == pytest.approx(rows, abs=3)
-        left = page.locator(".row-labels").bounding_box()["x"]
-        assert 0 <= left < 30
+        scrolled = box.evaluate("(element) => element.scrollLeft")
+        assert (scrolled > 100) == (width == PHONE) or width == 820
+        labels = page.evaluate(ROWS)
+        assert sorted(text for text, _, _ in labels) == sorted(rows), "each label is visible once"
+        assert {text: center for text, center, _ in labels} == pytest.approx(rows, abs=3)
+        left = box.bounding_box()["x"]
+        assert all(left - 1 <= at for _, _, at in labels), "no label is scrolled out of view"
 
 
 SCROLLED = "document.querySelector('[data-testid=stMain]').scrollTop"
