@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from itertools import dropwhile
 from typing import Any
 
 import pandas as pd
 
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\n]")
-"""Pattern for the start of text that spreadsheets may execute as a formula. File names and labels can match it."""
+FORMULA_SIGNS = ("=", "+", "-", "@")
+"""Characters with which formulas begin. Spreadsheets also accept variants, such as the full-width equals sign."""
+
+BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols without visible strokes, such as the Hangul filler."""
 
 NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
@@ -35,4 +40,15 @@ def _escaped(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     cell = cell.replace("\r", " ")  # pandas does not quote carriage returns, which start a new row in spreadsheets
-    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
+    return f"'{cell}" if _may_be_formula(cell) and not NUMBER.fullmatch(cell) else cell
+
+
+def _may_be_formula(text: str) -> bool:
+    """Return whether a spreadsheet may execute ``text``. Invisible characters before a formula may be dropped."""
+    first = next(dropwhile(_is_invisible, text), "")
+    return text.startswith(("\t", "\n")) or unicodedata.normalize("NFKC", first).startswith(FORMULA_SIGNS)
+
+
+def _is_invisible(letter: str) -> bool:
+    # The categories are controls, formats and unassigned characters (C), spaces (Z) and combining marks (M).
+    return unicodedata.category(letter)[0] in "CZM" or letter in BLANK
