@@ -73,13 +73,31 @@ def _refuse_credentials(address: str) -> None:
 
 SPLIT_FOLDERS = {"train", "val", "test"}
 
+SPLIT_SYNONYMS = {"training", "valid", "validation", "dev", "testing", "eval"}
+"""Additional names of splits in other layouts."""
+
+
+def _refuse_incomplete_splits(name: str, folders: set[str], files: Iterable[PurePosixPath]) -> None:
+    """Raise `BadCorpus` if all subfolders are named like splits. Otherwise, they would be mistaken for labels."""
+    # A single folder may be a label, unless it only contains folders, which are then the labels.
+    is_label = len(folders) == 1 and any(len(file.parts) < 3 for file in files)
+    if not folders or is_label or any(folder.lower() not in SPLIT_FOLDERS | SPLIT_SYNONYMS for folder in folders):
+        return
+    missing = ", ".join(split for split in ("train", "val", "test") if split not in folders)
+    raise BadCorpus(
+        f"{name} contains only the subfolders {', '.join(sorted(folders))}. Splits must be called train, val and test"
+        f"{f' ({missing} missing)' if missing else ''}. Add or rename subfolders, or move all images into "
+        f"one folder to split them at random."
+    )
+
 
 class PictureFiles(DigestedCorpus):
     """Image files in a local or remote folder and its subfolders, ordered by name.
 
     The first subfolder is the label. If the subfolders are exactly train, val and test, they are the splits, and their
-    subfolders are the labels. Hidden files are ignored. Files that are not images are listed in ``skipped``. Opening
-    the folder decodes no pixels, so only `load` detects corrupted pixel data.
+    subfolders are the labels. Other sets of splits, such as train and test alone, are refused. Hidden files are
+    ignored. Files that are not images are listed in ``skipped``. Opening the folder decodes no pixels, so only `load`
+    detects corrupted pixel data.
 
     Every file is read when the folder is opened, because copies share a ``base_id`` and a run resumes only with
     unchanged images. File sizes and dates are not sufficient to detect changes, because copying may preserve both.
@@ -115,18 +133,21 @@ class PictureFiles(DigestedCorpus):
         return map(self._digest, image_ids)
 
     def _read(self, files: list[PurePosixPath]) -> None:
-        has_splits = {file.parts[0] for file in files if len(file.parts) > 1} == SPLIT_FOLDERS
-        if has_splits:
+        folders = {file.parts[0] for file in files if len(file.parts) > 1}
+        has_splits = folders == SPLIT_FOLDERS
+        if not has_splits:
+            _refuse_incomplete_splits(self.name, folders, files)
+        else:
             outside = [file for file in files if len(file.parts) == 1]
             self.skipped += [(str(file), "is not in one of the folders train, val or test") for file in outside]
             files = [file for file in files if len(file.parts) > 1]
         files = [file for file in files if self._is_named(file.as_posix())]
         for file, digest in zip(files, self._digests_of(map(PurePosixPath.as_posix, files)), strict=True):
-            split, *folders = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
+            split, *labels = file.parts[:-1] if has_splits else ("", *file.parts[:-1])
             if isinstance(digest, BadImage):
                 self.skipped.append((file.as_posix(), str(digest)))
             else:
-                self._take(file.as_posix(), digest, folders[0] if folders else "", split)
+                self._take(file.as_posix(), digest, labels[0] if labels else "", split)
 
     def _is_named(self, image_id: str) -> bool:
         try:

@@ -55,6 +55,36 @@ def test_train_val_test_are_splits_if_exactly_they_are_there(tmp_path: Path) -> 
     assert set(FolderCorpus(tmp_path).rows["label"]) == {"train", "val", "test", "other", ""}
 
 
+@pytest.mark.parametrize("depth", ["", "dog/"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("train", "test"),
+        ("train", "val"),
+        ("val", "test"),
+        ("train", "validation", "test"),
+        ("Train", "Test"),
+        ("train", "val", "test", "dev"),
+    ],
+)
+def test_folder_corpus_refuses_incomplete_splits(tmp_path: Path, parts: tuple[str, ...], depth: str) -> None:
+    fill(tmp_path, *(f"{part}/{depth}a.png" for part in parts), "stray.png")
+    with pytest.raises(BadCorpus) as caught:
+        FolderCorpus(tmp_path)
+    missing = {"train", "val", "test"} - set(parts)
+    assert all(name in str(caught.value) for name in (*parts, *missing))
+
+
+def test_folder_corpus_refuses_one_split_with_labels(tmp_path: Path) -> None:
+    with pytest.raises(BadCorpus, match="val, test missing"):
+        FolderCorpus(fill(tmp_path, "train/dog/a.png", "train/cat/b.png"))
+
+
+def test_folder_corpus_accepts_a_label_that_is_the_name_of_a_split(tmp_path: Path) -> None:
+    assert set(FolderCorpus(fill(tmp_path / "one", "train/a.png", "b.png")).rows["label"]) == {"train", ""}
+    assert set(FolderCorpus(fill(tmp_path / "two", "train/a.png", "plane/b.png")).rows["label"]) == {"train", "plane"}
+
+
 def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     fill(tmp_path, "good.png", ".hidden/a.png", ".hidden.png")
     (tmp_path / "notes.txt").write_text("not a picture")
