@@ -8,15 +8,17 @@ lists the conversions.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image as pillow
-from PIL import ImageChops, ImageCms
 
 from probing_core.errors import BadImage, one_line
+from probing_core.images.conversion import load, stored_bits, to_rgb
 from probing_core.images.headers import (
     FORMATS,
     MAX_FRAMES,
@@ -46,9 +48,11 @@ __all__ = [
     "encode_png",
     "encode_webp",
     "inspect",
+    "is_one_image",
     "read_bytes",
     "read_image",
     "to_image",
+    "to_images",
 ]
 
 Image: TypeAlias = np.ndarray
@@ -105,19 +109,32 @@ def inspect(source: bytes | str | Path, name: str | None = None) -> Picture:
     """Read an image as in `read_image`, and return it with notes."""
     data, name = _read(source, name)
     opened, notes = _open_checked(data, name)
-    try:
+    with _damage_as_bad_image(opened, name):
         bits, quality = stored_bits(opened), jpeg_quality(opened)
-        opened.load()
-        image = np.array(to_rgb(opened, name, bits, notes))
-    except BadImage:
-        raise
-    except Exception as error:  # decoders may raise anything for malicious input
-        raise BadImage(_damaged(opened, name, one_line(error))) from None
+        image = _pixels(opened, name, notes)
+    if bits > 8:
+        notes.append(f"{bits} bits per channel were reduced to 8")
     if quality is not None and quality < LOW_QUALITY:
         notes.append(f"JPEG quality of about {quality}: {COMPRESSED}")
     if min(image.shape[:2]) < SMALL_SIDE:
         notes.append(f"small: {image.shape[1]} x {image.shape[0]} pixels")
     return Picture(name, image, tuple(notes))
+
+
+def _pixels(opened: pillow.Image, name: str, notes: list[str]) -> Image:
+    load(opened)
+    return as_image(np.array(to_rgb(opened, name, notes)))
+
+
+@contextmanager
+def _damage_as_bad_image(opened: pillow.Image, name: str) -> Iterator[None]:
+    """Return a context manager that converts errors of decoders, which may raise anything for malicious input."""
+    try:
+        yield
+    except BadImage:
+        raise
+    except Exception as error:
+        raise BadImage(_damaged(opened, name, one_line(error))) from None
 
 
 def as_image(array: object) -> Image:
@@ -126,13 +143,18 @@ def as_image(array: object) -> Image:
     Raises:
         BadImage: the array has an unsupported shape or type.
     """
-    pixels = np.asarray(array)
+    try:
+        pixels = np.asarray(array)
+    except Exception as error:  # nested lists of different lengths, or tensors that NumPy cannot read
+        raise BadImage(f"{type(array).__name__} cannot be converted to an image array ({one_line(error)}).") from None
     if pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.size:
         return np.repeat(pixels[..., None], 3, axis=2)
     if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
         return pixels
     hint = "Reshape it to (height, width, 3)"
-    if pixels.dtype.kind == "f":
+    if not pixels.size:
+        hint = "It has no pixels"
+    elif pixels.dtype.kind == "f":
         hint = "If 1 is white, pass (255 * image).round().clip(0, 255).astype('uint8')"
     elif pixels.ndim == 3 and pixels.shape[2] == 4:
         hint = "Remove the alpha channel: image[..., :3]"
@@ -157,15 +179,50 @@ def to_image(picture: Any) -> Image:
     if isinstance(picture, bytes | str | Path):
         return read_image(picture)
     if isinstance(picture, pillow.Image):
-        return np.array(to_rgb(picture, "The image", stored_bits(picture), []))
+        with _damage_as_bad_image(picture, "The image"):
+            return _pixels(picture, "The image", [])
     if hasattr(picture, "detach"):
-        return _of_tensor(picture.detach().cpu().numpy())
+        return _of_tensor(picture)
     return as_image(picture)
 
 
-def _of_tensor(values: np.ndarray) -> Image:
-    if values.ndim != 3 or values.shape[0] not in (1, 3):
-        raise BadImage(f"An image tensor must have the shape (3, H, W) or (1, H, W); got {values.shape}.")
+def to_images(pictures: Any) -> list[Image]:
+    """Convert one image or several images with `to_image`.
+
+    Args:
+        pictures: an image in any form that `to_image` accepts; an iterable of images; or an array (N, H, W, 3) or a
+            tensor (N, C, H, W).
+
+    Raises:
+        BadImage: an image cannot be read. The message contains its position if there are several.
+    """
+    if is_one_image(pictures):
+        return [to_image(pictures)]
+    images = []
+    for position, picture in enumerate(pictures):
+        try:
+            images.append(to_image(picture))
+        except BadImage as error:
+            raise BadImage(f"{str(error).rstrip('.')} (image {position}).") from None
+    return images
+
+
+def is_one_image(pictures: Any) -> bool:
+    """Return whether ``pictures`` is a single image in a form that `to_image` accepts, and not several images."""
+    if isinstance(pictures, bytes | str | Path | pillow.Image | dict):
+        return True
+    return getattr(pictures, "ndim", 1) in (0, 2, 3)  # arrays and tensors; a batch has four axes, a list of paths one
+
+
+def _of_tensor(tensor: Any) -> Image:
+    if tensor.ndim != 3 or tensor.shape[0] not in (1, 3) or not tensor.numel():
+        raise BadImage(f"An image tensor must have the shape (3, H, W) or (1, H, W); got {tuple(tensor.shape)}.")
+    if tensor.is_floating_point():
+        tensor = tensor.float()  # NumPy does not support all types
+    try:
+        values = tensor.detach().cpu().numpy()
+    except Exception as error:  # for example, sparse and quantized tensors
+        raise BadImage(f"An image tensor cannot be converted to an array ({one_line(error)}).") from None
     if values.dtype.kind == "f":
         if not (values.min() >= 0 and values.max() <= 1):
             raise BadImage(
@@ -255,97 +312,8 @@ def _open_checked(data: bytes, name: str) -> tuple[pillow.Image, list[str]]:
 
 
 def _damaged(opened: pillow.Image, name: str, reason: str) -> str:
+    kind = "an image" if opened.format is None else f"a {format_of(opened)}"
     return (
-        f"{name} is a {format_of(opened)} of {opened.width} x {opened.height} pixels with corrupted or truncated data "
+        f"{name} is {kind} of {opened.width} x {opened.height} pixels with corrupted or truncated data "
         f"({reason}). Use the complete file, or {SAVE_AGAIN}."
     )
-
-
-TRANSPOSE = {
-    2: pillow.Transpose.FLIP_LEFT_RIGHT,
-    3: pillow.Transpose.ROTATE_180,
-    4: pillow.Transpose.FLIP_TOP_BOTTOM,
-    5: pillow.Transpose.TRANSPOSE,
-    6: pillow.Transpose.ROTATE_270,
-    7: pillow.Transpose.TRANSVERSE,
-    8: pillow.Transpose.ROTATE_90,
-}
-"""EXIF orientation (EXIF 2.3, tag 274) -> Pillow operation that makes the image upright."""
-
-
-def stored_bits(opened: pillow.Image) -> int:
-    """Return the number of bits per channel in the file. More than 8 bits are detected only for PNG and TIFF."""
-    if opened.format == "PNG":
-        return 16 if any("16" in str(tile[3]) for tile in getattr(opened, "tile", ())) else 8
-    return max(_tiff_tag(opened, 258, (8,)))
-
-
-def to_rgb(opened: pillow.Image, name: str, bits: int, notes: list[str]) -> pillow.Image:
-    """Convert a decoded image to 8-bit sRGB, upright and opaque, and append the conversions to ``notes``."""
-    colors = _to_srgb(_opaque(opened, name, bits), opened.info.get("icc_profile"), notes)
-    if bits > 8:
-        notes.append(f"{bits} bits per channel were reduced to 8")
-    if opened.has_transparency_data and not opened.mode.startswith("I;16"):
-        alpha = opened.getchannel("A") if "A" in opened.getbands() else opened.convert("RGBA").getchannel("A")
-        if alpha.getextrema() != (255, 255):
-            notes.append("transparency was replaced with white")
-            colors.paste((255, 255, 255), mask=ImageChops.invert(alpha))
-    return _upright(colors, opened, notes)
-
-
-def _opaque(opened: pillow.Image, name: str, bits: int) -> pillow.Image:
-    mode = opened.mode
-    if mode.startswith("I;16"):
-        samples = np.asarray(opened).astype(np.uint16)
-        if _tiff_tag(opened, 262, 1) == 0:  # zero is white; Pillow inverts only 8-bit images
-            samples = (1 << bits) - 1 - samples
-        return pillow.fromarray((samples >> (bits - 8)).astype(np.uint8))
-    if mode in ("I", "F"):
-        raise BadImage(
-            f"{name} contains {'32-bit integer' if mode == 'I' else 'floating-point'} values with an unknown range. "
-            f"Save the image with 8 or 16 bits per channel."
-        )
-    if mode in ("1", "L", "LA", "La"):
-        return opened.convert("L")
-    if mode in ("RGB", "CMYK"):
-        return opened
-    return opened.convert("RGBA").convert("RGB") if mode in ("RGBa", "PA") else opened.convert("RGB")
-
-
-def _to_srgb(colors: pillow.Image, profile: bytes | None, notes: list[str]) -> pillow.Image:
-    """Convert ``colors`` to sRGB. If the color profile is invalid, leave the colors unchanged and add a note."""
-    if not profile:
-        return _rgb(colors)
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = printable(ImageCms.getProfileDescription(source).strip())
-        if "sRGB" in name:
-            return _rgb(colors)
-        if colors.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
-            colors = _rgb(colors)
-        converted = ImageCms.profileToProfile(colors, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except Exception:  # a broken optional profile may cause any error
-        notes.append("invalid color profile: colors were interpreted as sRGB")
-        return _rgb(colors)
-    notes.append(f"colors were converted from the profile '{name}' to sRGB")
-    return converted or colors
-
-
-def _rgb(colors: pillow.Image) -> pillow.Image:
-    return colors if colors.mode == "RGB" else colors.convert("RGB")
-
-
-def _upright(colors: pillow.Image, opened: pillow.Image, notes: list[str]) -> pillow.Image:
-    """Apply the EXIF orientation. Pillow has already applied the orientation of TIFF files."""
-    try:
-        orientation = opened.getexif().get(274, 1)
-    except Exception:  # corrupted metadata does not affect the pixels
-        return colors
-    if orientation not in TRANSPOSE:
-        return colors
-    notes.append("rotated or flipped according to its EXIF orientation")
-    return colors.transpose(TRANSPOSE[orientation])
-
-
-def _tiff_tag(opened: pillow.Image, tag: int, default: Any) -> Any:
-    return getattr(opened, "tag_v2", {}).get(tag, default)

@@ -588,6 +588,63 @@ def test_gray_and_transparent_pictures_become_rgb():
     assert (to_image(clear) == 255).all(), "replaced with white"
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_to_image_accepts_tensors_of_every_floating_type(dtype, channels):
+    torch = pytest.importorskip("torch")
+    exact = torch.rand(channels, 5, 7, generator=torch.Generator().manual_seed(0))
+    tensor = exact.to(getattr(torch, dtype)).requires_grad_()
+    expected = torch.round(tensor.detach().double() * 255).permute(1, 2, 0).numpy()
+    assert np.abs(to_image(tensor) - expected).max() <= 1e-4
+
+
+def test_to_image_refuses_tensors_that_are_no_images():
+    torch = pytest.importorskip("torch")
+    for tensor in (
+        torch.zeros(3, 0, 5),
+        torch.zeros(0, 4, 4),
+        torch.zeros(3, 4, 0, dtype=torch.uint8),
+        torch.zeros(0),
+        torch.zeros(()),
+        torch.zeros(3, 4, 4, dtype=torch.bool),
+        torch.zeros(3, 4, 4, dtype=torch.complex64),
+        torch.zeros(3, 4, 4).to_sparse(),
+        torch.zeros(3, 4, 4, device="meta"),
+        torch.full((3, 4, 4), float("inf"), dtype=torch.bfloat16),
+    ):
+        with pytest.raises(BadImage):
+            to_image(tensor)
+
+
+def test_to_images_distinguishes_one_image_from_several(tmp_path):
+    torch = pytest.importorskip("torch")
+    pixels = scene(0, 40)
+    path, data = tmp_path / "a.png", images.encode_png(pixels)
+    path.write_bytes(data)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1).to(torch.bfloat16) / 255
+    picture = pillow.fromarray(pixels)
+    for one in (pixels, pixels[..., 0], picture, path, str(path), data, {"path": str(path)}, tensor, tensor[:1]):
+        (alone,) = images.to_images(one)
+        assert alone.shape == (40, 40, 3)
+        assert images.is_one_image(one)
+        for several in ([one, one], (one, one), iter([one, one])):
+            assert not images.is_one_image(several)
+            assert all(np.array_equal(image, alone) for image in images.to_images(several))
+    paths = [str(path)] * 2
+    for several in (np.stack([pixels] * 2), torch.stack([tensor] * 2), np.array(paths), np.array(paths, dtype=object)):
+        assert [image.shape for image in images.to_images(several)] == [(40, 40, 3)] * 2
+    for none in ([], (), np.zeros((0, 4, 4, 3), np.uint8), torch.zeros(0, 3, 4, 4)):
+        assert images.to_images(none) == []
+
+
+def test_to_images_names_the_position_of_an_image_that_cannot_be_read():
+    with pytest.raises(BadImage, match=r"float64.*\(image 1\)\.$"):
+        images.to_images([scene(0, 40), scene(0, 40) / 255])
+    for wrong in ([[1, 2], [3]], np.zeros((2, 2, 4, 4, 3), np.uint8), np.zeros(5, np.uint8), [None]):
+        with pytest.raises(BadImage):
+            images.to_images(wrong)
+
+
 def test_what_is_no_picture_is_refused_in_one_sentence():
     torch = pytest.importorskip("torch")
     for form, message in (
