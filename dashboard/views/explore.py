@@ -14,6 +14,7 @@ from dashboard.text import plain
 from dashboard.widgets import asking, messages, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
+from probing_core.measures.statistics import with_place
 from probing_core.results import Run
 from probing_core.results.explorer.data import ABOUT_EXPLORER, shared_models
 from probing_core.results.explorer.shared_file import leaving, licenses_of
@@ -26,9 +27,16 @@ from probing_core.results.explorer.shared_file import leaving, licenses_of
 )
 def show() -> None:
     run = messages.run_with_models()
-    st.caption(ABOUT_EXPLORER)
+    st.caption(" ".join(filter(None, [ABOUT_EXPLORER, _without_map(run)])))
     explorer(run, _own_picture(run))
     _file_to_send(run)
+
+
+def _without_map(run: Run) -> str:
+    """Return a sentence on the models of the run that the explorer does not contain, empty if it contains all."""
+    drawn = {model.name for model in explorer_of(run).data.models}
+    missing = [model_title(model) for model in with_place(run.models["name"]) if model not in drawn]
+    return f"Models without a map in this run: {plain(', '.join(missing))}." if missing else ""
 
 
 def _own_picture(run: Run) -> dict[str, Any] | None:

@@ -86,10 +86,17 @@ def _baselines(run: Run) -> pd.DataFrame:
 
 def _ranking(run: Run) -> None:
     _ranking_and_pair(run)
-    count = len(cache.computed(run, scores_of, "fine", "seen"))
-    if box := pickers.fold(f"Table of all {count} models", "show-table"):
+    if box := pickers.fold(f"Table of {_all_models(run)}", "show-table"):
         with box:
             _table(run)
+
+
+def _all_models(run: Run) -> str:
+    """Format the number of scored models like the summary of the run, which does not count seeds as models."""
+    names = list(cache.computed(run, scores_of, "fine", "seen")["model"])
+    first = len(with_place(names))
+    seeds = f" and {len(names) - first} additional seeds" if len(names) > first else ""
+    return f"all {first} models{seeds}"
 
 
 @fragment
