@@ -44,6 +44,12 @@ AXIS_TITLE_PX = 28
 BELOW_PX, TITLE_LINE_PX, LEGEND_PX = 23, 16, 30
 """Space below a figure for tick labels, for a line of the axis title, and for a legend, in pixels."""
 
+LEGEND_LINE_PX, LEGEND_MARK_PX = 19, 45
+"""Height of a line of a legend, and width of a legend entry in addition to its text, in pixels."""
+
+PHONE_PX = 340
+"""Width of a figure on a phone in pixels."""
+
 TITLE_STANDOFF = 12
 """Distance between tick labels and the title of an axis in pixels. Without it, the title overlaps long labels."""
 
@@ -97,8 +103,10 @@ def base_figure(
     }
     whole = common | layout
     has_legend = "legend" in whole and whole.get("showlegend", len(traces) > 1)
-    least = {"l": _left_margin(whole["yaxis"], traces), "b": _bottom_margin(whole["xaxis"], has_legend)}
+    lines = _legend_lines(traces) if has_legend else 0
+    least = {"l": _left_margin(whole["yaxis"], traces), "b": _bottom_margin(whole["xaxis"], lines)}
     whole["margin"] = whole["margin"] | {side: max(least[side], whole["margin"][side]) for side in least}
+    whole["height"] += LEGEND_LINE_PX * max(0, lines - 1)  # ``height`` includes one line
     return Figure(data=list(traces), layout=whole)
 
 
@@ -115,13 +123,26 @@ def _left_margin(axis: dict[str, Any], traces: Sequence[dict[str, Any]]) -> int:
     return math.ceil(MARGIN["l"] + TICK_PX + min(widest, MAX_LABEL_PX) + AXIS_TITLE_PX * ("title" in axis))
 
 
-def _bottom_margin(axis: dict[str, Any], has_legend: bool) -> int:
-    """Estimate the bottom margin in pixels that a horizontal axis and a legend of one line require."""
+def _legend_lines(traces: Sequence[dict[str, Any]]) -> int:
+    """Estimate the number of lines of a horizontal legend on a phone, where it has the most lines.
+
+    Plotly places all entries on one line if they fit, and otherwise in columns that are as wide as the widest entry.
+    """
+    names = [trace["name"] for trace in traces if "name" in trace and trace.get("showlegend", True)]
+    widths = [LEGEND_MARK_PX + _text_width(name) * 13 / LABEL_FONT_PX for name in names]
+    if sum(widths) <= PHONE_PX:
+        return 1
+    return math.ceil(len(widths) / max(1, int(PHONE_PX // max(widths))))
+
+
+def _bottom_margin(axis: dict[str, Any], legend_lines: int) -> int:
+    """Estimate the bottom margin in pixels that a horizontal axis and a legend require."""
     if not axis["automargin"]:
         return 0
     lines = axis["title"]["text"].split("<br>") if "title" in axis else []
     title = TITLE_STANDOFF + TITLE_LINE_PX * len(lines) if lines else 0
-    return MARGIN["b"] + BELOW_PX + title + LEGEND_PX * has_legend
+    legend = LEGEND_PX + LEGEND_LINE_PX * (legend_lines - 1) if legend_lines else 0
+    return MARGIN["b"] + BELOW_PX + title + legend
 
 
 def _text_width(label: str) -> float:
@@ -215,9 +236,10 @@ def label_above(x: float, text: str, theme: Theme, **style: Any) -> dict[str, An
     return place | {"text": text, "font": {"size": 12, "color": theme.text}} | style
 
 
-def legend_mark(name: str, symbol: str, theme: Theme) -> dict[str, Any]:
+def legend_mark(name: str, symbol: str, theme: Theme, color: str = "") -> dict[str, Any]:
     """Return a trace that is shown only in the legend."""
-    marker = {"symbol": symbol, "size": 10, "color": theme.text, "line": {"width": 2, "color": theme.text}}
+    color = color or theme.text
+    marker = {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}}
     return {"type": "scatter", "mode": "markers", "name": name, "x": [None], "y": [None], "marker": marker}
 
 

@@ -196,7 +196,7 @@ def _keys(rows: pd.DataFrame, theme: Theme, hollow: bool) -> list[dict[str, Any]
     keys = {
         "encoder (bar: 95% CI)": ("circle", bool((~baseline).any())),
         "untrained baseline": ("square", bool(baseline.any())),
-        "not significantly different from the best encoder": ("circle-open", hollow),
+        "not significantly below the best": ("circle-open", hollow),
     }
     return [legend_mark(name, symbol, theme) for name, (symbol, present) in keys.items() if present]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from probing_core.charts.figure import (
     error_bar,
     escape,
     legend_below,
+    legend_mark,
     model_label,
     percent,
 )
@@ -25,6 +27,9 @@ LABEL_PADDING = "\N{NO-BREAK SPACE}" * 2
 
 PLOT_PX = (560, 440)
 """Plot size in pixels for placing the labels of models."""
+
+LEGEND_SYMBOLS = ("diamond", "square", "star", "triangle-up")
+"""Symbols of transformations without a label, which are listed in the legend."""
 
 WIDE_PX = (800, 480)
 """Plot size in pixels for placing the labels of transformations, which are shorter."""
@@ -114,7 +119,7 @@ def _interval(row: dict[Any, Any], column: str) -> str:
 def transformation_scatter(
     points: pd.DataFrame, theme: Theme, columns: tuple[str, str], titles: tuple[str, str]
 ) -> Figure:
-    """Draw a mark for each transformation in the color of its group, with a label if there is space.
+    """Draw a mark for each transformation in the color of its group. Marks whose labels do not fit are in the legend.
 
     Args:
         points: table with the columns ``name`` and ``group``, and the two columns in ``columns``.
@@ -125,6 +130,9 @@ def transformation_scatter(
     across, up = points[columns[0]].to_numpy(float), percent(points[columns[1]])
     end = 1.08 * float(across.max())
     labels = place_labels(across / end, (up + 5) / 110, list(points["name"]), WIDE_PX, left=True)
+    unlabeled = [place for place, (text, _) in enumerate(labels) if not text]
+    symbols = dict(zip(unlabeled, cycle(LEGEND_SYMBOLS)))
+    colors = [theme.group(group) for group in points["group"]]
     marks = {
         "type": "scatter",
         "mode": "markers+text",
@@ -134,7 +142,11 @@ def transformation_scatter(
         "textposition": [position for _, position in labels],
         "textfont": {"size": 11, "color": theme.text},
         "cliponaxis": False,
-        "marker": {"size": 10, "color": [theme.group(group) for group in points["group"]]},
+        "marker": {
+            "size": 10,
+            "color": colors,
+            "symbol": [symbols.get(place, "circle") for place in range(len(points))],
+        },
         "customdata": [
             escape(f"{name} ({group})") for name, group in zip(points["name"], points["group"], strict=True)
         ],
@@ -143,4 +155,9 @@ def transformation_scatter(
     }
     horizontal = {"title": titles[0], "range": [0, end], "zeroline": False}
     vertical = {"title": titles[1], "range": [-5, 105], "zeroline": False}
-    return base_figure(theme, 560, [marks], horizontal, vertical, showlegend=False)
+    keys = [
+        legend_mark(escape(points["name"].iloc[place]), symbol, theme, colors[place])
+        for place, symbol in symbols.items()
+    ]
+    legend = {"legend": legend_below(), "showlegend": True} if keys else {"showlegend": False}
+    return base_figure(theme, 560, [marks, *keys], horizontal, vertical, **legend)

@@ -18,7 +18,7 @@ from probing_core.measures.statistics import seed_of
 T = TypeVar("T")
 
 # Colors for the light and dark themes, based on Paul Tol's "bright" and "muted" schemes (personal.sron.nl/~pault). The
-# lightness was adjusted to separate similar colors.
+# lightness was adjusted to separate similar colors. No group is gray, because gray means "not selected".
 _GROUPS = {
     "identity": ("#1f2933", "#f5f7fa"),
     "color": ("#cc3311", "#ff7a5c"),
@@ -29,7 +29,7 @@ _GROUPS = {
     "overlay": ("#882255", "#f07fb5"),
     "geometry": ("#2f9e8f", "#45d0bd"),
     "artistic": ("#e8702a", "#ffab66"),
-    "weather": ("#7a7f87", "#a4abb5"),
+    "weather": ("#7a8c00", "#c3e04a"),
     "style": ("#7550b5", "#b79cff"),
 }
 # Colors for content labels, based on Okabe and Ito (2008).

@@ -143,10 +143,10 @@ def test_ranking_chart_highlights_the_row_of_the_selected_model():
 def test_ranking_chart_marks_models_that_are_not_significantly_different():
     figure = drawn.ranking_chart(board(), THEMES[0], "accuracy (%)")
     assert list(marks_of(figure).marker.symbol) == ["circle-open", "circle"]
-    assert any("not significantly different" in (trace.name or "") for trace in figure.data)
+    assert any("not significantly below" in (trace.name or "") for trace in figure.data)
     decided = drawn.ranking_chart(board().assign(apart=True), THEMES[0], "accuracy (%)")
     assert list(marks_of(decided).marker.symbol) == ["circle", "circle"]
-    assert not any("not significantly different" in (trace.name or "") for trace in decided.data)
+    assert not any("not significantly below" in (trace.name or "") for trace in decided.data)
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -436,3 +436,25 @@ def test_evidence_chart_draws_every_score_and_the_image_among_them(theme):
     assert low < -5
     assert high > 9
     assert len(drawn.evidence_chart(20.0, clean, edited[:0], theme, "title").data) == 1
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_no_group_has_a_gray_color_which_means_not_selected(theme):
+    def saturation(color: str) -> float:
+        channels = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        return (max(channels) - min(channels)) / max(channels)
+
+    assert all(saturation(theme.group(group)) > 0.3 for group in GROUPS if group != "identity")
+
+
+def test_transformation_scatter_names_every_point_as_label_or_in_the_legend():
+    names = [f"Transformation number {i}" for i in range(30)]
+    points = pd.DataFrame({"name": names, "group": "blur", "shift": np.linspace(0.5, 0.52, 30), "value": 0.5})
+    figure = drawn.transformation_scatter(points, THEMES[0], ("shift", "value"), ("shift", "recall"))
+    marks, *keys = figure.data
+    labels = {text.strip("\N{NO-BREAK SPACE}") for text in marks.text} - {""}
+    assert 0 < len(labels) < 30
+    assert labels.isdisjoint(key.name for key in keys)
+    assert labels | {key.name for key in keys} == set(names)
+    unlabeled = [symbol for symbol, text in zip(marks.marker.symbol, marks.text, strict=True) if not text]
+    assert unlabeled == [key.marker.symbol for key in keys]

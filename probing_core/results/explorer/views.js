@@ -2,6 +2,7 @@
 
 const FEW = 30; // rows of a matrix with fewer samples show counts instead of percentages
 const LEAST_SIZE = 8.8; // minimum font size of the numbers in a matrix, in pixels
+const SPARSE = 20; // points of a curve with fewer samples show their number
 const HATCHED_FROM = 5; // percentage points by which a class is less frequent with B
 const SCALE_STOPS = 12; // number of stops of the color scale
 const OUTCOME_ORDER = [3, 1, 2, 0];
@@ -329,7 +330,9 @@ class Curves {
       [ends[upper], ends[1 - upper]] = [middle - 5.5, middle + 5.5];
     }
     const title = columns.length ? `Predicted as ${app.nameOf(columns)}, by strength` : "Accuracy by strength";
-    const notes = [state.out && "all outcomes", narrowed && "dashed: all samples"];
+    const sparse = [...counts.curve[0].keys()].filter((bin) => counts.curve[0][bin] && counts.curve[0][bin] < SPARSE);
+    const notes = [state.out && "all outcomes", narrowed && "dashed: all samples",
+      sparse.length > 0 && `numbers: samples, if below ${SPARSE}`];
     this.title.textContent = [title, ...notes].filter(Boolean).join("; ");
     const share = (slot, bin) => percent(counts.curve[slot + 1][bin], counts.curve[0][bin]);
     const words = [0, 1].map((slot) => `${"AB"[slot]} ${share(slot, 0)} weakest, ${share(slot, BINS - 1)} strongest`);
@@ -349,6 +352,7 @@ class Curves {
       chance && [el("line.px-chance", { x1: left, x2: left + width, y1: y(chance), y2: y(chance) }),
         text(left + width, y(chance) - 3, "end", "chance")],
       narrowed && [0, 1].map((slot) => line(total.curve, slot, "thin").nodes),
+      sparse.map((bin) => text(edge(bin + 0.5), top + height - 3, "middle", counts.curve[0][bin])),
       counts.curve[0].some(Boolean) && lines.map(({ nodes }, slot) => [nodes,
         el(`text.px-end.px-text-${"ab"[slot]}`, { x: left + width + 5, y: ends[slot] + 4 }, "AB"[slot])]),
     );
