@@ -76,7 +76,9 @@ def vega_chart(spec: dict[str, Any], key: str, table: Table, alt: str) -> None:
     """
     state.write_address()  # before the chart, because changing the URL redraws existing charts
     with st.container(key=f"chart-{key}"):
-        st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", alt=alt)
+        # Otherwise, the chart has no height until its script is loaded.
+        with st.container(height=spec["height"], border=False, gap=None):
+            st.vega_lite_chart(spec=spec, theme=None, key=key, width="stretch", alt=alt)
         download(table, key)
 
 

@@ -179,3 +179,20 @@ def test_transformation_opened_from_the_end_of_the_gallery_starts_at_the_top(ser
         assert page.evaluate(SCROLLED) > 100
         card.click()
         page.wait_for_function(f"() => {SCROLLED} === 0")
+
+
+def test_layers_reserve_the_space_of_charts_whose_script_is_late(server, tab):
+    with tab.visitor() as (page, _):
+        waiting = []
+        page.route("**/*VegaLiteChart*.js", lambda route: waiting.append(route))
+        page.goto(f"{server}/layers")
+        caption = page.get_by_text("Hover over a line")
+        caption.wait_for()
+        page.wait_for_timeout(500)
+        before = caption.bounding_box()
+        assert waiting
+        for route in waiting:
+            route.continue_()
+        page.locator("[data-testid=stVegaLiteChart] :is(canvas, svg)").first.wait_for()
+        wait_until_settled(page)
+        assert caption.bounding_box() == before
