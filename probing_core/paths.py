@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from platformdirs import user_data_path
 
-from probing_core.errors import BadConfig, one_line
+from probing_core.errors import BadConfig, BadRun, one_line
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -72,3 +74,98 @@ def leads_out(path: Path, folder: Path) -> bool:
     ``folder`` must be a resolved path. The result is False for a link to itself.
     """
     return path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(folder)
+
+
+DEVICES = frozenset(
+    (
+        "CON",
+        "PRN",
+        "AUX",
+        "NUL",
+        "CONIN$",
+        "CONOUT$",
+        *(f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789¹²³"),
+    )
+)
+"""Names that Windows reserves for devices, with any extension."""
+
+
+def confined(name: object, folder: Path) -> Path:
+    """Return the path of the file ``name`` inside ``folder``.
+
+    Call this function for each name that was read from a file, because the file may have been manipulated.
+
+    Args:
+        name: path relative to ``folder``, with forward slashes. The file need not exist.
+        folder: folder that the file must not leave.
+
+    Raises:
+        BadRun: ``name`` is not a relative path inside ``folder``, or it leads outside through a link.
+    """
+    require_confined([name], folder)
+    return folder / str(name)
+
+
+def require_confined(names: Iterable[object], folder: Path) -> None:
+    """Check that `confined` accepts each of ``names``. Each subfolder is only resolved once.
+
+    Raises:
+        BadRun: a name is not a relative path inside ``folder``, or it leads outside through a link.
+    """
+    root = Path(os.path.realpath(folder))
+
+    @cache
+    def is_inside(parent: str) -> bool:
+        return Path(os.path.realpath(root / parent)).is_relative_to(root)
+
+    for name in names:
+        flaw = flaw_of_name(name)
+        if not flaw:
+            parent = str(name).rpartition("/")[0]
+            flaw = (
+                ""
+                if is_inside(parent) and not leads_out(folder / str(name), root)
+                else "it is a link to a file outside"
+            )
+        if flaw:
+            raise BadRun(
+                f"{name!r:.200} is not a file inside the folder '{folder}' ({flaw}). "
+                f"The folder was modified or is corrupted, so it cannot be used."
+            )
+
+
+def flaw_of_name(name: object) -> str:
+    """Return why ``name`` cannot be a relative path inside any folder, or an empty string if it can."""
+    if not isinstance(name, str):
+        return "it is not a string"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if re.search(r"[\x00-\x1f\x7f\\\\:]", name):
+        return "it contains a colon, a backslash or a control character"
+    for part in name.split("/"):
+        if not part.rstrip(". "):  # Windows ignores dots and spaces at the end
+            return "it is an absolute path, or has an empty part or '..'"
+        if part.partition(".")[0].rstrip().upper() in DEVICES:
+            return "it is the name of a device"
+    return ""
+
+
+def refuse_links(folder: Path) -> None:
+    """Check that no link in ``folder`` or its subfolders leads outside ``folder``. The folder need not exist.
+
+    Call this function before writing to a folder that may be from somebody else.
+
+    Raises:
+        BadRun: a link leads outside.
+    """
+    root = Path(os.path.realpath(folder))
+    for place, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            if leads_out(path, root):
+                raise BadRun(
+                    f"'{path.relative_to(root).as_posix()}' in the folder '{folder}' is a link to a place outside this "
+                    f"folder. Remove the link, or use a different folder."
+                )

@@ -222,7 +222,7 @@ def selection() -> dict[str, Any] | None:
 def _parsed(text: str) -> Any:
     try:
         content = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

@@ -23,7 +23,8 @@ from filelock import FileLock
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
 from probing_core.errors import BadRun
-from probing_core.run.files import process_of, write_atomically
+from probing_core.paths import refuse_links
+from probing_core.run.files import process_of, read_json, write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
 from probing_core.run.options import last_options
 from probing_core.run.progress import Report
@@ -52,8 +53,8 @@ def report_of(run: Path) -> Report | None:
     the run can be resumed.
     """
     try:
-        report = Report(**json.loads((run / PROGRESS).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        report = Report(**read_json(run / PROGRESS))
+    except (BadRun, TypeError):
         return None
     if not _is_sound(report):
         return None
@@ -168,6 +169,7 @@ def begin(what: rights.Guarded, run: Path, command: Sequence[str]) -> None:
         command: command-line arguments.
     """
     rights.require(what)
+    refuse_links(run)
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
         with FileLock(run / STARTING_LOCK, thread_local=False):  # for simultaneous requests, such as a double click
@@ -259,7 +261,13 @@ def remove(run: Path) -> list[str]:
         BadRun: the run is in use, or a file cannot be removed.
     """
     rights.require("Removing a run")
-    return Store(run).delete()
+    store = Store(run)
+    try:
+        (run / LOG).mkdir(parents=True, exist_ok=True)
+        with FileLock(run / STARTING_LOCK, thread_local=False):  # removed with the log, so nobody else may hold it
+            return store.delete()
+    except OSError as error:
+        raise BadRun(f"'{run}' could not be removed ({error.strerror}). Change its permissions first.") from error
 
 
 def _is_sound(report: Report) -> bool:

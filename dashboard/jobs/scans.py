@@ -13,7 +13,7 @@ from pathlib import Path
 from dashboard import rights
 from dashboard.jobs import processes
 from probing_core.errors import BadRun
-from probing_core.run.files import write_atomically
+from probing_core.run.files import read_json, write_atomically
 from probing_core.run.layout import LOG
 
 REQUEST = f"{LOG}/scan.json"
@@ -48,8 +48,8 @@ def read_request(out: Path) -> ScanRequest | None:
     Scans that were started on the command line have no request.
     """
     try:
-        request = ScanRequest(**json.loads((out / REQUEST).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        request = ScanRequest(**read_json(out / REQUEST))
+    except (BadRun, TypeError):
         return None
     sound = isinstance(request.folder, str) and isinstance(request.run, str) and isinstance(request.clean, str | None)
     return request if sound else None

@@ -24,8 +24,9 @@ from probing_core.api.scan_results import (
     cells_of,
     listed,
     promise_of,
+    read_verdicts,
 )
-from probing_core.errors import BadConfig, ProbingError, one_line
+from probing_core.errors import BadConfig
 from probing_core.paths import runs_dir, user_path
 from probing_core.results import RunPlace
 from probing_core.run.layout import DETECTOR_FILE, PROGRESS
@@ -170,13 +171,7 @@ def _results(out: Path) -> None:
     if not (box := pickers.fold("Results", f"show-scan-{out.name}")):
         return
     with box:
-        try:
-            table, promise = pd.read_parquet(out / TABLE_FILE, columns=READ), promise_of(out)
-        except (OSError, ValueError) as error:  # a corrupted Parquet file raises a ValueError
-            raise ProbingError(
-                f"Cannot read the results of the scan '{out.name}' ({one_line(error)}). Delete the folder '{out}' and "
-                "scan again."
-            ) from error
+        table, promise = read_verdicts(out, READ), promise_of(out)
         counts = table["answer"].value_counts().reindex(FILE_ANSWERS).dropna()
         st.markdown(", ".join(f"{count:,.0f} {answer}" for answer, count in counts.items()))
         st.caption(f"{plain(promise)} {ABOUT_LIST}", help=ABOUT_P)

@@ -21,6 +21,7 @@ from probing_core.detector.features import prepare
 from probing_core.errors import BadRun, UnknownName
 from probing_core.images import as_image, to_image
 from probing_core.results.run import Run, open_run
+from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_posteriors, read_probe, read_reference_sets
 from probing_core.transforms import resolve
@@ -153,7 +154,7 @@ class Predictor:
                 f"The run '{self.store.root}' has no edit detector. Calibration photographs are required to train it.",
                 hint="Run `probing run` with --calibrate-on CORPUS.",
             )
-        return Detector.from_bytes(self.store.read_bytes(DETECTOR_FILE))
+        return read_object(self.store.path(DETECTOR_FILE), Detector.from_bytes, DETECTOR_FILE)
 
     @cached_property
     def reference_sets(self) -> ReferenceSets:

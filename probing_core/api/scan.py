@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 
 from probing_core.answers.reference_sets import GRAY, LARGE, LEVEL, MIN_BEYOND, VIEW, ReferenceSets, is_enough
 from probing_core.api.predictor import Predictor
-from probing_core.api.scan_files import UNREAD, Chunks, File, find_files, measure
+from probing_core.api.scan_chunks import Chunks, digest
+from probing_core.api.scan_files import File, find_files, measure
 from probing_core.api.scan_results import (
     CHUNKS_FOLDER,
     CSV_FILE,
@@ -32,12 +33,13 @@ from probing_core.api.scan_results import (
 )
 from probing_core.compute.runtime.parallel import image_pool, in_chunks, one_core_threads
 from probing_core.cores import cores
+from probing_core.detector.detector import Detector
 from probing_core.errors import BadConfig, one_line
 from probing_core.measures.notation import in_percent
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY
+from probing_core.run.lock import locked_folder
 from probing_core.run.progress import SILENT, Progress
-from probing_core.run.store import digest
 
 REVISION = 5
 """Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
@@ -50,8 +52,8 @@ With fewer clean images, the smallest possible p-value is too large to detect ed
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
-WRITTEN = (PAGE_FILE, TABLE_FILE, CSV_FILE, CHUNKS_FOLDER, CLEAN_CHUNKS, MARK, LOG)
-"""All files and folders that a scan writes."""
+WRITTEN = (PAGE_FILE, TABLE_FILE, CSV_FILE, CHUNKS_FOLDER, CLEAN_CHUNKS, MARK)
+"""All files and folders that a scan writes, except for the log."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +103,35 @@ def scan(
     predictor = Predictor(run, device="cpu")
     detector, sets = predictor.detector, predictor.reference_sets
     _refuse_other_folder(out)
-    write_atomically(out / MARK, b"Results of `probing scan`. A later call resumes from the files in `chunks`.\n")
     settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), predictor.recipe.view])
     chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
     trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
-    count = threads or cores()
+    with locked_folder(out, "scan"):
+        for part in (chunks, trusted):
+            if part is not None:
+                part.refuse_other_settings()
+        write_atomically(out / MARK, b"Results of `probing scan`. A later call resumes from the files in `chunks`.\n")
+        _measure(chunks, trusted, detector, predictor.recipe.view, progress, threads or cores())
+        if trusted is not None:
+            sets = calibrated(sets, trusted.read(), level)
+        results = Results.of(chunks, sets, with_q=trusted is not None and _clean_count(sets) >= MIN_FOR_Q)
+        promise = f"{_promise(sets, level, trusting=trusted is not None)} {results.flagged_in_words(level)}"
+        write_tables(out, results, promise)
+        write_page(out, folder, results, [promise, *_detection_rate(sets)])
+    return Scan(results.counts, results.errors, promise)
+
+
+def _measure(
+    chunks: Chunks, trusted: Chunks | None, detector: Detector, view: int, progress: Progress, count: int
+) -> None:
+    """Measure the missing chunks of the scanned and the clean images, with ``count`` images in parallel."""
     # Use processes even for few files, because a crash must not end the scan. Without the limit, the threads of the
     # linear-algebra library would compete with the other threads, and a scan would take a third longer.
     with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool, threadpool_limits(1, "blas"):
-        measured = partial(measure, decoders=decoders, detector=detector, view=predictor.recipe.view)
+        measured = partial(measure, decoders=decoders, detector=detector, view=view)
         if trusted is not None:
             _fill(pool, trusted, partial(measured, as_gray=True), progress, "Measuring clean images", "clean")
         _fill(pool, chunks, partial(measured, as_gray=False), progress, "Scanning images", "scan")
-    if trusted is not None:
-        sets = calibrated(sets, trusted.read(), level)
-    results = Results.of(chunks, sets, with_q=trusted is not None and _clean_count(sets) >= MIN_FOR_Q)
-    promise = f"{_promise(sets, level, trusting=trusted is not None)} {results.flagged_in_words(level)}"
-    write_tables(out, results, promise)
-    write_page(out, folder, results, [promise, *_detection_rate(sets)])
-    return Scan(results.counts, results.errors, promise)
 
 
 def _fill(
@@ -131,7 +143,7 @@ def _fill(
     progress.update(stage, completed, total, doing)
     waiting: Iterable[list[File]] = (chunks.files[i] for i in missing)
     for i, (files, rows) in zip(missing, in_chunks(pool, measured, waiting), strict=True):
-        chunks.write(i, pd.DataFrame(rows, columns=list(UNREAD)))
+        chunks.write(i, rows)
         completed += len(files)
         progress.update(stage, completed, total, doing)
     chunks.remove_others()
@@ -201,17 +213,19 @@ def remove_results(out: Path) -> None:
         BadConfig: ``out`` does not contain a scan, or a file cannot be removed.
     """
     _refuse_other_folder(out)
-    unfinished = [path.name for path in out.iterdir() if path.name.endswith(TEMPORARY)]
     try:
-        for path in (out / name for name in (*unfinished, *WRITTEN)):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        with locked_folder(out, "scan", removes_log=True):
+            unfinished = [path.name for path in out.iterdir() if path.name.endswith(TEMPORARY)]
+            for path in (out / name for name in (*unfinished, *WRITTEN)):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
     except OSError as error:
         raise BadConfig(f"'{out}' could not be removed ({one_line(error)}). Remove it manually.") from error
-    with suppress(OSError):  # the folder is kept if it contains other files
-        out.rmdir()
+    for folder in (out / LOG, out):
+        with suppress(OSError):  # the folder is kept if it contains other files
+            folder.rmdir()
 
 
 def _refuse_other_folder(out: Path) -> None:

@@ -1,21 +1,18 @@
-"""Files of a scan: discovery, decoding in separate processes, measurement, and storage in resumable chunks."""
+"""Files of a scan: discovery, decoding in separate processes, and measurement."""
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from hashlib import blake2b
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from probing_core.answers.answer import classes_of, score_of
 from probing_core.answers.answer_sentences import edit_of
@@ -26,7 +23,6 @@ from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, encode_webp, inspect
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws
 from probing_core.paths import leads_out
-from probing_core.run.store import Store, digest
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 """Extensions of files to scan. Whether a file is an image is determined from its content."""
@@ -86,26 +82,32 @@ def find_files(folder: Path, excluded: Path) -> list[File]:
 
 Row = dict[str, Any]
 
+MEASURED = pa.schema(
+    {
+        "path": pa.string(),
+        "error": pa.string(),
+        "width": pa.int64(),
+        "height": pa.int64(),
+        "no_color": pa.bool_(),
+        "large": pa.bool_(),
+        "is_flat": pa.bool_(),
+        "whole": pa.float64(),
+        "joined": pa.float64(),
+        "gray": pa.float64(),
+        "group": pa.string(),
+        "class": pa.string(),
+        "group_probability": pa.float64(),
+        "class_probability": pa.float64(),
+        "flags": pa.string(),
+        "thumbnail": pa.binary(),
+    }
+)
+"""Columns of the rows of `measure`."""
+
 NAN = float("nan")
-UNREAD: Row = {
-    "path": "",
-    "error": "",
-    "width": 0,
-    "height": 0,
-    "no_color": False,
-    "large": False,
-    "is_flat": False,
-    "whole": NAN,
-    "joined": NAN,
-    "gray": NAN,
-    "group": "",
-    "class": "",
-    "group_probability": NAN,
-    "class_probability": NAN,
-    "flags": "",
-    "thumbnail": b"",
-}
-"""Default values of a row of `measure`, which are used for files that cannot be read."""
+_DEFAULTS = {pa.string(): "", pa.int64(): 0, pa.bool_(): False, pa.float64(): NAN, pa.binary(): b""}
+UNREAD: Row = {field.name: _DEFAULTS[field.type] for field in MEASURED}
+"""Values of a row of `measure` for a file that cannot be read."""
 
 
 def flags_of(image: Image, notes: Sequence[str], crops: Crops, no_color: bool) -> list[str]:
@@ -179,56 +181,3 @@ def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gr
         "flags": "; ".join(flags_of(small, picture.notes, crops, no_color)),
         "thumbnail": encode_webp(thumbnail(small), 60),
     }
-
-
-CHUNK = 64
-"""Mean number of files per chunk."""
-
-
-class Chunks:
-    """Measurements of the files in one folder, stored in chunks of about `CHUNK` files.
-
-    Each chunk is a file in a `Store`, and its name contains a digest of ``settings`` and of the names, sizes and
-    modification times of its files. A chunk begins at each file whose name has a digest divisible by `CHUNK`, so a new
-    file affects only one chunk.
-    """
-
-    def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
-        self._store = Store(folder)
-        self.files: list[list[File]] = []
-        for file in files:
-            if not self.files or _begins_chunk(file.name):
-                self.files.append([])
-            self.files[-1].append(file)
-        self.names = [chunk_path(digest([settings, [[f.name, *f.stamp] for f in chunk]])) for chunk in self.files]
-
-    def missing(self) -> list[int]:
-        return [i for i, name in enumerate(self.names) if not self._store.has(name)]
-
-    def write(self, index: int, rows: pd.DataFrame) -> None:
-        self._store.write_table(self.names[index], rows, digest([self.names[index]]))
-
-    def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        for name in self.names:
-            yield self._store.read_table(name, columns)
-
-    def remove_others(self) -> None:
-        """Remove outdated chunks, whose files or settings have changed."""
-        expected = set(self.names)
-        self._store.remove(*(name for name in self._store.names() if name not in expected))
-        self._store.fold()
-
-
-def _begins_chunk(name: str) -> bool:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") % CHUNK == 0
-
-
-def chunk_path(key: str) -> str:
-    return f"chunk-{key}.parquet"
-
-
-def place_in_chunks(lengths: Sequence[int], row: int) -> tuple[int, int]:
-    """Return the index of the chunk that contains a row, and the position of the row in this chunk."""
-    ends = list(accumulate(lengths))
-    chunk = bisect_right(ends, row)
-    return chunk, row - (ends[chunk - 1] if chunk else 0)

@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 from probing_core.answers.answer import ANSWERS, FOUND, answer_in_words
 from probing_core.answers.answer_sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q, Edit, edit_cell, p_in_words
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.api.scan_files import Chunks, place_in_chunks
+from probing_core.api.scan_chunks import REPEAT, Chunks, place_in_chunks, read_chunk
+from probing_core.errors import BadRun
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent
 from probing_core.results.csv_text import csv_text
-from probing_core.run.files import write_atomically, written_atomically
+from probing_core.run.files import readable, write_atomically, written_atomically
 
 UNREADABLE = "unreadable"
 """Answer for files that are not images or are corrupted."""
@@ -148,29 +149,53 @@ def promise_of(out: Path) -> str:
     """Read the statement on whether the error rates of the scan in ``out`` are guaranteed.
 
     Raises:
-        OSError, pyarrow.ArrowException: the table does not exist or is corrupted.
+        BadRun: the table does not exist or is corrupted.
     """
-    return (pq.read_schema(out / TABLE_FILE).metadata or {}).get(PROMISE_KEY, b"").decode()
+    return _metadata(out).get(PROMISE_KEY, b"").decode(errors="replace")
+
+
+def _metadata(out: Path) -> dict[bytes, bytes]:
+    with readable(out / TABLE_FILE, TABLE_FILE, REPEAT):
+        return pq.read_schema(out / TABLE_FILE).metadata or {}
+
+
+def read_verdicts(out: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read ``columns`` of the scan table in ``out``.
+
+    Raises:
+        BadRun: the table does not exist, is corrupted, or has different types.
+    """
+    with readable(out / TABLE_FILE, TABLE_FILE, REPEAT):
+        table = pq.read_table(out / TABLE_FILE, columns=list(columns), partitioning=None).select(list(columns))
+        return table.cast(pa.schema([(name, VERDICT_COLUMNS[name]) for name in columns])).to_pandas()
 
 
 def thumbnails_of(out: Path, rows: Sequence[int]) -> list[bytes]:
     """Return WebP thumbnails for ``rows`` of the scan table in ``out``. Missing thumbnails are empty bytes."""
+    thumbnails = [b""] * len(rows)
     try:
-        names, lengths = json.loads((pq.read_schema(out / TABLE_FILE).metadata or {})[PLACES_KEY])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
-        return [b""] * len(rows)
+        names, lengths = _places(out)
+    except BadRun:
+        return thumbnails
     chunks: dict[int, list[bytes | None]] = {}
-    thumbnails = []
-    for row in rows:
+    for i, row in enumerate(rows):
         chunk, place = place_in_chunks(lengths, row)
         if chunk < len(names) and chunk not in chunks:
             chunks[chunk] = []
-            with suppress(OSError, pa.ArrowException):  # missing or corrupted, although the table exists
-                table = pq.read_table(out / CHUNKS_FOLDER / names[chunk], columns=["thumbnail"], use_threads=False)
-                chunks[chunk] = table["thumbnail"].to_pylist()
+            with suppress(BadRun):  # missing or corrupted, although the table exists
+                chunks[chunk] = read_chunk(out / CHUNKS_FOLDER, names[chunk], ["thumbnail"])["thumbnail"].to_pylist()
         images = chunks.get(chunk, [])
-        thumbnails.append((place < len(images) and images[place]) or b"")
+        thumbnails[i] = (place < len(images) and images[place]) or b""
     return thumbnails
+
+
+def _places(out: Path) -> tuple[list[str], list[int]]:
+    """Return the names of the chunks of a scan, and the number of rows in each chunk."""
+    with readable(out / TABLE_FILE, TABLE_FILE, REPEAT):
+        names, lengths = json.loads(_metadata(out)[PLACES_KEY])
+        if not all(type(length) is int and length >= 0 for length in lengths):
+            raise TypeError("the lengths of chunks are not numbers")
+        return list(names), list(lengths)
 
 
 def listed(rows: pd.DataFrame) -> pd.DataFrame:

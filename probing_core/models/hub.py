@@ -27,7 +27,7 @@ from probing_core.errors import ModelUnavailable, one_line
 from probing_core.models.embedder import Availability
 from probing_core.models.model_names import ModelName, local_folder
 from probing_core.online import TIMEOUT_S, answers, hub_address, hub_is_forbidden
-from probing_core.paths import user_path
+from probing_core.paths import flaw_of_name, user_path
 
 if TYPE_CHECKING:
     import torch
@@ -176,6 +176,7 @@ def fetch_repository(repo: str, model: str, weights: bool = True, preferred: Seq
 
     try:
         tree = [entry for entry in HfApi().list_repo_tree(repo) if isinstance(entry, RepoFile)]
+        tree = [entry for entry in tree if not flaw_of_name(entry.path)]
         names = [entry.path for entry in tree]
         patterns = [name for name in names if name.endswith((".json", ".txt", ".model"))]
         patterns += _weights_among(names, preferred) if weights else []
@@ -319,9 +320,12 @@ def _files(folder: Path, preferred: Sequence[str] = ()) -> list[Path]:
     for name in INDEXES:
         try:
             listed = json.loads((folder / name).read_text())["weight_map"].values()
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             continue
-        return [folder / part for part in sorted(set(map(str, listed)))]
+        parts = sorted(set(map(str, listed)))
+        if outside := next(filter(flaw_of_name, parts), ""):
+            raise ModelUnavailable(f"{name} lists {outside!r:.200}, which is not a file inside its folder.")
+        return [folder / part for part in parts]
     candidates = [path for path in folder.iterdir() if path.suffix in (".safetensors", *PICKLES)]
     return candidates if len(candidates) == 1 else []
 

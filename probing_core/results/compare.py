@@ -434,7 +434,7 @@ class SavedScores:
                 f"The score file '{path}' does not exist.",
                 hint="Create it in Python with `probing_core.score(...).save(path)`.",
             ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise BadConfig(f"'{path}' cannot be read as a score file: {one_line(error)[:200]}.") from error
 
 

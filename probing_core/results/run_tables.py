@@ -19,6 +19,7 @@ from probing_core.probes.probe import LinearProbe
 from probing_core.results.pictures import Pictures
 from probing_core.run import layout
 from probing_core.run.columns import FACTS, SampleTable
+from probing_core.run.files import read_object
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
@@ -348,7 +349,7 @@ class RunTables:
                 f"The run has no '{name}' probe for '{model}'. Complete the run first.",
                 hint=f"Run `probing run --out {self.path}`.",
             )
-        return LinearProbe.from_bytes(self.store.read_bytes(path))
+        return read_object(self.store.path(path), LinearProbe.from_bytes, path)
 
     @property
     def tasks(self) -> list[str]:

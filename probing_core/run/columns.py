@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -13,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.errors import BadRun
+from probing_core.run.files import readable
 from probing_core.run.layout import SAMPLES
-from probing_core.run.store import Files, unreadable
+from probing_core.run.store import Files
 
 
 def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFram
         BadRun: the table cannot be read.
     """
     path = store.path(name)
-    with _in_one_sentence(name):
+    with readable(path, name):
         schema = pq.read_schema(path)
         table = pq.read_table(
             path,
@@ -48,18 +48,11 @@ def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
     Raises:
         BadRun: the table cannot be read.
     """
-    with _in_one_sentence(name):
-        file = pq.ParquetFile(store.path(name))
+    path = store.path(name)
+    with readable(path, name):
+        file = pq.ParquetFile(path)
         first = pa.Table.from_batches(islice(file.iter_batches(count), 1), file.schema_arrow)
         return first.to_pandas(ignore_metadata=True), file.metadata.num_rows
-
-
-@contextmanager
-def _in_one_sentence(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(name, error) from error
 
 
 def _texts(schema: pa.Schema) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
 import shutil
 import time
+import tomllib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,8 +24,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from probing_core.errors import BadRun, one_line
-from probing_core.probes.array_file import read_header
+from probing_core.probes.array_file import MAPPED, read_header
 from probing_core.run.layout import TEMPORARY
+
+T = TypeVar("T")
 
 TEMPORARY_NAME = re.compile(rf"\.(?P<machine>[0-9a-f]{{8}})-(?P<pid>\d+)-[0-9a-f]{{8}}{re.escape(TEMPORARY)}$")
 """Pattern for the suffix of temporary files."""
@@ -133,17 +137,48 @@ def not_written(path: Path, error: OSError) -> BadRun:
     )
 
 
-MAPPED = {"F32": "<f4", "F16": "<f2"}
-"""Safetensors data types that NumPy can memory-map -> NumPy data types."""
-
 GROUP_ROWS = 2**14
 """Maximum number of rows in a Parquet row group. Smaller tables are combined up to this number of rows."""
 
 
-def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
-    """Write the rows of all ``tables`` to one Parquet file, with about `GROUP_ROWS` rows in memory at a time."""
+def write_tables(tables: Iterable[pd.DataFrame], file: IO[bytes], names: Sequence[str] = ()) -> None:
+    """Write the rows of all ``tables`` to one Parquet file, with about `GROUP_ROWS` rows in memory at a time.
+
+    Args:
+        tables: tables with the same columns, in any order.
+        file: opened file to write to.
+        names: names of the files with the tables, for the error message.
+
+    Raises:
+        BadRun: the columns of the tables or their types differ.
+    """
+    count = 0
+
+    def counted() -> Iterator[pd.DataFrame]:
+        nonlocal count
+        columns = None
+        for table in tables:
+            count += 1
+            columns = list(table) if columns is None else columns
+            if set(columns) != set(table):
+                raise ValueError(f"expected the columns {', '.join(map(str, columns))}")
+            yield table[columns]
+
+    try:
+        _write_groups(_groups(counted()), file)
+    except BadRun:
+        raise
+    except (ValueError, TypeError, KeyError, NotImplementedError) as error:  # including errors of Arrow
+        name = f"'{names[count - 1]}'" if names else f"table {count}"
+        raise BadRun(
+            f"{name} or a table before it cannot be joined with the others ({one_line(error)[:300].rstrip('.')}).",
+            hint=RECOMPUTE,
+        ) from error
+
+
+def _write_groups(groups: Iterable[pd.DataFrame], file: IO[bytes]) -> None:
     writer = None
-    for group in _groups(tables):
+    for group in groups:
         table = pa.Table.from_pandas(group, preserve_index=False)
         if writer is None:
             # Integers mostly increase, so delta encoding needs a tenth of the space of a dictionary.
@@ -177,15 +212,86 @@ def write_arrays(arrays: Mapping[str, np.ndarray], file: IO[bytes]) -> None:
     file.write(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
-def map_array(path: Path, array: str) -> np.ndarray | None:
-    """Memory-map an array in a safetensors file.
+RECOMPUTE = "`probing verify` lists corrupted files, and `probing run` recomputes them."
+"""Default hint for a file of a run that cannot be read."""
 
-    Returns:
-        The array, or None if it is empty or has a data type that is not in `MAPPED`.
+
+@contextmanager
+def readable(path: Path, name: str = "", hint: str = RECOMPUTE) -> Iterator[None]:
+    """Return a context manager that raises `BadRun` if reading a file fails within the context.
+
+    Libraries raise many kinds of errors for corrupted files.
+
+    Args:
+        path: path of the file.
+        name: name of the file for the message, by default its path.
+        hint: command that helps if the file is corrupted.
+
+    Raises:
+        BadRun: reading failed. The message contains the name of the file.
     """
-    with path.open("rb") as file:
-        header, start = read_header(file)
-    entry = header[array]
-    if entry["dtype"] not in MAPPED or 0 in entry["shape"]:
-        return None
-    return np.memmap(path, MAPPED[entry["dtype"]], "r", start + entry["data_offsets"][0], tuple(entry["shape"]))
+    try:
+        yield
+    except BadRun:
+        raise
+    except Exception as error:
+        raise unreadable(name or str(path), error, hint) from error
+
+
+def unreadable(name: str, error: Exception, hint: str = RECOMPUTE) -> BadRun:
+    return BadRun(f"'{name}' cannot be read ({one_line(error)[:300].rstrip('.')}).", hint=hint)
+
+
+def read_bytes(path: Path, name: str = "", hint: str = RECOMPUTE) -> bytes:
+    """Read a file. See `readable` for the arguments and errors of this and the following functions."""
+    with readable(path, name, hint):
+        return path.read_bytes()
+
+
+def read_table(path: Path, columns: list[str] | None = None, name: str = "", hint: str = RECOMPUTE) -> pd.DataFrame:
+    """Read ``columns`` of a Parquet file, by default all columns."""
+    with readable(path, name, hint):
+        return pd.read_parquet(path, columns=columns)
+
+
+def read_arrays(path: Path, name: str = "", hint: str = RECOMPUTE) -> dict[str, np.ndarray]:
+    """Read the arrays of a safetensors file."""
+    from safetensors.numpy import load_file
+
+    with readable(path, name, hint):
+        return load_file(path)
+
+
+def map_array(path: Path, array: str, name: str = "", hint: str = RECOMPUTE) -> np.ndarray:
+    """Memory-map an array in a safetensors file, so that only accessed rows are read, or read it if necessary."""
+    with readable(path, name, hint):
+        with path.open("rb") as file:
+            _, entries, start = read_header(file)
+        entry = entries[array]
+        if entry.dtype in MAPPED and 0 not in entry.shape:
+            return np.memmap(path, MAPPED[entry.dtype], "r", start + entry.start, entry.shape)
+        return read_arrays(path, name, hint)[array]
+
+
+def array_names(path: Path, name: str = "", hint: str = RECOMPUTE) -> list[str]:
+    """Return the names of the arrays in a safetensors file."""
+    with readable(path, name, hint), path.open("rb") as file:
+        return sorted(read_header(file)[1])
+
+
+def read_object(path: Path, parse: Callable[[bytes], T], name: str = "", hint: str = RECOMPUTE) -> T:
+    """Read a file, and convert its bytes with ``parse``."""
+    try:
+        return parse(read_bytes(path, name, hint))
+    except BadRun as error:
+        raise error if error.__cause__ is None else unreadable(name or str(path), error, hint) from error
+
+
+def read_json(path: Path, name: str = "", hint: str = RECOMPUTE) -> Any:
+    with readable(path, name, hint):
+        return json.loads(path.read_bytes())
+
+
+def read_toml(path: Path, name: str = "", hint: str = RECOMPUTE) -> dict[str, Any]:
+    with readable(path, name, hint):
+        return tomllib.loads(path.read_bytes().decode())

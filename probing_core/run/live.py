@@ -20,6 +20,7 @@ from probing_core.models import load_embedder
 from probing_core.models.compiled import for_one_caller
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.probes.probe import LinearProbe
+from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
 from probing_core.run.manifest import short_checksum
 from probing_core.run.models import HOW_TO_RESTORE, differences
@@ -38,7 +39,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
         raise BadRun(
             f"The run has no '{task}' probe for '{model}'. Complete the run first.", hint="Run `probing run --out DIR`."
         )
-    return LinearProbe.from_bytes(store.read_bytes(name))
+    return read_object(store.path(name), LinearProbe.from_bytes, name)
 
 
 def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
@@ -60,7 +61,7 @@ def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
     Returns None if the run does not include it, as in the shipped reference run for additional seeds of the zoo.
     """
     name = probe_path(model, NOTICING)
-    return Posterior.from_bytes(store.read_bytes(name)) if store.has(name) else None
+    return read_object(store.path(name), Posterior.from_bytes, name) if store.has(name) else None
 
 
 def read_reference_sets(store: Files) -> ReferenceSets:

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.errors import BadRun, one_line
+from probing_core.paths import require_confined
 from probing_core.run.files import not_written, write_atomically
-from probing_core.run.layout import FORMAT, JOURNAL, MANIFEST
+from probing_core.run.layout import FORMAT, JOURNAL, LOG, MANIFEST
 
 Entry = dict[str, Any]
 """Manifest entry of a file. The module docstring describes its keys."""
@@ -69,6 +70,10 @@ class Manifest:
         self.files, self.options = content["files"], content.get("options", {})
         self.copied_from, self.base = content.get("copied_from"), content.get("base")
         self._apply(lines)
+        require_confined([LOG, JOURNAL, *self.files], self.root)
+        for name, entry in self.files.items():
+            if name in (MANIFEST, JOURNAL) or name.startswith(f"{LOG}/") or not _is_sound(entry):
+                raise _invalid(self.root, f"the entry {name!r:.200} is not allowed")
 
     def start_copy(self, source: str, files: Mapping[str, Entry], options: Mapping[str, Any]) -> None:
         """Write the manifest of a copy of the run in ``source``. Existing entries take precedence over ``files``."""
@@ -173,14 +178,35 @@ def _read_manifest(root: Path) -> dict[str, Any]:
         return {"files": {}}
     try:
         content = json.loads(path.read_bytes())
-        if not isinstance(content["files"], dict):
-            raise TypeError("'files' is not an object")
+        folders = (content.get("copied_from"), content.get("base")) if isinstance(content, dict) else ()
+        if not all(isinstance(folder, str | None) and "\0" not in (folder or "") for folder in folders):
+            raise TypeError("a folder is not a path")
+        if not isinstance(content["files"], dict) or not isinstance(content.get("options", {}), dict):
+            raise TypeError("'files' or 'options' is not an object")
         return content
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadRun(
-            f"The manifest of the run '{root}' is invalid ({one_line(error)}). "
-            f"Check that the folder is a run, or recompute the run in another folder."
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _invalid(root, one_line(error)) from error
+
+
+def _invalid(root: Path, reason: str) -> BadRun:
+    return BadRun(
+        f"The manifest of the run '{root}' is invalid ({reason}). "
+        f"Check that the folder is a run, or recompute the run in another folder."
+    )
+
+
+def _is_sound(entry: Any) -> bool:
+    """Return whether the values of an entry have the expected types."""
+    return (
+        isinstance(entry, dict)
+        and entry.keys() >= ENTRY_KEYS
+        and isinstance(entry["bytes"], int)
+        and isinstance(entry["key"], str)
+        and isinstance(entry["sha256"], str)
+        and entry.get("state", NOTHING) in (NOTHING, LEFT_OUT)
+        and isinstance(inputs := entry.get("inputs", {}), dict)
+        and isinstance(inputs.get("options", ""), str)
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
@@ -192,8 +218,8 @@ def _lines(path: Path) -> Iterator[tuple[str, Entry | None]]:
     for line in content.split(b"\n"):
         try:
             name, entry = json.loads(line)
-        except (ValueError, TypeError):  # empty or truncated
+        except (ValueError, TypeError, RecursionError):  # empty or truncated
             continue
-        is_valid = entry is None or (isinstance(entry, dict) and (not name or entry.keys() >= ENTRY_KEYS))
+        is_valid = entry is None or (isinstance(entry, dict) and (not name or _is_sound(entry)))
         if isinstance(name, str) and is_valid:
             yield name, entry

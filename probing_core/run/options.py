@@ -13,7 +13,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from probing_core.run.files import write_atomically
+from probing_core.errors import BadRun
+from probing_core.run.files import read_json, write_atomically
 from probing_core.run.layout import LAST_OPTIONS
 from probing_core.run.recipe import VIEW
 
@@ -129,9 +130,9 @@ def note_options(run: Path, options: Options) -> None:
 def last_options(run: Path) -> Options:
     """Read the options that `note_options` wrote, or return `DEFAULTS` if any of them is missing or invalid."""
     try:
-        noted = json.loads((run / LAST_OPTIONS).read_bytes())
+        noted = read_json(run / LAST_OPTIONS)
         options = Options(**{option: noted[name] for name, option in NOTED.items()})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (BadRun, KeyError, TypeError):
         return DEFAULTS
     texts = (options.device, options.precision, options.address or "")
     sound = options.executor in EXECUTORS and all(isinstance(text, str) for text in texts)

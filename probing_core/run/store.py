@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import shutil
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,17 +21,13 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
-import psutil
-from filelock import FileLock, Timeout
 
-from probing_core.errors import BadRun, RunBusy, one_line
+from probing_core.errors import BadRun, one_line
+from probing_core.run import files
 from probing_core.run.files import (
     is_abandoned,
     link_or_copy,
-    map_array,
-    process_of,
     write_arrays,
-    write_atomically,
     write_tables,
     written_atomically,
 )
@@ -43,15 +36,14 @@ from probing_core.run.layout import (
     EXTRA_FILES,
     FORMAT,
     JOURNAL,
-    LOCK,
     LOG,
     MANIFEST,
     RECIPE,
     TABLES,
     TEMPORARY,
     UNITS,
-    WRITER,
 )
+from probing_core.run.lock import is_being_written, locked_folder
 from probing_core.run.manifest import LEFT_OUT, NOTHING, Entry, Manifest
 
 Content = pd.DataFrame | bytes | Mapping[str, np.ndarray] | None
@@ -130,40 +122,23 @@ class Files(ABC):
         return entry
 
     def read_bytes(self, name: str) -> bytes:
-        path = self.path(name)
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise unreadable(name, error) from error
+        return files.read_bytes(self.path(name), name)
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        path = self.path(name)
-        try:
-            return pd.read_parquet(path, columns=columns)
-        except Exception as error:  # pyarrow raises many kinds of errors for corrupted files
-            raise unreadable(name, error) from error
+        return files.read_table(self.path(name), columns, name)
 
     def read_arrays(self, name: str) -> dict[str, np.ndarray]:
-        from safetensors.numpy import load_file
-
-        return load_file(self.path(name))
+        return files.read_arrays(self.path(name), name)
 
     def map_array(self, name: str, array: str) -> np.ndarray:
         """Memory-map an array in a file, so that only accessed rows are read, or read the full array if necessary."""
-        mapped = map_array(self.path(name), array)
-        return self.read_arrays(name)[array] if mapped is None else mapped
+        return files.map_array(self.path(name), array, name)
 
     def array_names(self, name: str) -> list[str]:
-        from safetensors import safe_open
-
-        with safe_open(self.path(name), framework="numpy") as file:
-            return list(file.keys())
+        return files.array_names(self.path(name), name)
 
     def read_toml(self, name: str) -> dict[str, Any]:
-        try:
-            return tomllib.loads(self.read_bytes(name).decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadRun(f"'{name}' is not valid TOML: {one_line(error)}. Fix the file, or start a new run.") from error
+        return files.read_toml(self.path(name), name)
 
 
 class RunFiles(Files):
@@ -237,17 +212,14 @@ class Store(RunFiles):
     def join_tables(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
         """Concatenate the rows of the tables ``parts`` into one file, with one row group in memory at a time."""
         tables = (self.read_table(part) for part in parts)
-        self._write(name, partial(write_tables, tables), key, inputs)
+        self._write(name, partial(write_tables, tables, names=parts), key, inputs)
 
     def join_arrays(self, name: str, parts: Sequence[str], key: str, inputs: Inputs | None = None) -> None:
         """Concatenate the arrays of ``parts`` along the first axis, and write them to one file."""
         arrays = [self.read_arrays(part) for part in parts]
-        self.write(
-            name,
-            {array: np.concatenate([part_arrays[array] for part_arrays in arrays]) for array in arrays[0]},
-            key,
-            inputs,
-        )
+        with files.readable(self.path(name), f"{parts[0]}' to '{parts[-1]}"):
+            joined = {array: np.concatenate([each[array] for each in arrays]) for array in arrays[0]}
+        self.write(name, joined, key, inputs)
 
     def _write(self, name: str, write: Callable[[IO[bytes]], object], key: str, inputs: Inputs | None) -> None:
         self.enter([write_file(self.root, name, write, key)], inputs)
@@ -313,7 +285,8 @@ class Store(RunFiles):
             return
         for name, entry in self._manifest.files.items():
             source, target = self.copied_from / name, self.root / name
-            if entry.get("pinned") and "state" not in entry and not target.exists() and source.exists():
+            is_missing = entry.get("pinned") and "state" not in entry and not target.exists()
+            if is_missing and source.exists() and not _flaw(source, entry):
                 link_or_copy(source, target, link)
 
     def write_toml(self, name: str, content: Mapping[str, Any], key: str) -> None:
@@ -331,7 +304,10 @@ class Store(RunFiles):
         """Remove files and their manifest entries. Names that are not in the manifest are ignored."""
         names = tuple(name for name in names if name in self._manifest.files)
         for name in names:
-            (self.root / name).unlink(missing_ok=True)  # first, so that no file without an entry can remain
+            try:
+                (self.root / name).unlink(missing_ok=True)  # first, so that no file without an entry can remain
+            except OSError as error:
+                raise BadRun(f"'{self.root / name}' could not be removed: {one_line(error)}.") from error
         self._enter([(name, None) for name in names])
 
     def clear(self) -> None:
@@ -357,7 +333,7 @@ class Store(RunFiles):
             RunBusy: another process is writing to the run.
             BadRun: a file cannot be removed.
         """
-        with self._held():
+        with self._held(removes_log=True):
             foreign = self.foreign()
             try:
                 for name in self._manifest.files:  # before the manifest, so that an interrupted removal can be repeated
@@ -365,7 +341,6 @@ class Store(RunFiles):
                 self._manifest.clear()
             except OSError as error:
                 raise BadRun(f"'{self.root}' could not be removed: {one_line(error)}.") from error
-        shutil.rmtree(self.root / LOG, ignore_errors=True)
         self._remove_empty_folders()
         return foreign
 
@@ -386,27 +361,8 @@ class Store(RunFiles):
                 path.unlink(missing_ok=True)
 
     def is_being_written(self) -> bool:
-        """Return whether another process, or another store in this process, has locked the run for writing.
-
-        The check reads the file `WRITER` and tries to acquire the lock only if the writer is on another machine.
-        """
-        try:
-            writer = json.loads(self.path(WRITER).read_bytes())
-            if writer["machine"] != platform.node():
-                return self._is_locked()
-            return process_of(int(writer["pid"]), float(writer["born"])) is not None
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def _is_locked(self) -> bool:
-        """Check whether the lock is held by trying to acquire it."""
-        try:
-            with FileLock(self.path(LOCK), timeout=0, thread_local=False):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # the folder is not writable
-            return False
+        """Return whether another process, or another store in this process, has locked the run for writing."""
+        return is_being_written(self.root)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -431,30 +387,11 @@ class Store(RunFiles):
                     self.fold()
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _held(self, removes_log: bool = False) -> Iterator[None]:
         """Return a context manager that locks the run without checking or cleaning up files."""
-        lock = FileLock(self.path(LOCK), timeout=0, thread_local=False)
-        try:
-            self.path(LOG).mkdir(parents=True, exist_ok=True)
-            lock_context = lock.acquire()
-        except Timeout as error:
-            raise RunBusy(
-                f"Another process is writing to the run '{self.root}'. Wait until it ends, or stop it first."
-            ) from error
-        except OSError as error:
-            raise BadRun(
-                f"'{self.root}' is not writable ({error.strerror or one_line(error)}). "
-                f"Change its permissions, or choose another folder."
-            ) from error
-        with lock_context:
-            with suppress(BadRun):  # allow deleting a run when the disk is full; the lock excludes other writers
-                write_atomically(self.path(WRITER), json.dumps(_this_process()).encode())
-            try:
-                self._manifest.read()
-                yield
-            finally:
-                with suppress(OSError):
-                    self.path(WRITER).unlink(missing_ok=True)
+        with locked_folder(self.root, removes_log=removes_log):
+            self._manifest.read()
+            yield
 
     def _found_damaged(self) -> dict[str, str]:
         """Return the problems of missing or corrupted files, by path. Corrupted units are removed and not returned."""
@@ -482,10 +419,6 @@ def damage_sentences(damaged: Mapping[str, str], foreign: Sequence[str]) -> list
     ]
 
 
-def _this_process() -> dict[str, Any]:
-    return {"machine": platform.node(), "pid": os.getpid(), "born": psutil.Process().create_time()}
-
-
 def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key: str) -> tuple[str, Entry]:
     """Write a file to the run directory ``root``.
 
@@ -499,13 +432,6 @@ def write_file(root: Path, name: str, write: Callable[[IO[bytes]], object], key:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.seek(0, os.SEEK_END)
     return name, {"bytes": size, "key": key, "sha256": checksum}
-
-
-def unreadable(name: str, error: Exception) -> BadRun:
-    return BadRun(
-        f"'{name}' cannot be read ({one_line(error)}).",
-        hint="`probing verify` lists corrupted files, and `probing run` recomputes them.",
-    )
 
 
 def _flaw(path: Path, entry: Entry) -> str:

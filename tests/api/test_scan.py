@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import shutil
+import subprocess
+import sys
+import textwrap
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from probing_core.answers.answer import ANSWERS
@@ -18,11 +23,12 @@ from probing_core.api import scan as scanning
 from probing_core.api import scan_files
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan import scan
-from probing_core.api.scan_files import Chunks, File, find_files
-from probing_core.api.scan_results import false_discovery_rates, listed, promise_of, thumbnails_of
+from probing_core.api.scan_chunks import Chunks, digest
+from probing_core.api.scan_files import UNREAD, File, find_files
+from probing_core.api.scan_results import false_discovery_rates, listed, promise_of, read_verdicts, thumbnails_of
 from probing_core.cli import main
 from probing_core.detector.detector import turned_gray
-from probing_core.errors import BadConfig, BadRun
+from probing_core.errors import BadConfig, BadRun, RunBusy
 from probing_core.images import encode_jpeg, encode_png, read_image
 from probing_core.run.options import Options
 from probing_core.run.stages import run
@@ -229,7 +235,7 @@ def test_thumbnails_are_found_by_their_rows(scanned, tmp_path):
 def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
     out, found = scanned
     before = contents(out)
-    assert {path.name for path in out.iterdir()} <= set(scanning.WRITTEN)
+    assert {path.name for path in out.iterdir()} <= {*scanning.WRITTEN, "log"}
     monkeypatch.setattr(scanning, "measure", lambda *a, **k: pytest.fail("measured again"))
     assert scan(folder, out, made) == found
     assert contents(out) == before
@@ -266,17 +272,18 @@ def files_named(names: list[str]) -> list[File]:
 @pytest.mark.parametrize("new", ["a.jpg", "img-0320b.jpg", "z.jpg"])
 def test_one_new_file_in_a_folder_of_640_costs_one_chunk(tmp_path, new):
     names = [f"img-{i:04d}.jpg" for i in range(640)]
-    before = Chunks(tmp_path, files_named(names), "settings")
+    settings = digest("settings")
+    before = Chunks(tmp_path, files_named(names), settings)
     assert 4 <= len(before.files) <= 20
     for i, chunk in enumerate(before.files):
-        before.write(i, pd.DataFrame({"path": [file.name for file in chunk]}))
-    after = Chunks(tmp_path, files_named([*names, new]), "settings")
+        before.write(i, [UNREAD | {"path": file.name} for file in chunk])
+    after = Chunks(tmp_path, files_named([*names, new]), settings)
     missing = after.missing()
     again = [file.name for i in missing for file in after.files[i]]
     assert new in again
     assert len(again) <= max(map(len, before.files)) + 1
     for i in missing:
-        after.write(i, pd.DataFrame({"path": [file.name for file in after.files[i]]}))
+        after.write(i, [UNREAD | {"path": file.name} for file in after.files[i]])
     after.remove_others()
     assert [name for rows in after.read() for name in rows["path"]] == sorted([*names, new])
     assert len(list(tmp_path.glob("*.parquet"))) == len(after.files)
@@ -434,7 +441,7 @@ def test_removing_a_scan_removes_what_it_wrote_and_nothing_else(tmp_path):
     mine.write_bytes(b"mine")
 
     def made(*others: str) -> None:
-        for name in (*scanning.WRITTEN, "verdicts.csv.0a1b2c3d.probing.tmp", *others):
+        for name in (*scanning.WRITTEN, "log", "verdicts.csv.0a1b2c3d.probing.tmp", *others):
             if name in ("chunks", "clean", "log"):
                 (out / name).mkdir(parents=True)
                 (out / name / "file").touch()
@@ -447,14 +454,110 @@ def test_removing_a_scan_removes_what_it_wrote_and_nothing_else(tmp_path):
     assert not out.exists()
     out.mkdir()
     made("holiday.png")
-    (out / "linked").symlink_to(tmp_path)
     scanning.remove_results(out)
-    assert sorted(path.name for path in out.iterdir()) == ["holiday.png", "linked"]
+    assert sorted(path.name for path in out.iterdir()) == ["holiday.png"]
     with pytest.raises(BadConfig, match="other files"):
         scanning.remove_results(out)
     (out / "scan.txt").touch()
     (out / "chunks").symlink_to(tmp_path)
-    with pytest.raises(BadConfig, match="could not be removed"):
+    with pytest.raises(BadRun, match="'chunks' .* is a link"):
         scanning.remove_results(out)
     assert mine.read_bytes() == b"mine"
     assert (out / "holiday.png").is_file()
+
+
+SCANNING = """
+    import sys, time
+    from pathlib import Path
+    from probing_core.api import scan as scanning
+    from probing_core.api.scan_chunks import Chunks
+    if {revision}:
+        scanning.REVISION = {revision}
+    plain, done = Chunks.write, []
+    def slow(self, index, rows):
+        plain(self, index, rows)
+        done.append(index)
+        if len(done) == {stops_after}:
+            print("half", flush=True)
+            input()
+    Chunks.write = slow
+    from tests.conftest import in_few_pixels
+    with in_few_pixels():
+        scanning.scan(Path({folder!r}), Path({out!r}), Path({run!r}), threads=1)
+    print("done")
+"""
+
+
+def scanning_process(folder: Path, out: Path, run: Path, revision: int = 0, stops_after: int = 0) -> subprocess.Popen:
+    values = {"folder": str(folder), "out": str(out), "run": str(run), "revision": revision}
+    code = textwrap.dedent(SCANNING).format(**values, stops_after=stops_after)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", code], text=True, cwd=Path(__file__).parents[2], **pipes)
+
+
+def test_a_second_process_is_told_and_nothing_of_the_first_is_lost(scanned, folder, made, tmp_path):
+    out = tmp_path / "scan"
+    with scanning_process(folder, out, made, stops_after=2) as first:
+        assert first.stdout.readline() == "half\n"
+        held = contents(out)
+        assert sum(name.startswith("chunks/") for name in held) == 2
+        for revision in (0, 99):  # the same settings, and others
+            with scanning_process(folder, out, made, revision) as second:
+                assert "RunBusy: Another process is writing to the scan" in second.communicate()[1]
+        with pytest.raises(RunBusy):
+            scanning.remove_results(out)
+        assert contents(out) == held
+        first.kill()
+    with scanning_process(folder, out, made, 99) as second:
+        assert "contains a scan with a different detector" in second.communicate()[1]
+    assert contents(out) == held
+    scan(folder, out, made, threads=2)
+    assert contents(out) == contents(scanned[0])
+
+
+@pytest.mark.parametrize("place", [0.0, 0.1, 0.5, 0.9, 1.0])
+def test_corrupted_chunks_are_measured_again(scanned, folder, made, tmp_path, place):
+    out = Path(shutil.copytree(scanned[0], tmp_path / "scan"))
+    for path in sorted((out / "chunks").glob("*.parquet"))[:2]:
+        content = bytearray(path.read_bytes())
+        content[min(len(content) - 1, int(place * len(content)))] ^= 16
+        path.write_bytes(content)
+    scan(folder, out, made, threads=2)
+    for name, content in contents(scanned[0]).items():
+        if name.startswith("chunks/"):
+            assert pd.read_parquet(out / name).equals(pd.read_parquet(scanned[0] / name))
+        else:
+            assert (out / name).read_bytes() == content
+
+
+def test_corrupted_results_name_the_file_and_the_command(scanned, tmp_path):
+    out = Path(shutil.copytree(scanned[0], tmp_path / "scan"))
+    table = out / "verdicts.parquet"
+    for content in (table.read_bytes()[:500], b"", b"no table"):
+        table.write_bytes(content)
+        for read in (promise_of, lambda out: read_verdicts(out, ["path", "p"])):
+            with pytest.raises(BadRun, match="'verdicts.parquet' cannot be read") as caught:
+                read(out)
+            assert "probing scan" in caught.value.hint
+        assert thumbnails_of(out, [0, 5]) == [b"", b""]
+
+
+@pytest.mark.parametrize("name", ["../../secret.parquet", "{place}/secret.parquet", "..\\secret.parquet"])
+def test_a_shared_scan_reads_and_removes_nothing_outside(scanned, folder, made, tmp_path, name):
+    out, secret = tmp_path / "scan", tmp_path / "secret.parquet"
+    shutil.copytree(scanned[0], out)
+    chunk = next((out / "chunks").glob("*.parquet"))
+    shutil.copy(chunk, secret)
+    table = pq.read_table(out / "verdicts.parquet")
+    places = json.dumps([[name.format(place=tmp_path)], [len(table)]]).encode()
+    pq.write_table(table.replace_schema_metadata({b"chunks": places}), out / "verdicts.parquet")
+    assert thumbnails_of(out, [0]) == [b""]
+    shutil.rmtree(out / "chunks")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    shutil.copy(secret, outside / chunk.name)
+    (out / "chunks").symlink_to(outside)
+    for call in (lambda: scan(folder, out, made), lambda: scanning.remove_results(out)):
+        with pytest.raises(BadRun, match="'chunks' .* is a link"):
+            call()
+    assert (outside / chunk.name).read_bytes() == secret.read_bytes()

@@ -285,7 +285,7 @@ def _refuse_other_libraries(folder: Path, name: ModelName) -> None:
     path = folder / "config.json"
     try:
         config = dict(json.loads(path.read_text())) if path.is_file() else {}
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelUnavailable(f"'{name.base}' has an invalid config.json ({one_line(error)}).") from error
     if "model_type" in config:
         return

@@ -127,7 +127,7 @@ def read_preprocessing(path: Path) -> Preprocessing:
         )
     try:
         return Preprocessing(**json.loads(facts.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise ModelUnavailable(
             f"'{facts}' is not a valid preprocessing file ({one_line(error)[:200]}). Expected JSON such as {HINT}."
         ) from error

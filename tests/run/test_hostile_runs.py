@@ -1,0 +1,122 @@
+"""A run from somebody else can delete or write nothing outside its own folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import probing_core
+from dashboard.jobs import processes
+from probing_core.cli import main
+from probing_core.errors import BadRun, ProbingError
+from tests.conftest import copy_of_made_run, kept_made_run
+from tests.hostile import HOSTILE_NAMES, plant
+
+COMMANDS: dict[str, Callable[[Path], list[str]]] = {
+    "run": lambda run: ["run", "--out", str(run)],
+    "verify": lambda run: ["verify", "--run", str(run)],
+    "report": lambda run: ["report", "--run", str(run), "--out", str(run.parent / "report.html")],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with a run, `shared`, and a file beside it."""
+    place = tmp_path_factory.mktemp("shared")
+    copy_of_made_run(place / "shared")
+    (place / "shared" / "units").mkdir(exist_ok=True)
+    (place / "victim.txt").write_text("precious")
+    return place
+
+
+@pytest.fixture
+def restored(place):
+    """The run `shared`, whose records are restored afterwards."""
+    run = place / "shared"
+    records = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    yield run
+    for name, content in records.items():
+        (run / name).write_bytes(content)
+    assert (place / "victim.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_NAMES, "{place}/victim.txt"])
+def test_commands_refuse_a_run_with_a_name_outside(restored, capsys, name):
+    name = name.format(place=restored.parent)
+    plant(restored, name)
+    for command in COMMANDS.values():
+        assert main(command(restored)) == 2
+        (line,) = capsys.readouterr().err.splitlines()[:1]
+        assert repr(name) in line
+    with pytest.raises(BadRun):
+        probing_core.open(restored)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES[:2])
+def test_removing_a_run_removes_nothing_outside(restored, monkeypatch, name):
+    monkeypatch.setattr(processes.rights, "require", lambda what: None)
+    plant(restored, name)
+    with pytest.raises(BadRun):
+        processes.remove(restored)
+    assert (restored / "run.toml").is_file()
+
+
+def test_a_copied_run_plants_no_file_outside(restored, place):
+    source = place / "source"
+    source.mkdir(exist_ok=True)
+    (place / "new.txt").unlink(missing_ok=True)
+    (source / "new.txt").write_bytes(b"")
+    plant(restored, "../new.txt", pinned=True)
+    content = json.loads((restored / "manifest.json").read_bytes())
+    (restored / "manifest.json").write_text(json.dumps(content | {"copied_from": str(source)}))
+    assert main(COMMANDS["run"](restored)) == 2
+    assert not (place / "new.txt").exists()
+
+
+LINKED = ("log", "models", "units", "tables")
+LINKED_FILES = (
+    "log/lock",
+    "log/events.jsonl",
+    "log/writer.json",
+    "log/progress.json",
+    "journal.jsonl",
+    "manifest.json",
+)
+
+
+@pytest.mark.parametrize("name", [*LINKED, *LINKED_FILES])
+@pytest.mark.parametrize("target", ["folder", "file", "missing"])
+def test_commands_write_nothing_through_a_link(tmp_path, capsys, name, target):
+    run, outside = tmp_path / "shared", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("precious")
+    (outside / "folder").mkdir()
+    (outside / "folder" / "lock").write_text("precious")
+    run.mkdir()
+    for path in kept_made_run().iterdir():
+        if path.is_file():
+            shutil.copy(path, run)
+    link = run / name
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(outside / target)
+    before = {path: path.read_bytes() if path.is_file() else b"" for path in outside.rglob("*")}
+    for command in COMMANDS.values():
+        assert main(command(run)) == 2
+        assert "Traceback" not in capsys.readouterr().err
+    assert {path: path.read_bytes() if path.is_file() else b"" for path in outside.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"{", b"[" * 100_000, b'{"files": []}', b'{"files": {"a": 1}}', b"\xff", b""]
+)
+def test_damaged_records_are_one_sentence(restored, capsys, content):
+    (restored / "manifest.json").write_bytes(content)
+    with pytest.raises(ProbingError):
+        probing_core.open(restored)
+    assert main(COMMANDS["verify"](restored)) == 2
+    assert "Traceback" not in capsys.readouterr().err
