@@ -4,9 +4,10 @@ Each command is a module that is imported when the command is run. The module de
 which adds the arguments; and ``run(options)``, which calls a public function, prints its result, and returns the exit
 code.
 
-The exit code is 0 for success, 2 for invalid input or corrupted files, and 1 for any other failure. Commands for which
-1 is a result use ``FAILED`` for other failures. Invalid input and corrupted files are reported on a line that starts
-with ``error:``. If there is a hint, it follows on a line that starts with ``hint:``.
+The exit code is 0 for success, 2 for invalid input or corrupted files, and 1 for any other failure. ``verify`` exits
+with 4 if a process is writing to the run. Commands for which 1 is a result use ``FAILED`` for other failures. Invalid
+input and corrupted files are reported on a line that starts with ``error:``. If there is a hint, it follows on a line
+that starts with ``hint:``.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ from probing_core.run import layout
 
 EXAMPLE = "probing verify --run data/runs/demo"
 
+BEING_WRITTEN = 4
+"""Exit code if a process is writing to the run."""
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, type=Path, metavar="DIR")
@@ -34,8 +37,8 @@ def run(options: argparse.Namespace) -> int:
     damaged, foreign = store.damaged(), store.foreign()
     damage = damage_sentences(damaged, foreign)
     if is_busy or (damage and store.is_being_written()):
-        print(f"{options.run} is being written. Verify it again when the run is complete.")
-        return 0
+        print(f"{options.run} is being written. Verify it again when the run is complete.", file=sys.stderr)
+        return BEING_WRITTEN
     for sentence in damage:
         print(f"error: {sentence}", file=sys.stderr)
     if damaged:

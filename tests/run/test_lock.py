@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from probing_core.cli import main
 from probing_core.errors import BadRun, RunBusy
 from probing_core.run.lock import is_being_written, locked_folder
 
@@ -97,3 +98,12 @@ def test_lock_of_a_folder_that_cannot_be_created_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BadRun, match="is not writable"), locked_folder(Path(tmp_path / "file" / "run")):
         pass
+
+
+def test_verify_of_a_run_that_is_being_written_exits_with_4(made_run, capsys):
+    with process(HOLDER, folder=str(made_run)) as writer:
+        assert writer.stdout.readline() == "locked\n"
+        assert main(["verify", "--run", str(made_run)]) == 4
+        assert "is being written" in capsys.readouterr().err
+        writer.kill()
+    assert main(["verify", "--run", str(made_run)]) == 0
