@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from probing_core.api.scan_decoding import decode
 from probing_core.errors import BadCorpus
-from probing_core.images import inspect
 
 
 def squares(n: int) -> tuple[np.ndarray, list[np.ndarray], int]:
@@ -46,8 +46,8 @@ def modules(_: int) -> list[str]:
     return [name for name in ("torch", "streamlit", "onnxruntime", "transformers") if name in sys.modules]
 
 
-def inspect_that_ends(path, name):
+def decode_that_ends(source, name):
     """Decode like a faulty decoder: one file ends the process."""
     if name == "a/002.png":
         os._exit(11)
-    return inspect(path, name)
+    return decode(source, name)

@@ -114,4 +114,5 @@ def p_in_words(p: float | None, n: int) -> str:
     """
     if p is None or math.isnan(p) or n <= 0:
         return ""
-    return f"{p:.3f} ({round(p * (n + 1)) - 1:,} of {n:,})"
+    number = f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"
+    return f"{number} ({round(p * (n + 1)) - 1:,} of {n:,})"

@@ -195,27 +195,31 @@ class ReferenceSet:
         posterior: calibration of scores, or None if there are too few photographs.
         edits: edited photographs for fitting the posterior and measuring the detection rate.
         detection_rate: detection rate at `LEVEL`, or None if it was not measured.
+        level: false-positive rate for which there must be enough clean photographs to compute p-values.
     """
 
     clean: np.ndarray
     posterior: Posterior | None
     edits: Edits
     detection_rate: DetectionRate | None
+    level: float = LEVEL
 
     def p_values(self, scores: np.ndarray) -> np.ndarray:
         """Compute the p-values (N,) of ``scores`` (N,), or NaN if there are too few clean photographs."""
-        if not is_enough(len(self.clean)):
+        if not is_enough(len(self.clean), self.level):
             return np.full(len(scores), np.nan)
         return np.where(np.isnan(scores), np.nan, p_values(scores, self.clean))
 
-    def with_clean(self, clean: np.ndarray) -> ReferenceSet:
+    def with_clean(self, clean: np.ndarray, level: float = LEVEL) -> ReferenceSet:
         """Return a copy of this set that uses other clean photographs for p-values and the posterior.
 
         Args:
             clean: (n,) scores of the other clean photographs.
+            level: false-positive rate for which p-values are computed.
         """
         photographs = np.array([f"clean-{i}" for i in range(len(clean))])
-        return replace(self, clean=clean, posterior=self.edits.posterior(clean, photographs), detection_rate=None)
+        posterior = self.edits.posterior(clean, photographs)
+        return replace(self, clean=clean, posterior=posterior, detection_rate=None, level=level)
 
 
 NO_SET = ReferenceSet(np.empty(0), None, Edits(pd.DataFrame()), None)
@@ -297,16 +301,17 @@ class ReferenceSets:
         judged["edited"] = judged["edited"].mask(rows["is_flat"])
         return judged.assign(answer=[*map(answer_word, judged["edited"], rows["is_flat"])])
 
-    def with_clean(self, clean: Mapping[str, np.ndarray]) -> ReferenceSets:
+    def with_clean(self, clean: Mapping[str, np.ndarray], level: float = LEVEL) -> ReferenceSets:
         """Return reference sets that use other clean images. Kinds with too few clean images are omitted.
 
         Args:
             clean: kind of image -> scores (n,) of the other clean images.
+            level: false-positive rate for which there must be enough clean images.
         """
         return ReferenceSets({
-            kind: self.sets[kind].with_clean(scores)
+            kind: self.sets[kind].with_clean(scores, level)
             for kind, scores in clean.items()
-            if kind in self.sets and is_enough(len(scores))
+            if kind in self.sets and is_enough(len(scores), level)
         })  # fmt: skip
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from probing_core.answers.reference_sets import GRAY, LARGE, LEVEL, MIN_BEYOND, VIEW, ReferenceSets, is_enough
+from probing_core.answers.reference_sets import LEVEL
 from probing_core.api.predictor import Predictor
+from probing_core.api.scan_calibration import CLEAN_COLUMNS, Calibration, calibrate
 from probing_core.api.scan_chunks import Chunks, digest
 from probing_core.api.scan_files import File, find_files, measure
 from probing_core.api.scan_results import (
@@ -35,20 +35,13 @@ from probing_core.compute.runtime.parallel import image_pool, in_chunks, one_cor
 from probing_core.cores import cores
 from probing_core.detector.detector import Detector
 from probing_core.errors import BadConfig, one_line
-from probing_core.measures.notation import in_percent
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY
 from probing_core.run.lock import locked_folder
 from probing_core.run.progress import SILENT, Progress
 
-REVISION = 5
+REVISION = 6
 """Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
-
-MIN_FOR_Q = 500
-"""Minimum number of clean images for computing q-values.
-
-With fewer clean images, the smallest possible p-value is too large to detect edits in a folder with few edited images.
-"""
 
 MARK = "scan.txt"
 CLEAN_CHUNKS = "clean"
@@ -112,12 +105,13 @@ def scan(
                 part.refuse_other_settings()
         write_atomically(out / MARK, b"Results of `probing scan`. A later call resumes from the files in `chunks`.\n")
         _measure(chunks, trusted, detector, predictor.recipe.view, progress, threads or cores())
+        calibration = Calibration(sets, level)
         if trusted is not None:
-            sets = calibrated(sets, trusted.read(), level)
-        results = Results.of(chunks, sets, with_q=trusted is not None and _clean_count(sets) >= MIN_FOR_Q)
-        promise = f"{_promise(sets, level, trusting=trusted is not None)} {results.flagged_in_words(level)}"
+            calibration = calibrate(sets, trusted.read(CLEAN_COLUMNS), chunks.read(["digest"]), level)
+        results = Results.of(chunks, calibration.sets, calibration.has_q)
+        promise = " ".join([*calibration.sentences(), results.flagged_in_words(level)])
         write_tables(out, results, promise)
-        write_page(out, folder, results, [promise, *_detection_rate(sets)])
+        write_page(out, folder, results, [promise, *calibration.detection_rate()])
     return Scan(results.counts, results.errors, promise)
 
 
@@ -147,63 +141,6 @@ def _fill(
         completed += len(files)
         progress.update(stage, completed, total, doing)
     chunks.remove_others()
-
-
-def calibrated(sets: ReferenceSets, chunks: Iterable[pd.DataFrame], level: float) -> ReferenceSets:
-    """Return reference sets that are calibrated on clean images instead of the photographs of the run.
-
-    Args:
-        sets: reference sets of the run.
-        chunks: measurements of the clean images (`scan_files.measure`).
-        level: false-positive rate to calibrate for.
-
-    Raises:
-        BadConfig: there are too few clean images for ``level``.
-    """
-    rows = pd.concat(list(chunks), ignore_index=True)
-    rows = rows[rows["error"] == ""]
-    color = rows[~rows["no_color"].astype(bool)]
-    if not is_enough(len(color), level):
-        raise BadConfig(
-            f"Too few clean color images ({len(color)}) to calibrate for a false-positive rate of {in_percent(level)}. "
-            f"Provide at least {MIN_BEYOND / level:.0f} clean color images, or use a higher level."
-        )
-    large = color.loc[color["large"].astype(bool), "joined"].to_numpy()
-    scores = {VIEW: color["whole"].to_numpy(), LARGE: large, GRAY: rows["gray"].dropna().to_numpy()}
-    return sets.with_clean(scores)
-
-
-def _clean_count(sets: ReferenceSets) -> int:
-    return len(sets.sets[VIEW].clean) if VIEW in sets.sets else 0
-
-
-def _promise(sets: ReferenceSets, level: float, trusting: bool) -> str:
-    if not trusting:
-        enough = f"{MIN_BEYOND / level:.0f} or more"
-        return (
-            f"Images were compared with clean photographs of the run{_numbers(sets)}. Your images may come from a "
-            f"different source, so no error rate is guaranteed. For a guarantee, add a folder with {enough} clean "
-            f"images from your source."
-        )
-    n = _clean_count(sets)
-    hint = "" if n >= MIN_FOR_Q else f" The false discovery rate (q) requires at least {MIN_FOR_Q} clean images."
-    rate = f"about {in_percent(level)} of unedited images from the same source have a p-value of at most {level:g}"
-    return f"Calibrated on {n:,} of your clean images: {rate}.{hint}"
-
-
-def _numbers(sets: ReferenceSets) -> str:
-    names = {VIEW: "small", LARGE: "large", GRAY: "converted to grayscale"}
-    counts = [f"{len(sets.sets[kind].clean):,} {phrase}" for kind, phrase in names.items() if kind in sets.sets]
-    return f" ({', '.join(counts)})" if counts else ""
-
-
-def _detection_rate(sets: ReferenceSets) -> list[str]:
-    rate = sets.sets[VIEW].detection_rate if VIEW in sets.sets else None
-    if rate is None:
-        return []
-    hard = ", ".join(rate.hardly_detected)
-    sentence = f"On the run's own photographs, the detector flags {in_percent(rate.overall.value)} of edited images"
-    return [f"{sentence}, but fewer than half of the edits in these groups: {hard}." if hard else f"{sentence}."]
 
 
 def remove_results(out: Path) -> None:

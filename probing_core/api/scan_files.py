@@ -17,10 +17,11 @@ import pyarrow as pa
 from probing_core.answers.answer import classes_of, score_of
 from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import COMBINED, Crops, cut
+from probing_core.api.scan_decoding import decode
 from probing_core.compute.runtime.workers import WorkerDied
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
 from probing_core.errors import BadConfig, BadImage
-from probing_core.images import Image, encode_webp, inspect
+from probing_core.images import Image, encode_webp
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws
 from probing_core.paths import leads_out
 
@@ -99,6 +100,7 @@ MEASURED = pa.schema(
         "group_probability": pa.float64(),
         "class_probability": pa.float64(),
         "flags": pa.string(),
+        "digest": pa.string(),
         "thumbnail": pa.binary(),
     }
 )
@@ -146,13 +148,13 @@ def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gr
         as_gray: whether to also score the image converted to grayscale, for calibrating images without color.
 
     Returns:
-        A row with the keys of `UNREAD`. The edit scores are ``whole`` (central square), ``joined`` (central square and
-        tiles) and ``gray`` (central square converted to grayscale). ``group``, ``class`` and their probabilities
+        A row with the columns `MEASURED`. The edit scores are ``whole`` (central square), ``joined`` (central square
+        and tiles) and ``gray`` (central square converted to grayscale). ``group``, ``class`` and their probabilities
         describe the most probable edit.
     """
     row = UNREAD | {"path": file.name}
     try:
-        picture = decoders.submit(partial(inspect, name=file.name), Path(file.path)).result()
+        picture, digest = decoders.submit(partial(decode, name=file.name), Path(file.path)).result()
     except BadImage as error:
         return row | {"error": str(error)}
     except WorkerDied:
@@ -179,5 +181,6 @@ def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gr
         "group_probability": edit.get("group_probability", NAN),
         "class_probability": edit.get("transform_probability", NAN),
         "flags": "; ".join(flags_of(small, picture.notes, crops, no_color)),
+        "digest": digest,
         "thumbnail": encode_webp(thumbnail(small), 60),
     }

@@ -59,6 +59,9 @@ VERDICT_COLUMNS = {
 }
 """Columns of the CSV and the Parquet file, one row per file."""
 
+SMALLEST_Q = 0.001
+"""Smallest false discovery rate that is displayed exactly."""
+
 MAX_ROWS = 5000
 """Maximum number of files listed on the HTML page. The CSV and Parquet files list all files."""
 
@@ -91,7 +94,7 @@ class Results:
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
             for no_color in (False, True):  # separately, because q is only guaranteed for images with color
-                selected = (judged["no_color"] == no_color) & judged["p"].notna()
+                selected = (judged["no_color"] == no_color) & counted(judged)
                 judged.loc[selected, "q"] = false_discovery_rates(judged.loc[selected, "p"].to_numpy())
         return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
 
@@ -102,8 +105,10 @@ class Results:
 
     def flagged_in_words(self, level: float) -> str:
         """Format the number of images with a p-value of at most ``level`` as a sentence."""
-        p = self.judged["p"].dropna()
-        return f"Flagged images (p-value of at most {level:g}): {int((p <= level).sum()):,} of {len(p):,}."
+        p = self.judged.loc[counted(self.judged), "p"]
+        flagged = f"Flagged images (p-value of at most {level:g}): {int((p <= level).sum()):,} of {len(p):,}."
+        flat = int((self.judged["answer"] == PERHAPS_NO_PHOTOGRAPH).sum())
+        return f"{flagged} Images that may not be photographs are not counted ({flat:,})." if flat else flagged
 
     def rows(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the rows of each chunk, with measurements, answers and, for edited images, the most probable edit."""
@@ -115,6 +120,11 @@ class Results:
             rows.loc[~rows["answer"].isin(FOUND), ["group", "class"]] = ""
             rows.loc[~rows["answer"].isin(FOUND), ["group_probability", "class_probability"]] = np.nan
             yield rows
+
+
+def counted(judged: pd.DataFrame) -> pd.Series:
+    """Return whether each image has a p-value and is not an image that may not be a photograph."""
+    return judged["p"].notna() & (judged["answer"] != PERHAPS_NO_PHOTOGRAPH)
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:
@@ -219,13 +229,18 @@ def cells_of(row: Mapping[Any, Any]) -> dict[str, str]:
     cells = {"answer": row["answer"], "edit": "", "p": "", "q": "", "remark": remark}
     if row["answer"] not in ANSWERS:
         return cells
-    q = "" if pd.isna(row["q"]) else in_percent(row["q"], 1)
     return cells | {
         "answer": answer_in_words(row["answer"], row["edited"]),
         "edit": edit_cell(row["answer"], edit_of_row(row)),
         "p": p_in_words(row["p"], int(row["n"])),
-        "q": q,
+        "q": _q_in_words(row["q"]),
     }
+
+
+def _q_in_words(q: float) -> str:
+    if pd.isna(q):
+        return ""
+    return in_percent(q, 1) if q >= SMALLEST_Q else f"<{in_percent(SMALLEST_Q, 1)}"
 
 
 def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> None:

@@ -48,6 +48,11 @@ def in_percent(share: float, places: int = 0) -> str:
     return minus(f"{100 * share:.{places}f}%")
 
 
+def exactly_in_percent(share: float) -> str:
+    """Format a fraction as a percentage with all of its digits, ``2.5%`` for 0.025."""
+    return minus(f"{100 * share:.9g}%")
+
+
 def in_points(difference: float) -> str:
     """Format a difference between two fractions in percentage points with a sign, ``+1.2`` for 0.012."""
     return minus(f"{100 * difference:+.1f}")

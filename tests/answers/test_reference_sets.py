@@ -289,6 +289,15 @@ def test_with_clean_moves_p_and_posterior_together(shift):
     assert sets.with_clean({VIEW: clean[:99]}).sets == {}
 
 
+@given(level=st.floats(0.001, 0.5), count=st.integers(0, 600))
+def test_with_clean_has_enough_images_for_the_level_or_no_set(level, count):
+    moved = ReferenceSets.from_rows(table()).with_clean({VIEW: np.arange(600.0), LARGE: np.arange(float(count))}, level)
+    for kind, size in ((VIEW, 600), (LARGE, count)):
+        assert (kind in moved.sets) == is_enough(size, level)
+        if kind in moved.sets:
+            assert moved.sets[kind].p_values(np.array([1e9]))[0] <= level  # the smallest p-value can be flagged
+
+
 def edits(rates: dict[str, float], photographs: int = 60) -> pd.DataFrame:
     """Edited views of which the given fraction of each group scores above all clean photographs."""
     return pd.DataFrame(

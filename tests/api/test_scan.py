@@ -20,7 +20,7 @@ import pytest
 from probing_core.answers.answer import ANSWERS
 from probing_core.answers.crops import cut
 from probing_core.api import scan as scanning
-from probing_core.api import scan_files
+from probing_core.api import scan_calibration, scan_files
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan import scan
 from probing_core.api.scan_chunks import Chunks, digest
@@ -34,7 +34,7 @@ from probing_core.run.options import Options
 from probing_core.run.stages import run
 from probing_core.transforms import resolve
 from tests.conftest import scene
-from tests.worker_functions import inspect_that_ends
+from tests.worker_functions import decode_that_ends
 
 
 def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
@@ -313,7 +313,7 @@ def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder,
 
 def test_a_file_that_ends_its_process_is_one_unreadable_row(made, folder, tmp_path, monkeypatch):
     mine, out = Path(shutil.copytree(folder, tmp_path / "mine")), tmp_path / "scan"
-    monkeypatch.setattr(scan_files, "inspect", inspect_that_ends)
+    monkeypatch.setattr(scan_files, "decode", decode_that_ends)
     found = scan(mine, out, made, threads=2)
     table = pd.read_parquet(out / "verdicts.parquet").set_index("path")
     assert table.at["a/002.png", "answer"] == "unreadable"
@@ -351,12 +351,73 @@ def test_clean_images_calibrate(made, folder, clean_folder, tmp_path):
 def test_scan_with_enough_clean_images_has_q_apart_for_images_without_color(
     made, folder, clean_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(scanning, "MIN_FOR_Q", 120)
+    monkeypatch.setattr(scan_calibration, "MIN_FOR_Q", 120)
     scan(folder, tmp_path / "scan", made, clean=clean_folder)
     table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
     assert table.loc[table["error"] != "", "q"].isna().all()
     for _, mine in table[table["error"] == ""].groupby("no_color"):
         np.testing.assert_allclose(mine["q"], false_discovery_rates(mine["p"].to_numpy()))
+
+
+def test_clean_images_that_are_scanned_too_are_left_out_of_the_calibration(made, clean_folder, tmp_path):
+    photos = Path(shutil.copytree(clean_folder, tmp_path / "photos"))
+    for i in range(30):  # in the folder, as copies with different names, and twice
+        (photos / f"{i}.png").unlink()
+    for i in range(15, 40):
+        shutil.copy(clean_folder / f"{i}.png", photos / f"copy-{i}.png")
+    clean = Path(shutil.copytree(clean_folder, tmp_path / "clean"))
+    shutil.copy(clean / "1.png", clean / "1-again.png")
+    found = scan(photos, tmp_path / "scan", made, clean=clean, level=0.4)
+    table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet")
+    assert set(table["n"]) == {15}
+    assert "Calibrated on 15 of your clean images: about 40%" in found.promise
+    assert "also scanned are not used for calibration (105)" in found.promise
+    with pytest.raises(BadConfig, match=r"after 120 that were also scanned"):
+        scan(clean_folder, tmp_path / "same", made, clean=clean_folder)
+
+
+def test_images_that_may_not_be_photographs_enter_no_rate(made, clean_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(scan_calibration, "MIN_FOR_Q", 110)
+    photos, clean = tmp_path / "photos", Path(shutil.copytree(clean_folder, tmp_path / "clean"))
+    photos.mkdir()
+    for i in range(4):
+        flat = encode_png(np.full((200, 200, 3), 240 + i, np.uint8))
+        (photos / f"flat-{i}.png").write_bytes(flat)
+        (clean / f"flat-{i}.png").write_bytes(encode_png(np.full((200, 200, 3), 230 + i, np.uint8)))
+        (photos / f"{i}.png").write_bytes(encode_png(scene(9000 + i, 44)))
+    found = scan(photos, tmp_path / "scan", made, clean=clean)
+    table = pd.read_parquet(tmp_path / "scan" / "verdicts.parquet").set_index("path")
+    flat = table.index.str.startswith("flat")
+    assert set(table["n"]) <= {120, 124}
+    assert table.loc[flat, "q"].isna().all()
+    color = table[~flat & ~table["no_color"]]
+    np.testing.assert_allclose(color["q"], false_discovery_rates(color["p"].to_numpy()))
+    flagged = int((table.loc[~flat, "p"] <= 0.05).sum())
+    assert f"{flagged} of 4. Images that may not be photographs are not counted (4)" in found.promise
+    assert "may not be photographs are not used for calibration (4)" in found.promise
+
+
+@pytest.mark.parametrize(("level", "text"), [(0.025, "2.5%"), (0.05, "5%"), (0.07, "7%"), (0.333, "33.3%")])
+def test_levels_are_printed_with_all_digits(made, clean_folder, tmp_path, level, text):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "1.png").write_bytes(encode_png(scene(9000, 44)))
+    if level < 0.04:
+        with pytest.raises(BadConfig, match=f"rate of {text}. Provide at least 200"):
+            scan(photos, tmp_path / "scan", made, clean=clean_folder, level=level)
+    else:
+        assert f"about {text} of" in scan(photos, tmp_path / "scan", made, clean=clean_folder, level=level).promise
+
+
+def test_kinds_of_images_that_can_never_be_flagged_are_named(made, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "1.png").write_bytes(encode_png(scene(9000, 44)))
+    assert "never" not in scan(photos, tmp_path / "scan", made).promise
+    for level in (0.001, 1e-6):
+        promise = scan(photos, tmp_path / "scan", made, level=level).promise
+        assert re.search(r"Small images are compared with only \d+ photographs, so they can never be flagged", promise)
+    assert "imprecise" in scan(photos, tmp_path / "scan", made, level=0.02).promise
 
 
 def test_scan_writes_no_formula_of_a_file_name(made, tmp_path):
