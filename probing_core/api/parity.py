@@ -22,6 +22,7 @@ from probing_core.measures.notation import decimal, text_table
 from probing_core.models import load_embedder
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.providers import onnx
+from probing_core.models.providers.callables import to_numpy
 from probing_core.paths import user_path
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import SILENT, Progress
@@ -292,20 +293,23 @@ def _side(name: str, opened: Any, pictures: Sequence[GoldenPicture], images: Seq
     name = f"{name} ({getattr(opened, '__name__', 'function')})"
     if next(iter(inspect.signature(opened).parameters), "") != PATHS:
         vectors = _checked(opened(list(images)), name, len(pictures))
-        return _Side(name, vectors, lambda images: np.asarray(opened(list(images)), np.float32))
+        return _Side(name, vectors, lambda images: to_numpy(opened(list(images))).astype(np.float32))
 
     def on_files(files: Mapping[str, bytes]) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
             for file, data in files.items():
                 (Path(folder) / file).write_bytes(data)
-            return np.asarray(opened([Path(folder) / file for file in files]))
+            return to_numpy(opened([Path(folder) / file for file in files]))
 
     vectors = _checked(on_files({picture.name: picture.data for picture in pictures}), name, len(pictures))
     return _Side(name, vectors, lambda images: on_files({f"{i}.png": encode_png(x) for i, x in enumerate(images)}))
 
 
 def _checked(vectors: Any, name: str, pictures: int) -> np.ndarray:
-    matrix = np.asarray(vectors)
+    try:
+        matrix = to_numpy(vectors)
+    except ValueError:  # lists of different lengths
+        matrix = np.empty(0, object)
     if matrix.ndim != 2 or len(matrix) != pictures or not matrix.shape[1] or matrix.dtype.kind not in "fiub":
         raise BadArray(
             f"'{name}' must provide a numeric array (N, D) with one row for each of the {pictures} golden images; got "

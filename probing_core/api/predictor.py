@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 from cachetools import LRUCache, cached
-from PIL import Image as pillow
 
 from probing_core.answers.answer import PRIOR, Answer, require_prior
 from probing_core.answers.crops import Crops, cut, predictions_of
@@ -18,14 +17,16 @@ from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
 from probing_core.detector.detector import Detector, detect, has_no_color
 from probing_core.detector.features import prepare
-from probing_core.errors import BadRun, UnknownName
-from probing_core.images import as_image, to_image
+from probing_core.errors import BadConfig, BadRun, UnknownName
+from probing_core.images import is_one_image, to_images
 from probing_core.results.run import Run, open_run
 from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_posteriors, read_probe, read_reference_sets
 from probing_core.transforms import resolve
-from probing_core.transforms.transformation import Image
+
+COLUMNS = ("image", "model", "crops", "edited", "answer", "unavailable", "classes")
+"""Columns of `predict`. Rows of the detector also have ``verdict``."""
 
 
 class Predictor:
@@ -81,18 +82,18 @@ class Predictor:
 
     def predict(
         self,
-        images: Sequence[Image],
+        images: Any,
         *,
         models: Sequence[str] | str | None = None,
-        names: Sequence[str] | None = None,
+        names: Iterable[str] | str | None = None,
         prior: float = PRIOR,
     ) -> list[dict[str, Any]]:
         """Predict whether images were edited.
 
         Args:
-            images: images of any size, (H, W, 3) ``uint8``, or (H, W) ``uint8`` for grayscale images.
+            images: one image or several images of any size, as in `predict`.
             models: model names; by default the detector and all models of the run.
-            names: image names; by default the positions of the images.
+            names: one name for each image; by default paths or positions.
             prior: prior probability that an image was edited.
 
         Returns:
@@ -106,19 +107,29 @@ class Predictor:
             the fields of `Evidence`.
 
         Raises:
-            BadConfig: the prior is not strictly between 0 and 1.
+            BadConfig: the prior is not strictly between 0 and 1, or the numbers of images and names differ.
+            BadImage: an image cannot be read.
             BadRun: a model has changed since its probe was trained, or the run has no detector.
             UnknownName: the run has no such model.
         """
         require_prior(prior)
+        chosen = self._chosen(models)
+        images = [images] if is_one_image(images) else list(images)
+        names = _names_of(images, names)
         crops = self.cut(images)
-        names = [str(i) for i in range(len(crops))] if names is None else names
-        answers = [self.ask(model, crops) for model in self._chosen(models)]
-        return [of_model[i].row(name, prior) for i, name in enumerate(names[: len(crops)]) for of_model in answers]
+        answers = [self.ask(model, crops) for model in chosen]
+        return [of_model[i].row(name, prior) for i, name in enumerate(names) for of_model in answers]
 
-    def cut(self, images: Sequence[Image]) -> list[Crops]:
-        """Cut each image into a resized central square and, if the image is large, tiles."""
-        return [cut(as_image(image), self.recipe.view) for image in images]
+    def cut(self, images: Any) -> list[Crops]:
+        """Cut each image into a resized central square and, if the image is large, tiles.
+
+        Args:
+            images: as in `predict`.
+
+        Raises:
+            BadImage: an image cannot be read.
+        """
+        return [cut(image, self.recipe.view) for image in to_images(images)]
 
     def ask(self, model: str, crops: Sequence[Crops]) -> list[Answer]:
         """Compute the answer of one model, or of the detector, for each image.
@@ -185,7 +196,7 @@ def predict(
     run: Path | str | Run | None = None,
     *,
     models: Sequence[str] | str | None = None,
-    names: Sequence[str] | None = None,
+    names: Iterable[str] | str | None = None,
     prior: float = PRIOR,
     device: str = "auto",
 ) -> pd.DataFrame:
@@ -201,10 +212,11 @@ def predict(
         ['edited']
 
     Args:
-        images: one image or a list of images: arrays (H, W, 3) ``uint8``, Pillow images, tensors (C, H, W) or paths.
+        images: one image or several images: arrays (H, W, 3) or (H, W) ``uint8``, Pillow images, tensors (C, H, W),
+            paths, or the bytes of image files.
         run: a `probing_core.Run` or its directory; by default the reference run.
         models: model names; by default the detector and all models of the run.
-        names: image names for the column ``image``; by default paths or positions.
+        names: one name for each image, for the column ``image``; by default paths or positions.
         prior: prior probability that an image was edited.
         device: as in `load_embedder`.
 
@@ -212,18 +224,22 @@ def predict(
         One row for each image and model, with the columns of `Predictor.predict`.
 
     Raises:
-        BadConfig: the prior is not strictly between 0 and 1.
+        BadConfig: the prior is not strictly between 0 and 1, or the numbers of images and names differ.
         BadImage: an image cannot be read.
         BadRun: the run does not exist or has no probes, or a model has changed since its probe was trained.
         UnknownName: the run has no such model.
     """
-    single = isinstance(images, str | Path | pillow.Image) or getattr(images, "ndim", 4) < 4
-    several = [images] if single else list(images)
+    rows = _predictor(open_run(run), device).predict(images, models=models, names=names, prior=prior)
+    return pd.DataFrame(rows, columns=None if rows else list(COLUMNS))
+
+
+def _names_of(images: Sequence[Any], names: Iterable[str] | str | None) -> list[str]:
     if names is None:
-        names = [str(image) if isinstance(image, str | Path) else str(i) for i, image in enumerate(several)]
-    pictures = [to_image(image) for image in several]
-    predictor = _predictor(open_run(run), device)
-    return pd.DataFrame(predictor.predict(pictures, models=models, names=names, prior=prior))
+        return [str(image) if isinstance(image, str | Path) else str(i) for i, image in enumerate(images)]
+    listed = [names] if isinstance(names, str) else [str(name) for name in names]
+    if len(listed) != len(images):
+        raise BadConfig(f"Expected one name per image, got {len(listed)} names for {len(images)} images.")
+    return listed
 
 
 @cached(LRUCache(maxsize=1), key=lambda run, device: (run.path.resolve(), run.digest, device), lock=Lock())

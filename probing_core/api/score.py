@@ -38,7 +38,7 @@ from probing_core.models import (
     module_function,
     parse,
 )
-from probing_core.models.providers.callables import UNSTEADY
+from probing_core.models.providers.callables import UNSTEADY, to_numpy
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
 from probing_core.run import definitions, embed, evaluate, layout, studies, train
@@ -457,7 +457,7 @@ def function_of(encoder: Any, preprocess: Any, view: int, device: str) -> Callab
 
 
 def _array_of(embeddings: Any, scored: Samples) -> np.ndarray:
-    matrix = np.asarray(embeddings.detach().float().cpu() if hasattr(embeddings, "detach") else embeddings)
+    matrix = to_numpy(embeddings)
     if matrix.ndim == 0 or len(matrix) != len(scored):
         raise BadArray(
             f"An array of embeddings must have one row for each of the {len(scored):,} samples, in their order; got "

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from probing_core.corpora.corpus import CorpusKind, DigestedCorpus, content_digest
 from probing_core.errors import BadCorpus, BadImage, one_line
-from probing_core.images import Image, read_bytes, read_image, to_image
+from probing_core.images import Image, is_one_image, read_bytes, read_image, to_image
 from probing_core.online import answers, hub_address, hub_is_forbidden
 from probing_core.paths import user_path
 
@@ -48,6 +49,12 @@ class ArrayCorpus(DigestedCorpus):
         self, items: Any, labels: Sequence[str] | None = None, limit: int | None = None, seed: int = 0
     ) -> None:
         super().__init__("arrays")
+        if not isinstance(items, Mapping) and is_one_image(items):
+            items = [items]
+        if isinstance(items, pd.Series):  # its index may not be the position
+            items = items.tolist()
+        if labels is not None:
+            labels = [labels] if isinstance(labels, str) else list(labels)
         self._items, self._count = items, _length(items)
         if not self._count:
             raise BadCorpus("There are no images to score. Pass a list of images, a dataset or the name of a corpus.")

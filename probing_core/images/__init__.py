@@ -186,8 +186,8 @@ def to_image(picture: Any) -> Image:
     return as_image(picture)
 
 
-def to_images(pictures: Any) -> list[Image]:
-    """Convert one image or several images with `to_image`.
+def to_images(pictures: Any) -> Iterator[Image]:
+    """Yield one image or several images, converted with `to_image`.
 
     Args:
         pictures: an image in any form that `to_image` accepts; an iterable of images; or an array (N, H, W, 3) or a
@@ -197,14 +197,13 @@ def to_images(pictures: Any) -> list[Image]:
         BadImage: an image cannot be read. The message contains its position if there are several.
     """
     if is_one_image(pictures):
-        return [to_image(pictures)]
-    images = []
+        yield to_image(pictures)
+        return
     for position, picture in enumerate(pictures):
         try:
-            images.append(to_image(picture))
+            yield to_image(picture)
         except BadImage as error:
             raise BadImage(f"{str(error).rstrip('.')} (image {position}).") from None
-    return images
 
 
 def is_one_image(pictures: Any) -> bool:

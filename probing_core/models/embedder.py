@@ -130,8 +130,11 @@ class LoadedEmbedder(ABC):
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         """Compute embeddings (N, D) ``float32`` of ``images`` of any size.
 
+        Args:
+            images: one image or several images, in the forms that `probing_core.images.to_images` accepts.
+
         Raises:
-            BadImage: an image is neither (H, W, 3) nor (H, W) ``uint8``.
+            BadImage: an image cannot be read, or has an unsupported type or shape.
         """
 
     @abstractmethod

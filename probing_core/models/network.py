@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probing_core.errors import BadConfig, ModelUnavailable
-from probing_core.images import as_image
+from probing_core.images import to_images
 from probing_core.models import compiled
 from probing_core.models.compiled import CompiledReadout, Disagrees, NotCompiled
 from probing_core.models.embedder import LoadedEmbedder, Preprocessing
@@ -253,9 +253,10 @@ class NetworkEmbedder(LoadedEmbedder):
     def embed(self, images: Sequence[Image]) -> np.ndarray:
         if self.name not in self._asked:
             raise BadConfig(f"'{self.name}' has one embedding per layer. Call embed_layers, or select one layer.")
-        return self.embed_layers([as_image(image) for image in images])[self.name]
+        return self.embed_layers(images)[self.name]
 
     def embed_layers(self, images: Sequence[Image]) -> Mapping[str, np.ndarray]:
+        images = list(to_images(images))
         if not images:  # runs without large images have no tiles
             return {name: np.empty((0, dim), np.float32) for name, dim in self._dims.items()}
         return dict(zip(self._asked, self._in_batches(images, self._readouts.read), strict=True))
@@ -269,6 +270,7 @@ class NetworkEmbedder(LoadedEmbedder):
 
         if not self.blocks:
             return {}
+        images = list(to_images(images))
         read = self._readouts.read_blocks
         with self._lock:
             if read not in self._compiled:  # rarely needed, so compiled at the first call

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from probing_core.catalog import Catalog
-from probing_core.errors import BadImage
 from probing_core.images import to_image
 from probing_core.transforms.bank import artistic, blur, codec, color, geometry, noise, overlay, style, tone, weather
 from probing_core.transforms.transformation import GROUPS, PROBE_SPLITS, Image, Transform, generator, of_bank
@@ -32,9 +31,6 @@ __all__ = [
     "source_side",
     "transform",
 ]
-
-SMALLEST = 8
-"""Minimum side length of an image in pixels."""
 
 # fmt: off
 IDENTITY = of_bank(
@@ -137,11 +133,6 @@ def transform(image: Any, name: str, strength: float | None = None, seed: int = 
         BadImage: the image cannot be read, or a side is shorter than 8 pixels.
     """
     entry, picture = resolve(name), to_image(image)
-    if min(picture.shape[:2]) < SMALLEST:
-        raise BadImage(
-            f"An image must have at least {SMALLEST} pixels along each side to be transformed; got "
-            f"{picture.shape[1]} x {picture.shape[0]}."
-        )
     # The strength is not in the key, so that all strengths share the same random draws.
     rng = generator(seed, "picture", entry.name)
     return entry.apply(picture, entry.strength_at(0.5) if strength is None else strength, rng)

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageEnhance, ImageFilter, ImageOps
 
-from probing_core.transforms.pixel_ops import scale_of
+from probing_core.transforms.pixel_ops import from_float, scale_of, to_float
 from probing_core.transforms.transformation import Image, grid
 
 NATIVE = 0.2
@@ -114,16 +114,8 @@ def wider_clean(picture: Image, view: int, rng: np.random.Generator) -> Image:
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def to_float(image: Image) -> np.ndarray:
-    return image.astype(np.float32) / 255
-
-
-def to_image(pixels: np.ndarray) -> Image:
-    return (pixels.clip(0, 1) * 255).round().astype(np.uint8)
-
-
 def mixed(before: np.ndarray, after: np.ndarray, amount: float) -> Image:
-    return to_image((1 - amount) * before + amount * after)
+    return from_float((1 - amount) * before + amount * after)
 
 
 def either_sign(rng: np.random.Generator) -> int:
@@ -186,7 +178,7 @@ def sepia(image: Image, rng: np.random.Generator) -> Image:
 def brighten(image: Image, rng: np.random.Generator) -> Image:
     """Add an offset (the bank multiplies by a factor), or use Pillow's brightness enhancer."""
     if rng.random() < 0.5:
-        return to_image(to_float(image) + rng.uniform(0.15, 0.4))
+        return from_float(to_float(image) + rng.uniform(0.15, 0.4))
     return np.asarray(ImageEnhance.Brightness(Pillow.fromarray(image)).enhance(rng.uniform(1.4, 2.2)))
 
 
@@ -194,13 +186,13 @@ def contrast(image: Image, rng: np.random.Generator) -> Image:
     """Reduce the contrast by blending values with mid-gray, the image mean, or black."""
     pixels = to_float(image)
     center = (0.5, float(pixels.mean()), 0.0)[pick(rng, (0.4, 0.3, 0.3))]
-    return to_image(center + rng.uniform(0.2, 0.6) * (pixels - center))
+    return from_float(center + rng.uniform(0.2, 0.6) * (pixels - center))
 
 
 def gamma(image: Image, rng: np.random.Generator) -> Image:
     """Apply a gamma curve that darkens the image, as in the bank, or sometimes lightens it."""
     power = rng.uniform(1.7, 3.6) if rng.random() < 0.8 else rng.uniform(0.3, 0.6)
-    return to_image(to_float(image) ** power)
+    return from_float(to_float(image) ** power)
 
 
 def gaussian_blur(image: Image, rng: np.random.Generator) -> Image:
@@ -225,7 +217,9 @@ def defocus_blur(image: Image, rng: np.random.Generator) -> Image:
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     kernel = (rows**2 + columns**2 <= radius**2).astype(np.float32)
     power = 2.2 if rng.random() < 0.3 else 1.0
-    return to_image(cv2.filter2D(to_float(image) ** power, -1, kernel / kernel.sum()) ** (1 / power))
+    blurred = cv2.filter2D(to_float(image) ** power, -1, kernel / kernel.sum())
+    # Large kernels are applied with a Fourier transform, so that dark values can be slightly negative.
+    return from_float(np.maximum(blurred, 0) ** (1 / power))
 
 
 def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
@@ -235,7 +229,7 @@ def gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
     noise = rng.laplace(0, sigma / np.sqrt(2), shape) if kind == 2 else rng.normal(0, sigma, shape)
     if kind == 3:
         noise = 1.6 * soft(noise.astype(np.float32), 0.5)
-    return to_image(pixels + noise)
+    return from_float(pixels + noise)
 
 
 def salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
@@ -250,15 +244,15 @@ def speckle(image: Image, rng: np.random.Generator) -> Image:
     """Add multiplicative noise, Poisson noise, or high-ISO sensor noise (in lightness and hue)."""
     pixels, kind = to_float(image), rng.integers(3)
     if kind == 0:
-        return to_image(pixels * (1 + rng.normal(0, rng.uniform(0.12, 0.38), pixels.shape)))
+        return from_float(pixels * (1 + rng.normal(0, rng.uniform(0.12, 0.38), pixels.shape)))
     if kind == 1:
         photons = rng.uniform(8, 60)
-        return to_image(rng.poisson(pixels * photons) / photons)
+        return from_float(rng.poisson(pixels * photons) / photons)
     hls = cv2.cvtColor(pixels, cv2.COLOR_RGB2HLS)
     hls[..., 0] = (hls[..., 0] + 360 * rng.normal(0, rng.uniform(0.01, 0.06), hls.shape[:2])) % 360
     hls[..., 1] += rng.uniform(0.05, 0.25) * rng.normal(0, 1, hls.shape[:2]) * (0.3 + hls[..., 1])
     hls[..., 1] = hls[..., 1].clip(0, 1)
-    return to_image(cv2.cvtColor(hls, cv2.COLOR_HLS2RGB))
+    return from_float(cv2.cvtColor(hls, cv2.COLOR_HLS2RGB))
 
 
 def jpeg(image: Image, rng: np.random.Generator) -> Image:
@@ -287,8 +281,8 @@ def posterize(image: Image, rng: np.random.Generator) -> Image:
         )
     levels, pixels = int(rng.integers(4, 13)), to_float(image)
     if kind == 1:
-        return to_image(np.round(pixels * (levels - 1)) / (levels - 1))
-    return to_image((np.floor(pixels * levels).clip(0, levels - 1) + 0.5) / levels)
+        return from_float(np.round(pixels * (levels - 1)) / (levels - 1))
+    return from_float((np.floor(pixels * levels).clip(0, levels - 1) + 0.5) / levels)
 
 
 Fill = tuple[int, tuple[int, int, int]]
@@ -392,7 +386,7 @@ def fog(image: Image, rng: np.random.Generator) -> Image:
     pixels = to_float(image)
     if rng.random() < 0.3:
         pixels = soft(pixels, rng.uniform(0.4, 1.2) * scale_of(image))
-    return to_image(pixels + (rng.uniform(0.75, 1) - pixels) * (density * veil).clip(0, 0.95)[..., None])
+    return from_float(pixels + (rng.uniform(0.75, 1) - pixels) * (density * veil).clip(0, 0.95)[..., None])
 
 
 def rain(image: Image, rng: np.random.Generator) -> Image:
@@ -408,7 +402,7 @@ def rain(image: Image, rng: np.random.Generator) -> Image:
     if order == 0:
         side = 2 * max(1, round(rng.uniform(0.7, 3.9) * scale)) + 1
         pixels = cv2.blur(pixels, (side, side))
-    return to_image(dull * pixels)
+    return from_float(dull * pixels)
 
 
 def snow(image: Image, rng: np.random.Generator) -> Image:
@@ -424,14 +418,14 @@ def snow(image: Image, rng: np.random.Generator) -> Image:
     elif rng.random() < 0.5:
         flakes = soft(flakes, rng.uniform(0.4, 1) * scale)
     pixels = pixels + rng.uniform(0, 0.25) * (1 - pixels)
-    return to_image(pixels + (1 - pixels) * (rng.uniform(0.6, 1) * flakes)[..., None])
+    return from_float(pixels + (1 - pixels) * (rng.uniform(0.6, 1) * flakes)[..., None])
 
 
 def _settled(pixels: np.ndarray, rng: np.random.Generator) -> Image:
     hls = cv2.cvtColor(pixels, cv2.COLOR_RGB2HLS)
     dark = hls[..., 1] < np.quantile(hls[..., 1], rng.uniform(0.3, 0.7))
     hls[..., 1] = np.where(dark, hls[..., 1] * rng.uniform(1.6, 2.8), hls[..., 1]).clip(0, 1)
-    return to_image(cv2.cvtColor(hls, cv2.COLOR_HLS2RGB))
+    return from_float(cv2.cvtColor(hls, cv2.COLOR_HLS2RGB))
 
 
 def _even(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -504,14 +498,14 @@ def ground_glass(image: Image, rng: np.random.Generator) -> Image:
     for _ in range(int(rng.integers(1, 3))):
         down, right = rng.integers(-reach, reach + 1, (2, *image.shape[:2]))
         pixels = pixels[(rows + down).clip(0, image.shape[0] - 1), (columns + right).clip(0, image.shape[1] - 1)]
-    return to_image(soft(pixels, sigma))
+    return from_float(soft(pixels, sigma))
 
 
 def darken(image: Image, rng: np.random.Generator) -> Image:
     """Darken by an offset or a factor."""
     if rng.random() < 0.5:
-        return to_image(to_float(image) - rng.uniform(0.15, 0.5))
-    return to_image(to_float(image) * rng.uniform(0.35, 0.7))
+        return from_float(to_float(image) - rng.uniform(0.15, 0.5))
+    return from_float(to_float(image) * rng.uniform(0.35, 0.7))
 
 
 WIDER_ALTERED: dict[str, Callable[[Image, np.random.Generator], Image]] = {

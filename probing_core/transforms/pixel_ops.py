@@ -56,3 +56,13 @@ def as_rgb(gray: np.ndarray) -> Image:
 def to_bytes(values: np.ndarray) -> Image:
     """Round floats and clip them to ``uint8``."""
     return cv2.convertScaleAbs(np.maximum(values, 0, dtype=np.float32))
+
+
+def to_float(image: Image) -> np.ndarray:
+    """Scale ``uint8`` to ``float32`` from 0 to 1."""
+    return image.astype(np.float32) / 255
+
+
+def from_float(pixels: np.ndarray) -> Image:
+    """Clip floats to the range from 0 to 1, and scale and round them to ``uint8``."""
+    return (pixels.clip(0, 1) * 255).round().astype(np.uint8)

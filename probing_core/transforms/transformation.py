@@ -16,11 +16,14 @@ from typing import Any, Literal, TypeAlias
 import cv2
 import numpy as np
 
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, BadImage
 from probing_core.images import Image, as_image
 
 SOURCE_MARGIN = 1.375
 """Ratio of the source side to the view side (176 px for 128 px), which allows rotation by 30° without fill."""
+
+MIN_SIDE = 8
+"""Minimum side length in pixels of an image that is transformed. Style networks require 5 pixels, and warps 2."""
 
 PixelFunction: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 """Function (image, strength, rng) -> image of the same size and dtype. It does not modify its input."""
@@ -176,11 +179,11 @@ class Transform:
         return self.strength_at(rng.random())
 
     def apply(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Transform ``image``, (H, W, 3) or (H, W) ``uint8``, of any size.
+        """Transform ``image``, (H, W, 3) or (H, W) ``uint8``.
 
         Raises:
             BadConfig: the strength is outside the range from `weakest` to `strongest`.
-            BadImage: the image has an unsupported type or shape.
+            BadImage: the image has an unsupported type or shape, or a side is shorter than `MIN_SIDE`.
         """
         low, high = sorted((self.weakest, self.strongest))
         slack = 1e-9 * max(abs(low), abs(high))  # tolerate the rounding of `strength_at(1)`
@@ -190,10 +193,16 @@ class Transform:
                 f"The {self.parameter} of '{self.name}' must be from {self.weakest:g} (weakest) to {self.strongest:g} "
                 f"(strongest) {self.unit}; got {format(strength, 'g') if number else repr(strength)}."
             )
-        return self.apply_unchecked(as_image(image), strength, rng)
+        pixels = as_image(image)
+        if min(pixels.shape[:2]) < MIN_SIDE:
+            raise BadImage(
+                f"An image must have at least {MIN_SIDE} pixels along each side to be transformed; got "
+                f"{pixels.shape[1]} x {pixels.shape[0]}."
+            )
+        return self.apply_unchecked(pixels, strength, rng)
 
     def apply_unchecked(self, image: Image, strength: float, rng: np.random.Generator) -> Image:
-        """Transform ``image`` without checking the strength.
+        """Transform ``image`` without checking the strength and the size.
 
         A geometric transformation magnifies the image by at least `SOURCE_MARGIN` in the same warp, so that the map
         does not sample beyond the image edges. Elongated images may need more magnification.

@@ -36,7 +36,7 @@ def values(images, how=pillow.Resampling.BILINEAR):
     ids=["BGR", "another filter", "other rows", "length 1"],
 )
 def test_a_shift_is_the_distance_in_units_of_that_between_two_photographs(fault):
-    found = compared(values, fault)
+    found = compared(values, lambda images: torch.from_numpy(fault(images)).requires_grad_())
     assert not found.alike
     first, second = (one([picture.decode() for picture in golden_pictures()]) for one in (values, fault))
     photographs = np.array([picture.kind == "photograph" for picture in golden_pictures()])
@@ -146,3 +146,14 @@ def test_parity_escapes_names_in_notebooks():
     page = Parity("<b>mine</b>", "theirs", pictures, scale, 0.01)._repr_html_()
     assert "<b>" not in page
     assert "&lt;b&gt;mine&lt;/b&gt;" in page
+
+
+def test_parity_accepts_tensors_of_every_floating_type():
+    expected = values([picture.decode() for picture in golden_pictures()]).astype(np.float32)
+    tensor = torch.from_numpy(expected).requires_grad_()
+    half = tensor.bfloat16()
+    for vectors in (tensor, tensor.double(), list(tensor)):
+        assert compared(vectors, expected).largest < 1e-5
+    assert 0 < compared(half, expected).largest < 0.05
+    with pytest.raises(BadArray):
+        compared([[1.0, 2.0], [3.0]], expected)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,3 +219,55 @@ def test_one_call_gives_the_rows_as_a_table(predictor, tmp_path):
         probing_core.predict(images, tmp_path)
     with pytest.raises(BadImage, match=r"no-file.png"):
         probing_core.predict(["no-file.png"], predictor.store.root)
+
+
+def test_predict_requires_one_name_per_image_before_it_computes(predictor, monkeypatch):
+    monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("an image was embedded"))
+    images = [scene(i, 32) for i in range(3)]
+    for names in (["a"], ["a", "b", "c", "d"], [], "abc", iter("ab")):
+        with pytest.raises(BadConfig, match="one name per image, got . names for 3 images"):
+            predictor.predict(images, models=MODEL, names=names)
+    with pytest.raises(BadConfig, match="2 names for 1 images"):
+        probing_core.predict(images[0], predictor.store.root, models=MODEL, names=["a", "b"])
+    with pytest.raises(UnknownName):  # before the images are read
+        predictor.predict(["no-file.png"], models="zoo/mae")
+
+
+def test_predict_names_one_image_and_several(predictor):
+    image = scene(1, 32)
+    (row,) = predictor.predict(image, models=MODEL, names="cat")
+    assert row["image"] == "cat"
+    rows = predictor.predict((image for _ in range(2)), models=MODEL, names=iter([1, Path("b.png")]))
+    assert [row["image"] for row in rows] == ["1", "b.png"]
+
+
+def test_predict_gives_the_same_answer_for_every_form_of_one_image(predictor, tmp_path):
+    torch = pytest.importorskip("torch")
+    pixels = scene(1, 48)
+    path, tensor = tmp_path / "a.png", torch.from_numpy(pixels).permute(2, 0, 1)
+    Image.fromarray(pixels).save(path)
+    (expected,) = predictor.predict([pixels], models=MODEL, names=["a"])
+    forms = (pixels, path, str(path), path.read_bytes(), Image.open(path), tensor, tensor.double() / 255)
+    for form in (*forms, *([form] for form in forms), pixels[None], tensor[None], np.array([str(path)])):
+        assert predictor.predict(form, models=MODEL, names=["a"]) == [expected]
+    for form in (tensor.half() / 255, tensor.bfloat16() / 255):  # 8 bits or fewer for the fraction
+        (row,) = predictor.predict(form, models=MODEL)
+        assert {entry["class"] for entry in row["classes"]} == {entry["class"] for entry in expected["classes"]}
+
+
+def test_predict_of_no_images_is_an_empty_table(predictor):
+    torch = pytest.importorskip("torch")
+    full = probing_core.predict(scene(1, 32), predictor.store.root, models=MODEL)
+    for images in ([], (), torch.zeros(0, 3, 32, 32), np.zeros((0, 32, 32, 3), np.uint8)):
+        table = probing_core.predict(images, predictor.store.root, models=MODEL)
+        assert table.empty
+        assert table.columns.tolist() == full.columns.tolist()
+    for empty in (torch.zeros(3, 0, 5), torch.zeros(()), np.zeros((0, 5, 3), np.uint8), [np.zeros((4, 0), np.uint8)]):
+        with pytest.raises(BadImage):
+            predictor.predict(empty, models=MODEL)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 8), (8, 1), (2, 3), (5, 300)])
+def test_predict_accepts_images_of_any_size(predictor, size):
+    image = scene(1, 300)[: size[0], : size[1]]
+    assert len(predictor.predict(image, models=MODEL)) == 1

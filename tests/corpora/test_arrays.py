@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -114,3 +115,29 @@ def test_a_data_set_of_hugging_face_is_read_by_its_features():
     assert np.array_equal(corpus.load(corpus.rows["image_id"][3]), scene(3, 40))
     with pytest.raises(BadCorpus, match="no image column.*: kind"):
         ArrayCorpus(made.select_columns("kind"))
+
+
+def test_array_corpus_reads_one_image_as_one_image():
+    torch = pytest.importorskip("torch")
+    pixels = scene(0, 40)
+    for one in (pixels, pixels[..., 0], Image.fromarray(pixels), torch.from_numpy(pixels).permute(2, 0, 1)):
+        corpus = ArrayCorpus(one, labels="cat")
+        assert corpus.rows["label"].tolist() == ["cat"]
+        assert corpus.load("0000000").shape == (40, 40, 3)
+
+
+def test_array_corpus_reads_batches_of_every_floating_type():
+    torch = pytest.importorskip("torch")
+    batch = torch.stack([torch.from_numpy(scene(i, 40)).permute(2, 0, 1) / 255 for i in range(3)])
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        corpus = ArrayCorpus(batch.to(dtype))
+        assert len(corpus.rows) == 3
+        assert np.abs(corpus.load("0000002").astype(int) - scene(2, 40)).max() <= 1
+
+
+def test_array_corpus_takes_labels_and_images_by_position():
+    images, labels = [scene(i, 40) for i in range(3)], pd.Series(["a", "b", "c"], index=[2, 0, 1])
+    assert ArrayCorpus(images, labels).rows["label"].tolist() == ["a", "b", "c"]
+    assert ArrayCorpus(pd.Series(images, index=[5, 6, 7])).load("0000001").tolist() == images[1].tolist()
+    with pytest.raises(BadCorpus, match="1 labels for 3 images"):
+        ArrayCorpus(images, "dog")

@@ -634,15 +634,15 @@ def test_to_images_distinguishes_one_image_from_several(tmp_path):
     for several in (np.stack([pixels] * 2), torch.stack([tensor] * 2), np.array(paths), np.array(paths, dtype=object)):
         assert [image.shape for image in images.to_images(several)] == [(40, 40, 3)] * 2
     for none in ([], (), np.zeros((0, 4, 4, 3), np.uint8), torch.zeros(0, 3, 4, 4)):
-        assert images.to_images(none) == []
+        assert list(images.to_images(none)) == []
 
 
 def test_to_images_names_the_position_of_an_image_that_cannot_be_read():
     with pytest.raises(BadImage, match=r"float64.*\(image 1\)\.$"):
-        images.to_images([scene(0, 40), scene(0, 40) / 255])
+        list(images.to_images([scene(0, 40), scene(0, 40) / 255]))
     for wrong in ([[1, 2], [3]], np.zeros((2, 2, 4, 4, 3), np.uint8), np.zeros(5, np.uint8), [None]):
         with pytest.raises(BadImage):
-            images.to_images(wrong)
+            list(images.to_images(wrong))
 
 
 def test_what_is_no_picture_is_refused_in_one_sentence():

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from probing_core.errors import BadConfig, BadImage, ModelUnavailable, UnknownName
+from probing_core.images import encode_png
 from probing_core.models import CATALOG, bundled, find_spec, from_callable, hub, load_embedder, register
 from probing_core.models.providers.handcrafted import FEATURES, statistics
+from tests.conftest import scene
 from tests.models.made import pictures
 from tests.models.published import put_snapshot
 
@@ -130,3 +132,33 @@ def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb(name):
         embedder.embed([image, image / 255])
     gray = image[..., 0]
     np.testing.assert_array_equal(embedder.embed([gray]), embedder.embed([np.dstack([gray] * 3)]))
+
+
+@pytest.mark.parametrize("name", ["baseline/pixels", "baseline/dhash", "zoo/mae"])
+def test_embed_accepts_one_image_in_every_form(name, tmp_path):
+    torch = pytest.importorskip("torch")
+    embedder = load_embedder(name, device="cpu")
+    pixels = scene(1, 48)
+    path, tensor = tmp_path / "a.png", torch.from_numpy(pixels).permute(2, 0, 1)
+    path.write_bytes(encode_png(pixels))
+    expected = embedder.embed([pixels])
+    for form in (
+        pixels,
+        path,
+        str(path),
+        path.read_bytes(),
+        tensor,
+        tensor / 255,
+        tensor[None],
+        [tensor],
+        pixels[None],
+    ):
+        np.testing.assert_allclose(embedder.embed(form), expected, atol=1e-5)
+    np.testing.assert_allclose(embedder.embed(tensor.bfloat16() / 255), expected, atol=0.2 * np.abs(expected).max())
+    for none in ([], torch.zeros(0, 3, 8, 8), np.zeros((0, 8, 8, 3), np.uint8)):
+        assert embedder.embed(none).shape == (0, embedder.dim)
+    for size in ((1, 1), (1, 9), (3, 2)):
+        assert np.isfinite(embedder.embed(pixels[: size[0], : size[1]])).all()
+    for empty in (torch.zeros(3, 0, 5), np.zeros((0, 5, 3), np.uint8)):
+        with pytest.raises(BadImage):
+            embedder.embed(empty)

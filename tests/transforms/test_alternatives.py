@@ -73,3 +73,14 @@ def test_streaks_of_rain_lie_along_one_direction():
         made = RENDERINGS["rain"](gray, np.random.default_rng(seed))[8:-8, 8:-8].mean(2)
         down, across = np.gradient(made)
         assert np.abs(across).sum() > 1.3 * np.abs(down).sum()
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+@pytest.mark.filterwarnings("error")
+def test_alternatives_compute_only_numbers(name):
+    # Large kernels ring at isolated bright pixels, and black is at the edge of the range.
+    picture = np.zeros((300, 320, 3), np.uint8)
+    picture[::37, ::41], picture[:20], picture[:, 250:] = 255, (255, 0, 0), scene(3, 300)[:, :70]
+    with np.errstate(all="raise", under="ignore"):
+        for seed in range(6):
+            RENDERINGS[name](picture, np.random.default_rng(seed))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image as pillow
 
-from probing_core.images import as_image
+from probing_core.images import to_images
 from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder
 from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.providers.handcrafted import FEATURES, statistics
@@ -42,7 +42,8 @@ class Plain(LoadedEmbedder):
         self.name, self.dim, self._function, self._recipe = name, dim, function, recipe
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        return self._function([as_image(image) for image in images]).reshape(len(images), self.dim)
+        listed = list(to_images(images))
+        return self._function(listed).reshape(len(listed), self.dim)
 
     def recipe(self) -> dict[str, Any]:
         return self._recipe

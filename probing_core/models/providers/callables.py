@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image as pillow
 
 from probing_core.errors import BadArray, BadConfig
-from probing_core.images import as_image, read_image
+from probing_core.images import read_image, to_images
 from probing_core.models.embedder import EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.network import NetworkEmbedder
@@ -58,8 +58,8 @@ class CallableEmbedder(LoadedEmbedder):
             self.dim = self._called(_fixed_pictures()[0][:1]).shape[1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        images = [as_image(image) for image in images]
-        batches = [images[i : i + self.batch_size] for i in range(0, len(images), self.batch_size)]
+        listed = list(to_images(images))
+        batches = [listed[i : i + self.batch_size] for i in range(0, len(listed), self.batch_size)]
         parts = [self._called(batch) for batch in batches]
         return np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
 
@@ -84,16 +84,28 @@ class CallableEmbedder(LoadedEmbedder):
         return rows_of(f"'{self.name}'", self._function(images), len(images), self.dim)
 
 
+def to_numpy(values: Any) -> np.ndarray:
+    """Convert an array, a tensor of any type and device, or a list of these to a NumPy array.
+
+    Raises:
+        ValueError: the values in a list have different shapes.
+    """
+    if hasattr(values, "detach"):  # NumPy does not support all types of tensors
+        values = values.detach()
+        return (values.float() if values.is_floating_point() else values).cpu().numpy()
+    if isinstance(values, list | tuple):
+        values = [to_numpy(value) if hasattr(value, "detach") else value for value in values]
+    return np.asarray(values)
+
+
 def rows_of(source: str, result: Any, count: int, dim: int = 0) -> np.ndarray:
     """Convert ``result``, an array or tensor from ``source``, to embeddings (N, D) ``float32`` of ``count`` images.
 
     Raises:
         BadArray: ``result`` has the wrong shape, or contains values that are not finite numbers.
     """
-    if hasattr(result, "detach"):  # a tensor, possibly of a type that NumPy does not support
-        result = result.detach().float().cpu().numpy()
     try:
-        matrix = np.asarray(result)
+        matrix = to_numpy(result)
         got = f"an array of shape {matrix.shape}" if matrix.dtype.kind in "biuf" else f"values of type {matrix.dtype}"
     except ValueError:
         matrix, got = np.empty(0, object), "rows of different lengths"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from probing_core.errors import ModelUnavailable, one_line
-from probing_core.images import as_image
+from probing_core.images import to_images
 from probing_core.models.embedder import Availability, EmbedderSpec, LoadedEmbedder, Preprocessing
 from probing_core.models.model_names import ModelName, refuse_options
 from probing_core.models.preprocessing import make_batch
@@ -71,7 +71,7 @@ class OnnxEmbedder(LoadedEmbedder):
         self.dim = self._pass(np.zeros((1, *preprocessing.size, 3), np.float32)).shape[1]
 
     def embed(self, images: Sequence[Image]) -> np.ndarray:
-        pictures = [as_image(image) for image in images]
+        pictures = list(to_images(images))
         batches = [pictures[i : i + self.batch_size] for i in range(0, len(pictures), self.batch_size)]
         rows = [self._pass(make_batch(batch, self.known_preprocessing)) for batch in batches]
         return np.concatenate(rows) if rows else np.empty((0, self.dim), np.float32)

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image as PilImage
 
-from probing_core.transforms.pixel_ops import at_most, blend
+from probing_core.transforms.pixel_ops import at_most, blend, from_float
 from probing_core.transforms.transformation import Image, Member, Transform, of_bank
 from probing_core.transforms.view import central_square
 
@@ -163,7 +163,7 @@ def _paint(image: Image, style: int) -> Image:
     weights[style] = 1
     pixels = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32) / 255
     (output,) = session("multistyle26").run(None, {"image": pixels, "style_weights": weights})
-    return _to_image(output[0].transpose(1, 2, 0)[:rows, :columns])
+    return from_float(output[0].transpose(1, 2, 0)[:rows, :columns])
 
 
 def style_vector(picture: Image) -> np.ndarray:
@@ -183,15 +183,11 @@ def in_style(image: Image, vector: np.ndarray) -> Image:
     network = session("arbitrary_transform")
     content, style = (entry.name for entry in network.get_inputs())
     output = network.run(None, {content: _batch(square), style: vector})[0][0]
-    return _resized(_to_image(output[:rows, :columns]), width, height)
+    return _resized(from_float(output[:rows, :columns]), width, height)
 
 
 def _batch(image: Image) -> np.ndarray:
     return image[None].astype(np.float32) / 255
-
-
-def _to_image(values: np.ndarray) -> Image:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 def _resized(image: Image, width: int, height: int) -> Image:
