@@ -14,12 +14,14 @@ from probing_core.errors import BadConfig, BadImage
 from probing_core.transforms import CATALOG, GROUPS, PROBE_SPLITS, Transform, bank, cut_pair, far_style, generator
 from probing_core.transforms.bank import style
 from probing_core.transforms.distance import describe
-from probing_core.transforms.transformation import MIN_SIDE
 from tests.transforms.pictures import noise, photograph, sources, views
 
 SLOW_NETWORK = "style-arbitrary"
 """Transforms that share one network, which paints a picture of 384 px whatever the size: the first of them stands for
 all where pictures of several sizes are painted."""
+SMALLEST = 8
+"""Smallest side of an image that is transformed, in pixels."""
+
 SIZES = ((32, 32), (33, 47), (32, 700), (700, 32), (128, 128))
 
 
@@ -182,11 +184,11 @@ def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb() -> N
 @pytest.mark.filterwarnings("error")
 def test_small_images_are_transformed_or_refused_with_the_smallest_size(transform: Transform) -> None:
     sides = (1, 2, 3, 5, 7, 8, 9)
-    longer = {MIN_SIDE: (MIN_SIDE, 70), 1: (300,)}  # elongated images
+    longer = {SMALLEST: (SMALLEST, 70), 1: (300,)}  # elongated images
     for height, width in {(a, b) for a in sides for b in (*sides, *longer.get(a, ()))}:
         image = noise(height, width)
-        if min(height, width) < MIN_SIDE:
-            with pytest.raises(BadImage, match=f"at least {MIN_SIDE} pixels.*got {width} x {height}"):
+        if min(height, width) < SMALLEST:
+            with pytest.raises(BadImage, match=f"at least {SMALLEST} pixels.*got {width} x {height}"):
                 _apply(transform, image)
             continue
         with np.errstate(all="raise", under="ignore"):
