@@ -33,6 +33,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def require_prior(prior: float) -> None:
     Raises:
         BadConfig: the prior is not strictly between 0 and 1.
     """
-    if not 0 < prior < 1:
+    if not (isinstance(prior, Real) and 0 < prior < 1):
         raise BadConfig(f"The prior (the fraction of edited images) must be strictly between 0 and 1; got {prior}.")
 
 

@@ -139,6 +139,8 @@ class OnlineProbe:
                 f"because no probe is trained on them; got {', '.join(t.name for t in bank)}."
             )
         require_view(view)
+        if min(learn, held_out) < 1:
+            raise BadConfig(f"learn and held_out must be at least 1; got {learn} and {held_out}.")
         design = Design(view=view, transforms=bank, seed=seed, threads=cores())
         bar = in_one_line() if progress is None else progress
         try:

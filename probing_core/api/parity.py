@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from html import escape
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def parity(
     Raises:
         ProbingError: a pipeline cannot be used, or the embeddings of the two pipelines differ in dimension.
     """
-    if not 0 <= tolerance < np.inf:
+    if not (isinstance(tolerance, Real) and 0 <= tolerance < np.inf):
         raise BadConfig(f"The tolerance must be finite and at least 0; got {tolerance}.")
     pictures = golden_pictures()
     images = [picture.decode() for picture in pictures]

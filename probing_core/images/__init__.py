@@ -210,6 +210,8 @@ def is_one_image(pictures: Any) -> bool:
     """Return whether ``pictures`` is a single image in a form that `to_image` accepts, and not several images."""
     if isinstance(pictures, bytes | str | Path | pillow.Image | dict):
         return True
+    if not hasattr(pictures, "__iter__") and not hasattr(pictures, "__getitem__"):
+        return True  # no image, as `to_image` reports
     return getattr(pictures, "ndim", 1) in (0, 2, 3)  # arrays and tensors; a batch has four axes, a list of paths one
 
 

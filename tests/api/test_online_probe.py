@@ -249,6 +249,8 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence(probe, pictures, tmp_p
         probing_core.OnlineProbe(images, view=3)
     with pytest.raises(BadConfig, match="other than identity"):
         probing_core.OnlineProbe(images, transforms="identity", view=32)
+    with pytest.raises(BadConfig, match="at least 1; got -1 and 40"):
+        probing_core.OnlineProbe("photos", learn=-1, view=32)
     with pytest.raises(BadConfig, match="unseen styles are not allowed"):
         probing_core.OnlineProbe(images, transforms="far-styles", view=32)
     with pytest.raises(BadCorpus, match="held-out photographs are required"):

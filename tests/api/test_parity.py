@@ -117,6 +117,8 @@ def test_what_cannot_be_compared_is_told_in_one_sentence(tmp_path):
         compared("baseline/pixels", "baseline/dhash")
     with pytest.raises(BadConfig, match="must be finite and at least 0; got -1"):
         compared("baseline/pixels", "baseline/pixels", tolerance=-1)
+    with pytest.raises(BadConfig, match="got x"):
+        compared("baseline/pixels", "baseline/pixels", tolerance="x")
     with pytest.raises(ModelUnavailable, match="does not exist"):
         compared("baseline/pixels", str(tmp_path / "none.npy"))
     (tmp_path / "full").mkdir()

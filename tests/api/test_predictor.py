@@ -65,8 +65,9 @@ def test_another_prior_takes_no_other_look(predictor, monkeypatch):
     odds = [p / (1 - p) / prior * (1 - prior) for prior, p in edited.items()]
     assert odds == pytest.approx([odds[1]] * 3)
     assert answer.row("a", prior=0.9)["edited"] >= answer.row("a", prior=0.1)["edited"]
-    with pytest.raises(BadConfig, match="between 0 and 1"):
-        predictor.predict([scene(0, 32)], prior=1.0)
+    for prior in (1.0, "0.5", float("nan"), None):
+        with pytest.raises(BadConfig, match="between 0 and 1"):
+            predictor.predict([scene(0, 32)], prior=prior)
 
 
 def test_a_model_that_is_being_loaded_holds_up_no_other(predictor, monkeypatch):

@@ -640,7 +640,7 @@ def test_to_images_distinguishes_one_image_from_several(tmp_path):
 def test_to_images_names_the_position_of_an_image_that_cannot_be_read():
     with pytest.raises(BadImage, match=r"float64.*\(image 1\)\.$"):
         list(images.to_images([scene(0, 40), scene(0, 40) / 255]))
-    for wrong in ([[1, 2], [3]], np.zeros((2, 2, 4, 4, 3), np.uint8), np.zeros(5, np.uint8), [None]):
+    for wrong in ([[1, 2], [3]], np.zeros((2, 2, 4, 4, 3), np.uint8), np.zeros(5, np.uint8), [None], None, 5):
         with pytest.raises(BadImage):
             list(images.to_images(wrong))
 

@@ -76,7 +76,7 @@ def test_streaks_of_rain_lie_along_one_direction():
 
 
 @pytest.mark.parametrize("name", RENDERINGS)
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_alternatives_compute_only_numbers(name):
     # Large kernels ring at isolated bright pixels, and black is at the edge of the range.
     picture = np.zeros((300, 320, 3), np.uint8)

@@ -181,7 +181,7 @@ def test_arrays_that_are_no_pictures_are_refused_and_gray_ones_become_rgb() -> N
 
 
 @pytest.mark.parametrize("transform", _entries(arbitrary=False))
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_small_images_are_transformed_or_refused_with_the_smallest_size(transform: Transform) -> None:
     sides = (1, 2, 3, 5, 7, 8, 9)
     longer = {SMALLEST: (SMALLEST, 70), 1: (300,)}  # elongated images
