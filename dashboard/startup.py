@@ -15,7 +15,7 @@ from dashboard.data import cache, predictions
 from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import contact_sheet
 from dashboard.data.strip import strip_of
-from dashboard.widgets.uses import finds_originals
+from dashboard.widgets import recall_by_edit
 from probing_core.errors import ProbingError, one_line
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, generalization, retrieval, two_models
@@ -68,8 +68,8 @@ def other_pages() -> None:
             cache.computed(run, two_models.pairwise_p)
             cache.computed(run, generalization.generalization_rates)
             cache.computed(run, strip_of, tuple(with_place(board["model"])))
-        for compute in (finds_originals, retrieval.originals):
-            cache.computed(run, compute)
+        cache.computed(run, recall_by_edit.scored, None)
+        cache.computed(run, retrieval.originals)
         predictions.accuracies(run)
     first = cache.packaged().rows["image_id"].iloc[0]
     contact_sheet(VisitorPicture.from_array(first, cache.packaged_image(first)), bank())

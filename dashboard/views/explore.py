@@ -11,7 +11,7 @@ from dashboard.components.explorer import explorer, explorer_of, selection, show
 from dashboard.data import cache, own_picture, shared_files
 from dashboard.page import page
 from dashboard.text import plain
-from dashboard.widgets import asking, messages, tables
+from dashboard.widgets import asking, comparison, messages, tables
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import in_percent, model_title
 from probing_core.measures.statistics import with_place
@@ -29,6 +29,7 @@ def show() -> None:
     run = messages.run_with_models()
     st.caption(" ".join(filter(None, [ABOUT_EXPLORER, _without_map(run)])))
     explorer(run, _own_picture(run))
+    comparison.offer(shown_models(run))
     _file_to_send(run)
 
 

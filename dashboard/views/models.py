@@ -6,26 +6,27 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
 from dashboard.data import cache
 from dashboard.data.strip import CORRECT, strip_of
-from dashboard.page import fragment, page
-from dashboard.text import hint, in_bold, named, plain
-from dashboard.widgets import by_transformation, claims, messages, pickers, tables, uses
-from probing_core.charts import Figure, Theme, difference_chart, ranking_chart, scatter_chart
+from dashboard.page import page
+from dashboard.text import hint, in_bold, plain
+from dashboard.widgets import by_transformation, claims, comparison, messages, pickers, tables, uses
+from probing_core.charts import Figure, Theme, ranking_chart, scatter_chart
 from probing_core.measures import MEASURES
-from probing_core.measures.notation import BASELINE, in_points, model_title, p_value, transform_title
-from probing_core.measures.statistics import SIGNIFICANCE, with_place
-from probing_core.results import PicturesMissing, Run, summaries, two_models
+from probing_core.measures.notation import model_title, transform_title
+from probing_core.measures.statistics import with_place
+from probing_core.results import PicturesMissing, Run, summaries
 from probing_core.results.ranking import (
     has_place,
     in_order,
     is_baseline,
     measure_of,
+    ranking_of_probe,
+    rows_of_probes,
     scores_of,
     standings,
 )
@@ -34,17 +35,19 @@ from probing_core.results.sentences import beside_baselines, finding, models_in_
 MOST_ROWS = 18
 """Maximum number of models in the chart. The table below the chart contains all models."""
 
-MOST_DIFFERENCES = 8
-"""Maximum number of classes in the chart that compares two models."""
-
 FAR_BELOW = 0.5
 """Models that score below all encoders by more than this fraction of the score range are omitted from the chart."""
 
 STRIP_WIDTH = 107
 """Width in pixels of an image in the strip: seven images fit into a 1,280-pixel window, and three on a phone."""
 
+LINEAR = "linear"
+PROBES = {LINEAR: "Linear", "mlp": "MLP", "knn-5": "k-NN (5)", "knn-20": "k-NN (20)", "knn-50": "k-NN (50)"}
+"""Kind of probe -> title."""
+
 PARTS = {
     "ranking": "Ranking",
+    "compare": "Compare two models",
     "transformations": "By transformation",
     "content": "Appearance vs. content",
     "claims": "Claims",
@@ -59,10 +62,14 @@ def show() -> None:
     if board.empty:
         messages.empty('This run has no scores yet. Resume the run on the "Evaluate your model" page.')
         return
-    messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
+    above = st.container()
     part, place = pickers.tab(PARTS)
+    if part != "compare":  # this tab has its own finding
+        with above:
+            messages.finding(f"{finding(board, len(run.classes('fine')), in_bold)} {_baseline(run, board)}".rstrip())
     shows = {
         "ranking": _ranking,
+        "compare": comparison.show_comparison,
         "transformations": by_transformation.show_transformations,
         "content": _content,
         "claims": claims.show_claims,
@@ -85,7 +92,7 @@ def _baselines(run: Run) -> pd.DataFrame:
 
 
 def _ranking(run: Run) -> None:
-    _ranking_and_pair(run)
+    _ranking_chart(run)
     if box := pickers.fold(f"Table of {_all_models(run)}", "show-table"):
         with box:
             _table(run)
@@ -99,114 +106,57 @@ def _all_models(run: Run) -> str:
     return f"all {first} models{seeds}"
 
 
-@fragment
-def _ranking_and_pair(run: Run) -> None:
-    ranked = cache.with_baselines(run)
+def _pick_probe(run: Run) -> str:
+    """Show a menu of the kinds of probes with scores, say which share their training rows, and return the selection."""
+    rows = cache.computed(run, rows_of_probes)
+    present = {probe for probes in rows.values() for probe in probes}
+    titles = {probe: title for probe, title in PROBES.items() if probe in present}
+    if len(titles) < 2:
+        return LINEAR
+    probe: str = state.choice(
+        st.segmented_control, "Probe", "probe", LINEAR, list(titles), format_func=titles.__getitem__, required=True
+    )
+    sentences = [
+        f"{', '.join(titles[name] for name in probes if name in titles)}: {note or 'trained on all training samples'}."
+        for note, probes in rows.items()
+    ]
+    tested = "" if probe == LINEAR else " Differences between models are tested for linear probes only."
+    st.caption(f"Probes in the same sentence were trained on the same samples. {plain(' '.join(sentences))}{tested}")
+    return probe
+
+
+def _ranked(run: Run, probe: str) -> pd.DataFrame:
+    return cache.with_baselines(run) if probe == LINEAR else cache.computed(run, ranking_of_probe, probe)
+
+
+def _ranking_chart(run: Run) -> None:
+    probe = _pick_probe(run)
+    ranked = _ranked(run, probe)
     models = list(ranked.loc[has_place(ranked), "model"])
-    left, right = st.columns([3, 2], gap="medium")
-    pair = None
-    with right:  # before the first chart writes the URL, because each change adds an entry to the browser history
-        if len(models) > 1:
-            pair = _pick_pair(run, models)
-    with left:
-        measure = MEASURES.get(measure_of("seen")).title
-        tables.chart(
-            cache.computed(run, _ranking_figure, f"{measure} (%)", cache.theme()),
-            "ranking",
-            ranked,
-            f"{measure.capitalize()} of {min(MOST_ROWS, len(models))} models with 95% confidence intervals.",
-            on_pick=lambda mark: _select(mark, pair),
-        )
-        st.caption("Click a model to compare it. Error bars narrower than the marker are not visible.")
-    if pair is not None:
-        with right:
-            _pair(run, *pair)
-    _strip(run, pair or models)
+    measure = MEASURES.get(measure_of("seen")).title
+    tables.chart(
+        cache.computed(run, _ranking_figure, probe, f"{measure} (%)", cache.theme()),
+        "ranking",
+        ranked,
+        f"{measure.capitalize()} of {min(MOST_ROWS, len(models))} models with 95% confidence intervals.",
+        on_pick=_select,
+    )
+    first = comparison.first_clicked()
+    hint_text = f"{plain(model_title(first))} is selected. Click a second model" if first else "Click two models"
+    st.caption(f"{hint_text} to compare them. Error bars narrower than the marker are not visible.")
+    _strip(run, comparison.pair_of(models) or models)
 
 
-def _ranking_figure(run: Run, measure: str, theme: Theme) -> Figure:
-    ranked = cache.with_baselines(run)
+def _ranking_figure(run: Run, probe: str, measure: str, theme: Theme) -> Figure:
+    ranked = _ranked(run, probe)
     lines = ranked[has_place(ranked)].head(MOST_ROWS)
     drawn = ranked[ranked["model"].isin(lines["model"]) | ranked["seed_of"].isin(lines["model"])]
     return ranking_chart(drawn, theme, measure)
 
 
-def _pick_pair(run: Run, models: list[str]) -> tuple[str, str]:
-    titles = {model: model_title(model) for model in models}
-    stored = state.stored_choices("models", models)
-    encoders = [model for model in models if not model.startswith(BASELINE)]
-    first, second = list(dict.fromkeys([*stored, *encoders, *models]))[:2]
-    left, right = st.columns(2)
-    a = pickers.select("Model A", "a", models, first, titles, where=left)
-    b = pickers.select("Model B", "b", models, second, titles, where=right)
-    return a, b
-
-
-def _select(mark: Any, pair: tuple[str, str] | None) -> None:
-    """Select the clicked model as model A, and the previous model A as model B."""
-    if not isinstance(mark, list) or pair is None:  # a marker of an additional seed
-        return
-    clicked = html.unescape(mark[-1])
-    if clicked != pair[0]:
-        state.choose("a", clicked)
-        state.choose("b", pair[0])
-
-
-def _pair(run: Run, a: str, b: str) -> None:
-    if a == b:
-        messages.empty("Select two different models to compare them.")
-        return
-    gap = cache.computed(run, two_models.accuracy_difference, a, b)
-    p = two_models.p_of_pair(cache.computed(run, two_models.pairwise_p), a, b)
-    st.markdown(_pair_finding(a, b, gap.value, gap.low, gap.high, p))
-    st.caption(_seed_spread(run, a, b, gap.value), help=hint("pair"))
-    rows = cache.computed(run, two_models.recall_differences, a, b)
-    if rows.empty:
-        return
-    count = min(MOST_DIFFERENCES, len(rows))
-    st.markdown(f"**Classes with the largest differences in recall** ({count} of {len(rows)})")
-    figure = cache.computed(run, _difference_figure, a, b, cache.theme())
-    tables.chart(figure, "pair", rows, f"Recall of {model_title(a)} minus recall of {model_title(b)}, by class.")
-
-
-def _difference_figure(run: Run, a: str, b: str, theme: Theme) -> Figure:
-    rows = cache.computed(run, two_models.recall_differences, a, b)
-    styles = theme.model_styles([a, b])
-    return difference_chart(
-        rows.head(MOST_DIFFERENCES).assign(name=rows["transform"].map(named)),
-        theme,
-        "recall of A minus recall of B (percentage points)",
-        ("A", "B"),
-        (styles[a].color, styles[b].color),
-    )
-
-
-def _pair_finding(a: str, b: str, value: float, low: float, high: float, p: float) -> str:
-    interval = f"95% CI {in_points(low)} to {in_points(high)}" if np.isfinite(low) else "no interval"
-    tested = "" if np.isnan(p) else f", {p_value(p)}"
-    if np.isnan(p):
-        verdict = f"The difference between {in_bold(a)} and {in_bold(b)} was not tested."
-    elif p < SIGNIFICANCE:
-        better, worse = (a, b) if value >= 0 else (b, a)
-        verdict = f"{in_bold(better)} is more accurate than {in_bold(worse)}."
-    else:
-        verdict = f"{in_bold(a)} and {in_bold(b)} are not significantly different."
-    return f"{verdict} A \N{MINUS SIGN} B: **{in_points(value)} percentage points**, {interval}{tested}."
-
-
-def _seed_spread(run: Run, a: str, b: str, difference: float) -> str:
-    spreads = {model: cache.computed(run, two_models.seed_spread, model) for model in (a, b)}
-    lines = [
-        f"{plain(model_title(model))}: {100 * spread.width:.1f} percentage points over {spread.count} seeds"
-        for model, spread in spreads.items()
-        if spread.count > 1
-    ]
-    if not lines:
-        return "Only one training seed is available for each of these models."
-    text = f"Accuracy range over training seeds: {'; '.join(lines)}."
-    if max(spread.width for spread in spreads.values()) >= abs(difference) > 0:
-        text += " The range of at least one model is as large as the difference between the models."
-    return text
+def _select(mark: Any) -> None:
+    if isinstance(mark, list):  # otherwise, it is the marker of an additional seed
+        comparison.click(html.unescape(mark[-1]))
 
 
 def _strip(run: Run, models: Sequence[str]) -> None:

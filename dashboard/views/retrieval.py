@@ -16,8 +16,8 @@ from dashboard.data import cache, neighbors
 from dashboard.data.pictures import VisitorPicture, data_url
 from dashboard.data.previews import preview
 from dashboard.page import fragment, page
-from dashboard.text import in_bold, named, plain
-from dashboard.widgets import asking, messages, pickers, tables, upload, uses
+from dashboard.text import hint, in_bold, named, plain
+from dashboard.widgets import asking, comparison, messages, pickers, recall_by_edit, tables, upload
 from probing_core.charts import (
     NAMED,
     Figure,
@@ -26,15 +26,14 @@ from probing_core.charts import (
     rank_by_strength_chart,
     recall_by_model_chart,
     recall_by_rate_chart,
-    recall_by_transformation_chart,
 )
 from probing_core.compute.task_names import ALL
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
-from probing_core.measures.notation import BASELINE, in_percent, interval_in_percent, model_title
-from probing_core.measures.statistics import networks, seed_of, with_place
-from probing_core.results import Run, retrieval
-from probing_core.results.retrieval import MAX_LOST, MIN_SURVIVING, Near
+from probing_core.measures.notation import BASELINE, model_title
+from probing_core.measures.statistics import networks, seed_of
+from probing_core.results import Run, retrieval, sentences
+from probing_core.results.retrieval import Near
 from probing_core.transforms import Transform, resolve
 
 NEIGHBORS = 5
@@ -52,15 +51,6 @@ MAX_CROPS = 500
 FRAME = 8
 """Width of the frame around the original in pixels."""
 
-ENDS = 325
-"""Width in pixels of a column that lists transformations."""
-
-LINE_CHARACTERS, LINE_PX = 44, 20
-"""Characters per line in a column that lists transformations, and line height in pixels."""
-
-MOST_LINES = 6
-"""Maximum number of text lines per row in the table of thresholds."""
-
 COLLECTION = 10_000
 """Number of images in the example collection that illustrates the false-positive rate."""
 
@@ -74,12 +64,7 @@ PARTS = {
 @page("Retrieval")
 def show() -> None:
     run = messages.run_with_models()
-    above = st.container()
     part, place = pickers.tab(PARTS)
-    sentence = cache.computed(run, uses.finds_originals)
-    if sentence and part != "duplicates":  # the "Duplicates" tab shows a different sentence
-        with above:
-            messages.finding(sentence)
     with place:
         show_part = {"found": _originals, "search": _search, "duplicates": _duplicates}
         show_part[part](run)
@@ -87,103 +72,91 @@ def show() -> None:
 
 @fragment
 def _originals(run: Run) -> None:
-    rows = cache.computed(run, retrieval.originals)
+    rows = cache.computed(run, recall_by_edit.scored, None)
     if rows.empty:
         messages.empty(tables.why_none(run))
         return
-    at_once, gallery = cache.computed(run, _ranked_first), int(rows["gallery"].max())
+    gallery = int(cache.computed(run, retrieval.originals)["gallery"].max())
     left, right = st.columns(2)
-    with right:  # before the first chart, which writes the URL
-        model = pickers.pick_model(run, with_place(rows["model"]))
-    with left:
-        st.markdown(f"**Recall by model**: how often the original ranks first among {gallery:,} clean crops")
-        figure = cache.computed(run, _by_model, model, cache.theme())
-        tables.chart(figure, "by-model", at_once, "Recall of originals by model.", _select_model)
-        if any(seed_of(list(at_once["model"]))):
-            st.caption("Vertical ticks: additional seeds. Click a model to show its recall by transformation.")
-    with right:
-        model_rows = _of_model(rows, model)
-        st.markdown(f"**Recall by transformation**: {plain(model_title(model))}")
-        figure = cache.computed(run, _by_transformation, model, cache.theme())
-        tables.chart(
-            figure, "by-transform", model_rows, f"Recall of originals with {model_title(model)}, by transformation."
-        )
-        st.caption(f"{named('identity')} is a second clean sample of the same crop and serves as an upper bound.")
+    edit = recall_by_edit.pick_edit(run, rows, left)
+    model = pickers.pick_model(run, list(dict.fromkeys(rows["model"])), where=right)
+    of_edit = rows[rows["transform"] == edit]
+    messages.finding(sentences.recall_finding(of_edit, f"the original of {_images(edit)}", in_bold))
+    st.markdown(f"**Recall of originals**: how often the original ranks first among {gallery:,} clean crops")
+    recall_by_edit.show_heat_map(run, rows, edit, "originals-by-edit")
+    st.markdown(f"**Recall by model**: {_title(edit)}")
+    figure = cache.computed(run, _by_model, edit, model, cache.theme())
+    tables.chart(figure, "by-model", of_edit, "Recall of originals by model.", _select_model)
+    st.caption("Vertical ticks: additional seeds. Click two models to compare them.")
+    comparison.offer(comparison.remembered(model))
 
 
-def _ranked_first(run: Run) -> pd.DataFrame:
-    """Return how often the original ranks first, over all transformations and strengths, with one row per model."""
+def _title(edit: str) -> str:
+    return "all edits" if edit == ALL else plain(named(edit))
+
+
+def _images(edit: str) -> str:
+    return "edited images" if edit == ALL else f"images with **{plain(named(edit))}**"
+
+
+def _by_model(run: Run, edit: str, selected: str, theme: Theme) -> Figure:
     recall = cache.study(run, "retrieval")
-    return recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == ALL)]
-
-
-def _of_model(rows: pd.DataFrame, model: str) -> pd.DataFrame:
-    return rows[rows["model"] == model].sort_values("value", ascending=False)
-
-
-def _by_model(run: Run, selected: str, theme: Theme) -> Figure:
-    rows, gallery = cache.computed(run, _ranked_first), cache.computed(run, retrieval.originals)["gallery"].max()
+    rows = recall[(recall["k"] == 1) & recall["strength"].isna() & (recall["transform"] == edit)]
     bars = tables.as_percent(rows.assign(seed_of=seed_of(list(rows["model"]))))
-    return recall_by_model_chart(bars, theme, selected, 100 / int(gallery))
-
-
-def _by_transformation(run: Run, model: str, theme: Theme) -> Figure:
-    rows = _of_model(cache.computed(run, retrieval.originals), model)
-    groups = {named(t): g for t, g in zip(run.transforms["transform"], run.transforms["group"], strict=True)}
-    titled = tables.as_percent(rows.assign(title=rows["transform"].map(named)))
-    return recall_by_transformation_chart(titled, theme, groups)
+    return recall_by_model_chart(bars, theme, selected, 100 / int(rows["gallery"].max()))
 
 
 def _select_model(picked: list[str]) -> None:
+    comparison.remember(picked[1])
     state.choose("model", picked[1])
 
 
 @fragment
 def _duplicates(run: Run) -> None:
-    curves = cache.computed(run, retrieval.recall_by_rate)
-    if curves.empty:
+    rates = cache.computed(run, _rates)
+    if not rates:
         messages.empty(tables.why_none(run))
         return
-    curves = curves[curves["model"].isin(with_place(dict.fromkeys(curves["model"])))]
-    rates = sorted(curves["rate"].unique())
-    first = min(rates, key=lambda rate: abs(np.log(rate / UNRELATED)))
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         rate = float(
             state.choice(
                 st.select_slider,
                 "False-positive rate",
                 "unrelated",
-                f"{first:g}",
+                f"{min(rates, key=lambda rate: abs(np.log(rate / UNRELATED))):g}",
                 [f"{rate:g}" for rate in rates],
                 format_func=lambda text: f"{100 * float(text):g}%",
             )
         )
-    at_rate = curves[np.isclose(curves["rate"], rate)].sort_values("value", ascending=False)
-    with right:
-        model = pickers.pick_model(run, list(at_rate["model"]))
-    _describe(at_rate[at_rate["model"] == model].iloc[0])
-    st.markdown("**Recall of edited copies by false-positive rate** at varying similarity thresholds")
+    rows = cache.computed(run, recall_by_edit.scored, rate)
+    edit = recall_by_edit.pick_edit(run, rows, middle)
+    of_edit = rows[rows["transform"] == edit].sort_values("value", ascending=False)
+    model = pickers.pick_model(run, list(of_edit["model"]), where=right)
+    messages.finding(sentences.recall_finding(of_edit, f"copies of {_images(edit)}", in_bold))
+    false_matches = COLLECTION * rate
+    st.caption(
+        f"Searching {COLLECTION:,} images would return about {false_matches:,.0f} false "
+        f"match{'' if round(false_matches) == 1 else 'es'} per query. Copies are edited but not cropped."
+    )
+    recall_by_edit.show_heat_map(run, rows, edit, "duplicates-by-edit")
+    st.markdown(f"**Share of edited copies found at each false-positive rate**: {_title(edit)}")
+    curves = cache.computed(run, retrieval.recall_by_rate, edit)
+    curves = curves[curves["model"].isin(set(rows["model"]))]
     figure = recall_by_rate_chart(
-        tables.as_percent(curves), cache.theme(), rate, _with_names(list(at_rate["model"]), model), model
+        tables.as_percent(curves), cache.theme(), rate, _with_names(list(of_edit["model"]), model), model
     )
     tables.chart(figure, "recall-by-rate", curves, "Recall of edited copies by false-positive rate for each model.")
     st.caption(
         f"Highlighted: {plain(model_title(model))}, the best encoders and the best baselines. Hover over a line to see "
-        "its model. Copies are edited but not cropped."
+        "its model."
     )
-    _thresholds(run, rate)
+    _thresholds(of_edit, rate, edit)
+    comparison.offer(comparison.remembered(model))
 
 
-def _describe(row: pd.Series) -> None:
-    """Show the recall of the selected model at the selected false-positive rate."""
-    ci = f" ({interval_in_percent(row['low'], row['high'])})" if np.isfinite(row["low"]) else ""
-    false_matches = COLLECTION * row["rate"]
-    st.markdown(
-        f"{in_bold(row['model'])} retrieves **{in_percent(row['value'], 1)}** of edited copies{ci}. In a collection of "
-        f"{COLLECTION:,} images, each query would match about {false_matches:,.0f} unrelated "
-        f"image{'' if round(false_matches) == 1 else 's'}."
-    )
+def _rates(run: Run) -> list[float]:
+    return sorted(retrieval.recall_by_rate(run)["rate"].unique())
 
 
 def _with_names(best_first: Sequence[str], model: str) -> list[str]:
@@ -193,44 +166,21 @@ def _with_names(best_first: Sequence[str], model: str) -> list[str]:
     return list(dict.fromkeys([model, *encoders[: NAMED // 2], *baselines[: NAMED // 2]]))
 
 
-def _thresholds(run: Run, rate: float) -> None:
-    rows = cache.computed(run, retrieval.survivors, rate)
-    rows = rows[rows["model"].isin(with_place(rows["model"]))]
-    table = rows[["model", "threshold", "kept", "survives", "lost"]]
+def _thresholds(rows: pd.DataFrame, rate: float, edit: str) -> None:
+    table = rows[["model", "threshold", "value", "low", "high"]]
     table.insert(0, "title", rows["model"].map(model_title))
     columns: dict[str, Any] = {
         "title": st.column_config.TextColumn("Model"),
         "model": None,
         "threshold": st.column_config.NumberColumn("Threshold (cosine)", format="%.3f"),
     }
-    ends = {
-        "survives": f"Transformations with recall > {in_percent(MIN_SURVIVING)}",
-        "lost": f"Transformations with recall < {in_percent(MAX_LOST)}",
+    st.markdown(f"**Thresholds at a false-positive rate of {100 * rate:g}%**: {_title(edit)}")
+    percent = {
+        "value": ("Recall (%)", MEASURES.get("copies-kept").definition),
+        "low": ("95% CI low (%)", hint("interval")),
+        "high": ("95% CI high (%)", hint("interval")),
     }
-    for column, title in ends.items():
-        about = "Transformations whose 95% CI is entirely in this range. Double-click a cell to see the full list."
-        columns[column] = st.column_config.TextColumn(title, width=ENDS, help=about)
-    st.markdown(f"**Thresholds at a false-positive rate of {100 * rate:g}%**")
-    tables.show_table(
-        table,
-        "thresholds-of-duplicates",
-        columns,
-        percent={"kept": ("Recall (%)", MEASURES.get("copies-kept").definition)},
-        written={"survives": _counted, "lost": _counted},
-        row_height=_row_height([*table["survives"], *table["lost"]]),
-    )
-
-
-def _row_height(lists: Sequence[str]) -> int:
-    """Return the row height in pixels for the longest of ``lists`` of transformations, up to `MOST_LINES` lines."""
-    lines = 1 + max(len(_counted(transforms)) for transforms in lists) // LINE_CHARACTERS
-    return 16 + LINE_PX * min(lines, MOST_LINES)
-
-
-def _counted(transforms: str) -> str:
-    """Format a list of transformations with their number: ``2: JPEG, Posterize``."""
-    names = transforms.split(", ") if transforms else []
-    return f"{len(names)}{': ' * bool(names)}{', '.join(map(named, names))}"
+    tables.show_table(table, "thresholds-of-duplicates", columns, percent)
 
 
 @fragment

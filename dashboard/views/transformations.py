@@ -18,7 +18,7 @@ from dashboard.data.pictures import VisitorPicture, address_of, data_url
 from dashboard.data.previews import VIEW, contact_sheet, original
 from dashboard.page import fragment, page
 from dashboard.text import hint, in_bold, named, plain, strength_in_words, strengths_in_words, unit_title
-from dashboard.widgets import messages, pickers, tables, upload
+from dashboard.widgets import comparison, messages, pickers, tables, upload
 from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
@@ -312,6 +312,7 @@ def _thresholds(thresholds: pd.DataFrame, scale: Scale, axis: StrengthAxis, mode
 
 
 def _select_model(picked: list[str]) -> None:
+    comparison.remember(picked[1])
     state.choose("model", picked[1])
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,13 +12,12 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.text import named, plain, strength_axis, strength_number
 from dashboard.widgets import messages, tables
+from dashboard.widgets.heat_maps import ABOUT_BOLD, RECALL_SCALE, cell_title, heat_map
 from dashboard.widgets.links import open_transformation
-from probing_core.charts import HeatScale, Theme, heat_map
-from probing_core.charts.heat_map import CELL_ROW_PX
-from probing_core.measures.notation import group_title, in_percent, interval_in_percent, model_title
-from probing_core.measures.statistics import with_place
+from probing_core.charts import HeatScale
+from probing_core.measures.notation import group_title, in_percent, interval_in_percent
 from probing_core.results import Run, by_transform
-from probing_core.results.ranking import encoders_of, in_order, scores_of
+from probing_core.results.ranking import encoders_of
 from probing_core.results.sentences import models_in_words
 
 RECALL = "recall"
@@ -28,14 +25,10 @@ GROUP_RECALL = "group"
 THRESHOLD = "threshold"
 CELLS = {RECALL: "Recall", GROUP_RECALL: "Recall by group", THRESHOLD: "Detection threshold"}
 
-RECALL_SCALE = HeatScale("recall (%)", {0: "0", 0.25: "25", 0.5: "50", 0.75: "75", 1: "100"})
 THRESHOLD_SCALE = HeatScale("threshold (% of the maximum in training)", {0: "0", 0.5: "50", 1: "100"})
 
 OUTSIDE = {"above": "none", "below": "all"}
 """Value of ``censored`` -> text of the cell."""
-
-LABELS_PX = 150
-"""Maximum width in pixels of the row labels of a heat map that scrolls. Longer labels are cut off."""
 
 OPENED = "_opened_cell"
 """Session key of the clicked cell."""
@@ -72,7 +65,7 @@ def _recall(run: Run, rows: pd.DataFrame) -> None:
         f"(chance {in_percent(1 / len(run.classes('fine')), 1)})."
     )
     titles = {name: named(name) for name in by_transform.hardest_first(run, rows, "value", descending=False)}
-    _heat_map(run, _recall_cells(rows, titles, "transform"), rows, titles, RECALL_SCALE)
+    _show(run, _recall_cells(rows, titles, "transform"), rows, titles, RECALL_SCALE)
 
 
 def _group_recall(run: Run, rows: pd.DataFrame) -> None:
@@ -85,7 +78,9 @@ def _group_recall(run: Run, rows: pd.DataFrame) -> None:
             f"**{plain(titles[str(hardest.index[0])])}** is the hardest group, with a median recall of "
             f"{in_percent(hardest.iloc[0])} over {models_in_words(encoders['model'].drop_duplicates())}."
         )
-    _heat_map(run, _recall_cells(rows, titles, "group"), rows, titles, RECALL_SCALE, "group")
+    cells = _recall_cells(rows, titles, "group")
+    heat_map(run, cells, rows, titles, list(titles), RECALL_SCALE, "heat-map-group", "group")
+    st.caption(ABOUT_BOLD)
 
 
 def _thresholds(run: Run, rows: pd.DataFrame) -> None:
@@ -103,13 +98,14 @@ def _thresholds(run: Run, rows: pd.DataFrame) -> None:
     cells = rows.assign(
         text=[OUTSIDE.get(censored) or number for censored, number in zip(rows["censored"], numbers, strict=True)],
         hover=[
-            f"{_cell_title(row['model'], named(row['transform']))}<br>{_threshold_in_words(row, number)}"
+            f"{cell_title(row['model'], named(row['transform']))}<br>{_threshold_in_words(row, number)}"
             for row, number in zip(rows.to_dict("records"), numbers, strict=True)
         ],
     )
     order = by_transform.hardest_first(run, rows, "relative", descending=True)
     titles = {name: f"{named(name)} ({strength_axis(name)})" if name != "identity" else named(name) for name in order}
-    _heat_map(run, cells, rows, titles, THRESHOLD_SCALE, column="relative")
+    cells = cells.assign(level=by_transform.level_of_thresholds(rows))
+    _show(run, cells, rows, titles, THRESHOLD_SCALE, column="relative")
     st.caption(
         "Detected: a probe separates transformed from clean images with d\N{PRIME} = 1. None: not detected at any "
         "tested strength. All: detected at every tested strength."
@@ -126,10 +122,6 @@ def _threshold_in_words(row: Mapping[Any, Any], number: str) -> str:
     return f"detection threshold: {parameter} {number} (95% CI {low}\N{EN DASH}{high})"
 
 
-def _cell_title(model: str, title: str) -> str:
-    return f"<b>{html.escape(model_title(model))}</b><br>{html.escape(title)}"
-
-
 def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> pd.DataFrame:
     """Return ``rows`` with the text and hover text of each cell.
 
@@ -141,66 +133,21 @@ def _recall_cells(rows: pd.DataFrame, titles: Mapping[str, str], index: str) -> 
     for row in rows.to_dict("records"):
         ci = interval_in_percent(row["low"], row["high"])
         texts.append("" if pd.isna(row["value"]) else f"{100 * row['value']:.0f}")
-        hover.append(f"{_cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}% ({ci})")
-    return rows.assign(text=texts, hover=hover)
+        hover.append(f"{cell_title(row['model'], titles[row[index]])}<br>recall {100 * row['value']:.1f}% ({ci})")
+    return rows.assign(text=texts, hover=hover, level=by_transform.level_with_best(rows, index))
 
 
-def _heat_map(
+def _show(
     run: Run,
     cells: pd.DataFrame,
     data: pd.DataFrame,
     titles: Mapping[str, str],
     scale: HeatScale,
-    index: str = "transform",
     column: str = "value",
 ) -> None:
-    """Show a heat map with one row for each of ``titles`` and one column for each model, best model first.
-
-    Args:
-        run: the run.
-        cells: one row per cell: ``model``, the columns named ``index`` and ``column``, ``text`` and ``hover``.
-        data: table for download.
-        titles: value of ``index`` -> row label.
-        scale: color scale.
-        index: column of ``cells`` that identifies the row.
-        column: column of ``cells`` that determines the color.
-    """
-    theme = cache.theme()
-    order = in_order(cache.computed(run, scores_of, "fine", "seen"))["model"]
-    models = [model for model in with_place(order) if model in set(cells["model"])]
-    values, texts, hover = (
-        by_transform.matrix(cells, of, list(titles), models, index) for of in (column, "text", "hover")
-    )
-    texts = texts.fillna("").set_axis(list(titles.values()), axis=0)
-    texts = texts.set_axis([model_title(model) for model in models], axis=1)
-    groups = run.transforms.set_index("transform")["group"]
-    of_rows = list(titles) if index == "group" else groups.reindex(list(titles)).fillna("")
-    bands = [(theme.group(str(name)), len(list(rows))) for name, rows in groupby(of_rows)]
-    figure = heat_map(values, texts, hover.fillna(""), theme, scale, bands)
-    is_clickable = index == "transform"
-    on_pick = _open_cell if is_clickable else None
-    with st.container(key="heat-map"):
-        st.html(_row_labels(list(texts.index), bands, figure["layout"]["margin"], theme))
-        tables.chart(figure, f"heat-map-{index}", data, f"Heat map of {scale.title} by model.", on_pick)
-    if is_clickable:
-        st.caption("Click a cell to open its transformation. The hardest groups and transformations are listed first.")
-
-
-def _row_labels(
-    titles: Sequence[str], bands: Sequence[tuple[str, int]], margin: Mapping[str, int], theme: Theme
-) -> str:
-    """Return the HTML of row labels that stay visible where the chart scrolls, and replace the labels of the chart."""
-    colors = [color for color, count in bands for _ in range(count)]
-    labels = (
-        f'<span style="border-color: {color}">{html.escape(title)}</span>'
-        for title, color in zip(titles, colors, strict=True)
-    )
-    width = min(margin["l"], LABELS_PX)
-    style = (
-        f"width: {width}px; padding-top: {margin['t']}px; background: {theme.background}; line-height: {CELL_ROW_PX}px"
-    )
-    covered = f"<style>.st-key-heat-map {{ --covered: {width - margin['l']}px }}</style>"
-    return f'{covered}<div class="row-labels" aria-hidden="true" style="{style}">{"".join(labels)}</div>'
+    groups = run.transforms.set_index("transform")["group"].reindex(list(titles)).fillna("")
+    heat_map(run, cells, data, titles, list(groups), scale, "heat-map-transform", column=column, on_pick=_open_cell)
+    st.caption(f"Click a cell to open its transformation. The hardest are listed first. {ABOUT_BOLD}")
 
 
 def _open_cell(cell: Any) -> None:

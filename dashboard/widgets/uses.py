@@ -9,9 +9,10 @@ from dashboard import state
 from dashboard.data import cache
 from dashboard.text import in_bold
 from dashboard.widgets import messages, tables
+from dashboard.widgets.recall_by_edit import UNFOLDED
 from probing_core.charts import ranking_chart
 from probing_core.measures.notation import in_percent
-from probing_core.results import Run, sentences, tasks
+from probing_core.results import Run, tasks
 from probing_core.results.ranking import is_baseline
 
 TASKS = {
@@ -54,6 +55,7 @@ def show_tasks(run: Run) -> None:
     st.caption(" ".join(notes))
     if st.button("Show duplicates by transformation", type="tertiary", icon=":material/search:"):
         state.choose("part", "duplicates")
+        state.choose(UNFOLDED, list(run.transforms["group"].drop_duplicates()))
         st.switch_page("views/retrieval.py")
 
 
@@ -71,7 +73,3 @@ def best_in_words(rows: pd.DataFrame, number: str) -> str:
         first = encoders.iloc[0]
         text += f" Best encoder: {in_bold(first['model'])}, {in_percent(first['value'], 1)}."
     return text
-
-
-def finds_originals(run: Run) -> str:
-    return sentences.originals_finding(run, in_bold)

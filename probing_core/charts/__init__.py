@@ -15,7 +15,6 @@ from probing_core.charts.retrieval_charts import (
     rank_by_strength_chart,
     recall_by_model_chart,
     recall_by_rate_chart,
-    recall_by_transformation_chart,
 )
 from probing_core.charts.scatter_chart import scatter_chart, transformation_scatter
 from probing_core.charts.splits_chart import splits_chart
@@ -48,7 +47,6 @@ __all__ = [
     "ranking_chart",
     "recall_by_model_chart",
     "recall_by_rate_chart",
-    "recall_by_transformation_chart",
     "reliability_chart",
     "scatter_chart",
     "splits_chart",

@@ -46,6 +46,7 @@ def heat_map(
     theme: Theme,
     scale: HeatScale,
     bands: Sequence[tuple[str, int]],
+    is_bold: pd.DataFrame | None = None,
 ) -> Figure:
     """Draw ``values`` as colored cells with text, with the first row on top.
 
@@ -58,6 +59,7 @@ def heat_map(
         hover: hover text of each cell.
         scale: color scale.
         bands: color and number of rows of each group of rows, from the top.
+        is_bold: whether the text of each cell is bold.
     """
     rows, columns = len(values), len(values.columns)
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
@@ -86,12 +88,15 @@ def heat_map(
             "outlinewidth": 0,
         },
     }
+    marked = np.zeros(matrix.shape, bool) if is_bold is None else is_bold.to_numpy(bool)
+    written = texts.map(escape)
+    written = written.mask(marked, "<b>" + written + "</b>")
     # Plotly's text color depends on the brightness of the cell, and has too little contrast on intermediate colors.
     halves = [
         heat
         | {
             "z": np.where(mask, matrix, np.nan),
-            "text": texts.map(escape).where(mask, "").to_numpy().tolist(),
+            "text": written.where(mask, "").to_numpy().tolist(),
             "textfont": {"size": 11, "color": color},
             "showscale": not i,
         }

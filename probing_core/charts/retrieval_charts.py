@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from probing_core.charts.strength_charts import StrengthAxis
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import interval_in_percent, model_title
 
-RECALL = {"title": "recall of the original (%), 95% CI", "range": list(PERCENT), "zeroline": False}
+RECALL = {"title": "recall (%), 95% CI", "range": list(PERCENT), "zeroline": False}
 """Settings of the horizontal axis in charts of the recall of originals."""
 
 NAMED = 6
@@ -64,22 +64,6 @@ def recall_by_model_chart(rows: pd.DataFrame, theme: Theme, selected: str, chanc
         shapes=[upright_line(chance, theme.text)],
         annotations=[label_above(chance, f"chance {chance:.1f}%", theme)],
     )
-
-
-def recall_by_transformation_chart(rows: pd.DataFrame, theme: Theme, groups: Mapping[str, str]) -> Figure:
-    """Draw the recall for each transformation with its 95% confidence interval, with the first row on top.
-
-    Args:
-        rows: table with the columns ``title`` (of the transformation), ``value``, ``low`` and ``high`` (in percent).
-        groups: title -> group, which determines the color.
-    """
-    rows = _labeled(rows).assign(
-        name=rows["title"],
-        color=[theme.group(groups.get(title, "")) for title in rows["title"]],
-        symbol="circle",
-    )
-    rows["hover"] += [f", {groups[title]}" if title in groups else "" for title in rows["title"]]
-    return interval_chart(rows, theme, RECALL, row_px=17)
 
 
 def recall_by_rate_chart(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from probing_core.errors import UnknownName
+from probing_core.measures.statistics import SIGNIFICANCE
 from probing_core.results.ranking import encoders_of
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import recalls
@@ -88,6 +90,78 @@ def hardest_first(run: RunTables, rows: pd.DataFrame, column: str, descending: b
     by_group = medians.groupby(facts).mean()
     table = pd.DataFrame({"group": facts, "value": medians, "of_group": facts.map(by_group)})
     return list(table.sort_values(["of_group", "group", "value"], kind="stable").index)
+
+
+def level_of_thresholds(rows: pd.DataFrame, comparisons: int = 0) -> pd.Series:
+    """Return whether each threshold is the lowest of its transformation, or not significantly above the lowest.
+
+    Transformations that a model detects at all strengths have the lowest threshold. Undetected ones are never marked.
+
+    Args:
+        rows: rows of `thresholds_by_model`.
+        comparisons: see `level_with_best`.
+    """
+    falling = rows["transform"].map({name: _is_falling(name) for name in rows["transform"].unique()})
+    ends = ("value", "low", "high")
+    signed = rows.assign(**{name: rows[name].where(~falling, -rows[name]) for name in ends})
+    level = level_with_best(signed, "transform", smallest=True, comparisons=comparisons)
+    return level & (rows["censored"] != "above")
+
+
+def _is_falling(name: str) -> bool:
+    from probing_core.transforms import resolve
+
+    try:
+        return resolve(name).falling
+    except UnknownName:  # the plug-in that defines it is not loaded
+        return False
+
+
+def lower_threshold(rows: pd.DataFrame) -> pd.Series:
+    """Return the model with the significantly lower threshold for each transformation, or an empty string.
+
+    Args:
+        rows: rows of `thresholds_by_model` for two models.
+    """
+    transforms = rows["transform"].unique()
+    level = rows.assign(level=level_of_thresholds(rows, len(transforms)))
+    counts = level.groupby("transform")["level"].sum()
+    winner = level[level["level"]].drop_duplicates("transform").set_index("transform")["model"]
+    return winner.where(counts == 1, "").reindex(transforms).fillna("")
+
+
+def level_with_best(
+    rows: pd.DataFrame, index: str, value: str = "value", smallest: bool = False, comparisons: int = 0
+) -> pd.Series:
+    """Return whether each model is the best in its row, or not significantly different from the best.
+
+    The interval of the difference from the best model is computed from the intervals of both models (Newcombe 1998,
+    method 10; Zou & Donner 2008), at a level of 5% for all comparisons (Bonferroni). The method treats models
+    as independent, so it is conservative for models that were tested on the same photographs. Models without an
+    interval are only compared by their values.
+
+    Args:
+        rows: table with the columns ``index``, ``value``, ``low`` and ``high``.
+        index: column that identifies the row.
+        value: column with the values.
+        smallest: whether the smallest value is the best.
+        comparisons: number of comparisons, by default those in a row.
+    """
+    sign, quantile = -1 if smallest else 1, NormalDist().inv_cdf
+    middle = sign * rows[value].to_numpy(float)
+    ends = np.sort(sign * rows[["low", "high"]].to_numpy(float), axis=1)
+    low, high = (np.where(np.isfinite(end), end, middle) for end in ends.T)
+    level = pd.Series(False, rows.index)
+    for row in rows.groupby(index, sort=False).indices.values():
+        places = np.asarray(row)
+        if not np.isfinite(middle[places]).any():
+            continue
+        best = places[np.nanargmax(middle[places])]
+        tests = comparisons or max(1, len(places) - 1)
+        widening = quantile(1 - SIGNIFICANCE / (2 * tests)) / quantile(1 - SIGNIFICANCE / 2)
+        half = widening * np.hypot(middle[best] - low[best], high[places] - middle[places])
+        level.iloc[places] = middle[best] - middle[places] <= half
+    return level
 
 
 def matrix(

@@ -188,6 +188,32 @@ def scores_of(run: RunTables, task: str, subset: str) -> pd.DataFrame:
     return rows.merge(facts, on="model", how="left")
 
 
+def ranking_of_probe(run: RunTables, probe: str) -> pd.DataFrame:
+    """Rank the models of ``run`` by the transformation accuracy of a kind of probe, such as ``mlp`` or ``knn-20``.
+
+    The columns are those of `leaderboard`, but models are not compared, since only linear probes store predictions.
+    """
+    rows = pick(run.probe_scores, probe=probe, task="fine", subset="seen", measure=measure_of("seen"))
+    return in_order(rows.assign(p=np.nan, apart=True)) if len(rows) else rows
+
+
+def rows_of_probes(run: RunTables) -> dict[str, list[str]]:
+    """Return which kinds of probes were trained on the same rows: description of the rows -> kinds of probes.
+
+    The description is empty for probes that were trained on all rows.
+    """
+    scores = run.probe_scores
+    if scores.empty:
+        return {}
+    rows = pick(scores, task="fine", subset="seen", measure=measure_of("seen"))
+    rows = rows[~rows["probe"].str.match(r"mlp-\d")]  # a single seed of the MLP
+    kinds: dict[str, list[str]] = {}
+    for probe, notes in rows.groupby("probe", sort=False)["note"]:
+        parts = notes.str.split("; ").map(lambda parts: [part for part in parts if "converge" not in part])
+        kinds.setdefault("; ".join(parts.iloc[0]), []).append(str(probe))
+    return kinds
+
+
 def accuracy(run: RunTables, model: str, task: str, subset: str) -> AccuracySums:
     predictions = run.predictions(model, task, RANKING_FACTS)
     if predictions.empty:

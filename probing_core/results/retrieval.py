@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.task_names import ALL
 from probing_core.measures.neighbors import SAME_COSINE, directions
-from probing_core.measures.statistics import interval, mean
+from probing_core.measures.statistics import interval, mean, with_place
 from probing_core.results.ranking import (
     AccuracySums,
     beside_best,
@@ -21,12 +21,6 @@ from probing_core.results.ranking import (
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
 from probing_core.run import layout
-
-MIN_SURVIVING = 0.9
-"""Recall of copies above which a model is considered robust to a transformation."""
-
-MAX_LOST = 0.5
-"""Recall of copies below which the copies are considered lost."""
 
 
 def ordered(run: RunTables, use: str, learned: bool = False) -> pd.DataFrame:
@@ -77,40 +71,32 @@ def originals(run: RunTables) -> pd.DataFrame:
     return place.sort_values(["of_model", "of_transform", "model"], ascending=[False, False, True])
 
 
-def survivors(run: RunTables, unrelated: float) -> pd.DataFrame:
-    """Return the cosine threshold of each model, and the transformations to which the model is or is not robust.
+def recall_by_edit(run: RunTables, rate: float | None = None) -> pd.DataFrame:
+    """Return the recall of originals, or of edited copies at a false-positive rate, by model and edit.
 
-    A model is robust to a transformation if the confidence interval of the recall is entirely above `MIN_SURVIVING`,
-    and not robust if the interval is entirely below `MAX_LOST`. Without an interval, the recall itself is compared.
+    Additional seeds and clean samples are excluded. `ALL` combines all edits.
 
     Args:
-        unrelated: false-positive rate.
+        rate: false-positive rate. If it is None, the recall of originals is returned.
 
     Returns:
-        Table with the columns ``model``, ``threshold`` (cosine similarity), ``survives`` and ``lost`` (comma-separated
-        transformations), and ``kept`` (mean recall of copies), sorted by ``kept`` in descending order.
+        Table with the columns ``model``, ``transform``, ``value``, ``low``, ``high``, ``bases`` (number of photographs)
+        and, for a false-positive rate, ``threshold`` (cosine similarity).
     """
-    rows = run.table(layout.table_path("duplicates"))
+    rows = run.table(layout.table_path("retrieval" if rate is None else "duplicates"))
     if rows.empty:
         return rows
-    rows = rows[(rows["cosine"] == "raw") & (rows["unrelated"] == unrelated)]
-    rows = rows[~rows["transform"].isin(["identity", ALL])]
-    low, high = (rows[end].fillna(rows["value"]) for end in ("low", "high"))
-    rows = rows.assign(survives=low > MIN_SURVIVING, lost=high < MAX_LOST)
-    summaries = [
-        model_rows.iloc[0][["model", "threshold"]].to_dict()
-        | {outcome: ", ".join(model_rows.loc[model_rows[outcome], "transform"]) for outcome in ("survives", "lost")}
-        | {"kept": model_rows["value"].mean()}
-        for _, model_rows in rows.groupby("model", sort=False)
-    ]
-    columns = ["model", "threshold", "survives", "lost", "kept"]
-    return pd.DataFrame(summaries, columns=columns).sort_values(
-        "kept", ascending=False, kind="stable", ignore_index=True
-    )
+    if rate is None:
+        rows = rows[(rows["k"] == 1) & rows["strength"].isna()]
+    else:
+        rows = rows[(rows["cosine"] == "raw") & np.isclose(rows["unrelated"], rate)]
+    rows = rows[(rows["transform"] != "identity") & rows["model"].isin(with_place(rows["model"]))]
+    columns = ["model", "transform", "value", "low", "high", "bases"]
+    return rows[columns if rate is None else [*columns, "threshold"]].reset_index(drop=True)
 
 
-def recall_by_rate(run: RunTables) -> pd.DataFrame:
-    """Return the recall of edited copies at each false-positive rate.
+def recall_by_rate(run: RunTables, transform: str = ALL) -> pd.DataFrame:
+    """Return the recall of copies with an edit, or of all edited copies, at each false-positive rate.
 
     Returns:
         Table with the columns ``model``, ``rate``, ``threshold``, ``value``, ``low`` and ``high``, sorted by model and
@@ -120,7 +106,7 @@ def recall_by_rate(run: RunTables) -> pd.DataFrame:
     rows = run.table(layout.table_path("duplicates"))
     if rows.empty:
         return pd.DataFrame(columns=columns)
-    recalls = pick(rows, cosine="raw", transform=ALL).rename(columns={"unrelated": "rate"})[columns]
+    recalls = pick(rows, cosine="raw", transform=transform).rename(columns={"unrelated": "rate"})[columns]
     return recalls.sort_values(["model", "rate"], kind="stable", ignore_index=True)
 
 

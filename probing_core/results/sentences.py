@@ -10,6 +10,7 @@ import pandas as pd
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures.notation import TOO_FEW, in_percent, in_points, interval_in_percent, minus, model_title
 from probing_core.measures.statistics import networks, with_place
+from probing_core.results.by_transform import level_with_best
 from probing_core.results.ranking import has_place, is_baseline, networks_of
 from probing_core.results.retrieval import ordered
 from probing_core.results.run_tables import RunTables
@@ -202,6 +203,29 @@ def originals_finding(run: RunTables, title: Callable[[str], str] = str) -> str:
         f"The best encoder, {name}, retrieves the original of {in_percent(best['value'])} of edited images; the "
         f"baseline {title(baseline['model'])} retrieves {in_percent(baseline['value'])}."
     )
+
+
+def recall_finding(rows: pd.DataFrame, found: str, title: Callable[[str], str] = str) -> str:
+    """Return a sentence on the best encoder for an edit, and on the best baseline if it has a higher recall.
+
+    Args:
+        rows: rows of `recall_by_edit` for one edit.
+        found: what is found, such as "the original of images with JPEG".
+        title: function that formats the name of a model.
+    """
+    rows = rows.sort_values("value", ascending=False, kind="stable")
+    encoders, baselines = rows[~is_baseline(rows["model"])], rows[is_baseline(rows["model"])]
+    ranked, kind = (encoders, "encoder") if len(encoders) else (baselines, "baseline")
+    best, equal = ranked.iloc[0], int(level_with_best(ranked, "transform").sum()) - 1
+    others = f"; {equal} other {kind}{'' if equal == 1 else 's'} not significantly below" if equal > 0 else ""
+    text = (
+        f"The best {kind}, {title(best['model'])}, retrieves {found} in {in_percent(best['value'], 1)} of cases "
+        f"({_interval(best, 1)}{others})"
+    )
+    if len(encoders) and len(baselines) and baselines["value"].iloc[0] > best["value"]:
+        baseline = baselines.iloc[0]
+        text += f"; the baseline {title(baseline['model'])}: {in_percent(baseline['value'], 1)}"
+    return f"{text}."
 
 
 def _rankings(run: RunTables, use: str) -> list[pd.DataFrame]:

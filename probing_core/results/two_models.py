@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.task_names import FINE
-from probing_core.measures.statistics import Interval, seed_of, with_place
+from probing_core.measures.statistics import (
+    Interval,
+    mean,
+    pooled_deviation,
+    seed_of,
+    seeds_difference,
+    with_place,
+)
 from probing_core.results.ranking import (
     RANKING_FACTS,
     AccuracySums,
@@ -20,6 +27,7 @@ from probing_core.results.ranking import (
     scores_of,
 )
 from probing_core.results.run_tables import RunTables
+from probing_core.run import layout
 
 SUBSET = "seen"
 
@@ -28,21 +36,19 @@ CLASS_FLIPS = 2_000
 
 
 @dataclass(frozen=True)
-class SeedSpread:
-    """Range of the accuracy over the seeds of one network.
+class SeedDifference:
+    """Difference in accuracy between two models over their seeds.
 
     Attributes:
-        count: number of seeds.
-        lowest, highest: minimum and maximum accuracy, as fractions.
+        value: mean difference over seeds.
+        low, high: 95% CI over training runs.
+        p: two-sided p-value over training runs.
     """
 
-    count: int
-    lowest: float
-    highest: float
-
-    @property
-    def width(self) -> float:
-        return self.highest - self.lowest
+    value: float
+    low: float
+    high: float
+    p: float
 
 
 def accuracy_difference(run: RunTables, first: str, second: str) -> Interval:
@@ -76,12 +82,60 @@ def p_of_pair(pairs: pd.DataFrame, first: str, second: str) -> float:
     return float(p_values.iloc[0]) if len(p_values) and len(pair) == 2 else np.nan
 
 
-def seed_spread(run: RunTables, model: str) -> SeedSpread:
-    """Return the range of the accuracy over all seeds of ``model`` in the run."""
+def _by_family(run: RunTables) -> dict[str, list[float]]:
     scores = scores_of(run, FINE, SUBSET).set_index("model")["value"]
-    family = {name: first or name for name, first in zip(scores.index, seed_of(list(scores.index)), strict=True)}
-    values = [value for name, value in scores.items() if family[name] == family[model]]
-    return SeedSpread(len(values), float(min(values)), float(max(values)))
+    families: dict[str, list[float]] = {}
+    for name, first in zip(scores.index, seed_of(list(scores.index)), strict=True):
+        families.setdefault(first or name, []).append(float(scores[name]))
+    return families
+
+
+def _family_of(run: RunTables, model: str) -> str:
+    names = list(scores_of(run, FINE, SUBSET)["model"])
+    return dict(zip(names, seed_of(names), strict=True))[model] or model
+
+
+def difference_over_seeds(run: RunTables, first: str, second: str) -> SeedDifference:
+    """Return the mean difference in accuracy over seeds, with the 95% CI and p-value over training runs.
+
+    The variance between seeds is pooled over all networks of the run. The interval and p are NaN if one of the two
+    models has a single seed.
+    """
+    families = _by_family(run)
+    pair = [families[_family_of(run, model)] for model in (first, second)]
+    value = float(np.mean(pair[0]) - np.mean(pair[1]))
+    if min(map(len, pair)) < 2:
+        return SeedDifference(value, np.nan, np.nan, np.nan)
+    deviation, freedom = pooled_deviation(list(families.values()))
+    return SeedDifference(value, *seeds_difference(pair[0], pair[1], deviation, freedom))
+
+
+def task_differences(run: RunTables, first: str, second: str) -> pd.DataFrame:
+    """Compare two models on each task in ``tables/uses.parquet``, paired by photograph.
+
+    Returns:
+        Table with the columns ``use``, ``first`` and ``second`` (scores), ``difference``, ``low`` and ``high`` (95% CI)
+        and ``p`` (two-sided, adjusted for testing all tasks).
+    """
+    rows = run.table(layout.table_path("uses"))
+    sums: list[AccuracySums] = []
+    table = []
+    for use, of_use in rows.groupby("use", sort=False) if len(rows) else ():
+        sides = [of_use[of_use["model"] == model] for model in (first, second)]
+        if not all(map(len, sides)):
+            continue
+        pair = [
+            AccuracySums(np.asarray(bases, str), (mean(side["value"].to_numpy(float), base),))
+            for side in sides
+            for base, bases in [pd.factorize(side["base_id"], sort=True)]
+        ]
+        pair = list(pair[0].shared_with(pair[1]))
+        gap = pair[0].minus(pair[1])
+        table.append((use, pair[0].sums.value, pair[1].sums.value, gap.value, gap.low, gap.high))
+        sums += pair
+    columns = ["use", "first", "second", "difference", "low", "high"]
+    p = paired_p(sums, [(i, i + 1) for i in range(0, len(sums), 2)], CLASS_FLIPS) if sums else np.empty(0)
+    return pd.DataFrame(table, columns=columns).assign(p=p)
 
 
 def recall_differences(run: RunTables, first: str, second: str, flips: int = CLASS_FLIPS) -> pd.DataFrame:

@@ -41,19 +41,6 @@ def test_recall_by_model_chart_has_seeds_on_the_row_of_their_model():
     assert [shape.x0 for shape in figure.layout.shapes if shape.type == "line"] == [0.3]
 
 
-def test_recall_by_transformation_chart_keeps_the_order_and_colors_groups():
-    rows = pd.DataFrame({"title": ["Clean", "Fog"], "value": [100.0, 20], "low": [99.0, 10], "high": [100.0, 30]})
-    figure = go.Figure(charts.recall_by_transformation_chart(rows, THEME, {"Fog": "weather"}))
-    (dots,) = figure.data
-    labels = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
-    assert {labels[y]: x for y, x in zip(dots.y, dots.x, strict=True)} == {
-        "Clean  <b>100%</b>": 100.0,
-        "Fog  <b>20%</b>": 20.0,
-    }
-    assert dots.marker.color[list(dots.y).index(0)] == THEME.group("weather")
-    assert labels[max(labels)] == "Clean  <b>100%</b>"
-
-
 def test_recall_by_rate_chart_names_some_models_and_bands_the_selected_one():
     figure = go.Figure(charts.recall_by_rate_chart(curves(), THEME, 0.01, ["zoo/mae"], "zoo/mae"))
     lines = {trace.name: trace for trace in figure.data if trace.name}

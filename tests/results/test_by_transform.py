@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,3 +65,30 @@ def test_matrix_has_the_models_as_columns_and_leaves_out_what_is_missing():
     table = by_transform.matrix(rows, "value", ["b", "a"], ["n", "m"])
     assert table.loc["b", "n"] == 2
     assert np.isnan(table.loc["b", "m"])
+
+
+def test_level_with_best_is_the_best_and_what_a_test_of_two_proportions_does_not_distinguish():
+    """Compared with the two-proportion z test at the Bonferroni level, on independent samples."""
+    rng = np.random.default_rng(0)
+    n, checked = 300, 0
+    for _ in range(200):
+        found = rng.binomial(n, rng.uniform(0.3, 0.7) + rng.uniform(-0.1, 0.1, 5))
+        share = found / n
+        half = 1.96 * np.sqrt(share * (1 - share) / n)
+        rows = pd.DataFrame({"transform": "jpeg", "value": share, "low": share - half, "high": share + half})
+        level = by_transform.level_with_best(rows, "transform")
+        best = int(share.argmax())
+        z = (share[best] - share) / np.sqrt((share * (1 - share) + share[best] * (1 - share[best])) / n)
+        bar = NormalDist().inv_cdf(1 - 0.05 / 8)
+        clear = abs(z - bar) > 0.02
+        assert level[best]
+        assert (level == (z <= bar))[clear].all()
+        mirrored = rows.assign(value=-rows["value"], low=-rows["high"], high=-rows["low"])
+        assert by_transform.level_with_best(mirrored, "transform", smallest=True).equals(level)
+        checked += int((~level).sum())
+    assert checked > 50
+
+
+def test_level_with_best_compares_values_where_there_are_no_intervals():
+    rows = pd.DataFrame({"transform": ["a", "a", "b"], "value": [0.5, 0.4, np.nan], "low": np.nan, "high": np.nan})
+    assert by_transform.level_with_best(rows, "transform").tolist() == [True, False, False]

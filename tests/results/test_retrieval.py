@@ -68,18 +68,23 @@ def test_a_model_with_another_seed_stands_below_its_own_and_is_compared_with_non
         assert board.loc[list(alone.index), column].equals(alone[column])
 
 
-def test_a_copy_survives_or_is_lost_where_the_whole_interval_says_so(store):
-    shares = {"jpeg": (0.97, 0.93, 0.99), "fog": (0.95, 0.88, 0.98), "border": (0.2, 0.1, 0.3)}
-    shares["sepia"] = 0.45, 0.4, 0.6
+def test_recall_by_edit_has_one_row_per_model_and_edit_at_the_rate(store):
     copies = pd.DataFrame(
-        [("one", "raw", 0.001, name, *values) for name, values in {**shares, "identity": (1.0, 0.9, 1.0)}.items()],
-        columns=["model", "cosine", "unrelated", "transform", "value", "low", "high"],
+        [
+            (model, cosine, rate, name, 0.5, 0.4, 0.6, 300, 0.8)
+            for model in ("zoo/mae", "zoo/mae@seed=1")
+            for cosine in ("raw", "centered")
+            for rate in (0.01, 0.001)
+            for name in ("identity", "jpeg", "all")
+        ],
+        columns=["model", "cosine", "unrelated", "transform", "value", "low", "high", "bases", "threshold"],
     )
-    run = put(store, "duplicates", copies.assign(threshold=0.8, threshold_low=0.7, threshold_high=0.9))
-    (row,) = retrieval.survivors(run, 0.001).to_dict("records")
-    assert (row["survives"], row["lost"], row["threshold"]) == ("jpeg", "border", 0.8)
-    assert row["kept"] == pytest.approx(np.mean([v for v, _, _ in shares.values()]))
-    assert retrieval.survivors(run, 0.5).empty
+    run = put(store, "duplicates", copies)
+    rows = retrieval.recall_by_edit(run, 0.001)
+    assert rows["model"].unique().tolist() == ["zoo/mae"]
+    assert rows["transform"].tolist() == ["jpeg", "all"]
+    assert retrieval.recall_by_edit(run, 0.5).empty
+    assert set(retrieval.recall_by_rate(run, "jpeg")["rate"]) == {0.01, 0.001}
 
 
 def test_recall_by_rate_is_of_all_edited_copies(store):
@@ -118,7 +123,8 @@ def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
     run = Run.open(bare)
     assert sentences.originals_finding(run) == ""
     assert retrieval.originals(run).empty
-    assert retrieval.survivors(run, 0.001).empty
+    assert retrieval.recall_by_edit(run, 0.001).empty
+    assert retrieval.recall_by_edit(run).empty
 
 
 def test_a_search_gives_the_order_of_all_cosines_and_the_place_of_the_original():
@@ -151,3 +157,20 @@ def test_pictures_that_are_equally_near_are_noticed(far, tied):
     near = retrieval.search(LazyRows((gallery,)), np.array([1.0, 0.0], np.float32), 4, 0)
     assert near.place == 1
     assert near.are_tied == tied
+
+
+def test_recall_finding_states_the_best_encoder_and_a_better_baseline():
+    rows = pd.DataFrame(
+        [
+            ("zoo/mae", 0.80, 0.75, 0.85),
+            ("zoo/can", 0.79, 0.74, 0.84),
+            ("zoo/clip", 0.40, 0.35, 0.45),
+            ("baseline/phash", 0.99, 0.97, 1.0),
+        ],
+        columns=["model", "value", "low", "high"],
+    ).assign(transform="jpeg")
+    words = sentences.recall_finding(rows, "copies")
+    assert words.startswith("The best encoder, zoo/mae, retrieves copies in 80.0% of cases (95% CI 75.0")
+    assert "1 other encoder not significantly below" in words
+    assert "baseline baseline/phash: 99.0%" in words
+    assert "baseline" not in sentences.recall_finding(rows.iloc[:3], "copies")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from probing_core.measures.statistics import with_place
@@ -41,14 +43,41 @@ def test_pairwise_p_has_each_pair_of_models_without_additional_seeds(seeds_run):
     assert np.isnan(two_models.p_of_pair(pairs, A, f"{A}@seed=1"))
 
 
-def test_seed_spread_covers_all_seeds_of_a_model(seeds_run):
+def test_difference_over_seeds_is_the_t_interval_of_scipy_with_pooled_variance(seeds_run):
     run = Run.open(seeds_run)
     scores = scores_of(run, "fine", "seen").set_index("model")["value"]
-    own = scores[[model for model in scores.index if model.split("@seed")[0] == A]]
-    spread = two_models.seed_spread(run, A)
-    assert (spread.count, spread.lowest, spread.highest) == (len(own), own.min(), own.max())
-    assert spread.count > 1
-    assert two_models.seed_spread(run, B).width == 0
+    seeds = scores[scores.index.str.startswith("zoo/mae")]
+    assert len(seeds) > 1
+    found = two_models.difference_over_seeds(run, A, B)
+    assert found.value == pytest.approx(seeds.mean() - scores[B])
+    assert np.isnan([found.low, found.high, found.p]).all(), "the other model has one seed"
+
+
+def test_task_differences_are_paired_by_photograph(studied_tables):
+    run, uses = studied_tables
+    found = two_models.task_differences(run, "one", "two").set_index("use")
+    assert list(found.index) == ["original", "duplicates"]
+    for use, row in found.iterrows():
+        pair = uses[uses["use"] == use].pivot(index="base_id", columns="model", values="value")
+        gap = pair["one"] - pair["two"]
+        assert row["difference"] == pytest.approx(gap.mean())
+        assert row["low"] <= gap.mean() <= row["high"]
+    assert found.loc["original", "p"] < 0.05 < found.loc["duplicates", "p"]
+
+
+@pytest.fixture
+def studied_tables():
+    rng = np.random.default_rng(0)
+    bases = [f"p{i}" for i in range(60)]
+    value = rng.uniform(0.3, 0.6, 60)
+    rows = [
+        pd.DataFrame({"model": model, "use": use, "base_id": bases, "value": value + shift + rng.normal(0, 0.05, 60)})
+        for model, shift, use in (
+            ("one", 0.1, "original"), ("two", 0.0, "original"), ("one", 0.0, "duplicates"), ("two", 0.0, "duplicates"),
+        )
+    ]  # fmt: skip
+    uses = pd.concat(rows, ignore_index=True)
+    return SimpleNamespace(table=lambda name: uses), uses
 
 
 def test_recall_differences_are_paired_and_the_largest_first(made_run):

@@ -11,33 +11,50 @@ import pytest
 from dashboard.text import named
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
-from probing_core.measures.statistics import with_place
+from probing_core.measures.statistics import SIGNIFICANCE, with_place
 from probing_core.results import Run, by_transform, generalization, summaries, tasks, two_models
 from probing_core.results.by_strength import median_recall
 from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
 from probing_core.run.store import Store
-from tests.dashboard.app_reading import address, figures, label, unescaped
+from tests.dashboard.app_reading import figures, unescaped
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_models_compares_the_two_selected_models(open_app, made_run):
-    run = Run.open(made_run)
-    app = open_app("Models")
-    label(app, "selectbox", "Model A").select("zoo/mae").run()
-    label(app, "selectbox", "Model B").select("baseline/handcrafted").run()
+@pytest.mark.parametrize(("a", "b"), [("zoo/simclr", "zoo/can"), ("zoo/align", "zoo/mae")])
+def test_comparison_shows_all_significant_classes_and_folds_the_others(open_app, a, b):
+    run = Run.open(REFERENCE)
+    app = open_app("Models", run=REFERENCE, part="compare", a=a, b=b)
     assert not app.exception
-    assert (address(app, "a"), address(app, "b")) == ("zoo/mae", "baseline/handcrafted")
-    found = two_models.accuracy_difference(run, "zoo/mae", "baseline/handcrafted")
-    assert f"{in_points(found.value)} percentage points" in unescaped(app)
-    differences = two_models.recall_differences(run, "zoo/mae", "baseline/handcrafted")
-    chart = figures(app)[1]
-    drawn = sorted(x for trace in chart["data"] for x in trace["x"])
-    assert drawn == pytest.approx(sorted(100 * differences["difference"].head(8)))
+    shown = unescaped(app)
+    gap = two_models.accuracy_difference(run, a, b)
+    assert f"{in_points(gap.value)} percentage points" in shown
+    rows = two_models.recall_differences(run, a, b)
+    significant = rows[rows["p"] < SIGNIFICANCE]
+    assert f"{len(significant)} of {len(rows)} differences are significant" in shown
+    (figure,) = figures(app)
+    drawn = sorted(x for trace in figure["data"] for x in trace["x"])
+    assert drawn == pytest.approx(sorted(100 * significant["difference"]))
+    assert any(box.label == f"{len(rows) - len(significant)} other classes" for box in app.expander)
+    opened = open_app("Models", run=REFERENCE, part="compare", a=a, b=b, show_others="True", show_thresholds="True")
+    assert not opened.exception
+    assert sum(len(trace["x"]) for figure in figures(opened) for trace in figure["data"]) == len(rows)
+    thresholds = next(t.value for t in opened.dataframe if "more sensitive" in t.value)
+    assert len(thresholds) == len(run.table("tables/thresholds.parquet")["transform"].unique())
 
 
-def test_models_asks_for_two_different_models(open_app):
-    app = open_app("Models", a="zoo/mae", b="zoo/mae")
+def test_comparison_says_what_training_seeds_say(open_app):
+    seeds = two_models.difference_over_seeds(Run.open(REFERENCE), "zoo/simclr", "zoo/can")
+    several = unescaped(open_app("Models", run=REFERENCE, part="compare", a="zoo/simclr", b="zoo/can"))
+    assert seeds.p < SIGNIFICANCE
+    assert f"over training runs: **{in_points(seeds.value)} percentage points**" in several
+    single = unescaped(open_app("Models", run=REFERENCE, part="compare", a="zoo/clip", b="zoo/can"))
+    assert "trained only once" in single
+    assert "over training runs:" not in single
+
+
+def test_comparison_asks_for_two_different_models(open_app):
+    app = open_app("Models", part="compare", a="zoo/mae", b="zoo/mae")
     assert not app.exception
     assert any("two different models" in one.value for one in app.info)
 
@@ -55,6 +72,22 @@ def test_models_ranks_all_models_and_lists_them_in_a_table(open_app):
     ranked = figures(app)[0]["layout"]["yaxis"]["categoryarray"]
     assert set(ranked) == set(map(model_title, with_place(run.models["name"])))
     assert ranked[-1] == table["title"].iloc[0], "the best on top"
+
+
+@pytest.mark.parametrize("probe", ["mlp", "knn-20"])
+def test_models_ranks_by_the_selected_probe_and_says_which_probes_share_their_samples(open_app, probe):
+    app = open_app("Models", run=REFERENCE, probe=probe)
+    assert not app.exception
+    run = Run.open(REFERENCE)
+    scores = summaries.pick(run.probe_scores, task="fine", subset="seen", measure="balanced-accuracy", probe=probe)
+    best = scores.sort_values("value").iloc[-1]
+    figure = figures(app)[0]
+    assert figure["layout"]["yaxis"]["categoryarray"][-1] == model_title(best["model"])
+    drawn = {round(x, 6) for trace in figure["data"] for x in trace["x"] if x is not None}
+    assert round(100 * best["value"], 6) in drawn
+    shared = next(box.value for box in app.caption if "same samples" in box.value).replace("\\", "")
+    assert "MLP, k-NN (5), k-NN (20), k-NN (50): learned from 387 images" in shared
+    assert "Linear: trained on all training samples" in shared
 
 
 def test_models_by_group_names_the_hardest_group(open_app):

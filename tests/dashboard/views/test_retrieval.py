@@ -11,13 +11,13 @@ import pytest
 
 from dashboard.data import neighbors, predictions
 from dashboard.data.previews import versions
-from dashboard.text import in_bold, named
+from dashboard.text import named
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from probing_core import load_embedder
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
-from probing_core.results import Run, retrieval, sentences
+from probing_core.results import Run, retrieval
 from probing_core.run import layout
 from probing_core.run.store import Store
 from probing_core.transforms import prepare_source, resolve
@@ -25,28 +25,41 @@ from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
 
-def test_it_begins_with_a_sentence_from_the_run_and_charts_every_model_and_transformation(open_app, studied_run):
+def cells_of(figure: dict) -> dict[tuple[str, str], float]:
+    """Return the values of a heat map by row and model."""
+    light, dark, marks = figure["data"]
+    values = np.fmax(np.array(light["z"], float).ravel(), np.array(dark["z"], float).ravel())
+    return dict(zip(map(tuple, marks["customdata"]), values, strict=True))
+
+
+@pytest.mark.parametrize(("part", "rate"), [("found", None), ("duplicates", 0.005)])
+def test_heat_map_has_a_cell_for_each_edit_and_model_and_the_page_follows_the_edit(open_app, studied_run, part, rate):
     run = Run.open(studied_run)
-    app = open_app("Retrieval", run=studied_run, model="zoo/mae")
+    groups = ",".join(run.transforms["group"].unique())
+    address = {"part": part, "unfolded": groups, "model": "zoo/mae", "unrelated": "0.005"}
+    app = open_app("Retrieval", run=studied_run, **address)
     assert not app.exception
-    words = sentences.originals_finding(run, in_bold)
-    assert words
-    assert any(one.value == words for one in app.markdown)
-    by_model, by_transform = figures(app)
-    assert len(drawn(by_model)) == len(run.models)
-    rows = retrieval.originals(run)
-    assert drawn(by_transform) == set(rows[rows["model"] == "zoo/mae"]["transform"].map(named))
-    recall = rows[(rows["model"] == "zoo/mae") & (rows["transform"] == "jpeg")]["value"].item()
-    (dots,) = by_transform["data"]
-    at = by_transform["layout"]["yaxis"]["ticktext"].index(f"{named('jpeg')}  <b>{100 * recall:.0f}%</b>")
-    assert dots["x"][at] == pytest.approx(100 * recall)
-
-
-def drawn(figure: dict) -> set[str]:
-    """The rows of a chart that have a mark."""
-    axis = figure["layout"]["yaxis"]
-    names = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
-    return {names[y].split("  ")[0] for trace in figure["data"] if "marker" in trace for y in trace["y"] if y in names}
+    rows = retrieval.recall_by_edit(run, rate)
+    cells = cells_of(figures(app)[0])
+    for row in rows.to_dict("records"):
+        assert cells[row["transform"], row["model"]] == pytest.approx(row["value"])
+    group = run.transforms.set_index("transform")["group"]
+    means = rows.groupby([rows["transform"].map(group), "model"])["value"].mean()
+    for (name, model), mean in means.items():
+        assert cells[f"group:{name}", model] == pytest.approx(mean)
+    folded = open_app("Retrieval", run=studied_run, **address | {"unfolded": ""})
+    shown = {row for row, _ in cells_of(figures(folded)[0])}
+    assert shown == {"all", *(f"group:{name}" for name in means.index.levels[0])}
+    chosen = open_app("Retrieval", run=studied_run, **address | {"unfolded": "", "edit": "jpeg"})
+    of_edit = rows[rows["transform"] == "jpeg"]
+    assert {row for row, _ in cells_of(figures(chosen)[0])} > shown | {"jpeg"}, "its group is unfolded"
+    best = of_edit[~of_edit["model"].str.startswith("baseline/")].sort_values("value").iloc[-1]
+    finding = next(box.value for box in chosen.markdown if box.value.startswith("The best encoder"))
+    assert named("jpeg") in finding
+    assert f"{100 * best['value']:.1f}%" in finding
+    axis = "y" if rate else "x"
+    drawn = {round(x, 6) for trace in figures(chosen)[1]["data"] for x in trace.get(axis, ()) if x is not None}
+    assert {round(100 * value, 6) for value in of_edit["value"]} <= drawn, "the second chart is of the edit"
 
 
 def test_recall_by_rate_chart_follows_the_slider_and_names_the_model(open_app, studied_run):
@@ -55,30 +68,23 @@ def test_recall_by_rate_chart_follows_the_slider_and_names_the_model(open_app, s
     assert app.get("slider") or app.select_slider[0].value == "0.005"
     run = Run.open(studied_run)
     curves = retrieval.recall_by_rate(run)
-    (figure,) = figures(app)
+    curves = curves[curves["model"].isin(with_place(curves["model"]))]
+    figure = figures(app)[1]
     lines = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
     assert len(lines) == curves["model"].nunique()
     mine = curves[curves["model"] == "zoo/mae"]
     np.testing.assert_allclose(lines[model_title("zoo/mae")]["x"], mine["rate"])
     np.testing.assert_allclose(lines[model_title("zoo/mae")]["y"], 100 * mine["value"])
-    value, low, high = mine[mine["rate"] == 0.005][["value", "low", "high"]].to_numpy()[0]
-    shown = texts(app).replace("\\", "")
-    assert f"retrieves **{100 * value:.1f}%** of edited copies (95% CI {100 * low:.1f}–{100 * high:.1f})" in shown
 
 
 @pytest.mark.parametrize("share", ["0.01", "0.001"])
 def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share):
     app = open_app("Retrieval", run=studied_run, part="duplicates", unrelated=share)
-    shown = next(t.value for t in app.dataframe if "survives" in t.value)
-    expected = retrieval.survivors(Run.open(studied_run), float(share))
-    expected = expected[expected["model"].isin(with_place(expected["model"]))]
-    assert shown["model"].tolist() == expected["model"].tolist()
-    for column in ("survives", "lost"):
-        for text, transforms in zip(shown[column], expected[column], strict=True):
-            names = list(filter(None, transforms.split(", ")))
-            assert text == f"{len(names)}: {', '.join(map(named, names))}".removesuffix(": ")
+    shown = next(t.value for t in app.dataframe if "threshold" in t.value).set_index("model")
+    rows = retrieval.recall_by_edit(Run.open(studied_run), float(share))
+    expected = rows[rows["transform"] == "all"].set_index("model").loc[shown.index]
     np.testing.assert_allclose(shown["threshold"], expected["threshold"])
-    np.testing.assert_allclose(shown["kept"], 100 * expected["kept"])
+    np.testing.assert_allclose(shown["value"], 100 * expected["value"])
 
 
 @pytest.mark.parametrize("missing", ["retrieval", "duplicates"])
@@ -88,7 +94,7 @@ def test_a_missing_table_empties_its_own_tab_alone(open_app, studied_run, tmp_pa
     found, same = (open_app("Retrieval", run=run, part=part) for part in ("found", "duplicates"))
     assert not found.exception
     assert not same.exception
-    shown = {"retrieval": len(figures(found)) == 2, "duplicates": any("survives" in t.value for t in same.dataframe)}
+    shown = {"retrieval": len(figures(found)) == 2, "duplicates": len(figures(same)) == 2}
     assert shown == {name: name != missing for name in shown}
     assert len(found.info) + len(same.info) == 1
 
