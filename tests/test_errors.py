@@ -18,7 +18,8 @@ from probing_core.errors import BadArray, BadConfig, BadImage, BadRun, ProbingEr
 from probing_core.measures.classification import detection_threshold, fit_temperature
 from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import ranks
-from probing_core.measures.statistics import mean, sign_flips
+from probing_core.measures.paired_tests import sign_flips
+from probing_core.measures.statistics import mean
 from probing_core.paths import user_path
 from probing_core.probes.linear import LinearProbe, fit, fit_discriminant
 from probing_core.results import Run

@@ -14,7 +14,7 @@ import numpy as np
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, publish
 from probing_core.measures.notation import in_percent
-from probing_core.measures.statistics import SIGNIFICANCE, mean
+from probing_core.measures.statistics import is_significant, mean
 from probing_core.results.ranking import AccuracySums, against_best
 
 MODELS = (5, 33, 100)
@@ -47,7 +47,7 @@ def familywise_error(models: int, photographs: int, boards: int, flips: int) -> 
     errors = 0
     for seed in range(boards):
         p = against_best(equal_models(models, photographs, seed), flips=flips)
-        errors += bool((p < SIGNIFICANCE).any())
+        errors += bool(is_significant(p).any())
     return errors / boards
 
 

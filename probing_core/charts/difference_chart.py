@@ -16,10 +16,11 @@ from probing_core.charts.figure import (
 )
 from probing_core.charts.theme import Theme
 from probing_core.measures.notation import p_value
+from probing_core.measures.statistics import is_significant
 
 
 def difference_chart(
-    rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str], level: float = 0.05
+    rows: pd.DataFrame, theme: Theme, title: str, names: tuple[str, str], colors: tuple[str, str]
 ) -> Figure:
     """Draw the difference between two models in each row with its 95% CI, with the first row on top.
 
@@ -30,11 +31,10 @@ def difference_chart(
         title: title of the axis.
         names: display names of the two models.
         colors: colors of the two models. Each row has the color of the better model.
-        level: significance level.
     """
     rows = rows.iloc[::-1]
     first = rows["difference"] >= 0
-    significant = rows["p"] < level
+    significant = is_significant(rows["p"])
     traces = []
     for better, color, is_better in zip(names, colors, (first, ~first), strict=True):
         for symbol, label, part in (

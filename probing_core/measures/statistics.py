@@ -1,4 +1,4 @@
-"""Scores as sums over base photographs, confidence intervals, and tests between models and between training seeds.
+"""Scores as sums over base photographs, confidence intervals over photographs, and tests between training seeds.
 
 A score is a function of totals. `ClusterSums` contains the summands of each cluster (base photograph), so the totals of
 all bootstrap samples are computed by one matrix product. All versions of a photograph are resampled together.
@@ -7,15 +7,15 @@ all bootstrap samples are computed by one matrix product. All versions of a phot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
-from probing_core.errors import BadArray
+from probing_core.measures.rare_differences import RareDifferences
 
 ScoreOfTotals = Callable[[np.ndarray], np.ndarray]
 
@@ -54,16 +54,33 @@ def mean(values: np.ndarray, clusters: np.ndarray) -> ClusterSums:
     return ClusterSums(sums, mean_of_ratios)
 
 
-def difference(first: ClusterSums, second: ClusterSums) -> ClusterSums:
+@dataclass(frozen=True, eq=False)
+class Difference(ClusterSums):
+    """Difference between two scores, ``first`` minus ``second``."""
+
+    first: ClusterSums
+    second: ClusterSums
+
+
+@dataclass(frozen=True, eq=False)
+class Average(ClusterSums):
+    """Mean of the scores ``parts``."""
+
+    parts: tuple[ClusterSums, ...]
+
+
+def difference(first: ClusterSums, second: ClusterSums) -> Difference:
     """Subtract ``second`` from ``first``. Both must have the same clusters, so that bootstrap draws are paired."""
     at = first.sums.shape[1]
-    return ClusterSums(
+    return Difference(
         np.hstack([first.sums, second.sums]),
         lambda totals: first.score(totals[..., :at]) - second.score(totals[..., at:]),
+        first,
+        second,
     )
 
 
-def average(parts: Sequence[ClusterSums]) -> ClusterSums:
+def average(parts: Sequence[ClusterSums]) -> Average:
     """Average several scores. All must have the same clusters, so that bootstrap draws are paired."""
     ends = np.cumsum([part.sums.shape[1] for part in parts])[:-1]
 
@@ -71,7 +88,7 @@ def average(parts: Sequence[ClusterSums]) -> ClusterSums:
         split = np.split(totals, ends, axis=-1)
         return np.mean([part.score(part_totals) for part, part_totals in zip(parts, split, strict=True)], axis=0)
 
-    return ClusterSums(np.hstack([part.sums for part in parts]), score)
+    return Average(np.hstack([part.sums for part in parts]), score, tuple(parts))
 
 
 def sums_by(clusters: np.ndarray, column: np.ndarray, columns: int, values: np.ndarray) -> np.ndarray:
@@ -108,6 +125,25 @@ Wilson interval is used."""
 SIGNIFICANCE = 0.05
 """Significance level of every test."""
 
+NO_SPREAD = 1e-9
+"""Standard error, relative to the range of the measure, below which it is a rounding error: all photographs have the
+same score."""
+
+
+@overload
+def is_significant(p: float) -> bool: ...
+@overload
+def is_significant(p: np.ndarray) -> np.ndarray: ...
+@overload
+def is_significant(p: pd.Series) -> pd.Series: ...
+def is_significant(p: Any) -> Any:
+    """Return whether p-values, adjusted for multiple testing, are at most `SIGNIFICANCE`. NaN is not significant.
+
+    This is the only criterion for a significant difference. Intervals are not adjusted for multiple testing.
+    """
+    return p <= SIGNIFICANCE
+
+
 RESAMPLES = 2000
 
 
@@ -117,7 +153,7 @@ class Interval:
 
     Attributes:
         low, high: interval bounds; NaN if there is no interval.
-        method: ``bootstrap``, ``t``, ``wilson``, ``jackknife`` or ``none``.
+        method: ``bootstrap``, ``t``, ``wilson``, ``tango``, ``jackknife`` or ``none``.
         clusters: number of base photographs.
     """
 
@@ -133,35 +169,48 @@ class Interval:
         return about | {"interval": self.method, "bases": self.clusters}
 
 
-def interval(sums: ClusterSums, *, low: float | None = None, high: float | None = None) -> Interval:
+def interval(
+    sums: ClusterSums, *, low: float | None = None, high: float | None = None, drawn: np.ndarray | None = None
+) -> Interval:
     """Compute the 95% confidence interval of a score.
 
     With 20 or more clusters, a percentile bootstrap over clusters is used (Efron & Tibshirani 1993, B = 2000). With 6
     to 19 clusters, a t interval is computed from the scores of single clusters and centered at the overall score. With
-    fewer clusters, there is no interval. Near a bound of the measure, these intervals would be too narrow, so the
-    Wilson interval is used.
+    fewer clusters, there is no interval. In two cases, these intervals would be too narrow:
+
+    - Near a bound of the measure, or if all photographs have the same score, the Wilson interval is used. Measures
+      without bounds then have no interval.
+    - For a difference between two fractions (bounds -1 and 1), if fewer than half of the photographs differ, the Tango
+      interval is used (`RareDifferences`).
 
     Args:
         low, high: bounds of the measure, to which the interval is clipped.
+        drawn: result of `bootstrap`, if it is already known.
     """
     clusters = len(sums.sums)
     if clusters < MIN_CLUSTERS_FOR_T:
         return without_interval(sums)
+    z = t_quantile(clusters - 1)
+    rare = rare_differences(sums) if (low, high) == (-1, 1) else None
+    if rare is not None:
+        bottom, top = rare.interval(z)
+        return Interval(sums.value, max(-1.0, bottom), min(1.0, top), "tango", clusters)
     if clusters < MIN_CLUSTERS_FOR_BOOTSTRAP:
         spread = float(np.std(sums.score(sums.sums), ddof=1)) / np.sqrt(clusters)
-        half = t_quantile(clusters - 1) * spread
-        bottom, top, method = sums.value - half, sums.value + half, "t"
+        bottom, top, method = sums.value - z * spread, sums.value + z * spread, "t"
     else:
-        drawn = bootstrap(sums)
+        drawn = bootstrap(sums) if drawn is None else drawn
         spread = float(drawn.std())
         bottom, top = np.quantile(drawn, [0.025, 0.975])
         method = "bootstrap"
     if low is not None and high is not None:
-        share = (sums.value - low) / (high - low)
-        size = _effective_size(share, spread / (high - low), clusters)
-        if size * min(share, 1 - share) < MIN_CONTRADICTING_CLUSTERS:
-            bottom, top = (low + (high - low) * end for end in _wilson(share, size, t_quantile(clusters - 1)))
+        share, spread = (sums.value - low) / (high - low), spread / (high - low)
+        size = _effective_size(share, spread, clusters)
+        if spread <= NO_SPREAD or size * min(share, 1 - share) < MIN_CONTRADICTING_CLUSTERS:
+            bottom, top = (low + (high - low) * end for end in _wilson(share, size, z))
             method = "wilson"
+    elif spread <= NO_SPREAD * max(1, abs(sums.value)):
+        return without_interval(sums)
     return Interval(
         sums.value,
         float(bottom if low is None else max(low, bottom)),
@@ -171,12 +220,51 @@ def interval(sums: ClusterSums, *, low: float | None = None, high: float | None 
     )
 
 
+def rare_differences(sums: ClusterSums) -> RareDifferences | None:
+    """Return the differences between two scores by photograph if fewer than half of the photographs differ.
+
+    Otherwise, or if ``sums`` is not a difference between means of ratios, the result is None.
+    """
+    if not isinstance(sums, Difference):
+        return None
+    first, second = _contributions(sums.first), _contributions(sums.second)
+    if first is None or second is None:
+        return None
+    differences, deviations, _ = first - second
+    return RareDifferences.of(differences, deviations, (first[2] + second[2]) / 2)
+
+
+def _contributions(sums: ClusterSums) -> np.ndarray | None:
+    """Compute the contribution of each photograph to a mean of ratios, such as a balanced accuracy.
+
+    Returns:
+        Three rows (3, C): the contribution of each photograph (the sum is the score), its deviation from the mean
+        contribution (the sum of squares is the variance of the score), and its weight (its largest possible
+        contribution). None for other scores.
+    """
+    if isinstance(sums, Average):
+        parts = [rows for part in sums.parts if (rows := _contributions(part)) is not None]
+        return np.mean(parts, axis=0) if len(parts) == len(sums.parts) else None
+    if sums.score is not mean_of_ratios:
+        return None
+    part, total = np.split(sums.sums, 2, axis=1)
+    counted = total.sum(0) > 0
+    if not counted.any():
+        return None
+    part, total = (values[:, counted] / total.sum(0)[counted] / counted.sum() for values in (part, total))
+    clusters = (total > 0).sum(0)
+    centered = part - part.sum(0) * total / total.sum(0)
+    # The factor makes the variance unbiased. The variance of a class with a single photograph is unknown.
+    unbiased = np.where(clusters > 1, centered * np.sqrt(clusters / np.maximum(clusters - 1, 1)), part)
+    return np.stack([part.sum(1), unbiased.sum(1), total.sum(1)])
+
+
 def _effective_size(share: float, spread: float, clusters: int) -> float:
     """Compute the number of independent observations for which a fraction ``share`` has the standard error ``spread``.
 
     If all photographs agree, the standard error is 0, and each photograph counts as one observation.
     """
-    return share * (1 - share) / spread**2 if spread > 0 and 0 < share < 1 else clusters
+    return share * (1 - share) / spread**2 if spread > NO_SPREAD and 0 < share < 1 else clusters
 
 
 def _wilson(share: float, size: float, z: float) -> tuple[float, float]:
@@ -214,160 +302,6 @@ def _draws(clusters: int) -> np.ndarray:
     drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES).astype(np.float64)
     drawn.flags.writeable = False
     return drawn
-
-
-FLIPS = 100_000
-MAX_EXACT_CLUSTERS = 16
-"""Maximum number of clusters for an exact permutation test."""
-
-SIGN_ROWS = 1024
-
-
-def sign_flips(first: ClusterSums, second: ClusterSums, seed: int = 0, flips: int = FLIPS) -> float:
-    """Compute the two-sided p-value of the difference between two scores by a paired sign-flip test.
-
-    Both scores must have the same clusters in the same order. Under the null hypothesis, the predictions of two models
-    are exchangeable within each photograph. Each flip exchanges the predictions in random clusters, each with
-    probability 0.5, and recomputes the difference. For a mean over clusters, this flips the signs of the differences
-    (Fisher 1935; Nichols & Holmes 2002). With up to 16 clusters, all flips are enumerated.
-
-    Raises:
-        BadArray: the sums have different shapes.
-    """
-    if first.sums.shape != second.sums.shape:
-        raise BadArray(
-            f"A paired test requires the same photographs and classes for both models, but the sums have shapes "
-            f"{first.sums.shape} and {second.sums.shape}. Score both models on the same samples."
-        )
-    clusters = len(first.sums)
-    total, second_total = first.sums.sum(0), second.sums.sum(0)
-    observed = abs(first.value - second.value)
-    gap = second.sums - first.sums
-    differs = gap.any(0)  # columns that do not differ, such as the counts of a class, remain unchanged
-    gap = _narrow(gap[:, differs])
-    reached, tried = 0, 0
-    exact = clusters <= MAX_EXACT_CLUSTERS
-    for swaps in _assignments(clusters) if exact else _random_assignments(clusters, seed, flips):
-        tried += len(swaps)
-        moved = np.zeros((len(swaps), len(total)))
-        moved[:, differs] = swaps.astype(gap.dtype) @ gap
-        differences = np.abs(first.score(total + moved) - second.score(second_total - moved))
-        reached += int((differences >= observed - 1e-12).sum())
-    return reached / tried if exact else (reached + 1) / (tried + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class PairedScores:
-    """Scores of several models on the same clusters, and the pairs of models to compare.
-
-    Attributes:
-        clusters: (C,) cluster numbers. Equal numbers denote the same cluster, also across several `PairedScores`.
-        scores: (C, M) summands of each model's score.
-        pairs: (P, 2) column indices into ``scores``.
-    """
-
-    clusters: np.ndarray
-    scores: np.ndarray
-    pairs: np.ndarray
-
-
-FLIPPED_AT_ONCE = 2**17
-"""Number of flipped differences per block. A block fits into the CPU cache."""
-
-
-def step_down_p(parts: Sequence[PairedScores], seed: int = 0, flips: int = FLIPS) -> np.ndarray:
-    """Compute two-sided p-values of all pairs, adjusted for multiple testing.
-
-    Each flip exchanges the scores of the two models of a pair in random clusters. The same flips are used for all
-    pairs, which preserves their correlations. The statistic of a pair is its squared difference divided by the sum of
-    squared differences of the clusters, a monotone function of the squared t statistic. The p-values are adjusted by
-    the step-down maxT procedure (Westfall & Young 1993, algorithm 4.1), which controls the family-wise error rate. The
-    smallest possible p-value is 1 / (flips + 1), regardless of the number of pairs. With up to 16 clusters, all flips
-    are enumerated.
-
-    Args:
-        parts: pairs of models scored on the same clusters, one part per set of clusters.
-        seed: random seed of the flips.
-        flips: number of flips.
-
-    Returns:
-        (P,) p-values in the order of the pairs of all ``parts``.
-    """
-    if not sum(len(part.pairs) for part in parts):
-        return np.empty(0)
-    ids = np.unique(np.concatenate([part.clusters for part in parts]))
-    rows = [np.searchsorted(ids, part.clusters) for part in parts]
-    squares = [_pair_squares(part) for part in parts]
-
-    def statistics(signs: np.ndarray) -> np.ndarray:
-        """Compute the statistics (P, n) of all pairs for ``signs`` (C, n)."""
-        values = []
-        for part, indices, square in zip(parts, rows, squares, strict=True):
-            sums = part.scores.T @ signs[indices]
-            values.append((sums[part.pairs[:, 0]] - sums[part.pairs[:, 1]]) ** 2 / square[:, None])
-        return np.concatenate(values)
-
-    observed = statistics(np.ones((len(ids), 1)))[:, 0]
-    order = np.argsort(observed, kind="stable")  # the weakest first
-    bar = observed[order, None] * (1 - 1e-9)  # flips that differ only in rounding are ties
-    reached, tried = np.zeros(len(observed)), 0
-    exact = len(ids) <= MAX_EXACT_CLUSTERS
-    step = max(1, FLIPPED_AT_ONCE // len(observed))
-    for swaps in _assignments(len(ids)) if exact else _random_assignments(len(ids), seed, flips):
-        tried += len(swaps)
-        for start in range(0, len(swaps), step):
-            signs = 1.0 - 2.0 * np.ascontiguousarray(swaps[start : start + step].T)
-            flipped = statistics(signs)[order]
-            # A pair competes with all pairs that are not stronger.
-            reached[order] += (np.maximum.accumulate(flipped, axis=0) >= bar).sum(1)
-    p = reached / tried if exact else (reached + 1) / (tried + 1)
-    p[order] = np.maximum.accumulate(p[order][::-1])[::-1]
-    return p
-
-
-def _pair_squares(part: PairedScores) -> np.ndarray:
-    """Compute the sum of squared differences (P,) of each pair. It is infinite for pairs without differences."""
-    first, second = part.pairs.T
-    squares = np.zeros(len(part.pairs))
-    for scores in part.scores:  # one cluster at a time, since (C, P) may be large
-        squares += (scores[first] - scores[second]) ** 2
-    return np.where(squares > 0, squares, np.inf)
-
-
-def holm(p_values: Sequence[float] | np.ndarray, among: int | None = None) -> np.ndarray:
-    """Adjust p-values (M,) by the Holm method, which controls the family-wise error rate (Holm 1979).
-
-    NaN (a missing comparison) remains NaN and does not count as a comparison.
-
-    Args:
-        among: total number of comparisons, if ``p_values`` contains only comparisons that were selected based on data.
-    """
-    p = np.asarray(p_values, np.float64)
-    adjusted = np.full(len(p), np.nan)
-    order = np.argsort(p, kind="stable")[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
-    rank = np.arange(len(order))  # the lowest possible rank among all comparisons
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * (max(among or 0, len(order)) - rank)))
-    return adjusted
-
-
-def _narrow(gap: np.ndarray) -> np.ndarray:
-    """Convert ``gap`` to ``float32`` for speed if it contains only counts whose sums are exact in ``float32``."""
-    holds_counts = (gap == np.rint(gap)).all() and (np.abs(gap).sum(0) < 2**24).all()
-    return gap.astype(np.float32) if holds_counts else gap
-
-
-def _assignments(clusters: int) -> Iterator[np.ndarray]:
-    """Yield blocks of all 2^C subsets of the clusters, as rows of 0 and 1."""
-    for start in range(0, 2**clusters, SIGN_ROWS):
-        numbers = np.arange(start, min(start + SIGN_ROWS, 2**clusters))
-        yield (numbers[:, None] >> np.arange(clusters) & 1).astype(np.uint8)
-
-
-def _random_assignments(clusters: int, seed: int, flips: int) -> Iterator[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    for start in range(0, flips, SIGN_ROWS):
-        bits = rng.integers(0, 256, (min(SIGN_ROWS, flips - start), -(-clusters // 8)), np.uint8)
-        yield np.unpackbits(bits, axis=1, count=clusters)
 
 
 MIN_SEEDS = 3

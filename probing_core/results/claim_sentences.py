@@ -11,7 +11,7 @@ import pandas as pd
 from probing_core.compute.evaluation.claim_tests import DOZENS, MIN_RANKED
 from probing_core.compute.task_names import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures.notation import minus
-from probing_core.measures.statistics import SIGNIFICANCE
+from probing_core.measures.statistics import is_significant
 
 PAPER = "arXiv 2307.05610"
 
@@ -147,7 +147,7 @@ def differences(contrasts: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows = rows.assign(**{to: contrasts[c] * 100 for to, c in (("value", "effect"), ("low", low), ("high", high))})
     excludes_zero = (rows["low"] > 0) | (rows["high"] < 0)
     rows["series"] = np.select(
-        [contrasts["p_holm"] < SIGNIFICANCE, excludes_zero], [DIFFERENT, ALONE], NOT_DISTINGUISHED
+        [is_significant(contrasts["p_holm"]), excludes_zero], [DIFFERENT, ALONE], NOT_DISTINGUISHED
     )
     return rows, f"{_number_of_seeds(contrasts)} seeds of each kind, pooled variance" if seeds else "photographs"
 

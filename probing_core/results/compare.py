@@ -18,14 +18,17 @@ from probing_core.compute.sampling.samples import has_splits
 from probing_core.compute.task_names import FINE
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
 from probing_core.measures.notation import GROUP_SUBSET, in_percent, in_points, text_table
+from probing_core.measures.paired_tests import holm
+from probing_core.measures.rare_differences import RareDifferences
 from probing_core.measures.statistics import (
     MIN_CLUSTERS_FOR_T,
     SIGNIFICANCE,
     ClusterSums,
     bootstrap,
     difference,
-    holm,
+    is_significant,
     mean_of_ratios,
+    rare_differences,
 )
 from probing_core.results.by_transform import recall_by_group
 from probing_core.results.ranking import (
@@ -340,28 +343,50 @@ def _table(
 def _drops(pairs: Sequence[tuple[AccuracySums, AccuracySums]], allowed: float) -> dict[str, np.ndarray]:
     from scipy.special import stdtr, stdtrit
 
-    drops, errors = np.empty(len(pairs)), np.empty(len(pairs))
     freedom = np.array([len(first.bases) - 1 for first, _ in pairs])
     if len(pairs) and freedom.min() + 1 < MIN_CLUSTERS_FOR_T:
         raise BadConfig(
             f"An interval requires at least {MIN_CLUSTERS_FOR_T} photographs from the 'val' split, but a score is "
             f"based on {freedom.min() + 1}. Use a corpus with more photographs."
         )
-    for place, (first, second) in enumerate(pairs):
-        drops[place] = first.sums.value - second.sums.value
+    drops = [_Drop.of(first, second) for first, second in pairs]
+    p = np.minimum(1, 2 * stdtr(freedom, [-drop.statistic(allowed) for drop in drops]))
+    left = np.empty(len(p))
+    left[np.argsort(p, kind="stable")] = np.arange(len(p), 0, -1)
+    corrected = holm(p)
+    t = stdtrit(freedom, 1 - SIGNIFICANCE / left / 2)
+    intervals = np.array([drop.interval(limit) for drop, limit in zip(drops, t, strict=True)]).reshape(-1, 2)
+    return {"low": intervals[:, 0], "high": intervals[:, 1], "p": corrected, "worse": is_significant(corrected)}
+
+
+@dataclass(frozen=True)
+class _Drop:
+    """Difference between two scores with its standard error, for tests of a drop."""
+
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, first: AccuracySums, second: AccuracySums) -> _Drop | RareDifferences:
+        gap = difference(first.sums, second.sums)
+        if (rare := rare_differences(gap)) is not None:
+            return rare
         # If there are few photographs and their differences are equal, the bootstrap standard error is 0. t is
         # therefore limited to the value that corresponds to the smallest possible p-value of a sign-flip test.
-        max_t = float(stdtrit(freedom[place], 1 - 2.0 ** -(freedom[place] + 1)))
-        errors[place] = max(float(bootstrap(difference(first.sums, second.sums)).std()), abs(drops[place]) / max_t)
-    beyond = drops - allowed
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(errors > 0, np.minimum(1, 2 * stdtr(freedom, -beyond / errors)), (beyond <= 0) * 1.0)
-    order = np.argsort(p, kind="stable")
-    left = np.empty(len(p))
-    left[order] = np.arange(len(p), 0, -1)
-    corrected = holm(p)
-    half = stdtrit(freedom, 1 - SIGNIFICANCE / left / 2) * errors
-    return {"low": drops - half, "high": drops + half, "p": corrected, "worse": corrected <= SIGNIFICANCE}
+        max_t = _largest_t(len(first.bases))
+        return cls(gap.value, max(float(bootstrap(gap).std()), abs(gap.value) / max_t))
+
+    def statistic(self, drop: float) -> float:
+        return (self.value - drop) / self.error
+
+    def interval(self, t: float) -> tuple[float, float]:
+        return self.value - t * self.error, self.value + t * self.error
+
+
+def _largest_t(photographs: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(photographs - 1, 1 - 2.0**-photographs))
 
 
 @dataclass(frozen=True, eq=False)

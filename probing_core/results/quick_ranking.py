@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from probing_core.measures.notation import group_title, in_percent, in_points
-from probing_core.measures.statistics import SIGNIFICANCE, ClusterSums, interval, mean_of_ratios
+from probing_core.measures.statistics import ClusterSums, interval, is_significant, mean_of_ratios
 from probing_core.results.ranking import (
     ABOUT_SEEDS,
     AccuracySums,
@@ -72,7 +72,7 @@ class QuickRanking(TitledTable):
         The model ranks below all significantly better models and above all significantly worse models.
         """
         other_rows = self._other_rows[has_place(self._other_rows)]
-        sure = other_rows["p"] < SIGNIFICANCE
+        sure = is_significant(other_rows["p"])
         better, worse = (
             int((sure & side).sum()) for side in (other_rows["difference"] < 0, other_rows["difference"] > 0)
         )

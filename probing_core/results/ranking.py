@@ -13,17 +13,16 @@ import pandas as pd
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
 from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value
+from probing_core.measures.paired_tests import PairedScores, step_down_p
 from probing_core.measures.statistics import (
-    SIGNIFICANCE,
     ClusterSums,
     Interval,
-    PairedScores,
     average,
     difference,
     interval,
+    is_significant,
     networks,
     seed_of,
-    step_down_p,
 )
 from probing_core.results.run_tables import RunTables
 from probing_core.results.summaries import pick
@@ -84,7 +83,7 @@ def beside_best(board: pd.DataFrame, sums: Sequence[AccuracySums]) -> pd.DataFra
     """
     board = board.assign(p=np.nan)
     board.loc[has_place(board), "p"] = [np.nan, *against_best(sums)]
-    return board.assign(apart=board["p"] < SIGNIFICANCE)
+    return board.assign(apart=is_significant(board["p"]))
 
 
 def standing(row: Any) -> str:

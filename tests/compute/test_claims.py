@@ -36,7 +36,8 @@ from probing_core.compute.evaluation.claims import (
 )
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.compute.task_names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from probing_core.measures.statistics import holm, mean
+from probing_core.measures.paired_tests import holm
+from probing_core.measures.statistics import mean
 from probing_core.models import encoders_of
 from probing_core.models.embedder import ROLES
 from probing_core.models.providers.checkpoints import PUBLISHED

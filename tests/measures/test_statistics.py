@@ -13,18 +13,15 @@ from scipy.stats import t as student
 
 from probing_core.measures import interval
 from probing_core.measures.classification import balanced_accuracy, informedness, macro_f1
+from probing_core.measures.paired_tests import PairedScores, holm, sign_flips, step_down_p
 from probing_core.measures.statistics import (
     ClusterSums,
-    PairedScores,
     difference,
-    holm,
     mean,
     networks,
     pooled_deviation,
     seeds_difference,
     seeds_interval,
-    sign_flips,
-    step_down_p,
     t_quantile,
 )
 

@@ -17,7 +17,8 @@ from probing_core.api import score as scoring
 from probing_core.cli import main
 from probing_core.compute.task_names import CALIBRATED
 from probing_core.errors import BadArray, BadConfig, BadRun, UnknownName
-from probing_core.measures.statistics import holm, mean
+from probing_core.measures.paired_tests import holm
+from probing_core.measures.statistics import mean
 from probing_core.results.compare import COMPARED, SavedScores, _drops, place_among, recall_beside
 from probing_core.results.ranking import RANKING_FACTS, AccuracySums, accuracy_of, of_subset, paired_p
 from probing_core.results.run import Run
@@ -256,7 +257,16 @@ def test_a_drop_has_students_interval_over_photographs():
     assert found["worse"][0]
     assert not _drops([(sums(before), sums(now))], 0.2)["worse"][0]
     same = _drops([(sums(before), sums(before))], 0.0)
-    assert (same["low"][0], same["high"][0], same["p"][0], same["worse"][0]) == (0, 0, 1, False)
+    assert (same["p"][0], same["worse"][0]) == (1, False)
+
+
+@pytest.mark.parametrize(("photographs", "half"), [(150, 0.025), (321, 0.012)])
+def test_equal_models_have_an_interval_of_differences_that_could_have_been_missed(photographs, half):
+    before = made(0.8, photographs=photographs)
+    estimate = sums(before).minus(sums(before))
+    assert (estimate.low, estimate.high) == pytest.approx((-half, half), abs=7e-4)
+    drop = _drops([(sums(before), sums(before))], 0.0)
+    assert (drop["low"][0], drop["high"][0]) == pytest.approx((-half, half), abs=7e-4)
 
 
 def test_photographs_that_all_agree_are_as_certain_as_all_flips_of_their_signs():

@@ -16,18 +16,17 @@ import pandas as pd
 from probing_core.compute.task_names import FINE, NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from probing_core.measures import interval
 from probing_core.measures.classification import informedness
+from probing_core.measures.paired_tests import holm, sign_flips
 from probing_core.measures.statistics import (
     MIN_SEEDS,
-    SIGNIFICANCE,
     ClusterSums,
     difference,
-    holm,
+    is_significant,
     mean,
     numbered,
     pooled_deviation,
     seeds_difference,
     seeds_interval,
-    sign_flips,
 )
 
 SUPERVISED, SIMCLR, MAE, CAN, CLIP, ALIGN = "supervised", "SimCLR", "MAE", "CAN", "CLIP", "ALIGN"
@@ -224,7 +223,7 @@ def by_contrasts(contrasts: pd.DataFrame) -> Result:
         that are significantly greater than 0 (``above``) or less than 0 (``below``).
     """
     tested = contrasts[contrasts["p"].notna()]
-    sure = tested["p_holm"] < SIGNIFICANCE
+    sure = is_significant(tested["p_holm"])
     above, below = int((sure & (tested["effect"] > 0)).sum()), int((sure & (tested["effect"] < 0)).sum())
     result = UNDECIDED
     if below:
@@ -249,7 +248,7 @@ def by_ranks(style: Mapping[str, Trainings], content: Mapping[str, Trainings]) -
     if len(roles) >= MIN_RANKED:
         rho, p = rank_correlation(*([pooled(scores[role]).value for role in roles] for scores in (style, content)))
     result = UNDECIDED
-    if p <= SIGNIFICANCE:
+    if is_significant(p):
         result = SUPPORTED if rho > 0 else NOT_SUPPORTED
     return {"result": result, "roles": len(roles), "rho": rho, "p": p}
 

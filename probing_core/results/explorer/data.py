@@ -328,15 +328,10 @@ def _differences(data: ExplorerData) -> list[list[list[float | None] | None]]:
     draws = [bootstrap(item) for item in sums] if is_drawn else []  # computed once per model, not once per pair
 
     def of_pair(first: int, second: int) -> list[float | None] | None:
-        if is_drawn:
-            low, high = np.quantile(draws[second] - draws[first], [0.025, 0.975])
-        else:
-            gap = interval(difference(sums[second], sums[first]))
-            low, high = gap.low, gap.high
+        drawn = draws[second] - draws[first] if is_drawn else None
+        gap = interval(difference(sums[second], sums[first]), low=-1, high=1, drawn=drawn)
         p = data.p_values[second][first]
-        if np.isnan(low):
-            return None
-        return [100 * float(low), 100 * float(high), None if np.isnan(p) else p]
+        return None if np.isnan(gap.low) else [100 * gap.low, 100 * gap.high, None if np.isnan(p) else p]
 
     return [[of_pair(first, second) for first in range(second)] for second in range(len(data.models))]
 

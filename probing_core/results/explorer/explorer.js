@@ -662,7 +662,7 @@ class Explorer {
     const chance = ` Chance: ${percent(1, this.data.classes.length, 1)}.`;
     if (models[0] === models[1]) return [names[0], `: accuracy ${accuracies[0]}.`, chance];
     const { value, p } = counting.difference(), best = value < 0 ? 0 : 1, { interval } = this.differenceWords(1);
-    if (p < 0.05) {
+    if (p <= 0.05) {
       return [names[best], " predicts transformations better than ", names[1 - best],
         `: accuracy ${accuracies[best]} vs. ${accuracies[1 - best]}, a difference of `,
         `${Math.abs(value).toFixed(1)} percentage points`, interval(best === 0), ".", chance];
