@@ -114,6 +114,39 @@ function twoSided(t, clusters) {
   return area(from) / area(0);
 }
 
+/**
+ * Return the interval (`low`, `high`) of the mean difference `mean` of `n` samples, and the statistic `z` of its test,
+ * by the score test for paired proportions (see `RareDifferences` in rare_differences.py). The result is null if half
+ * or more of the photographs differ. `sums` contains the sum of differences and the number of samples by photograph.
+ */
+function rareDifference(sums, mean, n) {
+  const clusters = sums.length, differing = sums.filter(([sum]) => sum).length, z = quantile(clusters);
+  if (2 * differing >= clusters || Number.isNaN(z)) return null;
+  const over = (value) => sums.reduce((total, row) => total + value(...row), 0) / n;
+  const spread = over((sum, count) => (sum - mean * count) ** 2) / n * clusters / (clusters - 1);
+  const total = over(Math.abs), squares = over((sum) => sum ** 2) / n;
+  const size = Math.max(1 / (over((_, count) => count ** 2) / n), squares ? total ** 2 / squares : 0);
+  const unseen = Math.max(0, 1 - differing / 5), scale = (size ** 2 * squares + unseen) / (size * total + unseen);
+  const balance = size * mean / scale;
+  const count = Math.max(Math.min(size * (size * spread + mean ** 2) / scale ** 2, size), Math.abs(balance));
+  const losses = (count - balance) / 2;
+  const statistic = (value) => {
+    const delta = clamp(value / scale, -1, 1), b = (2 * size - balance) * delta - count;
+    const rate = (Math.sqrt(Math.max(b ** 2 + 8 * size * losses * delta * (1 - delta), 0)) - b) / (4 * size);
+    const variance = size * (2 * rate + delta * (1 - delta)), excess = balance - size * value / scale;
+    return Math.abs(excess) <= 1e-9 ? 0 : excess / Math.sqrt(Math.max(variance, 0));
+  };
+  const root = (low, high, limit) => {
+    for (let k = 0; k < 60; k++) {
+      const middle = (low + high) / 2;
+      if (statistic(middle) > limit) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  };
+  return { low: Math.max(root(-scale, mean, z), -1), high: Math.min(root(mean, scale, -z), 1), z: statistic(0) };
+}
+
 /** Return the interval of model `second` minus model `first`. `table` contains each model minus preceding models. */
 function differenceOf(table, first, second) {
   const found = table[Math.max(first, second)]?.[Math.min(first, second)];
@@ -250,7 +283,7 @@ class Counting {
   /**
    * Return the difference in accuracy B minus A on the selected samples in percentage points (`value`), with its 95% CI
    * (`low`, `high`) and two-sided p-value (`p`), clustered by photograph. The CI and p are NaN for fewer than six
-   * photographs. For all samples, they were computed in Python. p is then adjusted for testing all pairs of models, and
+   * photographs, or if they all differ equally. For all samples, they were computed in Python. p is then adjusted for testing all pairs of models, and
    * NaN if the pair was not tested.
    */
   difference() {
@@ -268,9 +301,14 @@ class Counting {
     let squares = 0;
     for (const [sum, count] of sums.values()) squares += (sum - mean * count) ** 2;
     const error = Math.sqrt((squares * clusters) / (clusters - 1)) / this.n, half = quantile(clusters) * error;
-    const [first, second] = this.state.models.map((model) => models.indexOf(model));
-    const [low, high, p] = (this.isEmpty && differenceOf(differences, first, second))
-      || [100 * (mean - half), 100 * (mean + half), twoSided(mean / error, clusters)];
-    return { value: 100 * mean, low, high, p: p ?? NaN };
+    const [first, second] = this.state.models.map((model) => models.indexOf(model)), value = 100 * mean;
+    if (this.isEmpty && differenceOf(differences, first, second)) {
+      const [low, high, p] = differenceOf(differences, first, second);
+      return { value, low, high, p: p ?? NaN };
+    }
+    const rare = rareDifference([...sums.values()], mean, this.n);
+    if (rare) return { value, low: 100 * rare.low, high: 100 * rare.high, p: twoSided(rare.z, clusters) };
+    if (!(error > 1e-9)) return { value, low: NaN, high: NaN, p: NaN };
+    return { value, low: value - 100 * half, high: value + 100 * half, p: twoSided(mean / error, clusters) };
   }
 }

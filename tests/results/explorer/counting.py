@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from probing_core.measures.statistics import Difference, interval, rare_differences
+from probing_core.measures.statistics import difference as difference_of
+from probing_core.measures.statistics import mean as mean_of
 from probing_core.results import Run
 from probing_core.results.explorer import ExplorerData
 from probing_core.results.ranking import accuracy_of
@@ -106,7 +109,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
     """Return the mean in percentage points, its 95% CI over photographs, and its p-value.
 
-    The standard error is that of a ratio of sums.
+    If at least half of the photographs differ, the standard error is that of a ratio of sums.
     """
     if better.empty:
         return [None] * 4
@@ -117,10 +120,20 @@ def difference(better: pd.Series, photographs: pd.Series) -> list[float | None]:
     squares = (sums["sum"] - mean * sums["count"]).pow(2).sum()
     error = np.sqrt(squares * clusters / (clusters - 1)) / len(better)
     half = t.ppf(0.975, clusters - 1) * error
-    if not error:
-        return [100 * mean, 100 * mean, 100 * mean, 0.0 if mean else None]
+    if 2 * (sums["sum"] != 0).sum() < clusters:
+        gap = paired(better, photographs)
+        estimate, rare = interval(gap, low=-1, high=1), rare_differences(gap)
+        return [100 * mean, 100 * estimate.low, 100 * estimate.high, 2 * t.sf(abs(rare.statistic(0)), clusters - 1)]
+    if error < 1e-9:
+        return [100 * mean, None, None, None]
     p = 2 * t.sf(abs(mean) / error, clusters - 1)
     return [100 * mean, 100 * (mean - half), 100 * (mean + half), p]
+
+
+def paired(better: pd.Series, photographs: pd.Series) -> Difference:
+    """Return the mean difference as sums by photograph."""
+    bases = photographs.to_numpy()
+    return difference_of(*(mean_of((better * sign > 0).to_numpy(), bases) for sign in (1, -1)))
 
 
 def overall_difference(data: ExplorerData, table: pd.DataFrame, a: str, b: str) -> list[float | None]:
