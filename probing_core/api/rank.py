@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXPLAINED = (
-    "Difference: accuracy of this model minus that of the other model, in percentage points, on the same photographs. "
-    "p: paired sign-flip test, adjusted for multiple comparisons."
+    "Difference: accuracy of this model minus that of the other model, in percentage points, on the same photographs, "
+    "with its uncorrected 95% CI. p: paired sign-flip test, corrected for all comparisons."
 )
 
 

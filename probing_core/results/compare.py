@@ -88,7 +88,7 @@ def place_among(run: Run, model: str) -> pd.DataFrame:
     Returns:
         One row per model, best first, with the columns ``model``, ``seed_of`` (as in `leaderboard`), ``place`` (rank
         starting at 1, missing for additional seeds), ``value`` (score), ``low``, ``high``, ``difference`` (score of
-        ``model`` minus score of the row), ``difference_low`` and ``difference_high`` (95% CI, bootstrap over shared
+        ``model`` minus score of the row), ``difference_low`` and ``difference_high`` (95% CI over shared
         photographs), ``p`` (paired sign flips by photograph, adjusted for the comparisons with all ranked models) and
         ``bases`` (number of shared photographs). The columns of the comparison are NaN in the row of ``model``.
 
@@ -196,8 +196,8 @@ class Comparison:
     def _explained(self) -> str:
         if self.max_drop is None:
             return (
-                f"Difference in percentage points with its 95% CI over shared {self.split} photographs. p: "
-                f"paired sign-flip test by photograph, Holm-corrected over the rows for a pair of models."
+                f"Difference in percentage points over shared {self.split} photographs, with its uncorrected 95% CI. "
+                f"p: paired sign-flip test by photograph, Holm-corrected over the rows for a pair of models."
             )
         return (
             f"Difference in percentage points over {self.split} photographs, with a Holm-corrected interval. worse: "
@@ -236,11 +236,11 @@ def compare(
         b: name of the second model, or the second run or file. With ``max_drop``, this is the current version.
         run: run that contains the models, by default the reference run.
         max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals are
-            Student's t intervals with the bootstrap standard error over photographs, at the levels of Holm's procedure
+            intervals over photographs (Student's t, or Tango if few photographs differ) at the levels of Holm's procedure
             (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is marked as worse is at most 5%.
 
     Returns:
-        A `Comparison`. Without ``max_drop``, intervals are 95% CIs (bootstrap over photographs). P-values come from
+        A `Comparison`. Without ``max_drop``, intervals are uncorrected 95% CIs over photographs. P-values come from
         paired sign-flip tests by photograph and are Holm-corrected over the scores of a pair of models.
 
     Raises:

@@ -135,7 +135,8 @@ class QuickRanking(TitledTable):
         return [
             *notes,
             "Difference: quick accuracy of this model minus quick accuracy of the other model, in percentage points, "
-            "on the same photographs. p: paired sign-flip test, adjusted for all comparisons.",
+            "on the same photographs, with its uncorrected 95% CI. p: paired sign-flip test, corrected for all "
+            "comparisons.",
             "Quick accuracy is not comparable with the accuracies on the Models page, because its probes are trained "
             "on fewer photographs.",
             f"--full embeds {self.full_samples:,} samples instead of {self.samples:,}. It narrows the rank interval "

@@ -249,6 +249,8 @@ PROTOCOL = (
     "All samples of a photograph are in the same split. No choices are made based on test photographs.",
     "Intervals are 95% percentile bootstrap intervals clustered by photograph (2,000 resamples), or t intervals for "
     "fewer than 20 photographs. Near 0% and 100%, they are Wilson intervals with the effective number of photographs. "
+    "Intervals of differences are Tango intervals if fewer than half of the photographs differ. They are not corrected "
+    "for multiple testing. A difference is significant if its corrected p-value is at most 0.05. "
     "Models are compared with paired sign-flip tests by photograph, adjusted for all pairs (Westfall and Young).",
 )
 MODES = {
