@@ -235,8 +235,8 @@ def compare(
         a: name of the first model, or the first run or file. With ``max_drop``, this is the earlier version.
         b: name of the second model, or the second run or file. With ``max_drop``, this is the current version.
         run: run that contains the models, by default the reference run.
-        max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals are
-            intervals over photographs (Student's t, or Tango if few photographs differ) at the levels of Holm's procedure
+        max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals over
+            photographs (Student's t, or Tango if few photographs differ) have the levels of Holm's procedure
             (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is marked as worse is at most 5%.
 
     Returns:
