@@ -21,7 +21,7 @@ from lab.devtools.commands import markdown_table, put
 from lab.evidence import answers, quick_places
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.api.model_answers import held_out
-from probing_core.measures.notation import in_percent, in_points
+from probing_core.measures.notation import in_percent, in_points, percent_interval, points_interval
 from probing_core.measures.statistics import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
@@ -178,7 +178,7 @@ def estimate(row: pd.Series) -> str:
 
 
 def interval(row: Any) -> str:
-    return f"{100 * row['low']:.0f}\N{EN DASH}{100 * row['high']:.0f}"
+    return percent_interval(row["low"], row["high"], 0)
 
 
 def code(name: str) -> str:
@@ -268,7 +268,7 @@ def ablation_table(run: Store) -> str:
     cells: dict[str, dict[str, str]] = {}
     for row in rows.to_dict("records"):
         p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
-        low_to_high = f"{in_points(row['low'])} to {in_points(row['high'])}"
+        low_to_high = points_interval(row["low"], row["high"])
         pair = f"`{row['first']}` \N{MINUS SIGN} `{row['second']}`"
         cells.setdefault(pair, {})[row["score"]] = f"{in_points(row['effect'])} ({low_to_high}), {p}"
     titles = {"fine": "transformation accuracy", "far style": "style recall, unseen styles"}
@@ -299,7 +299,7 @@ def layer_table(run: Run) -> str:
     every = every[every["base"].isin(with_place(every["base"]))]
     cells: dict[str, list[str]] = {}
     for best in best_layers(every).itertuples():
-        interval = f"{in_points(best.difference_low)} to {in_points(best.difference_high)}"
+        interval = points_interval(best.difference_low, best.difference_high)
         difference = f"{in_points(best.difference)} ({interval})"
         if best.layer == best.layers:  # compared with itself
             difference = "\N{EN DASH}"

@@ -19,7 +19,7 @@ from probing_core.compute.sampling.samples import Design
 from probing_core.compute.training.online_scores import CLEAN_SHIFT, ONLINE_COLUMNS, make_views, online_scores
 from probing_core.cores import cores
 from probing_core.errors import BadConfig
-from probing_core.measures.notation import decimal, in_percent
+from probing_core.measures.notation import decimal, in_percent, interval_text
 from probing_core.models.embedder import Preprocessing
 from probing_core.models.providers.callables import batch_of, device_of, rows_of
 from probing_core.run.progress import Progress, in_one_line
@@ -72,7 +72,7 @@ class OnlineScores:
                 "": rows["name"].str.ljust(rows["name"].str.len().max()),
                 "value": [write(value) for write, value in zip(formats, rows["value"], strict=True)],
                 "95% CI": [
-                    f"{write(low)} to {write(high)}"
+                    interval_text(low, high, write)
                     for write, low, high in zip(formats, rows["low"], rows["high"], strict=True)
                 ],
                 "chance": rows["chance"].map(in_percent, na_action="ignore").fillna(""),

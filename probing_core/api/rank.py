@@ -27,7 +27,7 @@ from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
 from probing_core.corpora.corpus_part import CorpusPart
 from probing_core.errors import BadConfig, BadRun
-from probing_core.measures.notation import in_percent, in_points
+from probing_core.measures.notation import in_percent, in_points, interval_in_percent
 from probing_core.models import CATALOG as MODELS
 from probing_core.models import expand, find_spec, parse, parse_known
 from probing_core.results.command import corpus_is_named
@@ -112,7 +112,7 @@ class Ranking(TitledTable):
         own_row = self._own_row
         return (
             f"{self.model} ranks #{own_row['place']} of {int(has_place(self.board).sum())}. Its accuracy is "
-            f"{in_percent(own_row['value'], 1)} (95% CI {100 * own_row['low']:.1f}–{100 * own_row['high']:.1f})."
+            f"{in_percent(own_row['value'], 1)} ({interval_in_percent(own_row['low'], own_row['high'])})."
         )
 
     @property

@@ -15,7 +15,7 @@ from probing_core.charts.figure import (
     upright_line,
 )
 from probing_core.charts.theme import Theme
-from probing_core.measures.notation import p_value
+from probing_core.measures.notation import p_value, points_interval
 from probing_core.measures.statistics import is_significant
 
 
@@ -51,7 +51,7 @@ def difference_chart(
                     "y": [escape(name) for name in some["name"]],
                     "marker": {"symbol": symbol, "size": 10, "color": color, "line": {"width": 2, "color": color}},
                     "customdata": [
-                        [f"{100 * low:+.1f} to {100 * high:+.1f}", p_value(p)]
+                        [points_interval(low, high), p_value(p)]
                         for low, high, p in zip(some["low"], some["high"], some["p"], strict=True)
                     ],
                     "hovertemplate": "%{y}: %{x:+.1f} percentage points<br>95% CI %{customdata[0]}, "

@@ -10,7 +10,7 @@ import pandas as pd
 from probing_core.charts.figure import MARGIN, Figure, chance_line, error_bar, escape, legend_below
 from probing_core.charts.panels import axes_of, paneled_figure
 from probing_core.charts.theme import SYMBOLS, Theme
-from probing_core.measures.notation import GROUP_SUBSET
+from probing_core.measures.notation import GROUP_SUBSET, interval_text
 
 PANELS = {
     "tasks": ("transformation and content", "balanced accuracy (%)"),
@@ -93,7 +93,7 @@ def _line(rows: pd.DataFrame, panel: str, place: int, theme: Theme) -> dict[str,
         "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 8},
         "error_y": error_bar(value, low, high, color, thickness=1, width=2) | {"visible": panel != "groups"},
         "customdata": [
-            f"(95% CI {a:.{digits}f} to {b:.{digits}f})" if np.isfinite(a) else "(no interval)"
+            f"(95% CI {text})" if (text := interval_text(a, b, f"{{:.{digits}f}}".format, "")) else "(no interval)"
             for a, b in zip(low, high, strict=True)
         ],
         "hovertemplate": f"step %{{x:,}}: %{{y:.{digits}f}}{unit} %{{customdata}}",

@@ -195,8 +195,10 @@ class Threshold:
 
     Attributes:
         value: level at which d' = 1; if censored, the nearest tested level.
-        low, high: bounds of the 95% bootstrap interval over photographs; NaN for fewer than 20 photographs.
-        censored: ``below`` (the threshold is below all tested levels), ``above`` (above all tested levels), or empty.
+        low, high: bounds of the 95% bootstrap interval over photographs; NaN for fewer than 20 photographs. The
+            interval of a censored threshold is one-sided: the bound outside the tested levels is NaN.
+        censored: ``below`` (the threshold is below all tested levels), ``above`` (above all tested levels, or no level
+            exists because the transformation was detected in all clean images), or empty.
         false_positive_rate: fraction of clean versions in which the transformation was detected.
     """
 
@@ -241,14 +243,25 @@ def detection_threshold(
     if n >= MIN_CLUSTERS_FOR_BOOTSTRAP:
         drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), THRESHOLD_RESAMPLES)
         thresholds = _fit(levels, drawn @ detected, np.round(drawn @ false_positives), n)
-        low, high = np.quantile(np.clip(thresholds, levels[0], levels[-1]), [0.025, 0.975])
+        low, high = _bounds(np.clip(thresholds, levels[0], levels[-1]), _censored(value, levels), np.isfinite(value))
     return Threshold(
         value=float(np.clip(value, levels[0], levels[-1])),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         censored=_censored(value, levels),
         false_positive_rate=float(false_positives.mean()),
     )
+
+
+def _bounds(thresholds: np.ndarray, censored: str, exists: bool) -> tuple[float, float]:
+    """Return the bounds of the 95% interval of bootstrapped thresholds, one-sided for a censored threshold."""
+    if not exists:
+        return float("nan"), float("nan")
+    if censored:
+        bound = float(np.quantile(thresholds, 0.95 if censored == BELOW else 0.05))
+        return (float("nan"), bound) if censored == BELOW else (bound, float("nan"))
+    low, high = np.quantile(thresholds, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _censored(value: float, levels: np.ndarray) -> str:
@@ -258,7 +271,10 @@ def _censored(value: float, levels: np.ndarray) -> str:
 
 
 def _fit(levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, images: int) -> np.ndarray:
-    """Fit thresholds (B,) to counts of detections (B, S) and false positives (B,), each out of ``images``."""
+    """Fit thresholds (B,) to counts of detections (B, S) and false positives (B,), each out of ``images``.
+
+    If there are false positives in all images, no level separates transformed images, and the threshold is infinite.
+    """
     from scipy.special import ndtr, ndtri
 
     span = levels[-1] - levels[0]
@@ -269,6 +285,9 @@ def _fit(levels: np.ndarray, detected: np.ndarray, false_positives: np.ndarray, 
     thresholds = np.empty(len(detected))
     for count in np.unique(false_positives):
         rows = false_positives == count
+        if count >= images:
+            thresholds[rows] = np.inf
+            continue
         # Adding half a count keeps z finite (Hautus 1995).
         false = (count + 0.5) / (images + 1)
         room = np.maximum(1 - false - lapse, 1e-3)

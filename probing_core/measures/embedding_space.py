@@ -7,7 +7,10 @@ import numpy as np
 from probing_core.errors import BadArray
 from probing_core.measures.measure import Measure, fraction
 from probing_core.measures.neighbors import unit
-from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, Interval, t_quantile
+from probing_core.measures.statistics import MIN_CLUSTERS_FOR_T, NO_SPREAD, Interval, t_quantile
+
+SAME_DIRECTION = 1e-12
+"""Mean cosine distance up to which embeddings have the same direction. Smaller distances are rounding errors."""
 
 
 def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
@@ -23,6 +26,10 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
     Args:
         clean, transformed: (N, D) embeddings of the same images, before and after the transformation.
 
+    Returns:
+        Shifts (N,). They are NaN if all clean embeddings have the same direction, because there is no distance between
+        images to compare with.
+
     Raises:
         BadArray: shapes differ, or there are fewer than two images.
     """
@@ -33,7 +40,9 @@ def shift(clean: np.ndarray, transformed: np.ndarray) -> np.ndarray:
         )
     z, moved = unit(clean), unit(transformed)
     n = len(z)
-    between = 1 - ((z.sum(0) ** 2).sum() - n) / (n * (n - 1))
+    between = 1 - ((z.sum(0) ** 2).sum() - np.count_nonzero(z.any(1))) / (n * (n - 1))
+    if between <= SAME_DIRECTION:
+        return np.full(n, np.nan)
     return (1 - (z * moved).sum(1)) / between
 
 
@@ -41,6 +50,10 @@ VARIANCE_PARTS = ("content", "look", "both", "rest")
 
 MIN_VARIANCE_PHOTOGRAPHS = 3
 """Minimum number of photographs for variance components: the jackknife omits one, and a variance requires two."""
+
+
+MIN_VARIANCE = 1e-12
+"""Variance, relative to the mean squared norm of the embeddings, up to which it is a rounding error."""
 
 
 def variance_parts(X: np.ndarray) -> dict[str, Interval]:
@@ -53,6 +66,8 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
 
     Intervals are computed by a jackknife over photographs (Tukey), which requires at least 6 photographs. A bootstrap
     would be biased, because a photograph that is drawn twice adds no variance.
+
+    Without variance, all fractions are NaN. A fraction that is the same without any single photograph has no interval.
 
     Args:
         X: (P, T, R, D) embeddings of P photographs under T transformations, R times each.
@@ -67,12 +82,16 @@ def variance_parts(X: np.ndarray) -> dict[str, Interval]:
         )
     count, repetitions = X.shape[0], X.shape[2]
     full, *jackknifed = _components(X, np.concatenate([np.ones((1, count)), 1 - np.eye(count)]))
-    shares = np.array(jackknifed) / np.sum(jackknifed, axis=1, keepdims=True)
-    half = t_quantile(count - 1) * np.sqrt((count - 1) / count * ((shares - shares.mean(0)) ** 2).sum(0))
-    has_interval, method = (True, "jackknife") if count >= MIN_CLUSTERS_FOR_T else (False, "none")
     positive = np.maximum(full, 0)
+    if positive.sum() <= MIN_VARIANCE * np.mean(np.square(X, dtype=np.float64)) * X.shape[-1]:
+        positive = np.full(len(full), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.array(jackknifed) / np.sum(jackknifed, axis=1, keepdims=True)
+    half = t_quantile(count - 1) * np.sqrt((count - 1) / count * ((shares - shares.mean(0)) ** 2).sum(0))
     parts = {}
-    for part, value, reach in zip(VARIANCE_PARTS, positive / max(positive.sum(), 1e-30), half, strict=True):
+    for part, value, reach in zip(VARIANCE_PARTS, positive / positive.sum(), half, strict=True):
+        has_interval = count >= MIN_CLUSTERS_FOR_T and np.isfinite(value) and NO_SPREAD < reach < np.inf
+        method = "jackknife" if has_interval else "none"
         low, high = (max(0.0, value - reach), min(1.0, value + reach)) if has_interval else (np.nan, np.nan)
         if repetitions > 1 or part != "both":
             parts[part] = Interval(float(value), float(low), float(high), method, count)

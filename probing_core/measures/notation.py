@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from probing_core.catalog import OPTION_START
@@ -61,11 +61,34 @@ def in_points(difference: float) -> str:
 TOO_FEW = "no interval: too few photographs"
 
 
+def interval_text(low: float, high: float, write: Callable[[float], str], missing: str = "none") -> str:
+    """Format an interval, ``64.0–66.1``, or with "to" if a bound has a sign, ``−1.8 to −0.4``.
+
+    Args:
+        write: function that formats a bound.
+        missing: text if a bound is NaN.
+    """
+    if math.isnan(low) or math.isnan(high):
+        return missing
+    bounds = [minus(write(bound)) for bound in (low, high)]
+    has_sign = any(bound.startswith(("\N{MINUS SIGN}", "+")) for bound in bounds)
+    return (" to " if has_sign else "\N{EN DASH}").join(bounds)
+
+
+def percent_interval(low: float, high: float, places: int = 1, missing: str = "none") -> str:
+    """Format an interval of a fraction in percent without the percent sign, ``64.0–66.1``."""
+    return interval_text(low, high, lambda share: f"{100 * share:.{places}f}", missing)
+
+
+def points_interval(low: float, high: float, missing: str = "none") -> str:
+    """Format an interval of a difference between fractions in percentage points, ``−1.8 to +0.4``."""
+    return interval_text(low, high, in_points, missing)
+
+
 def interval_in_percent(low: float, high: float, places: int = 1, missing: str = "no interval") -> str:
     """Format a confidence interval of a fraction in percent, ``95% CI 64.0–66.1``. NaN becomes ``missing``."""
-    if not math.isfinite(low):
-        return missing
-    return f"95% CI {100 * low:.{places}f}\N{EN DASH}{100 * high:.{places}f}"
+    text = percent_interval(low, high, places, "")
+    return f"95% CI {text}" if text else missing
 
 
 def p_value(p: float) -> str:

@@ -188,7 +188,7 @@ def interval(
         drawn: result of `bootstrap`, if it is already known.
     """
     clusters = len(sums.sums)
-    if clusters < MIN_CLUSTERS_FOR_T:
+    if clusters < MIN_CLUSTERS_FOR_T or not np.isfinite(sums.value):
         return without_interval(sums)
     z = t_quantile(clusters - 1)
     rare = rare_differences(sums) if (low, high) == (-1, 1) else None

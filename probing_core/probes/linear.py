@@ -74,7 +74,8 @@ def fit(
         root: whether to take the square root of embeddings, which must not be negative.
 
     Raises:
-        BadArray: shapes do not match, classes are out of range, or embeddings are not finite.
+        BadArray: shapes do not match, classes are out of range, embeddings are not finite, or fewer than two classes
+            have rows with a positive weight.
     """
     import torch
 
@@ -86,6 +87,7 @@ def fit(
     d = X.shape[1]
     learned = reading.Roots(X) if root else X
     weights = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
+    reading.check_weights(y, weights, classes)
     mean, scale = reading.moments(learned, weights) if standardize else (np.zeros(d), np.ones(d))
     blocks = [
         Block(

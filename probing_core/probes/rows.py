@@ -6,7 +6,7 @@ and cached only if they are small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -60,6 +60,24 @@ def check(X: Sliceable, y: np.ndarray, classes: int) -> None:
         raise BadArray(
             f"A probe of {classes} classes requires at least one row and integer class indices from 0 to "
             f"{classes - 1}; got {len(y)} rows with the class indices {np.unique(y)[:5]}..."
+        )
+
+
+def check_weights(y: np.ndarray, weights: np.ndarray, classes: Sequence[str]) -> None:
+    """Check that a probe can learn to separate classes from rows with ``weights`` (N,).
+
+    Raises:
+        BadArray: weights are negative or not finite, or fewer than two classes have rows with a positive weight.
+    """
+    y = np.asarray(y)
+    if weights.shape != y.shape or not np.isfinite(weights).all() or (weights < 0).any():
+        raise BadArray(f"Each of the {len(y)} rows must have a finite weight of at least 0.")
+    present = np.unique(y[weights > 0])
+    if len(present) < 2:
+        names = f"'{classes[int(present[0])]}'" if len(present) else "none"
+        raise BadArray(
+            f"A probe requires rows with a positive weight in at least two of its {len(classes)} classes, but got rows "
+            f"in {names}. Add images of other classes."
         )
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from probing_core.compute.sampling.probe_tasks import CONTENT, ROTATIONS, make_t
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.compute.task_names import FINE
 from probing_core.errors import BadConfig, BadRun, UnknownName, one_line
-from probing_core.measures.notation import GROUP_SUBSET, in_percent, in_points, text_table
+from probing_core.measures.notation import GROUP_SUBSET, in_percent, in_points, points_interval, text_table
 from probing_core.measures.paired_tests import holm
 from probing_core.measures.rare_differences import RareDifferences
 from probing_core.measures.statistics import (
@@ -211,7 +210,7 @@ def _formatted(rows: pd.DataFrame) -> pd.DataFrame:
         A=[in_percent(value, 1) for value in rows["value"]],
         B=[in_percent(value, 1) for value in rows["other_value"]],
         difference=rows["difference"].map(in_points),
-        interval=[f"{in_points(low)} to {in_points(high)}" if isfinite(low) else "none" for low, high in spans],
+        interval=[points_interval(low, high) for low, high in spans],
     )
     columns = ("task", "subset", "measure", "A", "B", "difference", "interval", "p", "photographs", "worse")
     return formatted[[column for column in columns if column in formatted]]
@@ -235,8 +234,8 @@ def compare(
         a: name of the first model, or the first run or file. With ``max_drop``, this is the earlier version.
         b: name of the second model, or the second run or file. With ``max_drop``, this is the current version.
         run: run that contains the models, by default the reference run.
-        max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals over
-            photographs (Student's t, or Tango if few photographs differ) have the levels of Holm's procedure
+        max_drop: maximum allowed drop as a fraction from 0 to 1 (0.01 is one percentage point). If given, intervals
+            (Student's t over photographs, or Tango if few photographs differ) have the levels of Holm's procedure
             (Holm 1979). If no drop exceeds ``max_drop``, the probability that any row is marked as worse is at most 5%.
 
     Returns:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from probing_core.measures.notation import group_title, in_percent, in_points
+from probing_core.measures.notation import group_title, in_percent, in_points, interval_in_percent
 from probing_core.measures.statistics import ClusterSums, interval, is_significant, mean_of_ratios
 from probing_core.results.ranking import (
     ABOUT_SEEDS,
@@ -113,10 +113,10 @@ class QuickRanking(TitledTable):
     def _title(self) -> str:
         first, last = self.places
         place = f"{first}" if first == last else f"{first} to {last}"
-        span = f"{100 * self._own_row['low']:.1f}–{100 * self._own_row['high']:.1f}"
+        span = interval_in_percent(self._own_row["low"], self._own_row["high"])
         return (
             f"Rank of {self.model}: {place} of {int(has_place(self.board).sum())}. Quick accuracy: "
-            f"{in_percent(self.quick_accuracy, 1)} (95% CI {span}, {self.photographs} test photographs)."
+            f"{in_percent(self.quick_accuracy, 1)} ({span}, {self.photographs} test photographs)."
         )
 
     @property

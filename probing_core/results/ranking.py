@@ -12,7 +12,7 @@ import pandas as pd
 
 from probing_core.errors import UnknownName
 from probing_core.measures.classification import balanced_accuracy
-from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value
+from probing_core.measures.notation import BASELINE, in_percent, in_points, p_value, points_interval
 from probing_core.measures.paired_tests import PairedScores, step_down_p
 from probing_core.measures.statistics import (
     ClusterSums,
@@ -152,7 +152,7 @@ def comparisons(rows: pd.DataFrame, score: str) -> pd.DataFrame:
             "model": marked(rows),
             score: [in_percent(value, 1) for value in rows["value"]],
             "difference": ["" if np.isnan(gap) else in_points(gap) for gap in rows["difference"]],
-            "95% CI": ["" if np.isnan(low) else f"{in_points(low)} to {in_points(high)}" for low, high in intervals],
+            "95% CI": [points_interval(low, high, missing="") for low, high in intervals],
             "p": ["" if np.isnan(p) else p_value(p).removeprefix("p ").removeprefix("= ") for p in rows["p"]],
         }
     )

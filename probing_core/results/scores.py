@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +10,7 @@ import pandas as pd
 from probing_core.compute.sampling.probe_tasks import CONTENT
 from probing_core.errors import BadConfig
 from probing_core.measures import interval
-from probing_core.measures.notation import GROUP_SUBSET, in_percent
+from probing_core.measures.notation import GROUP_SUBSET, in_percent, percent_interval
 from probing_core.results.compare import GROUP, SUFFIX, SavedScores, tested_by, unseen_accuracy
 from probing_core.results.ranking import measure_of
 from probing_core.results.run import Run
@@ -71,7 +70,7 @@ class Scores(TitledTable):
             {
                 "prediction": [_in_words(*row) for row in zip(rows["task"], rows["subset"], strict=True)],
                 "score": [in_percent(value, 1) for value in rows["value"]],
-                "95% CI": [_span(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
+                "95% CI": [percent_interval(*ends) for ends in zip(rows["low"], rows["high"], strict=True)],
                 "chance": [in_percent(value, 1) for value in rows["chance"]],
                 "photographs": rows["photographs"],
             }
@@ -113,7 +112,3 @@ def _in_words(task: str, subset: str) -> str:
     if task == "fine":
         return f"transformation, {subset.removeprefix(GROUP_SUBSET)}"
     return "group, unseen transformations" if task == GROUP else "content"
-
-
-def _span(low: float, high: float) -> str:
-    return "none" if isnan(low) else f"{100 * low:.1f}\N{EN DASH}{100 * high:.1f}"

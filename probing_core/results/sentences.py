@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.compute.sampling.samples import has_splits
-from probing_core.measures.notation import TOO_FEW, in_percent, in_points, interval_in_percent, minus, model_title
+from probing_core.measures.notation import TOO_FEW, in_percent, interval_in_percent, minus, model_title, points_interval
 from probing_core.measures.statistics import networks, with_place
 from probing_core.results.by_transform import level_with_best
 from probing_core.results.ranking import has_place, is_baseline, networks_of
@@ -119,7 +119,7 @@ def layers_finding(rows: pd.DataFrame, title: Callable[[str], str] = str) -> str
         )
     best = by_difference[by_difference["difference_low"] > 0].to_dict("records")[0]
     name = str(best["base"])
-    interval = f"95% CI {in_points(best['difference_low'])} to {in_points(best['difference_high'])}"
+    interval = f"95% CI {points_interval(best['difference_low'], best['difference_high'])}"
     return (
         f"In {int(better.sum())} of {_count(count)}, an intermediate layer, selected on the validation set, has "
         f"a significantly higher transformation accuracy than the last layer. The largest difference is "

@@ -57,7 +57,7 @@ FIT_OUTPUTS = (
         *(fine.output(probe_path(ANY_MODEL, FINE)), group.output(probe_path(ANY_MODEL, ANY_TASK))),
     ),
     options=(CLASSES, MEASURES, UNSCORED),
-    code_version=7,
+    code_version=8,
     message="Scoring {model}",
 )
 def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
@@ -147,7 +147,7 @@ def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
     partitions=_once_if_claimed,
     dependencies=(samples, fine, group, content),
     options=(CLASSES, CLAIMS),
-    code_version=10,
+    code_version=11,
     message="Testing claims",
 )
 def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:

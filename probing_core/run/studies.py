@@ -186,13 +186,13 @@ def duplicates(data: StudiedModel) -> pd.DataFrame:
     return tables.duplicates_table(data)
 
 
-@study("geometry", code_version=6)
+@study("geometry", code_version=7)
 def geometry(data: StudiedModel) -> pd.DataFrame:
     """Measure the embedding shift of each transformation."""
     return tables.geometry_table(data)
 
 
-@study("layers", code_version=8, series=LAYERS)
+@study("layers", code_version=9, series=LAYERS)
 def layers(data: SeriesData) -> pd.DataFrame:
     """Measure the accuracy of probes on every layer of a network."""
     return tables.layers_table(data)
@@ -210,13 +210,13 @@ def selectivity(data: StudiedModel) -> pd.DataFrame:
     return tables.selectivity_table(data)
 
 
-@study("strength", code_version=4, series=STRENGTH, reads_probe=True)
+@study("strength", code_version=5, series=STRENGTH, reads_probe=True)
 def strength(data: ProbedSeries) -> pd.DataFrame:
     """Compute the recall and embedding shift of every transformation by strength."""
     return strength_table(data.main.model, data.sweep)
 
 
-@study("thresholds", code_version=5, series=STRENGTH, reads_probe=True)
+@study("thresholds", code_version=6, series=STRENGTH, reads_probe=True)
 def thresholds(data: ProbedSeries) -> pd.DataFrame:
     """Estimate the detection threshold of each transformation."""
     return threshold_table(data.main.model, data.sweep, data.main.transforms)
@@ -228,7 +228,7 @@ def uses(data: StudiedModel) -> pd.DataFrame:
     return tables.uses_table(data)
 
 
-@study("variance", code_version=5)
+@study("variance", code_version=6)
 def variance(data: StudiedModel) -> pd.DataFrame:
     """Decompose the variance of embeddings into content, appearance, their interaction, and a residual."""
     return tables.variance_table(data)

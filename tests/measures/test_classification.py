@@ -157,6 +157,15 @@ def test_thresholds_outside_the_levels_say_so(center, censored):
     found = detection_threshold(LEVELS, *observed(center, 0))
     assert found.censored == censored
     assert found.value in (0, 1)
+    outside, inside = (found.low, found.high) if censored == "below" else (found.high, found.low)
+    assert np.isnan(outside)
+    assert 0 <= inside <= 1
+
+
+def test_detection_threshold_does_not_exist_if_every_clean_image_is_a_false_positive():
+    found = detection_threshold(LEVELS, np.ones((40, 7)), np.ones(40))
+    assert (found.value, found.censored) == (1, "above")
+    assert np.isnan([found.low, found.high]).all()
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ from probing_core.measures.notation import (
     model_title,
     model_titles,
     p_value,
+    percent_interval,
+    points_interval,
     transform_title,
 )
 
@@ -114,3 +116,23 @@ def test_intervals_and_p_values_are_written_with_their_unit():
     assert interval_in_percent(0.64, 0.661, 0) == "95% CI 64\N{EN DASH}66"
     assert "no interval" in interval_in_percent(float("nan"), float("nan"))
     assert (p_value(0.0004), p_value(0.0126)) == ("p < 0.001", "p = 0.013")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.64, 0.661, "64.0–66.1"),
+        (-0.018, -0.004, "−1.8 to −0.4"),
+        (-0.00001, 0.01, "0.0–1.0"),
+        (-0.1, 0.2, "−10.0 to 20.0"),
+    ],
+)
+def test_percent_interval_writes_negative_bounds_with_minus_and_to(low, high, text):
+    assert percent_interval(low, high) == text
+    assert interval_in_percent(low, high) == f"95% CI {text}"
+
+
+def test_points_interval_has_signs_and_no_negative_zero():
+    assert points_interval(-0.018, -0.004) == "−1.8 to −0.4"
+    assert points_interval(-0.00001, 0.012) == "0.0 to +1.2"
+    assert points_interval(float("nan"), 1) == "none"

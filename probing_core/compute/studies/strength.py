@@ -21,7 +21,7 @@ from probing_core.compute.evaluation.score_rows import joined, measured, note_of
 from probing_core.compute.sampling.probe_tasks import codes
 from probing_core.compute.sampling.series import position_of
 from probing_core.compute.studies.study_data import SeriesData
-from probing_core.measures.classification import detection_threshold
+from probing_core.measures.classification import Threshold, detection_threshold
 from probing_core.measures.embedding_space import shift
 from probing_core.measures.statistics import MIN_CLUSTERS_FOR_BOOTSTRAP, mean
 from probing_core.probes.probe import LinearProbe
@@ -146,19 +146,22 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
         false_positives = sweep.false_positives[name].reindex(base.index).groupby(base).mean()
         false_positives = false_positives.reindex(detected.index)
         threshold = detection_threshold(levels, detected.to_numpy(float), false_positives.to_numpy())
-        value, first, second = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
+        value, low, high = (strength_of(transform, at) for at in (threshold.value, threshold.low, threshold.high))
+        if strengths.iloc[np.argmin(levels)] > strengths.iloc[np.argmax(levels)]:  # a lower strength has a higher level
+            low, high = high, low
         table.append(
             {
                 "model": model,
                 "transform": name,
                 "threshold": value,
-                "low": min(first, second),
-                "high": max(first, second),
+                "low": low,
+                "high": high,
                 "censored": threshold.censored,
                 "false_alarms": threshold.false_positive_rate,
                 "images": len(base),
                 "bases": len(detected),
                 "note": joined(
+                    _note_of_censoring(threshold),
                     too_few(len(detected), MIN_CLUSTERS_FOR_BOOTSTRAP),
                     "few false positives: the interval is too narrow"
                     if threshold.false_positive_rate < MIN_RATE
@@ -168,6 +171,14 @@ def threshold_table(model: str, sweep: Sweep, transforms: Sequence[Transform]) -
             }
         )
     return pd.DataFrame(table)
+
+
+def _note_of_censoring(threshold: Threshold) -> str:
+    if threshold.false_positive_rate == 1:
+        return "no threshold: the transformation is detected in all clean images"
+    if not threshold.censored:
+        return ""
+    return f"censored: the threshold is {threshold.censored} all tested strengths, and the interval is one-sided"
 
 
 def level_of(transform: Transform, strength: float) -> float:

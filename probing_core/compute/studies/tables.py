@@ -89,6 +89,7 @@ def geometry_table(data: StudiedModel) -> pd.DataFrame:
         moved = test.of(transform, draw=1 if transform == "identity" else 0)
         columns = measured("shift", mean(shift(clean.X, moved.X), clean.bases))
         note = "between its two draws: effect of the sub-pixel warp" if transform == "identity" else ""
+        note = joined(note, "undefined: all clean embeddings are equal" if np.isnan(columns["value"]) else "")
         about = {"model": data.model, "transform": transform}
         table.append(about | columns | {"images": clean.images, "note": joined(too_few(columns["bases"]), note)})
     return pd.DataFrame(table)
@@ -114,8 +115,10 @@ def part_rows(X: np.ndarray) -> list[tuple[str, dict[str, Any]]]:
     if photographs < MIN_VARIANCE_PHOTOGRAPHS:
         return []
     note = "" if repetitions > 1 else "one repetition: the rest includes the interaction of content and appearance"
-    about = {"images": photographs, "note": joined(too_few(photographs), note)}
-    return [(part, share.columns | about) for part, share in variance_parts(X).items()]
+    parts = variance_parts(X)
+    undefined = any(np.isnan(share.value) for share in parts.values())
+    note = joined(too_few(photographs), note, "undefined: the embeddings do not vary" if undefined else "")
+    return [(part, share.columns | {"images": photographs, "note": note}) for part, share in parts.items()]
 
 
 def layers_table(series: SeriesData) -> pd.DataFrame:

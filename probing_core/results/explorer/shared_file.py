@@ -22,7 +22,7 @@ import pandas as pd
 
 from probing_core.cores import cores
 from probing_core.images import encode_webp
-from probing_core.measures.notation import in_points, minus, model_titles
+from probing_core.measures.notation import in_points, model_titles, percent_interval, points_interval
 from probing_core.results.claim_sentences import (
     ABOUT_CLAIMS,
     claim_in_words,
@@ -441,7 +441,7 @@ def _board_row(row: Any, name: str, title: str, against: str, pale: bool) -> str
     cells = (
         f'<th scope="row" title="{escape(name)}">{escape(title)}</th>'
         f'<td class="n">{value}%</td>'
-        f'<td class="n">{low}\N{EN DASH}{high}</td>'
+        f'<td class="n">{percent_interval(row.low, row.high)}</td>'
         f"<td>{bar}</td>"
         f"<td>{escape(against)}</td>"
         f"<td>{escape(row.objective)}</td>"
@@ -472,7 +472,7 @@ def _differences(contrasts: pd.DataFrame) -> str:
     rows, over = differences(contrasts)
     body = "".join(
         f'<tr><th scope="row">{escape(row["name"])}</th><td class="n">{in_points(row["value"] / 100)}</td>'
-        f'<td class="n">{" to ".join(minus(f"{row[end]:.1f}") for end in ("low", "high"))}</td>'
+        f'<td class="n">{points_interval(row["low"] / 100, row["high"] / 100)}</td>'
         f"<td>{row['series']}</td></tr>"
         for row in rows.to_dict("records")
     )

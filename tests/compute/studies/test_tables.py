@@ -184,6 +184,17 @@ def test_threshold_table_censors_a_transformation_that_is_always_detected():
     found = swept("gaussian-blur", np.ones((IMAGES, 5), bool), np.zeros(IMAGES))
     row = threshold_table("m", found, [resolve("gaussian-blur")]).iloc[0]
     assert (row["threshold"], row["censored"]) == (pytest.approx(strength_of(resolve("gaussian-blur"), -2)), "below")
+    assert "below all tested strengths" in row["note"]
+    assert np.isnan(row["low"])
+    assert row["high"] >= row["threshold"]
+
+
+@pytest.mark.parametrize("transform", ["gaussian-blur", "contrast"])
+def test_threshold_table_has_no_threshold_if_every_clean_image_is_a_false_positive(transform):
+    row = threshold_table("m", swept(transform, np.ones((IMAGES, 5), bool), np.ones(IMAGES)), [resolve(transform)])
+    assert row["censored"].tolist() == ["above"]
+    assert row[["low", "high"]].isna().all(axis=None)
+    assert "no threshold" in row["note"].iloc[0]
 
 
 @pytest.mark.slow
