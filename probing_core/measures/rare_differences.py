@@ -7,7 +7,7 @@ from math import copysign, sqrt
 
 import numpy as np
 
-MIN_DIFFERING = 4
+MIN_DIFFERING = 5
 """Number of differing photographs from which the size of their differences is estimated from the data alone."""
 
 ROUNDING = 1e-9

@@ -126,7 +126,7 @@ function rareDifference(sums, mean, n) {
   const spread = over((sum, count) => (sum - mean * count) ** 2) / n * clusters / (clusters - 1);
   const total = over(Math.abs), squares = over((sum) => sum ** 2) / n;
   const size = Math.max(1 / (over((_, count) => count ** 2) / n), squares ? total ** 2 / squares : 0);
-  const unseen = Math.max(0, 1 - differing / 4), scale = (size ** 2 * squares + unseen) / (size * total + unseen);
+  const unseen = Math.max(0, 1 - differing / 5), scale = (size ** 2 * squares + unseen) / (size * total + unseen);
   const balance = size * mean / scale;
   const count = Math.max(Math.min(size * (size * spread + mean ** 2) / scale ** 2, size), Math.abs(balance));
   const losses = (count - balance) / 2;
