@@ -174,7 +174,6 @@ def _difference_figure(run: Run, a: str, b: str, significant: bool, theme: Theme
         "recall of A minus recall of B (percentage points)",
         ("A", "B"),
         (styles[a].color, styles[b].color),
-        SIGNIFICANCE,
     )
 
 
