@@ -15,7 +15,7 @@ import pandas as pd
 from lab.devtools.made_run import KEY, make_run
 from probing_core.answers.crops import cut
 from probing_core.api.scan import scan
-from probing_core.api.scan_files import flags_of, thumbnail
+from probing_core.api.scan_measure import flags_of, thumbnail
 from probing_core.compute.runtime.parallel import opencv_on_one_thread
 from probing_core.compute.task_names import DETECTOR
 from probing_core.cores import cores

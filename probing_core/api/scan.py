@@ -1,27 +1,21 @@
-"""Scan a folder for edited images on all cores. Scans can be resumed.
+"""Scan images for edits on all cores. Scans can be resumed.
 
-One thread per core scores files that are decoded in separate processes, so only one image per core is in memory.
-Measurements are saved in chunks (`scan_files`), so a scan can be resumed after an interruption, and a changed file
-affects only one chunk. At the end, answers are computed from the measurements and the calibration.
+One thread per core scores images that are decoded in separate processes, so few images are in memory. Measurements are
+saved in chunks (`scan_chunks`), so a scan can be resumed after an interruption, and a changed file affects only one
+chunk. At the end, answers are computed from the measurements and the calibration.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-
-from threadpoolctl import threadpool_limits
 
 from probing_core.answers.reference_sets import LEVEL
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan_calibration import CLEAN_COLUMNS, Calibration, calibrate
 from probing_core.api.scan_chunks import Chunks, digest
-from probing_core.api.scan_files import File, find_files, measure
 from probing_core.api.scan_results import (
     CHUNKS_FOLDER,
     CSV_FILE,
@@ -31,13 +25,15 @@ from probing_core.api.scan_results import (
     write_page,
     write_tables,
 )
-from probing_core.compute.runtime.parallel import image_pool, in_chunks, one_core_threads
+from probing_core.api.scan_sources import open_source
+from probing_core.api.scan_work import LocalWorker, fill
 from probing_core.cores import cores
-from probing_core.detector.detector import Detector
 from probing_core.errors import BadConfig, one_line
+from probing_core.run.executors import require_executor
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import DETECTOR_FILE, LOG, TEMPORARY
 from probing_core.run.lock import locked_folder
+from probing_core.run.options import LOCAL, RAY
 from probing_core.run.progress import SILENT, Progress
 
 REVISION = 6
@@ -65,82 +61,76 @@ class Scan:
 
 
 def scan(
-    folder: Path,
+    source: Path | str,
     out: Path,
     run: Path,
-    clean: Path | None = None,
+    clean: Path | str | None = None,
     level: float = LEVEL,
     progress: Progress = SILENT,
     threads: int | None = None,
+    *,
+    executor: str = LOCAL,
+    address: str | None = None,
 ) -> Scan:
-    """Scan a folder for edited images and write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` to ``out``.
+    """Scan images for edits and write ``verdicts.csv``, ``verdicts.parquet`` and ``index.html`` to ``out``.
 
     A second call resumes an interrupted scan.
 
     Args:
-        folder: folder with the images to scan.
+        source: folder with the images to scan, or the name of a corpus, such as ``parquet:s3://bucket/folder``.
         out: folder for the results.
         run: directory of the run with the detector.
-        clean: folder with unedited images from the same source as the images in ``folder``. They replace the
-            photographs of the run for calibrating p-values, q-values and probabilities.
+        clean: unedited images from the same origin as the images in ``source``, as a folder or the name of a corpus.
+            They replace the photographs of the run for calibrating p-values, q-values and probabilities.
         level: significance level; images with a p-value of at most this level are flagged.
         progress: object that receives progress updates.
-        threads: number of files to process in parallel; by default the number of cores.
+        threads: number of images to process in parallel; by default the number of cores.
+        executor: ``local`` (measure in this process) or ``ray`` (measure on the workers of a Ray cluster).
+        address: address of an existing Ray cluster. By default, a local cluster is started.
 
     Raises:
         BadRun: the run does not exist or has no detector.
-        BadConfig: ``level`` is invalid, a folder cannot be used, or there are too few clean images for the level.
+        BadConfig: an argument is invalid, a folder cannot be used, or there are too few clean images for the level.
+        BadCorpus: the source cannot be read.
     """
     if not 0 < level < 1:
         raise BadConfig(f"The level must be strictly between 0 and 1; got {level}.")
+    require_executor(executor, address)
     predictor = Predictor(run, device="cpu")
-    detector, sets = predictor.detector, predictor.reference_sets
+    detector, sets, view = predictor.detector, predictor.reference_sets, predictor.recipe.view
     _refuse_other_folder(out)
-    settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), predictor.recipe.view])
-    chunks = Chunks(out / CHUNKS_FOLDER, find_files(folder, excluded=out), settings)
-    trusted = None if clean is None else Chunks(out / CLEAN_CHUNKS, find_files(clean, excluded=out), settings)
+    settings = digest([REVISION, predictor.store.checksum(DETECTOR_FILE), view])
+    folder = out.absolute()
+    chunks = Chunks(folder / CHUNKS_FOLDER, open_source(source, out), settings)
+    trusted = None if clean is None else Chunks(folder / CLEAN_CHUNKS, open_source(clean, out), settings)
+    parts = [chunks] if trusted is None else [trusted, chunks]
     with locked_folder(out, "scan"):
-        for part in (chunks, trusted):
-            if part is not None:
-                part.refuse_other_settings()
+        for part in parts:
+            part.refuse_other_settings()
         write_atomically(out / MARK, b"Results of `probing scan`. A later call resumes from the files in `chunks`.\n")
-        _measure(chunks, trusted, detector, predictor.recipe.view, progress, threads or cores())
+        with ExitStack() as stack:
+            if executor == RAY:
+                from probing_core.api.scan_ray import ray_fill
+
+                measured = stack.enter_context(ray_fill(predictor.store.root, parts, address, threads))
+            else:
+                measured = stack.enter_context(LocalWorker(detector, view, threads or cores())).fill
+            if trusted is not None:
+                fill(trusted, measured, True, progress, "Measuring clean images", "clean")
+            fill(chunks, measured, False, progress, "Scanning images", "scan")
         calibration = Calibration(sets, level)
         if trusted is not None:
             calibration = calibrate(sets, trusted.read(CLEAN_COLUMNS), chunks.read(["digest"]), level)
-        results = Results.of(chunks, calibration.sets, calibration.has_q)
-        promise = " ".join([*calibration.sentences(), results.flagged_in_words(level)])
-        write_tables(out, results, promise)
-        write_page(out, folder, results, [promise, *calibration.detection_rate()])
+        return _written(out, chunks, calibration)
+
+
+def _written(out: Path, chunks: Chunks, calibration: Calibration) -> Scan:
+    """Compute the answers and write all results."""
+    results = Results.of(chunks, calibration.sets, calibration.has_q)
+    promise = " ".join([*calibration.sentences(), results.flagged_in_words(calibration.level)])
+    write_tables(out, results, promise)
+    write_page(out, chunks.source.title, results, [promise, *calibration.detection_rate()])
     return Scan(results.counts, results.errors, promise)
-
-
-def _measure(
-    chunks: Chunks, trusted: Chunks | None, detector: Detector, view: int, progress: Progress, count: int
-) -> None:
-    """Measure the missing chunks of the scanned and the clean images, with ``count`` images in parallel."""
-    # Use processes even for few files, because a crash must not end the scan. Without the limit, the threads of the
-    # linear-algebra library would compete with the other threads, and a scan would take a third longer.
-    with image_pool(count, jobs=count) as decoders, one_core_threads(count) as pool, threadpool_limits(1, "blas"):
-        measured = partial(measure, decoders=decoders, detector=detector, view=view)
-        if trusted is not None:
-            _fill(pool, trusted, partial(measured, as_gray=True), progress, "Measuring clean images", "clean")
-        _fill(pool, chunks, partial(measured, as_gray=False), progress, "Scanning images", "scan")
-
-
-def _fill(
-    pool: ThreadPoolExecutor, chunks: Chunks, measured: partial[dict], progress: Progress, doing: str, stage: str
-) -> None:
-    missing = chunks.missing()
-    total = sum(map(len, chunks.files))
-    completed = total - sum(len(chunks.files[i]) for i in missing)
-    progress.update(stage, completed, total, doing)
-    waiting: Iterable[list[File]] = (chunks.files[i] for i in missing)
-    for i, (files, rows) in zip(missing, in_chunks(pool, measured, waiting), strict=True):
-        chunks.write(i, rows)
-        completed += len(files)
-        progress.update(stage, completed, total, doing)
-    chunks.remove_others()
 
 
 def remove_results(out: Path) -> None:

@@ -6,8 +6,8 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b, sha256
-from itertools import accumulate
+from hashlib import sha256
+from itertools import accumulate, chain, count
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from probing_core.api.scan_files import MEASURED, File
+from probing_core.api.scan_columns import common_type, converted, storable
+from probing_core.api.scan_measure import MEASURED
+from probing_core.api.scan_source import Source
 from probing_core.errors import BadConfig, BadRun
 from probing_core.paths import confined
 from probing_core.run.files import readable, written_atomically
 
-CHUNK = 64
-"""Mean number of files per chunk."""
+OF_SOURCE = "source."
+"""Prefix of columns that were copied from the source."""
 
 CHUNK_NAME = re.compile(r"chunk-(?P<settings>[0-9a-f]{16})(-[0-9a-f]{16})?\.parquet")
 
@@ -35,26 +37,20 @@ def digest(values: Any) -> str:
 
 
 class Chunks:
-    """Measurements of the files in one folder, stored in chunks of about `CHUNK` files.
+    """Measurements of the images in a source. Each part of the source is stored in one chunk.
 
-    The name of a chunk contains a digest of ``settings`` and a digest of the names, sizes and modification times of its
-    files. The chunk is complete if a file with this name exists. A chunk begins at each file whose name has a digest
-    divisible by `CHUNK`, so a new file affects only one chunk.
+    The name of a chunk contains a digest of ``settings`` and a digest of the key of the part. The chunk is complete if
+    a file with this name exists.
 
     Args:
         folder: folder with the chunks.
-        files: scanned files.
+        source: scanned images.
         settings: digest of all settings that affect measurements.
     """
 
-    def __init__(self, folder: Path, files: Sequence[File], settings: str) -> None:
-        self.folder, self._settings = folder, settings
-        self.files: list[list[File]] = []
-        for file in files:
-            if not self.files or _begins_chunk(file.name):
-                self.files.append([])
-            self.files[-1].append(file)
-        self.names = [f"chunk-{settings}-{digest([[f.name, *f.stamp] for f in chunk])}.parquet" for chunk in self.files]
+    def __init__(self, folder: Path, source: Source, settings: str) -> None:
+        self.folder, self.source, self._settings = folder, source, settings
+        self.names = [f"chunk-{settings}-{digest(part.key)}.parquet" for part in source.parts]
 
     def refuse_other_settings(self) -> None:
         """Check that all chunks in the folder have the settings of this scan, so that no other scan is overwritten.
@@ -73,19 +69,55 @@ class Chunks:
         """Return the indices of missing chunks. Corrupted chunks are removed and count as missing."""
         return [i for i, name in enumerate(self.names) if not _is_complete(self.folder / name)]
 
-    def write(self, index: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, index: int, rows: Sequence[Mapping[str, Any]], columns: pa.Table | None = None) -> None:
+        """Write a chunk.
+
+        Args:
+            index: index of the chunk.
+            rows: measurements with the columns `MEASURED`.
+            columns: columns of the source, with one row per image.
+        """
         table = pa.Table.from_pylist(list(rows), MEASURED)
+        for name, column in _unique(columns):
+            table = table.append_column(f"{OF_SOURCE}{name}", storable(column))
         with written_atomically(self.folder / self.names[index]) as file:
             pq.write_table(table, file, compression="zstd", write_page_checksum=True)
 
     def read(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        """Yield the rows of each chunk.
+        """Yield the measurements in each chunk.
 
         Raises:
             BadRun: a chunk is missing or corrupted.
         """
         for name in self.names:
             yield read_chunk(self.folder, name, columns).to_pandas()
+
+    def source_columns(self) -> dict[str, pa.DataType]:
+        """Return the columns of the source and the types to which they can be converted in all chunks."""
+        types: dict[str, pa.DataType] = {}
+        for name in self.names if self.source.has_columns else ():
+            with readable(self.folder / name, f"{self.folder.name}/{name}", REPEAT):
+                schema = pq.read_schema(self.folder / name)
+            for column in schema:
+                if column.name.startswith(OF_SOURCE):
+                    key = column.name.removeprefix(OF_SOURCE)
+                    types[key] = common_type(types.get(key, column.type), column.type)
+        return types
+
+    def read_source(self, types: Mapping[str, pa.DataType]) -> Iterator[pa.Table]:
+        """Yield the columns of the source in each chunk, with these ``types``. Missing columns are null."""
+        for name in self.names:
+            path = self.folder / name
+            with readable(path, f"{self.folder.name}/{name}", REPEAT), pq.ParquetFile(path) as file:
+                present = [column for column in types if f"{OF_SOURCE}{column}" in file.schema_arrow.names]
+                table = file.read([f"{OF_SOURCE}{column}" for column in present], use_threads=False)
+                columns = {
+                    column: converted(table[f"{OF_SOURCE}{column}"], kind)
+                    if column in present
+                    else pa.nulls(file.metadata.num_rows, kind)
+                    for column, kind in types.items()
+                }
+                yield pa.table(columns)
 
     def remove_others(self) -> None:
         """Remove outdated chunks, whose files have changed."""
@@ -126,8 +158,14 @@ def _is_complete(path: Path) -> bool:
         return False
 
 
-def _begins_chunk(name: str) -> bool:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") % CHUNK == 0
+def _unique(columns: pa.Table | None) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield the columns of a table with unique names."""
+    seen: set[str] = set()
+    for name, column in () if columns is None else zip(columns.column_names, columns.columns, strict=True):
+        candidates = chain([name], (f"{name}.{i}" for i in count(2)))
+        unique = next(candidate for candidate in candidates if candidate not in seen)
+        seen.add(unique)
+        yield unique, column
 
 
 def place_in_chunks(lengths: Sequence[int], row: int) -> tuple[int, int]:

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from probing_core.answers.answer import ANSWERS, FOUND, answer_in_words
 from probing_core.answers.answer_sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q, Edit, edit_cell, p_in_words
 from probing_core.answers.reference_sets import ReferenceSets
-from probing_core.api.scan_chunks import REPEAT, Chunks, place_in_chunks, read_chunk
+from probing_core.api.scan_chunks import OF_SOURCE, REPEAT, Chunks, place_in_chunks, read_chunk
+from probing_core.api.scan_columns import for_csv
 from probing_core.errors import BadRun
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent
@@ -62,7 +63,7 @@ VERDICT_COLUMNS = {
 SMALLEST_Q = 0.001
 """Smallest false discovery rate that is displayed exactly."""
 
-MAX_ROWS = 5000
+MAX_ROWS = 1000
 """Maximum number of files listed on the HTML page. The CSV and Parquet files list all files."""
 
 ABOUT_LIST = "Files are sorted by q, the false discovery rate, or by p-value if q was not computed."
@@ -74,29 +75,32 @@ ABOUT_GRAY = (
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Answers for all files of a scan, in the order of `find_files`.
+    """Answers for all files of a scan, in the order of the source.
 
     Attributes:
         chunks: measurements of the files.
         judged: one row per file with ``p``, ``n``, ``edited``, ``answer``, ``q`` and ``no_color``.
         errors: one error message for each file that cannot be read.
+        lengths: number of images in each chunk.
     """
 
     chunks: Chunks
     judged: pd.DataFrame
     errors: tuple[str, ...]
+    lengths: list[int]
 
     @classmethod
     def of(cls, chunks: Chunks, sets: ReferenceSets, with_q: bool) -> Results:
         columns = ["large", "no_color", "is_flat", "whole", "joined", "error"]
-        rows = pd.concat(list(chunks.read(columns)), ignore_index=True)
+        parts = list(chunks.read(columns))
+        rows = pd.concat(parts, ignore_index=True)
         judged = sets.judge(rows).assign(no_color=rows["no_color"], q=np.nan)
         judged.loc[rows["error"] != "", ["answer", "n"]] = UNREADABLE, 0
         if with_q:
             for no_color in (False, True):  # separately, because q is only guaranteed for images with color
                 selected = (judged["no_color"] == no_color) & counted(judged)
                 judged.loc[selected, "q"] = false_discovery_rates(judged.loc[selected, "p"].to_numpy())
-        return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]))
+        return cls(chunks, judged, tuple(rows.loc[rows["error"] != "", "error"]), list(map(len, parts)))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -140,19 +144,25 @@ def write_tables(out: Path, results: Results, promise: str) -> None:
     Raises:
         BadRun: the disk is full or not writable.
     """
-    lengths = [len(files) for files in results.chunks.files]
-    places = json.dumps([results.chunks.names, lengths]).encode()
-    schema = pa.schema(list(VERDICT_COLUMNS.items()), metadata={PROMISE_KEY: promise.encode(), PLACES_KEY: places})
+    places = json.dumps([results.chunks.names, results.lengths]).encode()
+    verdicts, of_source = pa.schema(list(VERDICT_COLUMNS.items())), results.chunks.source_columns()
+    names = [f"{OF_SOURCE}{name}" if name in VERDICT_COLUMNS else name for name in of_source]
+    fields = [*verdicts, *map(pa.field, names, of_source.values())]
+    schema = pa.schema(fields, metadata={PROMISE_KEY: promise.encode(), PLACES_KEY: places})
     columns = [name for name in VERDICT_COLUMNS if name not in results.judged or name == "no_color"]
     with (
         written_atomically(out / TABLE_FILE) as parquet,
         pq.ParquetWriter(parquet, schema) as file,
         written_atomically(out / CSV_FILE) as csv,
     ):
-        for i, rows in enumerate(results.rows(columns)):
-            ordered = rows[list(VERDICT_COLUMNS)]
-            csv.write(csv_text(ordered, header=i == 0).encode())
-            file.write_table(pa.Table.from_pandas(ordered, schema=schema, preserve_index=False))
+        parts = zip(results.rows(columns), results.chunks.read_source(of_source), strict=True)
+        for i, (rows, source) in enumerate(parts):
+            table = pa.Table.from_pandas(rows[list(VERDICT_COLUMNS)], schema=verdicts, preserve_index=False)
+            frame = rows[list(VERDICT_COLUMNS)].reset_index(drop=True)
+            for name, column in zip(names, source.columns, strict=True):
+                frame[name] = for_csv(column).to_pandas()
+            csv.write(csv_text(frame, header=i == 0).encode())
+            file.write_table(pa.Table.from_arrays([*table.columns, *source.columns], schema=schema))
 
 
 def promise_of(out: Path) -> str:
@@ -243,12 +253,12 @@ def _q_in_words(q: float) -> str:
     return in_percent(q, 1) if q >= SMALLEST_Q else f"<{in_percent(SMALLEST_Q, 1)}"
 
 
-def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> None:
+def write_page(out: Path, title: str, results: Results, about: list[str]) -> None:
     """Write the HTML page `PAGE_FILE`.
 
     Args:
         out: folder for the page.
-        folder: scanned folder.
+        title: name of the scanned source.
         results: answers for all files.
         about: paragraphs at the top of the page.
     """
@@ -268,7 +278,7 @@ def write_page(out: Path, folder: Path, results: Results, about: list[str]) -> N
     tables = [("Images", "", first_rows[~gray]), ("Images without color", ABOUT_GRAY, first_rows[gray])]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=f"Scan of {folder.name}",
+        title=f"Scan of {title}",
         notes=notes,
         counts=counts,
         about_p=ABOUT_P,

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         load_plugins(options)
         if options.called == "scan":
-            scan(options.folder, out, options.run or reference_run(), options.clean, options.level, progress)
+            scan(options.source, out, options.run or reference_run(), options.clean, options.level, progress)
         else:
             run(out, run_options(options), stages_of(options), progress)
     except RunBusy:

@@ -6,18 +6,20 @@ from pathlib import Path
 
 from probing_core.cli.shared import fail
 from probing_core.errors import BadImage
+from probing_core.run.options import EXECUTORS, LOCAL
 
 EXAMPLE = "probing scan photos --out found --clean photos-that-i-trust"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="folder, or parquet:FILE, parquet:s3://..., folder:s3://..., hub:NAME"
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR")
     parser.add_argument("--run", type=Path, metavar="RUN", help="run with the detector (default: the reference run)")
     parser.add_argument(
         "--clean",
-        type=Path,
-        metavar="FOLDER",
+        metavar="SOURCE",
         help="clean images from the same source, used for calibration: at least 100 for a level of 5%%, and at least "
         "500 for q (false discovery rate)",
     )
@@ -29,16 +31,32 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="significance level: fraction of clean images that are flagged (default 0.05)",
     )
 
+    parser.add_argument(
+        "--executor", default=LOCAL, choices=EXECUTORS, help="where images are measured (default: local)"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="with --executor ray: address of a cluster (default: start one here)"
+    )
+
 
 def run(options: argparse.Namespace) -> int:
-    from probing_core.api.scan import scan as scan_folder
+    from probing_core.api.scan import scan as scan_images
     from probing_core.paths import reference_run
     from probing_core.run.progress import final_report, terminal
 
     progress = terminal(options.out)
     run = options.run or reference_run()
     with final_report(progress):
-        scan = scan_folder(options.folder, options.out, run, options.clean, options.level, progress)
+        scan = scan_images(
+            options.source,
+            options.out,
+            run,
+            options.clean,
+            options.level,
+            progress,
+            executor=options.executor,
+            address=options.address,
+        )
     bad = 0
     for error in scan.errors:
         bad = fail(BadImage(error))

@@ -163,11 +163,9 @@ class HubCorpus(DigestedCorpus):
 
     def __init__(self, name: str, splits: Mapping[str, Any], root: Path | None = None) -> None:
         import datasets
-        from huggingface_hub.constants import HF_HUB_CACHE
 
         super().__init__(name)
-        roots = (root, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
-        self._roots = [folder.resolve() for folder in roots if folder is not None]
+        self._roots = _roots(root)
         self._picture, label, names = _columns(next(iter(splits.values())))
         columns = [self._picture, *([label] if label in next(iter(splits.values())).features else [])]
         self._splits = {
@@ -195,20 +193,64 @@ class HubCorpus(DigestedCorpus):
                     yield split, start + place, {column: values[place] for column, values in rows.items()}
 
     def _bytes(self, cell: Any, image_id: str) -> bytes:
-        cell = cell or {}
-        if cell.get("bytes") or not cell.get("path"):
-            return cell.get("bytes") or b""
-        path = Path(cell["path"]).resolve()
-        if not any(path.is_relative_to(folder) for folder in self._roots):
-            raise BadCorpus(f"{image_id} in {self.name} refers to a file outside the dataset, which is not allowed.")
         try:
-            return read_bytes(path, image_id)
+            return read_cell(cell, image_id, self.name, self._roots)
         except BadImage:
             return b""  # `load` raises the error with the reason
 
 
+def read_cell(cell: Any, image_id: str, name: str, roots: Sequence[Path]) -> bytes:
+    """Return the encoded image in a cell of an image column, or the content of the file that it refers to.
+
+    Args:
+        cell: dictionary with ``bytes`` or ``path``, or None.
+        image_id: ID of the image for messages.
+        name: name of the dataset for messages.
+        roots: folders that may contain files.
+
+    Raises:
+        BadCorpus: the file is outside of ``roots``.
+        BadImage: the file cannot be read.
+    """
+    cell = cell or {}
+    if cell.get("bytes") or not cell.get("path"):
+        return cell.get("bytes") or b""
+    path = Path(cell["path"]).resolve()
+    if not any(path.is_relative_to(folder) for folder in roots):
+        raise BadCorpus(f"{image_id} in {name} refers to a file outside the dataset, which is not allowed.")
+    return read_bytes(path, image_id)
+
+
+def _roots(root: Path | None) -> list[Path]:
+    """Return the folders that may contain the files of a dataset, which is in the folder ``root`` or downloaded."""
+    import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    roots = (root, Path(datasets.config.HF_DATASETS_CACHE), Path(HF_HUB_CACHE))
+    return [folder.resolve() for folder in roots if folder is not None]
+
+
+def load_splits(argument: str) -> tuple[dict[str, Any], list[Path], str]:
+    """Load a dataset without reading its images (see `open_hub`).
+
+    Returns:
+        ``datasets.Dataset`` by split name, the folders that may contain its files, and the name of the image column.
+    """
+    import datasets
+
+    splits, root = _load(argument)
+    picture, _, _ = _columns(next(iter(splits.values())))
+    encoded = {name: data.cast_column(picture, datasets.Image(decode=False)) for name, data in splits.items()}
+    return encoded, _roots(root), picture
+
+
 def open_hub(argument: str) -> HubCorpus:
     """Open a dataset: ``OWNER/NAME``, ``OWNER/NAME/CONFIGURATION``, or a folder that ``datasets`` can load."""
+    return HubCorpus(f"hub:{argument}", *_load(argument))
+
+
+def _load(argument: str) -> tuple[Mapping[str, Any], Path | None]:
+    """Load a dataset, and return its splits and, if it is a local folder, the folder."""
     if find_spec("datasets") is None:
         raise BadCorpus(
             f"hub:{argument} requires the package datasets, which is not installed.",
@@ -235,7 +277,7 @@ def open_hub(argument: str) -> HubCorpus:
                 f"If {hub_address().rpartition('@')[2]} is unreachable, use a downloaded dataset, a folder or a "
                 f"Parquet file."
             ) from None
-    return HubCorpus(f"hub:{argument}", splits, folder.resolve() if is_local else None)
+    return splits, folder.resolve() if is_local else None
 
 
 @contextmanager

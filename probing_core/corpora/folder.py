@@ -193,16 +193,25 @@ class FolderCorpus(PictureFiles):
                     yield relative
 
 
-class StorageCorpus(PictureFiles):
-    """Images at an fsspec URL, with the same rows and fingerprint as a local folder with the same files."""
+class Storage:
+    """Files at an fsspec URL, which are read with retries. The object can be pickled.
+
+    Attributes:
+        address: the URL.
+        files: the fsspec file system.
+        root: path of the URL in the file system.
+
+    Raises:
+        BadCorpus: the URL contains credentials or cannot be opened.
+    """
 
     def __init__(self, address: str) -> None:
         _refuse_credentials(address)
-        self._address = address
+        self.address = address
         import fsspec
 
         try:
-            self._storage, root = fsspec.core.url_to_fs(address)
+            self.files, root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # the message of fsspec names the library
             raise BadCorpus(f"{address} requires a library that is not installed: {one_line(error)}.") from None
         except Exception as error:
@@ -210,16 +219,55 @@ class StorageCorpus(PictureFiles):
                 f"{address} cannot be opened ({type(error).__name__}). Expected a URL such as s3://bucket/folder, "
                 f"with a protocol that fsspec supports."
             ) from None
-        self._root = str(root).rstrip("/")
-        listing = self._call(lambda: self._storage.find(self._root, detail=True), "list the files at")
+        self.root = str(root).rstrip("/")
+
+    def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
+        return Storage, (self.address,)
+
+    def find(self) -> dict[str, dict[str, Any]]:
+        """Return the facts about each file by path relative to the URL. The path is empty if the URL is a file."""
+        listing = self.call(lambda: self.files.find(self.root, detail=True), "list the files at")
         if not listing:
-            raise BadCorpus(f"{address} contains no files. Check the bucket and the folder.")
-        self._sizes = {path[len(self._root) :].lstrip("/"): self._size(path, facts) for path, facts in listing.items()}
+            raise BadCorpus(f"{self.address} contains no files. Check the bucket and the folder.")
+        return {path[len(self.root) :].lstrip("/"): facts for path, facts in listing.items()}
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def read(self, name: str) -> bytes:
+        return self.call(lambda: self.files.cat_file(self.path(name)), f"read '{name}' on")
+
+    def call(self, attempt: Callable[[], T], action: str) -> T:
+        """Call ``attempt``, and retry after transient errors with the delays in `WAITS_S`.
+
+        Raises:
+            BadCorpus: the error is permanent, or the last attempt fails.
+        """
+        began = time.monotonic()
+        for wait in (*WAITS_S, None):
+            try:
+                return attempt()
+            except Exception as error:
+                if wait is None or isinstance(error, PERMANENT_ERRORS) or type(error).__name__ in NO_CREDENTIALS:
+                    raise BadCorpus(_sentence(self.address, action, error, time.monotonic() - began)) from None
+                self.files.invalidate_cache()
+                time.sleep(wait)
+        raise AssertionError("the last attempt returns or raises")
+
+
+class StorageCorpus(PictureFiles):
+    """Images at an fsspec URL, with the same rows and fingerprint as a local folder with the same files."""
+
+    def __init__(self, address: str) -> None:
+        self._remote = Storage(address)
+        self._storage = self._remote.files
+        self._sizes = {name: self._size(name, facts) for name, facts in self._remote.find().items()}
         super().__init__(f"folder:{address}")
 
-    def _size(self, path: str, facts: dict[str, Any]) -> int | None:
+    def _size(self, name: str, facts: dict[str, Any]) -> int | None:
         if facts.get("size") is None:  # web servers do not list sizes, but report the size of each file
-            facts = self._call(lambda: self._storage.info(path), f"access '{path}' on")
+            path = self._remote.path(name)
+            facts = self._remote.call(lambda: self._storage.info(path), f"access '{path}' on")
         return facts.get("size")
 
     def _files(self) -> Iterator[PurePosixPath]:
@@ -234,30 +282,13 @@ class StorageCorpus(PictureFiles):
         if size is None:
             raise BadImage(f"The server does not report the size of {image_id}. Copy the folder to this machine.")
         check_size(size, image_id)
-        return self._call(lambda: self._storage.cat_file(f"{self._root}/{image_id}"), f"read '{image_id}' on")
+        return self._remote.read(image_id)
 
     def _digests_of(self, image_ids: Iterable[str]) -> Iterator[bytes | BadImage]:
         with ThreadPoolExecutor(READERS) as readers:
             waiting = iter(image_ids)
             while some := list(islice(waiting, 2 * READERS)):
                 yield from readers.map(self._digest, some)
-
-    def _call(self, attempt: Callable[[], T], action: str) -> T:
-        """Call ``attempt``, and retry after transient errors with the delays in `WAITS_S`.
-
-        Raises:
-            BadCorpus: the error is permanent, or the last attempt fails.
-        """
-        began = time.monotonic()
-        for wait in (*WAITS_S, None):
-            try:
-                return attempt()
-            except Exception as error:
-                if wait is None or isinstance(error, PERMANENT_ERRORS) or type(error).__name__ in NO_CREDENTIALS:
-                    raise BadCorpus(_sentence(self._address, action, error, time.monotonic() - began)) from None
-                self._storage.invalidate_cache()
-                time.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
 
 
 def _open(argument: str) -> Corpus:

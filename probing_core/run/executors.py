@@ -60,3 +60,18 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
         closing(Worker(snapshot.store.root, *settings, transformers)) as worker,
     ):
         yield worker
+
+
+def require_executor(executor: str, address: str | None) -> None:
+    """Check the executor and the address of its cluster.
+
+    Raises:
+        BadConfig: the executor is unknown, or does not support an address.
+    """
+    if executor not in EXECUTORS:
+        raise BadConfig(f"'{executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
+    if address is not None and executor != RAY:
+        raise BadConfig(
+            "The address of a Ray cluster requires the 'ray' executor.",
+            hint="Pass --executor ray with --address.",
+        )

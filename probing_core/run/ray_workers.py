@@ -216,3 +216,25 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     folder, root = os.getcwd(), str(snapshot.store.root.resolve())
     settings = recipe, options.device, options.precision, transformers, share
     return [actor.remote(root, folder, local_entries, *settings) for _ in range(count)]
+
+
+@contextmanager
+def connected_ray(address: str | None) -> Iterator[Any]:
+    """Return a context manager that connects to a Ray cluster or starts a local cluster, and provides the Ray module.
+
+    Raises:
+        BadConfig: Ray is not installed, or the cluster does not respond.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise BadConfig(
+            "The 'ray' executor requires Ray, which is not installed.", hint="Run `pip install ray`."
+        ) from error
+    for module in plugin_modules():  # workers cannot import plug-in modules
+        ray.cloudpickle.register_pickle_by_value(module)
+    _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

@@ -20,18 +20,17 @@ import pytest
 from probing_core.answers.answer import ANSWERS
 from probing_core.answers.crops import cut
 from probing_core.api import scan as scanning
-from probing_core.api import scan_calibration, scan_files
+from probing_core.api import scan_calibration, scan_measure, scan_sources, scan_work
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan import scan
 from probing_core.api.scan_chunks import Chunks, digest
-from probing_core.api.scan_files import UNREAD, File, find_files
+from probing_core.api.scan_measure import UNREAD
 from probing_core.api.scan_results import false_discovery_rates, listed, promise_of, read_verdicts, thumbnails_of
+from probing_core.api.scan_sources import File, Files, find_files
 from probing_core.cli import main
 from probing_core.detector.detector import turned_gray
 from probing_core.errors import BadConfig, BadRun, RunBusy
 from probing_core.images import encode_jpeg, encode_png, read_image
-from probing_core.run.options import Options
-from probing_core.run.stages import run
 from probing_core.transforms import resolve
 from tests.conftest import scene
 from tests.worker_functions import decode_that_ends
@@ -56,7 +55,7 @@ def test_a_link_counts_as_changed_when_its_picture_is(tmp_path):
 def test_a_file_that_is_removed_while_the_folder_is_listed_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "1.png").touch()
     (tmp_path / "2.png").touch()
-    monkeypatch.setattr(scan_files, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
+    monkeypatch.setattr(scan_sources, "leads_out", lambda path, folder: path.name == "1.png" and path.unlink())
     assert [file.name for file in find_files(tmp_path, excluded=tmp_path / "out")] == ["2.png"]
 
 
@@ -77,21 +76,8 @@ RESULTS = ("verdicts.csv", "verdicts.parquet", "index.html")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, many_scenes) -> Path:
-    """A run with a detector of views of 32 pixels."""
-    clean = tmp_path_factory.mktemp("calibrate")
-    for i in range(110):
-        (clean / f"{i:03d}.png").write_bytes(encode_png(scene(1000 + i, 46)))
-    out = tmp_path_factory.mktemp("scanned") / "run"
-    options = Options(
-        corpus=f"folder:{many_scenes}",
-        view=32,
-        models=("baseline/pixels",),
-        transforms=("gamma", "gaussian-blur"),
-        calibrate_on=(f"folder:{clean}",),
-    )
-    run(out, options, ("embed", "train"))
-    return out
+def made(detector_run) -> Path:
+    return detector_run
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +222,7 @@ def test_a_second_scan_measures_nothing(scanned, folder, made, monkeypatch):
     out, found = scanned
     before = contents(out)
     assert {path.name for path in out.iterdir()} <= {*scanning.WRITTEN, "log"}
-    monkeypatch.setattr(scanning, "measure", lambda *a, **k: pytest.fail("measured again"))
+    monkeypatch.setattr(scan_work, "measure", lambda *a, **k: pytest.fail("measured again"))
     assert scan(folder, out, made) == found
     assert contents(out) == before
 
@@ -249,10 +235,10 @@ def test_a_scan_that_is_killed_around_each_chunk_ends_with_the_same_bytes(scanne
     class Killed(BaseException):
         pass
 
-    def dying(self, index, rows):
+    def dying(self, index, *contents):
         kills.append(index)
         if len(kills) % 2 == 0:
-            plain(self, index, rows)
+            plain(self, index, *contents)
         raise Killed  # before it is written, or just after
 
     count = len(list((out / "chunks").glob("*.parquet")))
@@ -265,8 +251,12 @@ def test_a_scan_that_is_killed_around_each_chunk_ends_with_the_same_bytes(scanne
     assert contents(other) == contents(out)
 
 
-def files_named(names: list[str]) -> list[File]:
-    return [File(f"/{name}", name, (1, 1)) for name in sorted(names)]
+def files_named(names: list[str]) -> Files:
+    return Files("files", [File(f"/{name}", name, (1, 1)) for name in sorted(names)])
+
+
+def parts_of(chunks: Chunks) -> list[list[File]]:
+    return [part.place for part in chunks.source.parts]
 
 
 @pytest.mark.parametrize("new", ["a.jpg", "img-0320b.jpg", "z.jpg"])
@@ -274,19 +264,19 @@ def test_one_new_file_in_a_folder_of_640_costs_one_chunk(tmp_path, new):
     names = [f"img-{i:04d}.jpg" for i in range(640)]
     settings = digest("settings")
     before = Chunks(tmp_path, files_named(names), settings)
-    assert 4 <= len(before.files) <= 20
-    for i, chunk in enumerate(before.files):
+    assert 4 <= len(parts_of(before)) <= 20
+    for i, chunk in enumerate(parts_of(before)):
         before.write(i, [UNREAD | {"path": file.name} for file in chunk])
     after = Chunks(tmp_path, files_named([*names, new]), settings)
     missing = after.missing()
-    again = [file.name for i in missing for file in after.files[i]]
+    again = [file.name for i in missing for file in parts_of(after)[i]]
     assert new in again
-    assert len(again) <= max(map(len, before.files)) + 1
+    assert len(again) <= max(map(len, parts_of(before))) + 1
     for i in missing:
-        after.write(i, [UNREAD | {"path": file.name} for file in after.files[i]])
+        after.write(i, [UNREAD | {"path": file.name} for file in parts_of(after)[i]])
     after.remove_others()
     assert [name for rows in after.read() for name in rows["path"]] == sorted([*names, new])
-    assert len(list(tmp_path.glob("*.parquet"))) == len(after.files)
+    assert len(list(tmp_path.glob("*.parquet"))) == len(parts_of(after))
 
 
 def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder, tmp_path, monkeypatch):
@@ -294,13 +284,13 @@ def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder,
     out = tmp_path / "scan"
     scan(mine, out, made)
     seen: list[str] = []
-    plain = scanning.measure
+    plain = scan_work.measure
 
-    def watching(file, **keywords):
-        seen.append(file.name)
-        return plain(file, **keywords)
+    def watching(item, **keywords):
+        seen.append(item.name)
+        return plain(item, **keywords)
 
-    monkeypatch.setattr(scanning, "measure", watching)
+    monkeypatch.setattr(scan_work, "measure", watching)
     (mine / "a" / "001.png").write_bytes(encode_png(scene(1, 50)))
     scan(mine, out, made)
     assert "a/001.png" in seen
@@ -313,7 +303,7 @@ def test_a_changed_file_is_measured_again_and_other_chunks_are_not(made, folder,
 
 def test_a_file_that_ends_its_process_is_one_unreadable_row(made, folder, tmp_path, monkeypatch):
     mine, out = Path(shutil.copytree(folder, tmp_path / "mine")), tmp_path / "scan"
-    monkeypatch.setattr(scan_files, "decode", decode_that_ends)
+    monkeypatch.setattr(scan_measure, "decode", decode_that_ends)
     found = scan(mine, out, made, threads=2)
     table = pd.read_parquet(out / "verdicts.parquet").set_index("path")
     assert table.at["a/002.png", "answer"] == "unreadable"
@@ -535,8 +525,8 @@ SCANNING = """
     if {revision}:
         scanning.REVISION = {revision}
     plain, done = Chunks.write, []
-    def slow(self, index, rows):
-        plain(self, index, rows)
+    def slow(self, index, *contents):
+        plain(self, index, *contents)
         done.append(index)
         if len(done) == {stops_after}:
             print("half", flush=True)

@@ -38,7 +38,7 @@ def test_run_from_a_failing_server_equals_run_from_disk(tmp_path, few_scenes, mo
         def failing(self, *args):
             count.append(args)
             # After the eight of the fingerprint and the eight whose size is judged: while views are made.
-            return self._call(lose, "give a picture") if len(count) > 20 else read(self, *args)
+            return self._remote.call(lose, "give a picture") if len(count) > 20 else read(self, *args)
 
         monkeypatch.setattr(folder.StorageCorpus, "_bytes", failing)
         with pytest.raises(BadCorpus, match="the same command again to resume"):

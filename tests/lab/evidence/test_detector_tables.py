@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from lab.evidence import beside_cleanvision, detector, detector_foreign, false_discoveries, scan_kills
+from lab.evidence import beside_cleanvision, detector, detector_foreign, false_discoveries, scan_kills, scan_shards
 from lab.evidence._detector import share
 from probing_core.answers.reference_sets import Edits, ReferenceSet, ReferenceSets
 
@@ -122,3 +123,5 @@ def test_scans_are_compared_by_all_but_addresses_and_logs(tmp_path):
     assert first == second != third
     assert list(first) == ["index.html"]
     assert len(list(scan_kills.make_folder(tmp_path / "made", 3).rglob("*.jpg"))) == 3
+    shards = sorted(scan_shards.write_shards(tmp_path / "shards", 5, 2).glob("*.parquet"))
+    assert [pq.read_metadata(path).num_rows for path in shards] == [3, 2]

@@ -1,13 +1,10 @@
-"""Files of a scan: discovery, decoding in separate processes, and measurement."""
+"""Measurement of one image for a scan."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,67 +15,14 @@ from probing_core.answers.answer import classes_of, score_of
 from probing_core.answers.answer_sentences import edit_of
 from probing_core.answers.crops import COMBINED, Crops, cut
 from probing_core.api.scan_decoding import decode
+from probing_core.api.scan_source import Item
 from probing_core.compute.runtime.workers import WorkerDied
 from probing_core.detector.detector import Detector, detect, has_no_color, turned_gray
-from probing_core.errors import BadConfig, BadImage
+from probing_core.errors import BadImage
 from probing_core.images import Image, encode_webp
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH, as_measured, flaws
-from probing_core.paths import leads_out
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
-"""Extensions of files to scan. Whether a file is an image is determined from its content."""
 
 THUMBNAIL = 72
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file to scan.
-
-    Attributes:
-        path: absolute path.
-        name: path relative to the scanned folder, with forward slashes; bytes that are not valid UTF-8 are replaced.
-        stamp: size and modification time, used to detect changed files.
-    """
-
-    path: str
-    name: str
-    stamp: tuple[int, int]
-
-
-def find_files(folder: Path, excluded: Path) -> list[File]:
-    """Find the files to scan in ``folder`` and its subfolders, in a reproducible order.
-
-    Hidden files and folders, links to files outside of ``folder``, and the folder ``excluded`` are skipped.
-
-    Raises:
-        BadConfig: the folder does not exist, has no files to scan, or contains a folder that cannot be listed.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise BadConfig(
-            f"'{error.filename}' cannot be listed ({error.strerror}). Make it readable, or move it elsewhere."
-        )
-
-    root, excluded = (Path(os.path.realpath(path)) for path in (folder, excluded))
-    if not root.is_dir():
-        raise BadConfig(f"'{folder}' is not a folder. Specify a folder with images.")
-    files = []
-    for place, folders, names in os.walk(root, onerror=refuse):
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and Path(place, n) != excluded)
-        for name in sorted(names):
-            path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES or leads_out(path, root):
-                continue
-            try:
-                status = path.stat() if path.exists() else path.lstat()  # follow links, except broken ones
-            except FileNotFoundError:
-                continue  # the file was removed in the meantime
-            relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
-            files.append(File(str(path), relative, (status.st_size, status.st_mtime_ns)))
-    if not files:
-        raise BadConfig(f"'{folder}' contains no images. Expected files that end in {', '.join(sorted(SUFFIXES))}.")
-    return files
 
 
 Row = dict[str, Any]
@@ -136,13 +80,13 @@ def thumbnail(image: Image) -> Image:
     return np.ascontiguousarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gray: bool) -> Row:
-    """Decode and score one file.
+def measure(item: Item, decoders: Executor, detector: Detector, view: int, as_gray: bool) -> Row:
+    """Decode and score one image.
 
     Args:
-        file: the file.
-        decoders: processes that decode files. They import only `probing_core.images`, so they start fast. If a file
-            crashes its process, the file is reported as unreadable, and the scan continues.
+        item: the image.
+        decoders: processes that decode images. They import only `probing_core.images`, so they start fast. If an image
+            crashes its process, it is reported as unreadable, and the scan continues.
         detector: detector that scores the image.
         view: view size in pixels.
         as_gray: whether to also score the image converted to grayscale, for calibrating images without color.
@@ -152,13 +96,16 @@ def measure(file: File, decoders: Executor, detector: Detector, view: int, as_gr
         and tiles) and ``gray`` (central square converted to grayscale). ``group``, ``class`` and their probabilities
         describe the most probable edit.
     """
-    row = UNREAD | {"path": file.name}
+    row = UNREAD | {"path": item.name}
+    if item.error:
+        return row | {"error": item.error}
     try:
-        picture, digest = decoders.submit(partial(decode, name=file.name), Path(file.path)).result()
+        content = item.content() if callable(item.content) else item.content
+        picture, digest = decoders.submit(partial(decode, name=item.name), content).result()
     except BadImage as error:
         return row | {"error": str(error)}
     except WorkerDied:
-        reason = f"{file.name} could not be decoded: every process that tried to decode it crashed, or memory ran out."
+        reason = f"{item.name} could not be decoded: every process that tried to decode it crashed, or memory ran out."
         return row | {"error": reason}
     small = as_measured(picture.image)
     crops = cut(picture.image, view, small)
