@@ -3,6 +3,9 @@
 Streamlit keeps uploads in memory until the session ends, and limits only the size of each file. This module also limits
 the number, total size, concurrency and duration of uploads, per visitor and for the server. Visitors are identified by
 session, because all visitors behind a proxy share one IP address.
+
+The limits apply to the uploads that the server holds (`dashboard.data.uploads`) plus those that are arriving. Requests
+that are repeated, fail or are aborted do not change what is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import streamlit as st
@@ -26,6 +28,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import get_instance
 
 from dashboard import rights
+from dashboard.data import uploads
 
 POLICY = "; ".join(
     (
@@ -71,21 +74,22 @@ class Limits(NamedTuple):
     at_once: int
     per_minute: int
 
-    def exceeded(self, uploads: Collection[Upload], started: int, size: int) -> str:
+    def exceeded(self, held: Collection[int], arriving: Collection[int], started: int, size: int) -> str:
         """Return a description of the limit that an additional upload would exceed, or an empty string.
 
         Args:
-            uploads: uploads in memory.
+            held: sizes in bytes of the uploads in memory.
+            arriving: largest possible sizes of the uploads in progress.
             started: number of uploads that started in the last minute.
-            size: size of the additional upload in bytes.
+            size: largest possible size of the additional upload.
         """
-        if sum(upload.arriving for upload in uploads) >= self.at_once:
+        if len(arriving) >= self.at_once:
             return f"{self.at_once} uploads are in progress"
         if started >= self.per_minute:
             return f"{self.per_minute} uploads started in the last minute"
-        if len(uploads) >= self.files:
+        if len(held) + len(arriving) >= self.files:
             return f"{self.files} uploads are in memory"
-        if sum(upload.size for upload in uploads) + size > self.megabytes * 1e6:
+        if sum(held) + sum(arriving) + size > self.megabytes * 1e6:
             return f"uploads in memory are limited to {self.megabytes} MB"
         return ""
 
@@ -102,12 +106,6 @@ RECONNECT_S = 120.0
 """Time in seconds during which a disconnected browser can resume its session, as in Streamlit."""
 
 UPLOAD_PATH = re.compile(r"/_stcore/upload_file/([^/]+)/([^/]+)$")
-
-
-@dataclass
-class Upload:
-    size: int
-    arriving: bool = True
 
 
 class SecurityHeaders:
@@ -137,85 +135,74 @@ class UploadLimits:
     middleware ends a session with uploads if its browser does not reconnect within ``reconnect_s`` seconds.
 
     Attributes:
-        uploads: uploads in memory, by session and file.
+        arriving: (session, file) -> largest possible size in bytes of each upload in progress.
         begun: start times and sessions of the uploads of the last minute.
     """
 
     def __init__(self, app: ASGIApp, reconnect_s: float = RECONNECT_S, look_every_s: float = 10.0) -> None:
         self.app, self.reconnect_s, self.look_every_s = app, reconnect_s, look_every_s
-        self.uploads: dict[tuple[str, str], Upload] = {}
+        self.arriving: dict[tuple[str, str], int] = {}
         self.begun: deque[tuple[float, str]] = deque()
         self._watched: dict[str, asyncio.Task[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = UPLOAD_PATH.search(scope["path"]) if scope["type"] == "http" else None
-        if upload is None or not get_instance().is_active_session(upload[1]):
+        if upload is None or scope["method"] != "PUT" or not get_instance().is_active_session(upload[1]):
             await self.app(scope, receive, send)  # Streamlit refuses uploads without a session
             return
-        key = upload[1], upload[2]
-        if scope["method"] == "PUT":
-            await self._put(key, scope, receive, send)
-            return
-        await self.app(scope, receive, send)
-        if scope["method"] == "DELETE":
-            self.uploads.pop(key, None)
+        await self._put((upload[1], upload[2]), scope, receive, send)
 
     async def _put(self, key: tuple[str, str], scope: Scope, receive: Receive, send: Send) -> None:
         largest = st.get_option("server.maxUploadSize") * 2**20
         content_length = dict(scope["headers"]).get(b"content-length", b"")
         size = min(int(content_length), largest) if content_length.isdigit() else largest
-        timeout_s = UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S
         if why := self._refused(key, size):
             sentence = f"The image was not accepted: {why}. Try again later."
             await _refuse(429, sentence, scope, receive, send, UPLOAD_TIMEOUT_S)
             return
-        status = 0
+        has_begun = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
+            nonlocal has_begun
+            has_begun = True
             await send(message)
 
+        session = key[0]
+        self.arriving[key] = size
+        self.begun.append((time.monotonic(), session))
         try:
-            await asyncio.wait_for(self.app(scope, receive, watched), timeout_s)
+            await asyncio.wait_for(self.app(scope, receive, watched), UPLOAD_TIMEOUT_S + size / MIN_UPLOAD_BYTES_PER_S)
         except TimeoutError:
-            if not status:
+            if not has_begun:
                 await _refuse(408, "The upload took too long. Try again.", scope, receive, send, 0)
         finally:
-            if not 200 <= status < 300:
-                self.uploads.pop(key, None)
-            else:
-                if key in self.uploads:  # otherwise, the visitor has left in the meantime
-                    self.uploads[key].arriving = False
-                if key[0] not in self._watched:
-                    self._watched[key[0]] = asyncio.create_task(self._end(key[0]))
+            del self.arriving[key]
+            if session not in self._watched:
+                self._watched[session] = asyncio.create_task(self._end(session))
 
     async def _end(self, session: str) -> None:
         """Close ``session`` after its browser has been disconnected for ``reconnect_s`` seconds."""
         seen = time.monotonic()
-        while time.monotonic() - seen < self.reconnect_s:
+        while time.monotonic() - seen < self.reconnect_s or any(owner == session for owner, _ in self.arriving):
             await asyncio.sleep(self.look_every_s)
             if get_instance().is_active_session(session):
                 seen = time.monotonic()
         get_instance().close_session(session)  # with its state and uploads
+        uploads.remove(session)  # an upload may have arrived after Streamlit has ended the session
         del self._watched[session]
 
     def _refused(self, key: tuple[str, str], size: int) -> str:
-        """Return the reason for refusing an upload, or record the upload and return an empty string."""
-        for ended in [upload_key for upload_key in self.uploads if not get_instance().is_active_session(upload_key[0])]:
-            del self.uploads[ended]
-        now, visitor = time.monotonic(), key[0]
-        while self.begun and self.begun[0][0] < now - 60:
+        """Return the reason for refusing an upload of at most ``size`` bytes, or an empty string."""
+        while self.begun and self.begun[0][0] < time.monotonic() - 60:
             self.begun.popleft()
-        if key in self.uploads and self.uploads[key].arriving:
+        if key in self.arriving:
             return "the upload of this file is already in progress"
-        visitor_uploads = [upload for (session, _), upload in self.uploads.items() if session == visitor]
-        if why := VISITOR_LIMITS.exceeded(visitor_uploads, sum(session == visitor for _, session in self.begun), size):
+        arriving = [each for (session, _), each in self.arriving.items() if session == key[0]]
+        started = sum(session == key[0] for _, session in self.begun)
+        if why := VISITOR_LIMITS.exceeded(uploads.sizes(key[0]), arriving, started, size):
             return f"{why} in this session"
-        if why := SERVER_LIMITS.exceeded(self.uploads.values(), len(self.begun), size):
+        if why := SERVER_LIMITS.exceeded(uploads.sizes(), self.arriving.values(), len(self.begun), size):
             return f"{why} on this server"
-        self.uploads[key] = Upload(size)
-        self.begun.append((now, visitor))
         return ""
 
 

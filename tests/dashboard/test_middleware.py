@@ -7,8 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from dashboard import middleware
+from dashboard.data import uploads
 from dashboard.middleware import VISITOR_LIMITS, Limits, UploadLimits
 from tests.dashboard.serving import completed
 
@@ -22,14 +25,26 @@ class Server:
         self.sessions, self.status = {"a", "b"}, status
         self.taken: list[str] = []
         self.closed: list[str] = []
-        runtime = SimpleNamespace(is_active_session=self.sessions.__contains__, close_session=self.closed.append)
-        monkeypatch.setattr(middleware, "get_instance", lambda: runtime)
+        self.stored = MemoryUploadedFileManager("")
+        runtime = SimpleNamespace(
+            is_active_session=self.sessions.__contains__,
+            close_session=self.closed.append,
+            uploaded_file_mgr=self.stored,
+        )
+        for module in (middleware, uploads):
+            monkeypatch.setattr(module, "get_instance", lambda: runtime)
         self.limits = UploadLimits(self._take, reconnect_s=0.3, look_every_s=0.02)
 
     async def _take(self, scope: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):
             pass
         self.taken.append(scope["path"])
+        session, file = scope["path"].split("/")[-2:]
+        if scope["method"] == "DELETE":
+            self.stored.remove_file(session, file)
+        elif self.status == 204:
+            size = int(dict(scope["headers"]).get(b"content-length", b"1000"))
+            self.stored.add_file(session, UploadedFileRec(file, "name", "image/png", bytes(size)))
         await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -81,6 +96,7 @@ def test_memory_has_its_uploads_until_they_are_removed_or_the_visit_ends(server,
         await server.ask("a/1", "DELETE")
         found += await one_after_the_other(server, "b/2", **large)
         server.sessions.remove("a")
+        server.stored.remove_session_files("a")  # as Streamlit does where a session ends
         return found + await one_after_the_other(server, "b/3", size=10 * MEGABYTE)
 
     assert completed(story()) == [204, 204, 429, 204, 429, 204, 204]
@@ -106,10 +122,15 @@ def test_files_have_a_number(server, monkeypatch):
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3", "b/1")) == [204, 204, 429, 204]
 
 
-def test_an_upload_of_no_stated_length_counts_as_the_largest(server, monkeypatch):
+def test_upload_of_no_stated_length_counts_as_the_largest_while_it_arrives(server, monkeypatch):
     monkeypatch.setattr(middleware.st, "get_option", {"server.maxUploadSize": 50}.__getitem__)
     monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=9, megabytes=100, at_once=9, per_minute=99))
-    assert completed(one_after_the_other(server, "a/1", "a/2", size=None)) == [204, 429]
+
+    async def story() -> list[int]:
+        answers = await asyncio.gather(*(server.ask(f"a/{i}", size=None, wait_s=0.2) for i in range(2)))
+        return [status for status, _ in answers] + await one_after_the_other(server, "a/3", size=None)
+
+    assert completed(story()) == [204, 429, 204]
 
 
 def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
@@ -117,7 +138,7 @@ def test_what_the_server_refuses_itself_does_not_count(monkeypatch):
     monkeypatch.setattr(middleware, "VISITOR_LIMITS", Limits(files=1, megabytes=100, at_once=1, per_minute=99))
     assert completed(one_after_the_other(server, "a/1", "a/2", "a/3")) == [413] * 3
     assert completed(one_after_the_other(server, "none/1", "none/2")) == [413] * 2
-    assert not server.limits.uploads
+    assert not server.limits.arriving
 
 
 def test_some_arrive_at_once(server):
@@ -135,7 +156,7 @@ def test_a_slow_client_loses_its_place(server, monkeypatch):
     status, text = completed(server.ask("a/1", wait_s=5.0))
     assert (status, text) == (408, "The upload took too long. Try again.")
     assert not server.taken
-    assert not server.limits.uploads
+    assert not server.limits.arriving
 
 
 def test_other_requests_pass(server):
