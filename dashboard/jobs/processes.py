@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from dashboard import rights
 from probing_core.catalog import loaded_plugins
+from probing_core.compute.runtime.consoles import OWN_CONSOLE
 from probing_core.errors import BadRun
 from probing_core.paths import refuse_links
 from probing_core.run.files import process_of, read_json, write_atomically
@@ -189,7 +190,7 @@ def _start_process(run: Path, command: Sequence[str]) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # the process continues when the dashboard is stopped
+            **OWN_CONSOLE,  # the process continues when the dashboard is stopped
         )
     started = psutil.Process(process.pid)
     born = started.create_time()

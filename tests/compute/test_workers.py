@@ -177,3 +177,52 @@ def test_pictures_of_every_corpus_are_made_in_other_processes(kind, few_scenes):
         same, alike = make_samples(MAIN, design, corpus, planned, thread)
     assert all(np.array_equal(one, other) for one, other in zip(made, same, strict=True))
     pd.testing.assert_frame_equal(rows, alike)
+
+
+AS_ON_WINDOWS = """
+import os, socket, subprocess, sys
+
+for module, names in {
+    os: ("memfd_create", "sched_getaffinity", "fork", "killpg", "setsid", "getuid"),
+    socket: ("send_fds", "recv_fds", "AF_UNIX"),
+}.items():
+    for name in names:
+        if hasattr(module, name):
+            delattr(module, name)
+for name in ("fcntl", "resource", "termios", "pwd", "grp"):
+    sys.modules[name] = None
+
+begin = subprocess.Popen.__init__
+
+
+def begin_as_on_windows(self, *arguments, **named):
+    if named.get("pass_fds") or named.get("preexec_fn"):
+        raise ValueError("pass_fds and preexec_fn are not supported on Windows platforms")
+    begin(self, *arguments, **named)
+
+
+subprocess.Popen.__init__ = begin_as_on_windows
+"""
+"""Module that removes what Python lacks on Windows. It is run at the start of a process and of its workers."""
+
+ON_WINDOWS = """
+import os
+from probing_core.compute.runtime.workers import Workers
+from tests.worker_functions import squares
+
+with Workers(2) as pool:
+    results = list(pool.map(squares, [3, 200]))
+assert [array.shape for array, _, _ in results] == [(3, 3), (200, 200)]
+print(os.getpid() not in {pid for *_, pid in results})
+"""
+
+
+def test_workers_need_nothing_that_windows_lacks(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(AS_ON_WINDOWS)
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    environment = os.environ | {"PYTHONPATH": paths}
+    process = subprocess.run(
+        [sys.executable, "-c", ON_WINDOWS], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert process.stdout.strip() == "True", "the functions ran in other processes"

@@ -1,34 +1,45 @@
 """Processes that decode and transform images without sharing a global interpreter lock.
 
-A worker is a new interpreter that runs `serve` and is connected to its parent by a socket pair. It only imports modules
-that the received functions need. It exits when the socket is closed, so no worker remains if the parent is killed.
-Arrays are returned in shared memory: the worker writes them to an anonymous file (memfd) and sends its descriptor
-through the socket. The parent maps the file until the last array is freed.
+`Workers` is an executor. ``pool.submit(function, item)`` returns a future, as for a `ThreadPoolExecutor`::
+
+    with Workers(2) as pool:
+        images = list(pool.map(make_image, range(100)))
+
+For each call, a thread of the pool takes an idle process (`_Worker`), or starts one. It writes one message to the
+standard input of the process and reads one message from its standard output:
+
+    parent -> worker    (digest of the function, pickled function or None if the worker has it, item)
+    worker -> parent    (ANSWERED, result), (FAILED, exception) or (NOT_HERE, reason)
+
+A message (`_write`, `_read`) is the number of its parts and, for each part, its length and content. The first part is a
+pickle; the others are the arrays in it, which are not copied.
+
+A worker is a new interpreter that runs `serve`. It imports only modules that the functions need, and exits when its
+standard input is closed, so no worker remains if the parent is killed. If a worker dies, the item is computed again by a new worker. Functions that a worker cannot load, for example
+because they are defined in a notebook, run in the threads of the pool.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import logging
-import mmap
 import os
 import pickle
 import reprlib
-import socket
+import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
+from probing_core.compute.runtime.consoles import OWN_CONSOLE
 from probing_core.errors import ProbingError, one_line
 
 T = TypeVar("T")
@@ -43,9 +54,12 @@ TRIES = 3
 ANSWERED, FAILED, NOT_HERE = "done", "failed", "not here"
 """Kinds of responses from a worker."""
 
+LENGTH = struct.Struct("<Q")
+"""Format of the length before each message."""
+
 _BEGIN = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from probing_core.compute.runtime.workers import serve; serve(int(sys.argv[1]))"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from probing_core.compute.runtime.workers import serve; serve()"
 )
 
 log = logging.getLogger(__name__)
@@ -149,18 +163,13 @@ class _Worker:
     """A worker process, which is used by one thread at a time."""
 
     def __init__(self) -> None:
-        parent_end, worker_end = socket.socketpair()
-        with worker_end:
-            environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BEGIN, str(worker_end.fileno()), json.dumps(sys.path)],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.__stderr__ or subprocess.DEVNULL,  # keep standard output for results of commands
-                pass_fds=[worker_end.fileno()],
-                start_new_session=True,  # only the parent receives Ctrl+C, and then closes the socket
-                env=environment,
-            )
-        self._socket, self._connection = parent_end, Connection(os.dup(parent_end.fileno()))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BEGIN, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            **OWN_CONSOLE,
+        )
         self._known = b""
 
     def call(self, name: bytes, code: bytes, item: Any) -> tuple[str, Any]:
@@ -174,47 +183,59 @@ class _Worker:
         Returns:
             `ANSWERED` and the result, `FAILED` and the exception, or `NOT_HERE` and a message if the worker cannot load
             the function.
+
+        Raises:
+            EOFError: the worker has died.
+            OSError: the worker has died.
         """
-        self._connection.send_bytes(pickle.dumps((name, None if name == self._known else code, item), 5))
-        kind, answer, sizes, in_memory = pickle.loads(self._connection.recv_bytes())
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        _write(self._process.stdin, pickle.dumps((name, None if name == self._known else code, item), 5))
+        kind, answer = _read(self._process.stdout)
         self._known = b"" if kind == NOT_HERE else name
-        return kind, pickle.loads(answer, buffers=self._buffers(sizes, in_memory)) if kind == ANSWERED else answer
+        return kind, answer
 
-    def _buffers(self, sizes: Sequence[int], in_memory: bool) -> Iterable[Any]:
-        """Return the buffers that the worker has written.
-
-        They are mapped from an anonymous file or, if the system does not support such files, read from the socket.
-        """
-        if not in_memory:
-            return [bytearray(self._connection.recv_bytes()) for _ in sizes]  # bytearray, so that arrays are writable
-        descriptor = self._received_descriptor()
-        try:
-            memory = memoryview(mmap.mmap(descriptor, sum(sizes)))
-        finally:
-            os.close(descriptor)
-        ends, start = [], 0
-        for size in sizes:
-            ends.append(memory[start : start + size])
-            start += size
-        return ends
-
-    def _received_descriptor(self) -> int:
-        byte, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
-        if not byte:
-            raise EOFError
-        if not descriptors:  # the system drops descriptors beyond the limit of open files
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return descriptors[0]
-
-    def close(self) -> int | str:
-        with suppress(OSError):
-            self._connection.close()
-        self._socket.close()
+    def close(self) -> int:
+        """Close the pipes, wait until the process has ended, and return its exit code."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
         try:
             return self._process.wait(0.2)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+def _write(pipe: IO[bytes], message: bytes, arrays: Sequence[memoryview] = ()) -> None:
+    parts = [message, *arrays]
+    pipe.write(LENGTH.pack(len(parts)))
+    for part in parts:
+        pipe.write(LENGTH.pack(len(part)))
+        pipe.write(part)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> Any:
+    """Read a message, and return its content.
+
+    Raises:
+        EOFError: the other process has closed the pipe.
+    """
+    message, *arrays = [_exactly(pipe, _length(pipe)) for _ in range(_length(pipe))]
+    return pickle.loads(message, buffers=arrays)
+
+
+def _length(pipe: IO[bytes]) -> int:
+    return int(LENGTH.unpack(_exactly(pipe, LENGTH.size))[0])
+
+
+def _exactly(pipe: IO[bytes], size: int) -> bytearray:
+    content = bytearray(size)  # arrays that use it are writable
+    if pipe.readinto(content) < size:  # type: ignore[attr-defined]
+        raise EOFError("the pipe was closed")
+    return content
 
 
 def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
@@ -223,8 +244,6 @@ def _packed(function: Callable[..., Any]) -> tuple[bytes, bytes] | None:
     Returns:
         The digest and the bytes of the pickled function, or None if it cannot be sent to a worker.
     """
-    if os.name != "posix":
-        return None
     packed = io.BytesIO()
     try:
         _Packer(packed, 5).dump(function)
@@ -244,16 +263,18 @@ class _Packer(pickle.Pickler):
         return NotImplemented
 
 
-def serve(descriptor: int) -> None:
-    """Run the functions that are received through the socket ``descriptor`` until the socket is closed."""
+def serve() -> None:
+    """Run the functions that are received through standard input until it is closed."""
     import cv2
 
     cv2.setNumThreads(1)
-    parent, function, function_name = socket.socket(fileno=descriptor), None, b""
-    connection = Connection(os.dup(descriptor))
+    parent_in, parent_out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what functions print must not be part of a message
+    function: Callable[[Any], Any] | None = None
+    function_name = b""
     with suppress(EOFError, OSError):
         while True:
-            message = connection.recv_bytes()
+            (message,) = [_exactly(parent_in, _length(parent_in)) for _ in range(_length(parent_in))]
             try:
                 name, code, item = pickle.loads(message)
                 if code is not None:
@@ -262,46 +283,25 @@ def serve(descriptor: int) -> None:
                     raise RuntimeError("No function was received")
             except Exception as error:  # importing modules may raise any exception
                 function, function_name = None, b""
-                connection.send_bytes(_message(NOT_HERE, f"{type(error).__name__}: {error}"))
+                _write(parent_out, pickle.dumps((NOT_HERE, f"{type(error).__name__}: {error}"), 5))
                 continue
-            _answer(connection, parent, function, item)
+            _write(parent_out, *_answer(function, item))
 
 
-def _answer(connection: Connection, parent: socket.socket, function: Callable[[Any], Any], item: Any) -> None:
-    buffers: list[pickle.PickleBuffer] = []
+def _answer(function: Callable[[Any], Any], item: Any) -> tuple[bytes, list[memoryview]]:
+    """Call a function, and return the message with its result, in which arrays are stored separately."""
+    arrays: list[pickle.PickleBuffer] = []
     try:
-        answer = pickle.dumps(function(item), 5, buffer_callback=buffers.append)
+        message = pickle.dumps((ANSWERED, function(item)), 5, buffer_callback=arrays.append)
+        return message, [array.raw() for array in arrays]
     except Exception as error:  # raised again in the parent
-        connection.send_bytes(_error(error))
-        return
-    parts = [buffer.raw() for buffer in buffers]
-    sizes = [part.nbytes for part in parts]
-    if not sum(sizes) or not hasattr(os, "memfd_create"):
-        connection.send_bytes(_message(ANSWERED, answer, sizes))
-        for part in parts:
-            connection.send_bytes(part)
-        return
-    memory = os.memfd_create("images")
-    try:
-        with open(memory, "wb", buffering=0, closefd=False) as file:
-            for part in parts:
-                left = part
-                while left.nbytes:
-                    left = left[file.write(left) :]
-        connection.send_bytes(_message(ANSWERED, answer, sizes, in_memory=True))
-        socket.send_fds(parent, [b"\0"], [memory])
-    finally:
-        os.close(memory)
-
-
-def _message(kind: str, answer: Any, sizes: Sequence[int] = (), in_memory: bool = False) -> bytes:
-    return pickle.dumps((kind, answer, sizes, in_memory), 5)
+        return _error(error), []
 
 
 def _error(error: Exception) -> bytes:
     try:
-        packed = _message(FAILED, error)
+        packed = pickle.dumps((FAILED, error), 5)
         pickle.loads(packed)  # some exceptions cannot be unpickled
         return packed
     except Exception:
-        return _message(FAILED, RuntimeError(f"{type(error).__name__}: {error}"))
+        return pickle.dumps((FAILED, RuntimeError(f"{type(error).__name__}: {error}")), 5)
