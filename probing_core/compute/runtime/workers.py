@@ -15,9 +15,9 @@ A message (`_write`, `_read`) is the number of its parts and, for each part, its
 pickle; the others are the arrays in it, which are not copied.
 
 A worker is a new interpreter that runs `serve`. It imports only modules that the functions need, and exits when its
-standard input is closed, so no worker remains if the parent is killed. If a worker dies, the item is computed again by a
-new worker. Functions that a worker cannot load, for example because they are defined in a notebook, run in the threads
-of the pool.
+standard input is closed, so no worker remains if the parent is killed. If a worker dies, the item is computed again by
+a new worker. Functions that a worker cannot load, for example because they are defined in a notebook, run in the
+threads of the pool.
 """
 
 from __future__ import annotations
