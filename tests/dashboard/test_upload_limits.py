@@ -16,7 +16,7 @@ import pytest
 
 from lab.devtools.browser import served
 from lab.devtools.visitor import Visitor, multipart, request, upload, visiting, xsrf
-from tests.dashboard.upload_server import PER_SERVER, PER_SESSION, RECONNECT_S
+from tests.dashboard.small_limits import PER_SERVER, PER_SESSION, RECONNECT_S
 
 pytestmark = pytest.mark.slow
 

@@ -12,11 +12,8 @@ from starlette.routing import Route
 from streamlit.runtime import get_instance
 
 from dashboard import middleware
-from dashboard.middleware import Limits, UploadLimits
-
-PER_SESSION = Limits(files=6, megabytes=4, at_once=3, per_minute=100_000)
-PER_SERVER = Limits(files=20, megabytes=6, at_once=5, per_minute=100_000)
-RECONNECT_S = 1.0
+from dashboard.middleware import UploadLimits
+from tests.dashboard.small_limits import PER_SERVER, PER_SESSION, RECONNECT_S
 
 middleware.VISITOR_LIMITS, middleware.SERVER_LIMITS = PER_SESSION, PER_SERVER
 middleware.UPLOAD_TIMEOUT_S = 2.0
