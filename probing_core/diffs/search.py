@@ -1,0 +1,340 @@
+"""Search for the edits that explain the difference between originals and edited images.
+
+A candidate is applied to the original again, with several strengths. Its *share* is the error that remains, divided by
+the error of the original itself (mean squared differences from the edited image). The candidate with the smallest mean
+log share over all pairs explains the difference best. A second edit is added if it removes at least half of the
+remaining error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+
+from probing_core.diffs.candidates import CODEC, FAST, SLOW, Candidate, motion_candidates
+from probing_core.diffs.random_edits import RandomFit, fit_random
+from probing_core.images import Image
+
+FLOOR = 0.02
+"""Mean squared difference that is added to errors. It keeps the logarithm finite, and is less than rounding causes."""
+
+NEARLY_ALL = 0.02
+"""Share at or below which codecs and a second edit are not searched."""
+
+MOST = 0.1
+"""Share at or below which slow candidates, such as neural styles, are not searched."""
+
+TOO_LITTLE = 0.8
+"""Share above which a second edit is not searched, because the first one explains nearly nothing."""
+
+SECOND_EDIT = 0.5
+"""Maximum share of the error after the first edit that may remain after the second one."""
+
+REFINED = 5
+"""Number of candidates whose strength is refined."""
+
+LONGEST = 6.0
+"""Ratio of the side of a part to the longest length that is searched in it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A candidate with its strength."""
+
+    candidate: Candidate
+    strength: float
+
+
+Chain: TypeAlias = tuple[Step, ...]
+"""Edits in the order in which they are applied."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """A part of a pair of registered images, in which candidates are tried.
+
+    Attributes:
+        before, after: the part of each image, of the same size.
+        margin: number of pixels along the edges of the part that are not compared, because they would depend on pixels
+            outside the part.
+        side: shorter side of the full image.
+        whole: the full image before, and the position (top, left) of the part in it; None if the part is everything.
+        valid: ``uint8`` mask of the pixels to compare; None if all are compared.
+    """
+
+    before: Image
+    after: Image
+    side: float
+    margin: int = 0
+    whole: tuple[Image, tuple[int, int]] | None = None
+    valid: np.ndarray | None = None
+    baseline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "baseline", self.error(self.before))
+
+    def error(self, image: Image) -> float:
+        """Compute the mean squared difference between ``image`` and ``after``."""
+        inner, after = self.inner(image), self.inner(self.after)
+        if self.valid is None:
+            return cv2.norm(inner, after, cv2.NORM_L2SQR) / inner.size
+        mask = self.inner(self.valid)
+        return cv2.norm(inner, after, cv2.NORM_L2SQR, mask) / max(1, 3 * cv2.countNonZero(mask))
+
+    def inner(self, image: np.ndarray) -> np.ndarray:
+        edge = self.margin
+        return image[edge : image.shape[0] - edge, edge : image.shape[1] - edge] if edge else image
+
+    def share(self, image: Image) -> float:
+        return (self.error(image) + FLOOR) / (self.baseline + FLOOR)
+
+    def applied(self, chain: Chain) -> Image:
+        """Apply ``chain`` to the part, or to the whole image if one of the edits requires it."""
+        if self.whole is not None and any(step.candidate.whole for step in chain):
+            image, (top, left) = self.whole
+            height, width = self.before.shape[:2]
+            return _applied(image, chain, self.side)[top : top + height, left : left + width]
+        return _applied(self.before, chain, self.side)
+
+    def share_of(self, chain: Chain) -> float:
+        return self.share(self.applied(chain))
+
+
+def _applied(image: Image, chain: Chain, side: float) -> Image:
+    for step in chain:
+        image = step.candidate.apply(image, step.strength, side)
+    return image
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Edits that explain the difference of one or several pairs.
+
+    Attributes:
+        chains: edits with their strengths, one chain per pair.
+        shares: share of the error that remains in each pair.
+        random: for each pair, the random edit that explains what remains; None if there is none.
+    """
+
+    chains: tuple[Chain, ...]
+    shares: tuple[float, ...]
+    random: tuple[RandomFit | None, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """Geometric mean of the shares."""
+        return math.exp(float(np.mean(np.log(np.maximum(self.shares, 1e-9)))))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        edits = [step.candidate.name for step in self.chains[0]] if self.chains else []
+        return (*edits, *(fit.name for fit in self.random[:1] if fit))
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        return tuple(step.candidate.detail for step in self.chains[0])
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Result of `explain`.
+
+    Attributes:
+        best: the best explanation.
+        others: explanations by one different edit each, best first.
+    """
+
+    best: Explanation
+    others: tuple[Explanation, ...]
+
+
+def explain(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> Findings:
+    """Find the edits that explain the differences of all ``pairs``.
+
+    Args:
+        pairs: one or more pairs to which the same was done, possibly with different strengths.
+        entries: candidates to try.
+        pool: threads that try candidates in parallel.
+    """
+    entries = [entry for entry in entries if all(entry.possible(pair.after) for pair in pairs)]
+    singles = _single_edits(pairs, entries, pool)
+    best = singles[0]
+    if NEARLY_ALL < best.share <= TOO_LITTLE:
+        best = _with_second(pairs, best, entries, pool)
+    nothing = Explanation(((),) * len(pairs), (1.0,) * len(pairs))
+    best = min(with_random(pairs, (best, *singles[:2], nothing)), key=_complexity)
+    distinct: dict[str, Explanation] = {}
+    for single in singles:
+        distinct.setdefault(single.names[0], single)
+    return Findings(best, tuple(other for name, other in distinct.items() if (name,) != best.names[:1]))
+
+
+def _complexity(explanation: Explanation) -> float:
+    """Return the share, doubled for each edit beyond the first, so that an edit must halve the error."""
+    return explanation.share / SECOND_EDIT ** max(0, len(explanation.names) - 1)
+
+
+def _single_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> list[Explanation]:
+    tried: list[Explanation] = []
+    for tier, settled in ((FAST, np.inf), (CODEC, NEARLY_ALL), (SLOW, MOST)):
+        if tried and tried[0].share <= settled and tier != FAST:
+            break
+        tried += pool.map(lambda entry: _coarse(pairs, (), entry, ()), [e for e in entries if e.tier == tier])
+        tried.sort(key=lambda explanation: explanation.share)
+        tried[:REFINED] = pool.map(lambda explanation: refined(pairs, explanation), tried[:REFINED])
+        tried.sort(key=lambda explanation: explanation.share)
+    if tried[0].names[0] == "motion-blur":
+        angle = float(tried[0].details[0][3:-1])
+        finer = motion_candidates(angle + step for step in (-15, -10, -5, 5, 10, 15))
+        tried += pool.map(lambda entry: refined(pairs, _coarse(pairs, (), entry, ())), finer)
+        tried.sort(key=lambda explanation: explanation.share)
+    return tried
+
+
+def _with_second(
+    pairs: Sequence[Workspace], first: Explanation, entries: Sequence[Candidate], pool: Executor
+) -> Explanation:
+    """Add a second edit, after or before the first one, if it removes at least half of the remaining error."""
+    seconds = [entry for entry in entries if entry.tier != SLOW and entry.name != first.names[0]]
+    orders = [(entry, first.chains, ()) for entry in seconds]
+    orders += [(entry, (), first.chains) for entry in seconds if not entry.blend]
+    tried = list(pool.map(lambda order: _coarse(pairs, order[1], order[0], order[2], thin=True), orders))
+    tried.sort(key=lambda explanation: explanation.share)
+    best = min(pool.map(lambda e: refined(pairs, e), tried[:REFINED]), key=lambda e: e.share)
+    return best if best.share <= SECOND_EDIT * first.share else first
+
+
+def _coarse(
+    pairs: Sequence[Workspace],
+    first: Sequence[Chain],
+    entry: Candidate,
+    last: Sequence[Chain],
+    thin: bool = False,
+) -> Explanation:
+    """Try the strengths of ``entry`` after the chains ``first`` or before the chains ``last``, in each pair."""
+    chains, shares = [], []
+    for i, pair in enumerate(pairs):
+        before, after = (first[i] if first else ()), (last[i] if last else ())
+        start = replace(pair, before=pair.applied(before)) if before and pair.whole is None else None
+        chain, share = before + after, 1.0
+        for strength in _strengths(pair, entry, before, thin):
+            step = (Step(entry, strength),)
+            tried = start.share(start.applied(step)) if start is not None else pair.share_of(before + step + after)
+            if start is not None:  # the share refers to the original, not to the result of `before`
+                tried *= (start.baseline + FLOOR) / (pair.baseline + FLOOR)
+            if tried < share or chain == before + after:
+                chain, share = before + step + after, tried
+        chains.append(chain)
+        shares.append(share)
+    return Explanation(tuple(chains), tuple(shares))
+
+
+def _strengths(pair: Workspace, entry: Candidate, before: Chain, thin: bool) -> Iterable[float]:
+    if entry.blend:
+        return (_blend_amount(pair, entry, before),)
+    strengths = entry.strengths(pair.side, min(pair.before.shape[:2]) / LONGEST)
+    return strengths[::2] if thin and len(strengths) > 8 else strengths
+
+
+def _blend_amount(pair: Workspace, entry: Candidate, before: Chain) -> float:
+    """Return the amount of a blend with the least squared error, ignoring clipping."""
+    base = pair.inner(pair.applied(before)).astype(np.float32)
+    effect = pair.inner(pair.applied((*before, Step(entry, 1.0)))).astype(np.float32) - base
+    wanted = pair.inner(pair.after).astype(np.float32) - base
+    low, high = entry.bounds
+    amount = float((effect * wanted).sum()) / max(1.0, float((effect * effect).sum()))
+    return min(high, max(low, amount))
+
+
+ROUNDS = 2
+"""Number of times that the strengths of two edits are refined in turn."""
+
+
+def refined(pairs: Sequence[Workspace], explanation: Explanation) -> Explanation:
+    """Refine the strength of every edit in each pair."""
+    results = [_refined_chain(pair, chain) for pair, chain in zip(pairs, explanation.chains, strict=True)]
+    return Explanation(tuple(chain for chain, _ in results), tuple(share for _, share in results))
+
+
+def _refined_chain(pair: Workspace, chain: Chain) -> tuple[Chain, float]:
+    share = pair.share_of(chain)
+    for round in range(ROUNDS if len(chain) > 1 else 1):
+        for place in range(len(chain)):
+            chain, share = _refined_step(pair, chain, place, share, narrow=round > 0)
+    return chain, share
+
+
+def _refined_step(pair: Workspace, chain: Chain, place: int, share: float, narrow: bool) -> tuple[Chain, float]:
+    step = chain[place]
+    entry = step.candidate
+
+    def at(strength: float) -> Chain:
+        return (*chain[:place], Step(entry, strength), *chain[place + 1 :])
+
+    low, high = _neighbors(entry, step.strength, pair)
+    if low == high:
+        return chain, share
+    if entry.integer:
+        # The error of a codec has a sharp minimum at the right quality, so every quality is tried.
+        values = [float(v) for v in range(math.ceil(low), math.floor(high) + 1) if v != step.strength]
+        if narrow:
+            values = [v for v in values if abs(v - step.strength) <= 2]
+        tried = [(pair.share_of(at(value)), value) for value in values]
+        best = min(tried, default=(share, step.strength))
+    else:
+        best = _golden(lambda strength: pair.share_of(at(strength)), low, high, 6 if narrow else 9)
+    return (at(best[1]), best[0]) if best[0] < share else (chain, share)
+
+
+def _neighbors(entry: Candidate, strength: float, pair: Workspace) -> tuple[float, float]:
+    """Return the strengths between which a strength is refined: the neighbors among the searched strengths."""
+    low, high = entry.range(pair.side)
+    if entry.blend:
+        return max(low, strength - 0.15), min(high, strength * 1.2 + 0.1)
+    strengths = sorted(entry.strengths(pair.side, min(pair.before.shape[:2]) / LONGEST))
+    lower = [value for value in strengths if value < strength - 1e-9]
+    higher = [value for value in strengths if value > strength + 1e-9]
+    return max(low, lower[-1] if lower else low), min(high, higher[0] if higher else high)
+
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def _golden(function: Callable[[float], float], low: float, high: float, evaluations: int) -> tuple[float, float]:
+    """Return the minimum of ``function`` between two bounds and its position, by golden-section search."""
+    a, b = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    tried = [(function(a), a), (function(b), b)]
+    left, right = tried
+    for _ in range(evaluations - 2):
+        if left[0] <= right[0]:
+            high, right = right[1], left
+            left = (function(x := high - GOLDEN * (high - low)), x)
+            tried.append(left)
+        else:
+            low, left = left[1], right
+            right = (function(x := low + GOLDEN * (high - low)), x)
+            tried.append(right)
+    return min(tried)
+
+
+def with_random(pairs: Sequence[Workspace], explanations: Iterable[Explanation]) -> list[Explanation]:
+    """Return ``explanations``, each also with the random edit that explains most of what remains in all pairs."""
+    results = []
+    for explanation in explanations:
+        if explanation.chains[0]:
+            results.append(explanation)
+        fits = [
+            fit_random(pair.inner(pair.applied(chain)), pair.inner(pair.after))
+            for pair, chain in zip(pairs, explanation.chains, strict=True)
+        ]
+        for name in set.intersection(*(set(found) for found in fits)):
+            named = tuple(found[name] for found in fits)
+            shares = tuple(s * fit.share for s, fit in zip(explanation.shares, named, strict=True))
+            results.append(Explanation(explanation.chains, shares, named))
+    return results
