@@ -24,6 +24,7 @@ __all__ = [
     "ProbingError",
     "Run",
     "compare",
+    "diff",
     "load_embedder",
     "open",
     "parity",
@@ -38,6 +39,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from probing_core import transforms
+    from probing_core.api.diff import diff
     from probing_core.api.online_probe import OnlineProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
@@ -57,6 +59,7 @@ _HOMES = {
     "ProbingError": "probing_core.errors",
     "Run": "probing_core.results",
     "compare": "probing_core.results.compare",
+    "diff": "probing_core.api.diff",
     "load_embedder": "probing_core.models",
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",

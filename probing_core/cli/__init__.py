@@ -38,6 +38,7 @@ COMMANDS = {
     "rank": "rank a model among the models of a run (default: the reference run) without changing the run",
     "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is significantly worse",
     "parity": "check whether two pipelines compute the same embeddings",
+    "diff": "name the edits between images before and after a pipeline, and measure their effect on embeddings",
     "report": "write a self-contained HTML report of a run with its leaderboard, claims and explorer",
     "verify": "check the files of a run against their checksums",
     "demo": "serve the dashboard with the reference run, and compute the demo run in the background",

@@ -63,6 +63,10 @@ def print_json(rows: Sequence[dict[Any, Any]]) -> None:
     print(json.dumps(_safe(list(rows)), indent=1))
 
 
+def print_object(value: dict[str, Any]) -> None:
+    print(json.dumps(_safe(value), indent=1))
+
+
 def print_list(problems: Sequence[str], rows: list[dict[str, Any]], as_json: bool) -> int:
     """Print catalog entries to standard output and ``problems`` as warnings to standard error; return the exit code."""
     from probing_core.measures.notation import text_table

@@ -24,7 +24,7 @@ from probing_core.transforms.alternatives import stored
 from probing_core.transforms.bank.blur import line_kernel
 from probing_core.transforms.bank.codec import store_as_jpeg
 from probing_core.transforms.bank.geometry import swirl
-from probing_core.transforms.pixel_ops import REFERENCE_SIDE, VALUES, lookup
+from probing_core.transforms.pixel_ops import REFERENCE_SIDE, VALUES, blend, lookup
 from probing_core.transforms.transformation import Transform, warped
 
 Apply: TypeAlias = Callable[[Image, float, float], Image]
@@ -206,6 +206,11 @@ def _offset(image: Image, offset: float, side: float) -> Image:
     return lookup(image, VALUES + offset)
 
 
+def _gray_mean(image: Image, amount: float, side: float) -> Image:
+    gray = np.rint(image.mean(axis=2, keepdims=True)).astype(np.uint8)
+    return blend(image, np.repeat(gray, 3, axis=2), amount)
+
+
 def _median(image: Image, size: float, side: float) -> Image:
     return cv2.medianBlur(image, round(size) | 1)
 
@@ -304,6 +309,8 @@ PIPELINE = (
               integer=True),
     Candidate(name="box-blur", parameter="radius", unit="px at view size 128", steps=LENGTHS[1:], bounds=(0.3, 8.0),
               apply=_box_blur, is_length=True),
+    Candidate(name="desaturate", detail="mean of the channels", parameter="blend", unit="fraction", steps=(1.0,),
+              bounds=(0.05, 1.0), apply=_gray_mean, blend=True),
     Candidate(name="channel-swap", steps=(1,), bounds=(1, 1), apply=_fixed(lambda image: image[..., ::-1].copy())),
     Candidate(name="invert", steps=(1,), bounds=(1, 1), apply=_fixed(lambda image: 255 - image)),
     Candidate(name="equalize", steps=(1,), bounds=(1, 1), apply=_fixed(_equalized), whole=True),

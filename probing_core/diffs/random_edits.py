@@ -106,7 +106,7 @@ def _overlay(difference: np.ndarray, changed: np.ndarray, energy: float) -> Rand
     fraction = float(covered.mean())
     if not 0 < fraction < MAX_COVERED:
         return None
-    count, _, stats, _ = cv2.connectedComponentsWithStats(covered.astype(np.uint8))
+    count = cv2.connectedComponents(covered.astype(np.uint8))[0]
     if count > 60:
         return None
     # Where something is drawn, values change a lot: faint local differences are left by other edits.
@@ -138,7 +138,7 @@ def _noise(before: Image, difference: np.ndarray) -> list[RandomFit]:
     detail = gray - smooth
     with_detail = abs(float(np.corrcoef(residual.mean(axis=2)[middle], detail[middle])[0, 1])) if detail.any() else 0.0
     uneven = _unevenness(residual, smooth, detail, middle)
-    share = min(1.0, max(0.0, slow) + neighbor + with_detail**2 + uneven)
+    share = min(1.0, max(0.0, slow) + neighbor + with_detail**2 + uneven + _determined(before, difference))
     deviation, relative, exponent = _by_value(residual, smooth, middle)
     if not np.isfinite(deviation) or deviation < 0.7:
         return []
@@ -148,6 +148,19 @@ def _noise(before: Image, difference: np.ndarray) -> list[RandomFit]:
     if name == "speckle":
         return [RandomFit(name, relative, "fraction of the value", share)]
     return [RandomFit(name, deviation**2 / float(smooth[middle].mean()), "variance per value", share)]
+
+
+def _determined(before: Image, difference: np.ndarray) -> float:
+    """Return the part of the difference that the value of a pixel determines, as for posterization."""
+    within, total = 0.0, 0.0
+    for channel in range(3):
+        values, change = before[..., channel].ravel(), difference[..., channel].ravel()
+        count = np.bincount(values, minlength=256)
+        sums, squares = (np.bincount(values, weights=w, minlength=256) for w in (change, change**2))
+        enough = count > 10
+        within += float((squares - sums**2 / np.maximum(1, count))[enough].sum())
+        total += float(squares[enough].sum())
+    return 1 - within / max(1e-9, total)
 
 
 def _correlation(residual: np.ndarray, middle: np.ndarray, axis: int) -> float:

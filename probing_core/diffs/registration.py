@@ -22,11 +22,15 @@ WORKING_SIDE = 256
 THUMBNAIL_SIDE = 32
 """Side in pixels of the images whose orientations are compared."""
 
-CLEARLY_BETTER = 0.03
-"""Minimum gain in correlation for a position other than that of the full image."""
+CLEARLY_BETTER = 0.35
+"""Minimum gain in correlation for a position other than that of the full image, relative to the largest possible gain.
+"""
 
 MOVED = 0.6
 """Minimum displacement of a corner, in pixels of the working size, for a position other than the full image."""
+
+MOVED_ERROR = 0.7
+"""Maximum error at a position other than the full image, relative to the error for the full image."""
 
 SMALLEST_ANGLE = 0.3
 """Minimum angle of a rotation in degrees."""
@@ -131,7 +135,7 @@ def register(before: Image, after: Image) -> Geometry:
     full = _full_frame(oriented(small_before, turns, mirrored), small_after)
     target = oriented(small_before, turns, mirrored)
     full_score = _score(target, small_after, full)
-    best, best_score = None, full_score + CLEARLY_BETTER
+    best, best_score = None, full_score + CLEARLY_BETTER * (1 - full_score)
     for turn, mirror, matrix in _candidates(small_before, small_after, (turns, mirrored), full, full_score):
         target = oriented(small_before, turn, mirror)
         if not _is_upright(matrix):
@@ -139,13 +143,15 @@ def register(before: Image, after: Image) -> Geometry:
         score = _score(target, small_after, matrix)
         if score > best_score and _displacement(target, small_after, matrix) > MOVED:
             best, best_score = (turn, mirror, matrix), score
+    plain = Geometry(size, turns=turns, mirrored=mirrored, found=full_score > 0.1)
+    plain = _with_filter(before, after, _pure_crop(before, after, plain) or plain)
     if best is None:
-        geometry = Geometry(size, turns=turns, mirrored=mirrored, found=full_score > 0.1)
-        shifted = _pure_crop(before, after, geometry)
-        return _with_filter(before, after, shifted or geometry)
+        return plain
     turns, mirrored, matrix = best
     native = _in_native_pixels(matrix, scale_before, scale_after)
-    return _placed(before, after, replace(Geometry(size), turns=turns, mirrored=mirrored), native)
+    placed = _placed(before, after, Geometry(size, turns=turns, mirrored=mirrored), native)
+    errors = [_filter_error(before, after, geometry, geometry.filter) for geometry in (placed, plain)]
+    return placed if errors[0] < MOVED_ERROR * errors[1] else plain
 
 
 def _candidates(
@@ -349,7 +355,7 @@ def _snapped(before: Image, after: Image, box: np.ndarray) -> np.ndarray:
     start = np.clip(np.rint(box), 0, limits).astype(int)
     sizes = box[2:] - box[:2]
     if np.abs(sizes - (width, height)).max() < max(1.0, 0.006 * max(width, height)):  # cropped, but not resized
-        start[2:] = start[:2] + (width, height)
+        start[2:] = start[0] + width, start[1] + height
         start -= np.maximum(0, start[2:] - limits[2:])[[0, 1, 0, 1]]
         moves = [np.array([x, y, x, y]) for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1))]
         return _climb(before, after, start, limits, [*moves, *(2 * move for move in moves)])
@@ -441,7 +447,9 @@ def _with_filter(before: Image, after: Image, geometry: Geometry) -> Geometry:
 def _filter_error(before: Image, after: Image, geometry: Geometry, filter: str) -> float:
     """Return the squared error with a filter after a change of tone, as the part that is not linear in the original."""
     part = _center(after)
-    image = replace(geometry, filter=filter).apply(before)[0][part].reshape(-1).astype(np.float32)
-    wanted = after[part].reshape(-1).astype(np.float32)
+    image, valid = replace(geometry, filter=filter).apply(before)
+    inside = slice(None) if valid is None else valid[part].reshape(-1) > 0
+    image = image[part].reshape(-1, 3)[inside].reshape(-1).astype(np.float32)
+    wanted = after[part].reshape(-1, 3)[inside].reshape(-1).astype(np.float32)
     image, wanted = image - image.mean(), wanted - wanted.mean()
     return 1 - float(image @ wanted) ** 2 / max(1e-9, float(image @ image) * float(wanted @ wanted))

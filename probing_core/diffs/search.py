@@ -25,7 +25,10 @@ FLOOR = 0.02
 """Mean squared difference that is added to errors. It keeps the logarithm finite, and is less than rounding causes."""
 
 NEARLY_ALL = 0.02
-"""Share at or below which codecs and a second edit are not searched."""
+"""Share at or below which codecs are not searched."""
+
+NOTHING_LEFT = 1.0
+"""Mean squared difference at or below which a second edit is not searched."""
 
 MOST = 0.1
 """Share at or below which slow candidates, such as neural styles, are not searched."""
@@ -34,7 +37,14 @@ TOO_LITTLE = 0.8
 """Share above which a second edit is not searched, because the first one explains nearly nothing."""
 
 SECOND_EDIT = 0.5
-"""Maximum share of the error after the first edit that may remain after the second one."""
+"""Maximum part of the error after the first edit that may remain after a second one."""
+
+SECOND_FAINT = 0.25
+"""The same if the first edit explains most of the difference. What it leaves may be due to a different implementation,
+of which a second edit can imitate a part."""
+
+FAINT = 0.1
+"""Share at or below which the first edit explains most of the difference."""
 
 REFINED = 5
 """Number of candidates whose strength is refined."""
@@ -66,6 +76,7 @@ class Workspace:
         side: shorter side of the full image.
         whole: the full image before, and the position (top, left) of the part in it; None if the part is everything.
         valid: ``uint8`` mask of the pixels to compare; None if all are compared.
+        reference: mean squared difference to which shares refer; by default, that of ``before``.
     """
 
     before: Image
@@ -74,10 +85,13 @@ class Workspace:
     margin: int = 0
     whole: tuple[Image, tuple[int, int]] | None = None
     valid: np.ndarray | None = None
+    reference: float | None = None
     baseline: float = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "baseline", self.error(self.before))
+        if self.reference is None:
+            object.__setattr__(self, "reference", self.baseline)
 
     def error(self, image: Image) -> float:
         """Compute the mean squared difference between ``image`` and ``after``."""
@@ -92,7 +106,8 @@ class Workspace:
         return image[edge : image.shape[0] - edge, edge : image.shape[1] - edge] if edge else image
 
     def share(self, image: Image) -> float:
-        return (self.error(image) + FLOOR) / (self.baseline + FLOOR)
+        assert self.reference is not None  # set on creation
+        return (self.error(image) + FLOOR) / (self.reference + FLOOR)
 
     def applied(self, chain: Chain) -> Image:
         """Apply ``chain`` to the part, or to the whole image if one of the edits requires it."""
@@ -163,12 +178,13 @@ def explain(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Exec
         pool: threads that try candidates in parallel.
     """
     entries = [entry for entry in entries if all(entry.possible(pair.after) for pair in pairs)]
+    nothing = Explanation(((),) * len(pairs), tuple(pair.share(pair.before) for pair in pairs))
     singles = _single_edits(pairs, entries, pool)
     best = singles[0]
-    if NEARLY_ALL < best.share <= TOO_LITTLE:
+    remaining = best.share * float(np.mean([pair.reference or 0.0 for pair in pairs]))
+    if best.share <= TOO_LITTLE and remaining > NOTHING_LEFT:
         best = _with_second(pairs, best, entries, pool)
-    nothing = Explanation(((),) * len(pairs), (1.0,) * len(pairs))
-    best = min(with_random(pairs, (best, *singles[:2], nothing)), key=_complexity)
+    best = min(with_random(pairs, (nothing, best, *singles[:2])), key=_complexity)
     distinct: dict[str, Explanation] = {}
     for single in singles:
         distinct.setdefault(single.names[0], single)
@@ -176,8 +192,8 @@ def explain(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Exec
 
 
 def _complexity(explanation: Explanation) -> float:
-    """Return the share, doubled for each edit beyond the first, so that an edit must halve the error."""
-    return explanation.share / SECOND_EDIT ** max(0, len(explanation.names) - 1)
+    """Return the share, doubled for each edit, so that each edit must halve the error."""
+    return explanation.share / SECOND_EDIT ** len(explanation.names)
 
 
 def _single_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> list[Explanation]:
@@ -185,14 +201,14 @@ def _single_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool
     for tier, settled in ((FAST, np.inf), (CODEC, NEARLY_ALL), (SLOW, MOST)):
         if tried and tried[0].share <= settled and tier != FAST:
             break
-        tried += pool.map(lambda entry: _coarse(pairs, (), entry, ()), [e for e in entries if e.tier == tier])
+        tried += pool.map(lambda entry: try_strengths(pairs, (), entry, ()), [e for e in entries if e.tier == tier])
         tried.sort(key=lambda explanation: explanation.share)
         tried[:REFINED] = pool.map(lambda explanation: refined(pairs, explanation), tried[:REFINED])
         tried.sort(key=lambda explanation: explanation.share)
     if tried[0].names[0] == "motion-blur":
         angle = float(tried[0].details[0][3:-1])
         finer = motion_candidates(angle + step for step in (-15, -10, -5, 5, 10, 15))
-        tried += pool.map(lambda entry: refined(pairs, _coarse(pairs, (), entry, ())), finer)
+        tried += pool.map(lambda entry: refined(pairs, try_strengths(pairs, (), entry, ())), finer)
         tried.sort(key=lambda explanation: explanation.share)
     return tried
 
@@ -202,15 +218,17 @@ def _with_second(
 ) -> Explanation:
     """Add a second edit, after or before the first one, if it removes at least half of the remaining error."""
     seconds = [entry for entry in entries if entry.tier != SLOW and entry.name != first.names[0]]
-    orders = [(entry, first.chains, ()) for entry in seconds]
-    orders += [(entry, (), first.chains) for entry in seconds if not entry.blend]
-    tried = list(pool.map(lambda order: _coarse(pairs, order[1], order[0], order[2], thin=True), orders))
+    tried = list(pool.map(lambda entry: try_strengths(pairs, first.chains, entry, (), thin=True), seconds))
     tried.sort(key=lambda explanation: explanation.share)
-    best = min(pool.map(lambda e: refined(pairs, e), tried[:REFINED]), key=lambda e: e.share)
-    return best if best.share <= SECOND_EDIT * first.share else first
+    promising = {id(e.chains[0][-1].candidate): e.chains[0][-1].candidate for e in tried[:REFINED]}.values()
+    swapped = list(pool.map(lambda entry: try_strengths(pairs, (), entry, first.chains), promising))
+    both = [*tried[:REFINED], *swapped]
+    best = min(pool.map(lambda e: refined(pairs, e), both), key=lambda e: e.share, default=first)
+    part = SECOND_EDIT if first.share > FAINT else SECOND_FAINT
+    return best if best.share <= part * first.share else first
 
 
-def _coarse(
+def try_strengths(
     pairs: Sequence[Workspace],
     first: Sequence[Chain],
     entry: Candidate,
@@ -226,8 +244,6 @@ def _coarse(
         for strength in _strengths(pair, entry, before, thin):
             step = (Step(entry, strength),)
             tried = start.share(start.applied(step)) if start is not None else pair.share_of(before + step + after)
-            if start is not None:  # the share refers to the original, not to the result of `before`
-                tried *= (start.baseline + FLOOR) / (pair.baseline + FLOOR)
             if tried < share or chain == before + after:
                 chain, share = before + step + after, tried
         chains.append(chain)
@@ -327,14 +343,18 @@ def with_random(pairs: Sequence[Workspace], explanations: Iterable[Explanation])
     """Return ``explanations``, each also with the random edit that explains most of what remains in all pairs."""
     results = []
     for explanation in explanations:
-        if explanation.chains[0]:
-            results.append(explanation)
-        fits = [
-            fit_random(pair.inner(pair.applied(chain)), pair.inner(pair.after))
-            for pair, chain in zip(pairs, explanation.chains, strict=True)
-        ]
-        for name in set.intersection(*(set(found) for found in fits)):
+        results.append(explanation)
+        fits = [random_fits(pair, chain) for pair, chain in zip(pairs, explanation.chains, strict=True)]
+        for name in sorted(set.intersection(*(set(found) for found in fits))):
             named = tuple(found[name] for found in fits)
             shares = tuple(s * fit.share for s, fit in zip(explanation.shares, named, strict=True))
             results.append(Explanation(explanation.chains, shares, named))
     return results
+
+
+def random_fits(pair: Workspace, chain: Chain) -> dict[str, RandomFit]:
+    """Fit random edits to what remains after ``chain``."""
+    applied, after = pair.applied(chain), pair.after
+    if pair.valid is not None:
+        applied = np.where(pair.valid[..., None] > 0, applied, after)
+    return fit_random(pair.inner(applied), pair.inner(after))
