@@ -177,8 +177,7 @@ class Finder:
     def _search(self) -> None:
         self._progress.update("diff", len(self._pairs), self._total, "Searching for edits")
         named = self._named = self._name(self._searched)
-        for i, state in enumerate(self._searched):
-            state = self._with_filter(state)
+        for i, state in enumerate(map(self._with_filter, self._searched)):
             found = named.of_pair(i)
             if found.share > CUT and len(self._searched) > 1:
                 found = min(found, self._name([state]).explanation, key=share_of)

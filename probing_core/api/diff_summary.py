@@ -62,9 +62,6 @@ def summarize(pairs: Sequence[Pair], named: Named | None, unmatched: Sequence[st
     changed = [pair for pair in pairs if pair.kind is Kind.CHANGED]
     like_most = [pair for pair in changed if pair.edits and not pair.deviates]
     counts = Counter(pair.kind for pair in pairs)
-    geometry = Counter(
-        kind for pair in changed for kind in (pair.frame.phrases if len(changed) == 1 else pair.frame.kinds)
-    )
     unexplained, is_named = 0.0, True
     if named is not None:
         shares = [max(pair.unexplained, 1e-9) for pair in like_most]
