@@ -72,11 +72,11 @@ def photographs(corpus: str, split: str, count: int) -> list[Image]:
     return [opened.load(ids[i]) for i in np.linspace(0, len(ids) - 1, count).astype(int)]
 
 
-def measure(name: str, images: Sequence[Image]) -> pd.DataFrame:
+def measure(name: str, images: Sequence[Image], sizes: Sequence[int] = SIZES) -> pd.DataFrame:
     """Apply a pipeline to all images, and name its edits from groups of each size."""
     edited = [PIPELINES[name](image) for image in images]
     rows = []
-    for size in SIZES:
+    for size in sizes:
         for start in range(0, len(images) - size + 1, size):
             group = slice(start, start + size)
             result = diff(images[group], edited[group])
@@ -106,7 +106,7 @@ def table(rows: pd.DataFrame) -> str:
     known = rows["pipeline"].map(lambda name: ANSWERS[name].known)
     lines = []
     for title, part in (("with known edits", rows[known]), ("with other edits", rows[~known]), ("all", rows)):
-        for size in SIZES:
+        for size in sorted(part["pairs"].unique()):
             of_size = part[part["pairs"] == size]
             cells = [_cell(rate(of_size, kind)) for kind in OUTCOMES]
             pipelines = of_size["pipeline"].nunique()
@@ -155,6 +155,9 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="split of the corpus (default: test)")
     parser.add_argument("--pipelines", nargs="*", help="pipelines (default: all)")
     parser.add_argument("--photographs", type=int, default=PHOTOGRAPHS, metavar="N")
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=SIZES, metavar="N", help="numbers of pairs (default: 1 5 20)"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder in which results are stored")
     parser.add_argument("--jpeg", action="store_true", help="measure the quality of JPEG files instead")
     parser.add_argument("--copies", action="store_true", help="count lossless copies called changed instead")
@@ -177,7 +180,7 @@ def main() -> None:
         if kept is not None and kept.exists():
             parts.append(pd.read_parquet(kept))
         else:
-            parts.append(measure(name, images))
+            parts.append(measure(name, images, options.sizes))
             if kept is not None:
                 buffer = io.BytesIO()
                 parts[-1].to_parquet(buffer, index=False)

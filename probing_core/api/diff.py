@@ -155,7 +155,7 @@ class Finder:
         self._encoders.add([b for _, (b, _) in with_images], [a for _, (_, a) in with_images])
         self.embedded += [index for index, _ in with_images]
         for state in states:
-            if state.compared is None or state.compared.is_explained:
+            if state.compared is None or not _compared(state).workspace.baseline:
                 self._pairs[state.index] = state.pair
             elif self._named is None and len(self._searched) < SEARCHED:
                 self._searched.append(replace(state, images=None))

@@ -144,7 +144,7 @@ def steps(low: float, high: float, count: int, log: bool = False) -> tuple[float
     return tuple(round(float(value), 6) for value in values)
 
 
-LENGTHS = steps(0.3, 60, 20, log=True)
+LENGTHS = steps(0.3, 60, 16, log=True)
 """Lengths in pixels to search."""
 
 BLOCKS = steps(2, 64, 71, log=True)
@@ -198,8 +198,14 @@ def _has_few_colors(after: Image) -> bool:
     return len(np.unique(after.reshape(-1, 3).astype(np.uint32) @ np.array([65536, 256, 1], np.uint32))) <= 256
 
 
-def _has_equal_neighbors(after: Image) -> bool:
-    return float((np.abs(np.diff(after.astype(np.int16), axis=1)).max(axis=2) <= 1).mean()) > 0.4
+MAX_INSIDE_BLOCKS = 0.3
+"""Maximum ratio of the median to the mean difference of adjacent columns in an image of blocks."""
+
+
+def _has_blocks(after: Image) -> bool:
+    """Return whether most columns nearly equal the next one, unlike a few of them, as in an image of blocks."""
+    columns = np.abs(np.diff(after.astype(np.int16), axis=1)).mean(axis=(0, 2))
+    return bool(len(columns)) and float(np.median(columns)) <= MAX_INSIDE_BLOCKS * float(columns.mean())
 
 
 def _offset(image: Image, offset: float, side: float) -> Image:
@@ -265,7 +271,7 @@ def motion_candidates(angles: Iterable[float]) -> list[Candidate]:
             detail=f"at {angle:g}°",
             parameter="length",
             unit="px at view size 128",
-            steps=steps(3, 45, 7, log=True),
+            steps=steps(3, 45, 6, log=True),
             bounds=(2.0, 20.0),
             apply=partial(_motion, angle=angle),
             is_length=True,
@@ -296,11 +302,10 @@ PIPELINE = (
               bounds=(1, 7), apply=_posterize_shift, integer=True),
     *(Candidate(name="pixelate", detail=down, parameter="factor", unit="px at view size 128", steps=BLOCKS,
                 bounds=(1.2, 12.0), apply=partial(_pixelate, down=down), is_length=True, whole=True,
-                possible=_has_equal_neighbors)
+                possible=_has_blocks)
       for down in ("box", "bilinear", "nearest neighbor")),
     *(Candidate(name="rescale", detail=f"{down}, then {up}", parameter="factor", unit="times",
-                steps=(0.75, 0.5, 1 / 3, 0.25, 0.125), bounds=(0.05, 0.95), apply=partial(_rescale, down=down, up=up),
-                whole=True)
+                steps=(0.75, 0.5, 1 / 3, 0.25, 0.125), bounds=(0.05, 0.95), apply=partial(_rescale, down=down, up=up))
       for down, up in (("bilinear", "bilinear"), ("bicubic", "bicubic"), ("lanczos", "lanczos"),
                        ("OpenCV area", "OpenCV linear"), ("OpenCV linear", "OpenCV linear"))),
     Candidate(name="offset", parameter="offset", unit="of 255", steps=(-80, -50, -30, -15, -5, 5, 15, 30, 50, 80),
@@ -339,8 +344,8 @@ SEARCHED: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
 }
 """Transformation of the bank -> strengths to search (lengths in pixels of the image), and their bounds."""
 
-WHOLE = ("contrast", "pixelate")
-"""Transformations of the bank that depend on the whole image, although they are applied to every pixel or block."""
+WHOLE = ("contrast", "pixelate", "stylization", "pencil-sketch", "emboss")
+"""Transformations of the bank that depend on the mean or the size of the whole image."""
 
 
 def _of_transform(transform: Transform, image: Image, strength: float, side: float) -> Image:
@@ -370,7 +375,7 @@ def _of_bank(transform: Transform) -> Candidate:
         whole=transform.name in WHOLE,
         blend=transform.parameter == "blend",
         tier=SLOW if is_slow else FAST,
-        possible=_has_equal_neighbors if transform.name == "pixelate" else _always,
+        possible=_has_blocks if transform.name == "pixelate" else _always,
     )
 
 

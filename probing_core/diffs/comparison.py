@@ -61,15 +61,6 @@ class Compared:
         geometry = replace(self.geometry, filter=filter)
         return replace(self, geometry=geometry, workspace=workspace(self.before, self.after, geometry))
 
-    @property
-    def rest(self) -> float:
-        return self.workspace.baseline
-
-    @property
-    def is_explained(self) -> bool:
-        """Whether geometry alone explains the difference, except for rounding."""
-        return self.rest <= ROUNDING
-
 
 def compare_images(before: Image, after: Image) -> Compared:
     """Register two images, and select the part in which edits are searched."""
@@ -85,8 +76,9 @@ def workspace(before: Image, after: Image, geometry: Geometry) -> Workspace:
         plain = replace(geometry, matrix=None, angle=0.0, filter="").apply(before)[0]
         reference = cv2.norm(plain, after, cv2.NORM_L2SQR, valid) / max(1, 3 * cv2.countNonZero(valid))
     side = float(min(after.shape[:2]))
+    tolerance = 0.0 if geometry.is_plain else ROUNDING
     if max(after.shape[:2]) <= LARGEST_WHOLE:
-        return Workspace(registered, after, side, valid=valid, reference=reference)
+        return Workspace(registered, after, side, valid=valid, tolerance=tolerance, reference=reference)
     rows, columns = _part(registered)
     return Workspace(
         np.ascontiguousarray(registered[rows, columns]),
@@ -95,6 +87,7 @@ def workspace(before: Image, after: Image, geometry: Geometry) -> Workspace:
         margin=MARGIN if min(after.shape[:2]) > 3 * MARGIN else 0,
         whole=(registered, (rows.start, columns.start)),
         valid=None if valid is None else np.ascontiguousarray(valid[rows, columns]),
+        tolerance=tolerance,
         reference=reference,
     )
 

@@ -48,11 +48,24 @@ class Named:
 def name_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> Named:
     """Find the edits that explain the differences of all ``pairs``."""
     findings: Findings = explain(pairs, entries, pool)
+    if findings.best.share > CUT and all(map(is_rounding, pairs)):
+        return Named(_nothing(len(pairs)), ())
     return Named(findings.best, tuple((other.names[0], other.share) for other in findings.others[:3]))
+
+
+def is_rounding(pair: Workspace) -> bool:
+    """Return whether the difference is so small that rounding of a resize filter explains it."""
+    return pair.baseline <= pair.tolerance
+
+
+def _nothing(pairs: int) -> Explanation:
+    return Explanation(((),) * pairs, (0.0,) * pairs)
 
 
 def check(pair: Workspace, named: Explanation) -> Explanation:
     """Apply the edits of ``named`` to another pair, with strengths that are refined for it."""
+    if not named.names and is_rounding(pair):
+        return _nothing(1)
     best: Explanation | None = None
     for chain in dict.fromkeys(named.chains):
         found = _with_random(pair, refined([pair], Explanation((chain,), (pair.share_of(chain),))), named)

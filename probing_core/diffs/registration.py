@@ -66,6 +66,7 @@ class Geometry:
         angle: rotation in degrees, counterclockwise; 0 if there is none.
         matrix: (2, 3) matrix that maps pixels of the edited image to the turned and mirrored original; only for
             rotations.
+        is_linear: whether a rotation interpolates linearly. Otherwise, the interpolation is cubic.
         found: whether the images could be registered.
     """
 
@@ -77,6 +78,7 @@ class Geometry:
     filter: str = ""
     angle: float = 0.0
     matrix: np.ndarray | None = None
+    is_linear: bool = False
     found: bool = True
 
     def upright(self, before: Image) -> Image:
@@ -90,9 +92,10 @@ class Geometry:
         """Return the original in the geometry of the edited image, and the mask of valid pixels (None for all)."""
         image = self.upright(before)
         if self.matrix is not None:
-            flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+            method = cv2.INTER_LINEAR if self.is_linear else cv2.INTER_CUBIC
+            flags = method | cv2.WARP_INVERSE_MAP
             inside = cv2.warpAffine(
-                np.full(image.shape[:2], 255, np.uint8), self.matrix, self.size, flags=flags & ~cv2.INTER_CUBIC
+                np.full(image.shape[:2], 255, np.uint8), self.matrix, self.size, flags=cv2.WARP_INVERSE_MAP
             )
             warped = cv2.warpAffine(image, self.matrix, self.size, flags=flags, borderMode=cv2.BORDER_REFLECT_101)
             return warped, cv2.erode((inside == 255).astype(np.uint8), np.ones((5, 5), np.uint8))
@@ -315,7 +318,8 @@ def _placed(before: Image, after: Image, geometry: Geometry, matrix: np.ndarray)
     """Return ``geometry`` with the crop or the rotation that ``matrix`` describes."""
     angle = float(np.degrees(np.arctan2(matrix[1, 0] - matrix[0, 1], matrix[0, 0] + matrix[1, 1])))
     if abs(angle) > SMALLEST_ANGLE:
-        return replace(geometry, angle=angle, matrix=matrix.astype(np.float32))
+        cubic = replace(geometry, angle=angle, matrix=matrix.astype(np.float32))
+        return min((cubic, replace(cubic, is_linear=True)), key=lambda one: _filter_error(before, after, one, ""))
     height, width = after.shape[:2]
     target = oriented(before, geometry.turns, geometry.mirrored)
     left, right = (matrix[0, 0] * (x - 0.5) + matrix[0, 2] + 0.5 for x in (0, width))

@@ -20,6 +20,7 @@ import numpy as np
 from probing_core.diffs.candidates import CODEC, FAST, SLOW, Candidate, motion_candidates
 from probing_core.diffs.random_edits import RandomFit, fit_random
 from probing_core.images import Image
+from probing_core.transforms.pixel_ops import blend
 
 FLOOR = 0.02
 """Mean squared difference that is added to errors. It keeps the logarithm finite, and is less than rounding causes."""
@@ -76,6 +77,7 @@ class Workspace:
         side: shorter side of the full image.
         whole: the full image before, and the position (top, left) of the part in it; None if the part is everything.
         valid: ``uint8`` mask of the pixels to compare; None if all are compared.
+        tolerance: mean squared difference that rounding of a resize filter may cause.
         reference: mean squared difference to which shares refer; by default, that of ``before``.
     """
 
@@ -85,6 +87,7 @@ class Workspace:
     margin: int = 0
     whole: tuple[Image, tuple[int, int]] | None = None
     valid: np.ndarray | None = None
+    tolerance: float = 0.0
     reference: float | None = None
     baseline: float = field(init=False)
 
@@ -304,8 +307,19 @@ def _refined_step(pair: Workspace, chain: Chain, place: int, share: float, narro
         tried = [(pair.share_of(at(value)), value) for value in values]
         best = min(tried, default=(share, step.strength))
     else:
-        best = _golden(lambda strength: pair.share_of(at(strength)), low, high, 6 if narrow else 9)
+        share_at = _blended_share(pair, chain, place) if entry.blend and entry.whole else None
+        function = share_at or (lambda strength: pair.share_of(at(strength)))
+        best = _golden(function, low, high, 6 if narrow else 9)
     return (at(best[1]), best[0]) if best[0] < share else (chain, share)
+
+
+def _blended_share(pair: Workspace, chain: Chain, place: int) -> Callable[[float], float] | None:
+    """Return the share as a function of the amount of the last edit, which is a slow blend, or None for others."""
+    if place < len(chain) - 1:
+        return None
+    image = pair.applied(chain[:place])
+    effect = pair.applied((*chain[:place], Step(chain[place].candidate, 1.0)))
+    return lambda amount: pair.share(blend(image, effect, amount))
 
 
 def _neighbors(entry: Candidate, strength: float, pair: Workspace) -> tuple[float, float]:
