@@ -108,7 +108,7 @@ def _states(sources: Sequence[Source], pool: Executor, thumbnails: bool) -> Iter
         else:
             read = list(pool.map(lambda numbered: read_pair(numbered[1]), chunk))
         jobs = [(i, source.name, sides) for (i, source), sides in zip(chunk, read, strict=True)]
-        yield list(pool.map(lambda job: _state(*job, thumbnails=thumbnails), jobs))
+        yield list(pool.map(lambda job: _state(job[0], job[1], job[2], thumbnails), jobs))
 
 
 def _state(index: int, name: str, sides: tuple[Side, Side], thumbnails: bool) -> State:

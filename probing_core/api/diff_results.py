@@ -250,7 +250,7 @@ class Difference:
             "description": self.summary.sentence,
             "models": [effect_row(effect) for effect in self.models],
         }
-        return {"pairs": [pair.to_json() for pair in self.pairs], "summary": summary}
+        return _finite({"pairs": [pair.to_json() for pair in self.pairs], "summary": summary})
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -326,6 +326,15 @@ class Difference:
             raise BadConfig(f"'{condition}' requires at least one pair that can be compared.")
         values = [getattr(effect, measure).value for effect in self.models]
         return any(value < bound for value in values) if sign == "<" else any(value > bound for value in values)
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not support, such as the bounds of missing intervals, with None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 LISTED = 20

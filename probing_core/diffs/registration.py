@@ -277,7 +277,7 @@ def _turned(matrix: np.ndarray, shape: tuple[int, ...], turns: int) -> np.ndarra
 
 def _matched(before: np.ndarray, after: np.ndarray) -> Iterator[np.ndarray]:
     """Yield maps from ``after`` to ``before`` that fit matching local features: a similarity, and an affine map."""
-    sift = cv2.SIFT_create(600)
+    sift = cv2.SIFT.create(600)
     (points_before, before_features), (points_after, after_features) = (
         sift.detectAndCompute(np.clip(image, 0, 255).astype(np.uint8), None) for image in (before, after)
     )
@@ -300,7 +300,8 @@ def _correlated(before: np.ndarray, after: np.ndarray, start: np.ndarray) -> np.
     """Refine a position by maximizing the enhanced correlation coefficient, or return None if it does not converge."""
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-4)
     try:
-        _, matrix = cv2.findTransformECC(after, before, start.copy(), cv2.MOTION_AFFINE, criteria, None, 5)
+        everywhere = np.full(before.shape, 255, np.uint8)
+        _, matrix = cv2.findTransformECC(after, before, start.copy(), cv2.MOTION_AFFINE, criteria, everywhere, 5)
     except cv2.error:  # it diverged, or one of the images is uniform
         return None
     return matrix if np.isfinite(matrix).all() else None

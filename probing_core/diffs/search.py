@@ -22,8 +22,8 @@ from probing_core.diffs.random_edits import RandomFit, fit_random
 from probing_core.images import Image
 from probing_core.transforms.pixel_ops import blend
 
-FLOOR = 0.02
-"""Mean squared difference that is added to errors. It keeps the logarithm finite, and is less than rounding causes."""
+FLOOR = 0.001
+"""Mean squared difference that is added to errors. It keeps logarithms finite, and rounding causes more."""
 
 NEARLY_ALL = 0.02
 """Share at or below which codecs are not searched."""

@@ -68,7 +68,7 @@ def file_facts(data: bytes, name: str) -> FileFacts:
 
 
 def _subsampling(opened: pillow.Image) -> str:
-    layers = getattr(opened, "layer", ())
+    layers: list[tuple[int, int, int, int]] = getattr(opened, "layer", [])
     if len(layers) < 3 or any(layer[1:3] != (1, 1) for layer in layers[1:]):
         return ""
     return SUBSAMPLING.get(layers[0][1:3], "")
