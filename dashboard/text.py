@@ -130,6 +130,14 @@ PAGES = {
     "Your data": (
         Page("Try your images", "views/try_images.py", "add_a_photo", "try", "Has my image been edited?"),
         Page(
+            "Before and after",
+            "views/before_after.py",
+            "compare",
+            "before-after",
+            "What did my pipeline do, and what does it do to embeddings?",
+            ("PlotlyChart",),
+        ),
+        Page(
             "Evaluate your model",
             "views/evaluate.py",
             "rocket_launch",

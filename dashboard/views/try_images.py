@@ -89,6 +89,7 @@ def _answers(run: Run, pictures: dict[str, VisitorPicture], models: Sequence[str
     _change(run, picture, crops[opened].is_flat, models[:CHANGE_ASKS], prior)
     detector_rows = [row for row in rows if row["model"] == DETECTOR or row["image"] != opened]
     tables.download(predictions.class_table([*detector_rows, *model_rows]), "predictions", "Download predictions (CSV)")
+    st.page_link("views/before_after.py", label="Do you have the original?", icon=":material/compare:")
 
 
 def _detector(run: Run) -> list[str]:

@@ -126,11 +126,12 @@ def _state(index: int, name: str, sides: tuple[Side, Side], thumbnails: bool) ->
         shown = small_images(before.image, after.image, before.image) if thumbnails else ()
         return State(index, replace(pair, kind=kind, thumbnails=shown), None, images)
     compared = compare_images(before.image, after.image)
-    registered = compared.geometry.apply(before.image)[0] if thumbnails else before.image
-    shown = small_images(before.image, after.image, registered) if thumbnails else ()
-    return State(
-        index, replace(pair, frame=frame_of(compared.geometry, before.image), thumbnails=shown), compared, images
-    )
+    geometry = compared.geometry
+    shown = small_images(before.image, after.image, geometry.apply(before.image)[0]) if thumbnails else ()
+    pair = replace(pair, frame=frame_of(geometry, before.image), thumbnails=shown)
+    if geometry.angle:
+        pair = replace(pair, edits=(rotation(geometry.angle),))
+    return State(index, pair, compared, images)
 
 
 class Finder:
@@ -259,13 +260,28 @@ def frame_of(geometry: Geometry, before: Image) -> Frame:
         crop = left, top, left + geometry.size[0], top + geometry.size[1]
     factor = geometry.factor(before)
     return Frame(
-        box=geometry.box,
+        box=geometry.box if _is_visible(geometry, before) else None,
         resized=factor if geometry.filter else None,
         filter=geometry.filter,
         crop=crop,
         turns=geometry.turns,
         mirrored=geometry.mirrored,
     )
+
+
+def _is_visible(geometry: Geometry, before: Image) -> bool:
+    """Return whether a crop removes at least one pixel of the edited image.
+
+    Some libraries ignore the last row or column if a size is odd and the factor is 0.5.
+    """
+    if geometry.box is None:
+        return False
+    left, top, right, bottom = geometry.box
+    wide, high = geometry.factor(before)
+    if geometry.turns % 2:
+        wide, high = high, wide
+    removed = max(left, before.shape[1] - right) * wide, max(top, before.shape[0] - bottom) * high
+    return max(removed) >= 1
 
 
 def _with_shifts(pairs: Sequence[Pair], embedded: Sequence[int], effects: Sequence[ModelEffect]) -> list[Pair]:

@@ -121,7 +121,7 @@ RESAMPLE = {
 }
 """Filters of Pillow, which are antialiased except for the first."""
 
-OPENCV = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
+OPENCV = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC, "nearest": cv2.INTER_NEAREST}
 """Filters of OpenCV. Except for area, they are not antialiased."""
 
 
@@ -135,7 +135,7 @@ def resized(image: Image, size: tuple[int, int], filter: str) -> Image:
     return np.asarray(Pillow.fromarray(image).resize(size, RESAMPLE[filter]))
 
 
-FILTERS = (*RESAMPLE, *(f"OpenCV {name}" for name in OPENCV))
+FILTERS = (*RESAMPLE, "OpenCV linear", "OpenCV area", "OpenCV cubic")
 """Names of the filters of `resized`."""
 
 
@@ -191,7 +191,8 @@ def _pixelate(image: Image, factor: float, side: float, down: str) -> Image:
     height, width = image.shape[:2]
     block = factor * side / REFERENCE_SIDE
     small = max(1, round(width / block)), max(1, round(height / block))
-    return resized(resized(image, small, down), (width, height), "nearest neighbor")
+    up = "OpenCV nearest" if down.startswith("OpenCV") else "nearest neighbor"
+    return resized(resized(image, small, down), (width, height), up)
 
 
 def _has_few_colors(after: Image) -> bool:
@@ -303,7 +304,7 @@ PIPELINE = (
     *(Candidate(name="pixelate", detail=down, parameter="factor", unit="px at view size 128", steps=BLOCKS,
                 bounds=(1.2, 12.0), apply=partial(_pixelate, down=down), is_length=True, whole=True,
                 possible=_has_blocks)
-      for down in ("box", "bilinear", "nearest neighbor")),
+      for down in ("box", "bilinear", "nearest neighbor", "OpenCV linear")),
     *(Candidate(name="rescale", detail=f"{down}, then {up}", parameter="factor", unit="times",
                 steps=(0.75, 0.5, 1 / 3, 0.25, 0.125), bounds=(0.05, 0.95), apply=partial(_rescale, down=down, up=up))
       for down, up in (("bilinear", "bilinear"), ("bicubic", "bicubic"), ("lanczos", "lanczos"),
