@@ -13,7 +13,7 @@ import numpy as np
 from probing_core.api.diff_embeddings import Encoders, ModelEffect, reduced
 from probing_core.api.diff_pairs import Side, Source, match, read_pair
 from probing_core.api.diff_results import Difference, Frame, Pair
-from probing_core.api.diff_summary import edits_of, summarize
+from probing_core.api.diff_summary import edits_of, rotation, summarize
 from probing_core.compute.runtime.parallel import one_core_threads
 from probing_core.cores import cores
 from probing_core.diffs.candidates import FILTERS, Candidate, candidates
