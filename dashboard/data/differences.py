@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from probing_core.diffs.registration import register
 from probing_core.images import Image, encode_jpeg, read_image
 from probing_core.models import CATALOG, load_embedder
 from probing_core.models.embedder import LoadedEmbedder
-from probing_core.online import no_downloads
+from probing_core.models.hub import no_downloads
 from probing_core.transforms import generator, resolve
 
 MODELS = ("timm:tf_efficientnet_lite0", "zoo/simclr", "zoo/mae")
@@ -30,7 +31,7 @@ MODELS = ("timm:tf_efficientnet_lite0", "zoo/simclr", "zoo/mae")
 EXAMPLE = ("coffee/14", 60)
 """Packaged image of the example, and the JPEG quality with which it is saved after it was reduced to half its size."""
 
-_KEYS = {VisitorPicture: lambda picture: picture.key}
+_KEYS: dict[str | type[Any], Callable[[Any], Any]] = {VisitorPicture: lambda picture: picture.key}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ def views(before: VisitorPicture, after: VisitorPicture, result: Difference) -> 
         registered = register(before.image, after.image).apply(before.image)[0]
     change = cv2.convertScaleAbs(cv2.absdiff(after.image, registered), alpha=ENLARGED)
     height, width = after.image.shape[:2]
-    return Views(*(_url(image) for image in (registered, after.image, change)), ratio=width / height)
+    return Views(_url(registered), _url(after.image), _url(change), width / height)
 
 
 def _url(image: Image) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -120,7 +122,8 @@ def _effects(before: VisitorPicture, after: VisitorPicture, result: Difference) 
 
 
 def _chart(result: Difference, key: str = "effects-of-hashes") -> None:
-    theme, rows = cache.theme(), []
+    theme = cache.theme()
+    rows: list[dict[str, Any]] = []
     for effect in result.models:
         is_duplicate = "recognized as a duplicate" if effect.recall.value else "not recognized as a duplicate"
         found = "retrieved" if effect.found.value else "not retrieved"
@@ -138,7 +141,7 @@ def _chart(result: Difference, key: str = "effects-of-hashes") -> None:
                 f"in 1,000; original {found} among {effect.gallery} photographs",
             }
         )
-    largest = max([1.0, *(row["value"] for row in rows)])
+    largest = max([1.0, *(effect.shift.value for effect in result.models)])
     axis = {"title": "embedding shift (1 = median distance between photographs)", "range": [-0.03, 1.08 * largest]}
     table = pd.DataFrame([effect_row(effect) for effect in result.models])
     tables.chart(interval_chart(pd.DataFrame(rows), theme, axis), key, table, "Embedding shift of each model")

@@ -18,7 +18,7 @@ from probing_core.compute.runtime.parallel import one_core_threads
 from probing_core.cores import cores
 from probing_core.diffs.candidates import FILTERS, Candidate, candidates
 from probing_core.diffs.comparison import Compared, Kind, compare_images
-from probing_core.diffs.naming import CUT, Named, better_filter, check, name_edits
+from probing_core.diffs.naming import Named, better_filter, check, is_explained, name_edits
 from probing_core.diffs.registration import Geometry
 from probing_core.diffs.search import Explanation, Workspace
 from probing_core.images import Image, encode_webp
@@ -64,7 +64,7 @@ def diff(
     """Name the edits between images before and after a pipeline, and measure their effect on embeddings.
 
     Candidate edits are applied to the original again. The one that comes closest to the edited image is named, unless
-    it leaves more than 20% of the difference unexplained.
+    it leaves more than 10% of the squared difference unexplained (20% for JPEG, WebP and AVIF).
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
@@ -180,7 +180,7 @@ class Finder:
         named = self._named = self._name(self._searched)
         for i, state in enumerate(map(self._with_filter, self._searched)):
             found = named.of_pair(i)
-            if found.share > CUT and len(self._searched) > 1:
+            if not is_explained(found) and len(self._searched) > 1:
                 found = min(found, self._name([state]).explanation, key=share_of)
             self._pairs[state.index] = self._pair(state, found)
 
@@ -218,14 +218,14 @@ class Finder:
         explanations = self._pool.map(lambda state: check(_space(state), named), waiting)
         for state, explanation in zip(waiting, explanations, strict=True):
             found = explanation
-            if found.share > CUT and self._apart < SEARCHED_APART:
+            if not is_explained(found) and self._apart < SEARCHED_APART:
                 self._apart += 1
                 found = min(found, self._name([state]).explanation, key=share_of)
             self._pairs[state.index] = self._pair(state, found)
 
     def _pair(self, state: State, found: Explanation) -> Pair:
         assert self._named is not None
-        explained = found.share <= CUT
+        explained = is_explained(found)
         same = found.names == self._named.explanation.names
         return replace(
             state.pair,

@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
-from probing_core.errors import BadConfig
+from probing_core.errors import BadConfig, BadCorpus
 from probing_core.images import Image
 from probing_core.measures.neighbors import UNRELATED, directions, ranks, threshold, unrelated_pairs
 from probing_core.measures.notation import model_titles
@@ -157,8 +157,11 @@ def _median_distance(vectors: np.ndarray) -> float:
 
 
 def reference_embeddings(model: LoadedEmbedder) -> np.ndarray:
-    """Return the embeddings (P, D) of the reference photographs. They are stored in the user's cache folder."""
-    corpus = open_corpus("reference")
+    """Return the embeddings (P, D) of the reference photographs. They are stored in the user's cache folder.
+
+    If the reference run is missing, the packaged photographs are used instead.
+    """
+    corpus = _reference_corpus()
     ids = _reference_ids(corpus)
     path = _cached(model, [corpus.fingerprint, *ids])
     try:
@@ -171,8 +174,17 @@ def reference_embeddings(model: LoadedEmbedder) -> np.ndarray:
     return vectors
 
 
+def _reference_corpus() -> Corpus:
+    try:
+        return open_corpus("reference")
+    except BadCorpus:
+        return open_corpus("photos")
+
+
 def _reference_ids(corpus: Corpus) -> list[str]:
-    rows = corpus.rows[corpus.rows["split"] == "test"].drop_duplicates("base_id")
+    rows = corpus.rows.drop_duplicates("base_id")
+    if (rows["split"] == "test").sum() >= REFERENCE_PHOTOGRAPHS:
+        rows = rows[rows["split"] == "test"]
     return list(rows["image_id"].iloc[:: max(1, len(rows) // REFERENCE_PHOTOGRAPHS)][:REFERENCE_PHOTOGRAPHS])
 
 

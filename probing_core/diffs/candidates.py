@@ -151,7 +151,12 @@ BLOCKS = steps(2, 64, 71, log=True)
 """Side lengths of blocks in pixels to search. Every length divides an image differently, so the steps are small."""
 
 QUALITIES = (5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.0, 80.0, 85.0, 88.0, *range(90, 101))
+AVIF_QUALITIES = (25.0, 50.0, 65.0, 80.0, 92.0)
 FEW_QUALITIES = (10.0, 30.0, 50.0, 65.0, 75.0, 80.0, 85.0, 90.0, 95.0)
+
+
+AVIF_SPEED = 6
+"""Speed of the AVIF encoder, the default of Pillow and avifenc. The pixels depend on it."""
 
 
 def _unsharp(image: Image, amount: float, side: float, radius: float) -> Image:
@@ -163,7 +168,7 @@ def _webp(image: Image, quality: float, side: float) -> Image:
 
 
 def _avif(image: Image, quality: float, side: float) -> Image:
-    return stored(image, "AVIF", quality=round(quality), speed=8)
+    return stored(image, "AVIF", quality=round(quality), speed=AVIF_SPEED)
 
 
 def _jpeg(image: Image, quality: float, side: float, chroma: str) -> Image:
@@ -293,7 +298,7 @@ PIPELINE = (
       for radius in SHARPENING_RADII),
     Candidate(name="webp", parameter="quality", unit="of 100", steps=FEW_QUALITIES, bounds=(0, 100), apply=_webp,
               integer=True, tier=CODEC),
-    Candidate(name="avif", parameter="quality", unit="of 100", steps=FEW_QUALITIES[::2], bounds=(0, 100), apply=_avif,
+    Candidate(name="avif", parameter="quality", unit="of 100", steps=AVIF_QUALITIES, bounds=(0, 100), apply=_avif,
               integer=True, tier=SLOW),
     *(Candidate(name="palette", detail=detail, parameter="colors", unit="colors",
                 steps=(256, 128, 64, 32, 16, 8), bounds=(2, 256), apply=partial(_palette, dither=dither), integer=True,

@@ -19,7 +19,17 @@ from probing_core.diffs.search import (
 )
 
 CUT = 0.2
-"""Maximum share of the error that may remain if an edit is named. docs/how-to/before-after.md has the measurements."""
+"""Maximum share of the error that may remain if a codec is named, alone or with another edit."""
+
+STRICT_CUT = 0.1
+"""Maximum share for other edits. Unlike a codec, a change of brightness, for example, resembles many other edits."""
+
+CODECS = frozenset(("jpeg", "webp", "avif"))
+
+
+def is_explained(explanation: Explanation) -> bool:
+    """Return whether the edits leave little enough unexplained to be named (see docs/how-to/before-after.md)."""
+    return explanation.share <= (CUT if CODECS.intersection(explanation.names) else STRICT_CUT)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Named:
     @property
     def is_explained(self) -> bool:
         """Whether the edits leave little enough unexplained to be named."""
-        return self.explanation.share <= CUT
+        return is_explained(self.explanation)
 
     def of_pair(self, index: int) -> Explanation:
         """Return the explanation of one of the pairs."""
@@ -48,7 +58,7 @@ class Named:
 def name_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> Named:
     """Find the edits that explain the differences of all ``pairs``."""
     findings: Findings = explain(pairs, entries, pool)
-    if findings.best.share > CUT and all(map(is_rounding, pairs)):
+    if not is_explained(findings.best) and all(map(is_rounding, pairs)):
         return Named(_nothing(len(pairs)), ())
     return Named(findings.best, tuple((other.names[0], other.share) for other in findings.others[:3]))
 
@@ -71,10 +81,10 @@ def check(pair: Workspace, named: Explanation) -> Explanation:
         found = _with_random(pair, refined([pair], Explanation((chain,), (pair.share_of(chain),))), named)
         if best is None or found.share < best.share:
             best = found
-        if best.share <= CUT:
+        if is_explained(best):
             break
     assert best is not None  # `named` has at least one chain
-    if best.share > CUT and best.chains[0]:
+    if not is_explained(best) and best.chains[0]:
         best = min((best, _with_random(pair, _with_other_strengths(pair, best.chains[0]), named)), key=_share)
     return best
 

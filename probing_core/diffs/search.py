@@ -50,6 +50,9 @@ FAINT = 0.1
 REFINED = 5
 """Number of candidates whose strength is refined."""
 
+SLOW_VALUES = 6
+"""Number of strengths with which a slow edit is refined if its strength is an integer."""
+
 LONGEST = 6.0
 """Ratio of the side of a part to the longest length that is searched in it."""
 
@@ -302,6 +305,8 @@ def _refined_step(pair: Workspace, chain: Chain, place: int, share: float, narro
     if entry.integer:
         # The error of a codec has a sharp minimum at the right quality, so every quality is tried.
         values = [float(v) for v in range(math.ceil(low), math.floor(high) + 1) if v != step.strength]
+        if entry.tier == SLOW:
+            values = values[:: max(1, len(values) // SLOW_VALUES)]
         if narrow:
             values = [v for v in values if abs(v - step.strength) <= 2]
         tried = [(pair.share_of(at(value)), value) for value in values]

@@ -18,7 +18,7 @@ NEXT = re.compile(
 )
 """What to do where something is missing: a command, a control or a page."""
 
-WITHOUT_A_RUN = ("Evaluate your model", "Transformations")
+WITHOUT_A_RUN = ("Before and after", "Evaluate your model", "Transformations")
 VIEWS = [(page, {"part": part} if part else {}) for page in PAGES for part in PARTS.get(page, [""])]
 
 every_view = pytest.mark.parametrize(
