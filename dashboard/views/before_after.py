@@ -109,7 +109,8 @@ def _effects(before: VisitorPicture, after: VisitorPicture, result: Difference) 
     with place.container():
         _chart(result)
     models = differences.available()
-    if not models:
+    # Loading encoders takes seconds, so that visitors ask for them.
+    if not models or not state.choice(st.toggle, "Compare encoders, too", "encoders", False):
         return
     try:
         with st.spinner("Embedding with the included encoders"):

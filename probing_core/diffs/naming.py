@@ -58,7 +58,9 @@ class Named:
 def name_edits(pairs: Sequence[Workspace], entries: Sequence[Candidate], pool: Executor) -> Named:
     """Find the edits that explain the differences of all ``pairs``."""
     findings: Findings = explain(pairs, entries, pool)
-    if not is_explained(findings.best) and all(map(is_rounding, pairs)):
+    # Many edits imitate rounding, but the errors of a codec are characteristic.
+    is_codec = is_explained(findings.best) and not CODECS.isdisjoint(findings.best.names)
+    if not is_codec and all(map(is_rounding, pairs)):
         return Named(_nothing(len(pairs)), ())
     return Named(findings.best, tuple((other.names[0], other.share) for other in findings.others[:3]))
 

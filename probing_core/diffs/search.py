@@ -363,6 +363,9 @@ def with_random(pairs: Sequence[Workspace], explanations: Iterable[Explanation])
     results = []
     for explanation in explanations:
         results.append(explanation)
+        remaining = explanation.share * float(np.mean([pair.reference or 0.0 for pair in pairs]))
+        if explanation.chains[0] and remaining <= NOTHING_LEFT:  # rounding resembles noise
+            continue
         fits = [random_fits(pair, chain) for pair, chain in zip(pairs, explanation.chains, strict=True)]
         for name in sorted(set.intersection(*(set(found) for found in fits))):
             named = tuple(found[name] for found in fits)
