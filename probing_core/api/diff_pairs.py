@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image as pillow
 
-from probing_core.api.scan_files import find_files
+from probing_core.api.scan_sources import find_files
 from probing_core.errors import BadConfig, BadImage, one_line
 from probing_core.images import Image, inspect, read_bytes, to_image
 from probing_core.images.file_facts import FileFacts, file_facts
