@@ -143,7 +143,7 @@ def _chart(result: Difference, key: str = "effects-of-hashes") -> None:
             }
         )
     largest = max([1.0, *(effect.shift.value for effect in result.models)])
-    axis = {"title": "embedding shift (1 = median distance between photographs)", "range": [-0.03, 1.08 * largest]}
+    axis = {"title": "shift (1 = distance of two photographs)", "range": [-0.03, 1.08 * largest]}
     table = pd.DataFrame([effect_row(effect) for effect in result.models])
     tables.chart(interval_chart(pd.DataFrame(rows), theme, axis), key, table, "Embedding shift of each model")
     st.caption("✕: no longer recognized as a duplicate at one false match in 1,000.")
