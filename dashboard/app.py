@@ -16,6 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 try:
     from dashboard import startup, state
     from dashboard.components import explorer, strength_slider
+    from dashboard.components.copy_link import copy_link
     from dashboard.components.serving import former_pages, page
     from dashboard.data import cache
     from dashboard.middleware import middleware
@@ -78,6 +79,7 @@ def main() -> None:
         pick_run()
         banner.show()
         access.show_status()
+        copy_link()
     selected.run()
     startup.after_first_page()
 

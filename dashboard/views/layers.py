@@ -84,9 +84,11 @@ def _chosen_layers(run: Run) -> pd.DataFrame:
     table = pd.DataFrame({
         "model": list(chosen.index.get_level_values("base")),
         "layer": [f"{layer} of {last[base]}" for base, layer in chosen.index],
+        "accuracy": 100 * chosen["value"].to_numpy(float),
         "transformation": 100 * chosen["difference"].to_numpy(float),
         "low": 100 * chosen["difference_low"].to_numpy(float),
         "high": 100 * chosen["difference_high"].to_numpy(float),
+        "content_accuracy": 100 * content["value"].reindex(chosen.index).to_numpy(float),
         "content": 100 * content["difference"].reindex(chosen.index).to_numpy(float),
     })  # fmt: skip
     return table[table["model"].isin(with_place(table["model"]))].dropna(axis=1, how="all")
@@ -94,20 +96,22 @@ def _chosen_layers(run: Run) -> pd.DataFrame:
 
 def _show_chosen_layers(run: Run) -> None:
     st.markdown(
-        "**Layer selected for transformations on the validation set**: difference in accuracy from the last layer "
+        "**Layer selected for transformations on the validation set**: accuracy, and difference from the last layer "
         "(percentage points)"
     )
     table = cache.computed(run, _chosen_layers)
     columns = {
         "model": st.column_config.TextColumn("Network"),
         "layer": st.column_config.TextColumn("Layer"),
+        "accuracy": st.column_config.NumberColumn("Accuracy (%)", format="%.1f"),
+        "content_accuracy": st.column_config.NumberColumn("Content accuracy (%)", format="%.1f"),
         **{
             name: st.column_config.NumberColumn(title)
             for name, title in {
-                "transformation": "Transformation",
+                "transformation": "Difference",
                 "low": "95% CI low",
                 "high": "95% CI high",
-                "content": "Content",
+                "content": "Content difference",
             }.items()
         },
     }

@@ -1,4 +1,4 @@
-"""The "Methods" page: protocol, splits, intervals, models, measures, licenses, recipe, tables and calibration."""
+"""The "Methods" page: licenses, protocol, splits, probes and intervals, and folded sections with details."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from dashboard import state
 from dashboard.data import cache
 from dashboard.data.downloads import MAX_CSV_ROWS, fits_into_a_zip, zip_of
 from dashboard.data.pictures import address_of
@@ -14,7 +15,7 @@ from dashboard.data.strip import CORRECT, strip_of
 from dashboard.page import page
 from dashboard.text import GLOSSARY, named, plain
 from dashboard.widgets import messages, pickers, tables
-from probing_core.charts import Figure, Theme, reliability_chart, splits_chart
+from probing_core.charts import PERCENT, Figure, Theme, dots_chart, reliability_chart, splits_chart
 from probing_core.compute.sampling.samples import has_splits
 from probing_core.measures import MEASURES
 from probing_core.measures.notation import in_percent, model_title, model_titles, transform_title
@@ -85,28 +86,40 @@ ROLES = {"train": "train: fit probes", "val": "val: select settings", "test": "t
 """Split -> label in the chart of splits."""
 
 
+PROBES = {"linear": "linear", "mlp": "MLP", "knn-20": "k-NN (20)"}
+"""Kind of probe -> label in the chart of probes."""
+
+
 @page("Methods")
 def show() -> None:
     run = cache.current_run()
     messages.finding(cache.computed(run, _finding))
     sections = {
+        "Licenses": _licenses_of_all,
         "Protocol": _protocol,
         "Splits": _splits,
-        "Glossary": lambda _: _define(GLOSSARY),
-        "Training data of the encoders": _training_data,
-        "Intervals and p-values": lambda _: st.markdown(UNCERTAINTY),
-        "Models": _models,
-        "Measures": lambda _: _define({m.title: m.definition for m in MEASURES} | DEFINITIONS),
-        "Photographs and licenses": _data,
-        "Recipe": _recipe,
-        "Tables": _export,
-        "Calibration of answers": _trust,
+        "Probes": _probes,
+        "Intervals and p-values": _uncertainty,
     }
     anchors = {title: title.lower().replace(" ", "-") for title in sections}
     st.markdown(" \N{MIDDLE DOT} ".join(f"[{title}](#{anchor})" for title, anchor in anchors.items()))
     for title, show_section in sections.items():
         st.header(title, anchor=anchors[title])
         show_section(run)
+    folded = {
+        "Rules of the protocol": _details,
+        "Calibration of answers": _trust,
+        "Training data of the encoders": _training_data,
+        "Models": _models,
+        "Photographs": _data,
+        "Glossary and measures": lambda _: _define(GLOSSARY | {m.title: m.definition for m in MEASURES} | DEFINITIONS),
+        "Recipe": _recipe,
+        "Tables": _export,
+    }
+    for title, show_section in folded.items():
+        if box := pickers.fold(title, f"{state.FOLD}{title.split()[0].lower()}"):
+            with box:
+                show_section(run)
 
 
 def _finding(run: Run) -> str:
@@ -121,13 +134,16 @@ def _finding(run: Run) -> str:
 def _protocol(run: Run) -> None:
     _figure(run)
     st.markdown(ORIGIN.replace(PAPER, f"[{PAPER}](https://arxiv.org/abs/{PAPER.split()[1]})"))
-    st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
     st.markdown(f"**In this run:** {how_trained(run)}")
-    if run.sample_count:
-        st.markdown(cache.computed(run, about_visibility))
     if run.fits.empty:
         messages.empty('This run has no probes yet. Resume the run on the "Evaluate your model" page.')
-    else:
+
+
+def _details(run: Run) -> None:
+    st.markdown("\n".join(f"{number}. {rule}" for number, rule in enumerate(PROTOCOL, 1)))
+    if run.sample_count:
+        st.markdown(cache.computed(run, about_visibility))
+    if not run.fits.empty:
         st.markdown(about_fits(run))
 
 
@@ -182,6 +198,14 @@ def _image(image: bytes, alt: str, caption: str = "") -> None:
 
 
 def _splits(run: Run) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _photographs_by_split(run)
+    with right:
+        _folds(run)
+
+
+def _photographs_by_split(run: Run) -> None:
     if has_splits(run.images):
         st.markdown("**Photographs by split**: each photograph is in one split")
         figure = cache.computed(run, _splits_figure, cache.theme())
@@ -192,6 +216,9 @@ def _splits(run: Run) -> None:
             f"This run has only {used['base_id'].nunique():,} photographs, which are too few for splits. Probes are "
             "cross-validated: each photograph is scored by a probe that was not trained on it."
         )
+
+
+def _folds(run: Run) -> None:
     held_out = {(t.group, t.unseen_in): named(t.name) for t in bank() if t.unseen_in is not None}
     folds = sorted({fold for _, fold in held_out})
     if any(name.startswith("group-") for name in run.tasks):
@@ -204,7 +231,7 @@ def _splits(run: Run) -> None:
             for group in GROUPS
             if any((group, fold) in held_out for fold in folds)
         }
-        table = pd.DataFrame(rows, index=[f"held out in fold {fold + 1}" for fold in folds]).T
+        table = pd.DataFrame(rows, index=[f"fold {fold + 1}" for fold in folds]).T
         st.table(table.rename_axis("group"), border="horizontal")
 
 
@@ -265,10 +292,6 @@ def _models(run: Run) -> None:
         "input_size": st.column_config.NumberColumn("input size (px)", help="Side length of the square input."),
     }
     tables.show_table(table, "models", columns, written={"name": titles.__getitem__})
-    whole_networks = run.models[run.models["name"].isin(networks(table["name"]))]
-    licenses = whole_networks["name"].map(titles).groupby(whole_networks["license"].replace("", "unknown"), sort=False)
-    st.markdown("**Licenses of the weights**")
-    st.markdown("\n".join(f"- {plain(' · '.join(names))}: **{plain(license)}**" for license, names in licenses))
     st.markdown("**Preprocessing, pooling and weights of a model**")
     name = pickers.select("Model", "recorded-of", list(titles), names=titles)
     tables.show_table(entries_of(dict(zip(titles, run.models["recipe"], strict=True))[name]), "recorded")
@@ -307,9 +330,62 @@ def _answer_quality(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)[["pictures", "model", *TRUST]]
 
 
+def _licenses_of_all(run: Run) -> None:
+    if run.models.empty:
+        messages.empty('This run has no embeddings yet. Resume the run on the "Evaluate your model" page.')
+        return
+    titles = model_titles(run.models["name"])
+    whole_networks = run.models[run.models["name"].isin(networks(run.models["name"]))]
+    licenses = whole_networks["name"].map(titles).groupby(whole_networks["license"].replace("", "unknown"), sort=False)
+    left, right = st.columns(2)
+    left.markdown(
+        "**Weights**\n"
+        + "\n".join(f"- {plain(' · '.join(names))}: **{plain(license)}**" for license, names in licenses)
+    )
+    with right:
+        st.markdown("**Photographs**")
+        tables.show_table(cache.computed(run, _licenses), "licenses")
+
+
+def _uncertainty(_: Run) -> None:
+    for column, text in zip(st.columns(2, gap="medium"), UNCERTAINTY.strip().split("\n\n"), strict=True):
+        column.markdown(text)
+
+
+def _probes(run: Run) -> None:
+    """Show the accuracy of each kind of probe for each model."""
+    st.markdown(
+        "Linear probes are used for all results. The chart compares them with two other kinds of probes. The Models "
+        "page ranks models by each kind and says which were trained on the same samples."
+    )
+    figure = cache.computed(run, _probes_figure, cache.theme())
+    if figure is None:
+        messages.empty("This run has no scores of other probes.")
+        return
+    tables.chart(figure, "probes", lambda: run.probe_scores, "Accuracy of three kinds of probes for each model.")
+
+
+def _probes_figure(run: Run, theme: Theme) -> Figure | None:
+    scores = run.probe_scores
+    if scores.empty:
+        return None
+    rows = scores[
+        (scores["task"] == "fine")
+        & (scores["subset"] == "seen")
+        & (scores["measure"] == "balanced-accuracy")
+        & scores["probe"].isin(PROBES)
+        & scores["model"].isin(with_place(scores["model"]))
+    ]
+    if rows["probe"].nunique() < 2:
+        return None
+    order = rows[rows["probe"] == "linear"].sort_values("value", ascending=False)["model"].tolist()
+    rows = rows[rows["model"].isin(order)].sort_values("model", key=lambda names: names.map(order.index), kind="stable")
+    dots = tables.as_percent(rows).assign(name=rows["model"].map(model_title), series=rows["probe"].map(PROBES))
+    return dots_chart(dots, theme, "accuracy (%)", ends=PERCENT, series=list(PROBES.values()), has_values=True)
+
+
 def _data(run: Run) -> None:
     st.markdown(plain(about_images(run)))
-    tables.show_table(cache.computed(run, _licenses), "licenses")
     used = run.images["used"]
     if not used.all():
         unused = run.images.loc[~used, ["image_id", "why_not"]]

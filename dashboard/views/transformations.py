@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from dashboard.widgets.links import TRANSFORM
 from probing_core.charts import StrengthAxis, accuracy_by_strength_chart, predictions_chart, thresholds_chart
 from probing_core.errors import BadRun, UnknownName
 from probing_core.measures.classification import ABOVE, BELOW
-from probing_core.measures.notation import decimal, group_title, in_percent, minus, model_title
+from probing_core.measures.notation import decimal, group_title, in_percent, minus, model_title, model_titles
 from probing_core.results import Run
 from probing_core.results.by_strength import (
     OTHERS,
@@ -69,7 +69,14 @@ def show() -> None:
     run = _run()
     models = list(run.models["name"]) if run else []
     model = pickers.pick_model(run, where=middle, default=_best(run)) if run and models else ""
-    _show_transformation(run, picture, changes[opened], model)
+    other = _pick_other(models, model, middle) if len(models) > 1 else ""
+    _show_transformation(run, picture, changes[opened], model, other)
+
+
+def _pick_other(models: Sequence[str], model: str, where: Any) -> str:
+    """Show a menu of the other models, and return the model to compare, or an empty string."""
+    titles = {"": "None"} | model_titles([name for name in models if name != model])
+    return str(pickers.select("Compare with", "other", list(titles), "", titles, where=where))
 
 
 def _run() -> Run | None:
@@ -171,7 +178,9 @@ def _card(transform: Transform, strip: str | bytes, recall: float | None, thresh
         st.rerun()
 
 
-def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Transform, model: str) -> None:
+def _show_transformation(
+    run: Run | None, picture: VisitorPicture, transform: Transform, model: str, other: str
+) -> None:
     thresholds = pd.DataFrame()
     if run:
         thresholds = most_sensitive_first(cache.study(run, "thresholds"), transform.name, transform.falling)
@@ -191,13 +200,18 @@ def _show_transformation(run: Run | None, picture: VisitorPicture, transform: Tr
     if len(thresholds):
         with right:
             _thresholds(thresholds, scale, scale.axis(curve), model)
+    if other and len(thresholds) and len(curve):
+        if sentence := disagreement(thresholds, curve, model, other):
+            st.markdown(sentence)
+        comparison.offer([model, other])
     left, right = st.columns(2)
     if len(curve):
         with left:
-            _accuracy(run, curve, scale, model)
-    if model:
-        with right:
-            _predictions(run, transform, model)
+            _accuracy(run, curve, scale, [model, other])
+    with right:
+        for name, key in ((model, "predicted-classes"), (other, "predicted-classes-other")):
+            if name:
+                _predictions(run, transform, name, key)
     if len(curve) and len(thresholds):
         _table(thresholds, curve, scale)
 
@@ -299,7 +313,8 @@ def _threshold_sentence(transform: Transform, row: pd.Series) -> str:
         return f"{model} detects {name} at every tested strength, down to **{strength}**."
     interval = scale.interval(row["low"], row["high"])
     ci = f" (95% CI {interval})" if interval else ""
-    return f"{model} detects {name} starting at **{strength}**{ci}."
+    direction = "below" if transform.falling else "above"
+    return f"{model} detects {name} at **{strength}** and {direction}{ci}."
 
 
 def _thresholds(thresholds: pd.DataFrame, scale: Scale, axis: StrengthAxis, model: str) -> None:
@@ -316,17 +331,39 @@ def _select_model(picked: list[str]) -> None:
     state.choose("model", picked[1])
 
 
-def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, model: str) -> None:
+def disagreement(thresholds: pd.DataFrame, curve: pd.DataFrame, model: str, other: str) -> str:
+    """Return a sentence if the model with the lower threshold has the lower accuracy, otherwise an empty string.
+
+    Args:
+        thresholds: thresholds of one transformation, lowest first.
+        curve: result of `accuracy_by_strength`.
+        model, other: the compared models.
+    """
+    means = curve.groupby("model")["value"].mean()
+    lower = [name for name in thresholds["model"] if name in (model, other)]
+    if len(lower) < 2 or not {model, other} <= set(means.index) or means[lower[0]] >= means[lower[1]]:
+        return ""
+    return (
+        f"{in_bold(lower[0])} detects weaker strengths, but {in_bold(lower[1])} has the higher accuracy: a threshold "
+        "measures whether transformed images differ from clean images, while accuracy also requires that the "
+        "transformation is not confused with others."
+    )
+
+
+def _accuracy(run: Run, curve: pd.DataFrame, scale: Scale, models: Sequence[str]) -> None:
     images = int(curve["images"].max())
-    of = f" of {plain(model_title(model))}" if model in set(curve["model"]) else ""
+    shown = [plain(model_title(name)) for name in models if name in set(curve["model"])]
+    of = f" of {' and '.join(shown)}" if shown else ""
     st.markdown(f"**Accuracy by strength**{of} on {images} test crops (gray: other models)", help=hint("recall"))
     percent = {column: 100 * curve[column] for column in ("value", "low", "high")}
     scaled = curve.assign(strength=scale.factor * curve["strength"], **percent)
-    figure = accuracy_by_strength_chart(scaled, cache.theme(), scale.axis(curve), model, 100 / len(run.classes("fine")))
+    figure = accuracy_by_strength_chart(
+        scaled, cache.theme(), scale.axis(curve), models, 100 / len(run.classes("fine"))
+    )
     tables.chart(figure, "accuracy-by-strength", curve, "Accuracy of each model by strength.")
 
 
-def _predictions(run: Run, transform: Transform, model: str) -> None:
+def _predictions(run: Run, transform: Transform, model: str, key: str) -> None:
     predictions = cache.predictions(run, model, "fine")
     rows = predicted_classes(predictions, transform.name, CONFUSED) if len(predictions) else predictions
     if rows.empty or not rows["samples"].sum():
@@ -344,7 +381,7 @@ def _predictions(run: Run, transform: Transform, model: str) -> None:
     drawn = pd.DataFrame({"title": titles, "value": 100 * rows["fraction"]})
     colors = [groups.get(name, "") for name in rows["predicted"]]
     figure = predictions_chart(drawn, cache.theme(), colors, titles[0])
-    tables.chart(figure, "predicted-classes", rows, f"Distribution of the classes that {model_title(model)} predicts.")
+    tables.chart(figure, key, rows, f"Distribution of the classes that {model_title(model)} predicts.")
 
 
 def _table(thresholds: pd.DataFrame, curve: pd.DataFrame, scale: Scale) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from probing_core.charts.figure import (
+    MARGIN,
     Figure,
     base_figure,
     escape,
@@ -27,11 +28,11 @@ SERIES_SYMBOLS = ("circle", "circle-open", "diamond-open")
 ROW = 24
 """Height of a row in pixels."""
 
-TALL_ROW = 30
-"""Height in pixels of a row in which values are written above marks."""
+SYMBOL_TEXTS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "\N{WHITE DIAMOND}")
+"""Characters that look like `SERIES_SYMBOLS`."""
 
-VALUE_OFFSET = 0.48
-"""Vertical distance between a value and its mark, in rows."""
+VALUE_PX = 28
+"""Width of a column of values in pixels."""
 
 LONGEST = 31
 """Maximum number of characters of a name on one line. In longer names, the part in parentheses starts a new line."""
@@ -59,7 +60,7 @@ def dots_chart(
         unit: unit of the values in hover text.
         ends: lower and upper ends of the axis.
         series: names of all series, in the order of `SERIES_SYMBOLS`. The default is the order of appearance.
-        has_values: whether to write values next to their marks.
+        has_values: whether to write the values in columns to the right of the plot.
     """
     seeds = rows[:0]
     if "seed_of" in rows:
@@ -87,13 +88,11 @@ def dots_chart(
         traces += [
             legend_mark(escape(name), symbol, theme) for symbol, name in zip(SERIES_SYMBOLS, series, strict=False)
         ]
-    if has_values:
-        traces += _values(rows, place, theme)
     if len(seeds):
         traces.append(_ticks(seeds, place, unit, theme))
     return base_figure(
         theme,
-        (130 if len(series) > 1 else 100) + (TALL_ROW if has_values and len(series) > 2 else ROW) * len(names),
+        (130 if len(series) > 1 else 100) + ROW * len(names),
         traces,
         {"title": title, "zeroline": False} | ({"range": list(ends)} if ends else {}),
         row_axis([_in_lines(name) for name in names]),
@@ -104,34 +103,27 @@ def dots_chart(
             label_above(mark, f"{escape(label)} {decimal(round(mark, 1))}{_unit(unit)}", theme, xanchor="left")
             for label, mark in (marks or {}).items()
             if label
-        ],
+        ]
+        + (_values(rows, names, series, theme) if has_values else []),
+        margin=MARGIN | {"r": MARGIN["r"] + VALUE_PX * len(series) * has_values},
     )
 
 
-def _values(rows: pd.DataFrame, place: Mapping[str, int], theme: Theme) -> list[dict[str, Any]]:
-    """Return traces of value labels: the minimum on the left, the maximum on the right, and other values above."""
-    rows = rows.reset_index(drop=True)
-    by_name = rows.groupby("name")["value"]
-    between = rows.drop(index=[*by_name.idxmin(), *by_name.idxmax()], errors="ignore")
-    ends = [(rows.loc[by_name.idxmin()], "low", "middle left"), (rows.loc[by_name.idxmax()], "high", "middle right")]
-    if len(between):
-        ends.insert(0, (between, "value", "middle center"))
-    gap = "\N{NO-BREAK SPACE}" * 3
-    return [
-        {
-            "type": "scatter",
-            "mode": "text",
-            "x": (some[end].fillna(some["value"]) if end in some else some["value"]).to_numpy(float),
-            "y": [place[name] + VALUE_OFFSET * (position == "middle center") for name in some["name"]],
-            "text": [f"{gap}{value:.0f}{gap}" for value in some["value"]],
-            "textposition": position,
-            "textfont": {"size": 11, "color": theme.text},
-            "cliponaxis": False,
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-        for some, end, position in ends
-    ]
+def _values(rows: pd.DataFrame, names: Sequence[str], series: Sequence[str], theme: Theme) -> list[dict[str, Any]]:
+    """Return annotations with the values of each row to the right of the plot, in columns below their symbols."""
+    values = rows.drop_duplicates(["name", "series"]).set_index(["name", "series"])["value"]
+    place = {"xref": "paper", "x": 1, "xanchor": "right", "showarrow": False, "font": {"size": 11, "color": theme.text}}
+    columns = []
+    for column, name in enumerate(series):
+        at = place | {"xshift": VALUE_PX * (column + 1)}
+        symbol = SYMBOL_TEXTS[column] if len(series) > 1 else ""
+        columns.append(at | {"yref": "paper", "y": 1, "yanchor": "bottom", "text": symbol})
+        columns += [
+            at | {"y": row, "text": f"{values[key, name]:.0f}"}
+            for row, key in enumerate(names)
+            if (key, name) in values.index
+        ]
+    return columns
 
 
 def _unit(unit: str) -> str:

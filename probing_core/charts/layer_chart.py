@@ -39,7 +39,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -
     with offsets in a single pair of axes.
 
     Args:
-        rows: table with the columns ``base`` (model name without the layer), ``layer``, ``difference``,
+        rows: table with the columns ``base`` (model name without the layer), ``layer``, ``value``, ``difference``,
             ``difference_low`` and ``difference_high`` (fractions), and ``chosen`` (whether the layer was selected).
         title: title of the chart.
         axis: title of the vertical axis, one string per line.
@@ -92,6 +92,7 @@ def layer_chart(rows: pd.DataFrame, theme: Theme, title: str, axis: list[str]) -
     tooltip = [
         {"field": "model", "title": "model"},
         {"field": "of", "title": "layer"},
+        {"field": "accuracy", "title": "accuracy (%)", "format": ".1f"},
         {"field": "difference", "title": "difference (points)", "format": "+.1f"},
         *({"field": end, "title": f"95% CI {end}", "format": "+.1f"} for end in ("low", "high")),
     ]
@@ -168,6 +169,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
         "model": rows["base"].map(model_title),
         "layer": rows["layer"],
         "of": [f"{layer} of {count}" for layer, count in zip(rows["layer"], last, strict=True)],
+        "accuracy": 100 * rows["value"],
         "difference": 100 * rows["difference"],
         "low": 100 * rows["difference_low"],
         "high": 100 * rows["difference_high"],

@@ -85,26 +85,25 @@ def thresholds_chart(rows: pd.DataFrame, theme: Theme, axis: StrengthAxis, selec
 
 
 def accuracy_by_strength_chart(
-    curve: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: str, chance: float
+    curve: pd.DataFrame, theme: Theme, axis: StrengthAxis, selected: Sequence[str], chance: float
 ) -> Figure:
-    """Draw the accuracy of every model by strength. The selected model is highlighted.
+    """Draw the accuracy of every model by strength. The selected models are highlighted.
 
     Args:
         curve: table with the columns ``model``, ``strength``, ``value``, ``low`` and ``high`` (in percent).
         axis: horizontal axis.
-        selected: model that is drawn in color and with confidence intervals.
+        selected: models that are drawn in color and with confidence intervals.
         chance: accuracy of random guessing, in percent.
     """
     traces = [
         _line(rows, str(model), theme.muted, width=1) | {"opacity": 0.55}
-        for model, rows in curve[curve["model"] != selected].groupby("model", sort=False)
+        for model, rows in curve[~curve["model"].isin(selected)].groupby("model", sort=False)
     ]
-    rows = curve[curve["model"] == selected]
-    if len(rows):
-        style = theme.model_styles([selected])[selected]
+    for model, rows in curve[curve["model"].isin(selected)].groupby("model", sort=False):
+        style = theme.model_styles([str(model)])[str(model)]
         middle, low, high = (rows[column].to_numpy(float) for column in ("value", "low", "high"))
         traces.append(
-            _line(rows, selected, style.color, width=3)
+            _line(rows, str(model), style.color, width=3)
             | {"mode": "lines+markers", "marker": {"size": 8, "symbol": style.symbol}}
             | {"error_y": error_bar(middle, low, high, style.color, thickness=1.5, width=3)}
         )

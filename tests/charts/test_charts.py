@@ -260,11 +260,14 @@ def test_dots_of_a_row_are_joined_and_colored_by_group():
     assert [note.text for note in figure.layout.annotations] == ["chance 9%"]
     assert "<a " not in figure.to_json().replace("\\u003c", "<")
     assert len(drawn.dots_chart(rows[rows["series"] == "seen"], THEMES[0], "share (%)").data) == 1
-    *_, least, most = drawn.dots_chart(rows, THEMES[0], "share (%)", has_values=True).data
-    for name, own in rows.groupby("name")["value"]:
-        place = list(dict.fromkeys(rows["name"]))[::-1].index(name)
-        written = [text.text[list(text.y).index(place)].strip() for text in (least, most)]
-        assert written == [f"{own.min():.0f}", f"{own.max():.0f}"]
+    notes = drawn.dots_chart(rows, THEMES[0], "share (%)", has_values=True).layout.annotations
+    written = {(note.y, note.xshift): note.text for note in notes if note.yref != "paper"}
+    names = list(dict.fromkeys(rows["name"]))[::-1]
+    columns = sorted({shift for _, shift in written})
+    assert len(columns) == 2, "one for each series"
+    for row in rows.to_dict("records"):
+        column = columns[["seen", "unseen"].index(row["series"])]
+        assert written[names.index(row["name"]), column] == f"{row['value']:.0f}"
 
     seed = pd.DataFrame({"name": ["a@seed=1"], "series": "seen", "value": 30.0, "seed_of": "a"})
     figure = drawn.dots_chart(pd.concat([rows.assign(seed_of=""), seed]), THEMES[0], "share (%)")
@@ -292,6 +295,7 @@ def layers() -> pd.DataFrame:
     rows = pd.DataFrame({"base": ["zoo/mae"] * 3 + ["zoo/clip"] * 2, "layer": [1, 2, 3, 1, 2]})
     rows["difference"] = [-0.2, 0.1, 0.0, 0.05, 0.0]
     return rows.assign(
+        value=rows["difference"] + 0.5,
         difference_low=rows["difference"] - 0.02,
         difference_high=rows["difference"] + 0.02,
         chosen=[False, True, False, False, True],

@@ -48,7 +48,7 @@ def test_thresholds_chart_writes_each_value_next_to_its_model():
 def test_strength_axis_has_the_strongest_on_the_right_and_shades_the_range_in_training(axis):
     for figure in (
         charts.thresholds_chart(thresholds(), THEME, axis, ""),
-        charts.accuracy_by_strength_chart(curve(), THEME, axis, "zoo/mae", 3.2),
+        charts.accuracy_by_strength_chart(curve(), THEME, axis, ["zoo/mae"], 3.2),
     ):
         left, right = go.Figure(figure).layout.xaxis.range
         assert min(left, right) < min(axis.weakest, axis.strongest)
@@ -58,7 +58,7 @@ def test_strength_axis_has_the_strongest_on_the_right_and_shades_the_range_in_tr
 
 
 def test_accuracy_by_strength_chart_draws_every_model_and_colors_the_selected_one():
-    figure = go.Figure(charts.accuracy_by_strength_chart(curve(), THEME, RISING, "zoo/mae", 3.2))
+    figure = go.Figure(charts.accuracy_by_strength_chart(curve(), THEME, RISING, ["zoo/mae"], 3.2))
     other, selected = figure.data
     assert (list(selected.x), list(selected.y)) == ([1, 2, 4], [1, 40, 90])
     np.testing.assert_allclose([*selected.error_y.arrayminus, *selected.error_y.array], [1, 10, 10, 4, 10, 5])
@@ -70,7 +70,7 @@ def test_accuracy_by_strength_chart_draws_every_model_and_colors_the_selected_on
 
 
 def test_accuracy_by_strength_chart_is_drawn_without_the_selected_model():
-    figure = go.Figure(charts.accuracy_by_strength_chart(curve(), THEME, RISING, "no/such", 3.2))
+    figure = go.Figure(charts.accuracy_by_strength_chart(curve(), THEME, RISING, ["no/such"], 3.2))
     assert len(figure.data) == 2
 
 
@@ -88,7 +88,7 @@ def test_predictions_chart_keeps_the_order_and_the_colors_of_the_groups():
 def test_strength_charts_treat_names_as_data():
     for figure in (
         charts.thresholds_chart(thresholds(), THEME, RISING, HOSTILE),
-        charts.accuracy_by_strength_chart(curve(), THEME, RISING, HOSTILE, 3.2),
+        charts.accuracy_by_strength_chart(curve(), THEME, RISING, [HOSTILE], 3.2),
         charts.predictions_chart(pd.DataFrame({"title": [HOSTILE], "value": [1.0]}), THEME, [""], HOSTILE),
     ):
         assert "<a " not in str(figure)

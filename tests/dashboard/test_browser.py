@@ -192,3 +192,17 @@ def test_layers_reserve_the_space_of_charts_whose_script_is_late(server, studied
         page.add_style_tag(content="[data-testid=stVegaLiteChart] { display: none; }")
         page.wait_for_timeout(100)
         assert caption.bounding_box() == before
+
+
+def test_copy_link_copies_the_address_with_the_selections_of_the_page(server, tab):
+    with tab.visitor() as (page, complaints):
+        tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(f"{server}/models?a=zoo/mae&part=compare")
+        wait_until_settled(page)
+        button = page.get_by_role("button", name="Copy link")
+        button.click()
+        page.get_by_role("button", name="Link copied").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.url
+        assert {"a": "zoo/mae", "part": "compare"}.items() <= dict(parse_qsl(urlsplit(copied).query)).items()
+        assert complaints == []

@@ -99,6 +99,14 @@ function quantile(clusters) {
   return t[clusters - 6] ?? 1.95996 + 2.3723 / (clusters - 1) + 2.8225 / (clusters - 1) ** 2;
 }
 
+/** Return the complementary error function of `x` >= 0, with a relative error below 1.2e-7 (Numerical Recipes 6.2). */
+function erfc(x) {
+  const t = 1 / (1 + x / 2);
+  const powers = [-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587,
+    -0.82215223, 0.17087277];
+  return t * Math.exp(-x * x + powers.reduceRight((sum, one) => sum * t + one, 0));
+}
+
 /** Return the two-sided p-value of Student's t for `clusters`, or NaN for fewer than six clusters. */
 function twoSided(t, clusters) {
   if (clusters < 6 || Number.isNaN(t)) return NaN;
@@ -271,6 +279,32 @@ class Counting {
       }
     }
     return found;
+  }
+
+  /**
+   * Compare B with A in every cell over the samples of the matrix. Return for each cell the difference in counts
+   * (`sum`), the sum of its squares by photograph (`squares`), and the number of photographs of its row (`clusters`).
+   */
+  cellDifferences() {
+    const { truth, crop, photographs, classes } = this.data, k = classes.length;
+    const [a, b] = this.state.models.map((model) => model.predicted);
+    const found = new Map(), clusters = classes.map(() => new Set());
+    this.bits.forEach((passed, i) => {
+      if ((passed | WHAT | ROWS) !== ALL) return;
+      const photograph = photographs[crop[i]];
+      clusters[truth[i]].add(photograph);
+      if (a[i] === b[i]) return;
+      for (const [column, by] of [[a[i], -1], [b[i], 1]]) {
+        const key = photograph * k * k + truth[i] * k + column;
+        found.set(key, (found.get(key) ?? 0) + by);
+      }
+    });
+    const [sum, squares] = [new Float64Array(k * k), new Float64Array(k * k)];
+    found.forEach((by, key) => {
+      sum[key % (k * k)] += by;
+      squares[key % (k * k)] += by * by;
+    });
+    return { sum, squares, clusters: clusters.map((one) => one.size) };
   }
 
   /** Return the number of photographs in the selection. */

@@ -3,7 +3,7 @@
 const FEW = 30; // rows of a matrix with fewer samples show counts instead of percentages
 const LEAST_SIZE = 8.8; // minimum font size of the numbers in a matrix, in pixels
 const SPARSE = 20; // points of a curve with fewer samples show their number
-const HATCHED_FROM = 5; // percentage points by which a class is less frequent with B
+const SIGNIFICANCE = 0.05;
 const SCALE_STOPS = 12; // number of stops of the color scale
 const OUTCOME_ORDER = [3, 1, 2, 0];
 const MOST_IN_A_BUCKET = 400;
@@ -83,7 +83,25 @@ class Matrix {
       const count = counting.counts.matrix[slot][row * data.classes.length + column];
       return `${"AB"[slot]} ${models[slot].title}: ${number(count)} of ${number(n)}, ${percent(count, n)}`;
     };
-    return [row === column ? `${truth}, correctly classified` : `${truth} predicted as ${predicted}`, line(0), line(1)];
+    const title = row === column ? `${truth}, correctly classified` : `${truth} predicted as ${predicted}`;
+    return [title, line(0), line(1), ...(n < FEW ? [] : [this.differenceInWords(row, column, n)])];
+  }
+
+  /** Return B minus A in a cell in percentage points with its 95% CI, clustered by photograph, and its significance. */
+  differenceInWords(row, column, n) {
+    const { sum, squares, clusters } = this.app.counting.cellDifferences();
+    const cell = row * this.app.data.classes.length + column;
+    const half = quantile(clusters[row]) * Math.sqrt(Math.max(0, squares[cell] - sum[cell] ** 2 / clusters[row]));
+    const points = [sum[cell], sum[cell] - half, sum[cell] + half].map((one) => signed((100 * one) / n, 1));
+    const verdict = this.isSignificant(sum[cell], squares[cell]) ? "significant" : "not significant";
+    const interval = Number.isNaN(half) || !squares[cell] ? "" : ` (95% CI ${points[1]} to ${points[2]})`;
+    return `B \u2212 A: ${points[0]} points${interval}, ${verdict}`;
+  }
+
+  /** Return whether a difference is significant after Bonferroni correction for all cells (paired, by photograph). */
+  isSignificant(sum, squares) {
+    const cells = this.app.data.classes.length ** 2;
+    return squares > 0 && erfc(Math.abs(sum) / Math.sqrt(2 * squares)) < SIGNIFICANCE / cells;
   }
 
   draw() {
@@ -92,6 +110,7 @@ class Matrix {
     const k = data.classes.length;
     this.explain(); // before cells are measured, because the caption reduces their space
     const [cw, ch] = this.cell, ctx = context(this.canvas);
+    this.differences = state.by === EITHER && counting.cellDifferences();
     const inRows = counting.flags(what?.rows ?? []), inColumns = counting.flags(what?.columns ?? []);
     const pressed = (list, cls) => String(Boolean(list?.includes(cls)));
     this.node.classList.toggle("px-dense", cw < 9.5);
@@ -134,8 +153,9 @@ class Matrix {
     const ofClean = identity >= 0 && !isDifference && counts.matrix[state.by][identity * (k + 1)];
     const isRare = identity >= 0 && !isDifference && !hasFew && ofClean < counts.rows[identity] / 2;
     const sentences = isDifference
-      ? ["Difference B \u2212 A in percentage points, labeled if at least 10. Blue: more frequent with B. " +
-        "Orange, hatched: more frequent with A.", hasFew && `Rows with n below ${FEW} are empty.`]
+      ? ["Difference B \u2212 A in percentage points. Labeled: significant (p < 0.05 after Bonferroni correction for " +
+        "all cells). Blue: more frequent with B. Orange, hatched: more frequent with A.",
+        hasFew && `Rows with n below ${FEW} are empty.`]
       : ["Row percentages. Off-diagonal values below 10% are not labeled.",
         // The counts in the matrix ignore its own clause.
         state.what ? "n: samples in the row, selected or not." : "n: samples in the row.",
@@ -172,10 +192,12 @@ class Matrix {
     if (dim) color = mix(color, theme.ground, 0.62); // a lower value would make the diagonal neither dark nor light
     ctx.fillStyle = css(color);
     ctx.fillRect(left, top, width, height);
-    const isLabeled = few || Math.abs(points) >= 10 || isDiagonal, label = few ? count : points;
+    const cell = row * app.data.classes.length + column, { sum, squares } = this.differences ?? {};
+    const isMarked = differs ? !few && this.isSignificant(sum[cell], squares[cell]) : Math.abs(points) >= 10;
+    const isLabeled = (few && !differs) || isMarked || isDiagonal, label = few ? count : points;
     const wanted = isLabeled ? label : 0;
     const shown = cw < 9.5 && Math.abs(wanted) > 9 ? 0 : wanted; // cells on a phone are too narrow
-    if (points <= -HATCHED_FROM && !shown) {
+    if (differs && isMarked && count < 0) {
       Object.assign(ctx, { strokeStyle: css(mix(color, theme.wrong, dim ? 0.2 : 0.5)), lineWidth: 0.8 }).beginPath();
       for (const [x0, y0, x1, y1] of [[0, 0.5, 0.5, 0], [0, 1, 1, 0], [0.5, 1, 1, 0.5]]) {
         ctx.moveTo(left + x0 * width, top + y0 * height);
@@ -183,7 +205,7 @@ class Matrix {
       }
       ctx.stroke();
     }
-    if (!shown && (wanted || !isDiagonal)) return;
+    if (!shown && (wanted || !(isDiagonal || (differs && isMarked)))) return;
     ctx.fillStyle = css(inkOn(color));
     Object.assign(ctx, { textAlign: "center", textBaseline: "middle" });
     const text = differs && (shown < 0 || cw >= 13) ? signed(shown, 0) : String(shown);

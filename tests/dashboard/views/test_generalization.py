@@ -66,7 +66,7 @@ def test_embedding_shift_draws_every_transformation_at_first_of_the_best_encoder
     assert label(app, "selectbox", "Model").value == model
     points = summaries.shifts(run, model)
     (figure,) = figures(app)
-    (marks,) = figure["data"]
+    marks, *_ = figure["data"]
     np.testing.assert_allclose(marks["x"], points["value"])
     np.testing.assert_allclose(marks["y"], 100 * points["value_recall"])
     assert max(marks["x"]) < figure["layout"]["xaxis"]["range"][1], "every mark is within the axis"

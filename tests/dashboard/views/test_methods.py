@@ -22,10 +22,14 @@ from tests.api.test_model_answers import made
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
 
+FOLDS = ("rules", "calibration", "training", "models", "photographs", "glossary", "recipe", "tables")
+OPENED = {f"show-{name}": "True" for name in FOLDS}
+"""Address that opens all folded sections."""
+
 
 @pytest.fixture
 def reference(open_app):
-    app = open_app("Methods", run=REFERENCE)
+    app = open_app("Methods", run=REFERENCE, **OPENED)
     assert not app.exception
     return app
 
@@ -38,7 +42,23 @@ def test_table_of_contents_links_to_every_section(reference):
     (contents,) = [m.value for m in reference.markdown if "](#" in m.value]
     links = dict(re.findall(r"\[([^]]*)\]\(#([^)]*)\)", contents))
     assert links == {header.value: header.proto.anchor for header in reference.header}
-    assert not reference.expander
+    assert len(reference.expander) == len(FOLDS)
+
+
+def test_licenses_come_first_and_details_are_folded(open_app):
+    app = open_app("Methods", run=REFERENCE)
+    assert app.header[0].value == "Licenses"
+    assert "research use" in shown(app)
+    assert [table.value.columns.tolist() for table in app.dataframe] == [["license", "photographs", "crops"]]
+
+
+def test_probes_chart_has_each_kind_of_probe_for_each_model(reference):
+    scores = Run.open(REFERENCE).probe_scores.query("task == 'fine' and subset == 'seen'")
+    scores = scores[scores["measure"] == "balanced-accuracy"].set_index(["probe", "model"])["value"]
+    chart = figures(reference)[1]
+    drawn = {trace["name"]: dict(zip(trace["customdata"], trace["x"], strict=True)) for trace in chart["data"][1:4]}
+    for name, probe in (("linear", "linear"), ("MLP", "mlp"), ("k-NN (20)", "knn-20")):
+        assert drawn[name][model_title("zoo/clip")] == pytest.approx(100 * scores[probe, "zoo/clip"])
 
 
 def test_protocol_shows_the_best_model_with_its_accuracy(reference):
@@ -87,7 +107,7 @@ def test_counts_of_photographs_crops_and_samples_are_reconciled_in_a_sentence(re
 
 def test_what_was_recorded_of_a_model_is_a_table(open_app):
     run = Run.open(REFERENCE)
-    app = open_app("Methods", run=REFERENCE, recorded_of="zoo/clip")
+    app = open_app("Methods", run=REFERENCE, recorded_of="zoo/clip", **OPENED)
     assert not app.exception
     recorded = [t.value for t in app.dataframe if list(t.value) == ["entry", "value"]]
     recipe = run.models.set_index("name").loc["zoo/clip", "recipe"]
@@ -103,7 +123,7 @@ def test_calibration_is_what_the_tables_say(open_app, made_run, monkeypatch):
     monkeypatch.setattr(cache, "held_out", lambda run, models: rows)
     monkeypatch.setattr(cache, "outside", lambda run: rows[rows["group"] != "tone"].assign(altered=0.4))
     cache.trust.clear()
-    app = open_app("Methods", run=made_run)
+    app = open_app("Methods", run=made_run, **OPENED)
     cache.trust.clear()
     assert not app.exception
     table = next(t.value for t in app.dataframe if "kept" in t.value)
@@ -141,19 +161,19 @@ def test_images_that_were_left_out_are_counted_by_reason(open_app, made_run, tmp
     images.loc[images.index[:3], ["used", "why_not"]] = False, "smaller than 176 pixels"
     store.write_table(layout.IMAGES, images, "changed")
     run = Run.open(some)
-    app = open_app("Methods", run=some)
+    app = open_app("Methods", run=some, **OPENED)
     counts = next(t.value for t in app.dataframe if "why_not" in t.value).set_index("why_not")["crops"]
     assert counts.to_dict() == run.images.loc[~run.images["used"], "why_not"].value_counts().to_dict()
 
 
 def test_a_run_without_answers_says_so(open_app, made_run):
-    app = open_app("Methods", run=made_run)
+    app = open_app("Methods", run=made_run, **OPENED)
     assert not app.exception
     assert "no calibrated answers" in texts(app)
 
 
 def test_table_menu_shows_the_first_rows(open_app, made_run):
-    app = open_app("Methods")
+    app = open_app("Methods", **OPENED)
     label(app, "selectbox", "Table").select("samples.parquet").run()
     assert not app.exception
     run = Run.open(made_run)

@@ -190,3 +190,18 @@ def test_transformation_opens_in_a_run_that_has_no_results_yet(open_app, made_ru
     assert not app.exception
     assert not app.error
     assert slider_of(app)["labels"]
+
+
+def test_two_models_are_shown_side_by_side_and_a_disagreement_is_explained(open_app):
+    run = Run.open(REFERENCE)
+    thresholds = run.table("tables/thresholds.parquet").query("transform == 'jpeg'").set_index("model")["threshold"]
+    curve = run.table("tables/strength.parquet").query("transform == 'jpeg'").groupby("model")["hit_rate"].mean()
+    a, b = "zoo/mae", "zoo/align"
+    assert thresholds[a] > thresholds[b], "JPEG quality: MAE detects weaker compression"
+    assert curve[a] < curve[b]
+    app = open_app("Transformations", run=REFERENCE, transform="jpeg", model=a, other=b)
+    assert not app.exception
+    assert "ALIGN (zoo)** has the higher accuracy" in unescaped(app)
+    assert all(f"Predictions of {model_title(name)}" in unescaped(app) for name in (a, b))
+    same = open_app("Transformations", run=REFERENCE, transform="jpeg", model=a, other="timm:tf_efficientnet_lite0")
+    assert "has the higher accuracy" not in unescaped(same)
