@@ -14,7 +14,7 @@ from dashboard.text import hint, in_bold, named, plain, strength_axis, strength_
 from dashboard.widgets import messages, pickers, tables
 from probing_core.charts import Figure, Theme, difference_chart
 from probing_core.measures.notation import BASELINE, in_percent, in_points, model_title, p_value
-from probing_core.measures.statistics import SIGNIFICANCE, with_place
+from probing_core.measures.statistics import is_significant, with_place
 from probing_core.results import Run, by_transform, summaries, two_models
 from probing_core.results.ranking import in_order, scores_of
 from probing_core.transforms import resolve
@@ -115,7 +115,7 @@ def _overall(run: Run, a: str, b: str) -> None:
     p = two_models.p_of_pair(cache.computed(run, two_models.pairwise_p), a, b)
     seeds = cache.computed(run, two_models.difference_over_seeds, a, b)
     better, worse = (a, b) if gap.value >= 0 else (b, a)
-    if p < SIGNIFICANCE:
+    if is_significant(p):
         over = _over_training(seeds.p, seeds.value * gap.value)
         verdict = f"{in_bold(better)} is more accurate than {in_bold(worse)}{over}."
     elif np.isnan(p):
@@ -138,7 +138,7 @@ def _over_training(p: float, agreement: float) -> str:
     """Return what the seeds say about a difference that is significant over photographs, as a clause."""
     if np.isnan(p):
         return ", but at least one of them was trained only once, so the difference may be due to the training run"
-    if p < SIGNIFICANCE and agreement > 0:
+    if is_significant(p) and agreement > 0:
         return ", over photographs and over training runs"
     return " over photographs, but not significantly over training runs"
 
@@ -151,8 +151,8 @@ def _classes(run: Run, a: str, b: str) -> None:
     rows = cache.computed(run, two_models.recall_differences, a, b)
     if rows.empty:
         return
-    is_significant = rows["p"] < SIGNIFICANCE
-    count = int(is_significant.sum())
+    found = is_significant(rows["p"])
+    count = int(found.sum())
     st.markdown(f"**Recall by class**: {count} of {len(rows)} differences are significant")
     if count:
         figure = cache.computed(run, _difference_figure, a, b, True, cache.theme())
@@ -161,12 +161,12 @@ def _classes(run: Run, a: str, b: str) -> None:
     if count < len(rows) and (box := pickers.fold(f"{len(rows) - count} other classes", "show-others")):
         with box:
             figure = cache.computed(run, _difference_figure, a, b, False, cache.theme())
-            tables.chart(figure, "pair-others", rows[~is_significant], "Differences that are not significant.")
+            tables.chart(figure, "pair-others", rows[~found], "Differences that are not significant.")
 
 
 def _difference_figure(run: Run, a: str, b: str, significant: bool, theme: Theme) -> Figure:
     rows = two_models.recall_differences(run, a, b)
-    rows = rows[(rows["p"] < SIGNIFICANCE) == significant].sort_values("difference", ascending=False)
+    rows = rows[is_significant(rows["p"]) == significant].sort_values("difference", ascending=False)
     styles = theme.model_styles([a, b])
     return difference_chart(
         rows.assign(name=rows["transform"].map(named)),
