@@ -4,7 +4,7 @@
 # make check      formats and lints the code, and checks types and imports
 # make bench      prints one JSON object of throughputs and ratios
 # make docs       updates the generated parts of docs/ and README.md
-# make site       builds the documentation site into build/site, and fails for broken links
+# make site       builds the documentation site with the live demo into build/site, and fails for broken links
 # make published  tests the published encoders at full size with random weights and a local mock of the hub
 # make package    builds the source distribution and the wheel into dist/, and tests the wheel in an empty folder
 PYTHON ?= python3
@@ -40,6 +40,7 @@ docs: .venv/dev
 
 site: .venv/dev
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --clean
+	$(BIN)/python -m lab.scripts.site_demo
 
 published: .venv/dev
 	$(BIN)/python -m lab.scripts.published

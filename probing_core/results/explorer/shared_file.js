@@ -43,3 +43,30 @@ window.explorer = await explore(document.querySelector("[data-explorer]"), data,
     }
   },
 });
+
+/** Show the steps of the tour in `root`. A step selects its samples when the reader moves to it. */
+function tour(root, steps) {
+  const element = (name) => document.createElement(name);
+  const back = element("button"), next = element("button"), count = element("span");
+  const text = element("p"), question = element("b"), answer = element("span");
+  let at = -1;
+  const go = (to) => {
+    at = to;
+    back.disabled = at < 1;
+    next.disabled = at === steps.length - 1;
+    next.textContent = at < 0 ? "Start the tour" : "Next";
+    question.textContent = steps[Math.max(at, 0)].question;
+    answer.textContent = at < 0 ? "" : steps[at].answer;
+    count.textContent = at < 0 ? `${steps.length} steps` : `${at + 1} of ${steps.length}`;
+    return at < 0 ? null : window.explorer.select(steps[at].selection);
+  };
+  back.textContent = "Back";
+  back.onclick = () => go(at - 1);
+  next.onclick = () => go(at + 1);
+  text.setAttribute("aria-live", "polite");
+  text.append(question, answer);
+  root.append(text, count, back, next);
+  root.hidden = false;
+  go(-1);
+}
+if (header.tour.length) tour(document.querySelector("[data-tour]"), header.tour);

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -41,6 +41,7 @@ from probing_core.results.explorer.data import (
     source,
 )
 from probing_core.results.explorer.public_names import public_names
+from probing_core.results.explorer.tour import tour_of
 from probing_core.results.pictures import PicturesMissing
 from probing_core.results.ranking import has_place, in_order, is_baseline, leaderboard, scores_of, standings
 from probing_core.results.run_tables import RunTables
@@ -114,6 +115,7 @@ def write_shared_file(
     announce: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int, int], None] = lambda completed, total: None,
     most_bytes: int = MOST_BYTES,
+    tour: str | None = None,
 ) -> SharedFile:
     """Write a single HTML file that shows ``run`` in a browser.
 
@@ -126,18 +128,21 @@ def write_shared_file(
             images are computed.
         progress: function that is called with the number of completed crops and the total number.
         most_bytes: maximum size of the file. Images that do not fit are omitted.
+        tour: name of a transformation. The file then begins with a tour of questions about it.
 
     Raises:
-        UnknownName: the run has no such model.
+        UnknownName: the run has no such model or transformation.
         BadRun: a model does not have both a map and predictions.
     """
     data = explorer_data(run, shared_models(run) if models is None else models, near_in=IMAGES_OF)
     licenses, why_not = licenses_of(run, data) if pictures == "all" else ({}, "they were excluded")
     announce(leaving(data, licenses, why_not))
-    described, parts = packed(_anonymous(run, data))
+    public = _anonymous(run, data)
+    steps = [asdict(step) for step in tour_of(public, tour)] if tour else []
+    described, parts = packed(public)
     blob = _Blob()
     places = {name: blob.put(part) for name, part in parts.items()}
-    header: dict[str, Any] = {"data": described, "parts": places, "images": None}
+    header: dict[str, Any] = {"data": described, "parts": places, "images": None, "tour": steps}
     lead, tables = _lead(run), _leaderboard(run) + _claims(run)
     sheets: list[_Sheets] = []
     if not why_not:
