@@ -33,3 +33,16 @@ def test_a_release_waits_for_a_person_and_its_build_uploads_nothing():
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_a_workflow_may_only_read(name):
     assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+
+
+def test_site_is_published_from_main_and_then_checked():
+    site = WORKFLOWS["site"]
+    assert site[True]["push"] == {"branches": ["main"]}  # YAML reads the key `on` as true
+    assert {name: job.get("needs") for name, job in site["jobs"].items()} == {
+        "build": None,
+        "deploy": "build",
+        "answers": "deploy",
+    }
+    writing = {name for name, job in site["jobs"].items() if "write" in job.get("permissions", {}).values()}
+    assert writing == {"deploy"}
+    assert not any("run" in step for step in site["jobs"]["deploy"]["steps"])
