@@ -1,7 +1,7 @@
 """Update the generated parts of the documentation (``make docs``).
 
-The table of transformations is generated from the catalog, and the results in docs/results.md and README.md from the
-reference run. The figures in docs/ideas.md are drawn, and the notebooks are executed.
+The table of transformations is generated from the catalog. The results in docs/results.md, docs/index.md and README.md
+are generated from the reference run. The figures in docs/ideas.md are drawn, and the notebooks are executed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lab.devtools.commands import markdown_table, put
 from lab.evidence import answers, quick_places
 from lab.scripts import format_docs, idea_pictures, transform_docs
 from probing_core.api.model_answers import held_out
-from probing_core.measures.notation import in_percent, in_points, percent_interval, points_interval
+from probing_core.measures.notation import in_percent, in_points, percent_interval, points_interval, transform_title
 from probing_core.measures.statistics import with_place
 from probing_core.models import encoders_of
 from probing_core.results import (
@@ -43,12 +43,13 @@ from probing_core.run import layout
 from probing_core.run.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-README, RESULTS = "README.md", "docs/results.md"
+README, RESULTS, INDEX = "README.md", "docs/results.md", "docs/index.md"
 NOTEBOOKS = [ROOT / "docs" / "how-to" / name for name in ("encoder.ipynb", "training.ipynb")]
 TIMEOUT_S = 300
 """Timeout in seconds for one cell of a notebook."""
 
 README_MARK = "<!-- generated: make docs -->"
+INDEX_MARK = "<!-- generated: make docs, five findings -->"
 COLUMNS = (
     ("fine", "all", "balanced-accuracy", "transformation accuracy"),
     ("group-0", "seen", "group-hit-rate", "group recall, seen"),
@@ -89,6 +90,8 @@ def main() -> None:
     for name, text in parts.items():
         results = put(results, f"<!-- generated: make docs, {name} -->", text)
     (ROOT / RESULTS).write_text(results, encoding="utf-8")
+    index = (ROOT / INDEX).read_text(encoding="utf-8")
+    (ROOT / INDEX).write_text(put(index, INDEX_MARK, five_findings(opened)), encoding="utf-8")
     idea_pictures.main()
     for path in NOTEBOOKS:
         path.write_text(json.dumps(executed(path), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -170,6 +173,34 @@ def takeaways(run: Run) -> str:
             f"{estimate(best)} of samples in unseen styles as style."
         )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def five_findings(run: Run) -> str:
+    """Return five findings with one number each as a Markdown list, for the first page of the documentation."""
+    board = leaderboard(run)
+    best = board[~is_baseline(board["model"])].iloc[0]
+    layers = best_layers(summaries.layers(run)).query("task == 'fine'")
+    gain = layers.loc[layers["difference"].idxmax()]
+    originals = retrieval.ordered(run, "original", learned=True).iloc[0]
+    styles = leaderboard(run, "group-0", "far").iloc[0]
+    wrong = run.predictions(str(best["model"]), "fine").query("truth != predicted")
+    (truth, predicted), _ = next(iter(wrong.groupby(["truth", "predicted"], observed=True).size().nlargest(1).items()))
+    samples = run.predictions(str(best["model"]), "fine").query("truth == @truth")
+    rate = float((samples["predicted"] == predicted).mean())
+    name = code(str(best["model"]))
+    lines = [
+        f"**How much an embedding encodes.** A probe on {name} predicts the transformation with an accuracy of "
+        f"{in_percent(best['value'], 1)}.",
+        f"**Which transformations it confuses.** The same probe classifies {in_percent(rate)} of "
+        f"{transform_title(truth)} samples as {transform_title(predicted)}.",
+        f"**Which layer encodes it.** Layer {gain['layer']} of {code(gain['base'])} is "
+        f"{100 * gain['difference']:.1f} percentage points more accurate than its last layer.",
+        f"**Whether it generalizes.** The best probe classifies {in_percent(styles['value'])} of samples in unseen "
+        f"styles as style.",
+        f"**Whether it retrieves edited images.** {code(originals['model'])} retrieves the original of "
+        f"{in_percent(originals['value'])} of edited images.",
+    ]
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
 def estimate(row: pd.Series) -> str:
