@@ -246,6 +246,11 @@ def test_the_result_in_the_readme_is_the_runs():
         assert movie.n_frames > 1
 
 
+def test_findings_on_the_first_page_of_the_docs_are_those_of_the_reference_run():
+    page = (ROOT / docs.INDEX).read_text(encoding="utf-8")
+    assert docs.five_findings(docs.Run.open(ROOT / "data" / "reference")) in page
+
+
 def test_the_citation_names_the_software_and_the_paper():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
