@@ -5,16 +5,15 @@ third adds a model to the first run with ``--base``. The fourth uses ``--calibra
 scenes, one of which contains large images. Each command is a process with the work tree as its ``PYTHONPATH``, and
 computes in float32.
 
-The command prints one row for each file that only one work tree has, or whose bytes, key or inputs in the manifest
-differ. For tables, the row contains the largest difference in common columns and rows. The exit code is 1 if a number
-differs by more than 1e-6. With ``--exact``, it is also 1 if any byte or key differs, if NEW changes a complete run of
-OLD, or if NEW completes a run that OLD stopped after the stage ``embed`` with different bytes or keys.
+The command prints one row for each file that only one work tree has, or whose bytes differ, except logs, records and
+the recipe. For tables, the row contains the largest difference in common columns and rows. Runs of the earlier format
+(with a manifest) can be compared with runs of the current format. The exit code is 1 if a number differs by more than
+1e-6. With ``--exact``, it is also 1 if any byte differs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -23,7 +22,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,6 +74,9 @@ KEYS = ("strength",)
 
 PROSE = ("note", "missing")
 """Columns of texts, whose wording may differ."""
+
+NOT_RESULTS = (f"{layout.LOG}/", layout.DONE, layout.UNITS, f"{layout.BASE}/", layout.RECIPE, "manifest.", "journal.")
+"""Prefixes of the paths of files that are not results."""
 
 PASSED_OVER = ("map", "neighbors", "star")
 """Prefixes of the paths of files that are not compared."""
@@ -162,26 +163,19 @@ class FileDifference:
 
     Attributes:
         bytes: whether the bytes differ.
-        key: whether the key, the inputs or the state in the manifest differ.
         table: difference between tables whose bytes differ; None for other files.
     """
 
     bytes: bool
-    key: bool
     table: Difference | None = None
-
-    @property
-    def exact(self) -> bool:
-        return not self.bytes and not self.key
 
     @property
     def same_numbers(self) -> bool:
         return self.table is None or self.table.same
 
     def __str__(self) -> str:
-        differences = [name for name, differs in (("bytes", self.bytes), ("key", self.key)) if differs]
         if self.table is None:
-            return f"{'other ' + ' and '.join(differences):20}"
+            return f"{'other bytes':20}"
         where = f" in {self.table.where}" if self.table.where else ""
         verdict = "same numbers" if self.table.same else "DIFFERS"
         only = f"  ({self.table.only})" if self.table.only else ""
@@ -194,36 +188,33 @@ def compare_runs(old: Path, new: Path) -> dict[str, FileDifference | str]:
     Returns:
         Path in the run -> difference, or the only run that has the file.
     """
-    sides = {"old": entries_of(old), "new": entries_of(new)}
+    sides = {"old": files_of(old), "new": files_of(new)}
     results: dict[str, FileDifference | str] = {}
     for path in sorted(sides["old"].keys() | sides["new"].keys()):
-        only_in = [name for name, entries in sides.items() if path in entries]
+        only_in = [name for name, files in sides.items() if path in files]
         if len(only_in) == 1:
             results[path] = f"{only_in[0]} alone"
         else:
-            results[path] = _compare_files(path, *(entries[path] for entries in sides.values()))
+            results[path] = _compare_files(path, *(files[path] for files in sides.values()))
     return results
 
 
-def _compare_files(
-    path: str, old: tuple[Path, Mapping[str, Any]], new: tuple[Path, Mapping[str, Any]]
-) -> FileDifference:
-    (old_file, old_entry), (new_file, new_entry) = old, new
-    key = any(old_entry.get(name) != new_entry.get(name) for name in ("key", "inputs", "state"))
-    if "state" in old_entry or "state" in new_entry:
-        return FileDifference(bytes=False, key=key)
-    bytes_differ = old_file.read_bytes() != new_file.read_bytes()
-    is_compared = path.endswith(layout.PARQUET) and not old_file.name.startswith(PASSED_OVER)
+def _compare_files(path: str, old: Path, new: Path) -> FileDifference:
+    bytes_differ = old.read_bytes() != new.read_bytes()
+    is_compared = path.endswith(layout.PARQUET) and not old.name.startswith(PASSED_OVER)
     if not (bytes_differ and is_compared):
-        return FileDifference(bytes_differ, key)
-    return FileDifference(bytes_differ, key, compare_tables(pd.read_parquet(old_file), pd.read_parquet(new_file)))
+        return FileDifference(bytes_differ)
+    return FileDifference(bytes_differ, compare_tables(pd.read_parquet(old), pd.read_parquet(new)))
 
 
-def entries_of(run: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """Return the path of each file and its entry in the manifest, by path in the run, including files of the base."""
-    content = json.loads((run / layout.MANIFEST).read_bytes())
-    entries = entries_of(Path(content["base"])) if "base" in content else {}
-    return entries | {path: (run / path, entry) for path, entry in content["files"].items()}
+def files_of(run: Path) -> dict[str, Path]:
+    """Return the path of each result file by path in the run, including files of the base."""
+    files = files_of(run / layout.BASE) if (run / layout.BASE).is_dir() else {}
+    for path in run.rglob("*"):
+        name = path.relative_to(run).as_posix()
+        if path.is_file() and not name.startswith(NOT_RESULTS):
+            files[name] = path
+    return files
 
 
 def probing(tree: Path, arguments: Sequence[str]) -> None:
@@ -236,16 +227,9 @@ def probing(tree: Path, arguments: Sequence[str]) -> None:
         raise SystemExit(f"error: `probing {' '.join(arguments)}` failed in {tree}:\n{process.stderr}")
 
 
-STOPPED = "stopped"
-"""Name of a copy of the run with splits after the stage ``embed``."""
-
-
 def make_runs(tree: Path, out: Path, scenes: Path) -> None:
     """Compute the runs in the folder ``out`` with the work tree ``tree``."""
-    for name, arguments in commands(out, scenes).items():
-        if name == SPLIT:
-            probing(tree, [*arguments, "--until", "embed"])
-            shutil.copytree(out / name, out / STOPPED)
+    for arguments in commands(out, scenes).values():
         probing(tree, arguments)
 
 
@@ -256,47 +240,23 @@ def report(results: Mapping[str, FileDifference | str], exact: bool = False) -> 
         if isinstance(difference, str):
             print(f"{difference:20}  {path}")
             equal &= not exact
-        elif not difference.exact:
+        elif difference.bytes:
             print(f"{difference}  {path}")
             equal &= difference.same_numbers and not exact
-    exact_files = sum(isinstance(result, FileDifference) and result.exact for result in results.values())
-    print(f"{len(results)} files compared, {exact_files} with the same bytes and keys")
+    exact_files = sum(isinstance(result, FileDifference) and not result.bytes for result in results.values())
+    print(f"{len(results)} files compared, {exact_files} with the same bytes")
     return equal
 
 
-def report_continued(tree: Path, old: Path, folder: Path) -> bool:
-    """Resume the stopped and the complete run of OLD with the work tree ``tree``, and print all differences."""
-    stopped, complete = folder / STOPPED, folder / FEW
-    for place in (stopped, complete):
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(old / place.name, place)
-    before = _times(complete)
-    probing(tree, ["run", "--out", str(stopped), "--until", "evaluate", *ON_CPU])
-    probing(tree, ["run", "--out", str(complete), *ON_CPU])
-    rewritten = [path for path, time in _times(complete).items() if before.get(path) != time]
-    print(f"\n{FEW}, complete: {len(rewritten)} files were written again {' '.join(rewritten[:5])}")
-    print(f"\n{SPLIT}, stopped after embed:")
-    return report(compare_runs(old / SPLIT, stopped), exact=True) and not rewritten
-
-
-def _times(run: Path) -> dict[str, int]:
-    paths = (path for path in run.rglob("*") if path.is_file())
-    return {
-        path.relative_to(run).as_posix(): path.stat().st_mtime_ns for path in paths if path.parent.name != layout.LOG
-    }
-
-
 def main() -> int:
-    """Return 0 if all common numbers (with ``--exact``, all bytes and keys) are equal, otherwise 1."""
+    """Return 0 if all common numbers (with ``--exact``, all bytes) are equal, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path, help="work tree of this repository")
     parser.add_argument("new", type=Path, help="another work tree, such as '.'")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="folder that keeps the runs of OLD for the next comparison"
     )
-    parser.add_argument(
-        "--exact", action="store_true", help="compare all bytes and keys, and resume runs of OLD with NEW"
-    )
+    parser.add_argument("--exact", action="store_true", help="compare all bytes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         places = {"old": options.keep or Path(folder) / "old", "new": Path(folder) / "new"}
@@ -311,8 +271,6 @@ def main() -> int:
         for name in commands(places["old"], scenes):
             print(f"\n{name}:")
             equal &= report(compare_runs(places["old"] / name, places["new"] / name), options.exact)
-        if options.exact:
-            equal &= report_continued(options.new.resolve(), places["old"], Path(folder) / "continued")
     return 0 if equal else 1
 
 

@@ -151,10 +151,10 @@ def few_transforms(corpus: Path, *models: str) -> Options:
 def copy_of_trained_run(out: Path, scenes: Path) -> Path:
     """Return ``out``, a run of 40 pictures with labels, three repetitions, one model: probes of every kind, and
     scores."""
-    from probing_core.run.stages import run
+    from probing_core.run.pipeline import run
 
     options = replace(few_transforms(scenes, "baseline/handcrafted"), repetitions=3)
-    return copy_of("trained", lambda folder: run(folder, options, ("embed", "train", "evaluate")), out)
+    return copy_of("trained", lambda folder: run(folder, options, "evaluate"), out)
 
 
 @pytest.fixture(scope="session")
@@ -186,7 +186,7 @@ def split_run(tmp_path_factory, many_scenes) -> tuple[Path, Options]:
 
     def make(folder: Path) -> None:
         from probing_core.compute import maps
-        from probing_core.run.stages import run
+        from probing_core.run.pipeline import run
 
         with pytest.MonkeyPatch.context() as patch, in_few_pixels():
             patch.setattr(maps, "umap_points", lambda embeddings, seed: embeddings[:, :2])
@@ -201,10 +201,10 @@ def few_run(tmp_path_factory, few_scenes) -> tuple[Path, Options]:
     options = few_transforms(few_scenes, "baseline/handcrafted")
 
     def make(folder: Path) -> None:
-        from probing_core.run.stages import run
+        from probing_core.run.pipeline import run
 
         with on_two_threads():
-            run(folder, options, ("embed", "train", "evaluate"))
+            run(folder, options, "evaluate")
 
     return copy_of("few", make, tmp_path_factory.mktemp("few") / "run"), options
 

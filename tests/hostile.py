@@ -29,8 +29,8 @@ HOSTILE_NAMES = (
     "..",
     "units/",
     "log/lock",
-    "journal.jsonl",
-    "manifest.json",
+    "done/recipe.json",
+    "base/run.toml",
 )
 
 ODD = ("..", ".", "", "a", "units", ".. ", "...", "C:", "\\", "NUL", "aux.txt", "~", "\u2025", "\uff0f")
@@ -44,14 +44,8 @@ names = st.one_of(
 """Names of files, most of which lead outside of a folder on some system."""
 
 
-def plant(run: Path, name: str, **facts: object) -> None:
-    """Enter the file ``name`` into the records of a run, as if the run had computed it.
-
-    Args:
-        facts: additional values of the entry.
-    """
-    path = run / "manifest.json"
-    content = json.loads(path.read_bytes())
-    empty = hashlib.sha256(b"").hexdigest()
-    content["files"][name] = {"bytes": 0, "sha256": empty, "key": "0123456789abcdef", **facts}
-    path.write_text(json.dumps(content))
+def plant(run: Path, name: str) -> None:
+    """Add a record that names the file ``name``, as if the run had computed it."""
+    record = {"step": "planted", "key": "0123456789abcdef", "inputs": {}}
+    record["files"] = {name: [0, hashlib.sha256(b"").hexdigest()]}
+    (run / "done" / "planted.json").write_text(json.dumps(record))

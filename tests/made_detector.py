@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lab.devtools.made_run import KEY
+from lab.devtools.run_edits import put
 from probing_core.answers.answer import score_of
 from probing_core.answers.crops import Crops
 from probing_core.answers.reference_sets import AS_IT_IS, TURNED_GRAY
@@ -22,7 +22,7 @@ from probing_core.detector.detector import Detector, detect, fit_detector, has_n
 from probing_core.detector.features import features
 from probing_core.detector.learning import make_views, plan_views
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.transformation import Image, generator
@@ -35,10 +35,10 @@ LEARNED, CHOSEN, CALIBRATED, DRAWS = 30, 10, 40, 3
 def with_detector(run: Path, out: Path) -> Path:
     """A copy of the made ``run`` in ``out``, whose detector answers."""
     shutil.copytree(run, out)
-    store = Store(out)
+    store = RunFiles(out)
     detector = learned()
-    store.write_bytes(DETECTOR_FILE, detector.to_bytes(), KEY)
-    store.write_table(scored_views_path(DETECTOR), scored(detector), KEY)
+    put(store, {DETECTOR_FILE: detector.to_bytes()})
+    put(store, {scored_views_path(DETECTOR): scored(detector)})
     return out
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lab.devtools.run_edits import put
 from probing_core.compute.sampling.series import strengths_of
 from probing_core.compute.task_names import VARIANCE
 from probing_core.results import Run
 from probing_core.run.recipe import load_transforms
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 KEY = "made"
 PARTS = [("content", 0.5), ("look", 0.2), ("rest", 0.3)]
@@ -53,7 +54,7 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
 
 def add_studies(root: Path) -> Path:
     """Writes every table of studies into the run in ``root``."""
-    run, store, rng = Run.open(root), Store(root), np.random.default_rng(0)
+    run, store, rng = Run.open(root), RunFiles(root), np.random.default_rng(0)
     models = list(run.models["name"])
     transforms = [t for t in load_transforms(run.recipe) if not t.far]
     changed = [t for t in transforms if t.name != "identity"]
@@ -85,5 +86,5 @@ def add_studies(root: Path) -> Path:
         "selectivity": scored(rows(of=[()])).assign(accuracy=0.8, control=0.1, types=248),
     }
     for name, table in (tables | _retrieval(run, rows, scored)).items():
-        store.write_table(f"tables/{name}.parquet", table, KEY)
+        put(store, {f"tables/{name}.parquet": table})
     return root

@@ -110,15 +110,15 @@ import json, sys
 from pathlib import Path
 from probing_core.results import Run
 from probing_core.run.options import Options
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.pipeline import run
+from probing_core.run.run_files import RunFiles
 
 options = Options(
     corpus=f"folder:{sys.argv[1]}", view=32, transforms=("brighten", "tint"), models=("mine:color",), device="cpu"
 )
-run(Path("run"), options, ("embed", "train", "evaluate"))
+run(Path("run"), options, "evaluate")
 scores = Run.open("run").scores.query("task == 'fine' and subset in ['seen', 'transform:tint']").to_dict("list")
-tables = [Store(Path("run")).read_table(f"tables/{name}.parquet") for name in ("brightening", "geometry")]
+tables = [RunFiles(Path("run")).read_table(f"tables/{name}.parquet") for name in ("brightening", "geometry")]
 print(json.dumps([scores, *(table.to_dict("records") for table in tables)]))
 """
 

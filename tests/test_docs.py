@@ -238,7 +238,7 @@ def test_model_names_in_the_documentation_can_be_parsed():
 
 def test_the_result_in_the_readme_is_the_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    run = docs.Store(ROOT / "data" / "reference")
+    run = docs.RunFiles(ROOT / "data" / "reference")
     assert docs.headline(run) in text
     picture = ROOT / "docs" / "demo.webp"
     assert picture.stat().st_size < 3 * 10**6

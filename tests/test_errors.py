@@ -105,7 +105,7 @@ CASES: list[tuple[Callable[[], object], type[ProbingError], str]] = [
     (lambda: replace(RECIPE, transforms=("identity", "fog", "fog")), BadConfig, "Duplicates: fog"),
     (lambda: replace(RECIPE, models=("a", "a")), BadConfig, "Duplicates: a"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "colour": 1}), BadConfig, "colour"),
-    (lambda: Recipe.from_toml({"format": 2, "fingerprint": "f"}), BadConfig, "corpus"),
+    (lambda: Recipe.from_toml({"format": 3, "fingerprint": "f"}), BadConfig, "corpus"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "corpus": 5}), BadConfig, "'corpus'"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "models": "zoo/mae"}), BadConfig, "'models'"),
     (lambda: Recipe.from_toml({**RECIPE.to_toml(), "models": [1]}), BadConfig, "'models'"),

@@ -17,7 +17,7 @@ PACKAGES = ("probing_core", "dashboard")
 CODE = (*PACKAGES, "lab")
 
 OF_A_RUN = re.compile(
-    r"\b(run|model)\.toml\b|\bmanifest\.json\b|\bjournal\.jsonl\b|\b(images|samples|crops|map|scores|fits)\.parquet\b|\bcrops\.safetensors\b"
+    r"\b(run|model)\.toml\b|\b(images|samples|crops|map|scores|fits)\.parquet\b|\bcrops\.safetensors\b"
     r"|\bprogress\.json\b|\bworker\.txt\b|^(models|tables|units|series|log|embeddings|probes|predictions|studies)/|\bunit-"
 )
 """Names of files and folders of a run."""

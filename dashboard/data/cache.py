@@ -1,6 +1,6 @@
 """Data of runs and corpora for the pages, cached for all visitors.
 
-A run is reopened if its manifest has changed, so that pages show new results of a background process immediately.
+A run is reopened if a step has been completed, so that pages show new results of a background process immediately.
 Cached objects are shared, so pages must copy them before making changes.
 """
 
@@ -29,7 +29,7 @@ from probing_core.images import encode_jpeg
 from probing_core.results import Run, RunPlace, find_runs, leaderboard
 from probing_core.results.ranking import RANKING_FACTS, in_order, is_baseline, scores_of
 from probing_core.run import layout
-from probing_core.run.manifest import stamp
+from probing_core.run.run_files import stamp
 
 Keys = ParamSpec("Keys")
 T = TypeVar("T")

@@ -25,11 +25,11 @@ from probing_core.catalog import loaded_plugins
 from probing_core.compute.runtime.consoles import OWN_CONSOLE
 from probing_core.errors import BadRun
 from probing_core.paths import refuse_links
+from probing_core.run.directory import RunDirectory
 from probing_core.run.files import process_of, read_json, write_atomically
 from probing_core.run.layout import BACKGROUND_OUTPUT, LOG, PROGRESS
 from probing_core.run.options import last_options
 from probing_core.run.progress import Report
-from probing_core.run.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 """Regular expression for names of new runs, which are also names of folders."""
@@ -262,11 +262,11 @@ def remove(run: Path) -> list[str]:
         BadRun: the run is in use, or a file cannot be removed.
     """
     rights.require("Removing a run")
-    store = Store(run)
+    directory = RunDirectory(run)
     try:
         (run / LOG).mkdir(parents=True, exist_ok=True)
         with FileLock(run / STARTING_LOCK, thread_local=False):  # removed with the log, so nobody else may hold it
-            return store.delete()
+            return directory.delete()
     except OSError as error:
         raise BadRun(f"'{run}' could not be removed ({error.strerror}). Change its permissions first.") from error
 

@@ -24,7 +24,7 @@ from probing_core.models.preprocessing import make_batch
 from probing_core.models.processor import DEVICE_BATCH, BatchThreads, Pass
 from probing_core.run import embedding_worker
 from probing_core.run.options import EMBED, Options
-from probing_core.run.stages import run as make_run
+from probing_core.run.pipeline import run as make_run
 from probing_core.transforms.transformation import Image
 
 NETWORK = Preprocessing(size=(224, 224))
@@ -129,7 +129,7 @@ def _run(size: Size, seconds_a_picture: float) -> tuple[Device, float]:
     options = Options(corpus="reference", models=names, transforms=size.transforms, limit=size.images, repetitions=1)
     with tempfile.TemporaryDirectory() as folder, _sleeping(device):
         begun = time.perf_counter()
-        make_run(Path(folder) / "run", options, (EMBED,))
+        make_run(Path(folder) / "run", options, EMBED)
         return device, time.perf_counter() - begun
 
 

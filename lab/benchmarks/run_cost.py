@@ -35,9 +35,9 @@ from probing_core.models.network import NetworkEmbedder
 from probing_core.run import embedding_worker
 from probing_core.run.layout import IMAGES, RECIPE
 from probing_core.run.options import Options
+from probing_core.run.pipeline import run as make_run
 from probing_core.run.recipe import Recipe
-from probing_core.run.stages import run as make_run
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import source_side
 
@@ -103,7 +103,7 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as out:
             run_s.append(seconds_of(partial(_embed, Path(out), corpus, loaded, images)))
-            parts = _Parts(Store(Path(out)), open_corpus(corpus))
+            parts = _Parts(RunFiles(Path(out)), open_corpus(corpus))
             making = seconds_of(parts.make)
             preparing, forward = np.sum([parts.embed(embedder) for embedder in loaded.values()], axis=0)
             parts_of.append((making, preparing, forward))
@@ -122,7 +122,7 @@ def _ratio(corpus: str, names: Sequence[str], images: int, rounds: int) -> float
 def _embed(out: Path, corpus: str, loaded: dict[str, LoadedEmbedder], images: int) -> None:
     options = Options(corpus=corpus, view=VIEW, models=list(loaded), limit=images, device="cpu")
     with _reused(loaded):
-        make_run(out, options, ("embed",))
+        make_run(out, options, "embed")
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def _reused(loaded: dict[str, LoadedEmbedder]) -> Iterator[None]:
 class _Parts:
     """The necessary steps of a run, executed sequentially, each on all cores."""
 
-    def __init__(self, store: Store, corpus: Corpus) -> None:
+    def __init__(self, store: RunFiles, corpus: Corpus) -> None:
         self.recipe = Recipe.from_toml(store.read_toml(RECIPE))
         self.corpus = corpus
         self.planned = plan_samples(self.recipe.design, store.read_table(IMAGES))

@@ -24,9 +24,9 @@ import psutil
 
 from lab.benchmarks._common import in_process, peak_mb, seconds_of
 from probing_core.images import encode_png
-from probing_core.run.layout import embeddings_folder, units_name
-from probing_core.run.manifest import Manifest
-from probing_core.run.store import Store
+from probing_core.run.directory import RunDirectory
+from probing_core.run.layout import table_path
+from probing_core.run.run_files import FileRecord
 from probing_core.transforms.view import source_side
 
 VIEW = 32
@@ -103,18 +103,20 @@ def _entry_ratio(size: Size) -> float:
     return round(many / few, 3)
 
 
-def _filled(root: Path, count: int) -> Store:
-    """Return a store in which ``count`` nonexistent files are registered."""
-    entry = {"bytes": 1024, "key": "0" * 16, "sha256": "0" * 64}
-    manifest = Manifest(root)
-    manifest.enter((f"{embeddings_folder('zoo/mae')}{units_name(i, i)}", entry) for i in range(count))
-    manifest.fold()
-    return Store(root)
+def _filled(root: Path, count: int) -> RunDirectory:
+    """Return a run directory with the records of ``count`` steps whose files do not exist."""
+    directory = RunDirectory(root)
+    for i in range(count):
+        directory.finish(f"step-{i}", {}, {table_path(str(i)): FileRecord(1024, "0" * 64)})
+    return directory
 
 
-def _enter(store: Store, entered: int) -> float:
-    names = [f"{embeddings_folder('zoo/can')}{units_name(i, i)}" for i in range(entered)]
-    return seconds_of(lambda: [store.write_bytes(name, b"x" * 1024, "key") for name in names], time.process_time)
+def _enter(directory: RunDirectory, entered: int) -> float:
+    def save() -> None:
+        for i in range(entered):
+            directory.save(f"entered/{i}", {}, {f"entered/{i}.bin": b"x" * 1024})
+
+    return seconds_of(save, time.process_time)
 
 
 def _growth(folder: Path, size: Size) -> dict[str, float]:
@@ -188,7 +190,7 @@ def _tree_seconds(command: Sequence[str]) -> float:
 
 def _embed(corpus: str, executor: str) -> None:
     from probing_core.run.options import Options
-    from probing_core.run.stages import run
+    from probing_core.run.pipeline import run
 
     with tempfile.TemporaryDirectory() as out:
         options = Options(
@@ -199,7 +201,7 @@ def _embed(corpus: str, executor: str) -> None:
             device="cpu",
             executor=executor,
         )
-        run(Path(out) / "run", options, ("embed",))
+        run(Path(out) / "run", options, "embed")
 
 
 def _measure(what: str, corpus: str) -> None:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lab.devtools.made_run import KEY, make_run
+from lab.devtools.made_run import make_run
+from lab.devtools.run_edits import put
 from probing_core.answers.crops import cut
 from probing_core.api.scan import scan
 from probing_core.api.scan_measure import flags_of, thumbnail
@@ -25,7 +26,7 @@ from probing_core.detector.features import features, prepare
 from probing_core.images import encode_jpeg, encode_webp, inspect
 from probing_core.images.quality import as_measured
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import bank
 
 VIEW = 128
@@ -114,12 +115,12 @@ def _folder(folder: Path, size: Size) -> Path:
 
 def _run(out: Path) -> Path:
     """Return a synthetic run with an arbitrary detector."""
-    store = Store(make_run(out))
-    store.write_bytes(DETECTOR_FILE, _detector().to_bytes(), KEY)
+    store = RunFiles(make_run(out))
+    put(store, {DETECTOR_FILE: _detector().to_bytes()})
     scores = np.random.default_rng(0).normal(size=200)
     untouched = {"role": "calibrate", "size": "view", "maker": "as it is", "transform": "identity", "no_color": False}
     untouched |= {"group": "identity", "base_id": [str(i) for i in range(len(scores))], "corpus": 1}
-    store.write_table(scored_views_path(DETECTOR), pd.DataFrame({"score": scores}).assign(**untouched), KEY)
+    put(store, {scored_views_path(DETECTOR): pd.DataFrame({"score": scores}).assign(**untouched)})
     return out
 
 

@@ -9,28 +9,33 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lab.devtools.run_edits import omit
 from probing_core.compute import task_names as names
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.compute.maps import neighbor_table
-from probing_core.compute.sampling.probe_tasks import make_task, task_names
-from probing_core.compute.sampling.samples import choose_images, plan_samples, samples_on_maps
+from probing_core.compute.sampling.probe_tasks import make_task
+from probing_core.compute.sampling.samples import plan_samples, samples_on_maps
+from probing_core.compute.task_names import MAIN
 from probing_core.corpora import open_corpus
-from probing_core.measures.statistics import with_place
 from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.run import layout
-from probing_core.run.definitions import GRAPH
-from probing_core.run.engine import Plan
-from probing_core.run.manifest import LEFT_OUT
-from probing_core.run.recipe import Recipe, load_transforms
+from probing_core.run.directory import Content, RunDirectory
+from probing_core.run.embed import missing_steps, select_images
+from probing_core.run.pending import dry
+from probing_core.run.pipeline import evaluate_all, train_all
+from probing_core.run.project import project
+from probing_core.run.recipe import Recipe, load_transforms, read_recipe, write_recipe
+from probing_core.run.run_files import Inputs
 from probing_core.run.setup import Corpora
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.store import Store, digest
+from probing_core.run.train import tasks_of, train_step
+from probing_core.run.work import Work, embeddings_step, model_step, samples_step
 from probing_core.transforms import bank
 
 MODELS = {
@@ -51,9 +56,6 @@ VIEWS = 2
 LIVE = ("baseline/pixels",)
 """Models with a deployment probe with random weights, for tests of live predictions without a network."""
 
-KEY = "made"
-"""Key of files that are added to a synthetic run and are not in its table of files."""
-
 
 def make_run(
     root: Path,
@@ -63,7 +65,7 @@ def make_run(
     repetitions: int = 1,
     models: Mapping[str, tuple[str, str, int, float]] = MODELS,
 ) -> Path:
-    """Write the run to ``root`` and return it."""
+    """Write the run to ``root`` and return it. All of its steps are complete."""
     corpus = open_corpus(corpus_name)
     recipe = Recipe(
         corpus=corpus_name,
@@ -74,90 +76,87 @@ def make_run(
         seed=seed,
         repetitions=repetitions,
     )
-    store = Store(root)
-    store.write_toml(layout.RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
-    _enter_models(store, models)
-    corpora = Corpora(recipe, corpus)
-    plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
-    images = plan.partitions[layout.IMAGES]
-    plan.write(images, {layout.IMAGES: choose_images(recipe.design, corpus, lambda completed, total: None)})
-    plan = RunSnapshot(store, recipe, corpora=corpora).plan(GRAPH)
-    snapshot = plan.snapshot
-    samples = complete(plan_samples(recipe.design, snapshot.images), seed)
-    plan.write(plan.partitions[layout.SAMPLES], {layout.SAMPLES: samples})
-    on_maps, placed = samples.iloc[samples_on_maps(samples, snapshot.images)], with_place(models)
+    work = Work(RunDirectory(root), recipe, corpora=Corpora(recipe, corpus))
+    write_recipe(work.run, recipe)
+    select_images(work)
+    for name, (family, objective, dim, _) in models.items():
+        entry = _entry(name, family, objective, dim)
+        work.run.save(model_step(name), {"recipe": entry["recipe"]}, {layout.model_path(name): _toml(entry)})
+    samples = complete(plan_samples(recipe.design, work.images), seed)
+    contents: dict[str, dict[str, Content]] = {samples_step(MAIN): {layout.SAMPLES: samples}}
     for position, (name, (_, _, dim, skill)) in enumerate(models.items()):
-        rng = np.random.default_rng([seed, position])
-        for task in task_names(load_transforms(recipe)):
-            predictions = _predict(samples, recipe, task, skill, rng)
-            tables = {layout.predictions_path(name, task): predictions, layout.fits_path(name, task): _fits(name, task)}
-            _invent(plan, tables)
-        for reading in names.PROJECTIONS if name in placed else ():
-            points = map_of(on_maps, rng)
-            _invent(plan, {layout.map_path(name, reading): points})
-            _invent(plan, {layout.neighbors_path(name, reading): neighbors_on(points, on_maps)})
-        _leave_out(plan, layout.embeddings_folder(name))
-        if name in LIVE:
-            probe = _probe(recipe.transforms, dim, rng).to_bytes()
-            fine = plan.partition(layout.predictions_path(name, "fine"))
-            store.write(
-                layout.probe_path(name, names.DEPLOYMENT), probe, plan.require_cache_key(fine), plan.inputs(fine)
-            )
-            embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
-            _embed(plan, name, embeddings)
-    plan.materialize(plan.select("evaluate"))
-    store.fold()
+        contents |= _invented(work, name, dim, skill, samples, np.random.default_rng([seed, position]))
+    for step, inputs in _expected_steps(work).items():
+        if work.run.needs(step, inputs):
+            work.run.save(step, inputs, contents[step])
+    evaluate_all(work)
     return root
 
 
-def _enter_models(store: Store, models: Mapping[str, tuple[str, str, int, float]]) -> None:
-    for name, (family, objective, dim, _) in models.items():
-        entry = {
-            "name": name,
-            "request": name,
-            "position": 0,
-            "family": family,
-            "objective": objective,
-            "dim": dim,
-            "license": "MIT",
-            "weights": "invented for the tests",
-            "text": False,
-            "recipe": {"pooling": "mean", "precision": "float32"},
+def _expected_steps(work: Work) -> dict[str, Inputs]:
+    """Return the steps of the run before the ``evaluate`` stage, and their inputs, from a dry run."""
+    noted, run = dry(work)
+    for visit in (select_images, lambda work: missing_steps(work, list(work.models)), train_all, project):
+        visit(noted)
+    return run.visited
+
+
+def _invented(
+    work: Work, model: str, dim: int, skill: float, samples: pd.DataFrame, rng: np.random.Generator
+) -> dict[str, dict[str, Content]]:
+    """Return the content of the files of each step for a model."""
+    contents: dict[str, dict[str, Content]] = {}
+    for task in tasks_of(work):
+        predictions = _predict(samples, work.recipe, task, skill, rng)
+        contents[train_step(model, task)] = {
+            layout.predictions_path(model, task): predictions,
+            layout.fits_path(model, task): _fits(model, task),
         }
-        store.write_toml(layout.model_path(name), entry, digest(entry["recipe"]))
+    on_maps = samples.iloc[samples_on_maps(samples, work.images)]
+    for reading in names.PROJECTIONS:
+        points = map_of(on_maps, rng)
+        for path, table in (
+            (layout.map_path(model, reading), points),
+            (layout.neighbors_path(model, reading), neighbors_on(points, on_maps)),
+        ):
+            contents[path.removesuffix(layout.PARQUET)] = {path: table}
+    if model in LIVE:
+        probe = _probe(work.recipe.transforms, dim, rng).to_bytes()
+        contents[train_step(model, names.FINE)][layout.probe_path(model, names.DEPLOYMENT)] = probe
+    embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
+    last = len(work.sample_sets[MAIN].units) - 1
+    path = f"{layout.embeddings_folder(model)}{layout.units_name(0, last)}"
+    contents[embeddings_step(model)] = {path: {"embeddings": embeddings}}
+    return contents
 
 
-def _invent(plan: Plan, contents: dict[str, Any]) -> None:
-    """Add the files ``contents`` (path -> content) of one partition. Its other outputs are recorded as omitted."""
-    partition = plan.partition(next(iter(contents)))
-    by_template = {template: contents[path] for template, path in partition.outputs.items() if path in contents}
-    plan.write(partition, by_template)
+def _entry(name: str, family: str, objective: str, dim: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "request": name,
+        "position": 0,
+        "family": family,
+        "objective": objective,
+        "dim": dim,
+        "license": "MIT",
+        "weights": "invented for the tests",
+        "text": False,
+        "recipe": {"pooling": "mean", "precision": "float32"},
+    }
 
 
-def _leave_out(plan: Plan, *paths: str) -> None:
-    """Record nonexistent files as omitted, so that files that depend on them are complete."""
-    for path in paths:
-        partition = plan.partitions[path]
-        last = max(partition.unit_count - 1, 0)
-        name = f"{path}{layout.units_name(0, last)}" if partition.is_folder else path
-        entry = {"bytes": 0, "sha256": "", "key": plan.require_cache_key(partition), "state": LEFT_OUT}
-        plan.store.enter([(name, entry)], plan.inputs(partition))
+def _toml(content: dict[str, Any]) -> bytes:
+    import tomli_w
 
-
-def _embed(plan: Plan, model: str, embeddings: np.ndarray) -> None:
-    partition = plan.partitions[layout.embeddings_folder(model)]
-    name = next(iter(plan.store.entries(partition.path)))
-    plan.store.write(name, {"embeddings": embeddings}, plan.require_cache_key(partition), plan.inputs(partition))
+    return tomli_w.dumps(content).encode()
 
 
 def ship(source: Path, root: Path) -> Path:
     """Write a copy of the run ``source`` to ``root``, as if included in the package: without embeddings or corpus."""
     shutil.copytree(source, root, dirs_exist_ok=True)
-    store = Store(root)
-    store.leave_out(*(name for name in store.names() if layout.is_embeddings_path(name)))
-    recipe = store.read_toml(layout.RECIPE) | {"corpus": "parquet:photos-elsewhere.parquet"}
-    store.write_toml(layout.RECIPE, recipe, digest(recipe))
-    store.fold()
+    run = RunDirectory(root)
+    omit(run, *(path for path in run.names() if layout.is_embeddings_path(path)))
+    write_recipe(run, replace(read_recipe(run), corpus="parquet:photos-elsewhere.parquet"))
     return root
 
 

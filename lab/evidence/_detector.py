@@ -24,7 +24,7 @@ from probing_core.measures.statistics import Interval, interval
 from probing_core.paths import reference_run
 from probing_core.run import calibrate
 from probing_core.run.layout import VERDICT_PHOTOGRAPHS
-from probing_core.run.store import digest
+from probing_core.run.run_files import digest
 from probing_core.transforms.transformation import Image
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "detector.md"
@@ -34,7 +34,7 @@ PURPOSES = {"learn": "training", "choose": "model selection", "calibrate": "cali
 
 PHOTOGRAPHS = 16
 
-REVISION = calibrate.photographs.code_version
+REVISION = calibrate.PHOTOGRAPHS_CODE_VERSION
 
 Measured = tuple[np.ndarray, pd.DataFrame]
 """Features (P, D) of crops, and one row per image with the range of its crops, ``start`` (full image) to ``stop``."""

@@ -22,7 +22,7 @@ from typing import Any
 
 from lab.devtools.commands import put_row
 from probing_core.run.estimate import estimate
-from probing_core.run.options import EMBED, STAGES, Options
+from probing_core.run.options import EMBED, PROJECT, Options
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "large.md"
 BEGIN = "<!-- generated: python -m lab.evidence.announced -->"
@@ -104,14 +104,13 @@ PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 
 
 def _work(kind: str, out: Path, options: dict[str, Any], until: str) -> None:
-    from probing_core.run.stages import run
+    from probing_core.run.pipeline import run
 
     options_of_run = Options(**options | ({"base": Path(options["base"])} if "base" in options else {}))
-    stages = STAGES[: STAGES.index(until) + 1] if until else STAGES
     if kind == "run":
-        run(out, options_of_run, stages)
+        run(out, options_of_run, until or PROJECT)
         return
-    expected = estimate(options_of_run, out, stages)
+    expected = estimate(options_of_run, out, until or PROJECT)
     print(expected, file=sys.stderr)
     print(expected.seconds)
 

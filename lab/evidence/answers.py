@@ -43,7 +43,7 @@ from probing_core.measures.notation import in_percent
 from probing_core.results.run import open_run
 from probing_core.run.layout import probe_path, scored_views_path
 from probing_core.run.live import has_scored_views, read_posteriors
-from probing_core.run.store import digest
+from probing_core.run.run_files import digest
 from probing_core.transforms.transformation import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def pictures(library: str, photographs: dict[str, Image], keep: Path | None) -> 
 def model_answers(predictor: Predictor, model: str, images: dict[str, Image], keep: Path | None = None) -> pd.DataFrame:
     """Return one row per image: ``model``, ``photograph``, ``source``, ``operation``, ``group``, ``score`` (log odds
     of an edit) and ``named`` (the most probable group given an edit)."""
-    probe = predictor.store.entry(probe_path(model, DEPLOYMENT))
+    probe = predictor.store.checksum(probe_path(model, DEPLOYMENT))
     key = digest([model, probe, list(images), [int(x.sum()) for x in images.values()]])[:16]
     path = keep / f"{key}.parquet" if keep else None
     if path is not None and path.exists():

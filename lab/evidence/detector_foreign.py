@@ -31,7 +31,7 @@ from probing_core.corpora import open_corpus
 from probing_core.detector.detector import has_no_color
 from probing_core.measures.notation import in_percent
 from probing_core.run.layout import DETECTOR_FILE, scored_views_path
-from probing_core.run.store import digest
+from probing_core.run.run_files import digest
 from probing_core.transforms.transformation import Image
 
 LIBRARIES = ("albumentations", "imagecorruptions")
@@ -79,7 +79,7 @@ def judged(predictor: Predictor, library: str, batch: dict[str, Image], size: st
     """Edit ``batch`` with ``library``, and return the result of `verdicts_on`, which is stored in ``keep`` if given."""
     if keep is None:
         return verdicts_on(predictor, altered(library, batch), size)
-    made_by = [predictor.store.entry(name) for name in (DETECTOR_FILE, scored_views_path(DETECTOR))]
+    made_by = [predictor.store.checksum(name) for name in (DETECTOR_FILE, scored_views_path(DETECTOR))]
     path = keep / f"{digest([made_by, library, size, *batch])[:16]}.parquet"
     if not path.exists():
         keep.mkdir(parents=True, exist_ok=True)

@@ -26,20 +26,22 @@ import pandas as pd
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of, put, replace_rows, svg_of
 from lab.pretraining.loop import kept_path, read_facts
 from probing_core import samples
-from probing_core.api.score import without_live, without_oracles
 from probing_core.charts import Theme
 from probing_core.charts.training import NAMES as SCORES
 from probing_core.compute.sampling.probe_tasks import CONTENT
-from probing_core.compute.task_names import ALL, FINE, STRENGTH
+from probing_core.compute.task_names import ALL, FINE, MAIN, STRENGTH
 from probing_core.measures.notation import GROUP_SUBSET, in_percent
 from probing_core.models.model_names import checkpoints, parse
 from probing_core.results import Run
 from probing_core.run import layout
-from probing_core.run.definitions import GRAPH
-from probing_core.run.layout import ANY_MODEL
+from probing_core.run.directory import RunDirectory
+from probing_core.run.evaluate import join_scores, score
+from probing_core.run.pipeline import complete_with
 from probing_core.run.progress import final_report, terminal
-from probing_core.run.stages import materialize
-from probing_core.run.store import Store
+from probing_core.run.setup import Corpora
+from probing_core.run.studies import compute_studies, join_studies
+from probing_core.run.train import train
+from probing_core.run.work import Work
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, PICTURE = ROOT / "docs" / "results.md", ROOT / "docs" / "pictures" / "over-training.svg"
@@ -56,22 +58,6 @@ NAMES = SCORES | {"retrieval": "recall of originals"}
 TITLES = {FINE: "transformation accuracy", CONTENT: "content accuracy", "retrieval": "recall of originals"}
 """Name of a score -> title of its column in the table."""
 
-ASSETS = (
-    layout.RECIPE,
-    layout.IMAGES,
-    layout.SAMPLES,
-    layout.model_path(ANY_MODEL),
-    layout.embeddings_folder(ANY_MODEL),
-    *(layout.predictions_path(ANY_MODEL, task) for task in (FINE, CONTENT)),
-    layout.scores_path(ANY_MODEL),
-    layout.SCORES,
-    layout.series_table(STRENGTH),
-    layout.embeddings_folder(ANY_MODEL, STRENGTH),
-    layout.study_path(ANY_MODEL, "retrieval"),
-    layout.table_path("retrieval"),
-)
-"""Assets that are materialized. Group probes, maps and predictions for new images are not required."""
-
 
 def completed_run(training: Path, out: Path) -> Run:
     """Compute the run of the checkpoints that were saved during a training run, and return it."""
@@ -80,11 +66,22 @@ def completed_run(training: Path, out: Path) -> Run:
     models = (f"baseline/random-vit@seed={facts.seed}", f"zoo/{facts.recipe['name']}@weights={pattern}")
     scored = samples("reference")
     names = tuple(parse(name).full for model in models for name in checkpoints(model))
-    graph = without_oracles(without_live(GRAPH.only(ASSETS)))
-    progress = terminal(out)
+    progress, recipe = terminal(out), replace(scored.recipe, models=names)
+    corpora = Corpora(recipe, scored.corpus)
+    work = Work(RunDirectory(out), recipe, progress=progress, corpora=corpora, experiments=(MAIN, STRENGTH))
     with final_report(progress):
-        materialize(Store(out), replace(scored.recipe, models=names), scored.corpus, graph, progress=progress)
+        complete_with(_evaluate, work)
     return Run.open(out)
+
+
+def _evaluate(work: Work) -> None:
+    """Compute the scores and the retrieval study. Probes for new images and maps are not required."""
+    for model in work.embedded():
+        train(work, model, tasks=(FINE, CONTENT), live=False, oracles=False)
+        score(work, model, tasks=(FINE, CONTENT))
+        compute_studies(work, model, ("retrieval",))
+    join_scores(work)
+    join_studies(work, ("retrieval",))
 
 
 def scores_over(training: Path, run: Run) -> pd.DataFrame:

@@ -31,9 +31,9 @@ from probing_core.measures.notation import in_percent
 from probing_core.models import bundled
 from probing_core.results import Run
 from probing_core.run.layout import slug, table_path
-from probing_core.run.options import EMBED, EVALUATE, TRAIN, Options
+from probing_core.run.options import EVALUATE, Options
+from probing_core.run.pipeline import run
 from probing_core.run.progress import terminal
-from probing_core.run.stages import run
 from probing_core.transforms import cut_pair, generator, prepare_source, resolve
 from probing_core.transforms.transformation import Image
 
@@ -47,9 +47,6 @@ FOURTH_STAGE = "timm:tf_efficientnet_lite0@layer=4"
 SEVERITIES = (1, 2, 3, 4, 5)
 BATCH = 64
 
-STAGES = (EMBED, TRAIN, EVALUATE)
-"""Stages that are computed. Maps are not required."""
-
 
 def completed_run(folder: Path, part: str) -> Run:
     """Compute the run for a part of a protocol, and return it."""
@@ -61,7 +58,7 @@ def completed_run(folder: Path, part: str) -> Run:
         limit=PHOTOGRAPHS,
         repetitions=1,
     )
-    run(out, options, STAGES, terminal(out))
+    run(out, options, EVALUATE, terminal(out))  # maps are not required
     return Run.open(out)
 
 

@@ -18,15 +18,16 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from lab.devtools.commands import errors_in_a_line, markdown_table, parser_of
-from probing_core.api.rank import QUICK_GRAPH, quick_samples
+from probing_core.api.rank import quick_samples
 from probing_core.api.score import computed, recipes_of
+from probing_core.compute.task_names import MAIN
 from probing_core.errors import BadRun
 from probing_core.measures.notation import in_percent
 from probing_core.results.quick_ranking import QuickRanking, quick_ranking
 from probing_core.results.ranking import has_place, in_order, is_baseline, scores_of
 from probing_core.results.run import Run, open_run
-from probing_core.run.definitions import GRAPH
 from probing_core.run.layout import QUICK
+from probing_core.run.pipeline import quick_model
 from probing_core.run.progress import SILENT
 
 
@@ -117,8 +118,7 @@ def seconds(base: Run, model: str) -> float:
     """Return the duration of the quick protocol in seconds, including starting processes and loading weights."""
     begin = time.perf_counter()
     scored, recipes = quick_samples(base), recipes_of(model, "cpu")
-    graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
-    computed(scored, model, recipes, graph, "cpu", False, SILENT, lambda run, folder: None)
+    computed(scored, model, recipes, quick_model, (MAIN,), "cpu", False, SILENT, lambda run, folder: None)
     return time.perf_counter() - begin
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from probing_core.corpora.corpus import Corpus
 from probing_core.errors import BadConfig
 from probing_core.run.files import write_atomically
+from probing_core.run.lock import locked_folder
 from probing_core.run.progress import SILENT, Progress
-from probing_core.run.store import Store
 
 
 def pretrain(
@@ -64,7 +64,7 @@ def pretrain(
     if keep < 0:
         raise BadConfig(f"The number of checkpoints must be at least 0, got {keep}.")
     resolved = resolve_device(device)
-    with Store(out).locked():
+    with locked_folder(out, "training run"):
         pictures = gather(corpus, out, progress)
         objective = build(loaded, pictures.rows, seed)
         facts = train(

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from lab.devtools.commands import markdown_table, put
 from lab.evidence import answers, quick_places
-from lab.scripts import format_docs, idea_pictures, transform_docs
+from lab.scripts import idea_pictures, transform_docs
 from probing_core.api.model_answers import held_out
 from probing_core.measures.notation import in_percent, in_points, percent_interval, points_interval, transform_title
 from probing_core.measures.statistics import with_place
@@ -40,7 +40,7 @@ from probing_core.results.claim_sentences import (
 from probing_core.results.ranking import has_place, in_order, is_baseline
 from probing_core.results.sentences import beside_baselines, finding, layers_finding, originals_finding
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 ROOT = Path(__file__).resolve().parents[2]
 README, RESULTS, INDEX = "README.md", "docs/results.md", "docs/index.md"
@@ -73,8 +73,7 @@ STYLE_MODELS = ("baseline/random-vit", "timm:tf_efficientnet_lite0", "baseline/h
 
 def main() -> None:
     transform_docs.main()
-    format_docs.main()
-    run = Store(ROOT / "data" / "reference")
+    run = RunFiles(ROOT / "data" / "reference")
     opened = Run.open(run.root)
     parts = {
         "main results": takeaways(opened),
@@ -124,7 +123,7 @@ def executed(path: Path) -> NotebookNode:
     return content
 
 
-def headline(run: Store) -> str:
+def headline(run: RunFiles) -> str:
     """Return the result in the README: transformation accuracy of the best and worst zoo encoder and of baselines."""
     scores = run.read_table(layout.SCORES)
     rows = scores[
@@ -216,7 +215,7 @@ def code(name: str) -> str:
     return f"`{name}`"
 
 
-def style_table(run: Store) -> str:
+def style_table(run: RunFiles) -> str:
     """Return a Markdown table of the percentages of samples in `STYLES` that are predicted as style and as noise, over
     all folds."""
     transforms = run.read_table(layout.SAMPLES, columns=["sample", "transform"]).set_index("sample")["transform"]
@@ -233,7 +232,7 @@ def style_table(run: Store) -> str:
     return markdown_table(["model", *STYLES], lines)
 
 
-def score_table(run: Store) -> str:
+def score_table(run: RunFiles) -> str:
     """Return a Markdown table of a run's main scores with 95% confidence intervals, best model first, and footnotes.
 
     Each model has one row. The last column contains the transformation accuracy of its additional seeds.
@@ -276,7 +275,7 @@ def accuracies_in_words(roles: pd.DataFrame) -> str:
     return f"Transformation / content accuracy: {', '.join(parts)}." if parts else ""
 
 
-def claims_list(run: Store) -> str:
+def claims_list(run: RunFiles) -> str:
     """Return the claims with their test results and evidence, as a numbered list for each set of encoders."""
     roles = run.read_table(layout.ROLES)
     parts = []
@@ -292,7 +291,7 @@ def claims_list(run: Store) -> str:
     return "\n\n".join(parts)
 
 
-def ablation_table(run: Store) -> str:
+def ablation_table(run: RunFiles) -> str:
     """Return a Markdown table of the ablations of the zoo: differences in percentage points with Holm-corrected
     p-values."""
     rows = run.read_table(layout.ABLATIONS).dropna(subset=["p"])

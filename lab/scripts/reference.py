@@ -20,16 +20,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.devtools.commands import errors_in_a_line, parser_of
+from lab.devtools.run_edits import omit
 from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, ORACLE, OTHER_PROBES
 from probing_core.errors import ProbingError
 from probing_core.measures.notation import BASELINE
 from probing_core.models.model_names import parse
 from probing_core.paths import reference_run
 from probing_core.run import layout
-from probing_core.run.engine import COMPLETE
+from probing_core.run.directory import COMPLETED, RunDirectory, note_completed
+from probing_core.run.options import EVALUATE
+from probing_core.run.pipeline import pending_steps
 from probing_core.run.recipe import read_recipe, write_recipe
-from probing_core.run.stages import plan_of
-from probing_core.run.store import COMPLETED, Store, note_completed
+from probing_core.run.work import Work
 
 MAX_BYTES = 47_500_000
 
@@ -47,9 +49,6 @@ BLOCK = "timm:tf_efficientnet_lite0@layer=4"
 
 HASHES = ("baseline/dhash", "baseline/phash")
 
-MAPS = "project"
-"""Stage that computes maps."""
-
 
 def _is_of_single_pictures(path: str) -> bool:
     """Return whether the file at ``path`` is used for predictions of individual images and is not a score."""
@@ -58,29 +57,24 @@ def _is_of_single_pictures(path: str) -> bool:
     return path.startswith(layout.MODELS) and inner.startswith(parts)
 
 
-def ship(run: Store, out: Path) -> int:
+def ship(run: RunDirectory, out: Path) -> int:
     """Replace ``out`` with the required files of ``run``, and return their total size in bytes.
 
     Raises:
         ProbingError: the run is incomplete, or the files exceed the maximum size.
     """
-    plan = plan_of(run, read_recipe(run))
+    work = Work(run, read_recipe(run))
     # Maps are optional. A run is complete if it contains the maps of its first model.
-    missing = [
-        partition.path
-        for partition in plan.partitions.values()
-        if plan.state(partition) not in COMPLETE and partition.asset.stage != MAPS
-    ]
-    if plan.snapshot.unloaded or missing:
+    names, _ = pending_steps(work, EVALUATE)
+    if missing := [*work.unloaded, *(step for steps in names.values() for step in steps)]:
         raise ProbingError(
-            f"'{run.root}' has no {(missing or plan.snapshot.unloaded)[0]}. Complete the run first.",
-            hint=f"Run `probing run --out {run.root}`.",
+            f"'{run.root}' has no {missing[0]}. Complete the run first.", hint=f"Run `probing run --out {run.root}`."
         )
+    models = list(work.models)
     staging = out.with_name(f"{out.name}.new")  # the previous run is kept until this one is complete
     shutil.rmtree(staging, ignore_errors=True)
-    second = tuple(layout.model_folder(name) for name in plan.snapshot.models if is_second_training(name))
-    scored = {layout.predictions_path(model, name) for model in plan.snapshot.models for name in SCORED_ALONE}
-    models = list(plan.snapshot.models)
+    second = tuple(layout.model_folder(name) for name in models if is_second_training(name))
+    scored = {layout.predictions_path(model, name) for model in models for name in SCORED_ALONE}
     weak = [name for name in models if name.startswith(BASELINE) and name not in KNOWING]
     nearest = {layout.neighbors_path(name, BY_EMBEDDING) for name in models}
     variants = [name for name in models if name.startswith((*VARIANTS, BLOCK))]
@@ -109,14 +103,13 @@ def ship(run: Store, out: Path) -> int:
             or path in (layout.LOG, "units")
         ],
     )
-    shipped = Store(staging)
-    shipped.leave_out(*left_out)
+    shipped = RunDirectory(staging)
+    omit(shipped, *left_out)
     recipe = read_recipe(shipped)
     write_recipe(
         shipped,
         replace(recipe, corpus=_at_home(recipe.corpus), calibrate_on=tuple(map(_at_home, recipe.calibrate_on))),
     )
-    shipped.fold()
     if date := completed_on(run.root):  # from the log, which is not copied
         note_completed(staging, date)
     total = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
@@ -157,7 +150,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     options = parser.parse_args()
     out = reference_run()
-    print(f"{out}: {ship(Store(options.run), out) / 1e6:.1f} MB")
+    print(f"{out}: {ship(RunDirectory(options.run), out) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

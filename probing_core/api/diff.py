@@ -77,7 +77,8 @@ def diff(
         after: the edited images in the same form; None for a table; or a function that edits an image (H, W, 3)
             ``uint8``, such as a transform of a training pipeline.
         models: names of models, or models loaded by `load_embedder`. Image hashes are always compared.
-        device, precision: as in `load_embedder`.
+        device: as in `load_embedder`.
+        precision: as in `load_embedder`.
         thumbnails: whether to keep small images of each pair for a report.
         progress: object that receives progress updates.
 

@@ -22,7 +22,7 @@ from probing_core.models import expand, load_embedder
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.run.files import write_atomically
 from probing_core.run.progress import Progress
-from probing_core.run.store import digest
+from probing_core.run.run_files import digest
 
 HASHES = ("baseline/phash", "baseline/dhash")
 """Image hashes, which are compared in addition to the models."""

@@ -21,6 +21,7 @@ from probing_core.api.score import (
     recipes_of,
     spec_of,
 )
+from probing_core.compute.task_names import MAIN
 from probing_core.compute.training.quick_protocol import choose_quick_images
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
@@ -37,14 +38,12 @@ from probing_core.results.ranking import ABOUT_SEEDS, comparisons, has_place
 from probing_core.results.run import Run, open_run
 from probing_core.results.run_places import ranked_on
 from probing_core.results.titled_table import TitledTable
-from probing_core.run import definitions, embed, evaluate
-from probing_core.run.definitions import GRAPH
 from probing_core.run.estimate import estimate
 from probing_core.run.layout import QUICK, RECIPE, quick_path, slug
 from probing_core.run.options import Options
+from probing_core.run.pipeline import quick_model, run
 from probing_core.run.progress import Progress, final_report, in_one_line, terminal
 from probing_core.run.setup import open_same_corpus
-from probing_core.run.stages import run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -223,18 +222,13 @@ def quick_samples(base: Run, corpus: str | None = None) -> Samples:
     return Samples(part, recipe)
 
 
-QUICK_GRAPH = (definitions.RECIPE, embed.images, embed.model, embed.samples, embed.embeddings, evaluate.quick_rows)
-"""Assets that the quick protocol computes for one model."""
-
-
 def _quick_rankings(
     base: Run, scored: Samples, model: str, device: str, progress: Progress | None
 ) -> list[QuickRanking]:
     """Rank a model, or each of its layers if all layers were requested."""
     recipes = recipes_of(model, device)
-    graph = GRAPH.only(asset.path for asset in QUICK_GRAPH)
     bar = in_one_line(None) if progress is None else progress
-    tables = computed(scored, model, recipes, graph, device, not is_unsteady(recipes), bar, _read_quick)
+    tables = computed(scored, model, recipes, quick_model, (MAIN,), device, not is_unsteady(recipes), bar, _read_quick)
     groups = {transform.name: transform.group for transform in base.recipe.design.transforms}
     quick, full = base.table(QUICK), base.sample_count
     return [quick_ranking(name, table, quick, groups, len(scored), full) for name, table in tables.items()]

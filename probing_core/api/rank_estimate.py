@@ -19,7 +19,8 @@ from probing_core.models import parse
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.untrained import Download, load_or_build
 from probing_core.results.run import Run, open_run
-from probing_core.run.remaining_steps import PENALTY_GRID_COST, fits_s
+from probing_core.run.evaluate import quick_step
+from probing_core.run.step_times import kind_of, step_times
 
 Result = TypeVar("Result")
 
@@ -101,10 +102,9 @@ def _seconds(scored: Samples, embedder: LoadedEmbedder) -> tuple[float, int]:
     images, making = _timed(lambda: [scored[int(place)] for place in places])
     embedder.embed(images[:2])  # the first call initializes the engine
     X, embedding = _timed(lambda: embedder.embed(images))
-    classes = scored.table["transform"].nunique()
-    learned = int((scored.table["split"] == "train").sum())
-    image_s = (making / cores() + embedding) / len(images)
-    return image_s * len(scored) + fits_s(learned, X.shape[1], classes, penalties=PENALTY_GRID_COST), X.shape[1]
+    image_s, dim = (making / cores() + embedding) / len(images), X.shape[1]
+    probe_s = step_times().seconds(kind_of(quick_step("model"), has_splits=True), len(scored) * dim)
+    return image_s * len(scored) + probe_s, dim
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, make_pair
-from probing_core.compute.task_names import ORACLE
+from probing_core.compute.task_names import LAYERS, MAIN, STRENGTH
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
@@ -41,17 +41,14 @@ from probing_core.models import (
 from probing_core.models.providers.callables import UNSTEADY, to_numpy
 from probing_core.results.run import Run
 from probing_core.results.scores import Scores, scores_of_model
-from probing_core.run import definitions, embed, evaluate, layout, studies, train
-from probing_core.run.assets import AssetGraph
-from probing_core.run.definitions import GRAPH
-from probing_core.run.layout import ANY_MODEL
+from probing_core.run.directory import RunDirectory
 from probing_core.run.options import DEFAULTS
+from probing_core.run.pipeline import complete_with, score_model
 from probing_core.run.progress import Progress, in_one_line
-from probing_core.run.project import map_of_embeddings
 from probing_core.run.recipe import VIEW, Recipe
-from probing_core.run.setup import with_identity
-from probing_core.run.stages import materialize
-from probing_core.run.store import Store, digest
+from probing_core.run.run_files import digest
+from probing_core.run.setup import Corpora, with_identity
+from probing_core.run.work import Work
 from probing_core.transforms.transformation import Image
 from probing_core.transforms.view import prepare_source
 from probing_core.version import VERSION
@@ -308,7 +305,9 @@ def _scores_of_model(
         cache = False
     bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
-    return computed(scored, model, recipes, _graph(studies, maps), device, cache, bar, read)
+    experiments = (MAIN, STRENGTH, LAYERS) if studies else (MAIN,)
+    steps = partial(score_model, studies=studies, maps=maps)
+    return computed(scored, model, recipes, steps, experiments, device, cache, bar, read)
 
 
 def is_unsteady(recipes: Mapping[str, dict[str, Any]]) -> bool:
@@ -337,7 +336,8 @@ def computed(
     scored: Samples,
     model: str,
     recipes: Mapping[str, dict[str, Any]],
-    graph: AssetGraph,
+    steps: Callable[[Work], None],
+    experiments: Sequence[str],
     device: str,
     cache: bool,
     progress: Progress,
@@ -351,7 +351,8 @@ def computed(
         scored: samples that the model embeds.
         model: name of the model.
         recipes: recipes of the model (`LoadedEmbedder.recipes`), which are part of the cache key.
-        graph: assets to materialize.
+        steps: function that computes the steps of the run after the samples were embedded.
+        experiments: names of the sample sets to embed.
         device: as in `load_embedder`.
         cache: whether to cache the run.
         progress: object that receives progress updates; it is closed at the end.
@@ -359,77 +360,27 @@ def computed(
     """
     recipe = replace(scored.recipe, models=(model,))
     options = replace(DEFAULTS, device=device)
+
+    def compute(root: Path) -> Run:
+        corpora = Corpora(recipe, scored.corpus)
+        complete_with(steps, Work(RunDirectory(root), recipe, options, progress, corpora, experiments))
+        return Run.open(root)
+
     try:
         if not cache:
             with TemporaryDirectory(prefix="probing-score-", ignore_cleanup_errors=True) as once:
-                materialize(Store(Path(once)), recipe, scored.corpus, graph, options, progress)
-                return read(Run.open(Path(once)), None)
+                return read(compute(Path(once)), None)
         place = user_cache_path("probing-core", appauthor=False) / "scores"
         root = place / digest([recipe.without_models(), model, recipes, _versions()])
         with _used(root):
             if not root.exists():
                 print(f"Results are cached in {root} (without images; the cache uses at most 2 GB).", file=sys.stderr)
-            materialize(Store(root), recipe, scored.corpus, graph, options, progress)
-            result = read(Run.open(root), root)
+            result = read(compute(root), root)
             with suppress(OSError):  # the next call tries again
                 _forget_oldest(place, root)
             return result
     finally:
         progress.close()
-
-
-SCORED_ASSETS = (
-    definitions.RECIPE,
-    embed.images,
-    embed.model,
-    embed.samples,
-    embed.embeddings,
-    train.fine,
-    train.group,
-    train.content,
-    evaluate.model_scores,
-    evaluate.scores,
-)
-"""Assets required for scores."""
-
-STUDY_ASSETS = (
-    embed.strength_samples,
-    embed.strength_embeddings,
-    embed.layers_samples,
-    embed.layers_embeddings,
-    *studies.assets(),
-)
-"""Additional assets required for studies."""
-
-ORACLES = layout.predictions_path(ANY_MODEL, ORACLE)
-
-
-def _graph(with_studies: bool, maps: bool) -> AssetGraph:
-    """Return the graph of assets to materialize, without probes for new images.
-
-    Unless studies are computed, the content oracles (one per transformation) are also omitted.
-    """
-    assets = [*SCORED_ASSETS, *(STUDY_ASSETS if with_studies else ()), *((map_of_embeddings,) if maps else ())]
-    graph = without_live(GRAPH.only(asset.path for asset in assets))
-    return graph if with_studies else without_oracles(graph)
-
-
-def without_live(graph: AssetGraph) -> AssetGraph:
-    """Return ``graph`` without probes for new images."""
-    return graph.replacing(replace(graph.asset(train.fine.path), function=train.fine_alone))
-
-
-def without_oracles(graph: AssetGraph) -> AssetGraph:
-    """Return ``graph`` without the content oracles."""
-    content, scores = graph.asset(train.content.path), graph.asset(evaluate.model_scores.path)
-    return graph.replacing(
-        replace(
-            content,
-            function=train.content_without_oracles,
-            also_writes=tuple(path for path in content.also_writes if path != ORACLES),
-        ),
-        replace(scores, dependencies=tuple(path for path in scores.dependency_paths if path != ORACLES)),
-    )
 
 
 def spec_of(encoder: Any, name: str, scored: Samples, batch_size: int | None) -> EmbedderSpec:

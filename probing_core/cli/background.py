@@ -20,12 +20,12 @@ import psutil
 
 from probing_core.api.scan import scan
 from probing_core.cli import load_plugins, parse
-from probing_core.cli.run_command import run_options, stages_of
+from probing_core.cli.run_command import run_options
 from probing_core.errors import ProbingError, RunBusy, one_line
 from probing_core.paths import reference_run
 from probing_core.run.layout import PROGRESS
+from probing_core.run.pipeline import run
 from probing_core.run.progress import Progress
-from probing_core.run.stages import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.called == "scan":
             scan(options.source, out, options.run or reference_run(), options.clean, options.level, progress)
         else:
-            run(out, run_options(options), stages_of(options), progress)
+            run(out, run_options(options), options.until, progress)
     except RunBusy:
         print(f"{out} is in use by another process.", file=sys.stderr)  # that process owns the progress file
         return 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from probing_core.cli.shared import name_list, natural
-from probing_core.run.options import STAGES, Kind, Options, flag
+from probing_core.run.options import PROJECT, STAGES, Kind, Options, flag
 
 EXAMPLE = "probing run --out data/runs/mine --corpus folder:photos --models zoo/mae,timm:resnet50.a1_in1k"
 
@@ -26,7 +26,12 @@ def add(parser: argparse.ArgumentParser) -> None:
             metavar=about["metavar"],
             help=about["help"],
         )
-    parser.add_argument("--until", choices=STAGES[:-1], help="last stage to run (default: all stages, including maps)")
+    parser.add_argument(
+        "--until",
+        choices=STAGES[:-1],
+        default=PROJECT,
+        help="last stage to run (default: all stages, including maps)",
+    )
     parser.add_argument(
         "--estimate",
         action="store_true",
@@ -35,24 +40,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    from probing_core.run.pipeline import run
     from probing_core.run.progress import final_report, terminal
-    from probing_core.run.stages import run
 
     if options.estimate:
         from probing_core.run.estimate import estimate
 
-        print(estimate(run_options(options), options.out, stages_of(options), terminal()))
+        print(estimate(run_options(options), options.out, options.until, terminal()))
         return 0
     progress = terminal(options.out)
     with final_report(progress):
-        run(options.out, run_options(options), stages_of(options), progress)
-    state = f"the stage {options.until} is complete" if options.until else "complete"
+        run(options.out, run_options(options), options.until, progress)
+    state = "complete" if options.until == PROJECT else f"the stage {options.until} is complete"
     print(f"{options.out}: {state}.", file=sys.stderr)
     return 0
-
-
-def stages_of(options: argparse.Namespace) -> tuple[str, ...]:
-    return STAGES[: STAGES.index(options.until) + 1] if options.until else STAGES
 
 
 def run_options(options: argparse.Namespace) -> Options:

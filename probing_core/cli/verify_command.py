@@ -3,9 +3,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from probing_core.run import layout
+
+if TYPE_CHECKING:
+    from probing_core.run.directory import RunDirectory
+    from probing_core.run.recipe import Recipe
 
 EXAMPLE = "probing verify --run data/runs/demo"
 
@@ -19,24 +23,27 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--why",
         nargs="?",
         const="",
-        metavar="FILE",
-        help="explain why the next `probing run` will recompute FILE (if omitted: all files that it will recompute)",
+        metavar="STEP",
+        help="explain why the next `probing run` will compute STEP, such as models/zoo-mae/scores (default: all steps "
+        "that it will compute)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
     from probing_core.errors import BadRun
-    from probing_core.run.store import Store, damage_sentences
+    from probing_core.run.directory import RunDirectory, damage_sentences
+    from probing_core.run.lock import is_being_written
+    from probing_core.run.recipe import read_recipe
 
-    store = Store(options.run)
-    if store.entry(layout.RECIPE) is None:
-        raise BadRun(f"'{options.run}' is not a run: its manifest is missing or does not list {layout.RECIPE}.")
+    run = RunDirectory(options.run)
+    if not (options.run / layout.RECIPE).is_file():
+        raise BadRun(f"'{options.run}' is not a run: it has no {layout.RECIPE}.")
     if options.why is not None:
-        return _why(store, options.why)
-    is_busy = store.is_being_written()
-    damaged, foreign = store.damaged(), store.foreign()
+        return _why(run, read_recipe(run), options.why)
+    is_busy = is_being_written(options.run)
+    damaged, foreign = run.damaged(), run.foreign()
     damage = damage_sentences(damaged, foreign)
-    if is_busy or (damage and store.is_being_written()):
+    if is_busy or (damage and is_being_written(options.run)):
         print(f"{options.run} is being written. Verify it again when the run is complete.", file=sys.stderr)
         return BEING_WRITTEN
     for sentence in damage:
@@ -44,21 +51,23 @@ def run(options: argparse.Namespace) -> int:
     if damaged:
         print(f"Run `probing run --out {options.run}` to recompute corrupted and missing files.")
     if not damage:
-        print(f"{options.run}: all files are valid ({len(store.names())} in total).")
+        print(f"{options.run}: all files are valid ({len(run.names())} in total).")
     return 2 if damage else 0
 
 
-def _why(store: Any, path: str) -> int:
-    from probing_core.run.recipe import read_recipe
-    from probing_core.run.stages import plan_of
-    from probing_core.run.why import why
+def _why(run: RunDirectory, recipe: Recipe, path: str) -> int:
+    from probing_core.errors import UnknownName
+    from probing_core.run.pipeline import explain
 
-    plan = plan_of(store, read_recipe(store))
-    partitions = [plan.partition(path.removeprefix("./"))] if path else plan.pending(plan.partitions.values())
-    for partition in partitions:
-        print("\n".join(why(plan, partition.path)))
-    for name in () if path else plan.snapshot.unloaded:
-        print(f"'{name}' will be loaded to compute its missing embeddings, probes and tables.")
-    if not path and not partitions and not plan.snapshot.unloaded:
-        print(f"No file in {store.root} needs to be recomputed.")
+    name = path.removeprefix("./")
+    noted, unloaded = explain(run, recipe)
+    step = name if name in noted.visited else run.step_of(name) or ""
+    if path and step not in noted.visited:
+        raise UnknownName(f"The run has no step or file '{name}'. Steps have names such as models/zoo-mae/scores.")
+    for each in [step] if path else noted.pending:
+        print("\n".join(noted.reasons(each)))
+    for model in () if path else unloaded:
+        print(f"'{model}' will be loaded to compute its missing embeddings, probes and tables.")
+    if not path and not unloaded and not noted.pending:
+        print(f"No step of {run.root} needs to be computed.")
     return 0

@@ -47,7 +47,7 @@ from probing_core.results.ranking import (
 from probing_core.results.run import Run, open_run
 from probing_core.run.files import write_atomically
 from probing_core.run.layout import RECIPE, probe_path
-from probing_core.run.store import digest
+from probing_core.run.run_files import digest
 from probing_core.transforms.transformation import GROUPS
 
 GROUP = "group"

@@ -10,7 +10,7 @@ from pathlib import Path
 from probing_core import paths
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.store import RunFiles
+from probing_core.run.run_files import RunFiles, copied_from
 
 REFERENCE_RUN = "reference"
 DEMO = "demo"
@@ -74,8 +74,9 @@ def ranked_on(base: Path, extra_run: Path) -> int:
     joined: set[str] = set()
     for path in {path.resolve() for path in [*_folders(paths.runs_dir(), DEMO), extra_run]}:
         with suppress(BadRun):
-            files = RunFiles(path)
-            if files.copied_from is not None and files.copied_from.resolve() == base.resolve():
-                entries = files.entries(layout.MODELS).items()
-                joined.update(name for name, entry in entries if name.endswith(SCORES_SUFFIX) and "pinned" not in entry)
+            origin = copied_from(path)
+            if origin is not None and origin.resolve() == base.resolve():
+                files = RunFiles(path)
+                names = (name for name in files.names(layout.MODELS) if name.endswith(SCORES_SUFFIX))
+                joined.update(name for name in names if files.is_own(files.step_of(name) or ""))
     return len(joined)

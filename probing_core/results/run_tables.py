@@ -23,7 +23,7 @@ from probing_core.run.files import read_object
 from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import embeds_pictures, has_embeddings, lazy_embeddings, model_entries
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms.transformation import GROUPS, Image
 
 PREDICTION_COLUMNS = ("sample", "truth", "predicted", "p_truth", "p_predicted", "seen", "altered", "named")
@@ -70,7 +70,7 @@ class RunTables:
         recipe: the recipe of the run.
     """
 
-    store: Store
+    store: RunFiles
     recipe: Recipe
 
     @classmethod
@@ -87,7 +87,7 @@ class RunTables:
                 f"'{path}' is not a run directory: it has no {layout.RECIPE}.",
                 hint=f"Run `probing run --out {path}` to create a run.",
             )
-        store = Store(path)
+        store = RunFiles(path)
         return cls(store, read_recipe(store))
 
     @property
@@ -102,9 +102,9 @@ class RunTables:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the manifest entries, which is used as a cache key for data derived from the run.
+        """Digest of the records of all steps, which is used as a cache key for data derived from the run.
 
-        The manifest is read when the run is opened. Files that another process adds later do not change the digest.
+        The records are read when the run is opened. Files that another process adds later do not change the digest.
         """
         return self.store.state()
 

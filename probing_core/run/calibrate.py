@@ -1,128 +1,153 @@
-"""Assets of the ``train`` stage in runs with ``--calibrate-on``: the detector, and scored crops for calibration."""
+"""Steps of the ``train`` stage in runs with ``--calibrate-on``: the detector, and scored crops for calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-import pandas as pd
-
 from probing_core.answers.crops import Crops, Prediction, predictions_of
-from probing_core.compute.task_names import DEPLOYMENT, DETECTOR
+from probing_core.compute.task_names import DEPLOYMENT, DETECTOR, FINE
 from probing_core.detector.detector import Detector, detect
 from probing_core.detector.learning import can_learn, choose_photographs, learn_detector, learned_from, measure_units
 from probing_core.detector.scoring import made_views, scored, scored_from
 from probing_core.errors import BadRun
 from probing_core.run import layout
-from probing_core.run.asset_options import CALIBRATION, corpora_of, design_of, transforms_of
-from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, Stage, UnitWriter
-from probing_core.run.embed import images, model
-from probing_core.run.layout import ANY_MODEL, DETECTOR_FILE, probe_path
+from probing_core.run.directory import Content
+from probing_core.run.layout import DETECTOR_FILE
 from probing_core.run.live import LoadedModels, read_probe
 from probing_core.run.models import embeds_pictures
 from probing_core.run.options import TRAIN
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.train import fine
+from probing_core.run.run_files import Inputs
+from probing_core.run.train import train_step
+from probing_core.run.units import Units
+from probing_core.run.work import IMAGES_STEP, Work, model_step
 from probing_core.transforms import resolve
 
-stage = Stage(TRAIN)
+PHOTOGRAPHS_STEP = f"{layout.VERDICTS}photographs"
+PHOTOGRAPHS_CODE_VERSION = 4
+DETECTOR_STEP = f"{layout.VERDICTS}detector"
+DETECTOR_CODE_VERSION = 3
 
 
-def once_if_calibrated(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return one partition key if the run has calibration corpora, and none otherwise."""
-    return UNPARTITIONED if run.recipe.calibrate_on else ()
+def views_step(model: str) -> str:
+    """Return the step that scores the crops for calibration, for a model or the detector (`DETECTOR`)."""
+    return f"{layout.VERDICTS}detector-scores" if model == DETECTOR else f"{layout.model_folder(model)}verdicts"
 
 
-@stage.asset(
-    layout.VERDICT_PHOTOGRAPHS,
-    partitions=once_if_calibrated,
-    dependencies=(images,),
-    options=CALIBRATION,
-    code_version=4,
-    message="Selecting photographs for calibration",
-)
-def photographs(files: InputFiles, context: Context) -> pd.DataFrame:
+def calibrate(work: Work) -> None:
+    """Select photographs, train the detector, and score crops with the detector and all models."""
+    if work.recipe.calibrate_on:
+        select_photographs(work)
+        train_detector(work)
+        score_views(work)
+
+
+def _inputs(work: Work) -> Inputs:
+    """Return the inputs on which the detector and the calibration of answers depend.
+
+    The suffix " own ids" marks corpora whose photograph IDs are only unique within the corpus.
+    """
+    named = zip(work.recipe.calibrate_on, work.recipe.calibrate_fingerprints, strict=True)
+    has_global_ids = ("parquet", "reference")
+    corpora = [digest if name.partition(":")[0] in has_global_ids else f"{digest} own ids" for name, digest in named]
+    return {**work.prepared, "calibrate_on": corpora, "alternatives": work.alternatives}
+
+
+def select_photographs(work: Work) -> None:
     """Select the photographs for training the detector and for calibrating and testing answers."""
-    corpus, *calibration_corpora = corpora_of(context).all
-    return choose_photographs(design_of(context), files.table(layout.IMAGES), corpus, calibration_corpora)
+
+    def compute() -> Mapping[str, Content]:
+        corpus, *calibration_corpora = work.corpora.all
+        return {layout.VERDICT_PHOTOGRAPHS: choose_photographs(work.design, work.images, corpus, calibration_corpora)}
+
+    inputs = {"code_version": PHOTOGRAPHS_CODE_VERSION, **_inputs(work), **work.run.keys(IMAGES_STEP)}
+    work.step(TRAIN, PHOTOGRAPHS_STEP, inputs, "Selecting photographs for calibration", compute)
 
 
-def measure_views(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing units of detector features for training crops.
-
-    Nothing is computed if there are too few photographs.
-    """
-    for writer in writers:
-        chosen, context = writer.files.table(layout.VERDICT_PHOTOGRAPHS), writer.context
-        if not can_learn(chosen):
-            continue
-        units = learned_from(chosen)
-        missing = writer.missing(len(units))
-        measured = measure_units(design_of(context), corpora_of(context).all, [units[i] for i in missing])
-        for i, arrays in zip(missing, measured, strict=True):
-            writer.write(i, arrays)
-            message = "Computing features for the detector"
-            context.resources.progress.update("detector", i + 1, len(units), message)
-
-
-@stage.asset(
-    DETECTOR_FILE,
-    partitions=once_if_calibrated,
-    dependencies=(photographs,),
-    options=CALIBRATION,
-    code_version=3,
-    compute_units=measure_views,
-    message="Computing features for the detector",
-)
-def detector(files: InputFiles, context: Context) -> bytes | None:
+def train_detector(work: Work) -> None:
     """Train the detector for edited images. Nothing is written if there are too few photographs."""
-    if not context.units:
-        return None
-    measured = [files.read_arrays(unit) for unit in context.units]
-    chosen = files.table(layout.VERDICT_PHOTOGRAPHS)
-    return learn_detector(measured, chosen, transforms_of(context)).to_bytes()
+    inputs = {"code_version": DETECTOR_CODE_VERSION, **_inputs(work), **work.run.keys(PHOTOGRAPHS_STEP)}
+    if not work.run.needs(DETECTOR_STEP, inputs):
+        return
+    chosen = work.run.table(layout.VERDICT_PHOTOGRAPHS)
+    if not can_learn(chosen):
+        work.run.save(DETECTOR_STEP, inputs, {})
+        return
+    planned, units = learned_from(chosen), Units(work.run, DETECTOR_STEP, inputs)
+    missing = units.missing(len(planned))
+    measured = measure_units(work.design, work.corpora.all, [planned[i] for i in missing])
+    for i, arrays in zip(missing, measured, strict=True):
+        units.write(i, arrays)
+        work.progress.update("detector", i + 1, len(planned), "Computing features for the detector")
+    with work.timed(DETECTOR_STEP):  # excluding the features, whose duration depends on the photographs
+        features = [work.run.read_arrays(path) for path in units.paths()]
+        detector = learn_detector(features, chosen, work.transforms).to_bytes() if features else None
+        work.run.save(DETECTOR_STEP, inputs, {DETECTOR_FILE: detector})
+    units.remove()
 
 
-def score_views(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing units of scores for the crops used to calibrate and test answers.
-
-    All models and the detector score the same crops.
-    """
-    context = writers[0].context
-    resources, corpora = context.resources, corpora_of(context)
-    units = scored_from(writers[0].files.table(layout.VERDICT_PHOTOGRAPHS))
+def score_views(work: Work) -> None:
+    """Score the crops that are used to calibrate and test answers. All models and the detector score the same crops."""
+    needed = {name: inputs for name, inputs in _scorers(work).items() if work.run.needs(views_step(name), inputs)}
+    if not needed:
+        return
+    planned = scored_from(work.run.table(layout.VERDICT_PHOTOGRAPHS))
+    all_units = {name: Units(work.run, views_step(name), inputs) for name, inputs in needed.items()}
     # With too few photographs, there is no detector.
-    named = [(writer.context.key.get("model", DETECTOR), writer) for writer in writers]
-    by_name = {name: writer for name, writer in named if name != DETECTOR or writer.files.has(DETECTOR_FILE)}
+    scoring = [name for name in needed if name != DETECTOR or work.run.has(DETECTOR_FILE)]
     missing: dict[int, list[str]] = {}
-    for name, writer in by_name.items():
-        for i in writer.missing(len(units)):
+    for name in scoring:
+        for i in all_units[name].missing(len(planned)):
             missing.setdefault(i, []).append(name)
-    if not missing:
+    if missing and not _score_missing(work, planned, missing, all_units):
         return
+    for name, units in all_units.items():
+        units.save_table(layout.scored_views_path(name))
+
+
+def _scorers(work: Work) -> dict[str, Inputs]:
+    """Return the inputs of the scores of the detector and of each model that can embed new images.
+
+    Models of the base that have no scores are excluded.
+    """
+    shared = {"code_version": 4, **_inputs(work), **work.run.keys(PHOTOGRAPHS_STEP)}
+    scorers: dict[str, Inputs] = {DETECTOR: {**shared, **work.run.keys(DETECTOR_STEP)}}
+    for name, entry in work.models.items():
+        is_copied = not work.run.is_own(model_step(name)) and model_step(name) in work.run.records
+        if embeds_pictures(entry) and (not is_copied or views_step(name) in work.run.records):
+            scorers[name] = {**shared, **work.run.keys(model_step(name), train_step(name, FINE))}
+    return scorers
+
+
+def _score_missing(
+    work: Work, planned: Sequence[Sequence[dict]], missing: Mapping[int, list[str]], all_units: Mapping[str, Units]
+) -> bool:
+    """Score missing units. Returns False if the photographs are not available, which is an error except in a copy."""
+    names = sorted({name for names in missing.values() for name in names}, key=list(all_units).index)
     try:
-        all_corpora = corpora.all
+        corpora = work.corpora.all
     except BadRun as error:
-        if not resources.is_copy:  # copies do not need the corpora of the original run
+        if work.run.base is None:
             raise
-        resources.progress.note(
-            f"Answers from {', '.join(by_name)} cannot be calibrated, because photographs are not available. {error}"
+        work.progress.note(
+            f"Answers from {', '.join(names)} cannot be calibrated, because photographs are not available. {error}"
         )
-        return
-    models = LoadedModels(resources.options.device, resources.options.precision)
-    predict = {name: _predictor(writer.files, name, models) for name, writer in by_name.items()}
-    views_by_unit = made_views(design_of(context), all_corpora, [units[i] for i in sorted(missing)])
+        return False
+    models = LoadedModels(work.options.device, work.options.precision)
+    predict = {name: _predictor(work, name, models) for name in names}
+    views_by_unit = made_views(work.design, corpora, [planned[i] for i in sorted(missing)])
     for i, views in zip(sorted(missing), views_by_unit, strict=True):
         for name in missing[i]:
             table = scored(views, predict[name]([view.crops for view in views]) if views else [])
-            by_name[name].write(i, table)
-        resources.progress.update("verdicts", i + 1, len(units), "Scoring photographs for calibration")
+            all_units[name].write(i, table)
+        work.progress.update("verdicts", i + 1, len(planned), "Scoring photographs for calibration")
+    return True
 
 
-def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[list[Crops]], list[Prediction]]:
+def _predictor(work: Work, name: str, models: LoadedModels) -> Callable[[list[Crops]], list[Prediction]]:
     if name == DETECTOR:
-        return partial(detect, Detector.from_bytes(files.read_bytes(DETECTOR_FILE)))
-    probe, entry = read_probe(files, name, DEPLOYMENT), files.read_toml(layout.model_path(name))
+        return partial(detect, Detector.from_bytes(work.run.read_bytes(DETECTOR_FILE)))
+    probe, entry = read_probe(work.run, name, DEPLOYMENT), work.run.read_toml(layout.model_path(name))
     groups = tuple(resolve(class_name).group for class_name in probe.classes)
 
     def predict(crops: list[Crops]) -> list[Prediction]:
@@ -130,45 +155,3 @@ def _predictor(files: InputFiles, name: str, models: LoadedModels) -> Callable[[
         return predictions_of(name, probe.classes, groups, crops, probe.probabilities(X), X)
 
     return predict
-
-
-detector_views = stage.add(
-    Asset(
-        path=layout.scored_views_path(DETECTOR),
-        description="Detector scores of the crops used to calibrate and test answers.",
-        stage=TRAIN,
-        partitions=once_if_calibrated,
-        dependencies=(photographs, detector),
-        options=CALIBRATION,
-        code_version=4,
-        compute_units=score_views,
-        message="Scoring photographs for calibration",
-    )
-)
-
-
-def _scored_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    if not run.recipe.calibrate_on or not run.sample_sets:
-        return ()
-    store = run.store
-
-    def is_scored(name: str) -> bool:
-        """Return True unless the model was copied from another run without its scores."""
-        is_copied = "pinned" in (store.entry(layout.model_path(name)) or {})
-        return not is_copied or store.entry(layout.scored_views_path(name)) is not None
-
-    return [{"model": name} for name, entry in run.models.items() if embeds_pictures(entry) and is_scored(name)]
-
-
-model_views = stage.add(
-    Asset(
-        path=layout.scored_views_path(ANY_MODEL),
-        description="Model scores of the crops used to calibrate and test answers.",
-        stage=TRAIN,
-        partitions=_scored_models,
-        dependencies=(photographs, model, fine.output(probe_path(ANY_MODEL, DEPLOYMENT))),
-        options=CALIBRATION,
-        code_version=4,
-        compute_units=score_views,
-    )
-)

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from probing_core.errors import BadRun
 from probing_core.run.files import readable
 from probing_core.run.layout import SAMPLES
-from probing_core.run.store import Files
+from probing_core.run.run_files import RunFiles
 
 
-def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def read_columns(store: RunFiles, name: str, columns: Sequence[str]) -> pd.DataFrame:
     """Read those ``columns`` that exist in a table. Strings are read as sorted categories to save memory.
 
     Raises:
@@ -39,7 +39,7 @@ def read_columns(store: Files, name: str, columns: Sequence[str]) -> pd.DataFram
     )
 
 
-def first_rows(store: Files, name: str, count: int) -> tuple[pd.DataFrame, int]:
+def first_rows(store: RunFiles, name: str, count: int) -> tuple[pd.DataFrame, int]:
     """Read the first ``count`` rows of a table.
 
     Returns:
@@ -72,7 +72,7 @@ class SampleTable:
     Columns are cached in memory. Strings are stored as sorted categories.
     """
 
-    def __init__(self, store: Files) -> None:
+    def __init__(self, store: RunFiles) -> None:
         self._store = store
         self._columns: dict[str, pd.Series] = {}
 

@@ -12,7 +12,7 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,16 +23,13 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import load_embedder, locate
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.models.processor import free_memory, out_of_memory, resolve_device
-from probing_core.run.files import write_arrays, write_tables
+from probing_core.run.directory import Content, without_none
 from probing_core.run.layout import model_path
-from probing_core.run.manifest import Entry
 from probing_core.run.models import require_joined
 from probing_core.run.recipe import Recipe
+from probing_core.run.run_files import RunFiles
 from probing_core.run.sample_sets import Arrays, SampleSet, UnitJob
-from probing_core.run.store import Store, without_none, write_file
-
-Written = list[tuple[str, Entry]]
-"""Paths and manifest entries of files that have been written."""
+from probing_core.run.units import WrittenUnit, write_unit
 
 TransformedUnit = tuple[list[np.ndarray], pd.DataFrame]
 """Transformed images of a unit, and the rows of the sample table with all measurements."""
@@ -42,7 +39,7 @@ class Worker:
     """Worker that transforms and embeds units of a run, in this process or in a cluster.
 
     While models embed one unit, the images of the next unit are transformed in the background. Files that a worker
-    writes become part of the run when the process that holds the lock of the run adds them to the manifest.
+    writes become part of the run when the process that holds the lock of the run has completed the step.
 
     Args:
         device, precision: device and precision of the models.
@@ -92,22 +89,22 @@ class Worker:
             embedder.close()
         self._models.clear()
 
-    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[list[WrittenUnit]]:
         """Transform and embed units (see `Executor.work`)."""
         for jobs, upcoming in zip(units, [*units[1:], ()], strict=False):
             yield self.work_on(jobs, upcoming)
 
-    def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> Written:
+    def work_on(self, jobs: Sequence[UnitJob], upcoming: Sequence[UnitJob] = ()) -> list[WrittenUnit]:
         """Compute the jobs of one unit, and start transforming the images of the next unit."""
         pictures, rows = self._transformed(jobs, upcoming)
         requests = dict.fromkeys(job.request for job in jobs if job.model)
         sample_set = self._sample_sets[jobs[0].series]
-        written: list[Future[tuple[str, Entry]]] = []  # written while the next model computes
+        written: list[Future[WrittenUnit]] = []  # written while the next model computes
         embed = {request: partial(sample_set.embed, self._model(request), pictures, rows) for request in requests}
         single_threaded, embeddings = self._start_single_threaded(embed), dict[str, Arrays]()
         for job in sorted(jobs, key=lambda job: job.request in single_threaded):
             if not job.model:
-                written.append(self._write(job, partial(write_tables, [rows])))
+                written.append(self._write(job, rows))
                 continue
             if job.request not in embeddings:
                 started = single_threaded.get(job.request)
@@ -116,7 +113,7 @@ class Worker:
                 else:
                     embeddings[job.request] = started.result()
             arrays = _finite(job.model, embeddings[job.request][job.model])
-            written.append(self._write(job, partial(write_arrays, arrays)))
+            written.append(self._write(job, arrays))
         return [file.result() for file in written]
 
     def close(self) -> None:
@@ -130,7 +127,7 @@ class Worker:
             entries = self.load(request)
             if entries is None:
                 raise ModelUnavailable(f"'{request}' does not fit into the memory of a worker. Choose a smaller model.")
-            run = Store(self.root)
+            run = RunFiles(self.root)
             for entry in entries:
                 require_joined(entry, run.read_toml(model_path(entry["name"])))
         return self._models[request]
@@ -158,8 +155,8 @@ class Worker:
         single = [request for request in embed if self._model(request).on_one_thread]
         return {request: self._ahead.submit(embed[request]) for request in single} if len(single) < len(embed) else {}
 
-    def _write(self, job: UnitJob, write: Callable[[IO[bytes]], None]) -> Future[tuple[str, Entry]]:
-        return self._writers.submit(write_file, self.root, job.path, write, job.cache_key)
+    def _write(self, job: UnitJob, content: Content) -> Future[WrittenUnit]:
+        return self._writers.submit(write_unit, self.root, job.folder, (job.unit, job.unit), content)
 
 
 Loaded = TypeVar("Loaded")

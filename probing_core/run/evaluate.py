@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from probing_core.compute.evaluation.claims import GROUP_TASKS, claim_tables, model_results, models_of_claims
+from probing_core.compute.evaluation.claims import claim_tables, described, model_results, models_of_claims
 from probing_core.compute.evaluation.score_rows import (
     SCORED_COLUMNS,
     SCORING_FACTS,
@@ -18,150 +18,150 @@ from probing_core.compute.evaluation.score_rows import (
     score_rows,
 )
 from probing_core.compute.sampling.probe_tasks import CONTENT, classes_of
-from probing_core.compute.task_names import FINE, ORACLE, OTHER_PROBES
+from probing_core.compute.task_names import MAIN, ORACLE, OTHER_PROBES
 from probing_core.compute.training.model_samples import ModelSamples
 from probing_core.compute.training.quick_protocol import quick_table
+from probing_core.measures import MEASURES
 from probing_core.run import layout
-from probing_core.run.asset_options import CLAIMS, CLASSES, MEASURES, MODELS, SEED, UNSCORED, transforms_of
-from probing_core.run.assets import UNPARTITIONED, Context, InputFiles, PartitionKey, Stage
 from probing_core.run.columns import SampleTable
-from probing_core.run.embed import embeddings, images, samples
-from probing_core.run.layout import ANY_MODEL, ANY_TASK, fits_path, predictions_path, probe_path
+from probing_core.run.directory import UNAVAILABLE, Content
+from probing_core.run.layout import fits_path, predictions_path
 from probing_core.run.options import EVALUATE
-from probing_core.run.partitions import embedded_models, once_if_embedded
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.store import Content, Files
-from probing_core.run.train import content, fine, group, model_inputs, models_with_splits, other_probes
+from probing_core.run.train import TASKS, model_inputs, tasks_of, train_step
+from probing_core.run.work import IMAGES_STEP, Work, samples_step
 from probing_core.transforms import FAR_CONTROL
 
-stage = Stage(EVALUATE)
 
-TASKS = (FINE, *GROUP_TASKS, CONTENT)
-"""Probe tasks that a run can include, in order."""
-
-FIT_OUTPUTS = (
-    fine.output(fits_path(ANY_MODEL, FINE)),
-    group.output(fits_path(ANY_MODEL, ANY_TASK)),
-    content.output(fits_path(ANY_MODEL, CONTENT)),
-    other_probes.output(fits_path(ANY_MODEL, OTHER_PROBES)),
-)
-"""Paths of the fit tables of all tasks, for use as dependencies."""
+def scores_step(model: str) -> str:
+    return f"{layout.model_folder(model)}scores"
 
 
-@stage.asset(
-    layout.scores_path(ANY_MODEL),
-    partitions=embedded_models,
-    dependencies=(
-        *(samples, images, fine, group, content, content.output(predictions_path(ANY_MODEL, ORACLE)), other_probes),
-        *FIT_OUTPUTS,
-        *(fine.output(probe_path(ANY_MODEL, FINE)), group.output(probe_path(ANY_MODEL, ANY_TASK))),
-    ),
-    options=(CLASSES, MEASURES, UNSCORED),
-    code_version=8,
-    message="Scoring {model}",
-)
-def model_scores(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Compute all scores of a model from its predictions."""
-    model, transforms = context.model, transforms_of(context)
-    paths = {name: predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
-    names = [name for name, path in paths.items() if files.has(path)]
-
-    tasks = dict.fromkeys(TASK_OF.get(name, name) for name in names)
-    classes = {task: classes_of(task, transforms, files.table(layout.IMAGES)) for task in tasks}
-
-    far = {t.name for t in transforms if t.far}
-    sample_table, rows = SampleTable(files), []
-    for name in names:  # one table at a time, to save memory
-        predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
-        fits = files.read_table(fits_path(model, CONTENT if name == ORACLE else name))
-        rows += score_rows(model, name, predictions, fits, classes, far, context.options["unscored"])
-    return pd.DataFrame(rows)
+def quick_step(model: str) -> str:
+    return f"{layout.model_folder(model)}quick"
 
 
-def concatenated(files: Files, paths: Iterable[str]) -> pd.DataFrame:
-    """Concatenate the rows of those tables in ``paths`` that exist."""
-    return pd.concat([files.read_table(path) for path in paths if files.has(path)], ignore_index=True)
+def score(work: Work, model: str, tasks: Sequence[str] = (*TASKS, OTHER_PROBES)) -> None:
+    """Compute all scores of a model from its predictions.
 
-
-def join(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Concatenate the rows of all models."""
-    return concatenated(files, files.paths)
-
-
-JOINING = "Joining tables"
-
-
-@stage.asset(
-    layout.SCORES, partitions=once_if_embedded, dependencies=(model_scores,), options=(MODELS,), message=JOINING
-)
-def scores(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Concatenate the scores of all models."""
-    return join(files, context)
-
-
-@stage.asset(layout.FITS, partitions=once_if_embedded, dependencies=FIT_OUTPUTS, options=(MODELS,), message=JOINING)
-def fits(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Concatenate the fits of all models. The table has one row for each fitted probe."""
-    names = (*TASKS, OTHER_PROBES)
-    return concatenated(files, (fits_path(model, name) for model in context.options["models"] for name in names))
-
-
-def _quick_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a partition key for each model that the quick protocol evaluates.
-
-    Models that were trained on some of the classes are excluded.
+    Args:
+        tasks: tasks for which probes were trained (see `train`).
     """
-    keys = models_with_splits(run)
-    return [key for key in keys if run.models[key["model"]]["objective"] not in UNSCORED_BY_OBJECTIVE]
+    tasks = tasks_of(work, tasks)
+    unscored = list(UNSCORED_BY_OBJECTIVE.get(work.models[model]["objective"], ()))
+    inputs = {
+        "code_version": 8,
+        "classes": work.classes,
+        "measures": [measure.name for measure in MEASURES if measure.score is not None],
+        "unscored": unscored,
+        **work.run.keys(IMAGES_STEP, samples_step(MAIN), *(train_step(model, task) for task in tasks)),
+    }
 
-
-@stage.asset(
-    layout.quick_path(ANY_MODEL),
-    partitions=_quick_models,
-    dependencies=(samples, images, embeddings),
-    options=(CLASSES, SEED),
-    message="Evaluating {model} with the quick protocol",
-)
-def quick_rows(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Count the correct predictions of a model under the quick protocol, by test photograph and transformation."""
-    return quick_table(ModelSamples(**model_inputs(files, context)))
-
-
-def _once_if_split(run: RunSnapshot) -> Sequence[PartitionKey]:
-    return UNPARTITIONED if _quick_models(run) else ()
-
-
-@stage.asset(layout.QUICK, partitions=_once_if_split, dependencies=(quick_rows,), options=(MODELS,), message=JOINING)
-def quick(files: InputFiles, context: Context) -> pd.DataFrame:
-    """Concatenate the numbers of correct predictions under the quick protocol for all models."""
-    return join(files, context)
-
-
-def _once_if_claimed(run: RunSnapshot) -> Sequence[PartitionKey]:
-    return UNPARTITIONED if run.has_splits and models_of_claims(list(run.models)) else ()
-
-
-@stage.asset(
-    layout.CLAIMS,
-    also_writes=(layout.ROLES, layout.CONTRASTS, layout.ABLATIONS),
-    partitions=_once_if_claimed,
-    dependencies=(samples, fine, group, content),
-    options=(CLASSES, CLAIMS),
-    code_version=11,
-    message="Testing claims",
-)
-def claims(files: InputFiles, context: Context) -> Mapping[str, Content]:
-    """Test the claims, and compute the tables of roles, contrasts and ablations."""
-    models = context.options["claims"]
-    far = {t.name for t in transforms_of(context) if t.far} - {FAR_CONTROL}
-    sample_table, results = SampleTable(files), {}
-    for model in models_of_claims(models):
-        paths = {task: predictions_path(model, task) for task in TASKS}
-        predictions = {
-            task: sample_table.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
-            for task, path in paths.items()
-            if files.has(path)
+    def compute() -> Mapping[str, Content]:
+        paths = {name: predictions_path(model, name) for name in (*TASKS, ORACLE, OTHER_PROBES)}
+        names = [
+            name
+            for name, path in paths.items()
+            if (CONTENT if name == ORACLE else name) in tasks and work.run.has(path)
+        ]
+        classes = {
+            task: classes_of(task, work.transforms, work.images)
+            for task in dict.fromkeys(TASK_OF.get(name, name) for name in names)
         }
-        results[model] = model_results(predictions, far)
-    tables = layout.CLAIMS, layout.ROLES, layout.CONTRASTS, layout.ABLATIONS
-    return dict(zip(tables, claim_tables(models, results), strict=True))
+        far = {t.name for t in work.transforms if t.far}
+        sample_table, rows = SampleTable(work.run), []
+        for name in names:  # one table at a time, to save memory
+            predictions = sample_table.joined(paths[name], SCORED_COLUMNS, SCORING_FACTS, once=False)
+            fits = work.run.read_table(fits_path(model, CONTENT if name == ORACLE else name))
+            rows += score_rows(model, name, predictions, fits, classes, far, unscored)
+        return {layout.scores_path(model): pd.DataFrame(rows)}
+
+    work.step(EVALUATE, scores_step(model), inputs, f"Scoring {model}", compute)
+
+
+def evaluate_quickly(work: Work, model: str) -> None:
+    """Count the correct predictions of a model under the quick protocol, by test photograph and transformation."""
+    work.step(
+        EVALUATE,
+        quick_step(model),
+        {"code_version": 1} | work.learned(model),
+        f"Evaluating {model} with the quick protocol",
+        lambda: {layout.quick_path(model): quick_table(ModelSamples(**model_inputs(work, model)))},
+        model,
+    )
+
+
+def quick_models(work: Work) -> list[str]:
+    """Return the models that the quick protocol evaluates. Models that were trained on some classes are excluded."""
+    if not work.has_splits:
+        return []
+    return [name for name in work.embedded() if work.models[name]["objective"] not in UNSCORED_BY_OBJECTIVE]
+
+
+def join(work: Work, path: str, sources: Mapping[str, Sequence[str]]) -> None:
+    """Concatenate the rows of tables of all models.
+
+    Args:
+        path: path of the joined table.
+        sources: step -> paths of its tables. Tables that do not exist are ignored.
+    """
+
+    if not sources:
+        return
+
+    def compute() -> Mapping[str, Content]:
+        tables = [work.run.read_table(name) for names in sources.values() for name in names if work.run.has(name)]
+        return {path: pd.concat(tables, ignore_index=True) if tables else None}
+
+    keys = {step: key for step, key in work.run.keys(*sources).items() if key != UNAVAILABLE}
+    inputs = {"code_version": 1, "models": list(work.models)} | keys
+    work.step(EVALUATE, path.removesuffix(layout.PARQUET), inputs, "Joining tables", compute)
+
+
+def join_scores(work: Work) -> None:
+    """Concatenate the scores of all models."""
+    join(work, layout.SCORES, {scores_step(model): [layout.scores_path(model)] for model in work.embedded()})
+
+
+def join_fits(work: Work) -> None:
+    """Concatenate the fits of all models. The table has one row for each fitted probe."""
+    join(
+        work,
+        layout.FITS,
+        {train_step(model, task): [fits_path(model, task)] for model in work.embedded() for task in tasks_of(work)},
+    )
+
+
+def join_quick(work: Work) -> None:
+    """Concatenate the numbers of correct predictions under the quick protocol for all models."""
+    join(work, layout.QUICK, {quick_step(model): [layout.quick_path(model)] for model in quick_models(work)})
+
+
+def test_claims(work: Work) -> None:
+    """Test the claims, and compute the tables of roles, contrasts and ablations."""
+    models, tasks = list(work.models), [task for task in TASKS if task in work.tasks]
+    claimed = models_of_claims(models)
+    if not work.has_splits or not claimed:
+        return
+    trained = [train_step(model, task) for model in claimed for task in tasks]
+    inputs = {
+        "code_version": 11,
+        "classes": work.classes,
+        "claims": described(models),
+        **work.run.keys(samples_step(MAIN), *trained),
+    }
+
+    def compute() -> Mapping[str, Content]:
+        far = {t.name for t in work.transforms if t.far} - {FAR_CONTROL}
+        sample_table, results = SampleTable(work.run), {}
+        for model in claimed:
+            paths = {task: predictions_path(model, task) for task in tasks}
+            predictions = {
+                task: sample_table.joined(path, ["sample", "truth", "predicted"], ["base_id", "transform"], once=False)
+                for task, path in paths.items()
+                if work.run.has(path)
+            }
+            results[model] = model_results(predictions, far)
+        tables = layout.CLAIMS, layout.ROLES, layout.CONTRASTS, layout.ABLATIONS
+        return dict(zip(tables, claim_tables(models, results), strict=True))
+
+    work.step(EVALUATE, layout.CLAIMS.removesuffix(layout.PARQUET), inputs, "Testing claims", compute)

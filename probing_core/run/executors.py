@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from probing_core.compute.runtime.parallel import image_pool
 from probing_core.errors import BadConfig
-from probing_core.run.embedding_worker import Worker, Written
+from probing_core.run.embedding_worker import Worker
 from probing_core.run.options import EXECUTORS, RAY
 from probing_core.run.sample_sets import UnitJob
-from probing_core.run.snapshot import RunSnapshot
+from probing_core.run.units import WrittenUnit
+from probing_core.run.work import Work
 
 
 class Executor(Protocol):
@@ -23,7 +24,7 @@ class Executor(Protocol):
     def unload(self) -> None:
         """Close the models and free their memory."""
 
-    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[list[WrittenUnit]]:
         """Compute the jobs of each unit.
 
         Yields:
@@ -32,7 +33,7 @@ class Executor(Protocol):
 
 
 @contextmanager
-def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
+def opened_executor(work: Work) -> Iterator[Executor]:
     """Return a context manager that provides the executor specified in the options.
 
     The images of the run must have been selected.
@@ -40,7 +41,7 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
     Raises:
         ProbingError: the executor is unknown or not installed, the cluster does not respond, or the corpus has changed.
     """
-    options = snapshot.options
+    options = work.options
     if options.executor not in EXECUTORS:
         raise BadConfig(f"'{options.executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
     if options.address is not None and options.executor != RAY:
@@ -51,13 +52,13 @@ def opened_executor(snapshot: RunSnapshot) -> Iterator[Executor]:
     if options.executor == RAY:
         from probing_core.run.ray_workers import opened_ray
 
-        with opened_ray(snapshot) as executor:
+        with opened_ray(work) as executor:
             yield executor
         return
-    settings = snapshot.recipe, snapshot.corpora.own, snapshot.sample_sets, options.device, options.precision
+    settings = work.recipe, work.corpora.own, work.sample_sets, options.device, options.precision
     with (
-        image_pool(sum(map(len, snapshot.sample_sets.values())), options.jobs) as transformers,
-        closing(Worker(snapshot.store.root, *settings, transformers)) as worker,
+        image_pool(sum(map(len, work.sample_sets.values())), options.jobs) as transformers,
+        closing(Worker(work.run.root, *settings, transformers)) as worker,
     ):
         yield worker
 

@@ -251,7 +251,10 @@ def read_bytes(path: Path, name: str = "", hint: str = RECOMPUTE) -> bytes:
 def read_table(path: Path, columns: list[str] | None = None, name: str = "", hint: str = RECOMPUTE) -> pd.DataFrame:
     """Read ``columns`` of a Parquet file, by default all columns."""
     with readable(path, name, hint):
-        return pd.read_parquet(path, columns=columns)
+        table = pd.read_parquet(path, columns=columns)
+        # Otherwise, invalid characters in a corrupted file would only raise an error when they are used.
+        pa.Table.from_pandas(table.select_dtypes("str"), preserve_index=False).validate(full=True)
+        return table
 
 
 def read_arrays(path: Path, name: str = "", hint: str = RECOMPUTE) -> dict[str, np.ndarray]:

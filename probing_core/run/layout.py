@@ -1,6 +1,6 @@
 """Paths and file names of a run.
 
-Paths are relative to the run directory and use forward slashes, as in ``manifest.json``. This module imports neither
+Paths are relative to the run directory and use forward slashes, as in the records of steps. This module imports neither
 NumPy nor PyTorch.
 """
 
@@ -12,16 +12,18 @@ import re
 from probing_core.compute.task_names import BY_EMBEDDING, DETECTOR
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run format, which is part of ``run.toml`` and of every cache key.
 
 Runs with a different format cannot be opened.
 """
 
 RECIPE = "run.toml"
-MANIFEST = "manifest.json"
-JOURNAL = "journal.jsonl"
-"""Log of changes since the manifest was written. It exists during a stage, or after a process was killed."""
+DONE = "done/"
+"""Folder with the records of completed steps. It has no subfolders, so its modification time changes with each."""
+
+BASE = "base"
+"""Folder with a copy of another run, to which models were added."""
 
 IMAGES = "images.parquet"
 SAMPLES = "samples.parquet"
@@ -31,6 +33,9 @@ EXTRA_FILES = (PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE)
 
 LOG = "log"
 """The only folder whose files may differ between runs with the same recipe."""
+
+COPIED_FROM = f"{LOG}/copied-from.json"
+"""Location of the run from which the base was copied."""
 
 EVENTS = f"{LOG}/events.jsonl"
 """Log of completed work on the run, with one JSON object per line."""
@@ -58,6 +63,7 @@ SERIES = "series/"
 TABLES = "tables/"
 VERDICTS = "verdicts/"
 PARQUET = ".parquet"
+ARRAYS = ".safetensors"
 
 DETECTOR_FILE = f"{VERDICTS}{DETECTOR}.safetensors"
 
@@ -65,17 +71,11 @@ VERDICT_PHOTOGRAPHS = f"{VERDICTS}photographs{PARQUET}"
 """Table of the photographs for training the detector and for calibrating and testing answers."""
 
 
-ANY_MODEL, ANY_TASK = "{model}", "{task}"
-"""Placeholders for a model and a task. The following functions accept them instead of names."""
-
-
 def slug(name: str) -> str:
     """Convert the name of a model to a folder name, such as ``zoo-mae`` or ``timm_resnet50``.
 
     Names that are not of the form ``provider/name`` or ``provider:name`` are shortened and end in a short hash.
     """
-    if name == ANY_MODEL:
-        return name
     simple = re.fullmatch(r"([A-Za-z0-9]+)([/:])([A-Za-z0-9._-]+)", name)
     if simple:  # the first character that is not a letter or digit encodes the separator, so slugs are unique
         separator = "-" if simple[2] == "/" else "_"
@@ -99,6 +99,21 @@ QUICK = table_path("quick")
 def series_table(name: str) -> str:
     """Return the path of the sample table of an experiment, or of the main samples if ``name`` is empty."""
     return f"{SERIES}{name}{PARQUET}" if name else SAMPLES
+
+
+def record_path(step: str) -> str:
+    """Return the path of the record of a step."""
+    return f"{DONE}{step.replace('/', '~')}.json"
+
+
+def is_embeddings_step(step: str) -> bool:
+    """Return whether a step computes embeddings from a model, for the main samples or an experiment."""
+    inner = step.removeprefix(MODELS).partition("/")[2]
+    return step.startswith(MODELS) and (inner == "embeddings" or inner.startswith(SERIES))
+
+
+UNIT_FILES = "unit-*"
+"""Pattern for the names of files with units."""
 
 
 def unit_name(index: int) -> str:

@@ -20,15 +20,15 @@ from probing_core.models import load_embedder
 from probing_core.models.compiled import for_one_caller
 from probing_core.models.embedder import LoadedEmbedder
 from probing_core.probes.probe import LinearProbe
+from probing_core.run.directory import without_none
 from probing_core.run.files import read_object
 from probing_core.run.layout import DETECTOR_FILE, probe_path, scored_views_path
-from probing_core.run.manifest import short_checksum
 from probing_core.run.models import HOW_TO_RESTORE, differences
-from probing_core.run.store import Files, without_none
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms.transformation import Image
 
 
-def read_probe(store: Files, model: str, task: str) -> LinearProbe:
+def read_probe(store: RunFiles, model: str, task: str) -> LinearProbe:
     """Read a linear probe of a run.
 
     Raises:
@@ -42,7 +42,7 @@ def read_probe(store: Files, model: str, task: str) -> LinearProbe:
     return read_object(store.path(name), LinearProbe.from_bytes, name)
 
 
-def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
+def read_posteriors(store: RunFiles, model: str) -> Mapping[str, Posterior]:
     """Return the posteriors that convert edit scores of ``model`` to probabilities, by kind of image.
 
     A posterior is fitted on the ``--calibrate-on`` photographs for each kind of image with enough scores. For crops,
@@ -55,7 +55,7 @@ def read_posteriors(store: Files, model: str) -> Mapping[str, Posterior]:
     return posteriors
 
 
-def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
+def read_fitted_posterior(store: RunFiles, model: str) -> Posterior | None:
     """Read the posterior that was fitted during training.
 
     Returns None if the run does not include it, as in the shipped reference run for additional seeds of the zoo.
@@ -64,7 +64,7 @@ def read_fitted_posterior(store: Files, model: str) -> Posterior | None:
     return read_object(store.path(name), Posterior.from_bytes, name) if store.has(name) else None
 
 
-def read_reference_sets(store: Files) -> ReferenceSets:
+def read_reference_sets(store: RunFiles) -> ReferenceSets:
     """Read the detector scores of clean photographs, with which the scores of new images are compared.
 
     There are no reference sets if the run has no detector.
@@ -73,20 +73,22 @@ def read_reference_sets(store: Files) -> ReferenceSets:
     return ReferenceSets.from_rows(store.read_table(scored_views_path(DETECTOR)) if has else None)
 
 
-def has_scored_views(store: Files, model: str) -> bool:
+def has_scored_views(store: RunFiles, model: str) -> bool:
     """Return whether the run has scores that were computed with the current probe of ``model`` or the current detector.
 
     Scores from a different probe would give an incorrect calibration. Such scores remain if a run is interrupted before
-    it recomputes them, or if it was copied from a run with a different probe. If the manifest does not record the
-    probe, the scores are assumed to be current.
+    it recomputes them, or if it was copied from a run with a different probe.
     """
     path = scored_views_path(model)
     if not store.has(path):
         return False
-    maker = DETECTOR_FILE if model == DETECTOR else probe_path(model, DEPLOYMENT)
-    inputs = (store.entry(path) or {}).get("inputs", {})
-    entry = store.entry(maker)
-    return maker not in inputs or (entry is not None and short_checksum(entry) == inputs[maker])
+    maker, views = (
+        store.step_of(DETECTOR_FILE if model == DETECTOR else probe_path(model, DEPLOYMENT)),
+        store.step_of(path),
+    )
+    if maker is None or views is None:
+        return False
+    return store.records[views].inputs.get(maker) in (None, store.key(maker))
 
 
 class LoadedModels:

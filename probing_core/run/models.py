@@ -11,7 +11,7 @@ from probing_core.compute.lazy_rows import LazyRows
 from probing_core.errors import BadConfig, BadRun
 from probing_core.run.layout import MODELS, embeddings_folder, is_model_path, units_at
 from probing_core.run.recipe import require_type
-from probing_core.run.store import Files
+from probing_core.run.run_files import RunFiles
 
 PRECOMPUTED = "precomputed"
 """Family of models whose embeddings were read from a file."""
@@ -40,7 +40,7 @@ def embeds_pictures(entry: Mapping[Any, Any]) -> bool:
     return entry["family"] != PRECOMPUTED
 
 
-def model_entries(store: Files, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
+def model_entries(store: RunFiles, requests: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Return the content of ``model.toml`` for every model of the run.
 
     Args:
@@ -57,7 +57,7 @@ def in_order(entries: Iterable[dict[str, Any]], requests: Sequence[str]) -> list
     return sorted(entries, key=lambda e: (order.get(e["request"], len(order)), e["position"]))
 
 
-def _entry(store: Files, path: str) -> dict[str, Any]:
+def _entry(store: RunFiles, path: str) -> dict[str, Any]:
     entry = store.read_toml(path)
     try:
         for name, kind in ENTRY_TYPES.items():
@@ -109,17 +109,17 @@ def differences(joined: dict[str, Any], current: dict[str, Any]) -> tuple[list[s
     return [k for k in differing if k not in ROUNDING_ENTRIES], [k for k in differing if k in ROUNDING_ENTRIES]
 
 
-def read_embeddings(store: Files, model: str, series: str = "") -> np.ndarray:
+def read_embeddings(store: RunFiles, model: str, series: str = "") -> np.ndarray:
     """Read the (N, D) ``float32`` embeddings of ``model``, in the order of the sample table."""
     return lazy_embeddings(store, model, series)[:]
 
 
-def lazy_embeddings(store: Files, model: str, series: str = "") -> LazyRows:
+def lazy_embeddings(store: RunFiles, model: str, series: str = "") -> LazyRows:
     """Return the (N, D) embeddings of ``model`` as in `read_embeddings`, but only read rows when they are accessed."""
     return LazyRows(tuple(store.map_array(name, "embeddings") for name in _unit_paths(store, model, series)))
 
 
-def lazy_blocks(store: Files, model: str, series: str) -> dict[str, LazyRows]:
+def lazy_blocks(store: RunFiles, model: str, series: str) -> dict[str, LazyRows]:
     """Return the (N, D) embeddings from each layer of ``model`` by layer name, in the order of the sample table.
 
     If only the output of the model was embedded, the only name is ``embeddings``.
@@ -136,11 +136,11 @@ def _place_of(block: str) -> tuple[int, str]:
     return int(number) if number.isdigit() else 0, block
 
 
-def embeddings_files(store: Files, model: str, series: str = "") -> list[str]:
+def embeddings_files(store: RunFiles, model: str, series: str = "") -> list[str]:
     return sorted(store.names(embeddings_folder(model, series)), key=units_at)
 
 
-def _unit_paths(store: Files, model: str, series: str) -> list[str]:
+def _unit_paths(store: RunFiles, model: str, series: str) -> list[str]:
     names = embeddings_files(store, model, series)
     if not names:
         raise BadRun(
@@ -149,6 +149,6 @@ def _unit_paths(store: Files, model: str, series: str) -> list[str]:
     return names
 
 
-def has_embeddings(store: Files, model: str, series: str = "") -> bool:
+def has_embeddings(store: RunFiles, model: str, series: str = "") -> bool:
     """Return whether the run has embeddings from the model. Shipped runs may omit them."""
     return bool(store.names(embeddings_folder(model, series)))

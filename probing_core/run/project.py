@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import psutil
 from threadpoolctl import threadpool_limits
 
-from probing_core.compute.maps import LANDMARKS, map_table, neighbor_table, read_as
+from probing_core.compute.maps import LANDMARKS, MAP_NEIGHBORS, map_table, neighbor_table, read_as
 from probing_core.compute.runtime.workers import Workers
 from probing_core.compute.sampling.samples import samples_on_maps
-from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, PROJECTIONS
+from probing_core.compute.task_names import BY_EMBEDDING, BY_TRANSFORMATION, MAIN
 from probing_core.cores import cores
 from probing_core.measures.statistics import with_place
-from probing_core.run import layout
-from probing_core.run.asset_options import CLASSES, MAP, SEED
-from probing_core.run.assets import Asset, PartitionKey, Stage, UnitWriter
-from probing_core.run.embed import embeddings, images, samples
-from probing_core.run.layout import ANY_MODEL, map_path, neighbors_path
+from probing_core.run import layout, step_times
+from probing_core.run.layout import map_path, neighbors_path
 from probing_core.run.models import lazy_embeddings
 from probing_core.run.options import PROJECT
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.store import RunFiles
-
-stage = Stage(PROJECT)
+from probing_core.run.run_files import RunFiles
+from probing_core.run.step_times import StepTime
+from probing_core.run.work import IMAGES_STEP, Work, embeddings_step, samples_step
 
 FEW_SAMPLES = 5000
 """Maximum number of samples for which maps are not computed in parallel, because starting processes takes seconds."""
@@ -54,25 +52,65 @@ class Projection:
     model: str
     reading: str
     seed: int | None
-    far: Sequence[str]
+    far: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        path = neighbors_path if self.seed is None else map_path
+        return path(self.model, self.reading)
+
+    @property
+    def step(self) -> str:
+        return self.path.removesuffix(layout.PARQUET)
+
+    @property
+    def message(self) -> str:
+        what = "Finding nearest neighbors" if self.seed is None else "Computing the map"
+        return f"{what} for {self.model}"
 
 
-def project(writers: Sequence[UnitWriter]) -> None:
-    """Compute missing maps and tables of neighbors, in parallel if cores and memory allow."""
-    missing = [writer for writer in writers if writer.missing(1)]
+def project(work: Work, readings: Sequence[str] = (BY_TRANSFORMATION, BY_EMBEDDING), neighbors: bool = True) -> None:
+    """Compute missing maps and tables of neighbors, in parallel if cores and memory allow.
+
+    Models that are additional seeds are not projected.
+
+    Args:
+        readings: names of the projections.
+        neighbors: whether to also compute the tables of neighbors.
+    """
+    far = tuple(t.name for t in work.transforms if t.far)
+    seeds = [work.recipe.seed, *([None] if neighbors else [])]
+    models = [name for name in with_place(work.models) if name in work.embedded()]
+    projections = [Projection(model, reading, seed, far) for reading in readings for model in models for seed in seeds]
+    inputs = {projection: _inputs(work, projection) for projection in projections}
+    missing = [
+        projection
+        for projection in projections
+        if work.run.needs(projection.step, inputs[projection], readable=not work.was_shipped(projection.model))
+    ]
     if not missing:
         return
-    resources, root = missing[0].context.resources, missing[0].files.root
-    shapes = [lazy_embeddings(writer.files, writer.context.model).shape for writer in missing]
+    shapes = [lazy_embeddings(work.run, projection.model).shape for projection in missing]
     largest = max(dim for _, dim in shapes)
-    count = min(maps_at_once(shapes[0][0], largest, resources.options.jobs), len(missing))
-    messages = [writer.partition.asset.message.format(**writer.context.key) for writer in missing]
+    count = min(maps_at_once(shapes[0][0], largest, work.options.jobs), len(missing))
     with ExitStack() as stack:
         run_each = stack.enter_context(Workers(count)).map if count > 1 else map
-        tables = run_each(partial(_compute, root), map(_projection, missing))
-        for position, (writer, table) in enumerate(zip(missing, tables, strict=True), 1):
-            writer.write(0, table)
-            resources.progress.update(PROJECT, position, len(missing), messages[min(position, len(missing) - 1)])
+        work.progress.update(PROJECT, 0, len(missing), missing[0].message)
+        results = run_each(partial(_timed, work.run.root), missing)
+        for position, (projection, (table, seconds)) in enumerate(zip(missing, results, strict=True), 1):
+            duration = StepTime(work.kind(projection.step), work.size(projection.model), seconds)
+            step_times.note(work.run.root, [duration])
+            work.run.save(projection.step, inputs[projection], {projection.path: table})
+            upcoming = missing[min(position, len(missing) - 1)]
+            work.progress.update(PROJECT, position, len(missing), upcoming.message)
+
+
+def _inputs(work: Work, projection: Projection) -> dict[str, Any]:
+    keys = work.run.keys(IMAGES_STEP, samples_step(MAIN), embeddings_step(projection.model))
+    options = {"map": [MAP_NEIGHBORS, LANDMARKS]} | keys
+    if projection.seed is None:
+        return {"code_version": 2, "classes": work.classes} | options
+    return {"code_version": 4, "seed": projection.seed} | options
 
 
 def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
@@ -86,14 +124,9 @@ def maps_at_once(samples: int, dim: int, jobs: int | None) -> int:
     return min(jobs or cores(), int(psutil.virtual_memory().available // memory))
 
 
-READING = {path(ANY_MODEL, reading): reading for path in (map_path, neighbors_path) for reading in PROJECTIONS}
-"""Path of an asset -> name of its projection."""
-
-
-def _projection(writer: UnitWriter) -> Projection:
-    options = writer.context.options
-    far = [transform.name for transform in options.get("classes", ()) if transform.far]
-    return Projection(writer.context.model, READING[writer.partition.asset.path], options.get("seed"), far)
+def _timed(root: Path, projection: Projection) -> tuple[pd.DataFrame, float]:
+    began = time.perf_counter()
+    return _compute(root, projection), time.perf_counter() - began
 
 
 def _compute(root: Path, projection: Projection) -> pd.DataFrame:
@@ -108,48 +141,3 @@ def _compute(root: Path, projection: Projection) -> pd.DataFrame:
             return map_table(X, table, projection.seed)
         learned = np.flatnonzero(~table["transform"].isin(projection.far))
         return neighbor_table(X.at(learned), table.iloc[learned])
-
-
-def _placed_models(run: RunSnapshot) -> Sequence[PartitionKey]:
-    """Return a partition key for each model with embeddings, except additional seeds."""
-    return [{"model": name} for name in with_place(run.models) if run.covers(name, "")]
-
-
-def _define(reading: str, embeddings_are: str) -> tuple[Asset, Asset]:
-    """Define two assets for one projection: the map of a model, and its table of neighbors."""
-    points = stage.add(
-        Asset(
-            path=map_path(ANY_MODEL, reading),
-            description=f"UMAP coordinates (`sample`, `x`, `y`) of the test samples, computed from {embeddings_are}.",
-            stage=PROJECT,
-            partitions=_placed_models,
-            dependencies=(samples, images, embeddings),
-            options=(SEED, MAP),
-            code_version=4,
-            compute_units=project,
-            message="Computing the map for {model}",
-        )
-    )
-    neighbors = stage.add(
-        Asset(
-            path=neighbors_path(ANY_MODEL, reading),
-            description="Nearest test samples from other photographs (`near_1` to `near_5`) for each `sample`, "
-            f"computed from {embeddings_are}. Neighbors are row numbers of this table, starting at 0. The maximum of "
-            "the integer type means that there is no neighbor. `among` is -1, or 0 in additional rows that only "
-            "contain neighbors from the first repetition.",
-            stage=PROJECT,
-            partitions=_placed_models,
-            dependencies=(samples, images, embeddings),
-            options=(CLASSES, MAP),
-            code_version=2,
-            compute_units=project,
-            message="Finding nearest neighbors for {model}",
-        )
-    )
-    return points, neighbors
-
-
-map_of_transformations, neighbors_by_transformation = _define(
-    BY_TRANSFORMATION, "embeddings minus the mean over the versions of each image"
-)
-map_of_embeddings, neighbors_by_embedding = _define(BY_EMBEDDING, "the full embeddings")

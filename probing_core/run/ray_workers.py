@@ -6,7 +6,7 @@ the current unit. Models, transformations and corpora that are only registered i
 to the workers.
 
 Workers read and write files in the run directory, which must have the same path on all machines. This process adds the
-files that workers have written to the manifest. Ray restarts workers that die and repeats their work.
+files that workers have written to the run. Ray restarts workers that die and repeats their work.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from probing_core.compute.runtime import parallel
 from probing_core.compute.runtime.parallel import threads
 from probing_core.errors import BadConfig, BadRun, one_line
 from probing_core.online import TIMEOUT_S
-from probing_core.run.embedding_worker import Worker, Written
+from probing_core.run.embedding_worker import Worker
 from probing_core.run.layout import IMAGES
 from probing_core.run.recipe import Recipe
+from probing_core.run.run_files import RunFiles
 from probing_core.run.sample_sets import UnitJob, plan_sample_sets
 from probing_core.run.setup import open_same_corpus, register, registered
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.store import Store
+from probing_core.run.units import WrittenUnit
+from probing_core.run.work import Work
 
 RETRIES = 3
 """Maximum number of times that a worker is restarted and its work is repeated."""
@@ -64,7 +65,7 @@ class RemoteWorker(Worker):
             register(pickle.loads(entry))
         self._limits = ExitStack()  # a reference is required, because the limits end when the stack is deleted
         self._limits.enter_context(threads(recipe.threads))
-        corpus, images = open_same_corpus(recipe), Store(Path(root)).read_table(IMAGES)
+        corpus, images = open_same_corpus(recipe), RunFiles(Path(root)).read_table(IMAGES)
         planned = plan_sample_sets(recipe.design, images)
         pool = ThreadPoolExecutor(transformers)
         super().__init__(Path(root), recipe, corpus, planned, device, precision, pool, memory_share)
@@ -84,7 +85,7 @@ class RayExecutor:
         for answer in [worker.unload.remote() for worker in self._workers]:
             self._answer(answer)
 
-    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[Written]:
+    def work(self, units: Sequence[Sequence[UnitJob]]) -> Iterator[list[WrittenUnit]]:
         waiting = deque(units)
         reserved: dict[Any, Sequence[UnitJob]] = {}
         """Worker -> jobs of the unit that it transforms while it embeds the previous unit."""
@@ -125,7 +126,7 @@ class RayExecutor:
 
 
 @contextmanager
-def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
+def opened_ray(work: Work) -> Iterator[RayExecutor]:
     """Return a context manager that connects to a Ray cluster or starts a local cluster, and starts the workers.
 
     The workers are stopped when the context exits.
@@ -140,10 +141,10 @@ def opened_ray(snapshot: RunSnapshot) -> Iterator[RayExecutor]:
         raise BadConfig(
             "The 'ray' executor requires Ray, which is not installed.", hint="Run `pip install ray`."
         ) from error
-    local_entries = _known_here_alone(ray, snapshot.recipe)
-    _connect(ray, snapshot.options.address)
+    local_entries = _known_here_alone(ray, work.recipe)
+    _connect(ray, work.options.address)
     try:
-        yield RayExecutor(ray, _start(ray, snapshot, local_entries))
+        yield RayExecutor(ray, _start(ray, work, local_entries))
     finally:
         ray.shutdown()
 
@@ -190,8 +191,8 @@ def _connect(ray: Any, address: str | None) -> None:
         ) from error
 
 
-def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> list[Any]:
-    recipe, options = snapshot.recipe, snapshot.options
+def _start(ray: Any, work: Work, local_entries: Sequence[bytes]) -> list[Any]:
+    recipe, options = work.recipe, work.options
     resources = ray.cluster_resources()
     cores, gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
     if options.device == "cpu":
@@ -213,7 +214,7 @@ def _start(ray: Any, snapshot: RunSnapshot, local_entries: Sequence[bytes]) -> l
     )
     nodes = max(1, sum(node["Alive"] for node in ray.nodes()))
     share = parallel.MEMORY_OF_MODELS / -(-count // nodes)
-    folder, root = os.getcwd(), str(snapshot.store.root.resolve())
+    folder, root = os.getcwd(), str(work.run.root.resolve())
     settings = recipe, options.device, options.precision, transformers, share
     return [actor.remote(root, folder, local_entries, *settings) for _ in range(count)]
 

@@ -7,8 +7,9 @@ from typing import Any, get_type_hints
 
 from probing_core.compute.sampling.samples import Design
 from probing_core.errors import BadConfig, BadRun
+from probing_core.run.directory import RunDirectory
 from probing_core.run.layout import FORMAT, RECIPE
-from probing_core.run.store import Files, Store, digest
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import resolve
 from probing_core.transforms.transformation import Transform
 
@@ -168,18 +169,12 @@ def require_type(what: str, value: Any, hint: Any) -> None:
         )
 
 
-def read_recipe(store: Files) -> Recipe:
+def read_recipe(store: RunFiles) -> Recipe:
     """Read the recipe of a run.
 
     Raises:
-        BadRun: the recipe cannot be read or has unknown, missing or invalid entries, or the run was created by an
-            earlier version and refers to files of another run.
+        BadRun: the recipe cannot be read, or has unknown, missing or invalid entries.
     """
-    if getattr(store, "base", None) is not None:
-        raise BadRun(
-            f"The run '{store.root}' was created by an earlier version and refers to files of another run.",
-            hint=f"Run `probing run --out {store.root}` to copy them.",
-        )
     content = store.read_toml(RECIPE)
     try:
         return Recipe.from_toml(content)
@@ -190,8 +185,8 @@ def read_recipe(store: Files) -> Recipe:
         ) from error
 
 
-def write_recipe(store: Store, recipe: Recipe) -> None:
-    store.write_toml(RECIPE, recipe.to_toml(), digest(recipe.to_toml()))
+def write_recipe(run: RunDirectory, recipe: Recipe) -> None:
+    run.write_recipe(recipe.to_toml())
 
 
 def load_transforms(recipe: Recipe) -> tuple[Transform, ...]:

@@ -18,8 +18,8 @@ from probing_core.compute.sampling.series import make_samples, plan_series, seri
 from probing_core.compute.task_names import LAYERS, MAIN
 from probing_core.corpora.corpus import Corpus
 from probing_core.models.embedder import LoadedEmbedder
-from probing_core.run.assets import Shard
 from probing_core.run.models import embeds_pictures
+from probing_core.run.units import Shard
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 """Full model name -> array name -> array, for one unit."""
@@ -120,16 +120,14 @@ class UnitJob:
         unit: index of the unit.
         model: full name of the model, or an empty string if the job computes rows.
         request: name of the model in the recipe.
-        cache_key: digest of all inputs.
-        path: path of the result.
+        folder: folder of the result in the run directory.
     """
 
     series: str
     unit: int
     model: str
     request: str
-    cache_key: str
-    path: str
+    folder: str
 
 
 def cut_shards(unit_bytes: Sequence[int], shard_bytes: int) -> list[Shard]:

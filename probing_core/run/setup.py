@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,11 +17,12 @@ from probing_core.models import PUBLISHED_VIEW, EmbedderSpec, bundled, find_spec
 from probing_core.models import expand as expand_models
 from probing_core.models import register as register_model
 from probing_core.paths import refuse_address
-from probing_core.run.layout import JOURNAL, LOG, MANIFEST, RECIPE, TEMPORARY, is_model_path
+from probing_core.run.directory import RunDirectory
+from probing_core.run.layout import BASE, DONE, LOG, RECIPE, TEMPORARY, is_model_path
 from probing_core.run.models import model_entries
 from probing_core.run.options import Options
 from probing_core.run.recipe import Recipe, read_recipe, write_recipe
-from probing_core.run.store import RunFiles, Store, digest
+from probing_core.run.run_files import RECIPE_STEP, RunFiles, copied_from
 from probing_core.transforms import CATALOG as TRANSFORMS
 from probing_core.transforms import expand, resolve
 from probing_core.transforms.transformation import Transform
@@ -62,18 +62,18 @@ class Corpora:
         return "" if self._own is None else self._own.skipped_summary
 
 
-def open_or_start(store: Store, options: Options) -> tuple[Recipe, Corpora]:
+def open_or_start(store: RunDirectory, options: Options) -> tuple[Recipe, Corpora]:
     """Open or start a run (see `asked_for`), and write its recipe if it is new or has changed."""
     recipe, corpora = asked_for(store, options)
-    if not store.has(RECIPE, digest(recipe.to_toml())):
+    if not store.has(RECIPE) or recipe != read_recipe(store):
         write_recipe(store, recipe)
     return recipe, corpora
 
 
 def asked_for(
-    store: Store,
+    store: RunDirectory,
     options: Options,
-    link: Callable[[Path, Path], object] = os.link,
+    start_copy: Callable[[RunDirectory, RunFiles], None] = RunDirectory.start_copy,
     require: Callable[[str], object] = find_spec,
 ) -> tuple[Recipe, Corpora]:
     """Determine the recipe and the corpora of a run from the requested options.
@@ -82,7 +82,7 @@ def asked_for(
     by their fingerprints, so ``--corpus`` can set the new location of a corpus that has moved.
 
     Args:
-        link: function that links the files of the base run.
+        start_copy: function that makes a run the base of a new run.
         require: function that is called with the name of each requested model. It raises an error if the model is not
             available.
 
@@ -100,13 +100,16 @@ def asked_for(
         resolve(name)
     models = tuple(parse(name).full for name in named) or None
     if options.base is not None:
-        _copy_base(store, Path(options.base), models, link)
-    if not store.has(RECIPE):
+        _copy_base(store, Path(options.base), models, start_copy)
+    elif not store.has(RECIPE):
+        store.remove_base()
+    started = store if store.has(RECIPE) else store.base
+    if started is None:
         corpus = open_corpus("photos" if options.corpus is None else options.corpus)
         calibrating = [open_corpus(name) for name in options.calibrate_on or ()]
         recipe = _new_recipe(options, corpus, calibrating, models)
         return recipe, Corpora(recipe, corpus, calibrating)
-    recipe = read_recipe(store)
+    recipe = read_recipe(started)
     elsewhere = next(iter(_named_again([options.corpus] if options.corpus else (), [recipe.corpus])), None)
     calibrating = _named_again(options.calibrate_on or (), recipe.calibrate_on)
     requested = options.entries()
@@ -128,24 +131,30 @@ def asked_for(
     return joined, Corpora(joined, elsewhere, calibrating)
 
 
-def _copy_base(store: Store, base: Path, models: Sequence[str] | None, link: Callable[[Path, Path], object]) -> None:
+def _copy_base(
+    store: RunDirectory,
+    base: Path,
+    models: Sequence[str] | None,
+    start_copy: Callable[[RunDirectory, RunFiles], None],
+) -> None:
     """Start the run in ``store`` as a copy of the run in ``base``, unless it is already a copy of ``base``.
 
     Raises:
         BadConfig: there are no models to add.
         BadRun: ``base`` is not a run, or the run in ``store`` exists and is not a copy of ``base``.
     """
-    if store.copied_from is not None and store.copied_from.resolve() == base.resolve():
+    origin = copied_from(store.root)
+    if store.base is not None and store.has(RECIPE) and origin is not None and origin.resolve() == base.resolve():
         return
     if not RunFiles(base).has(RECIPE):
         raise BadRun(f"'{base}' is not a run directory, so no models can be added to it.")
     if store.has(RECIPE):
-        is_a = f"a copy of '{store.copied_from}'" if store.copied_from else "not a copy of another run"
+        is_a = f"a copy of '{origin}'" if origin else "not a copy of another run"
         raise BadRun(f"The run '{store.root}' is {is_a}, but the requested base is '{base}'. Choose another folder.")
     if not models:
         raise BadConfig("The names of the models to add to the base run are missing.", hint="Pass --models.")
     read_recipe(RunFiles(base))
-    store.copy_from(base, link)
+    start_copy(store, RunFiles(base))
 
 
 def _by_name(difference: str, recipe: Recipe, corpus: Corpus | None, calibrating: Sequence[Corpus]) -> str:
@@ -208,7 +217,7 @@ def with_identity(names: Sequence[str] | str | None) -> tuple[str, ...]:
 
 
 @contextmanager
-def withdrawn_on_error(store: Store, recipe: Recipe, request: str) -> Iterator[None]:
+def withdrawn_on_error(store: RunDirectory, recipe: Recipe, request: str) -> Iterator[None]:
     """Return a context manager that removes a model from the recipe if an error occurs.
 
     The run can then be completed without the model. The model is not removed if it is the only model, or if the run
@@ -255,33 +264,42 @@ def _open_same(name: str, fingerprint: str, option: str) -> Corpus:
     return corpus
 
 
-def refuse_other_folder(store: Store) -> None:
+def refuse_other_folder(store: RunDirectory) -> None:
     """Check that a folder is a run, is empty, or does not exist, so that no other files are overwritten.
 
     Raises:
-        BadRun: the folder contains other files.
+        BadRun: the folder contains other files, or a run that cannot be continued.
     """
     refuse_address(store.root)
-    is_run = store.entry(RECIPE) is not None and store.path(RECIPE).exists()
-    if is_run or not store.root.is_dir():
+    if not store.root.is_dir():
         return
-    existing = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)} - {LOG}
-    if existing - {RECIPE, JOURNAL}:  # a run that was killed at its start has only these files
-        some = ", ".join(sorted(existing)[:3]) + (", ..." if len(existing) > 3 else "")
+    if RECIPE_STEP in store.records and (store.root / RECIPE).exists():
+        if store.was_published:
+            raise BadRun(
+                f"The run '{store.root}' was published without its embeddings, so it cannot be continued. Add models "
+                f"to a copy of the run.",
+                hint="Pass the run as --base, and another folder as --out.",
+            )
+        return
+    existing = {path.name for path in store.root.iterdir() if not path.name.endswith(TEMPORARY)}
+    if RECIPE in existing and existing - {RECIPE, DONE.rstrip("/"), LOG}:
+        read_recipe(store)  # the error message names the format of a run that was created by another version
+    # A run that was killed at its start has only these files.
+    if other := sorted(existing - {RECIPE, DONE.rstrip("/"), BASE, LOG}):
+        some = ", ".join(other[:3]) + (", ..." if len(other) > 3 else "")
         raise BadRun(
-            f"'{store.root}' is not a run (or its {RECIPE} or {MANIFEST} is missing) and contains other files "
-            f"({some}). Choose another folder."
+            f"'{store.root}' is not a run (or its {RECIPE} is missing) and contains other files ({some}). "
+            f"Choose another folder."
         )
 
 
 @contextmanager
-def cleared_on_error(store: Store, new: bool) -> Iterator[None]:
+def cleared_on_error(store: RunDirectory, new: bool) -> Iterator[None]:
     """Return a context manager that removes the files of a ``new`` run if it fails before any results are computed."""
     try:
         yield
     except ProbingError:
-        computed = [name for name, entry in store.entries("").items() if "pinned" not in entry and name != RECIPE]
-        if new and not computed:
+        if new and not any(store.is_own(step) for step in store.records if step != RECIPE_STEP):
             store.clear()
         raise
 

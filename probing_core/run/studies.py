@@ -1,9 +1,8 @@
 """Studies, which are additional tables of the ``evaluate`` stage in runs with splits.
 
 A function that is decorated with `study` computes the rows for one model (``models/<slug>/studies/<name>.parquet``),
-and `join` concatenates the rows of all models into ``tables/<name>.parquet``. `study` specifies the inputs of both
-files. docs/assets.md explains when a file is stale. If all layers of a model were requested, studies only use the last
-layer.
+and `join_studies` concatenates the rows of all models into ``tables/<name>.parquet``. docs/steps.md explains when a
+file is computed again. If all layers of a model were requested, studies only use the last layer.
 
 To add a study, add a function like the following to this file. Long functions belong in
 `probing_core.compute.studies`::
@@ -25,49 +24,31 @@ To add a study, add a function like the following to this file. Long functions b
   ``score`` to ``probing_core/measures/<family>.py``. A table needs the columns ``low`` and ``high``, or ``..._low`` and
   ``..._high``.
 - Describe the columns in docs/run-format.md, in the order of the table. Tests check the order. Then run
-  ``python -m lab.scripts.format_docs`` and ``pytest tests/compute/studies``.
-- If the study fits probes, add it to `STUDY_FITS` (`probing_core.run.remaining_steps`). If a page shows the table, add
-  example rows to ``tests/made_studies.py``.
+  ``pytest tests/compute/studies``.
+- If a page shows the table, add example rows to ``tests/made_studies.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
 
 from probing_core.compute.studies import tables
 from probing_core.compute.studies.strength import ProbedSeries, strength_table, threshold_table
-from probing_core.compute.studies.study_data import SeriesData, StudiedModel
+from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES, SeriesData, StudiedModel
 from probing_core.compute.task_names import FINE, LAYERS, MAIN, STRENGTH
 from probing_core.run import layout
-from probing_core.run.asset_options import CLASSES, MODELS, SEED, STUDY_SIZES
-from probing_core.run.assets import UNPARTITIONED, Asset, Context, InputFiles, PartitionKey, summary
-from probing_core.run.embed import (
-    embeddings,
-    images,
-    layers_embeddings,
-    layers_samples,
-    samples,
-    strength_embeddings,
-    strength_samples,
-)
-from probing_core.run.evaluate import JOINING, join
-from probing_core.run.layout import ANY_MODEL, probe_path, study_path
+from probing_core.run.directory import Content
+from probing_core.run.evaluate import join
 from probing_core.run.live import read_probe
 from probing_core.run.models import lazy_blocks
 from probing_core.run.options import EVALUATE
-from probing_core.run.snapshot import RunSnapshot
-from probing_core.run.train import fine, model_inputs
-
-SERIES_ASSETS: Mapping[str, Sequence[Asset]] = {
-    MAIN: (),
-    STRENGTH: (strength_samples, strength_embeddings),
-    LAYERS: (layers_samples, layers_embeddings),
-}
-"""Experiment that studies can read in addition to the main samples (or `MAIN` for none) -> assets of the experiment."""
+from probing_core.run.train import model_inputs, train_step
+from probing_core.run.work import Work
 
 Compute = Callable[[Any], pd.DataFrame]
 """Function that takes a `StudiedModel`, or `SeriesData` if the study reads an additional experiment.
@@ -82,29 +63,21 @@ class Study:
 
     Attributes:
         name: name of the study and of its table, ``tables/<name>.parquet``.
+        code_version: version that must be increased when a code change produces different rows for the same inputs.
         series: additional experiment that the study reads, or `MAIN`.
+        reads_probe: whether the study reads the ``fine`` probe.
         compute: function that computes the rows for one model.
-        rows: asset with the rows for one model.
-        table: asset with the rows for all models.
     """
 
     name: str
+    code_version: int
     series: str
+    reads_probe: bool
     compute: Compute
-    rows: Asset
-    table: Asset
 
 
 STUDIES: list[Study] = []
 """All studies, in order of definition."""
-
-
-def assets() -> list[Asset]:
-    """Return the assets of all studies.
-
-    The assets with the rows for each model come first, so that they can share data. The tables follow.
-    """
-    return [*(study.rows for study in STUDIES), *(study.table for study in STUDIES)]
 
 
 def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
@@ -122,62 +95,60 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
         raise ValueError(
             f"The study '{name}' cannot read a probe, because it does not read the '{STRENGTH}' experiment."
         )
-    probe = (fine.output(probe_path(ANY_MODEL, FINE)),) if reads_probe else ()
-
-    def models(run: RunSnapshot) -> Sequence[PartitionKey]:
-        return [{"model": model} for model in run.studied_models(series)]
-
-    def once_if_studied(run: RunSnapshot) -> Sequence[PartitionKey]:
-        return UNPARTITIONED if run.studied_models(series) else ()
 
     def define(compute: Compute) -> Study:
-        def rows_of_model(files: InputFiles, context: Context) -> pd.DataFrame:
-            return compute(study_data(files, context, series, reads_probe))
-
-        rows = Asset(
-            path=study_path(ANY_MODEL, name),
-            description=summary(compute),
-            stage=EVALUATE,
-            partitions=models,
-            dependencies=(samples, images, embeddings, *SERIES_ASSETS[series], *probe),
-            options=(CLASSES, SEED, STUDY_SIZES),
-            code_version=code_version,
-            function=rows_of_model,
-            group="studies",
-            message=f"Computing the {name} study for {{model}}",
-        )
-        table = Asset(
-            path=layout.table_path(name),
-            description=f"{rows.description.removesuffix('.')}, for all models.",
-            stage=EVALUATE,
-            partitions=once_if_studied,
-            dependencies=(rows,),
-            options=(MODELS,),
-            function=join,
-            message=JOINING,
-        )
-        STUDIES.append(Study(name, series, compute, rows, table))
+        STUDIES.append(Study(name, code_version, series, reads_probe, compute))
         return STUDIES[-1]
 
     return define
 
 
-def study_data(files: InputFiles, context: Context, series: str, reads_probe: bool) -> StudiedModel | SeriesData:
-    """Return the input of a study. Inputs and shared results of one model are cached in memory."""
-    cache = context.cache
-    if MAIN not in cache:
-        cache[MAIN] = StudiedModel(**model_inputs(files, context))
-    if series == MAIN:
-        return cache[MAIN]
-    if (series, reads_probe) not in cache:
-        inputs = (
-            cache[MAIN],
-            files.read_table(layout.series_table(series)),
-            lazy_blocks(files, context.model, series),
-        )
-        probed = ProbedSeries(*inputs, read_probe(files, context.model, FINE)) if reads_probe else SeriesData(*inputs)
-        cache[series, reads_probe] = probed
-    return cache[series, reads_probe]
+def study_step(model: str, name: str) -> str:
+    return layout.study_path(model, name).removesuffix(layout.PARQUET)
+
+
+def compute_studies(work: Work, model: str, names: Sequence[str] = ()) -> None:
+    """Compute studies of a model. They share the embeddings and intermediate results, which stay in memory.
+
+    Args:
+        names: names of the studies, by default all.
+    """
+    main = cache(lambda: StudiedModel(**model_inputs(work, model)))
+
+    @cache
+    def data_of(series: str, reads_probe: bool) -> StudiedModel | SeriesData:
+        if series == MAIN:
+            return main()
+        inputs = main(), work.run.read_table(layout.series_table(series)), lazy_blocks(work.run, model, series)
+        return ProbedSeries(*inputs, read_probe(work.run, model, FINE)) if reads_probe else SeriesData(*inputs)
+
+    for each in STUDIES:
+        if model in work.studied(each.series) and (not names or each.name in names):
+            _compute_study(work, model, each, data_of)
+
+
+def _compute_study(work: Work, model: str, study: Study, data_of: Callable[[str, bool], Any]) -> None:
+    def compute() -> Mapping[str, Content]:
+        return {layout.study_path(model, study.name): study.compute(data_of(study.series, study.reads_probe))}
+
+    inputs = {
+        "code_version": study.code_version,
+        "studies": [STUDY_IMAGES, FIT_IMAGES, list(PENALTIES)],
+        "ranges": [[t.name, t.weakest, t.strongest, t.distribution, t.neutral] for t in work.transforms],
+        **work.learned(model),
+        **(work.embeddings_of(model, study.series) if study.series != MAIN else {}),
+        **(work.run.keys(train_step(model, FINE)) if study.reads_probe else {}),
+    }
+    step, message = study_step(model, study.name), f"Computing the {study.name} study for {model}"
+    work.step(EVALUATE, step, inputs, message, compute, model)
+
+
+def join_studies(work: Work, names: Sequence[str] = ()) -> None:
+    """Concatenate the rows of all models, for each study in ``names`` (by default for all studies)."""
+    for each in [study for study in STUDIES if not names or study.name in names]:
+        models = work.studied(each.series)
+        sources = {study_step(model, each.name): [layout.study_path(model, each.name)] for model in models}
+        join(work, layout.table_path(each.name), sources)
 
 
 @study("duplicates", code_version=7)

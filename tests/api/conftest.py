@@ -14,7 +14,7 @@ def detector_run(tmp_path_factory, many_scenes) -> Path:
 
     def make(out: Path) -> None:
         from probing_core.run.options import Options
-        from probing_core.run.stages import run
+        from probing_core.run.pipeline import run
 
         clean = tmp_path_factory.mktemp("calibrate")
         for i in range(110):
@@ -27,6 +27,6 @@ def detector_run(tmp_path_factory, many_scenes) -> Path:
             calibrate_on=(f"folder:{clean}",),
         )
         with in_few_pixels():
-            run(out, options, ("embed", "train"))
+            run(out, options, "train")
 
     return copy_of("detector", make, tmp_path_factory.mktemp("detector") / "run")

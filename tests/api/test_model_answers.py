@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.answers.answer import Posterior
 from probing_core.answers.answer_quality import quality, reliability
 from probing_core.api.model_answers import held_out, outside
@@ -15,7 +16,7 @@ from probing_core.compute.task_names import NOTICING
 from probing_core.results import Run
 from probing_core.run.layout import predictions_path, probe_path, scored_views_path
 from probing_core.run.live import read_posteriors
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 
 def made(n: int = 6000) -> pd.DataFrame:
@@ -58,15 +59,15 @@ def test_quality_weighs_groups_the_same():
 
 def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
     shutil.copytree(made_run, tmp_path / "run")
-    store = Store(tmp_path / "run")
+    store = RunFiles(tmp_path / "run")
     (model,) = Run.open(store.root).live_models
     path, trained = predictions_path(model, "fine"), Posterior(2.0, 0.5)
     table = store.read_table(path)
     scores = np.random.default_rng(0).normal(size=len(table))
     scores[:3] = np.nan  # they take no part in the task
     table = table.assign(altered=trained.probability(scores).astype(np.float32), named="gamma")
-    store.write_table(path, table, "made")
-    store.write_bytes(probe_path(model, NOTICING), trained.to_bytes(), "made")
+    put(store, {path: table})
+    put(store, {probe_path(model, NOTICING): trained.to_bytes()})
     views = pd.DataFrame({
         "image_id": [f"a/{i}" for i in range(40)] * 2,
         "score": np.r_[np.linspace(-4, 1, 40), np.linspace(0, 5, 40)],
@@ -74,7 +75,7 @@ def test_held_out_states_the_probabilities_of_live_answers(made_run, tmp_path):
         "maker": np.repeat(["as it is", "bank"], 40),
     }).assign(corpus=1, size="view", no_color=False, role="report")  # fmt: skip
     views = views.assign(base_id=views["image_id"], whole_score=views["score"])
-    store.write_table(scored_views_path(model), views, "made")
+    put(store, {scored_views_path(model): views})
     run = Run.open(store.root)
     now = read_posteriors(run.store, model)["direct"]
     found = held_out(run, [model])

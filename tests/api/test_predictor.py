@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import probing_core
+from lab.devtools.run_edits import omit, put
 from probing_core.answers.answer import answer_word, edit_score, given_edited, log_of
 from probing_core.answers.crops import Crops, cut, join
 from probing_core.api import predictor as predicting
@@ -22,7 +23,7 @@ from probing_core.results import Run
 from probing_core.run import live as loaded
 from probing_core.run.layout import probe_path
 from probing_core.run.live import LoadedModels, read_posteriors
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import resolve
 from tests.compute.test_samples import make_all
 from tests.conftest import scene
@@ -38,7 +39,7 @@ def predictor(split_run):
 
 
 def test_a_view_of_the_run_gets_what_its_deployment_probe_says(predictor, split_run):
-    store = Store(split_run[0])
+    store = RunFiles(split_run[0])
     pictures, _ = make_all(predictor.recipe, open_corpus(predictor.recipe.corpus))
     embeddings = store.read_arrays(f"models/baseline-handcrafted/embeddings/{'unit-00000'}.safetensors")["embeddings"]
     probe = LinearProbe.from_bytes(store.read_bytes(probe_path(MODEL, "deployment")))
@@ -105,15 +106,15 @@ def test_a_run_names_the_models_that_can_be_asked_without_loading_any(predictor,
     shipped = Run.open(data_dir() / "reference")
     assert shipped.live_models == Predictor(shipped).models != ()
     shutil.copytree(predictor.store.root, tmp_path / "run")
-    Store(tmp_path / "run").remove(probe_path(MODEL, "deployment"))
+    omit(RunFiles(tmp_path / "run"), probe_path(MODEL, "deployment"))
     assert Run.open(tmp_path / "run").live_models == tuple(set(predictor.models) - {MODEL})
 
 
 def test_an_opened_run_is_not_opened_again(split_run, monkeypatch):
     run = Run.open(split_run[0])
     assert len(run.models) == len(run.live_models) == 2
-    monkeypatch.setattr(Store, "__init__", lambda *_: pytest.fail("the run was opened again"))
-    monkeypatch.setattr(Store, "read_toml", lambda *_: pytest.fail("a file of the run was parsed again"))
+    monkeypatch.setattr(RunFiles, "__init__", lambda *_: pytest.fail("the run was opened again"))
+    monkeypatch.setattr(RunFiles, "read_toml", lambda *_: pytest.fail("a file of the run was parsed again"))
     asked = Predictor(run)
     assert asked.models == run.live_models
     assert asked.store is run.store
@@ -167,10 +168,10 @@ def test_what_cannot_be_asked_is_told(predictor, tmp_path):
 def test_a_run_without_probes_says_what_completes_it(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
-    store = Store(copy)
+    store = RunFiles(copy)
     for name in store.names("models/"):
         if "/probes/" in name:
-            store.remove(name)
+            omit(store, name)
     with pytest.raises(BadRun, match="no trained probes"):
         Predictor(copy)
 
@@ -185,13 +186,13 @@ def test_predicting_leaves_the_pictures_alone(predictor):
 def test_other_weights_are_refused_and_other_versions_are_not(split_run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(split_run[0], copy)
-    store, path = Store(copy), "models/baseline-pixels/model.toml"
+    store, path = RunFiles(copy), "models/baseline-pixels/model.toml"
     entry = store.read_toml(path)
     entry["recipe"]["libraries"] = {"cv2": "0.1"}
-    store.write_toml(path, entry, "key")
+    put(store, {path: entry})
     assert Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
     entry["recipe"]["size"] = 8
-    store.write_toml(path, entry, "key")
+    put(store, {path: entry})
     with pytest.raises(BadRun, match=r"\(changed: size\)\. Specify the previous weights with @weights=PATH"):
         Predictor(copy).predict([scene(0, 32)], models=["baseline/pixels"])
 

@@ -12,14 +12,13 @@ import pytest
 
 import probing_core
 from probing_core.api import score as scoring
-from probing_core.api.score import STUDY_ASSETS
 from probing_core.errors import BadArray, BadConfig, ProbingError
 from probing_core.models import CATALOG
 from probing_core.models.providers import baselines
 from probing_core.results import Run
 from probing_core.run import layout
 from probing_core.run.options import Options
-from probing_core.run.stages import run
+from probing_core.run.pipeline import run
 from tests.conftest import scene
 
 TRANSFORMS = ("brighten", "contrast", "gaussian-blur", "motion-blur")
@@ -51,7 +50,7 @@ def test_the_scores_are_those_of_a_run_over_the_same_pictures(few_scenes, tmp_pa
     options = Options(
         corpus=f"folder:{few_scenes}", view=32, transforms=TRANSFORMS, models="baseline/handcrafted", device="cpu"
     )
-    run(tmp_path / "run", options, ("embed", "train", "evaluate"))
+    run(tmp_path / "run", options, "evaluate")
     whole = Run.open(tmp_path / "run").scores
     same = whole[(whole["task"] == "fine") & (whole["subset"] == "all") & (whole["measure"] == "balanced-accuracy")]
     assert table["value"].iloc[0] == same["value"].iloc[0]
@@ -302,7 +301,7 @@ def test_studies_and_maps_are_made_when_they_are_asked_for():
     assert "content" in set(plain.table["task"])
     assert not plain.run.scores["subset"].str.startswith("oracle:").any(), "they are for studies of the content"
     assert not plain.run.has_map("my/colors")
-    assert not [name for name in STUDY_ASSETS if plain.run.store.has(name)]
+    assert not [name for name in plain.run.store.names() if name.startswith("series/") or "/studies/" in name]
     whole = scored(colors, many, labels=["even", "odd"] * 16, studies=True, maps=True)
     assert whole.run.scores["subset"].str.startswith("oracle:").any()
     assert whole.path == plain.path

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 RECIPE = ("--view", "32", "--models", "baseline/handcrafted", "--transforms", "brighten,contrast")
 
@@ -33,11 +33,11 @@ def test_a_failure_is_told_in_the_file(tmp_path, many_scenes):
 def test_a_cancelled_run_says_so_and_keeps_what_is_complete(tmp_path, many_scenes):
     process = start(tmp_path / "run", many_scenes)
     deadline = time.monotonic() + 60
-    while not Store(tmp_path / "run").has("run.toml") and time.monotonic() < deadline:
+    while not RunFiles(tmp_path / "run").has("run.toml") and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 1
     assert report(tmp_path / "run")["state"] == "cancelled"
     assert report(tmp_path / "run")["pid"] == process.pid
-    assert Store(tmp_path / "run").has("run.toml")
+    assert RunFiles(tmp_path / "run").has("run.toml")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core import cli
 from probing_core.images import encode_png, read_image
-from probing_core.run.store import Store
+from probing_core.run.directory import RunDirectory
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import CATALOG
 from tests.conftest import scene
 from tests.forked import begin
@@ -205,7 +207,7 @@ def test_predictions_sum_to_one_and_bad_pictures_do_not_stop_the_others(capsys, 
 def test_a_run_that_is_being_written_is_called_so(capsys, trained):
     (trained / "half").write_text("?")
     try:
-        with Store(trained).locked():
+        with RunDirectory(trained).locked():
             code, out, err = call(capsys, "verify", "--run", trained)
         assert (code, out) == (4, "")
         assert "being written" in err
@@ -215,9 +217,9 @@ def test_a_run_that_is_being_written_is_called_so(capsys, trained):
 
 
 def test_verify_reads_every_file_once(capsys, tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    store.write_bytes("run.toml", b"", "k")
-    store.write_bytes("x", b"1", "k")
+    store = RunFiles(tmp_path)
+    put(store, {"run.toml": b""})
+    put(store, {"x": b"1"})
     read, digest = [], hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name))
     for damage, expected in ((b"1", 0), (b"2", 2)):

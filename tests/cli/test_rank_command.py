@@ -9,12 +9,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import omit
 from probing_core.api.rank import Ranking
 from probing_core.cli import main
 from probing_core.results import Run
+from probing_core.run.directory import RunDirectory
+from probing_core.run.pipeline import run
 from probing_core.run.recipe import read_recipe, write_recipe
-from probing_core.run.stages import run
-from probing_core.run.store import Store
 from tests.conftest import few_transforms
 
 
@@ -23,16 +24,14 @@ def base(tmp_path_factory, few_scenes):
     """A small run of two models, without its embeddings, as one that ships."""
     root = tmp_path_factory.mktemp("ranked") / "base"
     run(root, few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
-    store = Store(root)
-    store.leave_out(*(name for name in store.names() if "/embeddings/" in name))
-    store.fold()
+    store = RunDirectory(root)
+    omit(store, *(name for name in store.names() if "/embeddings/" in name))
     return root
 
 
 def test_a_base_whose_photographs_do_not_ship_is_refused_with_what_to_do(base, tmp_path, capsys):
-    shipped = Store(shutil.copytree(base, tmp_path / "shipped"))
+    shipped = RunDirectory(shutil.copytree(base, tmp_path / "shipped"))
     write_recipe(shipped, replace(read_recipe(shipped), corpus="photographs of elsewhere"))
-    shipped.fold()
     assert main(["rank", "baseline/dhash", "--full", "--base", str(shipped.root)]) == 2
     told = capsys.readouterr().err
     assert "(photographs of elsewhere) are not included" in told
@@ -50,7 +49,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
     out = tmp_path / "runs" / "rank-baseline-dhash"
     assert list(Run.open(out).models["name"]) == ["baseline/pixels", "baseline/handcrafted", "baseline/dhash"]
-    made = sorted(Store(out).names())
+    made = sorted(RunDirectory(out).names())
 
     assert main([*command, "--json"]) == 0
     printed, told = capsys.readouterr()
@@ -60,7 +59,7 @@ def test_a_model_gets_its_place_and_the_base_stays_as_it_is(base, tmp_path, monk
     assert [row["model"] for row in found["others"]] == list(
         dict.fromkeys(row["model"] for row in sorted(found["others"], key=lambda row: row["place"]))
     )
-    assert sorted(Store(out).names()) == made, "a second call computes nothing"
+    assert sorted(RunDirectory(out).names()) == made, "a second call computes nothing"
 
     assert (
         main(

@@ -9,10 +9,11 @@ import re
 import pytest
 
 from lab.devtools.browser import IN_BROWSER, complaints_of
+from lab.devtools.run_edits import put
 from probing_core.cli import main
 from probing_core.results import Run
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.conftest import copy_of_made_run
 
 HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
@@ -22,11 +23,10 @@ HOSTILE = "</script><img src=x onerror=\"document.title='taken'\">"
 def run(tmp_path_factory):
     """A run whose labels and licenses are markup."""
     root = copy_of_made_run(tmp_path_factory.mktemp("sent") / "somewhere-private" / "shown")
-    store = Store(root)
+    store = RunFiles(root)
     for name, columns in ((layout.IMAGES, ["label", "license"]), (layout.SAMPLES, ["label"])):
         table = store.read_table(name)
-        store.write_table(name, table.assign(**dict.fromkeys(columns, HOSTILE)), store.entry(name)["key"])
-    store.fold()
+        put(store, {name: table.assign(**dict.fromkeys(columns, HOSTILE))})
     return root
 
 

@@ -19,23 +19,23 @@ from probing_core.results.sentences import how_trained
 from probing_core.run.layout import predictions_path
 from probing_core.run.live import read_probe
 from probing_core.run.models import read_embeddings
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.pipeline import run
+from probing_core.run.run_files import RunFiles
 from tests.conftest import few_transforms, write_scenes
 
 pytestmark = pytest.mark.slow
 
 MODEL = "baseline/handcrafted"
-COMPUTING = ("embed", "train", "evaluate")
+COMPUTING = "evaluate"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
+def store(tmp_path_factory) -> RunFiles:
     """A run of 12 made photographs."""
     scenes = write_scenes(tmp_path_factory.mktemp("twelve"), 12, 64)
     out = tmp_path_factory.mktemp("run") / "run"
     run(out, few_transforms(scenes, MODEL), COMPUTING)
-    return Store(out)
+    return RunFiles(out)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_fits_and_scores_state_how_they_were_made(store):
 def test_two_photographs_are_two_groups_without_an_interval_and_one_is_refused(tmp_path):
     scenes = write_scenes(tmp_path / "scenes", 2, 64)
     run(tmp_path / "two", few_transforms(scenes, MODEL), COMPUTING)
-    store = Store(tmp_path / "two")
+    store = RunFiles(tmp_path / "two")
     fits = store.read_table("tables/fits.parquet")
     assert set(fits["fold"]) == {"fold-1", "fold-2", "deployment"}
     assert store.read_table("tables/scores.parquet")["low"].isna().all()

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.compute.lazy_rows import LazyRows
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 
 @pytest.fixture
 def written(tmp_path) -> tuple[np.ndarray, LazyRows]:
     """Thirty rows in memory, and the same in three files, one of them empty and one in half precision."""
     X = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float16).astype(np.float32)
-    store = Store(tmp_path)
+    store = RunFiles(tmp_path)
     parts = {"a": X[:7], "b": X[7:7], "c": X[7:].astype(np.float16)}
     for name, rows in parts.items():
-        store.write(name, {"other": np.arange(5), "embeddings": rows}, "key")
+        put(store, {name: {"other": np.arange(5), "embeddings": rows}})
     return X, LazyRows(tuple(store.map_array(name, "embeddings") for name in parts))
 
 
@@ -67,8 +68,8 @@ def test_blocks_are_all_rows_in_order(written, monkeypatch, block):
 
 def test_only_what_is_asked_for_is_read(tmp_path):
     """A file with a hole of eight gigabytes, of which three rows are read."""
-    store = Store(tmp_path)
-    store.write("x", {"embeddings": np.zeros((2, 1024), np.float32)}, "key")
+    store = RunFiles(tmp_path)
+    put(store, {"x": {"embeddings": np.zeros((2, 1024), np.float32)}})
     path, n = store.path("x"), 2 * 2**20
     header = b'{"embeddings":{"dtype":"F32","shape":[%d,1024],"data_offsets":[0,%d]}}' % (n, n * 4096)
     with path.open("wb") as file:

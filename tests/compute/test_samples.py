@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.compute.sampling import samples
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, cut_units, plan_samples
 from probing_core.compute.sampling.series import make_samples
@@ -17,11 +18,11 @@ from probing_core.corpora import limit_rows, open_corpus
 from probing_core.corpora.corpus import NOT_FOR_PROBES
 from probing_core.errors import BadCorpus
 from probing_core.images import encode_png
-from probing_core.run.layout import IMAGES, SAMPLES
+from probing_core.run.layout import IMAGES
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.conftest import scene
-from tests.plans import cache_keys
+from tests.plans import keys_of
 
 
 def test_what_is_left_out_is_told(tmp_path):
@@ -221,42 +222,35 @@ def test_the_far_tier_is_made_of_a_few_tested_images_once(few_scenes, many_scene
 
 
 def test_keys_hold_what_changes_images_and_samples_and_no_prose(few_scenes, tmp_path, monkeypatch):
-    corpus, store = open_corpus(f"folder:{few_scenes}"), Store(tmp_path)
+    corpus, store = open_corpus(f"folder:{few_scenes}"), RunFiles(tmp_path)
     names = ("identity", "brighten", "fog")
     recipe = recipe_of(corpus, transforms=names)
     images = choose_images(recipe.design, corpus, silent)
-    store.write_table(IMAGES, images, "as they are")
+    put(store, {IMAGES: images})
 
     def changed(other):
-        """Which of the two have another key; the samples by what is asked for and not by which images were chosen."""
-        after = cache_keys(store, other)
-        return {path for path in (IMAGES, SAMPLES) if after[path] != before[path]}
+        """Return which of the two steps have a different key."""
+        after = keys_of(store.root, other)
+        return {step for step in ("images", "samples") if after[step] != before[step]}
 
-    before = cache_keys(store, recipe)
+    before = keys_of(store.root, recipe)
     calibrated = replace(recipe, calibrate_on=("photos",), calibrate_fingerprints=("y",))
     assert changed(calibrated) == set()
     for entry, value in {"corpus": "folder:/elsewhere", "threads": 64, "models": ("zoo/mae",)}.items():
         assert changed(replace(recipe, **{entry: value})) == set(), entry
-    for entry, value in {"limit": 9}.items():
-        assert changed(replace(recipe, **{entry: value})) == {IMAGES}, entry
     for entry, value in {"repetitions": 2, "transforms": names[:2]}.items():
-        assert changed(replace(recipe, **{entry: value})) == {SAMPLES}, entry
-    both = {"fingerprint": "y", "view": 64, "seed": 1, "transforms": (*names, "rotate")}
-    for entry, value in both.items():  # a rotation asks for images that may be turned
-        assert changed(replace(recipe, **{entry: value})) == {IMAGES, SAMPLES}, entry
+        assert changed(replace(recipe, **{entry: value})) == {"samples"}, entry
+    both = {"limit": 9, "fingerprint": "y", "view": 64, "seed": 1, "transforms": (*names, "rotate")}
+    for entry, value in both.items():  # a rotation requires images that can be rotated
+        assert changed(replace(recipe, **{entry: value})) == {"images", "samples"}, entry
 
     transforms = load_transforms(recipe)
     for change, changes in (
         ({"definition": "In other words.", "library": "Another.", "source": "A book."}, set()),
         ({"alternative_revision": 2}, set()),
-        ({"revision": 2}, {SAMPLES}),
-        ({"strongest": 9.0}, {SAMPLES}),
+        ({"revision": 2}, {"samples"}),
+        ({"strongest": 9.0}, {"samples"}),
     ):
         fog = replace(transforms[2], **change)
         monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r, fog=fog: (*transforms[:2], fog))
         assert changed(recipe) == changes, change
-
-    monkeypatch.undo()
-    fewer = images.assign(used=images.index > 0)
-    store.write_table(IMAGES, fewer, "as they are")
-    assert changed(recipe) == {SAMPLES}, "samples are of the images that were chosen"

@@ -11,10 +11,11 @@ import pytest
 from probing_core.measures import MEASURES, Measure
 from probing_core.measures.statistics import mean
 from probing_core.results import Run
-from probing_core.run.store import Store
-from tests.plans import materialize, pending
+from probing_core.run.pipeline import run as complete
+from probing_core.run.run_files import RunFiles
+from tests.plans import pending
 
-SCORES_OF_MODEL = "models/baseline-handcrafted/scores.parquet"
+SCORES_OF_MODEL = "models/baseline-handcrafted/scores"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_notes_are_those_of_the_probe_that_made_the_score(run):
 
 
 def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(trained_run, tmp_path, monkeypatch):
-    store = Store(shutil.copytree(trained_run, tmp_path / "run"))
+    store = RunFiles(shutil.copytree(trained_run, tmp_path / "run"))
     errors = Measure(
         name="error-rate",
         title="error rate",
@@ -79,12 +80,13 @@ def test_a_new_measure_of_the_catalog_joins_the_scores_and_changes_no_other(trai
         chance=lambda classes: 1 - 1 / classes,
     )
     monkeypatch.setitem(MEASURES._entries, errors.name, errors)
-    assert pending(store, "evaluate") == [SCORES_OF_MODEL]
-    materialize(store, "evaluate")
-    assert pending(store, "evaluate") == []
+    assert pending(store.root, "evaluate") == [SCORES_OF_MODEL, "tables/scores"]
+    complete(store.root, until="evaluate")
+    store.read_records()
+    assert pending(store.root, "evaluate") == []
     scores = store.read_table("tables/scores.parquet")
     added = scores["measure"] == "error-rate"
-    before = Store(trained_run).read_table("tables/scores.parquet")
+    before = RunFiles(trained_run).read_table("tables/scores.parquet")
     pd.testing.assert_frame_equal(scores[~added].reset_index(drop=True), before)
     assert set(scores.loc[added, "subset"]) == {"seen"}
     fine = scores[added].query("task == 'fine' and probe == 'linear'").iloc[0]

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.compute.sampling import samples, series
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.sampling.series import make_samples, plan_series, position_of, series_names, strengths_of
@@ -14,15 +17,16 @@ from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.corpora import open_corpus
 from probing_core.models import load_embedder, locate
 from probing_core.run import embedding_worker, sample_sets
-from probing_core.run.layout import IMAGES, embeddings_folder, model_path, series_table
+from probing_core.run.layout import IMAGES, model_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
+from probing_core.run.work import embeddings_step, samples_step
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.transformation import generator
 from tests.compute.test_samples import recipe_of, silent
-from tests.plans import cache_keys, pending
+from tests.plans import keys_of, pending
 from tests.run.test_embed import embed, files, start
 
 pytestmark = pytest.mark.slow
@@ -110,26 +114,24 @@ def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path, many_scenes,
     embed(whole, recipe, corpus)
     written = len(files(whole.root))
     assert whole.read_table("series/strength.parquet")["sample"].tolist() == list(range(4 * 33))
-    assert whole.names("units/") == []
+    assert not list((whole.root / "units").glob("*"))
     assert 1 < len(whole.names("models/baseline-pixels/series/strength/")) < 4  # of four units
     broken, recipe, corpus = start(tmp_path / "broken", many_scenes, transforms=TRANSFORMS)
-    really_enter = broken._manifest.enter
+    replace_file = Path.replace
 
     class Killed(Exception):
         pass
 
     for _ in range(3 * written):
-        left = 9
+        left = count(9, -1)
 
-        def enter(entries):
-            """Files that were written, moved or removed are not entered any more."""
-            nonlocal left
-            left -= bool(entries)  # where there are none, nothing is written
-            if left == 0:
+        def killed(path, target, left=left):
+            """Files that were written or moved do not get their name any more."""
+            if next(left) <= 0:
                 raise Killed
-            really_enter(entries)
+            return replace_file(path, target)
 
-        monkeypatch.setattr(broken._manifest, "enter", enter)
+        monkeypatch.setattr(Path, "replace", killed)
         try:
             embed(broken, recipe, corpus)
         except Killed:
@@ -158,17 +160,17 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
         assert np.array_equal(lazy_embeddings(store, "baseline/pixels", name)[rows], expected[rows])
         pd.testing.assert_frame_equal(store.read_table(f"series/{name}.parquet"), facts, check_dtype=False)
     before = files(store.root)
-    assert pending(store, "embed") == []
-    store.remove("models/baseline-pixels/series/strength/unit-00001.safetensors")
-    assert pending(store, "embed") == [embeddings_folder("baseline/pixels", STRENGTH)]
+    assert pending(store.root, "embed") == []
+    (store.root / "models/baseline-pixels/series/strength/unit-00001.safetensors").unlink()
+    assert pending(store.root, "embed") == [embeddings_step("baseline/pixels", STRENGTH)]
     made = []
 
-    def count(name, recipe, corpus, rows, pool):
+    def noted(name, recipe, corpus, rows, pool):
         made.append(len(rows))
         assert name, "a main sample was made again"
         return make_samples(name, recipe, corpus, rows, pool)
 
-    monkeypatch.setattr(sample_sets, "make_samples", count)
+    monkeypatch.setattr(sample_sets, "make_samples", noted)
     embed(store, recipe, corpus)
     assert made == [33]  # one image
     assert files(store.root) == before
@@ -178,40 +180,40 @@ NETWORK = {"name": "a/network", "request": "a/network", "position": 0, "family":
 
 
 @pytest.fixture
-def loaded(planned, tmp_path) -> tuple[Store, Recipe]:
+def loaded(planned, tmp_path) -> tuple[RunFiles, Recipe]:
     """A run whose images are chosen and whose model, with blocks, was loaded: it embedded nothing yet."""
     recipe, _, images = planned
-    store, recipe = Store(tmp_path / "loaded"), replace(recipe, models=("a/network",))
-    store.write_table(IMAGES, images, "as they are")
-    store.write_toml(model_path("a/network"), NETWORK | {"blocks": ["1.mean"], "recipe": {}}, "as it is")
+    store, recipe = RunFiles(tmp_path / "loaded"), replace(recipe, models=("a/network",))
+    put(store, {IMAGES: images})
+    put(store, {model_path("a/network"): NETWORK | {"blocks": ["1.mean"], "recipe": {}}})
     return store, recipe
 
 
-def of_series(found: dict[str, str | None]) -> dict[str, str | None]:
-    """Of ``found``, path -> key, the tables of series and the embeddings of their samples."""
-    return {path: key for path, key in found.items() if "series/" in path}
+def keys_of_series(store: RunFiles, recipe: Recipe) -> dict[str, str]:
+    """Return the keys of the steps that write the tables of experiments and the embeddings of their samples."""
+    return {step: key for step, key in keys_of(store.root, recipe).items() if "series/" in step}
 
 
 def test_a_transform_that_changes_is_another_series(loaded, monkeypatch):
-    before = of_series(cache_keys(*loaded))
+    before = keys_of_series(*loaded)
     assert set(before) == {
-        path
+        step
         for name in series.MAKERS
         if name  # the main samples are made alike, and are none
-        for path in (series_table(name), embeddings_folder("a/network", name))
+        for step in (samples_step(name), embeddings_step("a/network", name))
     }
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(loaded[1]))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
-    assert not set(before.values()) & set(of_series(cache_keys(*loaded)).values())
+    assert not set(before.values()) & set(keys_of_series(*loaded).values())
 
 
 def test_another_implementation_of_a_transform_is_another_series_of_renderings_alone(loaded, monkeypatch):
-    before = of_series(cache_keys(*loaded))
+    before = keys_of_series(*loaded)
     raised = tuple(replace(t, alternative_revision=99) for t in load_transforms(loaded[1]))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: raised)
-    after = of_series(cache_keys(*loaded))
-    made_again = [path for path in before if before[path] != after[path]]
-    assert made_again == [series_table(RENDERING), embeddings_folder("a/network", RENDERING)]
+    after = keys_of_series(*loaded)
+    changed = [step for step in before if before[step] != after[step]]
+    assert changed == [samples_step(RENDERING), embeddings_step("a/network", RENDERING)]
 
 
 def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeypatch):
@@ -231,7 +233,7 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
     assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 2
-    assert pending(store, "embed") == []
+    assert pending(store.root, "embed") == []
 
 
 def test_renderings_are_of_images_of_every_split(planned):
@@ -290,7 +292,7 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     embed(store, recipe, corpus)
     assert not has_embeddings(store, "baseline/pixels", LAYERS)
     assert not has_embeddings(store, f"{network}@layer=2", LAYERS)
-    assert pending(store, "embed") == []
+    assert pending(store.root, "embed") == []
     pictures, facts = make(LAYERS, recipe, corpus, images)
     pd.testing.assert_frame_equal(store.read_table("series/layers.parquet"), facts, check_dtype=False)
     blocks = lazy_blocks(store, network, LAYERS)
@@ -299,17 +301,17 @@ def test_every_block_of_a_network_is_embedded_and_nothing_of_other_models(tmp_pa
     for layer in (1, 2, 4):
         alone = load_embedder(f"{network}@layer={layer}", precision="float32").embed(pictures)
         np.testing.assert_allclose(blocks[f"{layer}.mean"][:], alone, rtol=1e-4, atol=1e-5)
-    store.remove(store.names("models/baseline-random-vit/series/layers/")[0])
-    assert pending(store, "embed") == [embeddings_folder(network, LAYERS)]
+    (store.root / store.names("models/baseline-random-vit/series/layers/")[0]).unlink()
+    assert pending(store.root, "embed") == [embeddings_step(network, LAYERS)]
 
 
 def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
     embed(store, recipe, corpus)
-    assert pending(store, "embed") == []
+    assert pending(store.root, "embed") == []
     assert store.names("series/") == [series_table(name) for name in (RENDERING, STRENGTH)]
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)
-    store.remove("series/strength.parquet")
+    (store.root / "series/strength.parquet").unlink()
     embed(store, recipe, corpus)
     assert files(store.root) == whole

@@ -30,14 +30,16 @@ from probing_core.errors import BadCorpus
 from probing_core.measures.classification import at_temperature, fit_temperature
 from probing_core.probes.linear import PENALTY_GRID, fit, fit_in_span, fixed_penalty
 from probing_core.probes.probe import FitFacts, LinearProbe
+from probing_core.run.directory import RunDirectory
 from probing_core.run.layout import predictions_path, probe_path
 from probing_core.run.live import read_posteriors, read_probe
 from probing_core.run.models import differences, model_entries, read_embeddings
-from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.pipeline import run
+from probing_core.run.recipe import Recipe, load_transforms, read_recipe
+from probing_core.run.run_files import RunFiles
 from probing_core.run.train import model_samples
-from tests.plans import pending, plan_of
+from probing_core.run.work import Work
+from tests.plans import pending
 
 NAMES = ("identity", "brighten", "contrast", "gaussian-blur", "motion-blur")
 
@@ -127,18 +129,18 @@ def test_one_photograph_and_a_split_without_images_are_refused():
         folds_of(data, data.task("fine"))
 
 
-def samples_of(store: Store, model: str, task: str = "fine") -> ModelSamples:
+def samples_of(store: RunFiles, model: str, task: str = "fine") -> ModelSamples:
     """Return what the training of ``task`` reads of ``model``."""
-    plan = plan_of(store)
-    return model_samples(*plan.arguments(plan.partitions[predictions_path(model, task)]))
+    run = RunDirectory(store.root)
+    return model_samples(Work(run, read_recipe(run)), model, with_renderings=task == "fine")
 
 
 MODEL = "baseline/handcrafted"
 
 
 @pytest.fixture(scope="module")
-def store(trained_run) -> Store:
-    return Store(trained_run)
+def store(trained_run) -> RunFiles:
+    return RunFiles(trained_run)
 
 
 @pytest.fixture(scope="module")
@@ -194,10 +196,10 @@ def test_too_many_images_are_thinned_as_a_whole(trained_run, tmp_path, monkeypat
 
     copy = tmp_path / "copy"
     shutil.copytree(trained_run, copy)
-    Store(copy).remove(predictions_path(MODEL, "fine-mlp-knn"))
+    (copy / predictions_path(MODEL, "fine-mlp-knn")).unlink()
     monkeypatch.setattr(others, "MAX_TO_LEARN", 60)
-    run(copy, stages=("train",))
-    fits = Store(copy).read_table("models/baseline-handcrafted/fits/fine-mlp-knn.parquet")
+    run(copy, until="train")
+    fits = RunFiles(copy).read_table("models/baseline-handcrafted/fits/fine-mlp-knn.parquet")
     assert fits["note"].str.startswith("learned from 12 images, evenly spaced").all()  # 60 samples of 5 classes
 
 
@@ -237,7 +239,7 @@ def test_only_what_both_record_is_compared():
     assert differences(theirs | {"batch_size": 16}, ours | {"batch_size": 4}) == (["weights"], ["precision"])
 
 
-def deployment_of(work: ModelSamples, store: Store) -> Deployment:
+def deployment_of(work: ModelSamples, store: RunFiles) -> Deployment:
     task = work.task("fine")
     return fit_deployment(work, task, folds_of(work, task), [read_probe(store, MODEL, "fine")])
 
@@ -329,20 +331,20 @@ MAX_SAMPLES = 60
 
 
 @pytest.fixture(scope="module")
-def limited(trained_run, tmp_path_factory) -> Iterator[Store]:
+def limited(trained_run, tmp_path_factory) -> Iterator[RunFiles]:
     """The trained run as a machine makes it whose memory holds so few samples: embeddings and samples are the same."""
-    store = Store(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
+    store = RunFiles(shutil.copytree(trained_run, tmp_path_factory.mktemp("limited") / "run"))
     dim = model_entries(store)[0]["dim"]
     machine = SimpleNamespace(total=4 * (dim + 1) * MAX_SAMPLES / parallel.MEMORY_OF_TRAINING)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel.psutil, "virtual_memory", lambda: machine)
-        assert pending(store, "embed") == []
-        run(store.root, stages=("train", "evaluate"))
-        yield Store(store.root)
+        assert pending(store.root, "embed") == []
+        run(store.root, until="evaluate")
+        yield RunFiles(store.root)
 
 
 def test_photographs_are_drawn_whole_by_the_seed(trained_run):
-    data = samples_of(Store(trained_run), MODEL)
+    data = samples_of(RunFiles(trained_run), MODEL)
     rows = np.flatnonzero(data.split == "train")
     of_one = (data.photographs == data.photographs[rows[0]]).sum()
     drawn = {}
@@ -380,5 +382,5 @@ def test_the_number_stands_beside_each_score(limited, trained_run):
     of_groups = scores["task"].str.startswith("group-")
     assert scores.loc[of_groups, "note"].str.contains("learned from .* of .* samples").all()
     assert not scores.loc[scores["task"] == "content", "note"].str.contains("learned from").any()  # it has fewer
-    before = Store(trained_run).read_table("tables/scores.parquet")
+    before = RunFiles(trained_run).read_table("tables/scores.parquet")
     assert not before["note"].str.contains("of .* samples").any()

@@ -40,7 +40,9 @@ def test_what_is_no_list_of_pictures_is_refused():
         ArrayCorpus([scene(0, 40), scene(1, 40)], labels=["a"])
     with pytest.raises(BadImage, match=r"uint8.*image 1"):
         ArrayCorpus([scene(0, 40), np.zeros((4, 4, 3))])
-    for items in (iter([scene(0, 40)]), {"train": [scene(0, 40)]}, 7):
+    with pytest.raises(BadImage, match="got int"):
+        ArrayCorpus(7)
+    for items in (iter([scene(0, 40)]), {"train": [scene(0, 40)]}):
         with pytest.raises(BadCorpus, match="a dataset with a length and integer indices, got"):
             ArrayCorpus(items)
 

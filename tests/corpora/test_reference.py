@@ -18,9 +18,9 @@ from probing_core.corpora.parquet import ReferenceCorpus
 from probing_core.errors import BadCorpus
 from probing_core.images.quality import NEAR_GRAY
 from probing_core.paths import PHOTOGRAPHS_FILE, PHOTOGRAPHS_LICENSE, reference_run
+from probing_core.run.directory import RunDirectory
 from probing_core.run.options import Options
 from probing_core.run.setup import open_or_start
-from probing_core.run.store import Store
 
 SMALLEST = 176
 
@@ -117,7 +117,7 @@ def test_a_run_over_it_is_that_of_the_reference_unless_asked_otherwise(tmp_path)
     for number, (options, repetitions, far) in enumerate(
         ((Options(), 3, True), (Options(repetitions=1, transforms=("fog",)), 1, False))
     ):
-        recipe, *_ = open_or_start(Store(tmp_path / str(number)), replace(options, corpus="reference"))
+        recipe, *_ = open_or_start(RunDirectory(tmp_path / str(number)), replace(options, corpus="reference"))
         assert recipe.repetitions == repetitions
         assert ("style-arbitrary-1" in recipe.transforms) == far
         assert recipe.transforms[0] == "identity"

@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from dashboard.text import QUESTIONS
+from lab.devtools.run_edits import put
 from probing_core.run.layout import model_path
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import address, label, texts, unescaped
 from tests.dashboard.conftest import PAGES, PARTS, REFERENCE
 
@@ -52,12 +53,12 @@ def test_shows_what_to_do_without_a_run(open_app, page):
 def test_what_a_run_lacks_is_explained(open_app, made_run, tmp_path, page, tab, begun):
     """A run that has hardly begun, and one with samples and scores, but no predictions, maps, embeddings or probes, of
     a corpus that is not here."""
-    store, whole = Store(tmp_path / "bare"), Store(made_run)
+    store, whole = RunFiles(tmp_path / "bare"), RunFiles(made_run)
     recipe = whole.read_toml("run.toml")
-    store.write_toml("run.toml", recipe if begun else recipe | {"corpus": "folder:/no/such/folder"}, "key")
+    put(store, {"run.toml": recipe if begun else recipe | {"corpus": "folder:/no/such/folder"}})
     for name in [] if begun else whole.names():
         if name in ("images.parquet", "samples.parquet", "tables/scores.parquet") or name.endswith("model.toml"):
-            store.write_bytes(name, whole.read_bytes(name), "key")
+            put(store, {name: whole.read_bytes(name)})
     app = open_app(page, run=store.root, **tab)
     assert not app.exception
     assert len(app.title) == 1
@@ -67,8 +68,8 @@ def test_what_a_run_lacks_is_explained(open_app, made_run, tmp_path, page, tab, 
 @every_page
 def test_a_model_that_was_changed_by_hand_is_one_sentence(open_app, made_run, tmp_path, page):
     run = shutil.copytree(made_run, tmp_path / "changed")
-    entry = Store(run).read_toml(model_path("baseline/pixels")) | {"name": ["baseline/pixels"]}
-    Store(run).write_toml(model_path("baseline/pixels"), entry, "key")
+    entry = RunFiles(run).read_toml(model_path("baseline/pixels")) | {"name": ["baseline/pixels"]}
+    put(RunFiles(run), {model_path("baseline/pixels"): entry})
     app = open_app(page, run=run)
     assert not app.exception
     if page not in WITHOUT_A_RUN:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -53,17 +51,15 @@ def test_tables_without_a_common_row_differ():
     assert not compare_tables(SCORES, SCORES.assign(model="c")).same
 
 
-def write_run(run: Path, contents: dict[str, bytes | pd.DataFrame], **manifest: Any) -> Path:
-    """Write files, and a manifest in which the key of a file is ``k``."""
-    for name, content in contents.items():
+def write_run(run: Path, contents: dict[str, bytes | pd.DataFrame]) -> Path:
+    own = {"run.toml": run.name.encode(), "log/events.jsonl": run.name.encode()}
+    for name, content in {**own, **contents}.items():
         path = run / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
             content.to_parquet(path)
-    files = {name: {"key": "k", "sha256": "", "bytes": 1} for name in contents}
-    (run / "manifest.json").write_text(json.dumps({"files": files} | manifest))
     return run
 
 
@@ -74,15 +70,14 @@ def test_runs_are_compared_by_path(tmp_path, capsys):
     assert not report(found)
     rows = capsys.readouterr().out.splitlines()
     assert [row.split()[0] for row in rows] == ["old", "DIFFERS", "3"]
-    assert "1 with the same bytes and keys" in rows[-1]
+    assert "1 with the same bytes" in rows[-1]
 
 
-def test_report_exact_counts_bytes_keys_and_files_of_one_side(tmp_path):
+def test_report_exact_counts_bytes_and_files_of_one_side(tmp_path):
     old = write_run(tmp_path / "old", {"a.toml": b"1"})
     assert report(compare_runs(old, old), exact=True)
     others = {
         "bytes": write_run(tmp_path / "bytes", {"a.toml": b"2"}),
-        "key": write_run(tmp_path / "key", {"a.toml": b"1"}, files={"a.toml": {"key": "other"}}),
         "more": write_run(tmp_path / "more", {"a.toml": b"1", "b.toml": b""}),
     }
     for new in others.values():
@@ -92,7 +87,6 @@ def test_report_exact_counts_bytes_keys_and_files_of_one_side(tmp_path):
 
 
 def test_compare_runs_counts_the_files_of_a_base(tmp_path):
-    base = write_run(tmp_path / "base", {"a.toml": b"1", "b.toml": b"1"})
-    joined = write_run(tmp_path / "joined", {"b.toml": b"2"}, base=str(base))
+    joined = write_run(tmp_path / "joined", {"base/a.toml": b"1", "base/b.toml": b"1", "b.toml": b"2"})
     copy = write_run(tmp_path / "copy", {"a.toml": b"1", "b.toml": b"2"})
     assert report(compare_runs(joined, copy), exact=True)

@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 import probing_core
+from lab.devtools.run_edits import omit
 from probing_core.api import score as scoring
 from probing_core.cli import main
 from probing_core.compute.task_names import CALIBRATED
@@ -23,6 +24,7 @@ from probing_core.results.compare import COMPARED, SavedScores, _drops, place_am
 from probing_core.results.ranking import RANKING_FACTS, AccuracySums, accuracy_of, of_subset, paired_p
 from probing_core.results.run import Run
 from probing_core.run import layout
+from probing_core.run.run_files import RunFiles
 from tests.conftest import copy_of_made_run, write_scenes
 
 MODEL = "baseline/handcrafted"
@@ -116,16 +118,13 @@ def test_runs_of_one_model_each_are_compared_whatever_it_is_called(made_run, tmp
     for name in ("zoo/mae", "baseline/pixels"):
         root = tmp_path / layout.slug(name)
         shutil.copytree(made_run, root)
-        store = Run.open(root).store
-        store.remove(*(path for path in store.names(layout.MODELS) if f"/{layout.slug(name)}/" not in path))
-        store.fold()
+        omit(RunFiles(root), *(p for p in RunFiles(root).names(layout.MODELS) if f"/{layout.slug(name)}/" not in p))
         runs.append(root)
     table = probing_core.compare(*runs).table
     assert table[["model", "other"]].drop_duplicates().to_numpy().tolist() == [["zoo/mae", "baseline/pixels"]]
     assert table["difference"][0] == probing_core.compare("zoo/mae", "baseline/pixels", made_run).table["difference"][0]
     rest = shutil.copytree(made_run, tmp_path / "rest")
-    store = Run.open(rest).store
-    store.remove(*(path for path in store.names(layout.MODELS) if "/zoo-mae/" in path))
+    omit(RunFiles(rest), *(path for path in RunFiles(rest).names(layout.MODELS) if "/zoo-mae/" in path))
     with pytest.raises(BadRun, match="do not share any models"):
         probing_core.compare(runs[0], rest)
 

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
+from lab.devtools.run_edits import omit, put
 from probing_core.compute.lazy_rows import LazyRows
 from probing_core.results import Run, retrieval, sentences
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.conftest import copy_of_made_run
 from tests.made_studies import add_studies
 
@@ -23,12 +24,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> Store:
-    return Store(shutil.copytree(made, tmp_path / "made"))
+def store(made: Path, tmp_path: Path) -> RunFiles:
+    return RunFiles(shutil.copytree(made, tmp_path / "made"))
 
 
-def put(store: Store, name: str, table: pd.DataFrame) -> Run:
-    store.write_table(f"tables/{name}.parquet", table, "made")
+def with_table(store: RunFiles, name: str, table: pd.DataFrame) -> Run:
+    put(store, {f"tables/{name}.parquet": table})
     return Run.open(store.root)
 
 
@@ -44,7 +45,7 @@ def test_models_are_ordered_by_what_a_use_needs_and_compared_by_photograph(store
     rng = np.random.default_rng(0)
     base = rng.uniform(0, 0.6, 40)
     values = {"low": base, "best": base + 0.2 + rng.normal(0, 0.02, 40), "near": base + 0.199}
-    board = retrieval.ordered(put(store, "uses", used(values)), "duplicates")
+    board = retrieval.ordered(with_table(store, "uses", used(values)), "duplicates")
     assert board["model"].tolist()[-1] == "low"
     assert board["apart"].tolist() == [False, False, True]
     assert ttest_rel(values["best"], values["low"]).pvalue < 0.001, "which are different, photograph by photograph"
@@ -56,9 +57,9 @@ def test_models_are_ordered_by_what_a_use_needs_and_compared_by_photograph(store
 def test_a_model_with_another_seed_stands_below_its_own_and_is_compared_with_none(store):
     noise = np.random.default_rng(0).normal(0, 0.02, 40)
     values = {"zoo/a": 0.5 + noise, "zoo/b": 0.4 + noise[::-1], "zoo/c": np.full(40, 0.1)}
-    alone = retrieval.ordered(put(store, "uses", used(values)), "duplicates").set_index("model")
+    alone = retrieval.ordered(with_table(store, "uses", used(values)), "duplicates").set_index("model")
     seeds = {"zoo/b@seed=1": np.full(40, 0.9), "zoo/a@seed=1": 0.5 + noise}
-    run = put(store, "uses", used(values | seeds))
+    run = with_table(store, "uses", used(values | seeds))
     board = retrieval.ordered(run, "duplicates").set_index("model")
     assert list(board.index) == ["zoo/a", "zoo/a@seed=1", "zoo/b", "zoo/b@seed=1", "zoo/c"]
     assert board.loc[list(seeds), "seed_of"].tolist() == ["zoo/b", "zoo/a"]
@@ -79,7 +80,7 @@ def test_recall_by_edit_has_one_row_per_model_and_edit_at_the_rate(store):
         ],
         columns=["model", "cosine", "unrelated", "transform", "value", "low", "high", "bases", "threshold"],
     )
-    run = put(store, "duplicates", copies)
+    run = with_table(store, "duplicates", copies)
     rows = retrieval.recall_by_edit(run, 0.001)
     assert rows["model"].unique().tolist() == ["zoo/mae"]
     assert rows["transform"].tolist() == ["jpeg", "all"]
@@ -96,7 +97,7 @@ def test_recall_by_rate_is_of_all_edited_copies(store):
         ]),
         ("one", "centered", 0.001, "all", 0.1, 0.0, 0.2, 0.8),
     ]  # fmt: skip
-    recalls = retrieval.recall_by_rate(put(store, "duplicates", pd.DataFrame(rows, columns=columns)))
+    recalls = retrieval.recall_by_rate(with_table(store, "duplicates", pd.DataFrame(rows, columns=columns)))
     assert recalls["rate"].tolist() == [0.001, 0.01]
     np.testing.assert_allclose(recalls["value"], [0.45, 0.7])
     np.testing.assert_allclose(recalls[["low", "high"]], [[0.35, 0.55], [0.6, 0.8]])
@@ -105,21 +106,21 @@ def test_recall_by_rate_is_of_all_edited_copies(store):
 def test_the_sentence_says_who_finds_originals_and_who_of_those_that_learned(store):
     base = np.random.default_rng(0).uniform(0, 0.5, 40)
     values = {"zoo/mae": base + 0.1, "zoo/clip": base}
-    words = sentences.originals_finding(put(store, "uses", used(values, "original")), lambda name: f"<{name}>")
+    words = sentences.originals_finding(with_table(store, "uses", used(values, "original")), lambda name: f"<{name}>")
     assert words.startswith("<zoo/mae> retrieves ")
     assert f" {100 * (base + 0.1).mean():.0f}% " in words
-    run = put(store, "uses", used(values | {"baseline/phash": base + 0.4}, "original"))
+    run = with_table(store, "uses", used(values | {"baseline/phash": base + 0.4}, "original"))
     words = sentences.originals_finding(run)
     assert words.startswith("The best encoder, zoo/mae, ")
     assert f" {100 * (base + 0.1).mean():.0f}% " in words
     assert f"baseline/phash retrieves {100 * (base + 0.4).mean():.0f}%" in words
-    alike = put(store, "uses", used({"one": base, "two": base}, "original"))
+    alike = with_table(store, "uses", used({"one": base, "two": base}, "original"))
     assert "(not significantly different from two)" in sentences.originals_finding(alike)
 
 
 def test_a_run_without_the_tables_has_no_sentence(made, tmp_path):
     bare = shutil.copytree(made, tmp_path / "bare")
-    Store(bare).remove("tables/uses.parquet", "tables/retrieval.parquet", "tables/duplicates.parquet")
+    omit(RunFiles(bare), "tables/uses.parquet", "tables/retrieval.parquet", "tables/duplicates.parquet")
     run = Run.open(bare)
     assert sentences.originals_finding(run) == ""
     assert retrieval.originals(run).empty

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.compute.sampling.samples import make_pair
 from probing_core.errors import BadRun
 from probing_core.results import PicturesMissing, Run
 from probing_core.run.layout import slug
 from probing_core.run.live import read_probe
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import GROUPS, resolve
 
 
@@ -62,7 +63,7 @@ def test_columns_and_rows_of_samples_are_those_of_the_table(made_run):
 @pytest.mark.parametrize("damage", ["unknown", "beyond", "twice", "none"])
 def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
     shutil.copytree(made_run, tmp_path / "run")
-    store = Store(tmp_path / "run")
+    store = RunFiles(tmp_path / "run")
     samples = store.read_table("samples.parquet")
     name = f"models/{slug('baseline/pixels')}/predictions/fine.parquet"
     told = store.read_table(name)
@@ -74,8 +75,8 @@ def test_predictions_of_other_samples_are_refused(made_run, tmp_path, damage):
         told.loc[0, "sample"] = told["sample"].iloc[1]
     else:
         samples = samples[:0]
-    store.write_table("samples.parquet", samples, "key")
-    store.write_table(name, told, "key")
+    put(store, {"samples.parquet": samples})
+    put(store, {name: told})
     with pytest.raises(BadRun, match=rf"predictions in '{name}' do not match the samples"):
         Run.open(tmp_path / "run").predictions("baseline/pixels", "fine")
 
@@ -85,7 +86,7 @@ def test_a_table_that_is_not_there_is_empty(made_run):
     assert run.table("tables/thresholds.parquet").empty
     assert run.predictions("zoo/mae", "content").empty
     assert run.map("no such model") is None
-    assert run.embeddings("zoo/mae") is None
+    assert run.embeddings("no such model") is None
     stored = run.embeddings("baseline/pixels")
     assert stored is not None
     assert stored.shape == (len(run.samples), 768)
@@ -109,10 +110,10 @@ def test_a_run_of_another_corpus_says_that_it_has_no_pictures(made_run, tmp_path
         ({"corpus": "folder:/no/such/folder"}, "cannot be opened"),
         ({"fingerprint": "0"}, "instead of"),
     ):
-        store = Store(tmp_path / said.replace(" ", "-"))
+        store = RunFiles(tmp_path / said.replace(" ", "-"))
         for name in ("images.parquet", "samples.parquet"):
-            store.write_table(name, Store(made_run).read_table(name), "key")
-        store.write_toml("run.toml", Store(made_run).read_toml("run.toml") | recipe, "key")
+            put(store, {name: RunFiles(made_run).read_table(name)})
+        put(store, {"run.toml": RunFiles(made_run).read_toml("run.toml") | recipe})
         with pytest.raises(PicturesMissing, match=said):
             Run.open(store.root).picture(0)
 
@@ -123,13 +124,13 @@ def test_no_run(tmp_path):
 
 
 def test_the_digest_changes_with_the_run(made_run, tmp_path):
-    store = Store(tmp_path)
-    store.write_toml("run.toml", Store(made_run).read_toml("run.toml"), "key")
+    store = RunFiles(tmp_path)
+    put(store, {"run.toml": RunFiles(made_run).read_toml("run.toml")})
     before = Run.open(tmp_path)
-    store.write_bytes("tables/more.parquet", b"x", "key")
+    put(store, {"tables/more.parquet": b"x"})
     after = Run.open(tmp_path)
     assert before.digest != after.digest, "also where it is asked for only now: this run does not know the table"
-    store.write_bytes("tables/more.parquet", b"y", "key")
+    put(store, {"tables/more.parquet": b"y"})
     assert Run.open(tmp_path).digest not in (before.digest, after.digest)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.results import Run, leaderboard, sentences
 from probing_core.results.sentences import finding, layers_finding, shift_finding
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 CLASSES = 31
 
@@ -158,8 +159,8 @@ def test_training_data_is_stated_for_every_encoder(made_run, tmp_path):
     def about(run: Path, held_out: bool) -> str:
         copy = tmp_path / str(held_out)
         shutil.copytree(run, copy)
-        store = Store(copy)
-        store.write_table(layout.IMAGES, store.read_table(layout.IMAGES).assign(held_out=held_out), "changed")
+        store = RunFiles(copy)
+        put(store, {layout.IMAGES: store.read_table(layout.IMAGES).assign(held_out=held_out)})
         return sentences.about_training_data(Run.open(copy))["Zoo encoders"]
 
     number = Run.open(made_run).images.query("used")["base_id"].nunique()

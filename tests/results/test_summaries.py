@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import put
 from lab.scripts.docs import best_layers
 from probing_core.paths import data_dir
 from probing_core.results import Run, summaries
 from probing_core.results.ranking import of_subset
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.made_studies import add_studies
 
 pytestmark = pytest.mark.slow
@@ -54,14 +55,14 @@ def test_classes_that_fall_out_of_the_content_task_are_told(tmp_path):
     rows = shipped.images
     rows = rows[~(rows["label"].isin(few) & (rows["split"] == "train"))]
     shutil.copy(shipped.store.path("run.toml"), tmp_path)
-    Store(tmp_path).write_table(layout.IMAGES, rows, "made")
+    put(RunFiles(tmp_path), {layout.IMAGES: rows})
     told = summaries.content_classes(Run.open(tmp_path))
     assert "one of 18 labels that" in told
     assert "Labels with fewer than 5 training or 2 test photographs are omitted (3)." in told
 
 
 def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_several(made_run, tmp_path):
-    store = Store(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
+    store = RunFiles(add_studies(Path(shutil.copytree(made_run, tmp_path / "studied"))))
     made = Run.open(store.root)
     rows = summaries.layers(made)
     assert set(rows["base"]) == set(made.models["name"])
@@ -70,7 +71,7 @@ def test_layers_are_named_by_their_model_and_by_the_pooling_where_there_are_seve
     assert len(best_layers(rows)) == 2 * len(made.models)
     studied = store.read_table("tables/layers.parquet")
     more = studied[studied["model"] == "zoo/mae"].assign(pooling="other")
-    store.write_table("tables/layers.parquet", pd.concat([studied, more]), "k")
+    put(store, {"tables/layers.parquet": pd.concat([studied, more])})
     bases = set(summaries.layers(Run.open(store.root))["base"]) - set(rows["base"])
     assert bases == {
         f"zoo/mae@pool={pooling}" for pooling in {*rows.loc[rows["model"] == "zoo/mae", "pooling"], "other"}

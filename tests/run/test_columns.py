@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.errors import BadRun
 from probing_core.run import files
 from probing_core.run.columns import SampleTable, first_rows, read_columns
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 ROWS, GROUPS = 200_000, 40
 COUNTED = Path("/proc/self/io")
@@ -37,11 +38,11 @@ def table() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def store(table, tmp_path_factory) -> Store:
-    store = Store(tmp_path_factory.mktemp("store"))
+def store(table, tmp_path_factory) -> RunFiles:
+    store = RunFiles(tmp_path_factory.mktemp("store"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "GROUP_ROWS", ROWS // GROUPS)
-        store.write_table("samples.parquet", table, "k")
+        put(store, {"samples.parquet": table})
     return store
 
 
@@ -79,9 +80,9 @@ def test_the_first_rows_are_shown_with_the_number_of_all(store, table):
 @pytest.mark.parametrize("written", [1, 0])
 def test_an_empty_table_has_no_rows(tmp_path, table, written):
     # Tables from other programs may have no row group.
-    store = Store(tmp_path)
+    store = RunFiles(tmp_path)
     if written:
-        store.write_table("samples.parquet", table[:0], "k")
+        put(store, {"samples.parquet": table[:0]})
     else:
         pq.ParquetWriter(tmp_path / "samples.parquet", pa.Table.from_pandas(table[:0]).schema).close()
     first, count = first_rows(store, "samples.parquet", 500)
@@ -92,8 +93,8 @@ def test_an_empty_table_has_no_rows(tmp_path, table, written):
 def test_damaged_table_is_reported_in_one_sentence(tmp_path, table):
     (tmp_path / "samples.parquet").write_bytes(table.to_parquet(index=False)[:-100])
     for read in (
-        lambda: read_columns(Store(tmp_path), "samples.parquet", ["sample"]),
-        lambda: first_rows(Store(tmp_path), "samples.parquet", 1),
+        lambda: read_columns(RunFiles(tmp_path), "samples.parquet", ["sample"]),
+        lambda: first_rows(RunFiles(tmp_path), "samples.parquet", 1),
     ):
         with pytest.raises(BadRun, match="cannot be read"):
             read()

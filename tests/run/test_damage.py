@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from lab.devtools.run_edits import omit
 from probing_core.cli import main
 from probing_core.errors import BadRun, ModelUnavailable, RunBusy
+from probing_core.run.directory import RunDirectory
 from probing_core.run.options import Options
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.pipeline import run
+from probing_core.run.run_files import RunFiles
 from tests.conftest import few_transforms
-from tests.plans import plan_of
+from tests.plans import pending
 from tests.run.test_embed import files
 
 pytestmark = pytest.mark.slow
 
 MODEL = "models/baseline-handcrafted"
-COMPUTING = ("embed", "train", "evaluate")
+COMPUTING = "evaluate"
 AS_MADE = Options(device="cpu", precision="float32")
 EVERY_KIND = (
     "images.parquet",
@@ -76,8 +78,7 @@ def test_damaged_scores_are_recomputed_without_the_corpus(copy, monkeypatch):
 
 def test_missing_dependencies_of_a_damaged_file_are_recomputed(copy):
     before = content(copy)
-    with Store(copy).locked():
-        Store(copy).remove(f"{MODEL}/scores.parquet")
+    (copy / f"{MODEL}/scores.parquet").unlink()
     flip(copy / "tables/scores.parquet")
     again(copy)
     assert content(copy) == before
@@ -86,29 +87,28 @@ def test_missing_dependencies_of_a_damaged_file_are_recomputed(copy):
 @pytest.mark.parametrize("which", [0, 1, -1])
 def test_missing_description_of_a_layer_is_written_by_the_next_run(few_scenes, tmp_path, which):
     out = tmp_path / "run"
-    run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), ("embed",))
+    run(out, few_transforms(few_scenes, "baseline/random-vit@layer=all"), "embed")
     before = content(out)
     described = sorted(name for name in before if name.endswith("model.toml"))
-    with Store(out).locked():
-        Store(out).remove(described[which])
-    run(out, AS_MADE, ("embed",))
+    (out / described[which]).unlink()
+    run(out, AS_MADE, "embed")
     assert content(out) == before
 
 
 @pytest.mark.parametrize("layers", [("2", "all"), ("all", "2")])
 def test_layer_requested_twice_is_missing_from_neither_request(few_scenes, tmp_path, layers):
     out = tmp_path / "run"
-    run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), ("embed",))
+    run(out, few_transforms(few_scenes, *(f"baseline/random-vit@layer={layer}" for layer in layers)), "embed")
     before = content(out)
-    assert not plan_of(Store(out)).snapshot.unloaded
-    run(out, AS_MADE, ("embed",))
+    assert pending(out, "embed") == []
+    run(out, AS_MADE, "embed")
     assert content(out) == before
 
 
 @pytest.mark.parametrize("model", ["baseline/pixels", "baseline/random-vit@layer=all"])
 def test_model_with_an_unrepairable_description_stays_in_the_run(few_scenes, tmp_path, monkeypatch, model):
     out = tmp_path / "run"
-    run(out, few_transforms(few_scenes, "baseline/dhash", model), ("embed",))
+    run(out, few_transforms(few_scenes, "baseline/dhash", model), "embed")
     before = content(out)
     described = sorted(name for name in before if name.endswith("model.toml") and "dhash" not in name)
     flip(out / described[0])
@@ -120,9 +120,9 @@ def test_model_with_an_unrepairable_description_stays_in_the_run(few_scenes, tmp
     with monkeypatch.context() as patch:
         patch.setattr("probing_core.run.embedding_worker.load_embedder", fail)
         with pytest.raises(ModelUnavailable, match="the weights are away"):
-            run(out, AS_MADE, ("embed",))
+            run(out, AS_MADE, "embed")
     assert content(out) == held, "the recipe, too"
-    run(out, AS_MADE, ("embed",))
+    run(out, AS_MADE, "embed")
     assert content(out) == before
 
 
@@ -131,7 +131,7 @@ def test_unknown_files_stay_and_are_named(copy, capsys):
     flip(copy / EVERY_KIND[-1])
     again(copy)
     assert main(["verify", "--run", str(copy)]) == 2
-    assert "'notes.txt' is not in the manifest" in capsys.readouterr().err
+    assert "'notes.txt' has no record" in capsys.readouterr().err
     assert (copy / "notes.txt").read_text() == "mine"
 
 
@@ -149,21 +149,18 @@ def test_unrepairable_file_stays_and_is_reported_again(copy, monkeypatch, name):
     assert main(["verify", "--run", str(copy)]) == 0
 
 
-def test_files_whose_inputs_did_not_ship_stay_and_others_are_recomputed(copy, capsys):
-    with Store(copy).locked():
-        Store(copy).leave_out(EVERY_KIND[3])
-    shipped = content(copy)
-    for name in EVERY_KIND[5:]:
-        flip(copy / name)
-    with pytest.raises(
-        BadRun, match=f"'{EVERY_KIND[5]}' is corrupted and cannot be recomputed, because '{MODEL}/embeddings/'"
-    ):
-        again(copy)
-    assert main(["verify", "--run", str(copy)]) == 2
-    assert [line.split("'")[1] for line in capsys.readouterr().err.splitlines()] == sorted(EVERY_KIND[5:7])
-    flip(copy / EVERY_KIND[5])
-    flip(copy / EVERY_KIND[6])
-    assert content(copy) == shipped
+def test_files_whose_inputs_were_not_published_stay_and_are_reported(copy, tmp_path, capsys):
+    omit(RunFiles(copy), EVERY_KIND[3])
+    out = tmp_path / "mine"
+    run(out, Options(base=copy, models=("baseline/dhash",), device="cpu"), "embed")
+    lost = f"base/{EVERY_KIND[5]}"
+    flip(out / lost)
+    before = (out / lost).read_bytes()
+    with pytest.raises(BadRun, match=f"'{EVERY_KIND[5]}' does not match .* cannot be recomputed"):
+        run(out, AS_MADE)
+    assert main(["verify", "--run", str(out)]) == 2
+    assert EVERY_KIND[5] in capsys.readouterr().err
+    assert (out / lost).read_bytes() == before
 
 
 def test_repair_survives_a_kill_and_excludes_other_writers(copy, monkeypatch):
@@ -172,7 +169,7 @@ def test_repair_survives_a_kill_and_excludes_other_writers(copy, monkeypatch):
     held = content(copy)
 
     def kill(*given, **named):
-        with pytest.raises(RunBusy), Store(copy).locked():
+        with pytest.raises(RunBusy), RunDirectory(copy).locked():
             pass
         raise KeyboardInterrupt
 
@@ -189,7 +186,7 @@ def test_repair_survives_a_kill_and_excludes_other_writers(copy, monkeypatch):
 def test_damaged_recipe_is_reported(copy, capsys, spoil):
     spoil(copy / "run.toml")
     assert main(["verify", "--run", str(copy)]) == 2
-    assert "'run.toml' does not match its checksum" in capsys.readouterr().err
+    assert "'run.toml' does not match its recorded checksum" in capsys.readouterr().err
     with pytest.raises(BadRun, match="cannot be recomputed"):
         again(copy)
 

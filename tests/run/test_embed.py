@@ -21,16 +21,19 @@ from probing_core.errors import BadRun, ModelUnavailable
 from probing_core.models import compiled, load_embedder
 from probing_core.models.network import NetworkEmbedder
 from probing_core.models.providers import baselines
-from probing_core.run import embedding_worker, layout, sample_sets
+from probing_core.run import embedding_worker, sample_sets
+from probing_core.run.directory import RunDirectory, without_none
 from probing_core.run.embed import embed as embed_missing
+from probing_core.run.embed import select_images
 from probing_core.run.models import differences, model_entries, read_embeddings
 from probing_core.run.options import Options
 from probing_core.run.ray_workers import RemoteWorker
-from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.store import Store, digest, without_none
+from probing_core.run.recipe import Recipe, load_transforms, write_recipe
+from probing_core.run.setup import Corpora
+from probing_core.run.work import Work, embeddings_step
 from tests.compute.test_samples import make_all, recipe_of
 from tests.models.made import assert_alike
-from tests.plans import cache_keys, plan_of
+from tests.plans import keys_of
 
 pytestmark = pytest.mark.slow
 
@@ -41,21 +44,22 @@ CPU = Options(device="cpu", precision="float32")
 def start(root: Path, folder: Path, **changes):
     corpus = open_corpus(f"folder:{folder}")
     recipe = recipe_of(corpus, **{"models": MODELS, **changes})
-    store = Store(root)
-    store.write_toml("run.toml", recipe.to_toml(), digest(recipe.to_toml()))
-    return store, recipe, corpus
+    run = RunDirectory(root)
+    write_recipe(run, recipe)
+    return run, recipe, corpus
 
 
-def embed(store: Store, recipe: Recipe, corpus: Corpus, options: Options = CPU) -> None:
-    """What the stage ``embed`` makes, without the run's being held for writing, so that a store can be killed."""
-    plan = plan_of(store, recipe, options=options, corpus=corpus)
-    plan.materialize([plan.partitions[layout.IMAGES]])
-    embed_missing(plan_of(store, recipe, options=options, corpus=corpus))
-    store.fold()
+def embed(run: RunDirectory, recipe: Recipe, corpus: Corpus, options: Options = CPU) -> None:
+    """Compute the stage ``embed``."""
+    run.read_records()
+    work = Work(run, recipe, options, corpora=Corpora(recipe, corpus))
+    select_images(work)
+    embed_missing(work)
 
 
 def files(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith("log/")}
 
 
 @pytest.fixture
@@ -83,7 +87,7 @@ def test_embeddings_are_those_of_the_pictures_in_order(run):
 
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_processes_and_threads_write_the_same_bytes_even_if_killed(run, few_scenes, tmp_path, jobs, monkeypatch):
-    store, calls, killed = Store(run[0].root), count(1), []
+    store, calls, killed = run[0], count(1), []
     call, fatal = workers._Worker.call, set(random.Random(os.urandom(8)).sample(range(1, 5), 2))
 
     def fatal_calls(self, name, code, item):
@@ -137,7 +141,7 @@ def test_a_worker_of_a_cluster_keeps_the_threads_of_the_recipe(run):
 def test_images_are_transformed_once_for_all_models(run, monkeypatch):
     store, recipe, corpus = run
     before = files(store.root)
-    store.remove("models/baseline-pixels/embeddings/unit-00002.safetensors")
+    (store.root / "models/baseline-pixels/embeddings/unit-00002.safetensors").unlink()
     made = []
 
     def count(series, design, corpus, samples, pool):
@@ -154,16 +158,18 @@ def test_added_model_does_not_change_other_models(run):
     store, recipe, corpus = run
     before = files(store.root)
     joined = replace(recipe, models=(*recipe.models, "baseline/random-vit"))
-    store.write_toml("run.toml", joined.to_toml(), "k")
+    write_recipe(store, joined)
     embed(store, joined, corpus)
     after = files(store.root)
-    assert all(after[name] == content for name, content in before.items() if name not in ("manifest.json", "run.toml"))
+    assert all(
+        after[name] == content for name, content in before.items() if name not in ("run.toml", "done/recipe.json")
+    )
     assert read_embeddings(store, "baseline/random-vit").shape[1] == 192
 
 
 def test_changed_model_is_refused(run, monkeypatch):
     store, recipe, corpus = run
-    store.remove("models/baseline-pixels/embeddings/unit-00000.safetensors")
+    (store.root / "models/baseline-pixels/embeddings/unit-00000.safetensors").unlink()
 
     def changed(name, **options):
         loaded = load_embedder(name, **options)
@@ -185,10 +191,13 @@ def test_run_resumes_with_a_different_engine(tmp_path, few_scenes, small_units, 
     assert entry["recipe"]["engine"] == "PyTorch"
     before, whole = files(store.root), read_embeddings(store, "baseline/random-vit")
     last = store.names("models/baseline-random-vit/embeddings/")[-1]
-    store.remove(last)
+    (store.root / last).unlink()
     embed(store, recipe, corpus)
     after = files(store.root)
-    assert {name for name in before if before[name] != after[name]} <= {last, "manifest.json"}
+    assert {name for name in before if before[name] != after[name]} <= {
+        last,
+        "done/models~baseline-random-vit~embeddings.json",
+    }
     assert_alike(read_embeddings(store, "baseline/random-vit"), whole)
     ours = load_embedder("baseline/random-vit", precision="float32").recipe()
     assert differences(entry["recipe"], without_none(ours))[0] == []
@@ -232,10 +241,10 @@ def test_models_that_do_not_fit_together_take_turns(run, few_scenes, monkeypatch
 
 def test_laws_are_part_of_the_keys_of_what_is_made_by_them(run, monkeypatch):
     store, recipe, _ = run
-    before = cache_keys(store)
+    before = keys_of(store.root)
     stronger = tuple(replace(t, strongest=t.strongest * 1.1) for t in load_transforms(recipe))
     monkeypatch.setattr("probing_core.run.recipe.load_transforms", lambda r: stronger)
-    after, folders = cache_keys(store), [layout.embeddings_folder(model) for model in MODELS]
-    for path in (layout.SAMPLES, *folders):
-        assert before[path] != after[path], path
-    assert before[layout.IMAGES] == after[layout.IMAGES]
+    after = keys_of(store.root)
+    for step in ("samples", *map(embeddings_step, MODELS)):
+        assert before[step] != after[step], step
+    assert before["images"] == after["images"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import probing_core
 from dashboard.jobs import processes
 from probing_core.cli import main
-from probing_core.errors import BadRun, ProbingError
+from probing_core.errors import BadRun
 from tests.conftest import copy_of_made_run, kept_made_run
 from tests.hostile import HOSTILE_NAMES, plant
 
@@ -39,6 +38,7 @@ def restored(place):
     run = place / "shared"
     records = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     yield run
+    (run / "done" / "planted.json").unlink(missing_ok=True)
     for name, content in records.items():
         (run / name).write_bytes(content)
     assert (place / "victim.txt").read_text() == "precious"
@@ -65,26 +65,24 @@ def test_removing_a_run_removes_nothing_outside(restored, monkeypatch, name):
     assert (restored / "run.toml").is_file()
 
 
-def test_a_copied_run_plants_no_file_outside(restored, place):
-    source = place / "source"
-    source.mkdir(exist_ok=True)
-    (place / "new.txt").unlink(missing_ok=True)
-    (source / "new.txt").write_bytes(b"")
-    plant(restored, "../new.txt", pinned=True)
-    content = json.loads((restored / "manifest.json").read_bytes())
-    (restored / "manifest.json").write_text(json.dumps(content | {"copied_from": str(source)}))
-    assert main(COMMANDS["run"](restored)) == 2
-    assert not (place / "new.txt").exists()
+def test_a_base_names_no_file_outside(restored):
+    (restored / "base" / "done").mkdir(parents=True)
+    plant(restored / "base", "../new.txt")
+    try:
+        assert main(COMMANDS["run"](restored)) == 2
+        assert not (restored.parent / "new.txt").exists()
+    finally:
+        shutil.rmtree(restored / "base")
 
 
-LINKED = ("log", "models", "units", "tables")
+LINKED = ("log", "models", "units", "tables", "done", "base")
 LINKED_FILES = (
     "log/lock",
     "log/events.jsonl",
     "log/writer.json",
     "log/progress.json",
-    "journal.jsonl",
-    "manifest.json",
+    "done/recipe.json",
+    "done/images.json",
 )
 
 
@@ -112,11 +110,17 @@ def test_commands_write_nothing_through_a_link(tmp_path, capsys, name, target):
 
 
 @pytest.mark.parametrize(
-    "content", [b"[]", b"{", b"[" * 100_000, b'{"files": []}', b'{"files": {"a": 1}}', b"\xff", b""]
+    "content", [b"[]", b"{", b"[" * 100_000, b'{"files": []}', b'{"files": {"a": 1}}', b"\xff", b"", b'{"step": "x"}']
 )
 def test_damaged_records_are_one_sentence(restored, capsys, content):
-    (restored / "manifest.json").write_bytes(content)
-    with pytest.raises(ProbingError):
-        probing_core.open(restored)
-    assert main(COMMANDS["verify"](restored)) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    record = restored / "done" / "samples.json"
+    before = record.read_bytes()
+    record.write_bytes(content)
+    try:
+        probing_core.open(restored)  # the step counts as incomplete
+        assert main(COMMANDS["verify"](restored)) == 2
+        error = capsys.readouterr().err
+        assert "Traceback" not in error
+        assert "'done/samples.json'" in error
+    finally:
+        record.write_bytes(before)

@@ -13,10 +13,8 @@ from probing_core.compute.task_names import BY_TRANSFORMATION, NEAR, PROJECTIONS
 from probing_core.results import Run
 from probing_core.run import project
 from probing_core.run.layout import map_path, neighbors_path
-from probing_core.run.options import PROJECT
-from probing_core.run.stages import plan_of
-from probing_core.run.stages import run as compute
-from probing_core.run.store import Store
+from probing_core.run.pipeline import run as compute
+from probing_core.run.run_files import RunFiles
 
 MODELS = ("baseline/pixels", "baseline/handcrafted")
 
@@ -62,18 +60,19 @@ def test_maps_drawn_in_parallel_have_the_same_bytes(split_run, tmp_path, monkeyp
     found = []
     monkeypatch.setattr(project, "FEW_SAMPLES", 0)
     for jobs in (1, 2):
-        store = Store(shutil.copytree(folder, tmp_path / str(jobs)))
+        store = RunFiles(shutil.copytree(folder, tmp_path / str(jobs)))
         drawn = [
             path(model, reading) for path in (map_path, neighbors_path) for model in MODELS for reading in PROJECTIONS
         ]
-        store.remove(*drawn)
-        compute(store.root, replace(options, jobs=jobs), (PROJECT,))
-        found.append({name: Store(store.root).checksum(name) for name in drawn})
+        for name in drawn:
+            (store.root / name).unlink()
+        compute(store.root, replace(options, jobs=jobs))
+        found.append({name: RunFiles(store.root).checksum(name) for name in drawn})
     assert found[0] == found[1]
 
 
 def test_additional_seed_has_no_map(tmp_path, made_seeds):
-    paths = set(plan_of(Store(made_seeds), Run.open(made_seeds).recipe).partitions)
+    paths = set(RunFiles(made_seeds).names())
     assert map_path("zoo/mae") in paths
     assert neighbors_path("zoo/mae", BY_TRANSFORMATION) in paths
     assert not {map_path("zoo/mae@seed=1"), neighbors_path("zoo/mae@seed=2", BY_TRANSFORMATION)} & paths

@@ -7,30 +7,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.errors import BadRun
+from probing_core.run.directory import RunDirectory
 from probing_core.run.layout import model_path
 from probing_core.run.models import has_embeddings, lazy_blocks, model_entries, read_embeddings, require_joined
 from probing_core.run.recipe import write_recipe
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.run.test_recipe import RECIPE
 
 ENTRY = {"family": "ViT", "objective": "MAE", "dim": 192, "recipe": {}, "position": 0}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path)
-    write_recipe(store, RECIPE)
-    return store
+def store(tmp_path: Path) -> RunFiles:
+    run = RunDirectory(tmp_path)
+    write_recipe(run, RECIPE)
+    return run
 
 
-def write(store: Store, name: str, **entries: object) -> None:
+def write(store: RunFiles, name: str, **entries: object) -> None:
     entry = ENTRY | {"name": name, "request": name} | entries
-    store.write_toml(model_path(name), {key: value for key, value in entry.items() if value is not None}, "key")
+    put(store, {model_path(name): {key: value for key, value in entry.items() if value is not None}})
 
 
 def test_models_are_in_the_order_in_which_they_were_asked_for(tmp_path):
-    store = Store(tmp_path)
+    store = RunFiles(tmp_path)
     for name, request, position in [("a@layer=2", "a@layer=all", 1), ("a@layer=1", "a@layer=all", 0), ("b", "b", 0)]:
         write(store, name, request=request, position=position)
     assert [e["name"] for e in model_entries(store, ("b", "a@layer=all"))] == ["b", "a@layer=1", "a@layer=2"]
@@ -69,7 +71,7 @@ def write_units(store, folder: str, **arrays) -> None:
     """Write arrays in units of three rows."""
     for start in range(0, len(next(iter(arrays.values()))), 3):
         unit = {name: array[start : start + 3] for name, array in arrays.items()}
-        store.write(f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors", unit, "key")
+        put(store, {f"models/zoo-mae/{folder}/unit-{start // 3:05d}.safetensors": unit})
 
 
 def test_series_has_separate_embeddings(store):

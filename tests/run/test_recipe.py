@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import tomli_w
 
+from lab.devtools.run_edits import put
 from probing_core.errors import BadRun
 from probing_core.run import layout
 from probing_core.run.recipe import Recipe, read_recipe
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 RECIPE = Recipe(corpus="photos", fingerprint="f", transforms=("identity", "fog"), models=("baseline/pixels",))
 
@@ -27,17 +28,17 @@ def test_toml_and_back_is_the_same_recipe():
 )
 def test_a_run_of_another_format_is_one_sentence(made, words, tmp_path):
     content = {name: value for name, value in RECIPE.to_toml().items() if name != "format"}
-    Store(tmp_path).write_toml(layout.RECIPE, content | ({} if made is None else {"format": made}), "key")
+    put(RunFiles(tmp_path), {layout.RECIPE: content | ({} if made is None else {"format": made})})
     with pytest.raises(
-        BadRun, match=f"{words}.*this version only supports format 2. Recompute the run in a new folder"
+        BadRun, match=f"{words}.*this version only supports format 3. Recompute the run in a new folder"
     ):
-        read_recipe(Store(tmp_path))
+        read_recipe(RunFiles(tmp_path))
 
 
 def test_a_run_with_a_recipe_of_another_version_is_named(tmp_path):
-    Store(tmp_path).write_toml(layout.RECIPE, {**RECIPE.to_toml(), "colour": 1}, "key")
+    put(RunFiles(tmp_path), {layout.RECIPE: {**RECIPE.to_toml(), "colour": 1}})
     with pytest.raises(BadRun, match=f"Cannot open the run '{tmp_path}'.*unknown entries: colour"):
-        read_recipe(Store(tmp_path))
+        read_recipe(RunFiles(tmp_path))
 
 
 def test_recipes_that_differ_only_in_models_are_comparable():

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from lab.devtools.run_edits import omit
 from probing_core.errors import BadConfig, BadRun, ProbingError, UnknownName
 from probing_core.results import Run
 from probing_core.run import setup
+from probing_core.run.directory import RunDirectory
 from probing_core.run.options import Options
+from probing_core.run.pipeline import run
 from probing_core.run.recipe import Recipe
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles, copied_from
 from tests.conftest import few_transforms
 
 
@@ -28,57 +31,57 @@ from tests.conftest import few_transforms
 def test_refused_run_leaves_no_files(few_scenes, tmp_path, asked, error, sentence):
     with pytest.raises(error, match=sentence):
         run(tmp_path / "run", replace(few_transforms(few_scenes, "baseline/pixels"), **asked))
-    assert Store(tmp_path / "run").names() == []
+    assert RunFiles(tmp_path / "run").names() == []
 
 
 def test_refused_options_do_not_bind_the_next_attempt(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
     with pytest.raises(ProbingError, match="has no usable image"):
         run(tmp_path / "run", replace(options, view=256))
-    run(tmp_path / "run", options, ("embed",))
+    run(tmp_path / "run", options, "embed")
     with pytest.raises(BadRun, match="a different recipe"):
         run(tmp_path / "run", replace(options, view=64))
-    assert Recipe.from_toml(Store(tmp_path / "run").read_toml("run.toml")).view == 32
+    assert Recipe.from_toml(RunFiles(tmp_path / "run").read_toml("run.toml")).view == 32
 
 
 def test_existing_run_keeps_its_recipe_if_options_are_refused(tmp_path, few_scenes):
     options = few_transforms(few_scenes, "baseline/pixels")
-    store = Store(tmp_path / "run")
+    store = RunDirectory(tmp_path / "run")
     with store.locked():
         setup.open_or_start(store, options)
-    with pytest.raises(BadRun, match="has no embeddings"):
-        run(tmp_path / "run", Options(), ("train",))
-    assert Store(tmp_path / "run").names() == ["run.toml"]
+    with pytest.raises(BadRun, match="a different recipe"):
+        run(tmp_path / "run", Options(seed=7))
+    assert RunFiles(tmp_path / "run").names() == ["run.toml"]
 
 
-def test_evaluate_requires_predictions(few_scenes, tmp_path):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    run(tmp_path / "run", options, ("embed",))
-    with pytest.raises(BadRun, match="(?s)which is missing from the run .*`probing run --out"):
-        run(tmp_path / "run", options, ("evaluate",))
+def test_unknown_stage_is_refused(tmp_path):
+    with pytest.raises(BadConfig, match="'maps' is not a known stage"):
+        run(tmp_path / "none", until="maps")
 
 
-def test_train_requires_all_embeddings(tmp_path, few_scenes):
-    options = few_transforms(few_scenes, "baseline/pixels")
-    run(tmp_path / "run", options, ("embed",))
-    store = Store(tmp_path / "run")
-    with store.locked():
-        store.remove(store.names("models/baseline-pixels/embeddings/")[-1])
-    with pytest.raises(BadRun, match="(?s)has no embeddings .*`probing run --out"):
-        run(tmp_path / "run", stages=("train",))
+def test_published_run_is_not_continued(few_run, tmp_path):
+    out = Path(shutil.copytree(few_run[0], tmp_path / "published"))
+    omit(RunFiles(out), *(name for name in RunFiles(out).names() if "/embeddings/" in name))
+    with pytest.raises(BadRun, match="published without its embeddings"):
+        run(out, Options(models=("baseline/dhash",)))
 
 
-def test_stage_without_a_run_states_how_to_start(tmp_path):
-    with pytest.raises(ProbingError, match="is not a run yet"):
-        run(tmp_path / "none", stages=("train",))
+def test_run_of_an_earlier_format_is_refused(few_run, tmp_path):
+    out = Path(shutil.copytree(few_run[0], tmp_path / "earlier"))
+    shutil.rmtree(out / "done")
+    (out / "manifest.json").write_text("{}")
+    (out / "run.toml").write_text((out / "run.toml").read_text().replace("format = 3", "format = 2"))
+    with pytest.raises(BadRun, match="has format 2, but this version only supports format 3"):
+        run(out, Options(models=("baseline/dhash",)))
+    with pytest.raises(BadRun, match="has format 2"):
+        Run.open(out)
 
 
 def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
     run(tmp_path / "base", options)
-    base = Store(tmp_path / "base")
-    base.leave_out(*(name for name in base.names() if "/embeddings/" in name))
-    base.fold()
+    base = RunFiles(tmp_path / "base")
+    omit(base, *(name for name in base.names() if "/embeddings/" in name))
     before = {path: path.read_bytes() for path in base.root.rglob("*") if path.is_file()}
     joining = Options(models=("baseline/handcrafted",), base=base.root)
     run(tmp_path / "mine", joining)
@@ -87,12 +90,12 @@ def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
     mine = Run.open(tmp_path / "mine")
     assert list(mine.models["name"]) == ["baseline/pixels", "baseline/handcrafted"]
     assert set(mine.scores["model"]) == set(mine.models["name"])
-    computed = [name for name, entry in mine.store.entries("models/").items() if "pinned" not in entry]
-    assert computed
-    assert not [name for name in computed if "baseline-pixels" in name]
+    computed = [step for step in mine.store.records if mine.store.is_own(step)]
+    assert "models/baseline-handcrafted/scores" in computed
+    assert not [step for step in computed if "baseline-pixels" in step]
     run(tmp_path / "same", replace(joining, models=("baseline/pixels",)))
     assert list(Run.open(tmp_path / "same").models["name"]) == ["baseline/pixels"], "the run has the model already"
-    assert mine.store.damage() == []
+    assert mine.store.damaged() == {}
     theirs = Run.open(base.root).scores
     assert mine.scores[mine.scores["model"] == "baseline/pixels"].reset_index(drop=True).equals(theirs)
     run(tmp_path / "whole", few_transforms(few_scenes, "baseline/pixels", "baseline/handcrafted"))
@@ -105,7 +108,7 @@ def test_base_joins_models_to_a_copy_of_a_run(few_scenes, tmp_path):
 
 def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     options = few_transforms(few_scenes, "baseline/pixels")
-    run(tmp_path / "base", options, ("embed",))
+    run(tmp_path / "base", options, "embed")
     with pytest.raises(BadRun, match="is not a run directory"):
         run(tmp_path / "mine", Options(models=("baseline/dhash",), base=tmp_path / "nowhere"))
     with pytest.raises(BadConfig, match="names of the models"):
@@ -113,12 +116,12 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
     assert not (tmp_path / "mine" / "run.toml").exists()
     with pytest.raises(BadRun, match="a different recipe .*seed"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base", seed=7))
-    assert Store(tmp_path / "other").copied_from is None, "nothing is left of it"
+    assert copied_from(tmp_path / "other") is None, "nothing is left of it"
     shutil.copytree(tmp_path / "base", tmp_path / "another")
-    run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "another"), ("embed",))
+    run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "another"), "embed")
     with pytest.raises(BadRun, match="is a copy of .*another"):
         run(tmp_path / "other", Options(models=("baseline/dhash",), base=tmp_path / "base"))
-    run(tmp_path / "alone", options, ("embed",))
+    run(tmp_path / "alone", options, "embed")
     with pytest.raises(BadRun, match="is not a copy of another run"):
         run(tmp_path / "alone", Options(models=("baseline/dhash",), base=tmp_path / "base"))
 
@@ -126,5 +129,5 @@ def test_base_is_refused_where_models_cannot_join(few_scenes, tmp_path):
 def test_run_refuses_to_calibrate_on_its_own_corpus(tmp_path, few_scenes):
     folder = f"folder:{few_scenes}"
     with pytest.raises(BadConfig, match="different photographs"):
-        setup.open_or_start(Store(tmp_path / "run"), Options(corpus=folder, calibrate_on=(folder,)))
+        setup.open_or_start(RunDirectory(tmp_path / "run"), Options(corpus=folder, calibrate_on=(folder,)))
     assert not (tmp_path / "run" / "run.toml").exists()

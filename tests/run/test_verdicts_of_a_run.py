@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +22,22 @@ from probing_core.corpora import open_corpus
 from probing_core.detector.learning import choose_photographs
 from probing_core.errors import BadCorpus, BadRun, ProbingError
 from probing_core.images import encode_png
-from probing_core.run import calibrate
-from probing_core.run.definitions import GRAPH
+from probing_core.run import calibrate, units
+from probing_core.run.calibrate import DETECTOR_STEP, views_step
+from probing_core.run.directory import RunDirectory
 from probing_core.run.layout import (
     DETECTOR_FILE,
     UNITS,
     scored_views_path,
 )
 from probing_core.run.options import Options
+from probing_core.run.pipeline import run
 from probing_core.run.recipe import Recipe
-from probing_core.run.stages import run
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
+from probing_core.run.units import write_unit
 from probing_core.transforms import resolve
 from tests.conftest import scene, write_scenes
-from tests.plans import pending, plan_of
+from tests.plans import pending
 from tests.run.test_damage import flip
 
 pytestmark = pytest.mark.slow
@@ -65,10 +66,10 @@ def options(many_scenes, clean_scenes) -> Options:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, options) -> Store:
+def made(tmp_path_factory, options) -> RunFiles:
     out = tmp_path_factory.mktemp("verdicts") / "run"
-    run(out, options, ("embed", "train"))
-    return Store(out)
+    run(out, options, "train")
+    return RunFiles(out)
 
 
 def test_photographs_have_one_role_and_count_once(made):
@@ -193,42 +194,42 @@ def test_the_command_line_prints_verdicts(made, tmp_path, capsys):
 
 def test_completed_units_are_kept_after_a_kill(made, options, tmp_path, monkeypatch):
     before = {name: made.checksum(name) for name in made.names()}
-    run(made.root, options, ("embed", "train"))
-    assert {name: Store(made.root).checksum(name) for name in before} == before
+    run(made.root, options, "train")
+    assert {name: RunFiles(made.root).checksum(name) for name in before} == before
 
-    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
-    copy.remove(DETECTOR_FILE)
-    copy.remove(scored_views_path(MODEL))
-    copy.remove(scored_views_path(DETECTOR))
-    assert pending(copy, "train") == [DETECTOR_FILE, scored_views_path(DETECTOR), scored_views_path(MODEL)]
+    copy = RunDirectory(shutil.copytree(made.root, tmp_path / "run"))
+    steps = [DETECTOR_STEP, views_step(DETECTOR), views_step(MODEL)]
+    for step in steps:
+        copy.remove(step)
+    assert pending(copy.root, "train") == steps
 
     class Killed(Exception):
         pass
 
     written = []
-    plain = Store.enter
 
-    def dying(self, files, inputs=None):
-        plain(self, files, inputs)
-        written.extend(name for name, _ in files)
+    def dying(*arguments):
+        written.append(write_unit(*arguments))
         if len(written) % 3 == 0:
             raise Killed
+        return written[-1]
 
-    monkeypatch.setattr(Store, "enter", dying)
+    monkeypatch.setattr(units, "write_unit", dying)
     for _ in range(40):
         try:
-            run(copy.root, options, ("train",))
+            run(copy.root, options, "train")
             break
         except Killed:
             pass
-    assert len(written) == len(set(written)) > 6  # nothing was made twice
-    after = Store(copy.root)
+    assert len(written) == len({name for name, _ in written}) > 6  # nothing was computed twice
+    after = RunFiles(copy.root)
     assert {name: after.checksum(name) for name in before} == before
 
 
 def test_only_a_damaged_unit_of_the_detector_is_measured_again(made, options, tmp_path, monkeypatch):
     out = shutil.copytree(made.root, tmp_path / "run")
-    Store(out).remove(DETECTOR_FILE, scored_views_path(DETECTOR))
+    for step in (DETECTOR_STEP, views_step(DETECTOR)):
+        RunDirectory(out).remove(step)
 
     def kill(*given):
         raise KeyboardInterrupt
@@ -236,61 +237,56 @@ def test_only_a_damaged_unit_of_the_detector_is_measured_again(made, options, tm
     with monkeypatch.context() as patch:
         patch.setattr(calibrate, "learn_detector", kill)
         with pytest.raises(KeyboardInterrupt):
-            run(out, options, ("train",))
-    measured = Store(out).names(UNITS)
+            run(out, options, "train")
+    measured = sorted(path.relative_to(out).as_posix() for path in Path(out, UNITS).rglob("unit-*"))
     assert len(measured) == 2
     assert main(["verify", "--run", str(out)]) == 0, "units are neither foreign nor wrong"
     flip(out / measured[0])
-    written, plain = [], Store.enter
-    monkeypatch.setattr(
-        Store, "enter", lambda self, given, *rest: (written.extend(n for n, _ in given), plain(self, given, *rest))[1]
-    )
-    run(out, options, ("train",))
-    assert [name for name in written if name in measured] == measured[:1]
-    assert Store(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
-    assert not Store(out).names(UNITS)
+    written = []
+
+    def noted(*arguments):
+        written.append(write_unit(*arguments))
+        return written[-1]
+
+    monkeypatch.setattr(units, "write_unit", noted)
+    run(out, options, "train")
+    assert [name for name, _ in written if name in measured] == measured[:1]
+    assert RunFiles(out).checksum(DETECTOR_FILE) == made.checksum(DETECTOR_FILE)
+    assert not list(Path(out, UNITS).glob("*"))
 
 
 def test_changed_detector_keeps_scores_of_models(made, options, tmp_path, monkeypatch):
-    copy = Store(shutil.copytree(made.root, tmp_path / "run"))
-    raised = GRAPH.replacing(replace(calibrate.detector, code_version=9))
+    copy = Path(shutil.copytree(made.root, tmp_path / "run"))
+    monkeypatch.setattr(calibrate, "DETECTOR_CODE_VERSION", 9)
     monkeypatch.setattr("probing_core.detector.detector.DETECTOR_UNITS", 32)
-    plan = plan_of(copy, graph=raised)
-    assert [one.path for one in plan.pending(plan.select("train"))] == [DETECTOR_FILE]
-    written, calibrated = [], []
-    plain = Store.enter
+    steps = [DETECTOR_STEP, views_step(DETECTOR)]
+    assert pending(copy, "train") == steps
+    finished, plain = [], RunDirectory.finish
 
-    def watched(self, files, inputs=None):
-        plain(self, files, inputs)
-        written.extend(name for name, _ in files)
-        calibrated.append((written[-1], bool(Predictor(copy.root).reference_sets.sets)))
+    def watched(self, step, inputs, written):
+        plain(self, step, inputs, written)
+        finished.append((step, bool(Predictor(copy).reference_sets.sets)))
 
-    monkeypatch.setattr(Store, "enter", watched)
-    run(copy.root, options, ("train",), graph=raised)
-    made_at = written.index(DETECTOR_FILE)
-    assert {one for _, one in calibrated[:made_at]} == {True}, "by the scores of the detector that is still there"
-    assert calibrated[made_at] == (DETECTOR_FILE, False), "by none of another detector"
-    assert calibrated[-1] == (scored_views_path(DETECTOR), True)
-    after = Store(copy.root)
-    plan = plan_of(after, graph=raised)
-    assert plan.pending(plan.select("train")) == []
+    monkeypatch.setattr(RunDirectory, "finish", watched)
+    run(copy, options, "train")
+    assert finished == [(steps[0], False), (steps[1], True)], "no scores of a different detector are used"
+    after = RunFiles(copy)
+    assert pending(copy, "train") == []
     assert after.checksum(DETECTOR_FILE) != made.checksum(DETECTOR_FILE)
     assert after.checksum(scored_views_path(DETECTOR)) != made.checksum(scored_views_path(DETECTOR))
-    assert scored_views_path(MODEL) not in written
-    assert not [name for name in written if name.startswith(f"{UNITS}{scored_views_path(MODEL)}")]
 
 
 def test_changed_calibration_corpus_is_refused(made, options, many_scenes, tmp_path):
     other = write_scenes(tmp_path / "other", 3, 40)
     with pytest.raises(BadRun, match="calibrate_on"):
-        run(made.root, Options(calibrate_on=(f"folder:{other}",)), ("embed",))
+        run(made.root, Options(calibrate_on=(f"folder:{other}",)), "embed")
     out = tmp_path / "run"
-    run(out, Options(corpus=f"folder:{many_scenes}", calibrate_on=(f"folder:{other}",), **OPTIONS), ("embed",))
+    run(out, Options(corpus=f"folder:{many_scenes}", calibrate_on=(f"folder:{other}",), **OPTIONS), "embed")
     next(other.rglob("*.png")).unlink()
     with pytest.raises(BadRun, match="has changed since"):
-        run(out, Options(), ("train",))
+        run(out, Options(), "train")
 
 
 def test_incomplete_files_do_not_ship(made, tmp_path):
-    with pytest.raises(ProbingError, match=r"(?s)has no .*scores.parquet.*`probing run --out .*/run`"):
-        ship(made, tmp_path / "reference")
+    with pytest.raises(ProbingError, match=r"(?s)has no .*/scores.*`probing run --out .*/run`"):
+        ship(RunDirectory(made.root), tmp_path / "reference")

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probing_core.run.definitions import GRAPH
-from probing_core.run.layout import DETECTOR_FILE, series_table
+from probing_core.run.calibrate import DETECTOR_CODE_VERSION
+from probing_core.run.work import SAMPLES_CODE_VERSIONS
 from probing_core.transforms import CATALOG
 from probing_core.transforms.alternatives import WIDER_ALTERED, clean, wider_clean
 from probing_core.transforms.transformation import Image, Transform, digest_answers
@@ -30,8 +30,7 @@ LEVELS = 2
 SIDE = 32
 
 OURS = CATALOG.own
-STATED = {asset.path: asset.code_version for asset in GRAPH.assets}
-DETECTOR, RENDERING = STATED[DETECTOR_FILE], STATED[series_table("rendering")]
+DETECTOR, RENDERING = DETECTOR_CODE_VERSION, SAMPLES_CODE_VERSIONS["rendering"]
 
 
 def _entries() -> Iterator[tuple[str, object, Callable[[Image, np.random.Generator], Image], int]]:

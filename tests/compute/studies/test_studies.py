@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.devtools.run_edits import put
 from probing_core.compute.studies import can_study
 from probing_core.run import layout
-from probing_core.run.store import Store
-from probing_core.run.studies import STUDIES
+from probing_core.run.run_files import RunFiles
+from probing_core.run.studies import STUDIES, study_step
 from tests.compute.studies.made import RECIPE, images
-from tests.plans import plan_of
+from tests.plans import visited
 
 pytestmark = pytest.mark.slow
 
@@ -60,11 +61,11 @@ def test_can_study_requires_images_in_every_split(kept):
 
 
 def test_studied_models_include_only_the_last_of_all_layers(tmp_path):
-    store, request = Store(tmp_path / "run"), "a/network@layer=all"
-    store.write_table(layout.IMAGES, images(), "made")
+    store, request = RunFiles(tmp_path / "run"), "a/network@layer=all"
+    put(store, {layout.IMAGES: images()})
     for position, name in enumerate(("a/network@layer=1", "a/network@layer=2")):
         entry = {"name": name, "request": request, "position": position, "family": "made", "objective": "none"}
-        store.write_toml(layout.model_path(name), entry | {"dim": 8, "recipe": {}}, "made")
-    paths = set(plan_of(store, replace(RECIPE, models=(request,))).partitions)
-    studied = [layout.study_path(name, "geometry") for name in ("a/network@layer=1", "a/network@layer=2")]
-    assert [path in paths for path in studied] == [False, True]
+        put(store, {layout.model_path(name): entry | {"dim": 8, "recipe": {}}})
+    steps = visited(store.root, recipe=replace(RECIPE, models=(request,))).visited
+    studied = [study_step(name, "geometry") for name in ("a/network@layer=1", "a/network@layer=2")]
+    assert [step in steps for step in studied] == [False, True]

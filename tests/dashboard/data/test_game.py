@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from dashboard.data import game
+from lab.devtools.run_edits import put
 from probing_core.answers.answer import Posterior, answer_word
 from probing_core.compute.task_names import NOTICING
 from probing_core.measures.notation import decimal
 from probing_core.results import Run
 from probing_core.run.layout import predictions_path, probe_path
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +82,13 @@ def test_what_was_done_is_told_with_its_strength(run):
 @pytest.fixture
 def answering(made_run, tmp_path) -> Run:
     """The made run with answers about its tested samples: scores around the offset."""
-    store = Store(shutil.copytree(made_run, tmp_path / "run"))
+    store = RunFiles(shutil.copytree(made_run, tmp_path / "run"))
     for model, posterior in (("baseline/pixels", Posterior(2.0, 0.5)), ("baseline/handcrafted", Posterior())):
         table = store.read_table(predictions_path(model, "fine"))
         scores = np.random.default_rng(0).normal(0.5, 4, len(table))
         columns = {"altered": posterior.probability(scores).astype(np.float32), "named": "gamma"}
-        store.write_table(predictions_path(model, "fine"), table.assign(**columns), "made")
-        store.write_bytes(probe_path(model, NOTICING), posterior.to_bytes(), "made")
+        put(store, {predictions_path(model, "fine"): table.assign(**columns)})
+        put(store, {probe_path(model, NOTICING): posterior.to_bytes()})
     return Run.open(store.root)
 
 

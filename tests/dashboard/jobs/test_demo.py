@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from dashboard.jobs import demo
+from lab.devtools.run_edits import put
 from probing_core.run.progress import Report
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 
 @pytest.fixture
@@ -52,11 +53,11 @@ def test_main_renames_a_demo_run_that_cannot_be_read(data, started, made_run, mo
     monkeypatch.setattr(demo.processes, "stop", lambda run: stopped.append(run.exists()))
     for path in (data / "reference", data / "runs" / "demo"):
         shutil.copytree(made_run, path)
-    demo_run = Store(data / "runs" / "demo")
+    demo_run = RunFiles(data / "runs" / "demo")
     (demo_run.root / "notes.txt").write_text("mine")
     assert demo.main() == 0
     recipe = demo_run.read_toml("run.toml")
-    demo_run.write_toml("run.toml", recipe | {"probes_from": "those of last year"}, "another")
+    put(demo_run, {"run.toml": recipe | {"probes_from": "those of last year"}})
     for name in ("demo-unreadable", "demo-unreadable-2"):
         content = {path.relative_to(demo_run.root): path.stat().st_ino for path in demo_run.root.rglob("*")}
         assert demo.main() == 0

@@ -12,6 +12,7 @@ import pytest
 
 from dashboard.jobs import processes
 from dashboard.jobs.model_names import model_names
+from lab.devtools.run_edits import put
 from probing_core.cli import parse
 from probing_core.cli.run_command import run_options
 from probing_core.corpora import open_corpus
@@ -22,7 +23,7 @@ from probing_core.run import layout
 from probing_core.run.layout import PROGRESS
 from probing_core.run.options import Options, note_options
 from probing_core.run.progress import Report
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.conftest import few_transforms
 from tests.dashboard.app_reading import address, figures, label, texts, unescaped
 
@@ -163,7 +164,7 @@ def quick_base(made_run, tmp_path):
     """The made run with results by the quick protocol."""
     copy = tmp_path / "quick"
     shutil.copytree(made_run, copy)
-    Store(copy).write_table(layout.QUICK, pd.DataFrame({"model": ["zoo/mae"]}), "made")
+    put(RunFiles(copy), {layout.QUICK: pd.DataFrame({"model": ["zoo/mae"]})})
     return copy
 
 

@@ -10,13 +10,14 @@ import pytest
 
 from dashboard.data import cache
 from dashboard.text import GLOSSARY, TERMS
+from lab.devtools.run_edits import put
 from probing_core.answers.answer_quality import quality
 from probing_core.measures.notation import model_title
 from probing_core.results import Run, leaderboard
 from probing_core.results.explorer import explorer_data
 from probing_core.results.explorer.data import default_models
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import bank
 from tests.api.test_model_answers import made
 from tests.dashboard.app_reading import figures, label, texts
@@ -156,10 +157,10 @@ def test_photographs_are_counted_by_license(reference):
 def test_images_that_were_left_out_are_counted_by_reason(open_app, made_run, tmp_path):
     some = tmp_path / "made"
     shutil.copytree(made_run, some)
-    store = Store(some)
+    store = RunFiles(some)
     images = store.read_table(layout.IMAGES)
     images.loc[images.index[:3], ["used", "why_not"]] = False, "smaller than 176 pixels"
-    store.write_table(layout.IMAGES, images, "changed")
+    put(store, {layout.IMAGES: images})
     run = Run.open(some)
     app = open_app("Methods", run=some, **OPENED)
     counts = next(t.value for t in app.dataframe if "why_not" in t.value).set_index("why_not")["crops"]

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dashboard.text import named
+from lab.devtools.run_edits import put
 from probing_core.compute.task_names import UNDECIDED
 from probing_core.measures.notation import in_percent, in_points, model_title
 from probing_core.measures.statistics import SIGNIFICANCE, with_place
@@ -16,7 +17,7 @@ from probing_core.results import Run, by_transform, generalization, summaries, t
 from probing_core.results.by_strength import median_recall
 from probing_core.results.ranking import is_baseline
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import figures, unescaped
 from tests.dashboard.conftest import REFERENCE
 
@@ -147,8 +148,8 @@ def test_appearance_vs_content_draws_both_accuracies_of_each_model(open_app):
 
 def test_tasks_draw_the_models_of_each_and_say_what_is_not_measured(open_app, studied_run, tmp_path):
     run = shutil.copytree(studied_run, tmp_path / "unlabeled")
-    store = Store(run)
-    store.write_table("tables/uses.parquet", store.read_table("tables/uses.parquet").query("use != 'content'"), "made")
+    store = RunFiles(run)
+    put(store, {"tables/uses.parquet": store.read_table("tables/uses.parquet").query("use != 'content'")})
     app = open_app("Models", run=run, part="uses")
     assert not app.exception
     shown = figures(app)
@@ -172,18 +173,18 @@ def test_claims_open_with_the_differences_that_they_rest_on(open_app):
 
 def test_claims_without_contrasts_open_with_the_numbers_of_each_kind(open_app, made_run, tmp_path):
     run = shutil.copytree(made_run, tmp_path / "claims")
-    store = Store(run)
+    store = RunFiles(run)
     empty = dict.fromkeys(("contrasts", "tested", "above", "below"), np.nan)
     claims = [
         {"set": "zoo", "claim": 1, "result": UNDECIDED, "missing": "", "transformations": 30, "identified": 29} | empty,
         {"set": "zoo", "claim": 5, "result": UNDECIDED, "missing": "", "roles": 2, "rho": 0.5, "p": 0.3} | empty,
     ]
-    store.write_table(layout.CLAIMS, pd.DataFrame(claims), "made")
+    put(store, {layout.CLAIMS: pd.DataFrame(claims)})
     roles = pd.DataFrame({"set": "zoo", "role": ["MAE", "CLIP"], "encoders": ["zoo/mae", "zoo/clip"]})
     roles = roles.assign(identified=[29, 30], fine=[0.6, 0.7], content=[0.3, 0.2])
-    store.write_table(layout.ROLES, roles, "made")
+    put(store, {layout.ROLES: roles})
     contrasts = pd.DataFrame(columns=["set", "claim", "bases", "first", "second", "first_role", "second_role"])
-    store.write_table(layout.CONTRASTS, contrasts, "made")
+    put(store, {layout.CONTRASTS: contrasts})
     opened = {"show-claim-zoo-1": "True", "show-claim-zoo-5": "True"}
     app = open_app("Models", run=run, part="claims", **opened)
     assert not app.exception

@@ -14,12 +14,13 @@ from dashboard.data.previews import versions
 from dashboard.text import named
 from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
+from lab.devtools.run_edits import omit, put
 from probing_core import load_embedder
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval
 from probing_core.run import layout
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import prepare_source, resolve
 from tests.dashboard.app_reading import figures, label, texts
 from tests.dashboard.conftest import REFERENCE
@@ -90,7 +91,7 @@ def test_the_table_of_thresholds_follows_the_share(open_app, studied_run, share)
 @pytest.mark.parametrize("missing", ["retrieval", "duplicates"])
 def test_a_missing_table_empties_its_own_tab_alone(open_app, studied_run, tmp_path, missing):
     run = shutil.copytree(studied_run, tmp_path / "lacking")
-    Store(run).remove(f"tables/{missing}.parquet")
+    omit(RunFiles(run), f"tables/{missing}.parquet")
     found, same = (open_app("Retrieval", run=run, part=part) for part in ("found", "duplicates"))
     assert not found.exception
     assert not same.exception
@@ -178,15 +179,13 @@ def stored_and_bare(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
     """A made run with true embeddings of its untouched views by a baseline, and the same without any."""
     folder = tmp_path_factory.mktemp("true")
     stored = make_run(folder / "stored", views=6, models={PIXELS: MODELS[PIXELS]})
-    run, store = Run.open(stored), Store(stored)
+    run, store = Run.open(stored), RunFiles(stored)
     (path,) = store.names(layout.embeddings_folder(PIXELS))
     embeddings, clean = run.embeddings(PIXELS), retrieval.clean_samples(run)
     embeddings[clean] = load_embedder(PIXELS).embed([run.picture(int(sample))[1] for sample in clean])
-    store.write(path, {"embeddings": embeddings}, "made")
-    store.fold()
+    put(store, {path: {"embeddings": embeddings}})
     bare = shutil.copytree(stored, folder / "bare")
-    Store(bare).leave_out(path)
-    Store(bare).fold()
+    omit(RunFiles(bare), path)
     return stored, bare
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from dashboard.data.previews import STEPS, WEAKER
 from dashboard.widgets import links, upload
+from lab.devtools.run_edits import put
 from probing_core.images import encode_png
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.results import Run
 from probing_core.results.by_strength import median_recall, median_thresholds, most_sensitive_first
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from tests.dashboard.app_reading import address, figures, label, unescaped
 from tests.dashboard.conftest import PAGES, REFERENCE
 
@@ -181,11 +182,11 @@ def test_strength_of_the_address_is_selected(open_app):
 
 @pytest.mark.parametrize("has_scores", [False, True])
 def test_transformation_opens_in_a_run_that_has_no_results_yet(open_app, made_run, tmp_path, has_scores):
-    store, whole = Store(tmp_path / "bare"), Store(made_run)
-    store.write_toml("run.toml", whole.read_toml("run.toml"), "key")
+    store, whole = RunFiles(tmp_path / "bare"), RunFiles(made_run)
+    put(store, {"run.toml": whole.read_toml("run.toml")})
     for name in whole.names() if has_scores else []:
         if name in ("images.parquet", "samples.parquet", "tables/scores.parquet") or name.endswith("model.toml"):
-            store.write_bytes(name, whole.read_bytes(name), "key")
+            put(store, {name: whole.read_bytes(name)})
     app = open_app("Transformations", run=store.root, transform="fog")
     assert not app.exception
     assert not app.error

@@ -22,6 +22,7 @@ from dashboard.data.pictures import VisitorPicture
 from dashboard.data.previews import preview
 from dashboard.views import try_images
 from dashboard.widgets import upload
+from lab.devtools.run_edits import put
 from probing_core import predict
 from probing_core.answers.answer import Answer, Evidence, Posterior, answer_in_words
 from probing_core.answers.crops import Prediction, cut
@@ -35,7 +36,7 @@ from probing_core.probes.probe import FitFacts, LinearProbe
 from probing_core.results import Run
 from probing_core.run.layout import model_path, probe_path
 from probing_core.run.live import LoadedModels
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 from probing_core.transforms import resolve
 from tests.conftest import scene
 from tests.dashboard.app_reading import address, figures, first_answers, images_listed, texts, unescaped
@@ -95,7 +96,7 @@ def test_a_model_that_cannot_be_asked_stops_no_other(open_app, made_run, tmp_pat
     classes = Run.open(run).recipe.transforms
     weight, bias, of_three = np.zeros((len(classes), 3)), np.zeros(len(classes)), np.ones(3)
     probe = LinearProbe(classes, weight, bias, of_three, of_three, FitFacts(0.01, False, True, 1, 1.0))
-    Store(run).write_bytes(probe_path("baseline/handcrafted", DEPLOYMENT), probe.to_bytes(), "made")
+    put(RunFiles(run), {probe_path("baseline/handcrafted", DEPLOYMENT): probe.to_bytes()})
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels,baseline/handcrafted")
     assert not app.exception
     assert any("Cannot run " in w.value.replace("\\", "") for w in app.warning)
@@ -110,12 +111,12 @@ def wide_run(made_run, tmp_path, monkeypatch):
     monkeypatch.setattr(LoadedModels, "embed", lambda self, entry, pictures: embed(self, entry | first, pictures))
     monkeypatch.setattr(LoadedModels, "load", lambda self, entry: load(self, entry | first))
     shutil.copytree(made_run, run)
-    store = Store(run)
+    store = RunFiles(run)
     probe, entry = store.read_bytes(probe_path("baseline/pixels", DEPLOYMENT)), model_path("baseline/pixels")
     for position in range(1, 8):
         name = f"baseline/pixels@side={position}"
-        store.write_toml(model_path(name), store.read_toml(entry) | {"name": name, "position": 9 + position}, "made")
-        store.write_bytes(probe_path(name, DEPLOYMENT), probe, "made")
+        put(store, {model_path(name): store.read_toml(entry) | {"name": name, "position": 9 + position}})
+        put(store, {probe_path(name, DEPLOYMENT): probe})
     return run
 
 
@@ -139,7 +140,7 @@ def test_models_that_were_selected_elsewhere_answer_first(open_app, wide_run, mo
 def test_a_control_reweights_all_answers_and_asks_nobody(open_app, made_run, tmp_path, monkeypatch):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(8.0, 0.5).to_bytes(), "made")
+    put(RunFiles(run), {probe_path("baseline/pixels", NOTICING): Posterior(8.0, 0.5).to_bytes()})
     app = open_app("Try your images", run=run, samples="coffee/00", models="baseline/pixels")
     before = first_answers(app)[0][PIXELS][0]
     monkeypatch.setattr(LoadedModels, "embed", lambda *_: pytest.fail("a model was asked again"))
@@ -157,7 +158,7 @@ def test_pages_python_and_command_answer_alike_about_the_picture_of_the_card_and
 ):
     run = tmp_path / "made"
     shutil.copytree(made_run, run)
-    Store(run).write_bytes(probe_path("baseline/pixels", NOTICING), Posterior(2.0, -1.0).to_bytes(), "made")
+    put(RunFiles(run), {probe_path("baseline/pixels", NOTICING): Posterior(2.0, -1.0).to_bytes()})
     chosen = {"run": run, "models": "baseline/pixels", "transform": "fog"}
     faint = {"samples": "coffee/00", "strength": "-4", "show_change": "True"}
     card, change = first_answers(open_app("Try your images", **faint, **chosen))

@@ -5,10 +5,10 @@ import re
 from lab.scripts.package import DATA_MB
 from lab.scripts.reference import completed_on, is_second_training, ship
 from probing_core.paths import data_dir
-from probing_core.run.engine import COMPLETE
-from probing_core.run.store import Store
+from probing_core.run.directory import RunDirectory
+from probing_core.run.run_files import RunFiles
 from tests.conftest import copy_of_trained_run
-from tests.plans import plan_of
+from tests.plans import pending
 
 
 def test_second_trainings_are_encoders_of_the_zoo_with_another_seed():
@@ -19,9 +19,9 @@ def test_second_trainings_are_encoders_of_the_zoo_with_another_seed():
 
 
 def test_what_ships_is_whole_without_embeddings_and_predictions_that_scores_alone_are_made_of(many_scenes, tmp_path):
-    run, out = Store(copy_of_trained_run(tmp_path / "run", many_scenes)), tmp_path / "reference"
+    run, out = RunDirectory(copy_of_trained_run(tmp_path / "run", many_scenes)), tmp_path / "reference"
     ship(run, out)
-    shipped = Store(out)
+    shipped = RunFiles(out)
     gone = set(run.names()) - set(shipped.names())
     assert {name.split("/")[-1] for name in gone if "/predictions/" in name} == {
         "content-oracle.parquet",
@@ -31,8 +31,8 @@ def test_what_ships_is_whole_without_embeddings_and_predictions_that_scores_alon
         "embeddings" in name or "series/" in name or "crops" in name for name in gone if "/predictions/" not in name
     )
     assert any(name.endswith("/predictions/fine.parquet") for name in shipped.names())
-    plan = plan_of(shipped)
-    assert {plan.state(one) for one in plan.select("embed", "train", "evaluate")} <= set(COMPLETE)
+    assert shipped.was_published
+    assert pending(out, "evaluate") == []
 
 
 def test_what_ships_leaves_room_in_the_package():

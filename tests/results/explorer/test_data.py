@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.devtools.run_edits import omit
 from probing_core.compute.task_names import BY_TRANSFORMATION, PROJECTIONS
 from probing_core.results import Run
 from probing_core.results.explorer.data import (
@@ -22,7 +23,7 @@ from probing_core.results.explorer.data import (
 from probing_core.results.ranking import accuracy, leaderboard
 from probing_core.results.two_models import p_of_pair, pairwise_p
 from probing_core.run.layout import neighbors_path
-from probing_core.run.store import Store
+from probing_core.run.run_files import RunFiles
 
 MODELS = ["zoo/mae", "timm:tf_efficientnet_lite0"]
 
@@ -106,8 +107,8 @@ def test_explorer_data_neighbors_stay_within_the_repetition_that_has_images(repe
 
 
 def test_explorer_data_without_neighbors_in_the_run(made_run, tmp_path):
-    store = Store(shutil.copytree(made_run, tmp_path / "run"))
-    store.remove(*(neighbors_path(model, reading) for model in MODELS for reading in PROJECTIONS))
+    store = RunFiles(shutil.copytree(made_run, tmp_path / "run"))
+    omit(store, *(neighbors_path(model, reading) for model in MODELS for reading in PROJECTIONS))
     run = Run.open(store.root)
     assert run.neighbors(MODELS[0]) is None
     assert not explorer_data(run, MODELS).models[0].neighbors
