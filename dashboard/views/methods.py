@@ -360,7 +360,7 @@ def _probes(run: Run) -> None:
     )
     figure = cache.computed(run, _probes_figure, cache.theme())
     if figure is None:
-        messages.empty("This run has no scores of other probes.")
+        messages.empty('This run has no scores of other probes. Resume the run on the "Evaluate your model" page.')
         return
     tables.chart(figure, "probes", lambda: run.probe_scores, "Accuracy of three kinds of probes for each model.")
 

@@ -54,7 +54,7 @@ SEEDS = MODELS | {
 PHOTOGRAPHS = 8
 VIEWS = 2
 LIVE = ("baseline/pixels",)
-"""Models with a deployment probe with random weights, for tests of live predictions without a network."""
+"""Models with embeddings and with a deployment probe with random weights, for tests of predictions without a network."""
 
 
 def make_run(
@@ -126,7 +126,7 @@ def _invented(
     embeddings = rng.normal(0.5, 0.3, (len(samples), dim)).astype(np.float32)
     last = len(work.sample_sets[MAIN].units) - 1
     path = f"{layout.embeddings_folder(model)}{layout.units_name(0, last)}"
-    contents[embeddings_step(model)] = {path: {"embeddings": embeddings}}
+    contents[embeddings_step(model)] = {path: {"embeddings": embeddings}} if model in LIVE else {}
     return contents
 
 

@@ -87,8 +87,8 @@ def test_every_click_on_a_tab_opens_it_and_its_address_and_the_back_button_do(pa
     visit(page, f"{server}/models?part=claims")
     names = [tab.inner_text() for tab in page.get_by_role("tab").all()]
     opened = page.get_by_role("tab", selected=True)
-    assert (opened.inner_text(), len(names)) == (names[3], 5)
-    for name in (names[4], names[1], names[3], names[0], names[4]):
+    assert opened.inner_text() == "Claims"
+    for name in (names[-1], names[1], "Claims", names[0], names[-1]):
         with run_again(page):
             page.get_by_role("tab", name=name).click()
         assert opened.inner_text() == name
