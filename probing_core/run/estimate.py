@@ -38,7 +38,7 @@ from probing_core.run.calibrate import DETECTOR_STEP, PHOTOGRAPHS_STEP, views_st
 from probing_core.run.directory import RunDirectory
 from probing_core.run.embed import SampleStep, missing_steps, select_images
 from probing_core.run.embedding_worker import describe, load_if_it_fits
-from probing_core.run.expected import model_of, samples_left, seconds_of
+from probing_core.run.expected import samples_left, seconds_of
 from probing_core.run.models import embeds_pictures, in_order
 from probing_core.run.options import EMBED, PROJECT, TRAIN, Options
 from probing_core.run.pending import dry
@@ -308,12 +308,12 @@ def _computing(work: Work, left: Mapping[str, Sequence[str]]) -> Iterator[Phase]
     for stage, names in left.items():
         at_once = 1
         if stage == PROJECT and names:
-            dim = max(int(work.models[model_of(work, name)]["dim"]) for name in names)
+            dim = max(int(work.models[work.model_of(name)]["dim"]) for name in names)
             at_once = max(1, min(len(names), maps_at_once(len(work.sample_sets[MAIN]), dim, work.options.jobs)))
         for name in names if stage != EMBED else ():
-            is_scoring = name == views_step(DETECTOR) or name == views_step(model_of(work, name))
+            is_scoring = name == views_step(DETECTOR) or name == views_step(work.model_of(name))
             if not is_scoring:
-                yield PHASES.get(stage, "Scores and studies"), model_of(work, name), seconds_of(work, name) / at_once
+                yield PHASES.get(stage, "Scores and studies"), work.model_of(name), seconds_of(work, name) / at_once
 
 
 def _calibration(work: Work, timing: Timing, left: Mapping[str, Sequence[str]]) -> Iterator[Phase]:

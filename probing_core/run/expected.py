@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from probing_core.run import layout
 from probing_core.run.embed import SampleStep, missing_steps, sample_steps
 from probing_core.run.options import EMBED, PROJECT
 from probing_core.run.pending import DryRun, dry
@@ -38,12 +37,7 @@ def expected_steps(work: Work, left: Mapping[str, Sequence[str]]) -> dict[str, E
 
 def seconds_of(work: Work, step: str) -> float:
     """Return the expected duration of a step in seconds, based on recorded runs."""
-    return step_times().seconds(work.kind(step), work.size(model_of(work, step)))
-
-
-def model_of(work: Work, step: str) -> str:
-    """Return the model of a step, or an empty string if the step is not about one model."""
-    return next((name for name in work.models if step.startswith(layout.model_folder(name))), "")
+    return step_times().seconds(work.kind(step), work.size(step))
 
 
 def samples_left(work: Work, run: DryRun) -> dict[SampleStep, int]:

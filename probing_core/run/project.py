@@ -98,7 +98,7 @@ def project(work: Work, readings: Sequence[str] = (BY_TRANSFORMATION, BY_EMBEDDI
         work.progress.update(PROJECT, 0, len(missing), missing[0].message)
         results = run_each(partial(_timed, work.run.root), missing)
         for position, (projection, (table, seconds)) in enumerate(zip(missing, results, strict=True), 1):
-            duration = StepTime(work.kind(projection.step), work.size(projection.model), seconds)
+            duration = StepTime(work.kind(projection.step), work.size(projection.step), seconds)
             step_times.note(work.run.root, [duration])
             work.run.save(projection.step, inputs[projection], {projection.path: table})
             upcoming = missing[min(position, len(missing) - 1)]

@@ -153,22 +153,27 @@ class Work:
         """
         if self.run.needs(name, inputs, readable=not (model and self.was_shipped(model))):
             self.progress.update(stage, *self.position(stage, name), message, name)
-            with self.timed(name, model):
+            with self.timed(name):
                 self.run.save(name, inputs, compute())
 
     @contextmanager
-    def timed(self, step: str, model: str = "") -> Iterator[None]:
+    def timed(self, step: str) -> Iterator[None]:
         """Return a context manager that notes the duration of a step, for estimates of other runs."""
         began = time.perf_counter()
         yield
         seconds = time.perf_counter() - began
-        step_times.note(self.run.root, [step_times.StepTime(self.kind(step), self.size(model), seconds)])
+        step_times.note(self.run.root, [step_times.StepTime(self.kind(step), self.size(step), seconds)])
 
     def kind(self, step: str) -> str:
         return step_times.kind_of(step, self.has_splits)
 
-    def size(self, model: str = "") -> int:
-        """Return the number of main samples, multiplied by the embedding dimension of a model if there is one."""
+    def model_of(self, step: str) -> str:
+        """Return the model of a step, or an empty string if the step is not about one model."""
+        return next((name for name in self.models if step.startswith(layout.model_folder(name))), "")
+
+    def size(self, step: str) -> int:
+        """Return the number of main samples, multiplied by the embedding dimension if the step is about one model."""
+        model = self.model_of(step)
         return len(self.sample_sets[MAIN]) * (self.models[model]["dim"] if model else 1)
 
     def position(self, stage: str, name: str) -> tuple[int, int]:

@@ -14,8 +14,10 @@ from probing_core.run.directory import RunDirectory
 from probing_core.run.estimate import estimate
 from probing_core.run.options import Options
 from probing_core.run.pipeline import run
+from probing_core.run.recipe import read_recipe
 from probing_core.run.run_files import RunFiles
 from probing_core.run.step_times import StepTimes, kind_of, noted
+from probing_core.run.work import Work
 from tests.conftest import few_transforms, scene
 from tests.run.test_embed import files
 
@@ -64,6 +66,15 @@ def test_estimate_counts_images_that_are_not_used(few_scenes, tmp_path):
     estimated = estimate(few_transforms(folder, "baseline/pixels"))
     assert estimated.images == 8
     assert sum(estimated.left_out.values()) == 1
+
+
+def test_durations_are_noted_with_the_size_that_estimates_use(few_run):
+    run = RunDirectory(few_run[0])
+    work = Work(run, read_recipe(run))
+    sizes = {(each.kind, each.size) for each in noted(few_run[0])}
+    steps = [step for step in run.records if work.kind(step) in {kind for kind, _ in sizes}]
+    assert len(steps) > 5
+    assert {(work.kind(step), work.size(step)) for step in steps} <= sizes
 
 
 def test_estimate_is_based_on_recorded_durations(few_run, tmp_path, monkeypatch):
