@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -192,24 +191,34 @@ class Progress:
         now, steps = self._expected.get(step), self._expected.values()
         if now is not None:
             now.done = max(now.done, done)
-        total_s = sum(phase.seconds for phase in steps) or 1.0
-        self._whole = max(self._whole, sum(phase.seconds * phase.done for phase in steps) / total_s)
-        took, expected = defaultdict[str, float](float), defaultdict[str, float](float)
-        for phase in steps:
-            if phase.took_s:
-                took[phase.stage] += phase.took_s
-                expected[phase.stage] += phase.seconds
-        if now is not None and left is not None and not now.took_s:
-            took[now.stage] += left / (1 - done) if done < 1 else elapsed
-            expected[now.stage] += now.seconds
+        total_s = sum(each.seconds for each in steps) or 1.0
+        self._whole = min(1.0, max(self._whole, sum(each.seconds * each.done for each in steps) / total_s))
+        current = {} if now is None or left is None else {now.stage: (now, left / (1 - done) if done < 1 else elapsed)}
         remaining = 0.0 if left is None else left
-        for phase in steps:
-            if phase.done < 1 and (phase is not now or left is None):
-                if phase.is_guessed and not took[phase.stage]:
-                    return None, min(1.0, self._whole)
-                slowness = took[phase.stage] / expected[phase.stage] if expected[phase.stage] else 1.0
-                remaining += phase.seconds * (1 - phase.done) * slowness
-        return remaining, min(1.0, self._whole)
+        for each in steps:
+            if each.done == 1 or (each is now and left is not None):
+                continue
+            slowness = self._slowness(each.stage, *current.get(each.stage, ()))
+            if slowness is None and each.is_guessed:
+                return None, self._whole
+            remaining += each.seconds * (1 - each.done) * (1.0 if slowness is None else slowness)
+        return remaining, self._whole
+
+    def _slowness(self, stage: str, now: Expected | None = None, now_s: float = 0.0) -> float | None:
+        """Return the duration of the steps of ``stage`` so far relative to the expected duration, or None if unknown.
+
+        Args:
+            now: the current step, if it belongs to the stage.
+            now_s: its duration, extrapolated from its completed units.
+        """
+        ended = [each for each in self._expected.values() if each.stage == stage and each.took_s]
+        took = sum(each.took_s for each in ended)
+        expected = sum(each.seconds for each in ended)
+        if now is not None and not now.took_s:
+            took, expected = took + now_s, expected + now.seconds
+        if not took:
+            return None
+        return took / expected if expected else 1.0
 
     def note(self, sentence: str) -> None:
         """Write a sentence to the stream in place of the progress line. An empty sentence is ignored."""
