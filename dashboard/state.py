@@ -4,6 +4,15 @@ The value of a widget is stored in the session state under the name of the widge
 value is also written to the query string. When the visitor opens a link or uses the back button, the URL overrides the
 session state.
 
+For example, on a page with a selection of a model:
+
+    adopt_address(title)  # /models?model=zoo/mae: the session state gets "zoo/mae"
+    model = choice(st.selectbox, "Model", "model", default, options)  # shows it, and publishes what is selected
+    write_address()  # all published values in one step: /models?model=zoo/clip
+
+Terms: a *choice* is the text of a selection, stored for all pages; what the current page has *published* becomes its
+URL; *asked* values come from the URL; *unmet* are those that the page does not have.
+
 Streamlit's ``bind="query-params"`` is not sufficient (version 1.67, tested in Chromium with a three-page app):
 selections are lost on other pages, lists in the URL (``models=a,b``) are dropped, and the back button does not restore
 selections.

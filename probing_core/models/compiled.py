@@ -2,6 +2,12 @@
 
 A compiled network is used only if its outputs for two images agree with those of PyTorch. OpenVINO stores compiled
 networks in the user's cache folder.
+
+    readout = compile_readout(network, read, batch, expected, "bfloat16", threads=2, batch_size=4)
+    readout(batch)  # the outputs of read(batch)
+
+`compile_readout` traces the function and converts the trace (`_convert`), marks the operations that must stay in
+float32 (`_with_exact_modules`), compiles it, and compares the outputs (`compare`). `CompiledReadout` then runs it.
 """
 
 from __future__ import annotations
