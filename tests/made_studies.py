@@ -11,6 +11,7 @@ import pandas as pd
 from lab.devtools.run_edits import put
 from probing_core.compute.sampling.series import strengths_of
 from probing_core.compute.task_names import VARIANCE
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.results import Run
 from probing_core.run.recipe import load_transforms
 from probing_core.run.run_files import RunFiles
@@ -41,7 +42,7 @@ def _retrieval(run: Run, rows: Callable[..., pd.DataFrame], scored: Callable) ->
     found += [(t.name, s, k, 150) for t in changed for s in strengths_of(t) for k in (1, 10)]
     uses = ("original", "duplicates", "content", "altered")
     photographs = [(use, f"{i:03d}", i % 10 / 10) for use in uses for i in range(30)]
-    names = (*(t.name for t in transforms), "all")
+    names = (*(t.name for t in transforms), "all", *FRAMING_EDITS)
     copies = rows("cosine", "unrelated", "transform", of=[(*d, name) for d in shares for name in names])
     parted = scored(rows("part", "share", of=PARTS)).assign(repetitions=1)
     return {

@@ -28,6 +28,7 @@ from probing_core.charts import (
     recall_by_rate_chart,
 )
 from probing_core.compute.task_names import ALL
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.measures import MEASURES
 from probing_core.measures.neighbors import UNRELATED
 from probing_core.measures.notation import BASELINE, model_title
@@ -137,7 +138,7 @@ def _duplicates(run: Run) -> None:
     false_matches = COLLECTION * rate
     st.caption(
         f"Searching {COLLECTION:,} images would return about {false_matches:,.0f} false "
-        f"match{'' if round(false_matches) == 1 else 'es'} per query. Copies are edited but not cropped."
+        f"match{'' if round(false_matches) == 1 else 'es'} per query. {_about_framing(rows)}"
     )
     recall_by_edit.show_heat_map(run, rows, edit, "duplicates-by-edit")
     st.markdown(f"**Share of edited copies found at each false-positive rate**: {_title(edit)}")
@@ -153,6 +154,12 @@ def _duplicates(run: Run) -> None:
     )
     _thresholds(of_edit, rate, edit)
     comparison.offer(comparison.remembered(model))
+
+
+def _about_framing(rows: pd.DataFrame) -> str:
+    if rows["transform"].isin(FRAMING_EDITS).any():
+        return "“All edits” does not include the framing group."
+    return "Copies are edited but not cropped."
 
 
 def _rates(run: Run) -> list[float]:

@@ -10,7 +10,8 @@ import streamlit as st
 from dashboard import state
 from dashboard.text import named
 from dashboard.widgets.heat_maps import ABOUT_BOLD, RECALL_SCALE, cell_title, heat_map
-from probing_core.compute.task_names import ALL
+from probing_core.compute.task_names import ALL, FRAMING
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.measures.notation import group_title, interval_in_percent
 from probing_core.results import Run, by_transform, retrieval
 
@@ -38,7 +39,9 @@ def scored(run: Run, rate: float | None) -> pd.DataFrame:
 def groups_of(run: Run, rows: pd.DataFrame) -> dict[str, list[str]]:
     """Return the edits of each group."""
     edits = run.transforms[run.transforms["transform"].isin(set(rows["transform"]))]
-    return {str(group): list(of["transform"]) for group, of in edits.groupby("group", sort=False)}
+    groups = {str(group): list(of["transform"]) for group, of in edits.groupby("group", sort=False)}
+    framing = [edit for edit in FRAMING_EDITS if edit in set(rows["transform"])]
+    return groups | ({FRAMING: framing} if framing else {})
 
 
 def pick_edit(run: Run, rows: pd.DataFrame, where: Any) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lab.devtools.commands import parser_of
+from probing_core.compute.task_names import ALL
 from probing_core.errors import BadRun
 from probing_core.measures.notation import model_title, transform_title
 from probing_core.paths import reference_run
@@ -219,7 +220,7 @@ def best_layer(tables: Tables, rng: np.random.Generator) -> Question:
 def copies(tables: Tables, rng: np.random.Generator) -> Question:
     rate = float(rng.choice(FALSE_POSITIVE_RATES))
     rows = tables.table("duplicates")
-    rows = rows[np.isclose(rows["unrelated"], rate) & (rows["cosine"] == "raw") & (rows["transform"] != "identity")]
+    rows = rows[np.isclose(rows["unrelated"], rate) & (rows["cosine"] == "raw") & (rows["transform"] == ALL)]
     model = draw_one(sorted(set(rows["model"]) & set(tables.models)), rng)
     return percentage(
         f"What percentage of transformed copies does {model_title(model)} find at a false-positive rate of "

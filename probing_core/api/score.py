@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from probing_core.compute.sampling.samples import SamplePlan, choose_images, make_pair
-from probing_core.compute.task_names import LAYERS, MAIN, STRENGTH
+from probing_core.compute.task_names import FRAMING, LAYERS, MAIN, STRENGTH
 from probing_core.cores import cores
 from probing_core.corpora import open_corpus
 from probing_core.corpora.corpus import Corpus
@@ -305,7 +305,7 @@ def _scores_of_model(
         cache = False
     bar = progress if isinstance(progress, Progress) else in_one_line(progress)
     read = lambda run, folder: scores_of_model(run, model, folder)  # noqa: E731
-    experiments = (MAIN, STRENGTH, LAYERS) if studies else (MAIN,)
+    experiments = (MAIN, STRENGTH, LAYERS, FRAMING) if studies else (MAIN,)
     steps = partial(score_model, studies=studies, maps=maps)
     return computed(scored, model, recipes, steps, experiments, device, cache, bar, read)
 

@@ -6,6 +6,7 @@ MAIN = ""
 STRENGTH = "strength"
 RENDERING = "rendering"
 LAYERS = "layers"
+FRAMING = "framing"
 """Names of the main samples and of the additional experiments (`probing_core.compute.sampling.series`)."""
 
 VARIANCE = "variance-"

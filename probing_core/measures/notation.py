@@ -121,7 +121,13 @@ _KNOWN = {
     "timm:tf_efficientnet_lite0": "EfficientNet-Lite0",
 }
 _CLEAN = "clean"
-_TRANSFORMS = {"identity": _CLEAN.capitalize(), "jpeg": "JPEG"}
+_TRANSFORMS = {
+    "identity": _CLEAN.capitalize(),
+    "jpeg": "JPEG",
+    "crop-90": "Crop, 90% of area",
+    "crop-75": "Crop, 75% of area",
+    "crop-50": "Crop, 50% of area",
+}
 _LIBRARIES = {
     "timm": "timm",
     "open_clip": "open_clip",

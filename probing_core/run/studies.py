@@ -40,7 +40,7 @@ import pandas as pd
 from probing_core.compute.studies import tables
 from probing_core.compute.studies.strength import ProbedSeries, strength_table, threshold_table
 from probing_core.compute.studies.study_data import FIT_IMAGES, PENALTIES, STUDY_IMAGES, SeriesData, StudiedModel
-from probing_core.compute.task_names import FINE, LAYERS, MAIN, STRENGTH
+from probing_core.compute.task_names import FINE, FRAMING, LAYERS, MAIN, STRENGTH
 from probing_core.run import layout
 from probing_core.run.directory import Content
 from probing_core.run.evaluate import join
@@ -65,6 +65,7 @@ class Study:
         name: name of the study and of its table, ``tables/<name>.parquet``.
         code_version: version that must be increased when a code change produces different rows for the same inputs.
         series: additional experiment that the study reads, or `MAIN`.
+        is_optional: whether models that do not embed the experiment are studied as well.
         reads_probe: whether the study reads the ``fine`` probe.
         compute: function that computes the rows for one model.
     """
@@ -72,6 +73,7 @@ class Study:
     name: str
     code_version: int
     series: str
+    is_optional: bool
     reads_probe: bool
     compute: Compute
 
@@ -80,7 +82,9 @@ STUDIES: list[Study] = []
 """All studies, in order of definition."""
 
 
-def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool = False) -> Callable[[Compute], Study]:
+def study(
+    name: str, *, code_version: int, series: str = MAIN, is_optional: bool = False, reads_probe: bool = False
+) -> Callable[[Compute], Study]:
     """Return a decorator that defines a study from a function that computes the rows for one model.
 
     Args:
@@ -88,6 +92,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
         code_version: code version of the rows.
         series: additional experiment that the study reads. If it is not empty, the function receives `SeriesData`
             instead of a `StudiedModel`.
+        is_optional: whether models that do not embed the experiment are studied as well, with an empty `SeriesData`.
         reads_probe: whether the function receives a `ProbedSeries`, which includes the ``fine`` probe. This requires
             the strength experiment.
     """
@@ -97,7 +102,7 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
         )
 
     def define(compute: Compute) -> Study:
-        STUDIES.append(Study(name, code_version, series, reads_probe, compute))
+        STUDIES.append(Study(name, code_version, series, is_optional, reads_probe, compute))
         return STUDIES[-1]
 
     return define
@@ -105,6 +110,10 @@ def study(name: str, *, code_version: int, series: str = MAIN, reads_probe: bool
 
 def study_step(model: str, name: str) -> str:
     return layout.study_path(model, name).removesuffix(layout.PARQUET)
+
+
+def studied_models(work: Work, study: Study) -> list[str]:
+    return work.studied(MAIN if study.is_optional else study.series)
 
 
 def compute_studies(work: Work, model: str, names: Sequence[str] = ()) -> None:
@@ -119,11 +128,13 @@ def compute_studies(work: Work, model: str, names: Sequence[str] = ()) -> None:
     def data_of(series: str, reads_probe: bool) -> StudiedModel | SeriesData:
         if series == MAIN:
             return main()
+        if model not in work.embedded(series):
+            return SeriesData.without_samples(main())
         inputs = main(), work.run.read_table(layout.series_table(series)), lazy_blocks(work.run, model, series)
         return ProbedSeries(*inputs, read_probe(work.run, model, FINE)) if reads_probe else SeriesData(*inputs)
 
     for each in STUDIES:
-        if model in work.studied(each.series) and (not names or each.name in names):
+        if model in studied_models(work, each) and (not names or each.name in names):
             _compute_study(work, model, each, data_of)
 
 
@@ -146,14 +157,14 @@ def _compute_study(work: Work, model: str, study: Study, data_of: Callable[[str,
 def join_studies(work: Work, names: Sequence[str] = ()) -> None:
     """Concatenate the rows of all models, for each study in ``names`` (by default for all studies)."""
     for each in [study for study in STUDIES if not names or study.name in names]:
-        models = work.studied(each.series)
+        models = studied_models(work, each)
         sources = {study_step(model, each.name): [layout.study_path(model, each.name)] for model in models}
         join(work, layout.table_path(each.name), sources)
 
 
-@study("duplicates", code_version=7)
-def duplicates(data: StudiedModel) -> pd.DataFrame:
-    """Compute the recall of transformed copies at several cosine similarity thresholds."""
+@study("duplicates", code_version=8, series=FRAMING, is_optional=True)
+def duplicates(data: SeriesData) -> pd.DataFrame:
+    """Compute the recall of transformed, cropped, mirrored and resized copies at several similarity thresholds."""
     return tables.duplicates_table(data)
 
 

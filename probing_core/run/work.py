@@ -19,7 +19,8 @@ from probing_core.compute.sampling.probe_tasks import task_names
 from probing_core.compute.sampling.samples import Design, has_splits
 from probing_core.compute.sampling.series import strengths_of, swept
 from probing_core.compute.studies import can_study
-from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
+from probing_core.compute.task_names import FRAMING, LAYERS, MAIN, RENDERING, STRENGTH
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.models.model_names import parse, with_layer
 from probing_core.run import layout, step_times
 from probing_core.run.directory import Content, RunDirectory
@@ -34,7 +35,7 @@ from probing_core.transforms.transformation import Transform
 
 IMAGES_STEP = "images"
 
-SAMPLES_CODE_VERSIONS = {MAIN: 2, STRENGTH: 2, RENDERING: 4, LAYERS: 1}
+SAMPLES_CODE_VERSIONS = {MAIN: 2, STRENGTH: 2, RENDERING: 4, LAYERS: 1, FRAMING: 1}
 """Experiment -> code version of its samples and embeddings."""
 
 EXPERIMENTS = tuple(SAMPLES_CODE_VERSIONS)
@@ -121,9 +122,17 @@ class Work:
         return [request for request in self.recipe.models if not is_known(request)]
 
     def embedded(self, series: str = MAIN) -> list[str]:
-        """Return the models that embed the samples of an experiment, by default the main samples."""
+        """Return the models that embed the samples of an experiment, by default the main samples.
+
+        Models of a published run only embed its experiments, because their other results are not recomputed either.
+        """
         sample_set = self.sample_sets.get(series)
-        return [] if sample_set is None else [name for name, entry in self.models.items() if sample_set.covers(entry)]
+        if sample_set is None:
+            return []
+        covered = [name for name, entry in self.models.items() if sample_set.covers(entry)]
+        return [
+            name for name in covered if embeddings_step(name, series) in self.run.records or not self.was_shipped(name)
+        ]
 
     def studied(self, series: str = MAIN) -> list[str]:
         """Return the models for which studies of an experiment are computed.
@@ -211,6 +220,8 @@ class Work:
             inputs["strengths"] = {t.name: strengths_of(t) for t in swept(self.design)}
         elif series == RENDERING:
             inputs["alternatives"] = self.alternatives
+        elif series == FRAMING:
+            inputs["edits"] = list(FRAMING_EDITS)
         return inputs
 
     @property

@@ -13,15 +13,16 @@ from lab.devtools.run_edits import put
 from probing_core.compute.sampling import samples, series
 from probing_core.compute.sampling.samples import choose_images
 from probing_core.compute.sampling.series import make_samples, plan_series, position_of, series_names, strengths_of
-from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
+from probing_core.compute.task_names import FRAMING, LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.corpora import open_corpus
 from probing_core.models import load_embedder, locate
 from probing_core.run import embedding_worker, sample_sets
-from probing_core.run.layout import IMAGES, model_path, series_table
+from probing_core.run.directory import RunDirectory
+from probing_core.run.layout import IMAGES, model_path, record_path, series_table
 from probing_core.run.models import PRECOMPUTED, has_embeddings, lazy_blocks, lazy_embeddings, read_embeddings
 from probing_core.run.recipe import Recipe, load_transforms
-from probing_core.run.run_files import RunFiles
-from probing_core.run.work import embeddings_step, samples_step
+from probing_core.run.run_files import Record, RunFiles
+from probing_core.run.work import Work, embeddings_step, samples_step
 from probing_core.transforms import bank, resolve
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.transformation import generator
@@ -40,6 +41,7 @@ TRANSFORMS = ("identity", "gaussian-noise", "gaussian-blur", "posterize", "rotat
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(series, "SERIES_IMAGES", 4)
+    monkeypatch.setattr(series, "FRAMED_IMAGES", 4)
     monkeypatch.setattr(series, "LAYER_IMAGES", {"train": 3, "val": 2, "test": 2})
     monkeypatch.setattr(series, "LAYER_CLEAN_IMAGES", {"train": 5, "val": 2, "test": 3})
     monkeypatch.setattr(samples, "UNIT_SAMPLES", 48)
@@ -59,8 +61,8 @@ def make(name, recipe, corpus, images):
 
 def test_only_runs_that_are_split_have_series(planned, few_scenes):
     recipe, _, images = planned
-    assert series_names(recipe.design, images) == (RENDERING, STRENGTH, LAYERS)
-    assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS)
+    assert series_names(recipe.design, images) == (RENDERING, STRENGTH, LAYERS, FRAMING)
+    assert series_names(replace(recipe, transforms=("identity", "text")).design, images) == (STRENGTH, LAYERS, FRAMING)
     corpus = open_corpus(f"folder:{few_scenes}")
     few = recipe_of(corpus)
     assert series_names(few.design, choose_images(few.design, corpus, silent)) == ()
@@ -152,7 +154,7 @@ def test_embeddings_are_those_of_the_pictures_and_a_missing_unit_alone_is_made_a
     monkeypatch.setattr(sample_sets, "SHARD_BYTES", 1)
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS)
     embed(store, recipe, corpus)
-    for name in (STRENGTH, RENDERING):
+    for name in (STRENGTH, RENDERING, FRAMING):
         pictures, facts = make(name, recipe, corpus, images)
         expected = load_embedder("baseline/pixels").embed(pictures)
         assert np.array_equal(read_embeddings(store, "baseline/pixels", series=name), expected)
@@ -232,7 +234,7 @@ def test_embeddings_made_elsewhere_have_no_series(tmp_path, many_scenes, monkeyp
     monkeypatch.setattr(embedding_worker, "load_embedder", loaded)
     embed(store, recipe, corpus)
     assert store.names("models/baseline-pixels/series/") == []
-    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 2
+    assert len({name.split("/")[3] for name in store.names("models/baseline-handcrafted/series/")}) == 3
     assert pending(store.root, "embed") == []
 
 
@@ -259,6 +261,37 @@ def test_what_nobody_else_draws_is_drawn_on_the_same_kind_of_picture(planned):
     inside = slice(recipe.view // 4, -recipe.view // 4)
     assert np.array_equal(pictures[i][inside, inside], before[inside, inside])
     assert not np.array_equal(pictures[i], before)
+
+
+def test_framing_samples_are_edited_test_images(planned):
+    recipe, corpus, images = planned
+    table = plan_series(FRAMING, recipe.design, images)
+    assert set(table["split"]) == {"test"}
+    pictures, facts = make(FRAMING, recipe, corpus, images)
+    image_id = facts["image_id"].iloc[0]
+    copies = {row.transform: pictures[row.Index] for row in facts[facts["image_id"] == image_id].itertuples()}
+    assert {copy.shape for copy in copies.values()} == {(recipe.view, recipe.view, 3)}
+    main = samples.plan_samples(recipe.design, images)
+    main = main[(main["image_id"] == image_id) & (main["transform"] == "identity") & (main["draw"] == 0)]
+    with ThreadPoolExecutor(2) as pool:
+        (clean_view,), _ = make_samples(MAIN, recipe.design, corpus, main, pool)
+    # They differ from the clean sample by the sub-pixel warp.
+    close = {"mirror": clean_view[:, ::-1], "quarter-turn": np.rot90(clean_view), "half-size": clean_view}
+    for edit, expected in close.items():
+        assert np.corrcoef(copies[edit].ravel(), expected.ravel())[0, 1] > 0.9, edit
+        assert np.corrcoef(copies[edit].ravel(), clean_view[::-1].ravel())[0, 1] < 0.8, edit
+
+
+def test_models_of_a_published_run_embed_only_its_experiments(loaded, tmp_path):
+    published, recipe = loaded
+    for series_name in (MAIN, STRENGTH):
+        record = Record(embeddings_step("a/network", series_name), "key", {}, {})
+        (published.root / record_path(record.step)).write_bytes(record.to_json())
+    mine = RunDirectory(tmp_path / "mine")
+    mine.start_copy(RunFiles(published.root))
+    work = Work(mine, recipe)
+    assert [work.embedded(name) for name in (MAIN, STRENGTH, FRAMING)] == [["a/network"], ["a/network"], []]
+    assert Work(RunDirectory(published.root), recipe).embedded(FRAMING) == ["a/network"]
 
 
 def test_layers_are_of_main_samples_and_of_more_images_untouched(planned):
@@ -309,7 +342,7 @@ def test_a_run_without_a_network_has_no_layers(tmp_path, many_scenes):
     store, recipe, corpus = start(tmp_path / "run", many_scenes, transforms=TRANSFORMS, models=("baseline/pixels",))
     embed(store, recipe, corpus)
     assert pending(store.root, "embed") == []
-    assert store.names("series/") == [series_table(name) for name in (RENDERING, STRENGTH)]
+    assert store.names("series/") == [series_table(name) for name in (FRAMING, RENDERING, STRENGTH)]
     # Rows that went missing are made again though every model is embedded.
     whole = files(store.root)
     (store.root / "series/strength.parquet").unlink()

@@ -213,7 +213,7 @@ def made(tmp_path_factory, corpora) -> tuple[Path, Options, Recorder]:
 
 def test_run_has_steps_of_every_kind(made):
     steps = RunFiles(made[0]).records.keys()
-    expected = {samples_step(name) for name in (MAIN, STRENGTH, LAYERS, "rendering")}
+    expected = {samples_step(name) for name in (MAIN, STRENGTH, LAYERS, "rendering", "framing")}
     expected |= {f"tables/{study.name}" for study in studies.STUDIES} | {"tables/scores", "tables/fits", "tables/quick"}
     expected |= {calibrate.DETECTOR_STEP, *map(calibrate.views_step, MODELS)}
     expected |= {map_path(model).removesuffix(".parquet") for model in MODELS}

@@ -1,6 +1,6 @@
 """Compute the main samples, and the samples of additional experiments.
 
-There are three experiments:
+There are four experiments:
 
 - ``strength``: test images under every transformation at several strengths, including strengths below the training
   range. The random numbers are the same at all strengths.
@@ -9,6 +9,8 @@ There are three experiments:
   trained and validated on these samples.
 - ``layers``: images from every split, transformed as in the main samples, and additional clean images. Embeddings
   are computed for every layer of a network.
+- ``framing``: test images that were cropped, mirrored, turned or reduced (`probing_core.diffs.framing`), to measure
+  whether duplicates are found. No probe is trained or tested on these samples.
 
 The experiments require a run with splits. Like the main samples, their samples are computed and embedded in units.
 """
@@ -24,12 +26,13 @@ import numpy as np
 import pandas as pd
 
 from probing_core.compute.sampling.samples import Design, has_splits, make_pair, measure_change
-from probing_core.compute.task_names import LAYERS, MAIN, RENDERING, STRENGTH
+from probing_core.compute.task_names import FRAMING, LAYERS, MAIN, RENDERING, STRENGTH
 from probing_core.corpora import limit_rows
 from probing_core.corpora.corpus import Corpus
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.transforms.alternatives import clean
 from probing_core.transforms.transformation import Image, Transform, generator
-from probing_core.transforms.view import cut_pair, prepare_source
+from probing_core.transforms.view import cut_pair, prepare_source, resize
 
 Transforms = dict[str, Transform]
 Columns = dict[str, Any]
@@ -59,6 +62,9 @@ LAYER_CLEAN_IMAGES = {"train": 1000, "val": 300, "test": 700}
 They are used for the content task.
 """
 
+FRAMED_IMAGES = 300
+"""Maximum number of test images in the framing experiment, as in studies of the main samples."""
+
 FAINT_FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Strengths below the documented range, as fractions of the distance from no change to the weakest documented strength.
 They are logarithmically spaced, because the detection threshold may be anywhere in this range."""
@@ -77,7 +83,7 @@ def series_names(design: Design, images: pd.DataFrame) -> tuple[str, ...]:
     """
     if not has_splits(images) or not (images["used"] & (images["split"] == "test")).any():
         return ()
-    included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True}
+    included = {RENDERING: bool(rendered(design)), STRENGTH: True, LAYERS: True, FRAMING: True}
     return tuple(name for name, is_included in included.items() if is_included)
 
 
@@ -122,10 +128,14 @@ def plan_series(name: str, design: Design, images: pd.DataFrame) -> pd.DataFrame
     available, limit = images["used"] & (images["split"] == "test"), SERIES_IMAGES
     if name == RENDERING:
         available, limit = images["used"], RENDERED_IMAGES
+    elif name == FRAMING:
+        limit = FRAMED_IMAGES
     candidates = images.loc[available, ["image_id", "base_id", "label", "split"]]
     chosen = limit_rows(candidates.reset_index(drop=True), limit)
     if name == RENDERING:
         versions = pd.DataFrame([(t.name, t.group) for t in rendered(design)], columns=["transform", "group"])
+    elif name == FRAMING:
+        versions = pd.DataFrame([(edit, FRAMING) for edit in FRAMING_EDITS], columns=["transform", "group"])
     else:
         versions = pd.DataFrame(
             [(t.name, t.group, s, position_of(t, s)) for t in swept(design) for s in strengths_of(t)],
@@ -220,7 +230,20 @@ def alter_elsewhere(view: Image, transform: Transform, rng: np.random.Generator)
     return transform.apply(view, transform.draw_strength(rng), rng)
 
 
-MAKERS = {MAIN: _as_sampled, STRENGTH: _at_strength, RENDERING: _rendered, LAYERS: _as_sampled}
+def _framed(source: Image, design: Design, transforms: Transforms, row: Columns) -> Made:
+    """Edit the frame of a clean view. The result has the size of a view, because some encoders require it."""
+    rng = generator(design.seed, row["image_id"], row["transform"])
+    before, _ = cut_pair(source, design.view, transforms["identity"], float("nan"), rng)
+    return before, resize(FRAMING_EDITS[row["transform"]](before, rng), design.view), {}
+
+
+MAKERS = {
+    MAIN: _as_sampled,
+    STRENGTH: _at_strength,
+    RENDERING: _rendered,
+    LAYERS: _as_sampled,
+    FRAMING: _framed,
+}
 
 
 def position_of(transform: Transform, strength: float) -> float:

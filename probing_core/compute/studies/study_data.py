@@ -251,22 +251,34 @@ class StudiedModel(ModelSamples):
     @cached_property
     def copies(self) -> dict[str, Copies]:
         """Similarities of unrelated photographs and of transformed copies, by kind of cosine similarity."""
-        rows, X, clean = self._queries.rows, self._queries.X, self.clean.X
-        clean_rows = self.clean.rows.reset_index(drop=True)
-        sampled = limit_rows(clean_rows, MAX_PAIRED_IMAGES).index.to_numpy()
+        sampled = limit_rows(self.clean.rows.reset_index(drop=True), MAX_PAIRED_IMAGES).index.to_numpy()
         bases = self.clean.bases[sampled]
         shares = [share for share, fewest in SHARES.items() if len(np.unique(bases)) >= fewest]
-        original = pd.Index(clean_rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        by_cosine, rows = {}, self._queries.rows
+        for kind in (RAW, CENTERED):
+            pairs = unrelated_pairs(self._compared(kind, self.clean.X)[sampled], bases, max(shares, default=0.01))
+            cosines = self.original_cosines(kind, rows, self._queries.X)
+            of_shares = {share: threshold(pairs, share) for share in shares}
+            by_cosine[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(sampled), len(self.clean.X))
+        return by_cosine
+
+    def original_cosines(self, kind: str, rows: pd.DataFrame, X: np.ndarray) -> np.ndarray:
+        """Compute the similarity between copies and the clean samples of their images.
+
+        Args:
+            kind: kind of cosine similarity, `RAW` or `CENTERED`.
+            rows: n sample rows of the copies.
+            X: (n, D) embeddings of the copies.
+        """
+        original = pd.Index(self.clean.rows["image_id"]).get_indexer(pd.Index(rows["image_id"]))
+        return np.einsum("ij,ij->i", self._compared(kind, X), self._compared(kind, self.clean.X)[original])
+
+    def _compared(self, kind: str, X: np.ndarray) -> np.ndarray:
+        """Return ``X`` with unit norm, after the mean of the clean samples is subtracted if ``kind`` is `CENTERED`."""
+        clean = self.clean.X
         if is_hash(clean):  # convert hashes before the mean is subtracted
             clean, X = signed(clean), signed(X)
-        by_cosine = {}
-        for kind, mean in ((RAW, np.zeros(clean.shape[1], np.float32)), (CENTERED, clean.mean(0))):
-            of_clean = directions(clean - mean)
-            pairs = unrelated_pairs(of_clean[sampled], bases, max(shares, default=0.01))
-            cosines = np.einsum("ij,ij->i", directions(X - mean), of_clean[original])
-            of_shares = {share: threshold(pairs, share) for share in shares}
-            by_cosine[kind] = Copies(pairs.pairs, of_shares, rows, cosines, len(sampled), len(clean))
-        return by_cosine
+        return directions(X - clean.mean(0) if kind == CENTERED else X)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,6 +295,12 @@ class SeriesData:
     main: StudiedModel
     rows: pd.DataFrame
     blocks: Mapping[str, LazyRows]
+
+    @classmethod
+    def without_samples(cls, main: StudiedModel) -> SeriesData:
+        """Return the data of a model that does not embed the experiment."""
+        embeddings = LazyRows((np.empty((0, main.X.shape[1]), np.float32),))
+        return cls(main, main.samples.iloc[:0], {"embeddings": embeddings})
 
     @cached_property
     def X(self) -> np.ndarray:

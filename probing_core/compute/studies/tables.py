@@ -251,14 +251,17 @@ def _recall_rows(
     return table
 
 
-def duplicates_table(data: StudiedModel) -> pd.DataFrame:
+def duplicates_table(series: SeriesData) -> pd.DataFrame:
     """Compute the recall of copies at each false-positive rate, for each transformation and for all edited copies.
 
-    Intervals do not include the uncertainty of the estimated threshold.
+    Copies in the framing experiment have their own rows. They are not included in the rows for all edited copies, which
+    can be compared between runs with and without this experiment. Intervals do not include the uncertainty of the
+    estimated threshold.
     """
-    table = []
+    data, table = series.main, []
     for kind, copies in data.copies.items():
         sampled = f"pairs of {copies.chosen} of {copies.images} images" if copies.chosen < copies.images else ""
+        by_edit = _cosines_by_edit(series, kind)
         for share, threshold in copies.thresholds.items():
             about = {
                 "model": data.model,
@@ -270,17 +273,29 @@ def duplicates_table(data: StudiedModel) -> pd.DataFrame:
                 "pairs": copies.pairs,
             }
             few_clusters = too_few(threshold.clusters, MIN_CLUSTERS_FOR_BOOTSTRAP)
-            rows_of = copies.rows.reset_index(drop=True)
-            edited = rows_of[rows_of["transform"] != "identity"]
-            for transform, rows in [*rows_of.groupby("transform", sort=False), (ALL, edited)]:
-                recall = measured(
-                    "copies-kept", mean(copies.cosines[rows.index] > threshold.value, rows["base_id"].to_numpy())
-                )
-                ceiling = "second draw of the clean sample: upper bound" if transform == "identity" else ""
+            for edit, (rows, cosines) in by_edit.items():
+                recall = measured("copies-kept", mean(cosines > threshold.value, rows["base_id"].to_numpy()))
+                ceiling = "second draw of the clean sample: upper bound" if edit == "identity" else ""
                 note = joined(ceiling, few_clusters or too_few(recall["bases"]), sampled)
                 images = {"images": rows["image_id"].nunique(), "note": note}
-                table.append(about | {"transform": transform} | recall | images)
+                table.append(about | {"transform": edit} | recall | images)
     return pd.DataFrame(table, columns=DUPLICATE_COLUMNS)
+
+
+def _cosines_by_edit(series: SeriesData, kind: str) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
+    """Return the sample rows of the copies with each edit, and their similarities to their originals."""
+    data, copies = series.main, series.main.copies[kind]
+
+    def parts(rows: pd.DataFrame, cosines: np.ndarray) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
+        of_edits = rows.reset_index(drop=True).groupby("transform", sort=False)
+        return {str(edit): (of_edit, cosines[of_edit.index]) for edit, of_edit in of_edits}
+
+    edited = np.flatnonzero(copies.rows["transform"] != "identity")
+    return {
+        **parts(copies.rows, copies.cosines),
+        ALL: (copies.rows.iloc[edited], copies.cosines[edited]),
+        **parts(series.rows, data.original_cosines(kind, series.rows, series.X)),
+    }
 
 
 DUPLICATE_COLUMNS = [

@@ -10,7 +10,7 @@ from probing_core.compute.sampling.samples import plan_samples
 from probing_core.compute.sampling.series import plan_series
 from probing_core.compute.studies.strength import ProbedSeries
 from probing_core.compute.studies.study_data import SeriesData, StudiedModel, fit_probe
-from probing_core.compute.task_names import LAYERS, STRENGTH
+from probing_core.compute.task_names import FRAMING, LAYERS, STRENGTH
 from probing_core.run.recipe import Recipe, load_transforms
 
 TRANSFORMS = ("identity", "contrast", "gaussian-blur", "gaussian-noise", "posterize", "rotate")
@@ -44,9 +44,9 @@ def made_model() -> tuple[StudiedModel, dict[str, SeriesData]]:
     train, val = (np.flatnonzero(task.takes_part & (data.split == split)) for split in ("train", "val"))
     probe = fit_probe(X[train], task.truth[train], X[val], task.truth[val], task.classes)
     series = {}
-    for name in (STRENGTH, LAYERS):
+    for name in (STRENGTH, LAYERS, FRAMING):
         rows = plan_series(name, RECIPE.design, images())
-        arrays = _blocks(rows, rng) if name == LAYERS else {"embeddings": _swept(rows, rng)}
+        arrays = MAKERS[name](rows, rng)
         series[name] = ProbedSeries(data, rows, {block: LazyRows((array,)) for block, array in arrays.items()}, probe)
     return data, series
 
@@ -59,9 +59,16 @@ def _embeddings(rows: pd.DataFrame, lengths: np.ndarray, rng: np.random.Generato
     return (content + look * lengths[:, None] + rng.normal(0, 0.5, content.shape)).astype(np.float32)
 
 
-def _swept(rows: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+def _swept(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:
     position = rows["position"].to_numpy()
-    return _embeddings(rows, np.where(position < 0, 0.4 * np.exp(position), 0.4 + 2 * position), rng)
+    return {"embeddings": _embeddings(rows, np.where(position < 0, 0.4 * np.exp(position), 0.4 + 2 * position), rng)}
+
+
+def _framed(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Only the half-size copies resemble their originals."""
+    X = _embeddings(rows.assign(transform="identity"), np.zeros(len(rows)), rng)
+    X[(rows["transform"] != "half-size").to_numpy()] *= -1
+    return {"embeddings": X}
 
 
 def _blocks(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -71,3 +78,6 @@ def _blocks(rows: pd.DataFrame, rng: np.random.Generator) -> dict[str, np.ndarra
     style[:, :3], content[:, 3:] = rng.normal(size=(len(whole), 3)), rng.normal(size=(len(whole), DIMENSION - 3))
     noise = rng.normal(size=whole.shape).astype(np.float32)
     return dict(zip(BLOCKS, (noise, style, noise, whole, noise, content), strict=True))
+
+
+MAKERS = {STRENGTH: _swept, LAYERS: _blocks, FRAMING: _framed}

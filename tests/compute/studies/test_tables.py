@@ -29,7 +29,8 @@ from probing_core.compute.studies.tables import (
     uses_table,
     variance_table,
 )
-from probing_core.compute.task_names import VARIANCE
+from probing_core.compute.task_names import FRAMING, VARIANCE
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.measures.embedding_space import shift, variance_parts
 from probing_core.measures.neighbors import unit
 from probing_core.probes.probe import FitFacts, LinearProbe
@@ -314,13 +315,13 @@ def test_retrieval_table_by_strength_agrees_with_scikit_learn(searched, untouche
 
 
 @pytest.mark.parametrize("kind", ["raw", "centered"])
-def test_duplicates_table_agrees_with_all_pairs(data, untouched, kind):
+def test_duplicates_table_agrees_with_all_pairs(data, series, untouched, kind):
     rows, X = untouched
     mean = X.mean(0) if kind == "centered" else 0
     near = NearestNeighbors(metric="cosine", n_neighbors=len(X)).fit(X - mean)
     distances, _ = near.kneighbors(X - mean)
     cosines = np.sort(1 - distances[:, 1:].ravel())[::-1][::2]  # each pair is there twice
-    copies = duplicates_table(data).query(f"cosine == '{kind}'")
+    copies = duplicates_table(series[FRAMING]).query(f"cosine == '{kind}'")
     thresholds = copies.drop_duplicates("unrelated")
     rates = thresholds["unrelated"].tolist()
     assert rates == [0.05, 0.02, 0.01, 0.005, 0.002, 0.001], "lower rates take more photographs"
@@ -334,8 +335,21 @@ def test_duplicates_table_agrees_with_all_pairs(data, untouched, kind):
             kept = [unit(E[i] - mean) @ clean[s.loc[i, "image_id"]] > value for i in at]
             one = copies[(copies["unrelated"] == share) & (copies["transform"] == name)]
             assert one["value"].item() == pytest.approx(np.mean(kept))
+        framed = series[FRAMING]
+        of_copies = [
+            unit(x - mean) @ clean[image_id] for x, image_id in zip(framed.X, framed.rows["image_id"], strict=True)
+        ]
         mine = copies[copies["unrelated"] == share].set_index("transform")["value"]
-        assert mine["all"] == pytest.approx(mine.drop(["all", "identity"]).mean())
+        for name, at in framed.rows.groupby("transform").indices.items():
+            assert mine[name] == pytest.approx(np.mean(np.array(of_copies)[at] > value))
+        assert share < 0.05 or mine["half-size"] > mine["mirror"] == 0
+        assert mine["all"] == pytest.approx(mine.drop(["all", "identity", *FRAMING_EDITS]).mean())
+
+
+def test_duplicates_table_without_framing_samples_has_the_same_other_rows(data, series):
+    table, alone = (duplicates_table(of) for of in (series[FRAMING], SeriesData.without_samples(data)))
+    assert set(alone["transform"]) == {*data.classes, "all"}
+    pd.testing.assert_frame_equal(table[~table["transform"].isin(FRAMING_EDITS)].reset_index(drop=True), alone)
 
 
 def test_variance_table_agrees_with_variance_parts(data):
@@ -355,7 +369,9 @@ def test_uses_table_averages_to_the_values_of_other_tables(data, searched):
     means = uses.groupby("use")["value"].mean()
     recall = retrieval_table(searched).query("transform == 'all' and k == 1")
     assert means["original"] == pytest.approx(recall["value"].item())
-    copies = duplicates_table(data).query("cosine == 'raw' and unrelated == 0.001 and transform == 'all'")
+    copies = duplicates_table(SeriesData.without_samples(data)).query(
+        "cosine == 'raw' and unrelated == 0.001 and transform == 'all'"
+    )
     assert means["duplicates"] == pytest.approx(copies["value"].item())
     assert means["content"] > 0.9, "the label is the longest axis"
     assert uses.groupby("use")["base_id"].nunique().eq(SPLITS["test"]).all()

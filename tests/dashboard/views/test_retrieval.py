@@ -16,6 +16,7 @@ from dashboard.widgets import asking
 from lab.devtools.made_run import MODELS, make_run
 from lab.devtools.run_edits import omit, put
 from probing_core import load_embedder
+from probing_core.diffs.framing import FRAMING_EDITS
 from probing_core.measures.notation import model_title
 from probing_core.measures.statistics import with_place
 from probing_core.results import Run, retrieval
@@ -36,7 +37,7 @@ def cells_of(figure: dict) -> dict[tuple[str, str], float]:
 @pytest.mark.parametrize(("part", "rate"), [("found", None), ("duplicates", 0.005)])
 def test_heat_map_has_a_cell_for_each_edit_and_model_and_the_page_follows_the_edit(open_app, studied_run, part, rate):
     run = Run.open(studied_run)
-    groups = ",".join(run.transforms["group"].unique())
+    groups = ",".join([*run.transforms["group"].unique(), "framing"])
     address = {"part": part, "unfolded": groups, "model": "zoo/mae", "unrelated": "0.005"}
     app = open_app("Retrieval", run=studied_run, **address)
     assert not app.exception
@@ -44,7 +45,7 @@ def test_heat_map_has_a_cell_for_each_edit_and_model_and_the_page_follows_the_ed
     cells = cells_of(figures(app)[0])
     for row in rows.to_dict("records"):
         assert cells[row["transform"], row["model"]] == pytest.approx(row["value"])
-    group = run.transforms.set_index("transform")["group"]
+    group = run.transforms.set_index("transform")["group"].to_dict() | dict.fromkeys(FRAMING_EDITS, "framing")
     means = rows.groupby([rows["transform"].map(group), "model"])["value"].mean()
     for (name, model), mean in means.items():
         assert cells[f"group:{name}", model] == pytest.approx(mean)
