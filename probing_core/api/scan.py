@@ -11,11 +11,13 @@ import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from probing_core.answers.reference_sets import LEVEL
 from probing_core.api.predictor import Predictor
 from probing_core.api.scan_calibration import CLEAN_COLUMNS, Calibration, calibrate
 from probing_core.api.scan_chunks import Chunks, digest
+from probing_core.api.scan_labels import LabelReport, label_report
 from probing_core.api.scan_results import (
     CHUNKS_FOLDER,
     CSV_FILE,
@@ -36,7 +38,7 @@ from probing_core.run.lock import locked_folder
 from probing_core.run.options import LOCAL, RAY
 from probing_core.run.progress import SILENT, Progress
 
-REVISION = 6
+REVISION = 7
 """Version of the measurements, included in the key of each chunk. Increment it when measurements change."""
 
 MARK = "scan.txt"
@@ -53,11 +55,17 @@ class Scan:
         counts: answer -> number of files; ``unreadable`` counts files that are not images or are corrupted.
         errors: one error message for each file that cannot be read.
         promise: a statement on whether error rates are guaranteed, followed by the number of flagged images.
+        labels: what the files reveal about their labels; None if they have no labels.
     """
 
     counts: dict[str, int]
     errors: tuple[str, ...]
     promise: str
+    labels: LabelReport | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        labels = None if self.labels is None else self.labels.to_json()
+        return {"counts": self.counts, "errors": list(self.errors), "promise": self.promise, "labels": labels}
 
 
 def scan(
@@ -128,9 +136,10 @@ def _written(out: Path, chunks: Chunks, calibration: Calibration) -> Scan:
     """Compute the answers and write all results."""
     results = Results.of(chunks, calibration.sets, calibration.has_q)
     promise = " ".join([*calibration.sentences(), results.flagged_in_words(calibration.level)])
+    labels = label_report(chunks)
     write_tables(out, results, promise)
-    write_page(out, chunks.source.title, results, [promise, *calibration.detection_rate()])
-    return Scan(results.counts, results.errors, promise)
+    write_page(out, chunks.source.title, results, [promise, *calibration.detection_rate()], labels)
+    return Scan(results.counts, results.errors, promise, labels)
 
 
 def remove_results(out: Path) -> None:

@@ -33,6 +33,13 @@ MEASURED = pa.schema(
         "error": pa.string(),
         "width": pa.int64(),
         "height": pa.int64(),
+        "format": pa.string(),
+        "mode": pa.string(),
+        "quality": pa.int64(),
+        "subsampling": pa.string(),
+        "progressive": pa.bool_(),
+        "exif": pa.bool_(),
+        "profile": pa.string(),
         "no_color": pa.bool_(),
         "large": pa.bool_(),
         "is_flat": pa.bool_(),
@@ -101,7 +108,7 @@ def measure(item: Item, decoders: Executor, detector: Detector, view: int, as_gr
         return row | {"error": item.error}
     try:
         content = item.content() if callable(item.content) else item.content
-        picture, digest = decoders.submit(partial(decode, name=item.name), content).result()
+        picture, facts, digest = decoders.submit(partial(decode, name=item.name), content).result()
     except BadImage as error:
         return row | {"error": str(error)}
     except WorkerDied:
@@ -117,6 +124,13 @@ def measure(item: Item, decoders: Executor, detector: Detector, view: int, as_gr
     return row | {
         "width": picture.width,
         "height": picture.height,
+        "format": facts.format,
+        "mode": facts.mode,
+        "quality": facts.quality or 0,
+        "subsampling": facts.subsampling,
+        "progressive": facts.progressive,
+        "exif": facts.exif,
+        "profile": facts.profile,
         "no_color": no_color,
         "large": crops.kind == COMBINED,
         "is_flat": crops.is_flat,

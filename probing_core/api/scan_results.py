@@ -21,6 +21,7 @@ from probing_core.answers.answer_sentences import ABOUT_ANSWER, ABOUT_P, ABOUT_Q
 from probing_core.answers.reference_sets import ReferenceSets
 from probing_core.api.scan_chunks import OF_SOURCE, REPEAT, Chunks, place_in_chunks, read_chunk
 from probing_core.api.scan_columns import for_csv
+from probing_core.api.scan_labels import LabelReport
 from probing_core.errors import BadRun
 from probing_core.images.quality import PERHAPS_NO_PHOTOGRAPH
 from probing_core.measures.notation import in_percent
@@ -253,7 +254,7 @@ def _q_in_words(q: float) -> str:
     return in_percent(q, 1) if q >= SMALLEST_Q else f"<{in_percent(SMALLEST_Q, 1)}"
 
 
-def write_page(out: Path, title: str, results: Results, about: list[str]) -> None:
+def write_page(out: Path, title: str, results: Results, about: list[str], labels: LabelReport | None = None) -> None:
     """Write the HTML page `PAGE_FILE`.
 
     Args:
@@ -261,6 +262,7 @@ def write_page(out: Path, title: str, results: Results, about: list[str]) -> Non
         title: name of the scanned source.
         results: answers for all files.
         about: paragraphs at the top of the page.
+        labels: what the files reveal about their labels; None if they have no labels.
     """
     from jinja2 import Environment
 
@@ -281,6 +283,7 @@ def write_page(out: Path, title: str, results: Results, about: list[str]) -> Non
         title=f"Scan of {title}",
         notes=notes,
         counts=counts,
+        labels=labels,
         about_p=ABOUT_P,
         about_q=ABOUT_Q if results.judged["q"].notna().any() else "",
         tables=[(name, note, [_page_row(row) for row in rows.to_dict("records")]) for name, note, rows in tables],

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from probing_core.cli.shared import fail
+from probing_core.cli.shared import fail, print_object
 from probing_core.errors import BadImage
 from probing_core.run.options import EXECUTORS, LOCAL
 
@@ -37,6 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="with --executor ray: address of a cluster (default: start one here)"
     )
+    parser.add_argument("--json", action="store_true", help="print a JSON object with counts and labels to stdout")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,4 +63,8 @@ def run(options: argparse.Namespace) -> int:
         bad = fail(BadImage(error))
     counts = ", ".join(f"{count:,} {answer}" for answer, count in scan.counts.items())
     print(f"{counts}. {scan.promise} See {options.out / 'index.html'}.", file=sys.stderr)
+    if scan.labels is not None:
+        print("\n".join(scan.labels.sentences), file=sys.stderr)
+    if options.json:
+        print_object(scan.to_json())
     return bad
