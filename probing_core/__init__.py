@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "compare",
     "diff",
+    "duplicates",
     "load_embedder",
     "open",
     "parity",
@@ -40,6 +41,7 @@ __all__ = [
 if TYPE_CHECKING:
     from probing_core import transforms
     from probing_core.api.diff import diff
+    from probing_core.api.duplicates import duplicates
     from probing_core.api.online_probe import OnlineProbe
     from probing_core.api.parity import parity
     from probing_core.api.predictor import Predictor, predict
@@ -60,6 +62,7 @@ _HOMES = {
     "Run": "probing_core.results",
     "compare": "probing_core.results.compare",
     "diff": "probing_core.api.diff",
+    "duplicates": "probing_core.api.duplicates",
     "load_embedder": "probing_core.models",
     "open": "probing_core.results.run:open_run",
     "parity": "probing_core.api.parity",

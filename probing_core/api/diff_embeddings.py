@@ -71,6 +71,30 @@ def reduced(image: Image) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
+def load_encoders(
+    models: Sequence[str | LoadedEmbedder], device: str, precision: str, progress: Progress
+) -> dict[str, LoadedEmbedder]:
+    """Load models and the image hashes.
+
+    Args:
+        models: names of models, or loaded models.
+
+    Raises:
+        BadConfig: a model cannot embed images.
+    """
+    names = expand([model for model in models if isinstance(model, str)])
+    wanted: dict[str, str | LoadedEmbedder] = {model.name: model for model in models if not isinstance(model, str)}
+    wanted |= {name: name for name in (*names, *HASHES)}
+    encoders: dict[str, LoadedEmbedder] = {}
+    for i, (name, model) in enumerate(wanted.items()):
+        progress.update("load", i, len(wanted), f"Loading {name}")
+        loaded = load_embedder(model, device=device, precision=precision) if isinstance(model, str) else model
+        if not loaded.embeds_pictures:
+            raise BadConfig(f"'{name}' contains embeddings of samples. Name a model that embeds images.")
+        encoders[name] = loaded
+    return encoders
+
+
 class Encoders:
     """Loaded models, and the embeddings of all pairs so far.
 
@@ -79,16 +103,7 @@ class Encoders:
     """
 
     def __init__(self, models: Sequence[str | LoadedEmbedder], device: str, precision: str, progress: Progress) -> None:
-        names = expand([model for model in models if isinstance(model, str)])
-        wanted: dict[str, str | LoadedEmbedder] = {model.name: model for model in models if not isinstance(model, str)}
-        wanted |= {name: name for name in (*names, *HASHES)}
-        self.loaded: dict[str, LoadedEmbedder] = {}
-        for i, (name, model) in enumerate(wanted.items()):
-            progress.update("load", i, len(wanted), f"Loading {name}")
-            loaded = load_embedder(model, device=device, precision=precision) if isinstance(model, str) else model
-            if not loaded.embeds_pictures:
-                raise BadConfig(f"'{name}' contains embeddings of samples. Name a model that embeds images.")
-            self.loaded[name] = loaded
+        self.loaded = load_encoders(models, device, precision, progress)
         self._before: dict[str, list[np.ndarray]] = defaultdict(list)
         self._after: dict[str, list[np.ndarray]] = defaultdict(list)
 

@@ -164,9 +164,9 @@ def _by_stem(folder: Path, excluded: Path) -> dict[str, dict[str, Path]]:
 
 def read_pair(source: Source) -> tuple[Side, Side]:
     """Read both images. An image that cannot be read has an error instead of pixels."""
-    before = _read(source.before, source.name)
+    before = read_side(source.before, source.name)
     if not callable(source.after):
-        return before, _read(source.after, source.name)
+        return before, read_side(source.after, source.name)
     if before.image is None:
         return before, Side(None, error="there is nothing to apply the function to")
     return before, _of_memory(_called(source.after, before.image))
@@ -176,7 +176,8 @@ def _called(function: Callable[[Image], Any], image: Image) -> Any:
     return function(image.copy())
 
 
-def _read(image: Any, name: str) -> Side:
+def read_side(image: Any, name: str) -> Side:
+    """Read a file, or an image in memory. An image that cannot be read has an error instead of pixels."""
     if not isinstance(image, Path):
         return _of_memory(image)
     try:

@@ -39,6 +39,7 @@ COMMANDS = {
     "compare": "compare two models, two runs or two score files; with --max-drop, fail if B is significantly worse",
     "parity": "check whether two pipelines compute the same embeddings",
     "diff": "name the edits between images before and after a pipeline, and measure their effect on embeddings",
+    "duplicates": "find the similarity thresholds at which few photographs of a folder match, and the recall of copies",
     "report": "write a self-contained HTML report of a run with its leaderboard, claims and explorer",
     "verify": "check the files of a run against their checksums",
     "demo": "serve the dashboard with the reference run, and compute the demo run in the background",
