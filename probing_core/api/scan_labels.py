@@ -28,6 +28,9 @@ LABEL_COLUMN = "label"
 MIN_FILES = 5
 """Minimum mean number of files per label. With fewer, subfolders are probably not labels."""
 
+MAX_LABELS = 1000
+"""Maximum number of labels that are compared, which limits the time."""
+
 SEED = 0
 
 LISTED_LABELS = 20
@@ -148,11 +151,11 @@ def compare_labels(files: pd.DataFrame) -> LabelReport | None:
         files: table with the columns `TRAIT_COLUMNS` and ``label``. Files with an error or an empty label are ignored.
 
     Returns:
-        The results, or None if there are fewer than two labels, or too few files per label.
+        The results, or None if there are fewer than two or too many labels, or too few files per label.
     """
     files = files[(files["error"] == "") & (files["label"] != "")]
     counts = files["label"].value_counts().sort_index()
-    if len(counts) < 2 or len(files) < MIN_FILES * len(counts):
+    if not 2 <= len(counts) <= MAX_LABELS or len(files) < MIN_FILES * len(counts):
         return None
     tables = [(trait, table) for trait in TRAITS if min((table := _table(files, trait)).shape) > 1]
     rng = np.random.default_rng(SEED)

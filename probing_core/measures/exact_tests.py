@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-RESAMPLES = 9999
-"""Number of random tables in a simulated test."""
+RESAMPLES, MIN_RESAMPLES = 9999, 999
+"""Numbers of random tables in a simulated test, for small tables and for those with more than `MAX_CELLS` cells."""
+
+MAX_CELLS = 1024
+"""Maximum number of cells of a contingency table for `RESAMPLES` random tables."""
+
+CELLS_AT_ONCE = 2**22
+"""Maximum number of cells of random tables in memory."""
 
 SAME_PROBABILITY = 1e-7
 """Relative difference between probabilities that are treated as equal, as in `scipy.stats.fisher_exact`."""
@@ -34,6 +40,10 @@ def fisher_p(counts: np.ndarray, rng: np.random.Generator) -> float:
     if counts.shape == (2, 2):
         return float(fisher_exact(counts).pvalue)
     tables = random_table(counts.sum(1), counts.sum(0))
-    simulated = tables.logpmf(tables.rvs(RESAMPLES, random_state=rng))
-    as_extreme = int((simulated <= float(tables.logpmf(counts)) + SAME_PROBABILITY).sum())
-    return (as_extreme + 1) / (RESAMPLES + 1)
+    limit = float(tables.logpmf(counts)) + SAME_PROBABILITY
+    total, chunk = RESAMPLES if counts.size <= MAX_CELLS else MIN_RESAMPLES, max(1, CELLS_AT_ONCE // counts.size)
+    as_extreme = sum(
+        int((tables.logpmf(tables.rvs(min(chunk, total - start), random_state=rng)) <= limit).sum())
+        for start in range(0, total, chunk)
+    )
+    return (as_extreme + 1) / (total + 1)
