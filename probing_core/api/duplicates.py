@@ -376,7 +376,7 @@ class Collection:
         def edit(index: int) -> dict[str, Image]:
             return edited_copies(self.sources[index][0], _required(self.sources[index]))
 
-        chunks = [chosen[start : start + EDITED_CHUNK] for start in range(0, len(chosen), EDITED_CHUNK)]
+        chunks = [chosen[start : start + EDITED_CHUNK].tolist() for start in range(0, len(chosen), EDITED_CHUNK)]
         for i, (_, made) in enumerate(in_chunks(pool, edit, chunks)):
             progress.update("edit", i, len(chunks), "Embedding edited copies")
             for copies in made:

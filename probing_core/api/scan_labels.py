@@ -161,7 +161,7 @@ def compare_labels(files: pd.DataFrame) -> LabelReport | None:
     rng = np.random.default_rng(SEED)
     tests = [_test(trait, table, len(tables), rng) for trait, table in tables]
     tests.sort(key=lambda test: test.p)
-    return LabelReport(counts.to_dict(), tuple(tests), dict(_sizes(files)))
+    return LabelReport({str(label): int(count) for label, count in counts.items()}, tuple(tests), dict(_sizes(files)))
 
 
 def _table(files: pd.DataFrame, trait: Trait) -> pd.DataFrame:
@@ -176,7 +176,7 @@ def _test(trait: Trait, table: pd.DataFrame, tests: int, rng: np.random.Generato
     expected = counts.sum(1, keepdims=True) * counts.sum(0) / counts.sum()
     # Standardized residuals; an excess is easier to describe than a lack.
     excess = (counts - expected) / np.sqrt(expected)
-    row, column = np.unravel_index(int(excess.argmax()), counts.shape)
+    row, column = map(int, np.unravel_index(int(excess.argmax()), counts.shape))
     return TraitTest(
         trait=trait.title,
         p=min(1.0, tests * fisher_p(counts, rng)),
