@@ -14,8 +14,17 @@ from probing_core.images import Image
 COMPARED_SIDE = 192
 """Longer side in pixels of the images that are compared."""
 
-MIN_CORRELATION = 0.5
-"""Minimum correlation of local contrasts after registration for two images of the same photograph."""
+MIN_CORRELATION = 0.65
+"""Minimum correlation of normalized details after registration for two images of the same photograph.
+
+Of 870 photographs in the reference corpus, no pair among the most similar ones exceeds 0.55.
+"""
+
+DETAIL, SURROUNDINGS = 1.5, 6.0
+"""Scales in pixels between which details are compared, and over which their contrast is normalized."""
+
+FAINT = 4.0
+"""Contrast of details, on a scale from 0 to 255, below which they are attenuated."""
 
 PATIENCE = 24
 """Number of consecutive pairs of different photographs after which less similar pairs are not compared anymore."""
@@ -37,13 +46,15 @@ def _small(image: Image) -> Image:
 def _correlation(before: Image, after: Image) -> float:
     registered, valid = register(before, after).apply(before)
     inside = slice(None) if valid is None else valid > 0
-    a, b = (_local_contrast(image)[inside] for image in (registered, after))
+    a, b = (_normalized_detail(image)[inside] for image in (registered, after))
     return abs(float((a * b).sum())) / max(1e-9, float(np.sqrt((a * a).sum() * (b * b).sum())))
 
 
-def _local_contrast(image: Image) -> np.ndarray:
+def _normalized_detail(image: Image) -> np.ndarray:
+    """Return the details of an image. Without normalization, borders would outweigh everything else."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return cv2.GaussianBlur(gray, (0, 0), 1.5) - cv2.GaussianBlur(gray, (0, 0), 6.0)
+    detail = cv2.GaussianBlur(gray, (0, 0), DETAIL) - cv2.GaussianBlur(gray, (0, 0), SURROUNDINGS)
+    return detail / (np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), SURROUNDINGS)) + FAINT)
 
 
 def photographs_of(
