@@ -77,7 +77,18 @@ class Threshold:
     @property
     def max_bits(self) -> int | None:
         """Largest Hamming distance between matching hashes (-1 if even equal hashes do not match); None for models."""
-        return round((1 - self.threshold.value) / 2 * self.bits) - 1 if self.bits else None
+        return self._max_bits(self.threshold.value) if self.bits else None
+
+    def _max_bits(self, cosine: float) -> int:
+        return round((1 - cosine) / 2 * self.bits) - 1
+
+    @property
+    def interval(self) -> str:
+        """The confidence interval of the threshold as text, in bits for image hashes."""
+        low, high = self.threshold.low, self.threshold.high
+        if self.bits and np.isfinite(low):
+            return f"{self._max_bits(high)}\N{EN DASH}{self._max_bits(low)} bits"
+        return interval_text(low, high, "{:.3f}".format)
 
     def to_row(self) -> dict[str, Any]:
         """Return a flat row, with the recall of all edits combined."""
@@ -152,7 +163,7 @@ class Duplicates:
         of_all = f" of {self.found:,}" if self.images < self.found else ""
         yield f"{self.images:,}{of_all} images of {self.photographs:,} photographs were compared."
         if self.near_duplicates:
-            yield f"Near-duplicates, which do not count as false matches ({len(self.near_duplicates):,} groups):"
+            yield "Images of the same photograph, which do not count as false matches:"
             yield from (f"  {', '.join(group)}" for group in self.near_duplicates[:LISTED])
         if len(self.near_duplicates) > LISTED:
             yield f"  and {len(self.near_duplicates) - LISTED:,} more groups"
@@ -164,7 +175,7 @@ class Duplicates:
                 "model": each.title,
                 "false matches": f"1 in {1 / each.rate:,.0f} pairs",
                 "match if": _condition(each),
-                "95% CI of the threshold": interval_text(each.threshold.low, each.threshold.high, "{:.3f}".format),
+                "95% CI of the threshold": each.interval,
                 "recall of edited copies": _with_interval(each.recall[ALL]),
             }
             for each in self.thresholds

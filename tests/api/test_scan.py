@@ -201,6 +201,9 @@ def test_the_page_shows_all_escaped_and_fetches_nothing(scanned):
     assert text.count("Scan of mine") == 2
     assert promise_of(out) == found.promise in text
     assert "b &lt;i&gt;&amp;/099.png" in text
+    assert dict(found.labels.counts) == {"a": 70, "b <i>&": 30}
+    assert found.labels.sentences[0] in text
+    assert "b &lt;i&gt;&amp;: 1 size" in text or "b &lt;i&gt;&amp;: 2 sizes" in text
     assert "<i>" not in text
     pictures = re.findall(r'<img [^>]*src="([^"]*)"', text)
     assert len(pictures) == text.count("<img") == 100
@@ -480,9 +483,14 @@ def test_a_full_disk_leaves_the_tables_of_before_and_one_sentence(scanned, folde
 
 def test_the_command(made, folder, tmp_path, capsys):
     out = tmp_path / "scan"
-    assert main(["scan", str(folder), "--out", str(out), "--run", str(made)]) == 2  # two files are no pictures
-    errors = capsys.readouterr().err
+    assert (
+        main(["scan", str(folder), "--out", str(out), "--run", str(made), "--json"]) == 2
+    )  # two files are no pictures
+    printed, errors = capsys.readouterr()
     assert errors.count("error:") == 2
+    content = json.loads(printed)
+    assert sum(content["counts"].values()) == sum(content["labels"]["counts"].values()) + 2
+    assert {"trait", "p", "is_leak"} <= set(content["labels"]["traits"][0])
     assert "index.html" in errors
     assert all((out / name).stat().st_size for name in RESULTS)
 

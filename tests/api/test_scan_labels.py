@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from probing_core.api.scan_labels import compare_labels, folder_labels
+from probing_core.api.scan_chunks import Chunks
+from probing_core.api.scan_labels import compare_labels, folder_labels, label_report
+from probing_core.api.scan_measure import UNREAD
+from probing_core.api.scan_tables import ParquetFiles
 
 
 def table(labels: list[str], **columns: list) -> pd.DataFrame:
@@ -64,3 +69,22 @@ def test_p_values_are_corrected_for_the_number_of_traits_that_vary():
     (alone,) = compare_labels(table(labels, exif=exif)).tests
     both = compare_labels(table(labels, exif=exif, profile=["", "sRGB"] * 50)).tests
     assert both[0].p == pytest.approx(2 * alone.p)
+
+
+def test_labels_of_tables_are_in_their_column(tmp_path):
+    labels = [7] * 60 + [8] * 60 + [None] * 10
+    images = pa.array([b"image"] * len(labels), pa.binary())
+    pq.write_table(pa.table({"image": images, "label": labels}), tmp_path / "images.parquet")
+    chunks = Chunks(tmp_path / "chunks", ParquetFiles(str(tmp_path / "images.parquet")), "0" * 16)
+    first = 0
+    for group in chunks.source.groups():
+        for loaded in chunks.source.read(group):
+            # The first 30 files of label 7 are PNG files.
+            formats = ["PNG" if first + i < 30 else "JPEG" for i in range(len(loaded.items))]
+            first += len(loaded.items)
+            rows = [UNREAD | {"path": item.name, "format": f} for item, f in zip(loaded.items, formats, strict=True)]
+            chunks.write(loaded.index, rows, loaded.columns)
+    report = label_report(chunks)
+    assert dict(report.counts) == {"7": 60, "8": 60}
+    (leak,) = report.leaks
+    assert (leak.label, leak.count, leak.total, leak.other_count) == ("7", 30, 60, 0)
