@@ -42,13 +42,7 @@ def opened_executor(work: Work) -> Iterator[Executor]:
         ProbingError: the executor is unknown or not installed, the cluster does not respond, or the corpus has changed.
     """
     options = work.options
-    if options.executor not in EXECUTORS:
-        raise BadConfig(f"'{options.executor}' is not a known executor. Available executors: {', '.join(EXECUTORS)}.")
-    if options.address is not None and options.executor != RAY:
-        raise BadConfig(
-            "The address of a Ray cluster requires the 'ray' executor.",
-            hint="Pass --executor ray with --address.",
-        )
+    require_executor(options.executor, options.address)
     if options.executor == RAY:
         from probing_core.run.ray_workers import opened_ray
 

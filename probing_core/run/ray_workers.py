@@ -135,18 +135,9 @@ def opened_ray(work: Work) -> Iterator[RayExecutor]:
         BadConfig: Ray is not installed, the cluster does not respond or is too small, or an object that is only
             registered in this process cannot be serialized.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise BadConfig(
-            "The 'ray' executor requires Ray, which is not installed.", hint="Run `pip install ray`."
-        ) from error
-    local_entries = _known_here_alone(ray, work.recipe)
-    _connect(ray, work.options.address)
-    try:
+    local_entries = _known_here_alone(_ray(), work.recipe)
+    with connected_ray(work.options.address) as ray:
         yield RayExecutor(ray, _start(ray, work, local_entries))
-    finally:
-        ray.shutdown()
 
 
 def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
@@ -155,8 +146,6 @@ def _known_here_alone(ray: Any, recipe: Recipe) -> list[bytes]:
     Raises:
         BadConfig: one of them cannot be serialized.
     """
-    for module in plugin_modules():  # workers cannot import plug-in modules
-        ray.cloudpickle.register_pickle_by_value(module)
     sent = []
     for entry in registered(recipe):
         try:
@@ -226,6 +215,15 @@ def connected_ray(address: str | None) -> Iterator[Any]:
     Raises:
         BadConfig: Ray is not installed, or the cluster does not respond.
     """
+    ray = _ray()
+    _connect(ray, address)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
@@ -234,8 +232,4 @@ def connected_ray(address: str | None) -> Iterator[Any]:
         ) from error
     for module in plugin_modules():  # workers cannot import plug-in modules
         ray.cloudpickle.register_pickle_by_value(module)
-    _connect(ray, address)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    return ray
