@@ -214,8 +214,9 @@ def neighbors_on(points: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fits(model: str, task: str) -> pd.DataFrame:
-    fits = {"model": model, "task": task, "fold": ["fold-1", "fold-2"], "penalty": 0.01, "at_edge": [False, True]}
-    return pd.DataFrame(fits | {"converged": True, "iterations": 40, "validation_loss": 1.2})
+    fits = {"model": model, "task": task, "probe": "linear", "fold": ["fold-1", "fold-2"], "penalty": 0.01}
+    facts = {"at_edge": [False, True], "converged": True, "iterations": 40, "validation_loss": 1.2, "note": ""}
+    return pd.DataFrame(fits | facts)
 
 
 def _probe(classes: tuple[str, ...], dim: int, rng: np.random.Generator) -> LinearProbe:

@@ -15,6 +15,7 @@ from probing_core.errors import BadRun
 from probing_core.run.files import readable
 from probing_core.run.layout import SAMPLES
 from probing_core.run.run_files import RunFiles
+from probing_core.run.table_files import read_arrow, texts
 
 
 def read_columns(store: RunFiles, name: str, columns: Sequence[str]) -> pd.DataFrame:
@@ -24,18 +25,12 @@ def read_columns(store: RunFiles, name: str, columns: Sequence[str]) -> pd.DataF
         BadRun: the table cannot be read.
     """
     path = store.path(name)
+    table = read_arrow(path, name, columns, categories=True)
     with readable(path, name):
-        schema = pq.read_schema(path)
-        table = pq.read_table(
-            path,
-            columns=[c for c in columns if c in schema.names],
-            read_dictionary=_texts(schema),
-            partitioning=None,
-        )
-        frame = table.unify_dictionaries().to_pandas(categories=_texts(table.schema), ignore_metadata=True)
-    texts = frame.select_dtypes("category")
+        frame = table.unify_dictionaries().to_pandas(categories=texts(table.schema), ignore_metadata=True)
+    categories = frame.select_dtypes("category")
     return frame.assign(
-        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in texts.items()}
+        **{str(name): text.cat.reorder_categories(sorted(text.cat.categories)) for name, text in categories.items()}
     )
 
 
@@ -53,10 +48,6 @@ def first_rows(store: RunFiles, name: str, count: int) -> tuple[pd.DataFrame, in
         file = pq.ParquetFile(path)
         first = pa.Table.from_batches(islice(file.iter_batches(count), 1), file.schema_arrow)
         return first.to_pandas(ignore_metadata=True), file.metadata.num_rows
-
-
-def _texts(schema: pa.Schema) -> list[str]:
-    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
 
 
 FACTS = (
@@ -79,7 +70,11 @@ class SampleTable:
     @cached_property
     def count(self) -> int:
         """Number of samples according to the file metadata, or 0 if the table is missing."""
-        return pq.read_metadata(self._store.path(SAMPLES)).num_rows if self._store.has(SAMPLES) else 0
+        if not self._store.has(SAMPLES):
+            return 0
+        path = self._store.path(SAMPLES)
+        with readable(path, SAMPLES):
+            return pq.read_metadata(path).num_rows
 
     def columns(self, *names: str) -> pd.DataFrame:
         """Return those columns in ``names`` that exist, for all samples.
@@ -98,8 +93,10 @@ class SampleTable:
         if samples.empty:
             return samples
         selected = samples.take(rows).reset_index(drop=True)
-        texts = selected.select_dtypes("category")
-        return selected.assign(**{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in texts.items()})
+        categories = selected.select_dtypes("category")
+        return selected.assign(
+            **{str(name): pd.Series(np.asarray(text), dtype="str") for name, text in categories.items()}
+        )
 
     def joined(self, predictions: str, columns: Sequence[str], facts: Sequence[str], once: bool = True) -> pd.DataFrame:
         """Read a table of predictions and join it with the samples.

@@ -248,15 +248,6 @@ def read_bytes(path: Path, name: str = "", hint: str = RECOMPUTE) -> bytes:
         return path.read_bytes()
 
 
-def read_table(path: Path, columns: list[str] | None = None, name: str = "", hint: str = RECOMPUTE) -> pd.DataFrame:
-    """Read ``columns`` of a Parquet file, by default all columns."""
-    with readable(path, name, hint):
-        table = pd.read_parquet(path, columns=columns)
-        # Otherwise, invalid characters in a corrupted file would only raise an error when they are used.
-        pa.Table.from_pandas(table.select_dtypes("str"), preserve_index=False).validate(full=True)
-        return table
-
-
 def read_arrays(path: Path, name: str = "", hint: str = RECOMPUTE) -> dict[str, np.ndarray]:
     """Read the arrays of a safetensors file."""
     from safetensors.numpy import load_file

@@ -21,6 +21,9 @@ from probing_core.run.recipe import VIEW
 LOCAL, RAY = "local", "ray"
 EXECUTORS = (LOCAL, RAY)
 
+LOCAL_ADDRESS = "auto"
+"""Address of a Ray cluster to which this computer belongs."""
+
 EMBED, TRAIN, EVALUATE, PROJECT = "embed", "train", "evaluate", "project"
 STAGES = (EMBED, TRAIN, EVALUATE, PROJECT)
 """Stages of a run, in order."""

@@ -33,6 +33,7 @@ from probing_core.run.layout import (
     is_embeddings_step,
     record_path,
 )
+from probing_core.run.table_files import read_table
 
 Inputs = dict[str, Any]
 """Inputs of a step by name: its code version, JSON-serializable option values, and the keys of other steps."""
@@ -212,7 +213,7 @@ class RunFiles:
         return files.read_bytes(self.path(name), name)
 
     def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        return files.read_table(self.path(name), columns, name)
+        return read_table(self.path(name), name, columns)
 
     def table(self, name: str) -> pd.DataFrame:
         """Read a full table. The caller must not modify it, because recently read tables are cached and shared."""
